@@ -1,0 +1,118 @@
+"""The one crop: from a square in the picture to the network's input, in training and live alike.
+
+A second crop function drifts from the first and the network pays for it, so everything that cuts a hand out of a
+picture calls :func:`crop_picture`, and everything that carries labels along uses the matrix of the same
+:class:`SquareCrop`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class SquareCrop:
+    """A square, possibly turned, in picture pixels.
+
+    Attributes:
+        center_x_px: centre in the picture.
+        center_y_px: centre in the picture.
+        size_px: side length in picture pixels.
+        angle_rad: the crop's own x axis in the picture, clockwise as seen (y is down).
+        flipped: the crop is mirrored left-right, as left hands are before they reach the network.
+    """
+
+    center_x_px: float
+    center_y_px: float
+    size_px: float
+    angle_rad: float = 0.0
+    flipped: bool = False
+
+    def matrix(self, output_px: int) -> Float[np.ndarray, "2 3"]:
+        """Affine map from picture pixels to crop pixels.
+
+        Pixel centres are integers on both sides, so the square's edge lies at -0.5 and ``output_px`` - 0.5 of the crop.
+        """
+        scale = output_px / self.size_px
+        cosine, sine = math.cos(self.angle_rad) * scale, math.sin(self.angle_rad) * scale
+        linear = np.array([[cosine, sine], [-sine, cosine]])
+        if self.flipped:
+            linear[0] *= -1.0
+        middle = (output_px - 1) / 2.0
+        offset = middle - linear @ np.array([self.center_x_px, self.center_y_px])
+        return np.concatenate([linear, offset[:, None]], 1)
+
+
+def crop_around(
+    points_px: Float[np.ndarray, "N 2"], expansion: float, *, angle_rad: float = 0.0, flipped: bool = False
+) -> SquareCrop:
+    """The upright square around the bounding box of some points.
+
+    Args:
+        points_px: points in picture pixels, usually the 21 joints.
+        expansion: side of the square over the longer side of the box.
+        angle_rad: see :class:`SquareCrop`.
+        flipped: see :class:`SquareCrop`.
+    """
+    low, high = points_px.min(0), points_px.max(0)
+    center = (low + high) / 2.0
+    size = max(float((high - low).max()) * expansion, 1.0)
+    return SquareCrop(float(center[0]), float(center[1]), size, angle_rad, flipped)
+
+
+def transform_points(
+    points: Float[np.ndarray, "*batch 2"], matrix: Float[np.ndarray, "2 3"]
+) -> Float[np.ndarray, "*batch 2"]:
+    """Applies a 2x3 affine map to points."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def invert_affine(matrix: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
+    """The inverse of a 2x3 affine map."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, (-linear @ matrix[:, 2])[:, None]], 1)
+
+
+def crop_picture(
+    image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, output_px: int
+) -> UInt8[np.ndarray, "output output 3"]:
+    """Cuts the square out of the picture, resampled without aliasing; outside the picture it is black.
+
+    Bilinear sampling alone aliases when it shrinks by more than about two, so the picture is first blurred with a
+    Gaussian whose width follows the shrinking factor (sigma = (factor - 1) / 2, as HaMeR does), inside the
+    region the crop needs.
+
+    Args:
+        image_rgb: the picture.
+        crop: which square.
+        output_px: side of the result.
+    """
+    matrix = crop.matrix(output_px)
+    factor = crop.size_px / output_px
+    if factor > 1.1:
+        image_rgb, matrix = _blurred_region(image_rgb, crop, matrix, sigma_px=(factor - 1.0) / 2.0)
+    return cv2.warpAffine(image_rgb, matrix, (output_px, output_px), flags=cv2.INTER_LINEAR)
+
+
+def _blurred_region(
+    image_rgb: UInt8[np.ndarray, "height width 3"],
+    crop: SquareCrop,
+    matrix: Float[np.ndarray, "2 3"],
+    sigma_px: float,
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "2 3"]]:
+    """The blurred part of the picture that the crop touches, and the map from it to the crop."""
+    height, width = image_rgb.shape[:2]
+    reach = crop.size_px * (abs(math.cos(crop.angle_rad)) + abs(math.sin(crop.angle_rad))) / 2.0 + 3.0 * sigma_px + 2.0
+    left = min(max(int(crop.center_x_px - reach), 0), width - 1)
+    top = min(max(int(crop.center_y_px - reach), 0), height - 1)
+    right = min(max(int(crop.center_x_px + reach) + 1, left + 1), width)
+    bottom = min(max(int(crop.center_y_px + reach) + 1, top + 1), height)
+    blurred = cv2.GaussianBlur(image_rgb[top:bottom, left:right], (0, 0), sigma_px)
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ np.array([left, top])
+    return blurred, shifted

@@ -1,0 +1,151 @@
+"""Rotations in NumPy: axis-angle, matrix, 6D and quaternion, exact near 0 and near pi.
+
+All functions take any number of leading batch axes. Matrices act on column vectors (``R @ v``). Quaternions are
+(w, x, y, z). The 6D form is the first two *columns* of the matrix, one after the other (Zhou et al. 2019, "On the
+Continuity of Rotation Representations in Neural Networks", eq. 14-15). The torch twins live in
+``hand.torch_rotations``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+_SMALL_ANGLE_SQUARED = 1e-8
+"""Below this squared angle the Taylor series is exact to double precision (the next term is angle^4 / 120)."""
+
+
+def matrix_from_axis_angle(axis_angle_rad: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """Rotation matrices from axis-angle vectors (Rodrigues' formula).
+
+    Args:
+        axis_angle_rad: rotation axis times angle, radians; any length, zero included.
+
+    Returns:
+        Matrices of the same dtype.
+    """
+    squared = (axis_angle_rad * axis_angle_rad).sum(-1)
+    small = squared < _SMALL_ANGLE_SQUARED
+    angle = np.sqrt(np.where(small, 1.0, squared))
+    sine_ratio = np.where(small, 1.0 - squared / 6.0, np.sin(angle) / angle)
+    cosine_ratio = np.where(small, 0.5 - squared / 24.0, (1.0 - np.cos(angle)) / np.where(small, 1.0, squared))
+    x, y, z = axis_angle_rad[..., 0], axis_angle_rad[..., 1], axis_angle_rad[..., 2]
+    matrix = np.empty((*axis_angle_rad.shape, 3), dtype=axis_angle_rad.dtype)
+    matrix[..., 0, 0] = 1.0 - cosine_ratio * (y * y + z * z)
+    matrix[..., 1, 1] = 1.0 - cosine_ratio * (x * x + z * z)
+    matrix[..., 2, 2] = 1.0 - cosine_ratio * (x * x + y * y)
+    matrix[..., 0, 1] = cosine_ratio * x * y - sine_ratio * z
+    matrix[..., 1, 0] = cosine_ratio * x * y + sine_ratio * z
+    matrix[..., 0, 2] = cosine_ratio * x * z + sine_ratio * y
+    matrix[..., 2, 0] = cosine_ratio * x * z - sine_ratio * y
+    matrix[..., 1, 2] = cosine_ratio * y * z - sine_ratio * x
+    matrix[..., 2, 1] = cosine_ratio * y * z + sine_ratio * x
+    return matrix
+
+
+def quaternion_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 4"]:
+    """Unit quaternions (w, x, y, z) with w >= 0 from rotation matrices.
+
+    Four candidate quaternions are formed and the best conditioned one is kept (Shepperd 1978, "Quaternion from Rotation
+    Matrix"), so that no angle, pi included, loses precision.
+    """
+    m = matrix
+    diagonal = np.stack([m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], -1)
+    trace = diagonal.sum(-1)
+    candidates = np.empty((*matrix.shape[:-2], 4, 4), dtype=matrix.dtype)
+    candidates[..., 0, 0] = 1.0 + trace
+    for k in range(3):
+        candidates[..., k + 1, k + 1] = 1.0 - trace + 2.0 * diagonal[..., k]
+    for k, (a, b) in enumerate(((2, 1), (0, 2), (1, 0))):
+        candidates[..., 0, k + 1] = candidates[..., k + 1, 0] = m[..., a, b] - m[..., b, a]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        candidates[..., a + 1, b + 1] = candidates[..., b + 1, a + 1] = m[..., a, b] + m[..., b, a]
+    best = np.concatenate([trace[..., None], diagonal], -1).argmax(-1)
+    quaternion = np.take_along_axis(candidates, best[..., None, None], axis=-2)[..., 0, :]
+    quaternion = quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True)
+    return np.where(quaternion[..., :1] < 0.0, -quaternion, quaternion)
+
+
+def axis_angle_from_quaternion(quaternion: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 3"]:
+    """Axis-angle vectors of length at most pi from quaternions (w, x, y, z) of any sign."""
+    quaternion = np.where(quaternion[..., :1] < 0.0, -quaternion, quaternion)
+    scalar, vector = quaternion[..., 0], quaternion[..., 1:]
+    sine_half = np.linalg.norm(vector, axis=-1)
+    small = sine_half < 1e-7
+    safe = np.where(small, 1.0, sine_half)
+    # angle / sin(angle / 2) tends to 2 as the angle goes to 0; atan2 keeps full precision near pi
+    ratio = np.where(small, 2.0, 2.0 * np.arctan2(sine_half, scalar) / safe)
+    return vector * ratio[..., None].astype(quaternion.dtype)
+
+
+def quaternion_from_axis_angle(
+    axis_angle_rad: Float[np.ndarray, "*batch 3"],
+) -> Float[np.ndarray, "*batch 4"]:
+    """Unit quaternions (w, x, y, z) from axis-angle vectors."""
+    squared = (axis_angle_rad * axis_angle_rad).sum(-1)
+    small = squared < _SMALL_ANGLE_SQUARED
+    angle = np.sqrt(np.where(small, 1.0, squared))
+    ratio = np.where(small, 0.5 - squared / 48.0, np.sin(0.5 * angle) / angle)
+    scalar = np.where(small, 1.0 - squared / 8.0, np.cos(0.5 * angle))
+    return np.concatenate([scalar[..., None], axis_angle_rad * ratio[..., None]], -1).astype(axis_angle_rad.dtype)
+
+
+def matrix_from_quaternion(quaternion: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """Rotation matrices from quaternions (w, x, y, z), normalised first."""
+    q = quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True)
+    w, x, y, z = (q[..., k] for k in range(4))
+    rows = [
+        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+        [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+        [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+def axis_angle_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
+    """Axis-angle vectors of length at most pi from rotation matrices, precise at every angle."""
+    return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
+
+
+def sixd_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 6"]:
+    """The 6D form: first column, then second column."""
+    return np.concatenate([matrix[..., :, 0], matrix[..., :, 1]], -1)
+
+
+def matrix_from_sixd(sixd: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """Rotation matrices from any 6D vectors whose two halves are not parallel (Gram-Schmidt)."""
+    first, second = sixd[..., :3], sixd[..., 3:]
+    x = first / np.linalg.norm(first, axis=-1, keepdims=True)
+    second = second - (x * second).sum(-1, keepdims=True) * x
+    y = second / np.linalg.norm(second, axis=-1, keepdims=True)
+    return np.stack([x, y, np.cross(x, y)], -1)
+
+
+def geodesic_rad(
+    first: Float[np.ndarray, "*batch 3 3"], second: Float[np.ndarray, "*batch 3 3"]
+) -> Float[np.ndarray, "*batch"]:
+    """Angle of the rotation that takes one orientation to the other, 0 to pi."""
+    relative = np.swapaxes(first, -1, -2) @ second
+    return np.linalg.norm(axis_angle_from_matrix(relative), axis=-1)
+
+
+def slerp(
+    start: Float[np.ndarray, "*batch 4"], end: Float[np.ndarray, "*batch 4"], fraction: float
+) -> Float[np.ndarray, "*batch 4"]:
+    """Spherical interpolation of unit quaternions along the shorter arc (Shoemake 1985).
+
+    Args:
+        start: quaternions at fraction 0.
+        end: quaternions at fraction 1.
+        fraction: 0 to 1.
+    """
+    dot = (start * end).sum(-1, keepdims=True)
+    end = np.where(dot < 0.0, -end, end)
+    half_angle = np.arccos(np.clip(np.abs(dot), 0.0, 1.0))
+    sine = np.sin(half_angle)
+    near = sine < 1e-6
+    safe = np.where(near, 1.0, sine)
+    weight_start = np.where(near, 1.0 - fraction, np.sin((1.0 - fraction) * half_angle) / safe)
+    weight_end = np.where(near, fraction, np.sin(fraction * half_angle) / safe)
+    result = weight_start * start + weight_end * end
+    return result / np.linalg.norm(result, axis=-1, keepdims=True)

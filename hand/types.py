@@ -1,0 +1,114 @@
+"""What flows between the rooms: frames in, observations between, hand states out. All frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop
+from hand.mirror import Side
+
+Provider = Literal["network", "ik"]
+
+_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture on its way through the product.
+
+    Attributes:
+        sequence: counts up from 0 within one source; both paths and the display are joined on it.
+        capture_time_ns: ``time.monotonic_ns`` when the picture arrived.
+        image_rgb: picture, read-only.
+        intrinsics: of this picture at this size.
+        source_id: which source it came from, for people and logs.
+        mirrored: the picture is a mirror image of the scene; geometry and side below always describe the picture.
+    """
+
+    sequence: int
+    capture_time_ns: int
+    image_rgb: UInt8[np.ndarray, "height width 3"]
+    intrinsics: Intrinsics
+    source_id: str
+    mirrored: bool = False
+
+    def __post_init__(self) -> None:
+        self.image_rgb.flags.writeable = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandObservation:
+    """What a detector saw of one hand in one picture.
+
+    Attributes:
+        side: the hand the picture shows (already corrected for the detector's selfie assumption).
+        score: the detector's confidence in hand and side, 0 to 1.
+        landmarks_px: 21 joints in pixels.
+        world_landmarks_m: 21 landmarks in metres, camera axes, origin at the detector's own hand centre.
+        crop: the square around the hand.
+    """
+
+    side: Side
+    score: float
+    landmarks_px: Float[np.ndarray, "21 2"]
+    world_landmarks_m: Float[np.ndarray, "21 3"]
+    crop: SquareCrop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandState:
+    """One hand in one frame, as every consumer gets it.
+
+    Attributes:
+        sequence: of the frame it was found in.
+        side: the hand the picture shows.
+        pose_rad: 16 axis-angle triples in MANO order, absolute, global rotation (rest frame to camera axes) first.
+        shape: 10 shape coefficients.
+        camera_translation_m: added after the posed hand was turned about its root joint.
+        joints_m: 21 joints in camera axes.
+        vertices_m: mesh in camera axes; its faces belong to the hand model.
+        confidence: 0 to 1.
+        provider: which path made it.
+        reprojection_px: mean distance of the projected joints to what was observed in the picture.
+        timings_ms: milliseconds per stage.
+    """
+
+    sequence: int
+    side: Side
+    pose_rad: Float[np.ndarray, "48"]
+    shape: Float[np.ndarray, "10"]
+    camera_translation_m: Float[np.ndarray, "3"]
+    joints_m: Float[np.ndarray, "21 3"]
+    vertices_m: Float[np.ndarray, "V 3"]
+    confidence: float
+    provider: Provider
+    reprojection_px: float = float("nan")
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathResult:
+    """Everything one path says about one frame: none, one or two hands.
+
+    Attributes:
+        frame: the picture it is about.
+        provider: which path.
+        states: hands found.
+        observations: what the detector saw, in the order of ``states`` where there is one.
+        timings_ms: milliseconds per stage of the whole path.
+        message: one sentence for the user when the path cannot work, else empty.
+    """
+
+    frame: Frame
+    provider: Provider
+    states: tuple[HandState, ...]
+    observations: tuple[HandObservation, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
+    message: str = ""
