@@ -1,8 +1,8 @@
 """A hand model in MANO's structure: plain arrays, checked once when they enter the program.
 
 The fields and formulas are those of MANO (Romero, Tzionas and Black 2017, "Embodied Hands") and SMPL (Loper et al.
-2015): a template mesh, linear shape directions, pose-corrective directions driven by (R_1 .. R_15 - I), a joint regressor and
-linear blend skinning weights. Metres throughout.
+2015): a template mesh, linear shape directions, pose-corrective directions driven by (R_1 .. R_15 - I), a
+joint regressor and linear blend skinning weights. Metres throughout.
 """
 
 from __future__ import annotations
