@@ -1,0 +1,51 @@
+"""What every test runs under: shapes are checked, and no test may leave a thread behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_REAL = ROOT.parent / "shared" / "real"
+
+
+def _modules_with_shapes() -> list[str]:
+    """Modules of hand/ and trainer/ whose annotations are checked at run time.
+
+    Those that compile functions with numba are left out (numba compiles the plain function, not one wrapped in checks),
+    and so are packages themselves, because naming a package would take in all that is inside.
+    """
+    files = (path for room in ("hand", "trainer") for path in sorted((ROOT / room).rglob("*.py")))
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in files
+        if not path.stem.startswith("__") and "numba" not in path.read_text()
+    ]
+
+
+_hook = install_import_hook(_modules_with_shapes(), "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads() -> Iterator[None]:
+    """Fails a test that leaves a thread running; daemon threads count too, they only hide the leak."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 3.0
+    while leaked := [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]:
+        if time.monotonic() > deadline:
+            pytest.fail(f"threads still running after the test: {[thread.name for thread in leaked]}")
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def shared_real() -> Path:
+    """The folder of real development pictures, which never enter the repository."""
+    if not SHARED_REAL.is_dir():
+        pytest.skip("the real development pictures (../shared/real) are not here")
+    return SHARED_REAL
