@@ -1,0 +1,71 @@
+"""What the process needs before anything heavy is imported: quiet libraries, a clean environment, crash reports."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+from types import TracebackType
+
+logger = logging.getLogger(__name__)
+
+# importing cv2 points these at the Qt plugins and fonts in its own wheel, where PyQt6's platform plugin is not
+_OVERWRITTEN_BY_OPENCV = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR", "LD_LIBRARY_PATH")
+
+_DEFAULTS = {
+    # engines with several threads each collapse when they share few cores
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # MediaPipe's start-up chatter
+    "GLOG_minloglevel": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # seconds; OpenCV waits ten for a frame of a camera that went silent, and the program cannot close meanwhile
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "1",
+    # unreadable files and busy cameras are reported by us, in one sentence
+    "OPENCV_LOG_LEVEL": "OFF",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+}
+
+
+def prepare_process() -> None:
+    """Sets up environment, OpenCV and crash reports; call it before importing anything that imports cv2 or Qt."""
+    install_crash_reports()
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    load_opencv()
+
+
+def load_opencv() -> None:
+    """Imports cv2, gives back the environment variables it overwrites, and keeps it to one thread."""
+    before = {name: os.environ.get(name) for name in _OVERWRITTEN_BY_OPENCV}
+    import cv2
+
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    cv2.setNumThreads(1)
+
+
+def install_crash_reports() -> None:
+    """Logs what nobody caught, in any thread; without this an exception in a Qt slot aborts the program."""
+    if sys.stderr is not None:
+        faulthandler.enable()
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logger.critical("unexpected error", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    name = uncaught.thread.name if uncaught.thread is not None else "a thread"
+    error = uncaught.exc_value or uncaught.exc_type()
+    logger.critical("unexpected error in %s", name, exc_info=(uncaught.exc_type, error, uncaught.exc_traceback))

@@ -1,0 +1,216 @@
+"""The capture thread: reads one source after the other, numbers and mirrors the frames, and survives losses.
+
+It lives as long as the pipeline. Opening and reading may block, so nobody waits for it: a new source is left as a
+request, and what became of it is read from :attr:`CaptureThread.state`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import cv2
+
+from app.pipeline.lens import Lens
+from app.pipeline.mailbox import Mailbox
+from app.pipeline.pacer import Pacer
+from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SourceFacts
+from hand.errors import HandliveError
+from hand.types import Frame
+
+logger = logging.getLogger(__name__)
+
+READ_FAILURE_BUDGET = 10
+"""Failed reads in a row that are forgiven before a device counts as gone (as in lerobot's OpenCV camera)."""
+
+_PAUSE_AFTER_FAILURE_S = 0.02
+_RETRY_S = 1.0
+
+
+class SourcePhase(Enum):
+    """What the source is doing."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    RUNNING = "running"
+    LOST = "lost"
+    FAILED = "failed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """The source as the window shows it.
+
+    Attributes:
+        phase: what it is doing.
+        name: of the source, for people.
+        sentence: why it is not running, or a note while it is; else empty.
+        facts: what it delivers, once it was open.
+        frames: how many frames it gave since it was opened.
+        read_failures: reads that gave no picture since it was opened.
+    """
+
+    phase: SourcePhase = SourcePhase.IDLE
+    name: str = ""
+    sentence: str = ""
+    facts: SourceFacts | None = None
+    frames: int = 0
+    read_failures: int = 0
+
+
+class CaptureThread(threading.Thread):
+    """Feeds frames of the current source into mailboxes."""
+
+    def __init__(
+        self,
+        sinks: Sequence[Mailbox[Frame]],
+        lens: Lens,
+        on_news: Callable[[], None],
+        *,
+        paced: bool = True,
+        retry_s: float = _RETRY_S,
+    ) -> None:
+        """Not yet started.
+
+        Args:
+            sinks: every frame goes into each of them.
+            lens: the user's word on intrinsics.
+            on_news: called in this thread whenever there is a frame or another state.
+            paced: files run at their own rate; otherwise as fast as they are taken.
+            retry_s: how often a source that failed is asked whether it is back.
+        """
+        super().__init__(name="capture", daemon=True)
+        self._sinks = sinks
+        self._lens = lens
+        self._on_news = on_news
+        self._paced = paced
+        self._retry_s = retry_s
+        self._lock = threading.Lock()
+        self._request: FrameSource | None = None
+        self._interrupt = threading.Event()
+        self._stopping = False
+        self._state = SourceState()
+        self._mirror = False
+
+    @property
+    def state(self) -> SourceState:
+        """The source's state; immutable, safe to read from any thread."""
+        with self._lock:
+            return self._state
+
+    @property
+    def mirror(self) -> bool:
+        """Whether frames are mirrored from the next one on."""
+        return self._mirror
+
+    @mirror.setter
+    def mirror(self, mirror: bool) -> None:
+        self._mirror = mirror
+
+    def switch_to(self, source: FrameSource) -> None:
+        """Replaces the current source as soon as its read returns; the thread closes the old one."""
+        with self._lock:
+            self._request = source
+            self._state = SourceState(SourcePhase.OPENING, source.name)
+            self._interrupt.set()
+        self._on_news()
+
+    def stop(self) -> None:
+        """Asks the thread to close its source and end."""
+        with self._lock:
+            self._stopping = True
+            self._interrupt.set()
+
+    def run(self) -> None:
+        """Serves one requested source after the other."""
+        while True:
+            self._interrupt.wait()
+            with self._lock:
+                if self._stopping:
+                    return
+                source, self._request = self._request, None
+                self._interrupt.clear()
+            if source is not None:
+                self._serve(source)
+
+    def _serve(self, source: FrameSource) -> None:
+        """Plays a source until its end, or until it is replaced; opens it again whenever it comes back."""
+        while not self._interrupt.is_set():
+            try:
+                self._publish(SourceState(SourcePhase.OPENING, source.name))
+                finished = self._play(source, source.open())
+            except HandliveError as error:
+                self._publish(SourceState(SourcePhase.FAILED, source.name, str(error)))
+                finished = False
+            except Exception as error:
+                logger.exception("source %s", source.name)
+                sentence = (
+                    f"{source.name} stopped with an unexpected error ({error}); choose it again, or another source."
+                )
+                self._publish(SourceState(SourcePhase.FAILED, source.name, sentence))
+                finished = False
+            finally:
+                source.close()
+            if finished or not self._wait_until_back(source):
+                return
+
+    def _play(self, source: FrameSource, facts: SourceFacts) -> bool:
+        """Reads until the end (True), an interruption (True) or a loss (False)."""
+        self._publish(SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
+        pacer = Pacer(facts.frames_per_second if self._paced and not facts.live else 0.0)
+        failures_in_a_row = 0
+        while not self._interrupt.wait(pacer.wait_s()):
+            read = source.read()
+            if isinstance(read, Picture):
+                failures_in_a_row = 0
+                self._deliver(read, facts)
+            elif isinstance(read, EndOfSource):
+                self._change(SourcePhase.ENDED, f"The end of {facts.name}.")
+                return True
+            else:
+                failures_in_a_row += not read.skipped
+                if failures_in_a_row > READ_FAILURE_BUDGET:
+                    self._change(SourcePhase.LOST, read.sentence)
+                    return False
+                self._count_failure(read)
+        return True
+
+    def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
+        image, mirror = picture.image_rgb, self._mirror
+        height, width = image.shape[:2]
+        intrinsics = self._lens.intrinsics_for(width, height, facts.intrinsics)
+        if mirror:
+            image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
+        state = self.state
+        frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror)
+        for sink in self._sinks:
+            sink.put(frame)
+        self._publish(replace(state, frames=state.frames + 1))
+
+    def _count_failure(self, failure: ReadFailure) -> None:
+        state = self.state
+        sentence = failure.sentence if failure.skipped else state.sentence
+        self._publish(replace(state, sentence=sentence, read_failures=state.read_failures + 1))
+        if not failure.skipped:
+            self._interrupt.wait(_PAUSE_AFTER_FAILURE_S)
+
+    def _wait_until_back(self, source: FrameSource) -> bool:
+        """Waits for the source or for something else to do; True when the source is worth another try."""
+        while not self._interrupt.wait(self._retry_s):
+            if source.may_be_back():
+                return True
+        return False
+
+    def _change(self, phase: SourcePhase, sentence: str) -> None:
+        self._publish(replace(self.state, phase=phase, sentence=sentence))
+
+    def _publish(self, state: SourceState) -> None:
+        with self._lock:
+            if self._request is not None:
+                return  # the user already chose another source, whose state stands
+            self._state = state
+        self._on_news()

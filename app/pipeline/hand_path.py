@@ -1,0 +1,41 @@
+"""What a path is to the pipeline: frame in, hands out. The network and MediaPipe + IK are both only this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hand.model import HandModel
+from hand.types import Frame, PathResult
+
+
+class HandPath(Protocol):
+    """Finds hands in frames. Made, called and closed in one worker thread."""
+
+    def process(self, frame: Frame) -> PathResult:
+        """Everything the path says about one frame."""
+
+    def close(self) -> None:
+        """Frees engines and threads."""
+
+
+PathFactory = Callable[[], HandPath]
+"""Makes a path; called in its worker thread, because loading an engine takes a moment."""
+
+
+def ik_path_factory(model: HandModel, max_hands: int, *, still: bool = False) -> PathFactory:
+    """MediaPipe + inverse kinematics.
+
+    Args:
+        model: right-hand model that the solver poses.
+        max_hands: 1 or 2; searching a second hand costs time on every frame.
+        still: every frame is a picture of its own, without a past.
+    """
+
+    def make() -> HandPath:
+        # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
+        from ik_baseline.tracker import IkTracker
+
+        return IkTracker(model, max_hands=max_hands, still=still)
+
+    return make

@@ -1,0 +1,50 @@
+"""Which intrinsics hold for a picture: the user's, else the source's own, else a default field of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG, Intrinsics
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """What the user said about the camera.
+
+    Attributes:
+        intrinsics_text: "fx,fy,cx,cy" in pixels of the picture as the source gives it, or None.
+        horizontal_fov_deg: field of view along the longer side, or None.
+    """
+
+    intrinsics_text: str | None = None
+    horizontal_fov_deg: float | None = None
+
+    def __post_init__(self) -> None:
+        self.intrinsics_for(640, 480)  # a wrong text is refused at once, not at the first picture
+
+    def intrinsics_for(self, width_px: int, height_px: int, known: Intrinsics | None = None) -> Intrinsics:
+        """Intrinsics of a picture of this size.
+
+        Args:
+            width_px: width of the picture.
+            height_px: height of the picture.
+            known: the source's own, which the user's words override.
+
+        Raises:
+            IntrinsicsError: the text or the angle is not usable.
+        """
+        if self.intrinsics_text is not None:
+            return Intrinsics.from_text(self.intrinsics_text, width_px, height_px)
+        if self.horizontal_fov_deg is not None:
+            return Intrinsics.from_fov(width_px, height_px, self.horizontal_fov_deg)
+        if known is not None:
+            return known.scaled_to(width_px, height_px)
+        return Intrinsics.from_fov(width_px, height_px, DEFAULT_HORIZONTAL_FOV_DEG)
+
+    def describe(self) -> str:
+        """For people and reports."""
+        if self.intrinsics_text is not None:
+            return f"intrinsics fx,fy,cx,cy = {self.intrinsics_text} px"
+        if self.horizontal_fov_deg is not None:
+            return f"field of view {self.horizontal_fov_deg:g} degrees"
+        return f"default field of view {DEFAULT_HORIZONTAL_FOV_DEG:g} degrees"

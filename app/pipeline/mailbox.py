@@ -1,0 +1,74 @@
+"""A place for one thing between two threads: the latest wins, what it replaces is counted."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Depth one, so that a slow reader sees the present and not a growing past."""
+
+    def __init__(self, *, lossless: bool = False) -> None:
+        """An empty mailbox.
+
+        Args:
+            lossless: ``put`` waits until the last thing was taken, instead of replacing it.
+        """
+        self._condition = threading.Condition()
+        self._content: T | None = None
+        self._lossless = lossless
+        self._closed = False
+        self._woken = False
+        self._drops = 0
+
+    @property
+    def drops(self) -> int:
+        """How many things were replaced before anybody took them."""
+        with self._condition:
+            return self._drops
+
+    def put(self, content: T) -> None:
+        """Leaves something for the reader; without effect once closed."""
+        with self._condition:
+            while self._lossless and self._content is not None and not self._closed:
+                self._condition.wait()
+            if self._closed:
+                return
+            if self._content is not None:
+                self._drops += 1
+            self._content = content
+            self._condition.notify_all()
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Waits for content; None after the timeout, when woken, or when closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._content is not None or self._closed or self._woken, timeout_s)
+            self._woken = False
+            return self._take()
+
+    def take_now(self) -> T | None:
+        """What is there, without waiting."""
+        with self._condition:
+            return self._take()
+
+    def wake(self) -> None:
+        """Lets a waiting reader return without content."""
+        with self._condition:
+            self._woken = True
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """Empties it for good and lets everybody who waits go."""
+        with self._condition:
+            self._closed = True
+            self._content = None
+            self._condition.notify_all()
+
+    def _take(self) -> T | None:
+        content, self._content = self._content, None
+        if content is not None:
+            self._condition.notify_all()
+        return content

@@ -1,0 +1,104 @@
+"""How fast and how well a path runs: frames per second, latency, residual."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from hand.types import PathResult
+
+_NS_PER_MS = 1e6
+_NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class PathSummary:
+    """Numbers over the window of :class:`PathStatistics`; NaN where nothing was measured.
+
+    Attributes:
+        frames: results so far, over the whole run.
+        detections: results with at least one hand, over the whole run.
+        hands: hands found, over the whole run.
+        frames_per_second: results per second.
+        latency_p50_ms: captured to shown, median.
+        latency_p95_ms: captured to shown, 95th percentile.
+        reprojection_px: median over hands of the mean distance between fitted and observed joints.
+        reprojection_p95_px: the same, 95th percentile.
+    """
+
+    frames: int
+    detections: int
+    hands: int
+    frames_per_second: float
+    latency_p50_ms: float
+    latency_p95_ms: float
+    reprojection_px: float
+    reprojection_p95_px: float
+
+
+class PathStatistics:
+    """Collects numbers of one path. Not shared between threads: whoever shows the results owns it."""
+
+    def __init__(self, window: int | None = 150) -> None:
+        """Empty.
+
+        Args:
+            window: how many results the rolling numbers look back, None for all.
+        """
+        self._window = window
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything, as for a new source."""
+        self._shown_ns: deque[int] = deque(maxlen=self._window)
+        self._latency_ms: deque[float] = deque(maxlen=self._window)
+        self._reprojection_px: deque[float] = deque(maxlen=self._window)
+        self._stages_ms: dict[str, deque[float]] = {}
+        self._frames = self._detections = self._hands = 0
+
+    def record(self, result: PathResult, shown_ns: int) -> None:
+        """Counts one result.
+
+        Args:
+            result: what the path said.
+            shown_ns: ``time.monotonic_ns`` when it was on the screen, or done where there is no screen.
+        """
+        self._frames += 1
+        self._detections += bool(result.states)
+        self._hands += len(result.states)
+        self._shown_ns.append(shown_ns)
+        self._latency_ms.append((shown_ns - result.frame.capture_time_ns) / _NS_PER_MS)
+        self._reprojection_px.extend(
+            state.reprojection_px for state in result.states if np.isfinite(state.reprojection_px)
+        )
+        for stage, milliseconds in result.timings_ms.items():
+            self._stages_ms.setdefault(stage, deque(maxlen=self._window)).append(milliseconds)
+
+    def summary(self) -> PathSummary:
+        """The numbers now."""
+        return PathSummary(
+            frames=self._frames,
+            detections=self._detections,
+            hands=self._hands,
+            frames_per_second=self._rate(),
+            latency_p50_ms=_percentile(self._latency_ms, 50),
+            latency_p95_ms=_percentile(self._latency_ms, 95),
+            reprojection_px=_percentile(self._reprojection_px, 50),
+            reprojection_p95_px=_percentile(self._reprojection_px, 95),
+        )
+
+    def stage_medians_ms(self) -> dict[str, float]:
+        """Median milliseconds of each stage that the path reports."""
+        return {stage: _percentile(values, 50) for stage, values in self._stages_ms.items()}
+
+    def _rate(self) -> float:
+        if len(self._shown_ns) < 2:
+            return float("nan")
+        seconds = (self._shown_ns[-1] - self._shown_ns[0]) / _NS_PER_S
+        return (len(self._shown_ns) - 1) / seconds if seconds > 0 else float("nan")
+
+
+def _percentile(values: deque[float], percent: float) -> float:
+    return float(np.percentile(np.fromiter(values, float), percent)) if values else float("nan")

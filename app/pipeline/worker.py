@@ -1,0 +1,159 @@
+"""One thread per path: frames in, results out; an engine that breaks is said so and started again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from app.pipeline.hand_path import HandPath, PathFactory
+from app.pipeline.mailbox import Mailbox
+from hand.errors import HandliveError
+from hand.types import Frame, PathResult, Provider
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATH_NAMES: dict[Provider, str] = {"ik": "MediaPipe + IK", "network": "Network"}
+"""Names of the paths for people."""
+
+_FIRST_RESTART_S = 0.5
+_LONGEST_RESTART_S = 8.0
+
+
+class PathPhase(Enum):
+    """What a path is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PathState:
+    """A path as the window shows it.
+
+    Attributes:
+        phase: what it is doing.
+        sentence: why it is not running, else empty.
+        failures: how often it broke.
+    """
+
+    phase: PathPhase = PathPhase.STARTING
+    sentence: str = ""
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathUpdate(Generic[T]):
+    """A result and what was prepared from it for display, in the worker thread.
+
+    Attributes:
+        result: what the path said.
+        prepared: what the consumer wanted made of it.
+    """
+
+    result: PathResult
+    prepared: T
+
+
+class PathWorker(threading.Thread, Generic[T]):
+    """Runs one path."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        factory: PathFactory,
+        inbox: Mailbox[Frame],
+        outbox: Mailbox[PathUpdate[T]],
+        prepare: Callable[[PathResult], T],
+        on_news: Callable[[], None],
+    ) -> None:
+        """Not yet started.
+
+        Args:
+            provider: which path.
+            factory: makes it, here and after every failure.
+            inbox: frames to process.
+            outbox: where results go.
+            prepare: what display needs of a result; called in this thread, so that the window only shows it.
+            on_news: called in this thread whenever there is a result or another state.
+        """
+        super().__init__(name=f"path-{provider}", daemon=True)
+        self._provider = provider
+        self._factory = factory
+        self._inbox = inbox
+        self._outbox = outbox
+        self._prepare = prepare
+        self._on_news = on_news
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._state = PathState()
+        self._last: PathResult | None = None
+        self._redraw = False
+
+    @property
+    def state(self) -> PathState:
+        """The path's state; immutable, safe to read from any thread."""
+        with self._lock:
+            return self._state
+
+    def redraw(self) -> None:
+        """Prepares the last result once more, for a view that was turned while no frames come."""
+        self._redraw = True
+        self._inbox.wake()
+
+    def stop(self) -> None:
+        """Asks the thread to close its path and end."""
+        self._stopping.set()
+        self._inbox.close()
+        self._outbox.close()
+
+    def run(self) -> None:
+        """Makes the path, feeds it, and makes it again when it breaks."""
+        restart_s = _FIRST_RESTART_S
+        while not self._stopping.is_set():
+            processed_before = self._last
+            try:
+                self._run_path()
+            except HandliveError as error:
+                self._fail(str(error))
+            except Exception as error:
+                logger.exception("path %s", self._provider)
+                name = PATH_NAMES[self._provider]
+                self._fail(f"{name} stopped with an error ({type(error).__name__}: {error}) and is started again.")
+            if self._last is not processed_before:
+                restart_s = _FIRST_RESTART_S  # it did work for a while, so this is a new trouble
+            self._stopping.wait(restart_s)
+            restart_s = min(2.0 * restart_s, _LONGEST_RESTART_S)
+
+    def _run_path(self) -> None:
+        path = self._factory()
+        try:
+            self._set_state(PathPhase.RUNNING, "")
+            while not self._stopping.is_set():
+                self._step(path)
+        finally:
+            path.close()
+
+    def _step(self, path: HandPath) -> None:
+        frame = self._inbox.take()
+        if frame is not None:
+            self._last = path.process(frame)
+        elif not self._redraw or self._last is None:
+            return
+        self._redraw = False
+        self._outbox.put(PathUpdate(self._last, self._prepare(self._last)))
+        self._on_news()
+
+    def _fail(self, sentence: str) -> None:
+        self._set_state(PathPhase.FAILED, sentence, failed=1)
+
+    def _set_state(self, phase: PathPhase, sentence: str, failed: int = 0) -> None:
+        with self._lock:
+            self._state = PathState(phase, sentence, self._state.failures + failed)
+        self._on_news()

@@ -1,0 +1,1 @@
+"""Where pictures come from; every source follows ``app.sources.base.FrameSource``."""

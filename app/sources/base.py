@@ -1,0 +1,100 @@
+"""The one protocol behind every source of pictures.
+
+A source only opens, reads and closes; it never sleeps, mirrors or counts. Pacing, mirroring, numbering and coming back
+after a failure are the capture thread's work, once for all sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+
+from hand.camera import Intrinsics
+
+SourceKind = Literal["camera", "video", "folder", "picture", "demo"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What a source really delivers, read back after opening.
+
+    Attributes:
+        name: for people.
+        kind: what it is.
+        width_px: picture width, 0 where every picture has its own.
+        height_px: picture height, 0 where every picture has its own.
+        frames_per_second: of the material, 0 where unknown.
+        frame_count: number of pictures, None where there is no end or it is unknown.
+        live: the source sets the pace itself (a camera); everything else is paced by its own rate.
+        intrinsics: of the camera that took the pictures, where the source knows it.
+        note: one sentence when the source gives something else than was asked for, else empty.
+    """
+
+    name: str
+    kind: SourceKind
+    width_px: int
+    height_px: int
+    frames_per_second: float
+    frame_count: int | None = None
+    live: bool = False
+    intrinsics: Intrinsics | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture as the source gives it.
+
+    Attributes:
+        image_rgb: the pixels.
+        capture_time_ns: ``time.monotonic_ns`` when it arrived.
+    """
+
+    image_rgb: UInt8[np.ndarray, "height width 3"]
+    capture_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfSource:
+    """There is no further picture, and that is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailure:
+    """This read gave no picture.
+
+    Attributes:
+        sentence: what failed, for the user.
+        skipped: only this one picture is lost and the next read goes on behind it; otherwise the device itself is in
+            doubt, and several in a row mean that it is gone.
+    """
+
+    sentence: str
+    skipped: bool = False
+
+
+class FrameSource(Protocol):
+    """Where pictures come from. One thread at a time calls it."""
+
+    @property
+    def name(self) -> str:
+        """For people, also before it is open."""
+
+    def open(self) -> SourceFacts:
+        """Starts, or starts again from the beginning.
+
+        Raises:
+            SourceError: it cannot be opened; the sentence says why and what to do.
+        """
+
+    def read(self) -> Picture | EndOfSource | ReadFailure:
+        """The next picture; a camera blocks until it has one."""
+
+    def close(self) -> None:
+        """Gives the device or file back; may be called twice, and without ``open``."""
+
+    def may_be_back(self) -> bool:
+        """Whether a source that failed is worth another ``open`` now; asked about once a second, so it is cheap."""

@@ -1,0 +1,129 @@
+"""From what the user typed or clicked to a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.sources.base import FrameSource, ReadFailure, SourceFacts
+from app.sources.camera import CameraSource
+from app.sources.camera_list import list_cameras
+from app.sources.demo import demo_source
+from app.sources.pictures import FolderSource, PictureSource, is_picture
+from app.sources.video import VideoSource
+from hand.errors import SourceError
+
+DEMO = "demo"
+"""The word that names the demo clip."""
+
+NO_CAMERA_SENTENCE = "No camera was found, so the demo clip plays; plug a camera in and choose it as the source."
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWishes:
+    """How sources are to be opened.
+
+    Attributes:
+        size_px: asked of cameras.
+        frames_per_second: asked of cameras, played at by files.
+        loop: files start again at their end.
+        hold: a single picture stays instead of ending.
+    """
+
+    size_px: tuple[int, int] | None = None
+    frames_per_second: float | None = None
+    loop: bool = False
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSource:
+    """A source and, where it is not what the user might expect, why.
+
+    Attributes:
+        source: not yet open.
+        is_camera: mirrored by default in the window.
+        note: one sentence or empty.
+    """
+
+    source: FrameSource
+    is_camera: bool = False
+    note: str = ""
+
+
+def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
+    """The source that a text names; a camera, file or folder that is not there fails only when it is opened.
+
+    Args:
+        text: "demo", a camera's number, device file or name, a file, a folder; None takes the first camera, or the demo
+            clip where there is none.
+        wishes: how to open it.
+
+    Raises:
+        SourceError: the text names nothing.
+    """
+    if text is None:
+        return _first_camera_or_demo(wishes)
+    if text == DEMO:
+        return ChosenSource(demo_source(loop=wishes.loop or wishes.hold))
+    number = text.removeprefix("/dev/video")
+    if number.isdigit():
+        return _camera(int(number), wishes)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return ChosenSource(FolderSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second))
+    if path.is_file() or path.suffix:
+        if is_picture(path):
+            return ChosenSource(PictureSource(path, hold=wishes.hold))
+        return ChosenSource(VideoSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second))
+    if any(text.casefold() in camera.name.casefold() for camera in list_cameras()):
+        return _camera(text, wishes)
+    raise SourceError(
+        f"There is no camera, file or folder called {text!r}; give a camera's number or name, the path of a video, "
+        f"picture or folder, or '{DEMO}'."
+    )
+
+
+def _camera(wanted: int | str, wishes: SourceWishes) -> ChosenSource:
+    source = CameraSource(wanted, size_px=wishes.size_px, frames_per_second=wishes.frames_per_second)
+    return ChosenSource(source, is_camera=True)
+
+
+def _first_camera_or_demo(wishes: SourceWishes) -> ChosenSource:
+    cameras = list_cameras()
+    if cameras:
+        return _camera(cameras[0].index, wishes)
+    return ChosenSource(demo_source(loop=wishes.loop or wishes.hold), note=NO_CAMERA_SENTENCE)
+
+
+class UnusableSource:
+    """Stands for a source that could not even be chosen, so that the window says why in the usual place."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        """Keeps the sentence for ``open``."""
+        self._name = name
+        self._sentence = sentence
+
+    @property
+    def name(self) -> str:
+        """What the user asked for."""
+        return self._name
+
+    def open(self) -> SourceFacts:
+        """Always fails.
+
+        Raises:
+            SourceError: the sentence.
+        """
+        raise SourceError(self._sentence)
+
+    def read(self) -> ReadFailure:
+        """Never reached by the capture thread, because ``open`` fails."""
+        return ReadFailure(self._sentence)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def may_be_back(self) -> bool:
+        """Never."""
+        return False

@@ -1,0 +1,158 @@
+"""Single pictures and folders of pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
+from app.sources.files import file_signature
+from hand.errors import SourceError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+FOLDER_PICTURES_PER_SECOND = 2.0
+"""Slow enough to look at each."""
+
+HELD_PICTURES_PER_SECOND = 10.0
+"""A held single picture goes through the paths again and again, so that they settle as on a still hand."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the name says that it is a picture."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Reads a picture as RGB, turned upright as its EXIF orientation says.
+
+    Raises:
+        SourceError: missing, or not a picture.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise SourceError(f"The picture {path} cannot be read: {error.strerror or error}; check the path.") from None
+    # through memory, because cv2.imread cannot open every file name on Windows
+    image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image_bgr is None:
+        kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
+        raise SourceError(f"{path.name} cannot be read as a picture; expected one of {kinds}, so check the file.")
+    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder by name, without its subfolders."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and is_picture(path))
+
+
+class PictureSource:
+    """One picture, once or held."""
+
+    def __init__(self, path: Path, *, hold: bool = False) -> None:
+        """Opens nothing yet.
+
+        Args:
+            path: the picture.
+            hold: give the same picture again and again.
+        """
+        self._path = path
+        self._hold = hold
+        self._image_rgb: np.ndarray | None = None
+        self._given = False
+        self._signature: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The file name."""
+        return self._path.name
+
+    def open(self) -> SourceFacts:
+        """Reads the picture.
+
+        Raises:
+            SourceError: missing, or not a picture.
+        """
+        self._signature = file_signature(self._path)
+        self._image_rgb, self._given = read_picture(self._path), False
+        height, width = self._image_rgb.shape[:2]
+        count = None if self._hold else 1
+        return SourceFacts(self.name, "picture", width, height, HELD_PICTURES_PER_SECOND, frame_count=count)
+
+    def read(self) -> Picture | EndOfSource | ReadFailure:
+        """The picture, or the end when it was given and is not held."""
+        if self._image_rgb is None or (self._given and not self._hold):
+            return EndOfSource()
+        self._given = True
+        return Picture(self._image_rgb, time.monotonic_ns())
+
+    def close(self) -> None:
+        """Forgets the picture."""
+        self._image_rgb = None
+
+    def may_be_back(self) -> bool:
+        """Once the file changed or appeared."""
+        return file_signature(self._path) not in (None, self._signature)
+
+
+class FolderSource:
+    """The pictures of a folder in the order of their names; one that cannot be read is reported and skipped."""
+
+    def __init__(self, folder: Path, *, loop: bool = False, frames_per_second: float | None = None) -> None:
+        """Opens nothing yet.
+
+        Args:
+            folder: with pictures directly in it.
+            loop: start again at its end.
+            frames_per_second: pictures per second.
+        """
+        self._folder = folder
+        self._loop = loop
+        self._frames_per_second = frames_per_second or FOLDER_PICTURES_PER_SECOND
+        self._files: list[Path] = []
+        self._next = 0
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self._folder.name or str(self._folder)
+
+    def open(self) -> SourceFacts:
+        """Lists the pictures.
+
+        Raises:
+            SourceError: no such folder, or no picture in it.
+        """
+        if not self._folder.is_dir():
+            raise SourceError(f"There is no folder at {self._folder}; check the path, or choose another source.")
+        self._files, self._next = list_pictures(self._folder), 0
+        if not self._files:
+            kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
+            raise SourceError(f"There is no picture in the folder {self._folder}; expected files of type {kinds}.")
+        count = None if self._loop else len(self._files)
+        return SourceFacts(self.name, "folder", 0, 0, self._frames_per_second, frame_count=count)
+
+    def read(self) -> Picture | EndOfSource | ReadFailure:
+        """The next picture; a damaged one is a failure that is skipped."""
+        if self._next >= len(self._files):
+            if not self._loop or not self._files:
+                return EndOfSource()
+            self._next = 0
+        path = self._files[self._next]
+        self._next += 1
+        try:
+            return Picture(read_picture(path), time.monotonic_ns())
+        except SourceError as error:
+            return ReadFailure(str(error), skipped=True)
+
+    def close(self) -> None:
+        """Forgets the list."""
+        self._files = []
+
+    def may_be_back(self) -> bool:
+        """Once there is a picture in it."""
+        return self._folder.is_dir() and any(is_picture(path) for path in self._folder.iterdir())
