@@ -1,0 +1,269 @@
+"""Lit pictures of a mesh without OpenGL: over the camera picture, from an orbiting camera, or as a contact sheet.
+
+Light is computed once per vertex (a key light that wraps softly around the form, a fill light, sky and ground, a
+glossy highlight, a rim) and interpolated by :mod:`hand.raster`. On a hand's 800 or so vertices this looks nearly like
+per-pixel light and takes about two milliseconds a view.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numba
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from hand.camera import Intrinsics, project
+from hand.normals import vertex_normals
+from hand.raster import Rasterizer
+from hand.topology import cap_faces
+
+SKIN_RGB: Final = (0.87, 0.66, 0.55)
+"""A light brown skin, sRGB 0 to 1: what a mesh wears when it brings no colours."""
+
+_GAMMA: Final = 2.2
+
+
+@dataclass(frozen=True, slots=True)
+class Lighting:
+    """Where light comes from, in camera axes (x right, y down, z forward); strengths are relative.
+
+    Attributes:
+        key_direction: towards the main light.
+        fill_direction: towards the second, weaker light.
+        key: strength of the main light.
+        fill: strength of the second light.
+        sky: light from above.
+        ground: light from below.
+        wrap: how far the main light reaches around the form, 0 (hard) to 1.
+        gloss: strength of the highlight.
+        rim: strength of the bright edge.
+    """
+
+    key_direction: tuple[float, float, float] = (-0.42, -0.72, -0.60)
+    fill_direction: tuple[float, float, float] = (0.85, 0.10, -0.50)
+    key: float = 0.92
+    fill: float = 0.24
+    sky: float = 0.24
+    ground: float = 0.10
+    wrap: float = 0.22
+    gloss: float = 0.16
+    rim: float = 0.30
+
+
+STUDIO: Final = Lighting()
+"""The light of the mesh view and the contact sheets."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _shade(
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    albedo: np.ndarray,
+    light: tuple[float, ...],
+    key_direction: np.ndarray,
+    fill_direction: np.ndarray,
+    shaded: np.ndarray,
+) -> None:
+    key, fill, sky, ground, wrap, gloss, rim = light
+    for v in range(len(vertices)):
+        nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
+        vx, vy, vz = -vertices[v, 0], -vertices[v, 1], -vertices[v, 2]
+        distance = np.sqrt(vx * vx + vy * vy + vz * vz)
+        if distance > 0:
+            vx, vy, vz = vx / distance, vy / distance, vz / distance
+        to_key = nx * key_direction[0] + ny * key_direction[1] + nz * key_direction[2]
+        to_fill = nx * fill_direction[0] + ny * fill_direction[1] + nz * fill_direction[2]
+        up = 0.5 - 0.5 * ny
+        diffuse = key * max((to_key + wrap) / (1.0 + wrap), 0.0) + fill * max(to_fill, 0.0)
+        diffuse += sky * up + ground * (1.0 - up)
+        # Blinn's half vector (Blinn, SIGGRAPH 1977)
+        hx, hy, hz = vx + key_direction[0], vy + key_direction[1], vz + key_direction[2]
+        half = max((nx * hx + ny * hy + nz * hz) / (np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9), 0.0)
+        facing = min(max(nx * vx + ny * vy + nz * vz, 0.0), 1.0)
+        edge = (1.0 - facing) * (1.0 - facing) * (1.0 - facing)
+        white = gloss * half**28 * min(max(4.0 * to_key, 0.0), 1.0) + rim * edge * (0.25 + 0.75 * up)
+        for k in range(3):
+            shaded[v, k] = min(albedo[v, k] * diffuse + white, 1.0) ** (1.0 / 2.2)
+
+
+def shade_vertices(
+    vertices_m: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    colors_rgb: Float[np.ndarray, "V 3"],
+    lighting: Lighting = STUDIO,
+) -> Float[np.ndarray, "V 3"]:
+    """The colour each vertex shows to the camera.
+
+    Args:
+        vertices_m: positions in camera axes; they matter for the highlight and the rim alone.
+        normals: unit normals in camera axes.
+        colors_rgb: colours of the surface, sRGB 0 to 1.
+        lighting: the lights.
+
+    Returns:
+        sRGB 0 to 1, float32.
+    """
+    light = (
+        lighting.key,
+        lighting.fill,
+        lighting.sky,
+        lighting.ground,
+        lighting.wrap,
+        lighting.gloss,
+        lighting.rim,
+    )
+    shaded = np.empty((len(vertices_m), 3), np.float32)
+    _shade(
+        np.asarray(vertices_m, np.float32),
+        np.asarray(normals, np.float32),
+        np.power(np.asarray(colors_rgb, np.float32), np.float32(_GAMMA)),
+        light,
+        _unit(lighting.key_direction),
+        _unit(lighting.fill_direction),
+        shaded,
+    )
+    return shaded
+
+
+def _unit(direction: tuple[float, float, float]) -> Float[np.ndarray, "3"]:
+    vector = np.array(direction, np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A camera somewhere else: points seen by it are ``points @ rotation.T + translation_m``."""
+
+    rotation: Float[np.ndarray, "3 3"]
+    translation_m: Float[np.ndarray, "3"]
+
+    def apply(self, points_m: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+        """The points in this camera's axes, in their own precision."""
+        rotation, translation = (
+            self.rotation.astype(points_m.dtype),
+            self.translation_m.astype(points_m.dtype),
+        )
+        return points_m @ rotation.T + translation
+
+
+def orbit_view(
+    target_m: Float[np.ndarray, "3"], distance_m: float, azimuth_rad: float = 0.0, elevation_rad: float = 0.0
+) -> View:
+    """A camera that looks at a point from a sphere around it.
+
+    At zero angles it looks the way the original camera looks. A positive azimuth moves it to the right around the
+    target, a positive elevation moves it up.
+    """
+    ca, sa = math.cos(azimuth_rad), math.sin(azimuth_rad)
+    ce, se = math.cos(elevation_rad), math.sin(elevation_rad)
+    about_vertical = np.array([[ca, 0.0, sa], [0.0, 1.0, 0.0], [-sa, 0.0, ca]])
+    about_horizontal = np.array([[1.0, 0.0, 0.0], [0.0, ce, -se], [0.0, se, ce]])
+    rotation = about_horizontal @ about_vertical
+    return View(rotation, np.array([0.0, 0.0, distance_m]) - rotation @ np.asarray(target_m, np.float64))
+
+
+class MeshRenderer:
+    """Draws one mesh again and again at one picture size, keeping buffers and the mesh's fixed parts.
+
+    The hole at the wrist is closed, so that back faces can be left out.
+
+    Args:
+        faces: the mesh's triangles, wound outwards.
+        width_px: picture width.
+        height_px: picture height.
+        samples: see :class:`hand.raster.Rasterizer`.
+    """
+
+    def __init__(self, faces: Int[np.ndarray, "F 3"], width_px: int, height_px: int, *, samples: int = 2) -> None:
+        self._faces = np.ascontiguousarray(faces, np.int32)
+        self._closed = np.concatenate([self._faces, cap_faces(faces).astype(np.int32)])
+        self._rasterizer = Rasterizer(width_px, height_px, samples=samples)
+
+    def draw_over(
+        self,
+        picture_rgb: UInt8[np.ndarray, "height width 3"],
+        vertices_m: Float[np.ndarray, "V 3"],
+        intrinsics: Intrinsics,
+        *,
+        colors_rgb: Float[np.ndarray, "V 3"] | tuple[float, float, float] = SKIN_RGB,
+        lighting: Lighting = STUDIO,
+        alpha: float = 1.0,
+    ) -> None:
+        """Draws the lit mesh over a picture, in place.
+
+        Args:
+            picture_rgb: the background, of the renderer's size.
+            vertices_m: vertices in the axes of the camera that `intrinsics` describes.
+            intrinsics: that camera, at the picture's size.
+            colors_rgb: one colour, or one per vertex; sRGB 0 to 1.
+            lighting: the lights.
+            alpha: opacity, 0 to 1.
+        """
+        colors = np.broadcast_to(np.asarray(colors_rgb, np.float32), vertices_m.shape)
+        shaded = shade_vertices(vertices_m, vertex_normals(vertices_m, self._faces), colors, lighting)
+        points_px = np.nan_to_num(project(vertices_m, intrinsics))
+        self._rasterizer.clear()
+        self._rasterizer.draw(points_px, vertices_m[:, 2], self._closed, shaded, cull_back_faces=True)
+        self._rasterizer.composite(picture_rgb, alpha=alpha)
+
+
+def render_mesh(
+    vertices_m: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    intrinsics: Intrinsics,
+    *,
+    background_rgb: UInt8[np.ndarray, "height width 3"] | tuple[int, int, int] = (30, 32, 36),
+    colors_rgb: Float[np.ndarray, "V 3"] | tuple[float, float, float] = SKIN_RGB,
+    lighting: Lighting = STUDIO,
+    alpha: float = 1.0,
+    samples: int = 2,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """One lit picture of a mesh; :class:`MeshRenderer` makes many of them faster.
+
+    Args:
+        vertices_m: vertices in camera axes.
+        faces: triangles, wound outwards.
+        intrinsics: the camera; its picture size is the result's.
+        background_rgb: a picture (not changed) or one colour behind the mesh.
+        colors_rgb: one colour, or one per vertex; sRGB 0 to 1.
+        lighting: the lights.
+        alpha: opacity of the mesh.
+        samples: samples per pixel along each axis.
+    """
+    shape = (intrinsics.height_px, intrinsics.width_px, 3)
+    picture = np.array(np.broadcast_to(np.asarray(background_rgb, np.uint8), shape))
+    renderer = MeshRenderer(faces, intrinsics.width_px, intrinsics.height_px, samples=samples)
+    renderer.draw_over(picture, vertices_m, intrinsics, colors_rgb=colors_rgb, lighting=lighting, alpha=alpha)
+    return picture
+
+
+def contact_sheet(
+    pictures_rgb: Sequence[UInt8[np.ndarray, "height width 3"]],
+    columns: int,
+    *,
+    captions: Sequence[str] = (),
+    gap_px: int = 4,
+) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
+    """Pictures of one size in rows, each with a caption in its corner.
+
+    Args:
+        pictures_rgb: the pictures, left to right, top to bottom.
+        columns: pictures per row.
+        captions: a short text for each of the first pictures.
+        gap_px: space between them.
+    """
+    height, width = pictures_rgb[0].shape[:2]
+    rows = -(-len(pictures_rgb) // columns)
+    sheet = np.full((rows * (height + gap_px) - gap_px, columns * (width + gap_px) - gap_px, 3), 18, np.uint8)
+    for index, picture in enumerate(pictures_rgb):
+        y, x = index // columns * (height + gap_px), index % columns * (width + gap_px)
+        sheet[y : y + height, x : x + width] = picture
+        if index < len(captions):
+            at = (x + 6, y + 16)
+            cv2.putText(sheet, captions[index], at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
+    return sheet
