@@ -14,12 +14,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from hand.errors import ModelFileError
-from hand.joints import MANO_PARENTS
 from hand.mirror import Side, mirror_axis_angle, mirror_faces, mirror_points, other_side
-
-POSE_FEATURES = 135
-"""Entries of R_1 .. R_15 minus identity, flattened row by row."""
+from hand.model_checks import check_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +36,9 @@ class HandModel:
         tip_vertices: vertices of the five finger tips, thumb to pinky.
         shape_names: what each shape coefficient does, where that is known.
         joint_axes: anatomical axes of each joint in the rest frame as columns (flexion, abduction, twist), where known.
+
+    Raises:
+        ModelFileError: an array that does not fit (``hand.model_checks``).
     """
 
     name: str
@@ -57,7 +56,7 @@ class HandModel:
     joint_axes: Float[np.ndarray, "16 3 3"] | None = field(default=None)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_arrays(self.name, self._arrays(), self.tip_vertices)
         for array in self._arrays().values():
             array.flags.writeable = False
 
@@ -110,71 +109,3 @@ class HandModel:
             pose_components=self.pose_components * component_signs,
             joint_axes=axes,
         )
-
-
-def _check(model: HandModel) -> None:
-    """Refuses arrays that are not a MANO-format hand, naming the field, what was expected and what came.
-
-    Raises:
-        ModelFileError: at the first field that does not fit.
-    """
-    vertices = model.v_template_m.shape[0] if model.v_template_m.ndim == 2 else -1
-    expected = {
-        "v_template": (vertices, 3),
-        "shapedirs": (vertices, 3, 10),
-        "posedirs": (vertices, 3, POSE_FEATURES),
-        "J_regressor": (16, vertices),
-        "weights": (vertices, 16),
-        "hands_mean": (45,),
-        "hands_components": (45, 45),
-        "joint_axes": (16, 3, 3),
-    }
-    for key, array in model._arrays().items():
-        if key == "f":
-            continue
-        if array.shape != expected[key] or vertices < 21:
-            raise _refusal(model, key, f"an array of shape {expected[key]}", f"shape {array.shape}")
-        if array.dtype.kind != "f":
-            raise _refusal(model, key, "floating-point numbers", f"type {array.dtype}")
-        if not np.isfinite(array).all():
-            raise _refusal(model, key, "finite numbers", f"{int((~np.isfinite(array)).sum())} NaN or infinite entries")
-    faces = model.faces
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or len(faces) == 0:
-        raise _refusal(model, "f", "whole-number triangles (F, 3)", f"shape {faces.shape}, type {faces.dtype}")
-    if faces.min() < 0 or faces.max() >= vertices:
-        raise _refusal(model, "f", f"vertex numbers from 0 to {vertices - 1}", f"{faces.min()} to {faces.max()}")
-    for key, rows in (("weights", model.skinning_weights), ("J_regressor", model.joint_regressor)):
-        sums = rows.sum(1)
-        worst = float(sums[np.abs(sums - 1.0).argmax()])
-        if abs(worst - 1.0) > 1e-3:
-            raise _refusal(model, key, "rows that sum to 1", f"a row that sums to {worst:.4f}")
-    if model.skinning_weights.min() < -1e-6:
-        raise _refusal(model, "weights", "no negative weight", f"{model.skinning_weights.min():.4g}")
-    if len(model.tip_vertices) != 5 or not all(0 <= tip < vertices for tip in model.tip_vertices):
-        raise _refusal(model, "tip_vertices", f"five vertex numbers below {vertices}", f"{model.tip_vertices}")
-    extent = float(np.ptp(model.v_template_m, axis=0).max())
-    if not 0.05 < extent < 0.5:
-        raise _refusal(model, "v_template", "a hand of 0.05 to 0.5 m (metres)", f"an extent of {extent:.4g}")
-
-
-def check_kinematic_tree(name: str, parents: Int[np.ndarray, "16"]) -> None:
-    """Refuses a kinematic tree other than MANO's.
-
-    Args:
-        name: the model's name, for the message.
-        parents: parent of each joint; the root's own entry is ignored (MANO stores 2**32 - 1 there).
-
-    Raises:
-        ModelFileError: the tree differs from MANO's.
-    """
-    if parents.shape != (16,) or tuple(int(parent) for parent in parents[1:]) != MANO_PARENTS[1:]:
-        raise ModelFileError(
-            f"Hand model {name}: field kintree_table should hold MANO's 16 parents {MANO_PARENTS}, got "
-            f"{parents.tolist()}; use a MANO hand model (not SMPL, SMPL-X or FLAME)."
-        )
-
-
-def _refusal(model: HandModel, key: str, wanted: str, came: str) -> ModelFileError:
-    return ModelFileError(
-        f"Hand model {model.name}: field {key} should be {wanted}, got {came}; use an unmodified MANO-format file."
-    )
