@@ -58,6 +58,11 @@ class PathStatistics:
         self._stages_ms: dict[str, deque[float]] = {}
         self._frames = self._detections = self._hands = 0
 
+    @property
+    def frames(self) -> int:
+        """Results so far."""
+        return self._frames
+
     def record(self, result: PathResult, shown_ns: int) -> None:
         """Counts one result.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -41,11 +41,13 @@ class PathState:
         phase: what it is doing.
         sentence: why it is not running, else empty.
         failures: how often it broke.
+        lost_frames: frames that it broke on, for which there is no result.
     """
 
     phase: PathPhase = PathPhase.STARTING
     sentence: str = ""
     failures: int = 0
+    lost_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +97,7 @@ class PathWorker(threading.Thread, Generic[T]):
         self._state = PathState()
         self._last: PathResult | None = None
         self._redraw = False
+        self._in_hand: Frame | None = None
 
     @property
     def state(self) -> PathState:
@@ -134,7 +137,7 @@ class PathWorker(threading.Thread, Generic[T]):
     def _run_path(self) -> None:
         path = self._factory()
         try:
-            self._set_state(PathPhase.RUNNING, "")
+            self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence=""))
             while not self._stopping.is_set():
                 self._step(path)
         finally:
@@ -143,7 +146,9 @@ class PathWorker(threading.Thread, Generic[T]):
     def _step(self, path: HandPath) -> None:
         frame = self._inbox.take()
         if frame is not None:
+            self._in_hand = frame
             self._last = path.process(frame)
+            self._in_hand = None
         elif not self._redraw or self._last is None:
             return
         self._redraw = False
@@ -151,9 +156,11 @@ class PathWorker(threading.Thread, Generic[T]):
         self._on_news()
 
     def _fail(self, sentence: str) -> None:
-        self._set_state(PathPhase.FAILED, sentence, failed=1)
+        lost, self._in_hand = self._in_hand is not None, None
+        state = self.state
+        self._set_state(PathState(PathPhase.FAILED, sentence, state.failures + 1, state.lost_frames + lost))
 
-    def _set_state(self, phase: PathPhase, sentence: str, failed: int = 0) -> None:
+    def _set_state(self, state: PathState) -> None:
         with self._lock:
-            self._state = PathState(phase, sentence, self._state.failures + failed)
+            self._state = state
         self._on_news()

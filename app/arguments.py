@@ -1,0 +1,131 @@
+"""The command line: what may be asked for, and what each option means."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG
+
+_DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
+_EPILOG = (
+    "Without options the first camera opens in a window; where there is no camera the demo clip plays, and where "
+    "there is no display the run is headless. 'predict --help' explains predictions for pictures."
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``main_v2.py``; :func:`parse` uses it."""
+    parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
+    _add_source_options(parser)
+    _add_hand_options(parser)
+    _add_window_options(parser)
+    _add_headless_options(parser)
+    commands = parser.add_subparsers(dest="command", metavar="predict")
+    predict = commands.add_parser(
+        "predict",
+        help="write the hands of pictures into a JSON file",
+        description="Writes the hands of every picture into a JSON file.",
+    )
+    _add_predict_options(predict)
+    return parser
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line.
+
+    Args:
+        arguments: without the program's name; None takes the process's own.
+    """
+    return build_parser().parse_args(arguments)
+
+
+def _add_source_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("source")
+    group.add_argument(
+        "--source",
+        metavar="X",
+        help="a camera's number or name, a video, a picture, a folder of pictures, or 'demo' (default: first camera)",
+    )
+    group.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="show the mirror image (default: for cameras in the window only)",
+    )
+    group.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
+    group.add_argument("--fps", type=_positive, metavar="N", help="rate to ask of a camera, or to play a file at")
+    group.add_argument("--loop", action="store_true", help="start a file again at its end")
+
+
+def _add_hand_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("hand and camera")
+    group.add_argument("--hands", type=int, choices=(1, 2), default=1, help="how many hands to look for (default: 1)")
+    group.add_argument(
+        "--hand-model", type=Path, metavar="FILE", help="a MANO .pkl or .npz instead of the embedded hand model"
+    )
+    exclusive = group.add_mutually_exclusive_group()
+    exclusive.add_argument("--intrinsics", metavar="FX,FY,CX,CY", help="of the camera, in pixels of its pictures")
+    exclusive.add_argument(
+        "--fov",
+        type=float,
+        metavar="DEG",
+        help=f"field of view along the picture's longer side (default: {DEFAULT_HORIZONTAL_FOV_DEG:g})",
+    )
+
+
+def _add_window_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("window")
+    group.add_argument(
+        "--theme", choices=("system", "dark", "light"), default="system", help="colours (default: system)"
+    )
+    group.add_argument(
+        "--renderer",
+        choices=("auto", "opengl", "software"),
+        default="auto",
+        help="what draws the mesh (default: OpenGL where a graphics card does it, software elsewhere)",
+    )
+    group.add_argument("--window-size", type=_size, metavar="WxH", help="size of the window")
+    group.add_argument("--screenshot", type=Path, metavar="FILE", help="save the window as a picture, then close")
+
+
+def _add_headless_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("without a window")
+    group.add_argument("--headless", action="store_true", help="run without a window and write a report")
+    group.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: reports/latest)")
+    group.add_argument("--realtime", action="store_true", help="play files at their own rate, dropping frames")
+    group.add_argument(
+        "--frames", type=_count, metavar="N", help="stop after N frames; with --screenshot: save after N frames"
+    )
+
+
+def _add_predict_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input", type=Path, required=True, metavar="FILE_OR_DIR", help="a picture or a folder of them"
+    )
+    parser.add_argument("--method", choices=("ik", "network", "both"), default="ik", help="which path (default: ik)")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    _add_hand_options(parser)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{2,5})[xX](\d{2,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"a size is two numbers such as 1280x720, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= 1000.0:
+        raise argparse.ArgumentTypeError(f"a rate lies between 0 and 1000 per second, not {text!r}")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"a number of frames is a whole number from 1, not {text!r}")
+    return int(text)

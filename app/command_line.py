@@ -1,0 +1,150 @@
+"""From the command line to a window, a headless run or a prediction; every refusal is one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import os
+import platform
+import sys
+from pathlib import Path
+
+from app.arguments import parse
+from app.headless import HeadlessRun, run_headless
+from app.pipeline.hand_path import PathFactory, ik_path_factory
+from app.pipeline.lens import Lens
+from app.predict import NO_CHECKPOINT_SENTENCE, PredictionRun, predict
+from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError, HandliveError, SourceError
+from hand.mano_files import load_hand_model
+from hand.model import HandModel
+from hand.types import Provider
+
+EXIT_OK, EXIT_REFUSED = 0, 2
+
+_DEFAULT_REPORT_DIR = Path("reports") / "latest"
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the program.
+
+    Args:
+        arguments: without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    logging.basicConfig(level=logging.WARNING, format="handlive: %(message)s")
+    options = parse(arguments)
+    try:
+        if options.command == "predict":
+            return _predict(options)
+        if options.headless:
+            return _headless(options)
+        reason = why_no_window()
+        if reason:
+            print(f"{reason}, so this run is headless.", file=sys.stderr)
+            return _headless(options)
+        return _window(options)
+    except (HandliveError, OSError) as error:
+        print(f"handlive: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        return 130
+
+
+def why_no_window() -> str:
+    """Why a window cannot be opened here, or an empty text."""
+    if importlib.util.find_spec("PyQt6") is None:
+        return "PyQt6 is not installed"
+    if platform.system() != "Linux" or os.environ.get("QT_QPA_PLATFORM"):
+        return ""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return ""
+    return "There is no display"
+
+
+def load_model(path: Path | None) -> HandModel:
+    """The right-hand model that the paths pose: the user's file, or the embedded one.
+
+    Raises:
+        ModelFileError: not a usable model.
+    """
+    if path is None:
+        return load_embedded_model()
+    model = load_hand_model(path)
+    return model if model.side == "right" else model.mirrored()
+
+
+def _lens(options: argparse.Namespace) -> Lens:
+    return Lens(options.intrinsics, options.fov)
+
+
+def _paths(options: argparse.Namespace, model: HandModel, *, still: bool = False) -> dict[Provider, PathFactory]:
+    return {"ik": ik_path_factory(model, options.hands, still=still)}
+
+
+def _predict(options: argparse.Namespace) -> int:
+    if options.method == "network":
+        raise CheckpointError(NO_CHECKPOINT_SENTENCE)
+    if options.method == "both":
+        print("No trained network is installed, so --method both runs ik alone.", file=sys.stderr)
+    lens, model = _lens(options), load_model(options.hand_model)
+    paths = _paths(options, model, still=True)
+    content = predict(PredictionRun(options.input, options.output, paths, model, lens))
+    hands = sum(len(image["hands"]) for image in content["images"])
+    print(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
+    return EXIT_OK
+
+
+def _headless(options: argparse.Namespace) -> int:
+    lens, model = _lens(options), load_model(options.hand_model)
+    chosen = choose_source(options.source, SourceWishes(options.size, options.fps))
+    if chosen.note:
+        print(chosen.note, file=sys.stderr)
+    report_dir = options.report or _DEFAULT_REPORT_DIR
+    report = run_headless(
+        HeadlessRun(
+            source=chosen.source,
+            paths=_paths(options, model),
+            model=model,
+            report_dir=report_dir,
+            frames=options.frames,
+            realtime=options.realtime,
+            mirror=bool(options.mirror),
+            lens=lens,
+            notes=(chosen.note,) if chosen.note else (),
+        )
+    )
+    found = ", ".join(f"{name}: hands in {path['detections']}" for name, path in report["paths"].items())
+    print(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; report in {report_dir}.")
+    return EXIT_OK
+
+
+def _window(options: argparse.Namespace) -> int:
+    # here and not above: a headless run needs no Qt and must work where its libraries are missing
+    from app.ui.application import WindowOptions, run_window
+
+    wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True)
+    try:
+        chosen = choose_source(options.source, wishes)
+    except SourceError as error:
+        chosen = ChosenSource(UnusableSource(options.source, str(error)))
+    lens, model = _lens(options), load_model(options.hand_model)
+    return run_window(
+        WindowOptions(
+            chosen=chosen,
+            wishes=wishes,
+            paths=_paths(options, model),
+            model=model,
+            lens=lens,
+            mirror=options.mirror,
+            theme=options.theme,
+            renderer=options.renderer,
+            size=options.window_size,
+            screenshot=options.screenshot,
+            screenshot_frames=options.frames or 60,
+        )
+    )

@@ -1,0 +1,222 @@
+"""The live pipeline without a window: runs a source, writes a report and a few composed pictures."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from app.atomic import write_json
+from app.machine import describe_machine, product_version
+from app.pipeline.capture import SourcePhase, SourceState
+from app.pipeline.hand_path import PathFactory
+from app.pipeline.lens import Lens
+from app.pipeline.live import LivePipeline
+from app.pipeline.statistics import PathStatistics
+from app.pipeline.worker import PATH_NAMES, PathPhase
+from app.rendering.composed import Composer
+from app.rendering.hand_mesh import HandMeshBuilder
+from app.sources.base import FrameSource, SourceFacts
+from hand.errors import HandliveError, SourceError
+from hand.model import HandModel
+from hand.types import PathResult, Provider
+
+REPORT_SCHEMA = 1
+PICTURES = 6
+"""Composed pictures per run, spread evenly."""
+
+LIVE_FRAMES = 300
+"""Frames taken from a camera, which has no end, when the user names no number."""
+
+_POLL_S = 0.1
+_FAILURES_BEFORE_GIVING_UP = 3
+_PICTURE_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlessRun:
+    """What to run.
+
+    Attributes:
+        source: where pictures come from.
+        paths: what finds hands in them.
+        model: the hand model the paths use.
+        report_dir: where report and pictures go.
+        frames: stop after so many, None for all of a file.
+        realtime: files run at their own rate and frames are dropped as in the window.
+        mirror: mirror the pictures.
+        lens: the user's word on intrinsics.
+        notes: sentences for the report.
+    """
+
+    source: FrameSource
+    paths: dict[Provider, PathFactory]
+    model: HandModel
+    report_dir: Path
+    frames: int | None = None
+    realtime: bool = False
+    mirror: bool = False
+    lens: Lens = field(default_factory=Lens)
+    notes: tuple[str, ...] = ()
+
+
+def run_headless(run: HeadlessRun) -> dict[str, Any]:
+    """Runs the pipeline to the end of the source or to the asked number of frames.
+
+    Returns:
+        The report, as it was written to ``report.json``.
+
+    Raises:
+        SourceError: the source gave no picture at all.
+        HandliveError: a path cannot work.
+        OSError: the report cannot be written.
+    """
+    run.report_dir.mkdir(parents=True, exist_ok=True)
+    news = threading.Event()
+    pipeline: LivePipeline[None] = LivePipeline(
+        run.paths, lambda _result: None, news.set, lens=run.lens, every_frame=not run.realtime
+    )
+    pipeline.mirror = run.mirror
+    recorder = _Recorder(run)
+    pipeline.start()
+    started_s = time.monotonic()
+    try:
+        pipeline.show(run.source)
+        recorder.follow(pipeline, news)
+        report = recorder.report(pipeline, time.monotonic() - started_s)
+    finally:
+        pipeline.close()
+    write_json(run.report_dir / "report.json", report)
+    return report
+
+
+class _Recorder:
+    """Takes results until the run is over and remembers what the report needs."""
+
+    def __init__(self, run: HeadlessRun) -> None:
+        self._run = run
+        self._statistics = {provider: PathStatistics(window=None) for provider in run.paths}
+        self._next_picture = dict.fromkeys(run.paths, -1)
+        self._composer = Composer(HandMeshBuilder(run.model))
+        self._pictures: list[str] = []
+
+    def follow(self, pipeline: LivePipeline[None], news: threading.Event) -> None:
+        """Returns when every path has enough frames or all there are."""
+        while True:
+            news.wait(_POLL_S)
+            news.clear()
+            pipeline.begin_pull()
+            # the state first: frames that come behind it are only waited for in the next round
+            state = pipeline.source_state
+            for provider in pipeline.providers:
+                update = pipeline.take_update(provider)
+                if update is not None and state.facts is not None:
+                    self._record(provider, update.result, state.facts)
+                path = pipeline.path_state(provider)
+                if path.phase is PathPhase.FAILED and path.failures >= _FAILURES_BEFORE_GIVING_UP:
+                    raise HandliveError(path.sentence)
+            if self._finished(pipeline, state):
+                return
+
+    def report(self, pipeline: LivePipeline[None], seconds: float) -> dict[str, Any]:
+        """Everything measured, as plain values."""
+        state = pipeline.source_state
+        facts = state.facts
+        if facts is None:
+            raise SourceError(state.sentence or f"{state.name} gave no picture.")
+        run = self._run
+        return {
+            "schema": REPORT_SCHEMA,
+            "version": product_version(),
+            "source": {
+                "name": facts.name,
+                "kind": facts.kind,
+                "width_px": facts.width_px,
+                "height_px": facts.height_px,
+                "frames_per_second": facts.frames_per_second,
+                "note": facts.note,
+            },
+            "mode": "real time" if run.realtime or facts.live else "every frame",
+            "mirrored": run.mirror,
+            "camera": run.lens.describe(),
+            "hand_model": {"name": run.model.name, "digest": run.model.digest},
+            "frames": max((statistics.frames for statistics in self._statistics.values()), default=0),
+            "read_failures": state.read_failures,
+            "seconds": round(seconds, 3),
+            "paths": {provider: self._path_report(pipeline, provider) for provider in self._statistics},
+            "pictures": self._pictures,
+            "notes": [*run.notes, *([state.sentence] if state.phase is SourcePhase.LOST else [])],
+            "machine": describe_machine(),
+        }
+
+    def _wanted(self, facts: SourceFacts) -> int | None:
+        return self._run.frames or (LIVE_FRAMES if facts.live else None)
+
+    def _finished(self, pipeline: LivePipeline[None], state: SourceState) -> bool:
+        if state.phase is SourcePhase.FAILED or (state.phase is SourcePhase.LOST and state.frames == 0):
+            raise SourceError(state.sentence)
+        if state.facts is None:
+            return False
+        wanted = self._wanted(state.facts)
+        if wanted is not None and all(statistics.frames >= wanted for statistics in self._statistics.values()):
+            return True
+        if state.phase not in (SourcePhase.ENDED, SourcePhase.LOST):
+            return False
+        if state.frames == 0:
+            raise SourceError(f"{state.name} has no picture that can be read; check its files.")
+        return all(
+            statistics.frames + pipeline.drops(provider) + pipeline.path_state(provider).lost_frames >= state.frames
+            for provider, statistics in self._statistics.items()
+        )
+
+    def _record(self, provider: Provider, result: PathResult, facts: SourceFacts) -> None:
+        statistics, wanted = self._statistics[provider], self._wanted(facts)
+        if wanted is not None and statistics.frames >= wanted:
+            return
+        statistics.record(result, time.monotonic_ns())
+        expected = min(wanted or math.inf, facts.frame_count or math.inf)
+        step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES
+        if self._next_picture[provider] < 0:
+            self._next_picture[provider] = step // 2
+        if result.frame.sequence >= self._next_picture[provider] and len(self._pictures) < PICTURES * len(
+            self._run.paths
+        ):
+            self._next_picture[provider] += step
+            self._save_picture(provider, result)
+
+    def _save_picture(self, provider: Provider, result: PathResult) -> None:
+        picture = self._composer.compose(result, PATH_NAMES[provider])
+        name = f"{provider}_{result.frame.sequence:06d}.jpg"
+        ok, data = cv2.imencode(
+            ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY]
+        )
+        if ok:
+            (self._run.report_dir / name).write_bytes(data.tobytes())
+            self._pictures.append(name)
+
+    def _path_report(self, pipeline: LivePipeline[None], provider: Provider) -> dict[str, Any]:
+        statistics = self._statistics[provider]
+        summary, state = statistics.summary(), pipeline.path_state(provider)
+        stages = {stage: _number(value) for stage, value in statistics.stage_medians_ms().items()}
+        return {
+            "frames": summary.frames,
+            "detections": summary.detections,
+            "hands": summary.hands,
+            "frames_per_second": _number(summary.frames_per_second),
+            "latency_ms": {"p50": _number(summary.latency_p50_ms), "p95": _number(summary.latency_p95_ms)},
+            "reprojection_px": {"p50": _number(summary.reprojection_px), "p95": _number(summary.reprojection_p95_px)},
+            "stages_ms": stages,
+            "drops": pipeline.drops(provider),
+            "failures": state.failures,
+            "lost_frames": state.lost_frames,
+        }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN: what was not measured is null."""
+    return round(value, 3) if math.isfinite(value) else None

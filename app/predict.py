@@ -1,0 +1,123 @@
+"""Pictures in, a JSON file of hands out: every picture on its own, by one path or by several."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.atomic import write_json
+from app.pipeline.hand_path import HandPath, PathFactory
+from app.pipeline.lens import Lens
+from app.sources.pictures import list_pictures, read_picture
+from hand.camera import project
+from hand.errors import CheckpointError, SourceError
+from hand.model import HandModel
+from hand.types import Frame, HandState, Provider
+
+PREDICTION_SCHEMA = 1
+
+NO_CHECKPOINT_SENTENCE = (
+    "No checkpoint of a trained network is installed, so --method network has nothing to run; use --method ik."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRun:
+    """What to predict.
+
+    Attributes:
+        input: a picture or a folder of pictures.
+        output: the JSON file.
+        paths: what finds hands, each in still mode.
+        model: the hand model the paths use.
+        lens: the user's word on intrinsics.
+        complain: gets a sentence for every picture that cannot be read.
+    """
+
+    input: Path
+    output: Path
+    paths: Mapping[Provider, PathFactory]
+    model: HandModel
+    lens: Lens = field(default_factory=Lens)
+    complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr)
+
+
+def predict(run: PredictionRun) -> dict[str, Any]:
+    """Predicts every picture and writes the file.
+
+    ``side`` and all coordinates describe what the picture shows. ``joints_px`` are the projected 3D joints.
+    ``milliseconds`` is the time of its method for the whole picture. A picture that cannot be read is listed without
+    size and hands, with an ``error``, and does not stop the rest.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        SourceError: there is no picture, or none could be read.
+        CheckpointError: no path was given.
+        OSError: the file cannot be written.
+    """
+    if not run.paths:
+        raise CheckpointError(NO_CHECKPOINT_SENTENCE)
+    files = _input_files(run.input)
+    paths = {provider: factory() for provider, factory in run.paths.items()}
+    try:
+        images = [_predict_file(run, file, sequence, paths) for sequence, file in enumerate(files)]
+    finally:
+        for path in paths.values():
+            path.close()
+    unreadable = [image["error"] for image in images if "error" in image]
+    if len(unreadable) == len(images):
+        raise SourceError(f"No picture could be read at {run.input}; nothing was written.")
+    content = {"schema": PREDICTION_SCHEMA, "hand_model": run.model.name, "images": images}
+    write_json(run.output, content)
+    return content
+
+
+def _input_files(given: Path) -> list[Path]:
+    if given.is_dir():
+        files = list_pictures(given)
+        if not files:
+            raise SourceError(f"There is no picture in the folder {given}; expected jpg, png, bmp, webp or tif files.")
+        return files
+    if not given.exists():
+        raise SourceError(f"There is no file or folder at {given}; give a picture or a folder of pictures.")
+    return [given]
+
+
+def _predict_file(run: PredictionRun, file: Path, sequence: int, paths: Mapping[Provider, HandPath]) -> dict[str, Any]:
+    try:
+        image = read_picture(file)
+    except SourceError as error:
+        run.complain(str(error))
+        return {"file": file.name, "width": 0, "height": 0, "hands": [], "error": str(error)}
+    height, width = image.shape[:2]
+    frame = Frame(sequence, time.monotonic_ns(), image, run.lens.intrinsics_for(width, height), file.name)
+    hands: list[dict[str, Any]] = []
+    for path in paths.values():
+        started_s = time.perf_counter()
+        result = path.process(frame)
+        milliseconds = (time.perf_counter() - started_s) * 1e3
+        hands += [_hand_content(state, frame, milliseconds) for state in result.states]
+    return {"file": file.name, "width": width, "height": height, "hands": hands}
+
+
+def _hand_content(state: HandState, frame: Frame, milliseconds: float) -> dict[str, Any]:
+    joints_m = np.asarray(state.joints_m, float)
+    return {
+        "method": state.provider,
+        "side": state.side,
+        "confidence": round(float(state.confidence), 4),
+        "joints_px": project(joints_m, frame.intrinsics).round(3).tolist(),
+        "joints_m": joints_m.round(6).tolist(),
+        "pose_rad": np.asarray(state.pose_rad, float).round(6).tolist(),
+        "shape": np.asarray(state.shape, float).round(5).tolist(),
+        "camera_translation_m": np.asarray(state.camera_translation_m, float).round(6).tolist(),
+        "milliseconds": round(milliseconds, 3),
+    }

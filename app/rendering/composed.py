@@ -1,0 +1,90 @@
+"""Pictures for files: the camera picture with its overlay on the left, the mesh on the right."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from app.palette import DARK, HALO_COLOR, Theme, rgb
+from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.mesh_picture import MeshPainter
+from app.rendering.orbit import FocusFollower, Orbit
+from app.rendering.skeleton import HandDrawing, draw_hands
+from hand.types import PathResult
+
+_HEIGHT_PX = 540
+_CAPTION_PX = 36
+_SUBPIXEL_BITS = 4
+
+
+def overlay_skeleton(
+    picture_rgb: UInt8[np.ndarray, "height width 3"], drawing: HandDrawing, scale: float = 1.0
+) -> None:
+    """Draws one hand's overlay into a picture.
+
+    Args:
+        picture_rgb: changed in place.
+        drawing: in pixels of the frame.
+        scale: size of the picture over that of the frame.
+    """
+    width = max(2, round(drawing.size_px * scale / 75.0))
+
+    def place(point: tuple[float, float]) -> tuple[int, int]:
+        # pixel centres are integers on both sides of the scaling
+        x, y = ((value + 0.5) * scale - 0.5 for value in point)
+        return round(x * (1 << _SUBPIXEL_BITS)), round(y * (1 << _SUBPIXEL_BITS))
+
+    for halo in (True, False):
+        for stroke in drawing.strokes:
+            color = rgb(HALO_COLOR if halo else stroke.color)
+            ends = place(stroke.start_px), place(stroke.end_px)
+            cv2.line(picture_rgb, *ends, color, width + 2 * halo, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for dot in drawing.dots:
+        for halo in (True, False):
+            color = rgb(HALO_COLOR if halo else dot.color)
+            radius = (width + halo) << _SUBPIXEL_BITS
+            cv2.circle(picture_rgb, place(dot.center_px), radius, color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+class Composer:
+    """Makes composed pictures of results."""
+
+    def __init__(self, meshes: HandMeshBuilder, theme: Theme = DARK) -> None:
+        """Prepares the painter.
+
+        Args:
+            meshes: of the hand model the results were made with.
+            theme: colours.
+        """
+        self._meshes = meshes
+        self._painter = MeshPainter()
+        self._theme = theme
+
+    def compose(self, result: PathResult, title: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Picture with overlay, mesh, and a line of text above both.
+
+        Args:
+            result: one frame's result.
+            title: what the picture is from.
+        """
+        image = result.frame.image_rgb
+        scale = _HEIGHT_PX / image.shape[0]
+        width = max(1, round(image.shape[1] * scale))
+        left = cv2.resize(image, (width, _HEIGHT_PX), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        drawings = draw_hands(result)
+        for drawing in drawings:
+            overlay_skeleton(left, drawing, scale)
+        mesh = self._meshes.build(result)
+        focus = None if mesh is None else FocusFollower().follow(mesh.vertices_m, mesh.time_ns)
+        right = self._painter.paint(mesh, focus, Orbit(), (_HEIGHT_PX, _HEIGHT_PX), self._theme)
+        hands = ", ".join(drawing.label.replace("  ", " ") for drawing in drawings) or "no hand"
+        caption = self._caption(f"{title} - frame {result.frame.sequence}: {hands}", width + _HEIGHT_PX)
+        return np.concatenate([caption, np.concatenate([left, right], 1)], 0)
+
+    def _caption(self, text: str, width: int) -> np.ndarray:
+        strip = np.empty((_CAPTION_PX, width, 3), np.uint8)
+        strip[:] = rgb(self._theme.surface)
+        ascii_text = text.encode("ascii", "replace").decode()
+        cv2.putText(strip, ascii_text, (12, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, rgb(self._theme.text), 1, cv2.LINE_AA)
+        return strip

@@ -1,0 +1,299 @@
+"""The live pipeline with fake sources and paths: losses, breakages, switching and closing at any moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from app_fakes import FakePath, FakeSource, found, nothing, plain_image, wait_until
+
+from app.pipeline.capture import READ_FAILURE_BUDGET, SourcePhase
+from app.pipeline.hand_path import PathFactory
+from app.pipeline.lens import Lens
+from app.pipeline.live import LivePipeline
+from app.pipeline.pacer import Pacer
+from app.pipeline.statistics import PathStatistics
+from app.pipeline.worker import PathPhase, PathUpdate
+from app.sources.base import ReadFailure
+from hand.errors import DetectorError, IntrinsicsError
+from hand.types import Frame, PathResult
+
+
+@contextmanager
+def running(factory: PathFactory | None = None, **options: object) -> Iterator[LivePipeline[int]]:
+    """A started pipeline whose 'prepared' is the number of hands."""
+    pipeline: LivePipeline[int] = LivePipeline(
+        {"ik": factory or FakePath},
+        lambda result: len(result.states),
+        lambda: None,
+        retry_s=0.01,
+        **options,  # type: ignore[arg-type]
+    )
+    pipeline.start()
+    try:
+        yield pipeline
+    finally:
+        pipeline.close()
+
+
+def next_update(pipeline: LivePipeline[int]) -> PathUpdate[int]:
+    updates: list[PathUpdate[int]] = []
+
+    def arrived() -> bool:
+        update = pipeline.take_update("ik")
+        if update is not None:
+            updates.append(update)
+        return bool(updates)
+
+    wait_until(arrived)
+    return updates[0]
+
+
+def test_results_carry_their_frame_and_what_was_prepared() -> None:
+    with running() as pipeline:
+        pipeline.show(FakeSource(forever=True))
+        update = next_update(pipeline)
+    assert update.prepared == 1
+    assert update.result.states[0].sequence == update.result.frame.sequence
+    assert not update.result.frame.image_rgb.flags.writeable
+
+
+def test_every_frame_mode_processes_each_frame_once() -> None:
+    path = FakePath()
+    with running(lambda: path, every_frame=True) as pipeline:
+        pipeline.show(FakeSource([plain_image()] * 25))
+        sequences = [next_update(pipeline).result.frame.sequence for _ in range(25)]
+        assert pipeline.drops("ik") == 0
+    assert sequences == list(range(25)) == path.processed
+
+
+def test_slow_path_sees_the_newest_frame_and_drops_are_counted() -> None:
+    gate = threading.Event()
+
+    def slow(frame: Frame) -> PathResult:
+        gate.wait(20)
+        return nothing(frame)
+
+    with running(lambda: FakePath(slow)) as pipeline:
+        pipeline.show(FakeSource([plain_image()] * 40))
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.ENDED)
+        gate.set()
+        wait_until(lambda: pipeline.drops("ik") >= 38)
+        wait_until(lambda: next_update(pipeline).result.frame.sequence == 39)
+
+
+def test_mirrored_frames_are_flipped_with_their_intrinsics() -> None:
+    with running(lens=Lens(intrinsics_text="300,300,100,110")) as pipeline:
+        pipeline.mirror = True
+        pipeline.show(FakeSource(forever=True))
+        frame = next_update(pipeline).result.frame
+    assert frame.mirrored
+    assert frame.image_rgb[0, -1].tolist() == [255, 255, 255]
+    assert frame.intrinsics.cx_px == pytest.approx(319 - 100)
+
+
+def test_end_of_file_is_said_and_the_source_closed() -> None:
+    source = FakeSource([plain_image()] * 3)
+    with running() as pipeline:
+        pipeline.show(source)
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.ENDED)
+        assert pipeline.source_state.frames == 3
+        wait_until(lambda: not source.is_open)
+        pipeline.show(source)  # play again
+        wait_until(lambda: source.opened == 2 and pipeline.source_state.phase is SourcePhase.ENDED)
+
+
+def test_a_few_failed_reads_are_forgiven() -> None:
+    failure = ReadFailure("hiccup")
+    source = FakeSource([plain_image(), *[failure] * (READ_FAILURE_BUDGET - 1), plain_image()])
+    with running() as pipeline:
+        pipeline.show(source)
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.ENDED)
+        assert pipeline.source_state.frames == 2
+        assert pipeline.source_state.read_failures == READ_FAILURE_BUDGET - 1
+
+
+def test_unplugged_camera_is_lost_and_comes_back() -> None:
+    camera = FakeSource(live=True, forever=True, name="USB Camera")
+    with running() as pipeline:
+        pipeline.show(camera)
+        next_update(pipeline)
+        camera.plugged.clear()
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.LOST)
+        assert pipeline.source_state.sentence == "USB Camera gives no picture; check its cable."
+        wait_until(lambda: not camera.is_open)
+        camera.plugged.set()
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.RUNNING and pipeline.source_state.frames > 2)
+        assert camera.opened == 2
+
+
+def test_source_that_cannot_be_opened_says_so_and_is_tried_again() -> None:
+    source = FakeSource(forever=True)
+    source.plugged.clear()
+    with running() as pipeline:
+        pipeline.show(source)
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.FAILED)
+        assert "not plugged in" in pipeline.source_state.sentence
+        source.plugged.set()
+        next_update(pipeline)
+
+
+def test_source_with_a_bug_does_not_end_the_thread() -> None:
+    def explode() -> None:
+        raise RuntimeError("boom")
+
+    broken = FakeSource(forever=True, on_read=explode)
+    broken.may_be_back = lambda: False  # type: ignore[method-assign]
+    with running() as pipeline:
+        pipeline.show(broken)
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.FAILED)
+        assert "boom" in pipeline.source_state.sentence
+        pipeline.show(FakeSource(forever=True))
+        next_update(pipeline)
+
+
+def test_skipped_pictures_are_reported_and_do_not_use_up_the_budget() -> None:
+    bad = ReadFailure("b.png cannot be read as a picture.", skipped=True)
+    with running() as pipeline:
+        pipeline.show(FakeSource([*[bad] * 30, plain_image()]))
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.ENDED)
+        assert pipeline.source_state.frames == 1
+        assert pipeline.source_state.read_failures == 30
+
+
+def test_path_that_breaks_is_said_and_starts_again() -> None:
+    made: list[FakePath] = []
+
+    def breaks_once(frame: Frame) -> PathResult:
+        if len(made) == 1:
+            raise RuntimeError("boom")
+        return found(frame)
+
+    def make() -> FakePath:
+        made.append(FakePath(breaks_once))
+        return made[-1]
+
+    phases = []
+    with running(make) as pipeline:
+        pipeline.show(FakeSource(forever=True))
+        wait_until(lambda: pipeline.path_state("ik").phase is PathPhase.FAILED)
+        phases.append(pipeline.path_state("ik"))
+        assert next_update(pipeline).prepared == 1
+        assert pipeline.path_state("ik").phase is PathPhase.RUNNING
+        assert pipeline.path_state("ik").failures == 1
+        assert pipeline.path_state("ik").lost_frames == 1
+    assert "MediaPipe + IK stopped with an error (RuntimeError: boom)" in phases[0].sentence
+    assert [path.closed for path in made] == [1, 1]
+
+
+def test_path_that_cannot_start_shows_its_own_sentence() -> None:
+    def refuse() -> FakePath:
+        raise DetectorError("MediaPipe's hand model is missing; install mediapipe 0.10.21.")
+
+    with running(refuse) as pipeline:
+        pipeline.show(FakeSource(forever=True))
+        wait_until(lambda: pipeline.path_state("ik").phase is PathPhase.FAILED)
+        assert pipeline.path_state("ik").sentence == "MediaPipe's hand model is missing; install mediapipe 0.10.21."
+        frames: list[Frame | None] = []
+        wait_until(lambda: frames.append(pipeline.take_frame()) or frames[-1] is not None)  # pictures go on
+
+
+def test_source_switched_fifty_times_ends_on_the_last_with_all_others_closed() -> None:
+    sources = [FakeSource(forever=True, name=f"Fake {number}", live=number % 2 == 0) for number in range(50)]
+    with running() as pipeline:
+        for source in sources:
+            pipeline.show(source)
+            if source is sources[25]:
+                next_update(pipeline)
+        wait_until(lambda: next_update(pipeline).result.frame.source_id == "Fake 49")
+        assert pipeline.source_state.name == "Fake 49"
+        assert not any(source.is_open for source in sources[:-1])
+    assert all(source.opened == source.closed for source in sources)
+
+
+def test_close_works_before_a_source_while_the_path_starts_and_in_the_middle() -> None:
+    with running():
+        pass
+    slow_start = threading.Event()
+
+    def make_slowly() -> FakePath:
+        slow_start.wait(0.2)
+        return FakePath()
+
+    with running(make_slowly) as pipeline:
+        pipeline.show(FakeSource(forever=True))
+    with running(every_frame=True) as pipeline:  # nobody takes results: capture and path both wait in their mailboxes
+        source = FakeSource(forever=True)
+        pipeline.show(source)
+        wait_until(lambda: pipeline.source_state.frames > 0)
+    assert not source.is_open
+
+
+def test_close_without_start() -> None:
+    pipeline: LivePipeline[None] = LivePipeline({"ik": FakePath}, lambda _: None, lambda: None)
+    pipeline.close()
+
+
+def test_news_is_announced_once_until_it_is_pulled() -> None:
+    news: list[int] = []
+    pipeline: LivePipeline[None] = LivePipeline({"ik": FakePath}, lambda _: None, lambda: news.append(1))
+    pipeline.start()
+    source = FakeSource([plain_image()] * 30)
+    pipeline.show(source)
+    wait_until(lambda: pipeline.source_state.phase is SourcePhase.ENDED)
+    assert len(news) == 1
+    pipeline.begin_pull()
+    pipeline.show(source)
+    wait_until(lambda: source.opened == 2 and pipeline.source_state.phase is SourcePhase.ENDED)
+    pipeline.close()
+    assert len(news) == 2
+
+
+def test_redraw_prepares_the_last_result_again() -> None:
+    with running() as pipeline:
+        pipeline.show(FakeSource([plain_image()]))
+        first = next_update(pipeline)
+        pipeline.redraw()
+        assert next_update(pipeline).result is first.result
+
+
+def test_lens_prefers_the_users_word_and_refuses_nonsense_at_once() -> None:
+    lens = Lens(horizontal_fov_deg=90.0)
+    assert lens.intrinsics_for(640, 480).fx_px == pytest.approx(320.0)
+    known = Lens().intrinsics_for(640, 480)
+    assert Lens().intrinsics_for(1280, 960, known).fx_px == pytest.approx(2 * known.fx_px)
+    with pytest.raises(IntrinsicsError):
+        Lens(intrinsics_text="1,2,3")
+
+
+def test_pacer_keeps_the_rate_and_does_not_catch_up_after_a_pause() -> None:
+    now = 0.0
+    pacer = Pacer(10.0, clock=lambda: now)
+    waits = []
+    for _ in range(3):
+        waits.append(pacer.wait_s())
+        now += waits[-1]
+    assert waits == pytest.approx([0.0, 0.1, 0.1])
+    now += 5.0
+    assert pacer.wait_s() == 0.0
+    assert pacer.wait_s() == pytest.approx(0.1)
+
+
+def test_statistics_count_rate_latency_and_residual() -> None:
+    statistics = PathStatistics(window=None)
+    frame = Frame(0, 1_000_000_000, plain_image(), Lens().intrinsics_for(320, 240), "x")
+    for index, latency_ms in enumerate((10, 20, 30)):
+        shown_ns = 1_000_000_000 + latency_ms * 1_000_000
+        later = Frame(index, 1_000_000_000, plain_image(), frame.intrinsics, "x")
+        statistics.record(found(later) if index else nothing(later), shown_ns)
+    summary = statistics.summary()
+    assert (summary.frames, summary.detections, summary.hands) == (3, 2, 2)
+    assert summary.frames_per_second == pytest.approx(100.0)
+    assert summary.latency_p50_ms == pytest.approx(20.0)
+    assert summary.latency_p95_ms == pytest.approx(29.0)
+    assert summary.reprojection_px == pytest.approx(1.25)
+    assert statistics.stage_medians_ms() == {"detect": 1.0, "solve": 0.5}
+    assert np.isnan(PathStatistics().summary().latency_p50_ms)
