@@ -1,0 +1,180 @@
+"""What belongs to one person: hand shape, where the detector puts its landmarks on that hand, and the file of both."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from jaxtyping import Float
+
+from hand.anatomy import anatomical_frames, joint_limits
+from hand.errors import ConfigError
+from hand.joints import FROM_MANO_WITH_TIPS
+from hand.layer import HandLayer
+from hand.model import HandModel
+from ik_baseline.kernel import BONE_OF_LANDMARK, Chain
+
+OFFSETS_FILE = Path(__file__).with_name("landmark_offsets.json")
+"""Where the detector's landmarks lie on a model hand; the file says how it was measured and by which command."""
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandCalibration:
+    """One person's hand as solved over many frames.
+
+    Attributes:
+        shape: 10 shape coefficients of the hand model.
+        landmark_offsets_m: detector's landmark minus model joint, each in the rest axes of the bone that ends at it.
+        model_digest: of the hand model that ``shape`` belongs to.
+        frames: how many frames it was solved over; 0 for the default.
+    """
+
+    shape: Float[np.ndarray, "10"]
+    landmark_offsets_m: Float[np.ndarray, "21 3"]
+    model_digest: str = ""
+    frames: int = 0
+
+    @classmethod
+    def default(cls, model: HandModel) -> HandCalibration:
+        """The average hand with the offsets that were measured on rendered hands of a known pose."""
+        return cls(np.zeros(10), measured_offsets_m(), model.digest)
+
+    @classmethod
+    def without_offsets(cls, model: HandModel) -> HandCalibration:
+        """The average hand for landmarks that are the model's own joints."""
+        return cls(np.zeros(10), np.zeros((21, 3)), model.digest)
+
+    def save(self, path: Path | None = None) -> Path:
+        """Writes the calibration as JSON.
+
+        Args:
+            path: the file; the user's data folder when left out.
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        path = path or calibration_file()
+        content = {
+            "schema": _SCHEMA,
+            "model_digest": self.model_digest,
+            "frames": self.frames,
+            "shape": [round(float(value), 6) for value in self.shape],
+            "landmark_offsets_mm": np.round(self.landmark_offsets_m * 1e3, 4).tolist(),
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            unfinished.replace(path)
+        except OSError as error:
+            raise ConfigError(f"The hand calibration cannot be written to {path}: {error.strerror}.") from error
+        return path
+
+    @classmethod
+    def load(cls, model: HandModel, path: Path | None = None) -> HandCalibration:
+        """Reads a calibration that :meth:`save` wrote.
+
+        Args:
+            model: the hand model in use, which must be the one the calibration was solved with.
+            path: the file; the user's data folder when left out.
+
+        Raises:
+            ConfigError: the file is missing, damaged, or belongs to another hand model.
+        """
+        path = path or calibration_file()
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            calibration = cls(
+                _numbers(content["shape"], (10,)),
+                _numbers(content["landmark_offsets_mm"], (21, 3)) / 1e3,
+                str(content["model_digest"]),
+                int(content["frames"]),
+            )
+        except OSError as error:
+            raise ConfigError(f"The hand calibration {path} cannot be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"The hand calibration {path} is damaged ({error}); delete it and calibrate again."
+            ) from error
+        if calibration.model_digest != model.digest:
+            raise ConfigError(
+                f"The hand calibration {path} was made with another hand model than {model.name}; calibrate again."
+            )
+        return calibration
+
+
+def calibration_file() -> Path:
+    """Where the user's calibration is kept."""
+    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "hand_calibration.json"
+
+
+@lru_cache(maxsize=1)
+def _offsets_content() -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(OFFSETS_FILE.read_text(encoding="utf-8"))
+    return content
+
+
+def measured_offsets_m() -> Float[np.ndarray, "21 3"]:
+    """Detector's landmark minus model joint, in the anatomical axes' rest frame, for a hand of average size."""
+    return np.array(_offsets_content()["landmark_offsets_mm"], dtype=np.float64) / 1e3
+
+
+def build_chain(layer: HandLayer, calibration: HandCalibration) -> Chain:
+    """The arrays the kernel poses.
+
+    Args:
+        layer: of a right hand, float64.
+        calibration: whose hand.
+    """
+    model = layer.model
+    shaped = layer.shaped(calibration.shape)
+    tips = list(model.tip_vertices)
+    tip_rest = np.ascontiguousarray(shaped.vertices_m[tips], np.float64)
+    limits = joint_limits()
+    return Chain(
+        rest_joints=np.ascontiguousarray(shaped.joints_m, np.float64),
+        axes=joint_frames(model),
+        tip_rest=tip_rest,
+        tip_correctives=np.ascontiguousarray(model.pose_directions_m[tips], np.float64),
+        tip_weights=np.ascontiguousarray(model.skinning_weights[tips], np.float64),
+        offsets=np.ascontiguousarray(calibration.landmark_offsets_m, np.float64),
+        lower=limits.lower_rad[1:].reshape(45).copy(),
+        upper=limits.upper_rad[1:].reshape(45).copy(),
+    )
+
+
+def joint_frames(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
+    """The model's anatomical axes, or those its rest joints suggest; orthonormal to double precision."""
+    frames = model.joint_axes
+    if frames is None:
+        joints = model.joint_regressor.astype(np.float64) @ model.v_template_m
+        with_tips = np.concatenate([joints, model.v_template_m[list(model.tip_vertices)]])
+        frames = anatomical_frames(with_tips[list(FROM_MANO_WITH_TIPS)])
+    left, _, right = np.linalg.svd(np.asarray(frames, np.float64))
+    return np.ascontiguousarray(left @ right)
+
+
+def offsets_in_rest_axes(
+    gaps_m: Float[np.ndarray, "21 3"], joint_rotations: Float[np.ndarray, "16 3 3"]
+) -> Float[np.ndarray, "21 3"]:
+    """Turns gaps (landmark minus joint) of a posed hand back into the rest axes of the bones they ride on."""
+    return np.einsum("kji,kj->ki", joint_rotations[BONE_OF_LANDMARK], gaps_m)
+
+
+def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.array(values, dtype=np.float64)
+    if array.shape != shape or not all(math.isfinite(value) for value in array.flat):
+        raise ValueError(f"expected {shape} finite numbers, got shape {array.shape}")
+    return array

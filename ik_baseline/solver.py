@@ -1,0 +1,287 @@
+"""Inverse kinematics: one hand's landmarks in, pose, shape and metric place in the camera out.
+
+The way there: a closed-form start (``closed_form``) or the last frame, then damped Gauss-Newton on the detector's world
+landmarks and on the reprojection into the picture (``kernel``), inside anatomical limits, with robust weights. The
+standard deviations below say how much each source is believed; nothing else needs tuning.
+
+Left hands are mirrored, solved as right hands, and mirrored back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.anatomy import rotations_from_angles
+from hand.camera import Intrinsics, project
+from hand.crop import crop_around
+from hand.layer import HandLayer
+from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
+from hand.model import HandModel
+from hand.rotations import axis_angle_from_matrix
+from hand.types import HandObservation
+from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
+from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, Prior, State, Target, minimise
+from ik_baseline.person import HandCalibration, build_chain
+
+WORLD_DEVIATION_M = (0.005, 0.005, 0.008)
+"""Believed error of a world landmark along each camera axis; the depth of a single picture is the weakest."""
+
+PIXEL_DEVIATION = 0.012
+"""Believed error of a landmark in the picture over the longer side of the hand's box."""
+
+SCALE_DEVIATION = 0.08
+"""Believed relative error of the size of the detector's hand in one frame."""
+
+ROBUST_FLOOR = 3.0
+"""Standard deviations up to which a landmark is never doubted."""
+
+MAX_ITERATIONS_WARM = 8
+MAX_ITERATIONS_COLD = 40
+
+PIXEL_MOVED_M = 0.005
+"""Movement of a landmark in the picture, in metres at the hand, at which the last frame has lost all its say."""
+
+WORLD_MOVED_M = 0.012
+"""The same for world landmarks, whose depth is noisier."""
+
+# Prior standard deviations of (flexion, abduction, twist), radians: what a joint cannot do is believed most. Flexion
+# is left to the landmarks and the limits, so it is not drawn to anything.
+_FINGER_DEVIATIONS = ((5.0, 1.0, 0.06), (5.0, 0.03, 0.03), (5.0, 0.03, 0.03))
+_THUMB_DEVIATIONS = ((5.0, 2.0, 0.5), (5.0, 0.1, 0.06), (5.0, 0.03, 0.03))
+
+STEADINESS = 4.0
+"""On a hand at rest the last frame counts as much as this many new ones."""
+
+# A moving finger must not lose the steadiness of the others: palm first, then thumb, index, middle, ring, pinky
+_BY_PART = np.array((0, 1, 5, 9, 13, 17, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19, 20))
+_PART_STARTS = np.array((0, 6, 9, 12, 15, 18))
+_PART_OF_LANDMARK = np.array((0, 0, 1, 1, 1, 0, 2, 2, 2, 0, 3, 3, 3, 0, 4, 4, 4, 0, 5, 5, 5))
+_PART_OF_UNKNOWN = np.concatenate([np.zeros(3, int), np.repeat((2, 3, 5, 4, 1), 9), np.zeros(7, int)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IkSolution:
+    """One solved hand.
+
+    Attributes:
+        side: which hand.
+        pose_rad: 16 axis-angle triples, MANO order, absolute, global rotation first.
+        shape: the calibration's shape, held.
+        camera_translation_m: MANO's rule: added after the hand was turned about its own root joint.
+        joints_m: 21 model joints in camera axes.
+        landmarks_m: where the detector's landmarks are expected: joints plus the known offsets.
+        world_residual_m: distance of each expected landmark to the detector's world landmark.
+        reprojection_px: distance of each expected landmark's projection to the detector's.
+        pressed: share of the 45 joint angles that press against a limit, leaving out those that hardly move.
+        iterations: Gauss-Newton steps taken.
+        warm: the memory of this solution for the next frame.
+    """
+
+    side: Side
+    pose_rad: Float[np.ndarray, "48"]
+    shape: Float[np.ndarray, "10"]
+    camera_translation_m: Float[np.ndarray, "3"]
+    joints_m: Float[np.ndarray, "21 3"]
+    landmarks_m: Float[np.ndarray, "21 3"]
+    world_residual_m: Float[np.ndarray, "21"]
+    reprojection_px: Float[np.ndarray, "21"]
+    pressed: float
+    iterations: int
+    warm: WarmStart
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WarmStart:
+    """What the next frame needs to know of this one, as a right hand.
+
+    Attributes:
+        state: the solved unknowns.
+        settled_px: the landmarks the state stands for: smoothed on a still hand, the newest ones on a moving one.
+        settled_world_m: the same of the world landmarks.
+        information: inverse covariance of the unknowns as this frame's landmarks saw them.
+    """
+
+    state: State
+    settled_px: Float[np.ndarray, "21 2"]
+    settled_world_m: Float[np.ndarray, "21 3"]
+    information: Float[np.ndarray, "55 55"]
+
+
+class IkSolver:
+    """Solves one hand at a time; holds no memory of its own, so one solver serves both hands of a picture."""
+
+    def __init__(self, model: HandModel, calibration: HandCalibration | None = None) -> None:
+        """Prepares the hand.
+
+        Args:
+            model: hand model; a left one is mirrored, for the solver works on right hands.
+            calibration: whose hand; the average one when left out.
+        """
+        self.model = model if model.side == "right" else model.mirrored()
+        self._layer = HandLayer(self.model, np.float64)
+        deviations = np.array([*(_FINGER_DEVIATIONS * 4), *_THUMB_DEVIATIONS]).reshape(45)
+        self._angle_weights = 1.0 / deviations**2
+        self._rest_angles = np.zeros(45)
+        self.calibration = calibration or HandCalibration.default(self.model)
+
+    @property
+    def calibration(self) -> HandCalibration:
+        """Whose hand is solved; may be exchanged between two frames."""
+        return self._calibration
+
+    @calibration.setter
+    def calibration(self, calibration: HandCalibration) -> None:
+        self._calibration = calibration
+        self._chain = build_chain(self._layer, calibration)
+        self._mobile = np.flatnonzero(self._chain.upper - self._chain.lower > np.radians(30.0))
+
+    @property
+    def chain(self) -> Chain:
+        """The arrays of the hand in use, for measurements and tests."""
+        return self._chain
+
+    def solve(
+        self, observation: HandObservation, intrinsics: Intrinsics, previous: WarmStart | None = None
+    ) -> IkSolution:
+        """Fits the hand to one observation.
+
+        Args:
+            observation: what the detector saw.
+            intrinsics: of the picture.
+            previous: the same hand one frame ago; without it the solver starts from the closed form.
+        """
+        target = self.target(observation, intrinsics)
+        if previous is None:
+            start = self.closed_form(target)
+            prior, settled = self.first_prior(start), (target.pixels, target.world)
+            state, points, landmarks, residuals, information, iterations = self._minimise(
+                target, prior, start, MAX_ITERATIONS_COLD
+            )
+        else:
+            prior, settled = self._prior_since(previous, target)
+            state, points, landmarks, residuals, information, iterations = self._minimise(
+                target, prior, previous.state, MAX_ITERATIONS_WARM
+            )
+        return self._solution(
+            observation.side,
+            target,
+            state,
+            points,
+            landmarks,
+            residuals,
+            iterations,
+            WarmStart(state, *settled, information),
+        )
+
+    def warm_up(self) -> None:
+        """Compiles, or loads from numba's cache, everything that :meth:`solve` runs."""
+        camera = Intrinsics.from_fov(640, 480)
+        joints_m = self._layer(np.zeros(48), self._calibration.shape, np.array([0.0, 0.0, 0.5])).joints_m
+        pixels = project(joints_m, camera)
+        observation = HandObservation("right", 1.0, pixels, joints_m, crop_around(pixels, 1.5))
+        self.solve(observation, camera, self.solve(observation, camera).warm)
+
+    def target(self, observation: HandObservation, intrinsics: Intrinsics) -> Target:
+        """The observation as the kernel takes it: of a right hand, with its precision."""
+        world, pixels = observation.world_landmarks_m, observation.landmarks_px
+        if observation.side == "left":
+            world = mirror_points(world)
+            pixels = mirror_pixels(pixels, intrinsics.width_px)
+            intrinsics = intrinsics.mirrored()
+        box_px = max(float(np.ptp(pixels, axis=0).max()), 1.0)
+        return Target(
+            world=np.ascontiguousarray(world, np.float64),
+            pixels=np.ascontiguousarray(pixels, np.float64),
+            world_precision=1.0 / np.array(WORLD_DEVIATION_M),
+            pixel_precision=1.0 / max(PIXEL_DEVIATION * box_px, 0.5),
+            camera=np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
+        )
+
+    def closed_form(self, target: Target) -> State:
+        """The start without iterations."""
+        rotation, wrist, scale = align_palm(self._chain, target.world)
+        from_wrist = (target.world - wrist) * scale
+        angles = bend_fingers(self._chain, rotation, from_wrist)
+        fx, fy, cx, cy = (float(value) for value in target.camera)
+        # the picture's size plays no part in projecting
+        camera = Intrinsics(fx, fy, cx, cy, 1, 1)
+        place = translate_to_pixels(from_wrist, target.pixels, camera)
+        return State(rotation, angles, place, -wrist * scale, float(np.log(scale)))
+
+    def first_prior(self, start: State) -> Prior:
+        """What is believed of a hand seen for the first time."""
+        return self._prior(start, np.zeros((UNKNOWNS, UNKNOWNS)))
+
+    def _prior(self, previous: State, information: Float[np.ndarray, "55 55"]) -> Prior:
+        return Prior(self._rest_angles, self._angle_weights, previous, information, 1.0 / SCALE_DEVIATION**2)
+
+    def _prior_since(
+        self, previous: WarmStart, target: Target
+    ) -> tuple[Prior, tuple[Float[np.ndarray, "21 2"], Float[np.ndarray, "21 3"]]]:
+        """The temporal prior: what the last frame knew, discounted by how far each part of the hand has moved.
+
+        A hand at rest keeps ``STEADINESS`` frames' worth of that knowledge, one that moves keeps none. Movement is
+        measured against the landmarks the last state stands for, smoothed in the same measure as the state itself: so
+        a slow movement adds up and lets go too, and lag stays below the thresholds above.
+        """
+        metres_per_px = previous.state.wrist[2] / target.camera[0]
+        moved_px = np.linalg.norm(target.pixels - previous.settled_px, axis=1)
+        settled_world_m = previous.settled_world_m + (target.world - previous.settled_world_m).mean(0)
+        moved_world_m = np.linalg.norm(target.world - settled_world_m, axis=1)
+        moved = np.maximum(moved_px * metres_per_px / PIXEL_MOVED_M, moved_world_m / WORLD_MOVED_M)
+        moved_part = np.maximum.reduceat(moved[_BY_PART], _PART_STARTS)
+        kept = STEADINESS * np.clip(1.0 - moved_part**2, 0.0, 1.0) ** 2
+        discount = np.sqrt(kept[_PART_OF_UNKNOWN])
+        share = (kept / (1.0 + kept))[_PART_OF_LANDMARK][:, None]
+        return self._prior(previous.state, previous.information * discount * discount[:, None]), (
+            target.pixels + share * (previous.settled_px - target.pixels),
+            target.world + share * (settled_world_m - target.world),
+        )
+
+    def _minimise(
+        self, target: Target, prior: Prior, start: State, max_iterations: int
+    ) -> tuple[State, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+        state, points, landmarks, residuals, information, iterations = minimise(
+            self._chain, target, prior, start, max_iterations, ROBUST_FLOOR
+        )
+        return State(*state), points, landmarks, residuals, information, iterations
+
+    def _solution(
+        self,
+        side: Side,
+        target: Target,
+        state: State,
+        points: np.ndarray,
+        landmarks: np.ndarray,
+        residuals: np.ndarray,
+        iterations: int,
+        warm: WarmStart,
+    ) -> IkSolution:
+        rotations = rotations_from_angles(np.concatenate([np.zeros(3), state.angles]).reshape(16, 3), self._chain.axes)
+        rotations[0] = state.rotation
+        pose = axis_angle_from_matrix(rotations).reshape(48)
+        translation = state.wrist - self._chain.rest_joints[0]
+        joints, expected = points + state.wrist, landmarks + state.wrist
+        if side == "left":
+            pose, translation = mirror_pose(pose), mirror_points(translation)
+            joints, expected = mirror_points(joints), mirror_points(expected)
+        world_gaps = residuals[:WORLD_ROWS].reshape(21, 3) / target.world_precision
+        pixel_gaps = residuals[WORLD_ROWS:].reshape(21, 2) / target.pixel_precision
+        angles = state.angles[self._mobile]
+        at_limit = (angles <= self._chain.lower[self._mobile]) | (angles >= self._chain.upper[self._mobile])
+        return IkSolution(
+            side=side,
+            pose_rad=pose,
+            shape=self._calibration.shape,
+            camera_translation_m=translation,
+            joints_m=joints,
+            landmarks_m=expected,
+            world_residual_m=np.linalg.norm(world_gaps, axis=1),
+            reprojection_px=np.linalg.norm(pixel_gaps, axis=1),
+            pressed=float(at_limit.mean()),
+            iterations=iterations,
+            warm=warm,
+        )

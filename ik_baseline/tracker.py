@@ -1,0 +1,218 @@
+"""The face of this room: frames in, hand states out, each hand followed from frame to frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import numpy as np
+
+from hand.crop import crop_around
+from hand.layer import HandLayer
+from hand.mirror import Side, other_side
+from hand.model import HandModel
+from hand.types import Frame, HandObservation, HandState, PathResult
+from ik_baseline.confidence import confidence_of
+from ik_baseline.detector import CROP_EXPANSION, HandDetector, landmark_distance
+from ik_baseline.person import HandCalibration
+from ik_baseline.solver import IkSolution, IkSolver, WarmStart
+
+SAME_TRACK_DISTANCE = 0.6
+"""A hand is taken for last frame's when its landmarks moved less than this share of the hand's size on average."""
+
+FORGET_AFTER_FRAMES = 5
+"""Frames without a hand after which its track starts anew."""
+
+SIDE_MEMORY = 0.9
+"""Weight of the past in a track's belief in its side: one frame of a wrong side does not flip the mesh."""
+
+LOST_FIT_M = 0.015
+"""Mean distance to the world landmarks above which a followed hand is also solved from nothing, and the better kept."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """One followed hand.
+
+    Attributes:
+        observation: the last one.
+        rightness: belief in the side, -1 (left) to 1 (right).
+        warm: the solver's memory, for the side it was solved as.
+        missed: frames since the last observation.
+    """
+
+    observation: HandObservation
+    rightness: float
+    warm: WarmStart | None = None
+    missed: int = 0
+
+    @property
+    def side(self) -> Side:
+        return "right" if self.rightness >= 0.0 else "left"
+
+
+class IkTracker:
+    """MediaPipe and inverse kinematics on a stream of frames, or on unrelated pictures.
+
+    Belongs to the thread that made it. Close it, or use it with ``with``.
+    """
+
+    def __init__(
+        self,
+        model: HandModel,
+        *,
+        max_hands: int = 1,
+        still: bool = False,
+        calibration: HandCalibration | None = None,
+    ) -> None:
+        """Starts the detector and warms the solver up, so that the first frame is not late.
+
+        Args:
+            model: hand model; the meshes of left hands are its mirror image.
+            max_hands: 1 or 2; two cost more even while one is seen, see :class:`~ik_baseline.detector.HandDetector`.
+            still: pictures are unrelated; nothing is carried from one to the next.
+            calibration: whose hand; the average one when left out.
+
+        Raises:
+            DetectorError: MediaPipe is missing or does not start.
+        """
+        self._solver = IkSolver(model, calibration)
+        right = self._solver.model
+        self._layers: dict[Side, HandLayer] = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
+        self._still = still
+        self._max_hands = max_hands
+        self._tracks: list[_Track] = []
+        self._solver.warm_up()
+        self._detector = HandDetector(max_hands, still=still)
+
+    @property
+    def solver(self) -> IkSolver:
+        """The solver, for instance to exchange its calibration between two frames."""
+        return self._solver
+
+    def process(self, frame: Frame) -> PathResult:
+        """Finds and solves the hands of one frame.
+
+        Args:
+            frame: the picture.
+
+        Returns:
+            At most ``max_hands`` states, the surest first on the frame they appear and in steady order from then on.
+
+        Raises:
+            DetectorError: the tracker was closed.
+        """
+        started = time.perf_counter()
+        observations = self._detector.detect(frame.image_rgb)
+        detected = time.perf_counter()
+        if self._still:
+            self._tracks = []
+        self._associate(observations)
+        states, seen = [], []
+        timings = {"detector": (detected - started) * 1e3, "solver": 0.0, "mesh": 0.0}
+        for track in self._tracks:
+            if track.missed:
+                continue
+            state = self._solve(track, frame)
+            states.append(state)
+            seen.append(track.observation)
+            for stage, milliseconds in state.timings_ms.items():
+                timings[stage] += milliseconds
+        timings["total"] = (time.perf_counter() - started) * 1e3
+        return PathResult(frame, "ik", tuple(states), tuple(seen), timings)
+
+    def reset(self) -> None:
+        """Forgets all followed hands, as after a cut or another source."""
+        self._tracks = []
+
+    def close(self) -> None:
+        """Frees the detector; closing twice is fine."""
+        self._tracks = []
+        self._detector.close()
+
+    def __enter__(self) -> IkTracker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _associate(self, observations: Sequence[HandObservation]) -> None:
+        """Gives every observation to the nearest track, nearest pairs first, and starts tracks for the rest."""
+        for track in self._tracks:
+            track.missed += 1
+        pairs = sorted(
+            (landmark_distance(track.observation.landmarks_px, observation.landmarks_px), t, o)
+            for t, track in enumerate(self._tracks)
+            for o, observation in enumerate(observations)
+        )
+        taken_tracks: set[int] = set()
+        taken_observations: set[int] = set()
+        for distance, t, o in pairs:
+            if distance > SAME_TRACK_DISTANCE or t in taken_tracks or o in taken_observations:
+                continue
+            taken_tracks.add(t)
+            taken_observations.add(o)
+            _follow(self._tracks[t], observations[o])
+        self._tracks = [track for track in self._tracks if track.missed <= FORGET_AFTER_FRAMES]
+        for o, observation in enumerate(observations):
+            if o not in taken_observations:
+                rightness = observation.score if observation.side == "right" else -observation.score
+                self._tracks.append(_Track(observation, rightness))
+        # a lost hand makes room for a seen one
+        self._tracks = sorted(self._tracks, key=lambda track: track.missed > 0)[: self._max_hands]
+
+    def _solve(self, track: _Track, frame: Frame) -> HandState:
+        observation = track.observation
+        started = time.perf_counter()
+        solution = self._solver.solve(observation, frame.intrinsics, track.warm)
+        if track.warm is not None and solution.world_residual_m.mean() > LOST_FIT_M:
+            afresh = self._solver.solve(observation, frame.intrinsics)
+            if afresh.world_residual_m.mean() < solution.world_residual_m.mean():
+                solution = afresh
+        track.warm = solution.warm
+        solved = time.perf_counter()
+        geometry = self._layers[solution.side](solution.pose_rad, solution.shape, solution.camera_translation_m)
+        posed = time.perf_counter()
+        return _state(frame, observation, solution, geometry.vertices_m, solved - started, posed - solved)
+
+
+def _follow(track: _Track, observation: HandObservation) -> None:
+    """Hands a new observation to a track, whose belief in the side outlives single frames."""
+    before = track.side
+    seen = observation.score if observation.side == "right" else -observation.score
+    track.rightness = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * seen
+    if track.side != before or track.missed > 1:
+        track.warm = None
+    track.missed = 0
+    if observation.side != track.side:
+        crop = crop_around(observation.landmarks_px, CROP_EXPANSION, flipped=track.side == "left")
+        observation = replace(observation, side=other_side(observation.side), score=1.0 - observation.score, crop=crop)
+    track.observation = observation
+
+
+def _state(
+    frame: Frame,
+    observation: HandObservation,
+    solution: IkSolution,
+    vertices_m: np.ndarray,
+    solver_seconds: float,
+    mesh_seconds: float,
+) -> HandState:
+    live = np.float32
+    return HandState(
+        sequence=frame.sequence,
+        side=solution.side,
+        pose_rad=solution.pose_rad.astype(live),
+        shape=solution.shape.astype(live),
+        camera_translation_m=solution.camera_translation_m.astype(live),
+        joints_m=solution.joints_m.astype(live),
+        vertices_m=vertices_m,
+        confidence=confidence_of(solution, observation),
+        provider="ik",
+        reprojection_px=float(solution.reprojection_px.mean()),
+        timings_ms={"solver": solver_seconds * 1e3, "mesh": mesh_seconds * 1e3},
+    )
