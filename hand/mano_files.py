@@ -13,10 +13,11 @@ import numpy as np
 
 from hand.errors import ModelFileError
 from hand.joints import TIP_VERTICES
-from hand.mano_pickle import UnreadValue, allowed_pickle_from_bytes, read_file
+from hand.mano_pickle import allowed_pickle_from_bytes, read_file
 from hand.mirror import Side
 from hand.model import HandModel
 from hand.model_checks import check_arrays, check_kinematic_tree
+from hand.pickle_parts import UnreadValue
 
 LeftShapeSign = Literal["auto", "as_in_file", "negate_x"]
 

@@ -17,8 +17,9 @@ import pytest
 from hand.errors import ModelFileError, UnsafePickleError
 from hand.joints import TIP_VERTICES
 from hand.mano_files import load_hand_model, shape_x_is_negated
-from hand.mano_pickle import UnreadValue, allowed_pickle_from_bytes, read_allowed_pickle
+from hand.mano_pickle import allowed_pickle_from_bytes, read_allowed_pickle
 from hand.model import HandModel
+from hand.pickle_parts import UnreadValue
 from tests.hand.mano_pickles import Ch, mano_fields, python2_pickle, transpose
 from tests.hand.toy_model import toy_model
 
