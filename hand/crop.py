@@ -84,7 +84,7 @@ def crop_picture(
     """Cuts the square out of the picture, resampled without aliasing; outside the picture it is black.
 
     Bilinear sampling alone aliases when it shrinks by more than about two, so the picture is first blurred with a
-    Gaussian whose width follows the shrinking factor (sigma = (factor - 1) / 2, as HaMeR does), inside the
+    Gaussian whose width follows the shrinking factor (sigma = (factor - 1) / 2, scikit-image's rule), inside the
     region the crop needs.
 
     Args:

@@ -82,8 +82,9 @@ class HandLayer:
 
     def shaped(self, shape: Float[np.ndarray, "10"]) -> ShapedHand:
         """The rest hand of one person; asking again for the same shape costs nothing."""
+        shape = np.asarray(shape, self.dtype)
         if not np.array_equal(shape, self._shaped.shape):
-            self._shaped = self._make_shaped(np.array(shape, self.dtype))
+            self._shaped = self._make_shaped(shape.copy())
         return self._shaped
 
     def __call__(

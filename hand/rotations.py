@@ -28,7 +28,8 @@ def matrix_from_axis_angle(axis_angle_rad: Float[np.ndarray, "*batch 3"]) -> Flo
     small = squared < _SMALL_ANGLE_SQUARED
     angle = np.sqrt(np.where(small, 1.0, squared))
     sine_ratio = np.where(small, 1.0 - squared / 6.0, np.sin(angle) / angle)
-    cosine_ratio = np.where(small, 0.5 - squared / 24.0, (1.0 - np.cos(angle)) / np.where(small, 1.0, squared))
+    # 1 - cos a = 2 sin^2(a / 2), which loses no digits for small angles
+    cosine_ratio = np.where(small, 0.5 - squared / 24.0, 2.0 * (np.sin(0.5 * angle) / angle) ** 2)
     x, y, z = axis_angle_rad[..., 0], axis_angle_rad[..., 1], axis_angle_rad[..., 2]
     matrix = np.empty((*axis_angle_rad.shape, 3), dtype=axis_angle_rad.dtype)
     matrix[..., 0, 0] = 1.0 - cosine_ratio * (y * y + z * z)
@@ -126,19 +127,22 @@ def geodesic_rad(
 ) -> Float[np.ndarray, "*batch"]:
     """Angle of the rotation that takes one orientation to the other, 0 to pi."""
     relative = np.swapaxes(first, -1, -2) @ second
-    return np.linalg.norm(axis_angle_from_matrix(relative), axis=-1)
+    return np.asarray(np.linalg.norm(axis_angle_from_matrix(relative), axis=-1))
 
 
 def slerp(
-    start: Float[np.ndarray, "*batch 4"], end: Float[np.ndarray, "*batch 4"], fraction: float
+    start: Float[np.ndarray, "*batch 4"],
+    end: Float[np.ndarray, "*batch 4"],
+    fraction: float | Float[np.ndarray, "*batch"],
 ) -> Float[np.ndarray, "*batch 4"]:
     """Spherical interpolation of unit quaternions along the shorter arc (Shoemake 1985).
 
     Args:
         start: quaternions at fraction 0.
         end: quaternions at fraction 1.
-        fraction: 0 to 1.
+        fraction: 0 to 1, one for all or one for each.
     """
+    fraction = np.asarray(fraction, start.dtype)[..., None]
     dot = (start * end).sum(-1, keepdims=True)
     end = np.where(dot < 0.0, -end, end)
     half_angle = np.arccos(np.clip(np.abs(dot), 0.0, 1.0))

@@ -1,0 +1,105 @@
+"""Rotations in torch: batched and differentiable, with finite gradients at every angle, zero and pi included.
+
+The twin of ``hand.rotations`` (same conventions: matrices act on column vectors, quaternions are (w, x, y, z), the 6D
+form is the first two columns). Where a formula divides by an angle, the division is replaced *before* it happens
+(``torch.where`` on its input): replacing only its result would leave 0 * inf = NaN in the gradient.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_SMALL_ANGLE_SQUARED = 1e-4
+"""Below this squared angle Taylor series are used; their first missing term is under 1e-15 relative."""
+
+
+def matrix_from_axis_angle(axis_angle_rad: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation matrices from axis-angle vectors (Rodrigues' formula)."""
+    squared = axis_angle_rad.square().sum(-1)
+    small = squared < _SMALL_ANGLE_SQUARED
+    angle = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    sine_series = 1.0 - squared / 6.0 * (1.0 - squared / 20.0 * (1.0 - squared / 42.0 * (1.0 - squared / 72.0)))
+    cosine_series = 0.5 - squared / 24.0 * (1.0 - squared / 30.0 * (1.0 - squared / 56.0 * (1.0 - squared / 90.0)))
+    sine_ratio = torch.where(small, sine_series, angle.sin() / angle)
+    # 1 - cos a = 2 sin^2(a / 2), which loses no digits for small angles
+    cosine_ratio = torch.where(small, cosine_series, 2.0 * ((0.5 * angle).sin() / angle).square())
+    x, y, z = axis_angle_rad.unbind(-1)
+    entries = [
+        1.0 - cosine_ratio * (y * y + z * z),
+        cosine_ratio * x * y - sine_ratio * z,
+        cosine_ratio * x * z + sine_ratio * y,
+        cosine_ratio * x * y + sine_ratio * z,
+        1.0 - cosine_ratio * (x * x + z * z),
+        cosine_ratio * y * z - sine_ratio * x,
+        cosine_ratio * x * z - sine_ratio * y,
+        cosine_ratio * y * z + sine_ratio * x,
+        1.0 - cosine_ratio * (x * x + y * y),
+    ]
+    return torch.stack(entries, -1).reshape(*axis_angle_rad.shape[:-1], 3, 3)
+
+
+def matrix_from_sixd(sixd: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation matrices from 6D vectors by Gram-Schmidt (Zhou et al. 2019, eq. 14-15).
+
+    A vanishing half, or parallel halves, have no rotation; they give a finite matrix that is not one.
+    """
+    first, second = sixd[..., :3], sixd[..., 3:]
+    x = _unit(first)
+    y = _unit(second - (x * second).sum(-1, keepdim=True) * x)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], -1)
+
+
+def sixd_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
+    """The 6D form: first column, then second column."""
+    return torch.cat([matrix[..., :, 0], matrix[..., :, 1]], -1)
+
+
+def quaternion_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    """Unit quaternions with w >= 0; the best conditioned of four candidates is kept (Shepperd 1978)."""
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(-1)
+    trace = m00 + m11 + m22
+    candidates = torch.stack(
+        [
+            torch.stack([1.0 + trace, m21 - m12, m02 - m20, m10 - m01], -1),
+            torch.stack([m21 - m12, 1.0 - trace + 2.0 * m00, m01 + m10, m02 + m20], -1),
+            torch.stack([m02 - m20, m01 + m10, 1.0 - trace + 2.0 * m11, m12 + m21], -1),
+            torch.stack([m10 - m01, m02 + m20, m12 + m21, 1.0 - trace + 2.0 * m22], -1),
+        ],
+        -2,
+    )
+    best = torch.stack([trace, m00, m11, m22], -1).argmax(-1)
+    quaternion = candidates.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)
+    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    return torch.where(quaternion[..., :1] < 0.0, -quaternion, quaternion)
+
+
+def axis_angle_from_quaternion(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3"]:
+    """Axis-angle vectors of length at most pi from unit quaternions of any sign."""
+    quaternion = torch.where(quaternion[..., :1] < 0.0, -quaternion, quaternion)
+    scalar, vector = quaternion[..., 0], quaternion[..., 1:]
+    squared = vector.square().sum(-1)
+    small = squared < 1e-6
+    sine_half = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    # 2 asin(s) / s = 2 + s^2 / 3 + 3 s^4 / 20 + ...
+    ratio = torch.where(small, 2.0 + squared / 3.0 + 0.15 * squared.square(), 2.0 * sine_half.atan2(scalar) / sine_half)
+    return vector * ratio[..., None]
+
+
+def axis_angle_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Axis-angle vectors of length at most pi from rotation matrices, precise at every angle."""
+    return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
+
+
+def geodesic_rad(first: Float[Tensor, "*batch 3 3"], second: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Angle between two orientations, 0 to pi; its gradient is zero, not NaN, where they agree."""
+    quaternion = quaternion_from_matrix(first.transpose(-1, -2) @ second)
+    squared = quaternion[..., 1:].square().sum(-1)
+    sine_half = torch.where(squared > 0.0, squared, torch.ones_like(squared)).sqrt()
+    angle = 2.0 * sine_half.atan2(quaternion[..., 0])
+    return torch.where(squared > 0.0, angle, torch.zeros_like(angle))
+
+
+def _unit(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    return vector / vector.square().sum(-1, keepdim=True).clamp_min(1e-16).sqrt()
