@@ -1,0 +1,189 @@
+"""Errors of predicted hands, as the field reports them, with proper rotations only.
+
+Positions in metres, results in millimetres. "PA" (Procrustes-aligned) means: the prediction is scaled, turned and
+shifted onto the target first (Umeyama 1991). The turn is a *proper* rotation: a mirrored hand keeps its error. The
+official FreiHAND and HO-3D scripts allow reflections; their figures are reproduced, and named so, in ``hand.scoring``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+
+AUC_LARGEST_MM = 50.0
+AUC_STEPS = 100
+MILLIMETRES_PER_METRE = 1000.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PckCurve:
+    """Share of points closer to their target than a threshold.
+
+    Attributes:
+        thresholds_mm: ascending.
+        fractions: for each threshold, 0 to 1.
+        auc: area under the curve over the area of the threshold range, 0 to 1.
+    """
+
+    thresholds_mm: Float[np.ndarray, " steps"]
+    fractions: Float[np.ndarray, " steps"]
+    auc: float
+
+
+def aligned(
+    predicted: Float[np.ndarray, "*batch P 3"], target: Float[np.ndarray, "*batch P 3"], *, scale: bool = True
+) -> Float[np.ndarray, "*batch P 3"]:
+    """The prediction, moved onto the target by the best similarity (or rigid) transform.
+
+    Least squares over rotation, shift and scale (Umeyama 1991, "Least-Squares Estimation of Transformation Parameters
+    Between Two Point Patterns", eq. 40-43); the rotation has determinant +1. A prediction whose points coincide is
+    moved to the target's mean.
+
+    Args:
+        predicted: points.
+        target: the points they should coincide with, in the same order.
+        scale: also fit the scale.
+    """
+    predicted_mean, target_mean = predicted.mean(-2, keepdims=True), target.mean(-2, keepdims=True)
+    x, y = predicted - predicted_mean, target - target_mean
+    left, singular, right = np.linalg.svd(np.swapaxes(x, -1, -2) @ y)
+    signs = np.ones_like(singular)
+    signs[..., 2] = np.where(np.linalg.det(left @ right) < 0.0, -1.0, 1.0)
+    turn = (left * signs[..., None, :]) @ right
+    factor = np.ones(singular.shape[:-1], predicted.dtype)
+    if scale:
+        spread = (x * x).sum((-1, -2))
+        factor = np.where(spread > 0.0, (singular * signs).sum(-1) / np.where(spread > 0.0, spread, 1.0), 0.0)
+    return factor[..., None, None] * (x @ turn) + target_mean
+
+
+def distances(
+    predicted: Float[np.ndarray, "*batch P D"], target: Float[np.ndarray, "*batch P D"]
+) -> Float[np.ndarray, "*batch P"]:
+    """Distance of every point to its target, in the unit of the input."""
+    return np.linalg.norm(predicted - target, axis=-1)
+
+
+def mpjpe_mm(
+    predicted_m: Float[np.ndarray, "N 21 3"], target_m: Float[np.ndarray, "N 21 3"], *, root_joint: int | None = 0
+) -> float:
+    """Mean per-joint position error after shifting both roots to the origin.
+
+    Args:
+        predicted_m: joints in the common order.
+        target_m: joints in the common order.
+        root_joint: the joint that is shifted to the origin (0 wrist; 9, the middle MCP, is FreiHAND's root); None
+            compares positions as they are.
+    """
+    if root_joint is not None:
+        predicted_m = predicted_m - predicted_m[:, root_joint, None]
+        target_m = target_m - target_m[:, root_joint, None]
+    return float(distances(predicted_m, target_m).mean() * MILLIMETRES_PER_METRE)
+
+
+def pa_error_mm(predicted_m: Float[np.ndarray, "N P 3"], target_m: Float[np.ndarray, "N P 3"]) -> float:
+    """Mean position error after similarity alignment: PA-MPJPE for joints, PA-MPVPE for vertices."""
+    return float(distances(aligned(predicted_m, target_m), target_m).mean() * MILLIMETRES_PER_METRE)
+
+
+def pck_curve(
+    distances_mm: Float[np.ndarray, "..."], *, largest_mm: float = AUC_LARGEST_MM, steps: int = AUC_STEPS
+) -> PckCurve:
+    """Share of points within each of ``steps`` thresholds from 0 to ``largest_mm``, and the area under that curve."""
+    thresholds = np.linspace(0.0, largest_mm, steps)
+    ordered = np.sort(distances_mm, axis=None)
+    fractions = np.searchsorted(ordered, thresholds, side="right") / max(ordered.size, 1)
+    return PckCurve(thresholds, fractions, trapezoid(fractions, thresholds) / largest_mm)
+
+
+def trapezoid(values: Float[np.ndarray, " steps"], places: Float[np.ndarray, " steps"]) -> float:
+    """Area under a polyline (NumPy 1 and 2 disagree about the name of their own function)."""
+    return float(((values[1:] + values[:-1]) * np.diff(places)).sum() / 2.0)
+
+
+def f_score(predicted_m: Float[np.ndarray, "P 3"], target_m: Float[np.ndarray, "T 3"], threshold_mm: float) -> float:
+    """F-score of two point clouds (Knapitsch et al. 2017, "Tanks and Temples", eq. 4-6), 0 to 1.
+
+    The harmonic mean of the share of predicted points that lie closer than the threshold to some target point, and of
+    the share of target points that lie closer than it to some predicted point. No correspondence is used.
+
+    Args:
+        predicted_m: vertices, aligned beforehand if an aligned score is wanted.
+        target_m: vertices; the number may differ.
+        threshold_mm: 5 and 15 are reported.
+    """
+    to_target, to_predicted = nearest_distances(predicted_m, target_m)
+    precision = float((to_target * MILLIMETRES_PER_METRE < threshold_mm).mean())
+    recall = float((to_predicted * MILLIMETRES_PER_METRE < threshold_mm).mean())
+    return 2.0 * precision * recall / (precision + recall) if precision + recall > 0.0 else 0.0
+
+
+def nearest_distances(
+    first: Float[np.ndarray, "P 3"], second: Float[np.ndarray, "T 3"]
+) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, " T"]]:
+    """Distance of every point to the nearest of the other cloud, both ways."""
+    center = second.mean(0)
+    a, b = first.astype(np.float64) - center, second.astype(np.float64) - center
+    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2.0 * (a @ b.T)
+    rows, columns = squared.argmin(1), squared.argmin(0)
+    # the expanded square loses digits, so the winners are measured again
+    return np.linalg.norm(a - b[rows], axis=1), np.linalg.norm(b - a[columns], axis=1)
+
+
+def epe_px(predicted_px: Float[np.ndarray, "N P 2"], target_px: Float[np.ndarray, "N P 2"]) -> float:
+    """Mean end-point error in the picture."""
+    return float(distances(predicted_px, target_px).mean())
+
+
+def pck_2d(
+    predicted_px: Float[np.ndarray, "N P 2"], target_px: Float[np.ndarray, "N P 2"], fraction: float = 0.05
+) -> float:
+    """Share of points within a fraction of the hand box of their target.
+
+    Args:
+        predicted_px: points in the picture.
+        target_px: points in the picture; the longer side of their bounding box is the hand box.
+        fraction: of the box.
+    """
+    box = np.ptp(target_px, axis=1).max(-1)
+    return float((distances(predicted_px, target_px) <= fraction * box[:, None]).mean())
+
+
+def acceleration_error_mm(predicted_m: Float[np.ndarray, "N P 3"], target_m: Float[np.ndarray, "N P 3"]) -> float:
+    """Mean length of the difference of second differences over time, mm per frame squared.
+
+    The usual acceleration error of video methods (Kanazawa et al. 2019, "Learning 3D Human Dynamics from Video").
+    NaN for fewer than three frames.
+    """
+    return jitter_mm(predicted_m - target_m)
+
+
+def jitter_mm(positions_m: Float[np.ndarray, "N P 3"]) -> float:
+    """Mean length of the second difference over time, mm per frame squared: on a still hand it should be 0."""
+    if len(positions_m) < 3:
+        return float("nan")
+    acceleration = positions_m[2:] - 2.0 * positions_m[1:-1] + positions_m[:-2]
+    return float(np.linalg.norm(acceleration, axis=-1).mean() * MILLIMETRES_PER_METRE)
+
+
+def pose_spread_rad(poses_rad: Float[np.ndarray, "N 48"]) -> float:
+    """How much the finger pose varies over samples: root mean square angle to the mean rotation, over 15 joints.
+
+    Reported beside every error, because a network that has collapsed predicts one pose and still scores well: the
+    spread of its predictions is then far below the spread of the labels. The mean of rotations is the one nearest to
+    them in the chordal metric (Hartley et al. 2013, "Rotation Averaging", section 5.3).
+
+    Args:
+        poses_rad: absolute axis-angle; the global rotation is left out.
+    """
+    rotations = matrix_from_axis_angle(poses_rad[:, 3:].reshape(len(poses_rad), 15, 3).astype(np.float64))
+    left, _, right = np.linalg.svd(rotations.mean(0))
+    signs = np.ones((15, 3))
+    signs[:, 2] = np.linalg.det(left @ right)
+    mean = (left * signs[:, None, :]) @ right
+    angles = np.linalg.norm(axis_angle_from_matrix(np.swapaxes(mean, -1, -2) @ rotations), axis=-1)
+    return float(np.sqrt((angles**2).mean()))
