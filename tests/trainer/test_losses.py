@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from crops import stick_hand
+
+from hand.embedded import load_embedded_model
+from hand.joints import FROM_MANO_WITH_TIPS
+from hand.torch_layer import TorchHandLayer
+from trainer.batch import HandBatch
+from trainer.labelled_crop import collate
+from trainer.losses import ManoLoss, SimpleManoLoss, gaussian_heat_maps
+from trainer.networks.output import NetworkOutput
+
+GEOMETRIC = ("rotations", "global_rotation", "shape", "joints", "vertices", "reprojection", "camera")
+
+
+@pytest.fixture
+def batch() -> HandBatch:
+    return collate([stick_hand(index) for index in range(4)])
+
+
+def perfect(batch: HandBatch) -> NetworkOutput:
+    scale = batch.focal / batch.root_m[:, 2]
+    return NetworkOutput(
+        rotations=batch.rotations,
+        shape=batch.shape,
+        camera=torch.stack([scale, scale * batch.root_m[:, 0], scale * batch.root_m[:, 1]], 1),
+        joints_crop=batch.joints_crop,
+        log_sigma=torch.full((4, 21), -4.0),
+        heat_maps=gaussian_heat_maps(batch.joints_crop, 32).reshape(4, 21, 32, 32).clamp(min=1e-9).log(),
+        presence_logit=torch.full((4,), 9.0),
+        right_logit=torch.full((4,), 9.0),
+    )
+
+
+def mano_loss() -> ManoLoss:
+    return ManoLoss(TorchHandLayer(load_embedded_model()), {"vertices": 1.0})
+
+
+def test_a_perfect_prediction_costs_nothing_geometric(batch: HandBatch) -> None:
+    terms = mano_loss()(perfect(batch), batch).terms
+    for name in GEOMETRIC:
+        # the crop camera's own small stretch remains in the reprojection
+        assert terms[name] < (0.02 if name == "reprojection" else 1e-5), name
+
+
+def test_the_mean_pose_is_not_mistaken_for_a_good_one(batch: HandBatch) -> None:
+    flat = perfect(batch)._replace(rotations=torch.eye(3).expand(4, 16, 3, 3))
+    terms = mano_loss()(flat, batch).terms
+    assert terms["rotations"] > 0.05
+    assert terms["joints"] > 0.005
+
+
+def test_joints_in_mano_order_are_caught(batch: HandBatch) -> None:
+    permuted = replace(batch, joints_m=batch.joints_m[:, list(FROM_MANO_WITH_TIPS)])
+    assert mano_loss()(perfect(batch), permuted).terms["joints"] > 0.01
+
+
+def test_labels_without_weight_teach_nothing(batch: HandBatch) -> None:
+    nothing = replace(
+        batch,
+        pose_weight=torch.zeros(4),
+        shape_weight=torch.zeros(4),
+        joints_weight=torch.zeros(4),
+        root_weight=torch.zeros(4),
+        joints_crop_weight=torch.zeros(4, 21),
+        right_weight=torch.zeros(4),
+    )
+    terms = mano_loss()(perfect(batch)._replace(rotations=torch.eye(3).expand(4, 16, 3, 3)), nothing).terms
+    assert all(terms[name] == 0.0 for name in (*GEOMETRIC, "heat_map", "joints_2d", "right"))
+
+
+def test_sigma_settles_at_the_size_of_the_error(batch: HandBatch) -> None:
+    """For a fixed error e, e / sigma + log sigma is least at sigma = e."""
+    off = perfect(batch)
+    costs = {
+        log_sigma: SimpleManoLoss()(
+            off._replace(joints_crop=off.joints_crop + 0.05, log_sigma=torch.full((4, 21), log_sigma)), batch
+        ).terms["joints_2d"]
+        for log_sigma in (-3.3, -2.302585, -1.3)
+    }
+    assert min(costs, key=costs.__getitem__) == -2.302585
+
+
+def test_heat_maps_sum_to_one_and_peak_at_the_joint() -> None:
+    maps = gaussian_heat_maps(torch.tensor([[[0.5, -0.25]] * 21]), 32)
+    torch.testing.assert_close(maps.sum(-1), torch.ones(1, 21))
+    peak = int(maps[0, 0].argmax())
+    assert (peak % 32, peak // 32) in {(23, 11), (24, 11), (23, 12), (24, 12)}
+
+
+def test_the_simple_loss_never_poses_a_hand(batch: HandBatch) -> None:
+    assert "joints" not in SimpleManoLoss()(perfect(batch), batch).terms

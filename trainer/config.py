@@ -1,0 +1,150 @@
+"""A training recipe: one YAML file, read into a frozen dataclass, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from hand.errors import ConfigError
+from trainer.networks.hand_network import NetworkConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One stream of samples in the mixture.
+
+    Attributes:
+        kind: "rendered" (fresh pictures) or "photographs" (pictures with pseudo-labels).
+        share: part of every batch, relative to the other sources.
+        path: folder or label file, where the kind needs one.
+        backgrounds: folder of hand-free photographs to render in front of.
+    """
+
+    kind: str
+    share: float = 1.0
+    path: str = ""
+    backgrounds: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """A whole recipe.
+
+    Attributes:
+        name: of the run and of what it makes.
+        seed: of everything random.
+        steps: optimiser steps in all.
+        batch: samples per step, over all devices.
+        learning_rate: peak of the warm-up + cosine schedule.
+        weight_decay: of AdamW.
+        warmup_steps: linear rise from 0.
+        clip_norm: gradients are clipped to this length.
+        ema_decay: of the averaged weights that are evaluated and shipped.
+        loss: "mano" or "simple".
+        loss_weights: differences from ``trainer.losses.DEFAULT_WEIGHTS``.
+        precision: Fabric's word: "32-true", "bf16-mixed", "16-mixed".
+        accelerator: "auto", "cpu" or "cuda".
+        devices: per node.
+        nodes: machines.
+        workers: processes that make samples.
+        evaluate_every: steps between evaluations and checkpoints.
+        evaluation_count: rendered pictures of the evaluation.
+        log_every: steps between log events.
+        patience: evaluations without progress after which the run stops; 0 for never.
+        start_from: weights to start from, a .safetensors file.
+        network: which network.
+        sources: the mixture.
+    """
+
+    name: str = "debug"
+    seed: int = 1
+    steps: int = 1000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 200
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    loss: typing.Literal["mano", "simple"] = "mano"
+    loss_weights: dict[str, float] = field(default_factory=dict)
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int = 0
+    evaluate_every: int = 500
+    evaluation_count: int = 512
+    log_every: int = 20
+    patience: int = 0
+    start_from: str = ""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
+
+
+def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:
+    """Reads a recipe.
+
+    Args:
+        path: a YAML file of :class:`FitConfig` fields.
+        overrides: values that win over the file's.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, or a value of the wrong type.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise ConfigError(f"There is no recipe at {path}; the recipes that come along are in configs/.") from None
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"The recipe {path} is not YAML: {str(problem).splitlines()[0]}.") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"The recipe {path} should hold keys and values, it holds a {type(content).__name__}.")
+    return build_dataclass(FitConfig, content | (overrides or {}), str(path))
+
+
+def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:
+    """Fills a dataclass, nested ones included, from plain values.
+
+    Args:
+        kind: a dataclass type whose fields are numbers, text, dicts, dataclasses or tuples of dataclasses.
+        content: plain values.
+        where: what to call the place in messages.
+
+    Raises:
+        ConfigError: an unknown key or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(content) - set(hints))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(hints))}.")
+    return kind(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return build_dataclass(hint, value, where)  # type: ignore[arg-type]
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_convert(inner[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if origin is typing.Literal:
+        if value in inner:
+            return value
+        raise ConfigError(f"{where} should be one of {', '.join(map(str, inner))}, got {value!r}.")
+    if origin is dict and isinstance(value, dict):
+        return {str(key): _convert(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        # YAML 1.1 reads 1e-3 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where} should be a {getattr(hint, '__name__', hint)}, got {value!r}.")

@@ -1,0 +1,103 @@
+"""How good a network is on a set of labelled crops: errors, confidence, and whether it has collapsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from hand.metrics import mpjpe_mm, pa_error_mm, pose_spread_rad
+from hand.rotations import axis_angle_from_matrix
+from hand.torch_layer import TorchHandLayer
+from trainer.labelled_crop import LabelledCrop, collate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What a network says about a set of crops, as arrays, beside the truth.
+
+    Attributes:
+        joints_m: predicted joints relative to the wrist, crop camera.
+        true_joints_m: the same, labelled.
+        joints_crop: predicted 2D joints, crop coordinates.
+        true_joints_crop: the same, labelled.
+        sigma: expected 2D error, crop coordinates.
+        poses_rad: predicted 45 joint angles and global orientation.
+        true_poses_rad: the same, labelled.
+        presence: probability of a hand.
+    """
+
+    joints_m: Float[np.ndarray, "N 21 3"]
+    true_joints_m: Float[np.ndarray, "N 21 3"]
+    joints_crop: Float[np.ndarray, "N 21 2"]
+    true_joints_crop: Float[np.ndarray, "N 21 2"]
+    sigma: Float[np.ndarray, "N 21"]
+    poses_rad: Float[np.ndarray, "N 48"]
+    true_poses_rad: Float[np.ndarray, "N 48"]
+    presence: Float[np.ndarray, "N"]
+
+
+@torch.no_grad()
+def predict_crops(
+    network: nn.Module, layer: TorchHandLayer, crops: Sequence[LabelledCrop], batch: int = 64
+) -> Predictions:
+    """Runs a network over labelled crops that show a hand.
+
+    Args:
+        network: in any mode; it is put into evaluation mode and back.
+        layer: on the network's device.
+        crops: at least one.
+        batch: crops at a time.
+    """
+    training = network.training
+    network.eval()
+    device = layer.template.device
+    parts: dict[str, list[torch.Tensor]] = {}
+    for start in range(0, len(crops), batch):
+        labels = collate(crops[start : start + batch]).to(device)
+        output = network(labels.image.float())
+        joints = layer(output.rotations, output.shape).joints_m
+        values = {
+            "joints_m": joints - joints[:, :1],
+            "true_joints_m": labels.joints_m,
+            "joints_crop": output.joints_crop,
+            "true_joints_crop": labels.joints_crop,
+            "sigma": output.log_sigma.exp(),
+            "poses_rad": output.rotations,
+            "true_poses_rad": labels.rotations,
+            "presence": output.presence_logit.sigmoid(),
+        }
+        for name, value in values.items():
+            parts.setdefault(name, []).append(value.double().cpu())
+    network.train(training)
+    arrays = {name: torch.cat(value).numpy() for name, value in parts.items()}
+    for name in ("poses_rad", "true_poses_rad"):
+        arrays[name] = axis_angle_from_matrix(arrays[name]).reshape(-1, 48)
+    return Predictions(**arrays)
+
+
+def figures(predictions: Predictions) -> dict[str, float]:
+    """The figures of a set.
+
+    Returns:
+        ``pa_mpjpe_mm``, ``mpjpe_mm`` (relative to the wrist), ``epe_2d`` (mean 2D error over the longer side of the
+        hand's own box), its median ``epe_2d_median``, ``confident_half`` (2D error of the more confident half over
+        that of the other half), and ``spread_ratio`` (spread of predicted poses over that of the labelled ones: near
+        0 means the network predicts one pose).
+    """
+    extent = np.ptp(predictions.true_joints_crop, axis=1).max(-1)
+    error = np.linalg.norm(predictions.joints_crop - predictions.true_joints_crop, axis=-1).mean(1) / extent
+    order = np.argsort(predictions.sigma.mean(1) / extent)
+    confident, doubtful = np.array_split(error[order], 2)
+    return {
+        "pa_mpjpe_mm": pa_error_mm(predictions.joints_m, predictions.true_joints_m),
+        "mpjpe_mm": mpjpe_mm(predictions.joints_m, predictions.true_joints_m),
+        "epe_2d": float(error.mean()),
+        "epe_2d_median": float(np.median(error)),
+        "confident_half": float(confident.mean() / doubtful.mean()) if len(doubtful) else float("nan"),
+        "spread_ratio": pose_spread_rad(predictions.poses_rad) / pose_spread_rad(predictions.true_poses_rad),
+    }

@@ -1,0 +1,104 @@
+"""One crop with its labels, in NumPy; and how crops become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from hand.camera import Intrinsics, project
+from hand.crop import SquareCrop, crop_picture, transform_points
+from hand.crop_camera import crop_camera
+from trainer.batch import HandBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledCrop:
+    """A crop shown as a right hand: the fields of :class:`trainer.batch.HandBatch` without the batch axis."""
+
+    image: UInt8[np.ndarray, "S S 3"]
+    rotations: Float[np.ndarray, "16 3 3"]
+    shape: Float[np.ndarray, "10"]
+    joints_m: Float[np.ndarray, "21 3"]
+    root_m: Float[np.ndarray, "3"]
+    joints_crop: Float[np.ndarray, "21 2"]
+    focal: float
+    present: float
+    right: float
+    pose_weight: float
+    shape_weight: float
+    joints_weight: float
+    root_weight: float
+    joints_crop_weight: Float[np.ndarray, "21"]
+    right_weight: float
+
+    def with_image(self, image: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
+        """The same labels with another picture of the same content."""
+        return replace(self, image=image)
+
+
+def label_crop(
+    image_rgb: UInt8[np.ndarray, "height width 3"],
+    crop: SquareCrop,
+    intrinsics: Intrinsics,
+    *,
+    rotations: Float[np.ndarray, "16 3 3"],
+    shape: Float[np.ndarray, "10"],
+    joints_m: Float[np.ndarray, "21 3"],
+    input_px: int,
+    trust: float = 1.0,
+) -> LabelledCrop:
+    """Cuts a right hand out of a picture and expresses its labels in the crop camera.
+
+    Args:
+        image_rgb: the picture.
+        crop: the square, not flipped (mirror picture, intrinsics and labels of a left hand first).
+        intrinsics: of the picture.
+        rotations: local rotations of the 16 MANO joints, the first takes the rest frame to camera axes.
+        shape: shape coefficients.
+        joints_m: 21 joints in camera axes.
+        input_px: side of the network's input.
+        trust: weight of all labels.
+    """
+    camera = crop_camera(crop, intrinsics)
+    joints = joints_m @ camera.rotation.T
+    turned = rotations.copy()
+    turned[0] = camera.rotation @ rotations[0]
+    pixels = transform_points(project(joints_m, intrinsics), crop.matrix(input_px))
+    return LabelledCrop(
+        image=crop_picture(image_rgb, crop, input_px),
+        rotations=turned.astype(np.float32),
+        shape=shape.astype(np.float32),
+        joints_m=(joints - joints[0]).astype(np.float32),
+        root_m=joints[0].astype(np.float32),
+        joints_crop=crop_coordinates(pixels, input_px).astype(np.float32),
+        focal=camera.focal,
+        present=1.0,
+        right=1.0,
+        pose_weight=trust,
+        shape_weight=trust,
+        joints_weight=trust,
+        root_weight=trust,
+        joints_crop_weight=np.full(21, trust, np.float32),
+        right_weight=1.0,
+    )
+
+
+def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Float[np.ndarray, "*batch 2"]:
+    """Crop pixels (centres are integers) to crop coordinates, -1 to 1 from edge to edge."""
+    return (pixels + 0.5) * (2.0 / input_px) - 1.0
+
+
+def collate(crops: Sequence[LabelledCrop]) -> HandBatch:
+    """Stacks crops into a batch of tensors."""
+    stacked = {field.name: _stack([getattr(crop, field.name) for crop in crops]) for field in fields(LabelledCrop)}
+    stacked["image"] = stacked["image"].permute(0, 3, 1, 2).contiguous()
+    return HandBatch(**stacked)
+
+
+def _stack(values: list[np.ndarray | float]) -> torch.Tensor:
+    array = np.stack([np.asarray(value) for value in values])
+    return torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.float32))

@@ -1,0 +1,181 @@
+"""The training loop, to be read from top to bottom.
+
+Lightning Fabric makes the same lines run on one CPU, one GPU, several, or several machines; the loop knows nothing of
+it beyond ``setup``, ``backward`` and rank 0. Sample i of a run depends on the seed and on i alone, so a run that is
+stopped and resumed sees the same samples in the same order as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from hand.errors import HandliveError
+from trainer.batch import HandBatch
+from trainer.checkpoint import Progress, load_training_state, save_training_state, save_weights
+from trainer.config import FitConfig
+from trainer.events import EventLog
+from trainer.labelled_crop import LabelledCrop, collate
+from trainer.losses import LossTerms
+from trainer.networks.output import NetworkOutput
+from trainer.schedule import learning_rate_factor, update_average
+
+
+class TrainingDivergedError(HandliveError):
+    """The loss is no longer a finite number."""
+
+
+Loss = Callable[[NetworkOutput, HandBatch], LossTerms]
+"""Compares a prediction with the labels of its batch."""
+
+Evaluate = Callable[[nn.Module], dict[str, float]]
+"""Figures of a network; "score" among them, lower is better."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Everything a run works with.
+
+    Attributes:
+        config: the recipe.
+        folder: where checkpoints and events go; a run found there is resumed.
+        network: the network in training.
+        loss: what is minimised.
+        samples: sample i of the run.
+        evaluate: figures of the averaged network.
+        should_stop: asked after every step; True saves and ends the run.
+    """
+
+    config: FitConfig
+    folder: Path
+    network: nn.Module
+    loss: Loss
+    samples: Dataset[LabelledCrop]
+    evaluate: Evaluate
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
+    """Trains until the steps are done, progress ends, or somebody says stop.
+
+    Args:
+        run: what to train.
+        events: where to report.
+        fabric: launched.
+
+    Raises:
+        TrainingDivergedError: the loss is not finite; the batch is saved beside the run's events.
+        CheckpointError: the run's own checkpoint cannot be read.
+    """
+    config = run.config
+    average = copy.deepcopy(run.network).eval().requires_grad_(False).to(fabric.device)
+    bare_optimizer = torch.optim.AdamW(
+        run.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    network, optimizer = fabric.setup(run.network, bare_optimizer)
+
+    progress = Progress()
+    saved = load_training_state(run.folder)
+    if saved is not None:
+        progress, state = saved
+        run.network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        bare_optimizer.load_state_dict(state["optimizer"])
+    events.emit("hello", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
+
+    def checkpoint(progress: Progress) -> None:
+        if fabric.is_global_zero:
+            state = {
+                "network": run.network.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": bare_optimizer.state_dict(),
+            }
+            save_training_state(run.folder, progress, state)
+            events.emit("checkpoint", step=progress.step, path=str(run.folder / "last.pt"))
+
+    reason = "finished"
+    started, started_step = time.monotonic(), progress.step
+    for batch in batches(run.samples, config, fabric, start_step=progress.step):
+        for group in bare_optimizer.param_groups:
+            group["lr"] = config.learning_rate * learning_rate_factor(progress.step, config.warmup_steps, config.steps)
+        network.train()
+        loss = run.loss(network(batch.image.float()), batch)
+        if not torch.isfinite(loss.total):
+            torch.save(batch, run.folder / "diverged_batch.pt")
+            events.emit("error", hint="diverged", step=progress.step, terms=dict(loss.terms))
+            raise TrainingDivergedError(
+                f"The loss of {config.name} was not finite at step {progress.step} ({dict(loss.terms)}); its batch is "
+                f"in {run.folder / 'diverged_batch.pt'}; lower learning_rate or look at that batch's labels."
+            )
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(loss.total)
+        fabric.clip_gradients(network, bare_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
+        optimizer.step()
+        progress = replace(progress, step=progress.step + 1)
+        update_average(average, run.network, config.ema_decay, progress.step)
+
+        if progress.step % config.log_every == 0:
+            seconds = (time.monotonic() - started) / (progress.step - started_step)
+            events.emit(
+                "step",
+                step=progress.step,
+                loss=float(loss.total.detach()),
+                terms=dict(loss.terms),
+                samples_per_second=config.batch / seconds,
+                seconds_left=seconds * (config.steps - progress.step),
+            )
+        if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
+            progress = judge(run, average, progress, events, fabric)
+            checkpoint(progress)
+            if 0 < config.patience <= progress.evaluations_without_progress:
+                reason = "no progress"
+                break
+        if run.should_stop():
+            reason = "stopped"
+            checkpoint(progress)
+            break
+    events.emit("end", reason=reason, step=progress.step, best_score=progress.best_score)
+    return progress
+
+
+def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fabric: Fabric) -> Progress:
+    """Evaluates the averaged network and keeps its weights if they are the best so far."""
+    figures = run.evaluate(average)
+    events.emit("evaluation", step=progress.step, **figures)
+    if figures["score"] >= progress.best_score:
+        return replace(progress, evaluations_without_progress=progress.evaluations_without_progress + 1)
+    if fabric.is_global_zero:
+        facts = {"step": str(progress.step), "score": f"{figures['score']:.6g}", "recipe": run.config.name}
+        save_weights(run.folder / "best.safetensors", average.state_dict(), facts)
+    return replace(progress, best_score=figures["score"], evaluations_without_progress=0)
+
+
+def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, start_step: int) -> Any:
+    """This process's part of every batch from a step on, in the order that the seed fixes."""
+    local = config.batch // fabric.world_size
+    first = start_step * config.batch
+    indices = [
+        first + step * config.batch + fabric.global_rank * local + k
+        for step in range(config.steps - start_step)
+        for k in range(local)
+    ]
+    loader = DataLoader(
+        samples,
+        batch_size=local,
+        sampler=indices,
+        collate_fn=collate,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+        prefetch_factor=4 if config.workers > 0 else None,
+    )
+    for batch in loader:
+        yield batch.to(fabric.device)

@@ -1,0 +1,148 @@
+"""What the networks are taught by: named terms with named weights, over whatever labels a sample has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hand.torch_layer import TorchHandLayer
+from trainer.batch import HandBatch
+from trainer.networks.output import NetworkOutput
+
+DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "rotations": 1.0,
+        "global_rotation": 1.0,
+        "shape": 0.02,
+        "shape_regularisation": 0.002,
+        "joints": 20.0,
+        "vertices": 0.0,
+        "reprojection": 1.0,
+        "heat_map": 0.1,
+        "joints_2d": 0.3,
+        "camera": 1.0,
+        "presence": 0.1,
+        "right": 0.1,
+    }
+)
+"""Weights that bring the terms to the same size after the first few thousand samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossTerms:
+    """The sum that is minimised, and what it is made of.
+
+    Attributes:
+        total: weighted sum, to call ``backward`` on.
+        terms: each term before weighting, for the log.
+    """
+
+    total: Float[Tensor, ""]
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+
+class SimpleManoLoss(nn.Module):
+    """Parameters only: rotation matrices and shape, with no hand posed. Fast, and blind to how joints add up."""
+
+    def __init__(self, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
+        super().__init__()
+        self.weights = dict(DEFAULT_WEIGHTS) | dict(weights)
+
+    def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
+        """The weighted sum over the batch."""
+        return _weighted(parameter_terms(output, batch) | crop_terms(output, batch), self.weights)
+
+
+class ManoLoss(nn.Module):
+    """Parameters, posed joints (and vertices, if weighted), their reprojection, heat maps, and the crop's own facts."""
+
+    def __init__(self, layer: TorchHandLayer, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
+        super().__init__()
+        self.layer = layer
+        self.weights = dict(DEFAULT_WEIGHTS) | dict(weights)
+
+    def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
+        """The weighted sum over the batch."""
+        terms = parameter_terms(output, batch) | crop_terms(output, batch)
+        posed = self.layer(output.rotations, output.shape)
+        joints = posed.joints_m - posed.joints_m[:, :1]
+        terms["joints"] = _mean((joints - batch.joints_m).abs().mean((1, 2)), batch.joints_weight)
+        if self.weights["vertices"] > 0.0:
+            with torch.no_grad():
+                true = self.layer(batch.rotations, batch.shape)
+            difference = (posed.vertices_m - posed.joints_m[:, :1]) - (true.vertices_m - true.joints_m[:, :1])
+            terms["vertices"] = _mean(difference.abs().mean((1, 2)), batch.pose_weight * batch.shape_weight)
+        terms |= camera_terms(output, batch, joints)
+        return _weighted(terms, self.weights)
+
+
+def parameter_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Tensor]:
+    """Squared differences of rotation matrices, of shape, and the shape's own size."""
+    rotations = (output.rotations - batch.rotations).square().sum((2, 3))
+    return {
+        "rotations": _mean(rotations[:, 1:].mean(1), batch.pose_weight),
+        "global_rotation": _mean(rotations[:, 0], batch.pose_weight),
+        "shape": _mean((output.shape - batch.shape).square().mean(1), batch.shape_weight),
+        "shape_regularisation": _mean(output.shape.square().mean(1), batch.present),
+    }
+
+
+def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Tensor]:
+    """What can be read off the crop itself: heat maps, 2D joints with their doubt, presence, side."""
+    seen = batch.joints_crop_weight * (batch.joints_crop.abs().amax(-1) < 1.0)
+    target = gaussian_heat_maps(batch.joints_crop, output.heat_maps.shape[-1])
+    cross_entropy = -(target * output.heat_maps.flatten(2).log_softmax(-1)).sum(-1)
+    error = (output.joints_crop - batch.joints_crop).abs().sum(-1)
+    # Laplace likelihood: |error| / sigma + log sigma, so sigma learns the size of the error (Kendall and Gal 2017)
+    likelihood = error * torch.exp(-output.log_sigma) + output.log_sigma
+    bce = functional.binary_cross_entropy_with_logits
+    return {
+        "heat_map": _mean(cross_entropy, seen),
+        "joints_2d": _mean(likelihood, batch.joints_crop_weight),
+        "presence": bce(output.presence_logit, batch.present),
+        "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
+    }
+
+
+def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor, "B 21 3"]) -> dict[str, Tensor]:
+    """Where the posed hand stands: the weak-perspective camera itself, and where its joints fall in the crop."""
+    scale, offset = output.camera[:, :1], output.camera[:, 1:]
+    depth = batch.focal[:, None] / scale
+    root = torch.cat([offset / scale, depth], 1)
+    points = joints_m + root[:, None]
+    projected = batch.focal[:, None, None] * points[..., :2] / points[..., 2:].clamp(min=0.05)
+    reprojection = (projected - batch.joints_crop).abs().sum(-1).clamp(max=2.0)
+    true_scale = batch.focal / batch.root_m[:, 2].clamp(min=0.05)
+    return {
+        "reprojection": _mean(reprojection, batch.joints_crop_weight),
+        "camera": _mean((torch.log(scale[:, 0]) - torch.log(true_scale)).abs(), batch.root_weight),
+    }
+
+
+def gaussian_heat_maps(
+    joints_crop: Float[Tensor, "B 21 2"], grid: int, sigma_cells: float = 1.0
+) -> Float[Tensor, "B 21 GG"]:
+    """Target distributions over the cells of a grid, each summing to 1."""
+    centres = torch.linspace(-1 + 1 / grid, 1 - 1 / grid, grid, device=joints_crop.device, dtype=joints_crop.dtype)
+    sigma = sigma_cells * 2.0 / grid
+    weight_x = torch.exp(-0.5 * ((joints_crop[..., :1] - centres) / sigma).square())
+    weight_y = torch.exp(-0.5 * ((joints_crop[..., 1:] - centres) / sigma).square())
+    maps = (weight_y[..., :, None] * weight_x[..., None, :]).flatten(2)
+    return maps / maps.sum(-1, keepdim=True).clamp(min=1e-9)
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean that is 0, not NaN, where nobody carries the label."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def _weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> LossTerms:
+    total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+    return LossTerms(total, {name: float(value.detach()) for name, value in terms.items()})

@@ -1,0 +1,149 @@
+"""Trunks: torchvision's image networks cut open so that their feature maps can be used.
+
+Each gives two feature maps, a fine one (1/8 of the input) for where things are and a coarse one (1/32) for what the
+whole hand does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+import torchvision
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hand.errors import ConfigError
+
+WEIGHT_FILES: Final = {
+    "resnet18": "ResNet18_Weights",
+    "resnet34": "ResNet34_Weights",
+    "resnet50": "ResNet50_Weights",
+    "resnet101": "ResNet101_Weights",
+    "mobilenet_v3_large": "MobileNet_V3_Large_Weights",
+    "mobilenet_v3_small": "MobileNet_V3_Small_Weights",
+    "efficientnet_b0": "EfficientNet_B0_Weights",
+    "vit_b_16": "ViT_B_16_Weights",
+}
+"""Trunks on offer, with torchvision's enumeration of their ImageNet weights."""
+
+
+class Trunk(nn.Module):
+    """What the hand network asks of a trunk: two feature maps and how many channels they have."""
+
+    fine_channels: int
+    coarse_channels: int
+
+
+class ResNetTrunk(Trunk):
+    """ResNet-18, -34, -50 or -101 (He et al. 2015)."""
+
+    def __init__(self, name: str, weights: object | None) -> None:
+        super().__init__()
+        net = getattr(torchvision.models, name)(weights=weights)
+        self.stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2)
+        self.deep = nn.Sequential(net.layer3, net.layer4)
+        self.coarse_channels = net.fc.in_features
+        self.fine_channels = self.coarse_channels // 4
+
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
+        """Fine and coarse feature maps."""
+        fine = self.stem(image)
+        return fine, self.deep(fine)
+
+
+class SequentialTrunk(Trunk):
+    """MobileNetV3 (Howard et al. 2019) and EfficientNet (Tan and Le 2019): one sequence of blocks, cut at stride 8."""
+
+    def __init__(self, name: str, weights: object | None) -> None:
+        super().__init__()
+        blocks = getattr(torchvision.models, name)(weights=weights).features
+        cut = _last_block_at_stride(blocks, 8)
+        self.stem, self.deep = blocks[: cut + 1], blocks[cut + 1 :]
+        if weights is None:
+            _use_usual_momentum(self)
+        with torch.no_grad():
+            fine, coarse = self.eval()(torch.zeros(1, 3, 64, 64))
+        self.train()
+        self.fine_channels, self.coarse_channels = fine.shape[1], coarse.shape[1]
+
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
+        """Fine and coarse feature maps."""
+        fine = self.stem(image)
+        return fine, self.deep(fine)
+
+
+class ViTTrunk(Trunk):
+    """Vision transformer (Dosovitskiy et al. 2020): its patch tokens, half way and at the end, are the two maps."""
+
+    def __init__(self, name: str, weights: object | None, input_px: int) -> None:
+        super().__init__()
+        # torchvision ties the position embedding to the size, so pretrained weights need their own 224 px
+        net = getattr(torchvision.models, name)(weights=weights, **({} if weights else {"image_size": input_px}))
+        self.patches = net.conv_proj
+        self.class_token, self.position = net.class_token, net.encoder.pos_embedding
+        half = len(net.encoder.layers) // 2
+        self.early, self.late = net.encoder.layers[:half], net.encoder.layers[half:]
+        self.norm = net.encoder.ln
+        self.fine_channels = self.coarse_channels = net.hidden_dim
+
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
+        """Patch tokens as maps, twice upsampled by the caller where a finer grid is wanted."""
+        patches = self.patches(image)
+        batch, channels, height, width = patches.shape
+        tokens = torch.cat([self.class_token.expand(batch, -1, -1), patches.flatten(2).transpose(1, 2)], 1)
+        early = self.early(tokens + self.position)
+        late = self.norm(self.late(early))
+
+        def as_map(tokens: Tensor) -> Tensor:
+            return tokens[:, 1:].transpose(1, 2).reshape(batch, channels, height, width)
+
+        return as_map(early), as_map(late)
+
+
+def build_trunk(name: str, input_px: int, pretrained: bool) -> Trunk:
+    """Makes a trunk by its torchvision name.
+
+    Args:
+        name: one of :data:`WEIGHT_FILES`.
+        input_px: side of the input picture.
+        pretrained: take torchvision's ImageNet weights.
+
+    Raises:
+        ConfigError: unknown name, or the weights are neither on disk nor to be had.
+    """
+    if name not in WEIGHT_FILES:
+        raise ConfigError(f"There is no trunk called {name!r}; choose one of {', '.join(WEIGHT_FILES)}.")
+    weights = getattr(torchvision.models, WEIGHT_FILES[name]).DEFAULT if pretrained else None
+    try:
+        if name.startswith("resnet"):
+            return ResNetTrunk(name, weights)
+        if name.startswith("vit"):
+            return ViTTrunk(name, weights, input_px)
+        return SequentialTrunk(name, weights)
+    except OSError as problem:  # URLError included: torchvision fetches the file when it is not in its cache
+        raise ConfigError(
+            f"ImageNet weights of {name} could not be had ({problem}); "
+            "set pretrained: false, or start from a network of this program with start_from."
+        ) from None
+
+
+def _last_block_at_stride(blocks: nn.Sequential, stride: int) -> int:
+    """Index of the last block whose output is still 1/stride of the input."""
+    size, last = 64, 0
+    probe = torch.zeros(1, 3, size, size)
+    blocks.eval()
+    with torch.no_grad():
+        for index, block in enumerate(blocks):
+            probe = block(probe)
+            if probe.shape[-1] >= size // stride:
+                last = index
+    blocks.train()
+    return last
+
+
+def _use_usual_momentum(trunk: nn.Module) -> None:
+    """Torchvision's MobileNetV3 keeps running statistics with momentum 0.01, far too slow from scratch."""
+    for module in trunk.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1

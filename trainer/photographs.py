@@ -1,0 +1,138 @@
+"""Photographs with pseudo-labels: pictures, and the pred.json that ``main_v2.py predict --method ik`` wrote about them.
+
+Pseudo-labels are guesses, so each is believed as far as its own confidence goes, and those below a floor are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from hand.camera import Intrinsics
+from hand.errors import DataError
+from hand.mirror import mirror_pixels, mirror_points, mirror_pose
+from hand.rotations import matrix_from_axis_angle
+from trainer.color_jitter import jitter_colors
+from trainer.crop_jitter import CropJitter, jittered_crop
+from trainer.labelled_crop import LabelledCrop, label_crop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotographLabel:
+    """One hand in one photograph, already expressed as a right hand of the (mirrored, if left) picture.
+
+    Attributes:
+        file: the photograph.
+        mirrored: the hand is a left one: mirror the picture first.
+        pose_rad: 48 numbers.
+        shape: 10 numbers.
+        joints_m: 21 joints, camera axes.
+        joints_px: 21 joints.
+        confidence: of the labeller.
+    """
+
+    file: Path
+    mirrored: bool
+    pose_rad: np.ndarray
+    shape: np.ndarray
+    joints_m: np.ndarray
+    joints_px: np.ndarray
+    confidence: float
+
+
+def read_pseudo_labels(predictions: Path, pictures: Path, floor: float) -> list[PhotographLabel]:
+    """Labels from a pred.json, one for every hand believed at least as much as the floor.
+
+    Args:
+        predictions: the file that ``predict`` wrote.
+        pictures: folder that its file names are relative to.
+        floor: least confidence.
+
+    Raises:
+        DataError: the file is missing or not a prediction file.
+    """
+    try:
+        content = json.loads(predictions.read_text(encoding="utf-8"))
+        images = content["images"] if content["schema"] == 1 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        images = None
+    if images is None:
+        raise DataError(
+            f"{predictions} should be a prediction file (schema 1) and is not; make it with "
+            "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
+        )
+    return [
+        _right_hand_label(pictures / image["file"], image["width"], hand)
+        for image in images
+        for hand in image["hands"]
+        if hand["confidence"] >= floor
+    ]
+
+
+def _right_hand_label(file: Path, width_px: int, hand: dict) -> PhotographLabel:
+    pose, shape, joints_m, joints_px = (
+        np.asarray(hand[key], np.float64) for key in ("pose_rad", "shape", "joints_m", "joints_px")
+    )
+    left = hand["side"] == "left"
+    return PhotographLabel(
+        file=file,
+        mirrored=left,
+        pose_rad=mirror_pose(pose) if left else pose,
+        shape=shape,
+        joints_m=mirror_points(joints_m) if left else joints_m,
+        joints_px=mirror_pixels(joints_px, width_px) if left else joints_px,
+        confidence=float(hand["confidence"]),
+    )
+
+
+class PhotographCrops(Dataset[LabelledCrop]):
+    """An endless stream of crops of the labelled photographs; crop i depends on the seed and on i alone."""
+
+    def __init__(self, labels: list[PhotographLabel], input_px: int, seed: int, jitter: CropJitter | None) -> None:
+        """Remembers the labels; pictures are read when they are asked for.
+
+        Args:
+            labels: at least one.
+            input_px: side of the crops.
+            seed: of the augmentation.
+            jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
+        """
+        self.labels = labels
+        self.input_px = input_px
+        self.seed = seed
+        self.jitter = jitter
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Crop ``index`` of the stream."""
+        rng = np.random.default_rng((self.seed, index))
+        label = self.labels[int(rng.integers(len(self.labels))) if self.jitter else index]
+        picture = cv2.imread(str(label.file), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise DataError(f"The photograph {label.file} cannot be read; run predict again without it.")
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        if label.mirrored:
+            picture = np.ascontiguousarray(picture[:, ::-1])
+        height, width = picture.shape[:2]
+        exact = CropJitter(scale_deviation=0.0, shift_deviation=0.0, angle_deviation_rad=0.0, any_angle_share=0.0)
+        labelled = label_crop(
+            picture,
+            jittered_crop(label.joints_px, self.jitter or exact, rng),
+            # predict states its camera as a centred default field of view; the labels were solved with the same
+            Intrinsics.from_fov(width, height),
+            rotations=matrix_from_axis_angle(label.pose_rad.reshape(16, 3)),
+            shape=label.shape,
+            joints_m=label.joints_m,
+            input_px=self.input_px,
+            trust=label.confidence,
+        )
+        if self.jitter:
+            labelled = labelled.with_image(jitter_colors(labelled.image, rng))
+        return labelled
