@@ -1,0 +1,222 @@
+"""The One-Euro filter, for vectors, for rotations, and for a whole hand: calm when still, quick when moving.
+
+Casiez, Roussel and Vogel 2012, "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
+Systems", algorithm 1: an exponential low-pass filter whose cutoff rises with the (itself low-pass filtered) speed. Rotations are
+filtered on the sphere of quaternions: the speed is the angular velocity, and the step is a spherical interpolation, so
+nothing tears at a half turn and no axis is preferred. Vectors have one cutoff for all their components, for the same
+reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.layer import HandLayer
+from hand.mirror import Side
+from hand.rotations import axis_angle_from_quaternion, quaternion_from_axis_angle, slerp
+from hand.types import HandState
+
+NANOSECONDS_PER_SECOND = 1_000_000_000
+DEFAULT_LONGEST_GAP_NS = 300_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class OneEuroSettings:
+    """How calm and how quick.
+
+    Attributes:
+        min_cutoff_hz: cutoff at rest; lower is calmer and later.
+        speed_gain: how much the cutoff rises, in Hz per unit of speed (rad/s, m/s); higher is quicker.
+        speed_cutoff_hz: cutoff of the filter on the speed itself; the paper keeps it at 1 Hz.
+    """
+
+    min_cutoff_hz: float = 1.0
+    speed_gain: float = 0.0
+    speed_cutoff_hz: float = 1.0
+
+
+class OneEuroFilter:
+    """Filters vectors (last axis); leading axes are independent vectors."""
+
+    def __init__(self, settings: OneEuroSettings, longest_gap_ns: int = DEFAULT_LONGEST_GAP_NS) -> None:
+        """Starts empty: the first value passes unchanged.
+
+        Args:
+            settings: how calm and how quick.
+            longest_gap_ns: after a longer pause, or when time runs backwards, the filter starts anew.
+        """
+        self.settings = settings
+        self._clock = _Clock(longest_gap_ns)
+        self._value: np.ndarray | None = None
+        self._speed: np.ndarray | None = None
+
+    def reset(self) -> None:
+        """Forgets everything; the next value passes unchanged."""
+        self._value = self._speed = None
+        self._clock.reset()
+
+    def __call__(self, value: Float[np.ndarray, "*batch D"], time_ns: int) -> Float[np.ndarray, "*batch D"]:
+        """The filtered value.
+
+        Args:
+            value: the measurement.
+            time_ns: when it was taken, on any steady clock; the same time again returns the last result. A measurement
+                that is not finite is handed back and forgotten.
+        """
+        if not np.isfinite(value).all():
+            return value.copy()
+        seconds = self._clock.seconds_since_last(time_ns)
+        if seconds is None or self._value is None or self._value.shape != value.shape:
+            self._value, self._speed = value.copy(), np.zeros_like(value)
+        elif seconds > 0.0:
+            assert self._speed is not None
+            speed = (value - self._value) / seconds
+            self._speed = self._speed + _smoothing(self.settings.speed_cutoff_hz, seconds) * (speed - self._speed)
+            alpha = _adaptive_smoothing(self.settings, self._speed, seconds)
+            self._value = (self._value + alpha[..., None] * (value - self._value)).astype(value.dtype)
+        return self._value.copy()
+
+
+class RotationOneEuroFilter:
+    """Filters rotations given as axis-angle vectors; leading axes are independent rotations."""
+
+    def __init__(self, settings: OneEuroSettings, longest_gap_ns: int = DEFAULT_LONGEST_GAP_NS) -> None:
+        """Starts empty: the first value passes unchanged; see :class:`OneEuroFilter`."""
+        self.settings = settings
+        self._clock = _Clock(longest_gap_ns)
+        self._quaternion: np.ndarray | None = None
+        self._velocity: np.ndarray | None = None
+
+    def reset(self) -> None:
+        """Forgets everything; the next value passes unchanged."""
+        self._quaternion = self._velocity = None
+        self._clock.reset()
+
+    def __call__(self, axis_angle_rad: Float[np.ndarray, "*batch 3"], time_ns: int) -> Float[np.ndarray, "*batch 3"]:
+        """The filtered rotations, of length at most pi; see :meth:`OneEuroFilter.__call__`."""
+        if not np.isfinite(axis_angle_rad).all():
+            return axis_angle_rad.copy()
+        measured = quaternion_from_axis_angle(axis_angle_rad.astype(np.float64))
+        seconds = self._clock.seconds_since_last(time_ns)
+        if seconds is None or self._quaternion is None or self._quaternion.shape != measured.shape:
+            self._quaternion, self._velocity = measured, np.zeros(axis_angle_rad.shape)
+        elif seconds > 0.0:
+            assert self._velocity is not None
+            velocity = axis_angle_from_quaternion(_relative(self._quaternion, measured)) / seconds
+            smoothing = _smoothing(self.settings.speed_cutoff_hz, seconds)
+            self._velocity = self._velocity + smoothing * (velocity - self._velocity)
+            alpha = _adaptive_smoothing(self.settings, self._velocity, seconds)
+            self._quaternion = slerp(self._quaternion, measured, alpha)
+        return axis_angle_from_quaternion(self._quaternion).astype(axis_angle_rad.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class HandFilterSettings:
+    """Settings for the parts of a hand; the defaults suit a hand before a webcam at 20 to 60 frames per second.
+
+    Attributes:
+        pose: finger joints and global rotation; speed in rad/s.
+        translation: speed in m/s.
+        shape: a person's hand does not change, so it may follow very slowly.
+    """
+
+    pose: OneEuroSettings = OneEuroSettings(min_cutoff_hz=1.5, speed_gain=0.8)
+    translation: OneEuroSettings = OneEuroSettings(min_cutoff_hz=1.5, speed_gain=20.0)
+    shape: OneEuroSettings = OneEuroSettings(min_cutoff_hz=0.2, speed_gain=0.0)
+
+
+class HandStateFilter:
+    """Filters pose, translation and shape of one hand over time, and poses the mesh anew from them."""
+
+    def __init__(
+        self,
+        layer: HandLayer,
+        settings: HandFilterSettings | None = None,
+        longest_gap_ns: int = DEFAULT_LONGEST_GAP_NS,
+    ) -> None:
+        """Starts empty.
+
+        Args:
+            layer: poses the hands that will be filtered (of their side).
+            settings: how calm and how quick; None takes the defaults.
+            longest_gap_ns: see :class:`OneEuroFilter`.
+        """
+        settings = settings or HandFilterSettings()
+        self._layer = layer
+        self._pose = RotationOneEuroFilter(settings.pose, longest_gap_ns)
+        self._translation = OneEuroFilter(settings.translation, longest_gap_ns)
+        self._shape = OneEuroFilter(settings.shape, longest_gap_ns)
+        self._side: Side | None = None
+
+    def reset(self) -> None:
+        """Forgets everything; the next hand passes unchanged."""
+        for part in (self._pose, self._translation, self._shape):
+            part.reset()
+
+    def __call__(self, state: HandState, time_ns: int) -> HandState:
+        """The filtered hand; its confidence and reprojection stay those of the measurement.
+
+        Args:
+            state: the measurement; another side than before starts the filter anew.
+            time_ns: capture time of its frame.
+        """
+        if state.side != self._side:
+            self.reset()
+            self._side = state.side
+        pose = self._pose(state.pose_rad.reshape(16, 3), time_ns).reshape(48)
+        shape = self._shape(state.shape, time_ns)
+        translation = self._translation(state.camera_translation_m, time_ns)
+        geometry = self._layer(pose, shape, translation)
+        return replace(
+            state,
+            pose_rad=pose,
+            shape=shape,
+            camera_translation_m=translation,
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+        )
+
+
+class _Clock:
+    """Tells how long ago the last value was, and when that is no longer of use."""
+
+    def __init__(self, longest_gap_ns: int) -> None:
+        self._longest_gap_ns = longest_gap_ns
+        self._last_ns: int | None = None
+
+    def reset(self) -> None:
+        self._last_ns = None
+
+    def seconds_since_last(self, time_ns: int) -> float | None:
+        """Seconds since the last call, or None for a fresh start."""
+        last, self._last_ns = self._last_ns, time_ns
+        if last is None or not 0 <= time_ns - last <= self._longest_gap_ns:
+            return None
+        return (time_ns - last) / NANOSECONDS_PER_SECOND
+
+
+def _smoothing(cutoff_hz: float, seconds: float) -> float:
+    """The weight of a new sample: 1 / (1 + tau / T) with tau = 1 / (2 pi cutoff) (Casiez 2012, eq. 5-6)."""
+    return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * seconds))
+
+
+def _adaptive_smoothing(
+    settings: OneEuroSettings, velocity: Float[np.ndarray, "*batch D"], seconds: float
+) -> Float[np.ndarray, "*batch"]:
+    """The weight of a new sample when the cutoff rises with the speed (Casiez 2012, eq. 7)."""
+    cutoff = settings.min_cutoff_hz + settings.speed_gain * np.linalg.norm(velocity, axis=-1)
+    return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff * seconds)))
+
+
+def _relative(
+    start: Float[np.ndarray, "*batch 4"], end: Float[np.ndarray, "*batch 4"]
+) -> Float[np.ndarray, "*batch 4"]:
+    """The quaternion that turns ``start`` into ``end``: conj(start) * end."""
+    w1, v1 = start[..., :1], -start[..., 1:]
+    w2, v2 = end[..., :1], end[..., 1:]
+    scalar = w1 * w2 - (v1 * v2).sum(-1, keepdims=True)
+    return np.concatenate([scalar, w1 * v2 + w2 * v1 + np.cross(v1, v2)], -1)
