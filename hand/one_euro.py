@@ -1,10 +1,10 @@
 """The One-Euro filter, for vectors, for rotations, and for a whole hand: calm when still, quick when moving.
 
 Casiez, Roussel and Vogel 2012, "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
-Systems", algorithm 1: an exponential low-pass filter whose cutoff rises with the (itself low-pass filtered) speed. Rotations are
-filtered on the sphere of quaternions: the speed is the angular velocity, and the step is a spherical interpolation, so
-nothing tears at a half turn and no axis is preferred. Vectors have one cutoff for all their components, for the same
-reason.
+Systems", algorithm 1: an exponential low-pass filter whose cutoff rises with the (itself low-pass filtered) speed.
+Rotations are filtered on the sphere of quaternions: the speed is the angular velocity, and the step is a spherical
+interpolation, so nothing tears at a half turn and no axis is preferred. Vectors have one cutoff for all their
+components, for the same reason.
 """
 
 from __future__ import annotations
