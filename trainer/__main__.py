@@ -1,0 +1,50 @@
+"""`python -m trainer COMMAND`: pictures, training and export from the command line.
+
+Each command lives in the module that does the work and is imported only when it is asked for, so that rendering needs
+no torch and ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from hand.errors import HandliveError
+
+COMMANDS: Final = {
+    "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),
+}
+"""Command: the module whose ``main(arguments)`` runs it, and what it does in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: command line without the program's name; the process's own when None.
+
+    Returns:
+        The exit code: 0, or 2 when the user's input cannot be used.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print("usage: python -m trainer COMMAND [--help]\n\ncommands:")
+        for name, (_, summary) in COMMANDS.items():
+            print(f"  {name:<12} {summary}")
+        return 0 if given else 2
+    name, *rest = given
+    if name not in COMMANDS:
+        print(f"There is no command {name!r}; choose one of {', '.join(COMMANDS)}.", file=sys.stderr)
+        return 2
+    try:
+        importlib.import_module(COMMANDS[name][0]).main(rest)
+    except HandliveError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

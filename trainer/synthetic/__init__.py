@@ -1,0 +1,8 @@
+"""Pictures of hands with perfect labels, rendered from any hand model in MANO's structure.
+
+``scene.SceneRenderer`` makes one ``sample.SyntheticSample`` from a seed and an index alone: the same numbers give
+the same picture on any machine with the same library versions. The other files are its parts: the surface of hand
+and forearm (``subdivision``, ``surface``), what it looks like (``skin``, ``clothing``, ``lighting``), what it does
+(``pose_prior``, ``views``), and what happens behind and after it (``backgrounds``, ``camera_effects``). Runs on NumPy,
+numba and OpenCV alone.
+"""
