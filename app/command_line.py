@@ -125,7 +125,8 @@ def _headless(options: argparse.Namespace) -> int:
 
 def _window(options: argparse.Namespace) -> int:
     # here and not above: a headless run needs no Qt and must work where its libraries are missing
-    from app.ui.application import WindowOptions, run_window
+    from app.ui.application import run_window
+    from app.ui.window_options import WindowOptions
 
     wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True)
     try:

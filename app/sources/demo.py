@@ -9,6 +9,9 @@ DEMO_CLIP = ASSETS_DIR / "demo" / "demo.mp4"
 """A few seconds of our own rendered hand."""
 
 
+DEMO_TITLE = "Demo clip"
+
+
 def demo_source(*, loop: bool = True) -> VideoSource:
     """The demo clip as a source."""
-    return VideoSource(DEMO_CLIP, loop=loop, kind="demo", title="Demo clip")
+    return VideoSource(DEMO_CLIP, loop=loop, kind="demo", title=DEMO_TITLE)

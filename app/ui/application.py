@@ -1,0 +1,66 @@
+"""Starts Qt and the window, and ends both in order."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtGui import QGuiApplication, QSurfaceFormat
+from PyQt6.QtWidgets import QApplication
+
+from app.ui.graphics import opengl_format
+from app.ui.main_window import MainWindow
+from app.ui.screenshot import Screenshot
+from app.ui.style import system_theme
+from app.ui.window_options import WindowOptions
+
+_DEFAULT_SIZE = (1360, 800)
+_SCREEN_SHARE = 0.92
+
+
+def run_window(options: WindowOptions) -> int:
+    """Shows the window until it is closed.
+
+    Returns:
+        The exit code; 2 when a screenshot was wanted and could not be saved.
+    """
+    QSurfaceFormat.setDefaultFormat(opengl_format())
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("handlive")
+    application.setDesktopFileName("handlive")
+    application.setStyle("Fusion")
+    window = MainWindow(options)
+    window.resize(*_window_size(options))
+    hints = QGuiApplication.styleHints()
+    if options.theme == "system" and hints is not None:
+        hints.colorSchemeChanged.connect(lambda _scheme: window.set_theme(system_theme()))
+    window.show()
+    shot = Screenshot(window, options.screenshot, options.screenshot_frames) if options.screenshot else None
+    _let_python_see_signals(application)
+    code = application.exec()
+    if shot is not None and not shot.saved:
+        print(f"handlive: the screenshot could not be saved to {options.screenshot}.", file=sys.stderr)
+        return 2
+    return code
+
+
+def _window_size(options: WindowOptions) -> tuple[int, int]:
+    if options.size is not None:
+        return options.size
+    screen = QGuiApplication.primaryScreen()
+    if screen is None:
+        return _DEFAULT_SIZE
+    room = screen.availableGeometry()
+    return (
+        min(_DEFAULT_SIZE[0], int(room.width() * _SCREEN_SHARE)),
+        min(_DEFAULT_SIZE[1], int(room.height() * _SCREEN_SHARE)),
+    )
+
+
+def _let_python_see_signals(application: QApplication) -> None:
+    """Lets Ctrl+C in the terminal close the window: Python handles signals only while Python code runs."""
+    signal.signal(signal.SIGINT, lambda *_: application.closeAllWindows())
+    heartbeat = QTimer(application)
+    heartbeat.timeout.connect(lambda: None)
+    heartbeat.start(250)

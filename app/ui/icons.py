@@ -1,0 +1,48 @@
+"""Small line icons, drawn from paths so that they take the theme's colour at any density."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QByteArray, QRectF, QSize, Qt
+from PyQt6.QtGui import QIcon, QPainter, QPixmap
+from PyQt6.QtSvg import QSvgRenderer
+
+ICON_SIZE = QSize(18, 18)
+
+_SHAPES = {
+    "camera": '<rect x="2.5" y="6" width="13" height="12" rx="2.5"/><path d="M15.5 10.5 21.5 7v10l-6-3.5z"/>',
+    "mirror": '<path d="M12 3v18" stroke-dasharray="2.5 2.5"/><path d="M8.5 7 3 17h5.5zM15.5 7 21 17h-5.5z"/>',
+    "reset": '<path d="M4 12a8 8 0 1 0 2.6-5.9"/><path d="M4 3.5v4.5h4.5"/>',
+    "dark": '<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z"/>',
+    "light": '<circle cx="12" cy="12" r="4"/><path d="M12 2.5v2.5M12 19v2.5M2.5 12H5M19 12h2.5M5.3 5.3 7 7M17 17l1.7'
+    ' 1.7M5.3 18.7 7 17M17 7l1.7-1.7"/>',
+}
+
+
+def icon(name: str, color: str, *, checked_color: str | None = None) -> QIcon:
+    """An icon of this name.
+
+    Args:
+        name: one of the shapes of this file.
+        color: #rrggbb.
+        checked_color: when its button is down.
+    """
+    result = QIcon()
+    result.addPixmap(_pixmap(name, color), QIcon.Mode.Normal, QIcon.State.Off)
+    if checked_color is not None:
+        result.addPixmap(_pixmap(name, checked_color), QIcon.Mode.Normal, QIcon.State.On)
+    return result
+
+
+def _pixmap(name: str, color: str, density: int = 3) -> QPixmap:
+    shape = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="{color}" stroke-width="1.8" '
+        f'stroke-linecap="round" stroke-linejoin="round">{_SHAPES[name]}</svg>'
+    )
+    size = ICON_SIZE * density
+    pixmap = QPixmap(size)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(shape.encode())).render(painter, QRectF(0, 0, size.width(), size.height()))
+    painter.end()
+    pixmap.setDevicePixelRatio(density)
+    return pixmap

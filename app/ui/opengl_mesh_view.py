@@ -1,0 +1,231 @@
+"""The 3D view on a graphics card: the same light as :mod:`hand.shading`, per pixel instead of per vertex."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import QSize, pyqtSignal
+from PyQt6.QtGui import (
+    QColor,
+    QMatrix3x3,
+    QMatrix4x4,
+    QPainter,
+    QVector3D,
+)
+from PyQt6.QtOpenGL import (
+    QOpenGLBuffer,
+    QOpenGLVertexArrayObject,
+)
+from PyQt6.QtOpenGLWidgets import QOpenGLWidget
+from PyQt6.QtWidgets import QSizePolicy, QWidget
+
+from app.palette import DARK, Theme
+from app.rendering.hand_mesh import HandMesh
+from app.rendering.orbit import FIELD_OF_VIEW_DEG, Focus, Orbit
+from app.ui.graphics import opengl_format, opengl_functions
+from app.ui.mesh_view import MeshInView, paint_frame
+from app.ui.orbit_controls import HELP, OrbitControls
+from app.ui.shaders import MESH_FRAGMENT, MESH_VERTEX, STAGE_FRAGMENT, STAGE_VERTEX, shader_program
+from hand.shading import SKIN_RGB, STUDIO
+
+logger = logging.getLogger(__name__)
+
+_NEAR_M, _FAR_M = 0.02, 10.0
+
+# OpenGL's own numbers
+_COLOR_AND_DEPTH = 0x4000 | 0x0100
+_DEPTH_TEST, _CULL_FACE, _MULTISAMPLE = 0x0B71, 0x0B44, 0x809D
+_TRIANGLES, _UNSIGNED_INT, _FLOAT = 0x0004, 0x1405, 0x1406
+
+
+class OpenGLMeshView(QOpenGLWidget):
+    """A mesh view drawn by OpenGL 4.1 through PyQt6's own functions."""
+
+    painted = pyqtSignal()
+    redraw_wanted = pyqtSignal()
+
+    def __init__(self, title: str, renderer_name: str, parent: QWidget | None = None) -> None:
+        """Empty.
+
+        Args:
+            title: whose hand it shows.
+            renderer_name: of the graphics card, for people.
+            parent: the widget around it.
+        """
+        super().__init__(parent)
+        self.setFormat(opengl_format())
+        self.setAccessibleName("3D hand")
+        self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
+        self.setToolTip(HELP)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._title = title
+        self._renderer_name = renderer_name
+        self._controls = OrbitControls(self)
+        self._controls.changed.connect(self.update)
+        self._theme = DARK
+        self._shown = MeshInView(None, None)
+        self._uploaded_faces: np.ndarray | None = None
+        self._fresh = False
+        self._gl: Any = None
+
+    @property
+    def widget(self) -> QWidget:
+        """Itself."""
+        return self
+
+    @property
+    def renderer_name(self) -> str:
+        """For people."""
+        return f"OpenGL ({self._renderer_name})"
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where the user turned the eye."""
+        return self._controls.orbit
+
+    def sizeHint(self) -> QSize:
+        """About square, as a hand is."""
+        return QSize(520, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for two views at 1280 x 720."""
+        return QSize(240, 240)
+
+    def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> MeshInView:
+        """Nothing is left to do in the path's thread."""
+        return MeshInView(mesh, focus)
+
+    def show_mesh(self, prepared: MeshInView) -> None:
+        """Draws this mesh from now on."""
+        self._shown = prepared
+        self._fresh = True
+        self.update()
+
+    def reset(self) -> None:
+        """Back to the camera's own view."""
+        self._controls.reset()
+
+    def clear(self) -> None:
+        """No hand."""
+        self._shown, self._fresh = MeshInView(None, None), False
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self.update()
+
+    def initializeGL(self) -> None:
+        """Compiles shaders and makes buffers; called again when the context was lost."""
+        context = self.context()
+        self._gl = None if context is None else opengl_functions(context)
+        if self._gl is None:
+            logger.error("OpenGL 4.1 is not available in the window; start with --renderer software")
+            return
+        self._mesh_program = shader_program(MESH_VERTEX, MESH_FRAGMENT)
+        self._stage_program = shader_program(STAGE_VERTEX, STAGE_FRAGMENT)
+        self._stage_arrays = QOpenGLVertexArrayObject()
+        self._stage_arrays.create()
+        self._mesh_arrays = QOpenGLVertexArrayObject()
+        self._mesh_arrays.create()
+        self._mesh_arrays.bind()
+        self._points = QOpenGLBuffer(QOpenGLBuffer.Type.VertexBuffer)
+        self._points.create()
+        self._points.bind()
+        self._points.setUsagePattern(QOpenGLBuffer.UsagePattern.StreamDraw)
+        self._indices = QOpenGLBuffer(QOpenGLBuffer.Type.IndexBuffer)
+        self._indices.create()
+        self._indices.bind()
+        self._uploaded_faces = None
+        stride = 6 * 4
+        for location, offset in ((0, 0), (1, 3 * 4)):
+            self._mesh_program.enableAttributeArray(location)
+            self._mesh_program.setAttributeBuffer(location, _FLOAT, offset, 3, stride)
+        self._mesh_arrays.release()
+
+    def paintGL(self) -> None:
+        """Draws stage, mesh and frame."""
+        if self._gl is None:
+            return
+        self._gl.glClear(_COLOR_AND_DEPTH)
+        self._gl.glEnable(_MULTISAMPLE)
+        self._draw_stage()
+        mesh, focus = self._shown.mesh, self._shown.focus
+        if mesh is not None and focus is not None:
+            self._draw_mesh(mesh, focus)
+        # QPainter draws flat triangles of either winding
+        self._gl.glDisable(_DEPTH_TEST)
+        self._gl.glDisable(_CULL_FACE)
+        painter = QPainter(self)
+        paint_frame(painter, self, self._theme, self._title, empty=mesh is None)
+        painter.end()
+        if self._fresh:
+            self._fresh = False
+            self.painted.emit()
+
+    def _draw_stage(self) -> None:
+        self._gl.glDisable(_DEPTH_TEST)
+        self._gl.glDisable(_CULL_FACE)
+        program = self._stage_program
+        program.bind()
+        program.setUniformValue("size", float(self.width()), float(self.height()))
+        program.setUniformValue("center", _color(self._theme.stage_center))
+        program.setUniformValue("edge", _color(self._theme.stage_edge))
+        self._stage_arrays.bind()
+        self._gl.glDrawArrays(_TRIANGLES, 0, 3)
+        self._stage_arrays.release()
+        program.release()
+
+    def _draw_mesh(self, mesh: HandMesh, focus: Focus) -> None:
+        view = focus.view(self._controls.orbit)
+        to_eye = np.eye(4)
+        to_eye[:3, :3], to_eye[:3, 3] = view.rotation, view.translation_m
+        program = self._mesh_program
+        self._gl.glEnable(_DEPTH_TEST)
+        self._gl.glEnable(_CULL_FACE)
+        program.bind()
+        program.setUniformValue("to_eye", QMatrix4x4(to_eye.ravel().tolist()))
+        program.setUniformValue("turn", QMatrix3x3(np.asarray(view.rotation, float).ravel().tolist()))
+        program.setUniformValue("to_clip", QMatrix4x4(_clip_matrix(self.width(), self.height())))
+        program.setUniformValue("albedo", QVector3D(*(channel**2.2 for channel in SKIN_RGB)))
+        program.setUniformValue("key_direction", QVector3D(*STUDIO.key_direction).normalized())
+        program.setUniformValue("fill_direction", QVector3D(*STUDIO.fill_direction).normalized())
+        for name in ("key", "fill", "sky", "ground", "wrap", "gloss", "rim"):
+            program.setUniformValue(name, float(getattr(STUDIO, name)))
+        self._mesh_arrays.bind()
+        self._upload(mesh)
+        self._gl.glDrawElements(_TRIANGLES, int(mesh.faces.size), _UNSIGNED_INT, None)
+        self._mesh_arrays.release()
+        program.release()
+
+    def _upload(self, mesh: HandMesh) -> None:
+        data = np.concatenate([mesh.vertices_m, mesh.normals], 1).astype(np.float32).tobytes()
+        self._points.bind()
+        self._points.allocate(data, len(data))
+        self._points.release()
+        if self._uploaded_faces is not mesh.faces:
+            indices = np.ascontiguousarray(mesh.faces, np.uint32).tobytes()
+            self._indices.bind()
+            self._indices.allocate(indices, len(indices))  # type: ignore[call-overload] # takes any buffer
+            self._uploaded_faces = mesh.faces
+
+
+def _clip_matrix(width: int, height: int) -> list[float]:
+    """From camera axes (y down, z forward) to clip space, the pinhole of :func:`.orbit.view_intrinsics`."""
+    focal = min(width, height) / math.tan(math.radians(FIELD_OF_VIEW_DEG) / 2.0)
+    depth = _FAR_M - _NEAR_M
+    rows = [
+        [focal / width, 0.0, 0.0, 0.0],
+        [0.0, -focal / height, 0.0, 0.0],
+        [0.0, 0.0, (_FAR_M + _NEAR_M) / depth, -2.0 * _FAR_M * _NEAR_M / depth],
+        [0.0, 0.0, 1.0, 0.0],
+    ]
+    return [value for row in rows for value in row]
+
+
+def _color(name: str) -> QVector3D:
+    color = QColor(name)
+    return QVector3D(color.redF(), color.greenF(), color.blueF())

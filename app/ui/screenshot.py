@@ -1,0 +1,59 @@
+"""Saves the window as a picture once enough was shown, for the README and for looking at it without a desk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QTimer
+
+from app.ui.main_window import MainWindow
+
+_SETTLE_MS = 600
+_PATIENCE_MS = 30_000
+
+
+class Screenshot(QObject):
+    """Waits for a number of results, or for a message that stays, then saves the window and closes it."""
+
+    def __init__(self, window: MainWindow, path: Path, frames: int) -> None:
+        """Starts waiting.
+
+        Args:
+            window: which window.
+            path: where the picture goes; the suffix says its kind.
+            frames: results to be shown before.
+        """
+        super().__init__(window)
+        self._window = window
+        self._path = path
+        self._left = frames
+        self.saved = False
+        self._watch = QTimer(self)
+        self._watch.timeout.connect(self._look)
+        self._watch.start(_SETTLE_MS)
+        self._last_message = ""
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.timeout.connect(self._save)
+        self._patience.start(_PATIENCE_MS)
+        window.result_shown.connect(self._count)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            QTimer.singleShot(0, self._save)  # not from inside the paint event that counts
+
+    def _look(self) -> None:
+        message = self._window.picture.message_text
+        if message and message == self._last_message and not message.startswith("One moment"):
+            self._save()
+        self._last_message = message
+
+    def _save(self) -> None:
+        if self.saved:
+            return
+        self._watch.stop()
+        self._patience.stop()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.saved = self._window.grab().save(str(self._path))
+        self._window.close()

@@ -1,0 +1,152 @@
+"""The 3D view where no graphics card draws: the path's thread rasterises, the window only shows the picture."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from PyQt6.QtCore import QRectF, QSize, pyqtSignal
+from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PyQt6.QtWidgets import QSizePolicy, QWidget
+
+from app.palette import DARK, Theme
+from app.rendering.hand_mesh import HandMesh
+from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.orbit import Focus, Orbit
+from app.ui.images import bgra_image
+from app.ui.mesh_view import paint_frame
+from app.ui.orbit_controls import HELP, OrbitControls
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """How the path's thread is to draw; replaced as a whole, so that it never sees a half change."""
+
+    orbit: Orbit
+    size_px: tuple[int, int]
+    theme: Theme
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeshPicture:
+    """A drawn view; without pixels where there is no hand."""
+
+    image_bgra: np.ndarray | None
+
+
+class SoftwareMeshView(QWidget):
+    """A mesh view drawn by :mod:`hand.raster`."""
+
+    painted = pyqtSignal()
+    redraw_wanted = pyqtSignal()
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        """Empty.
+
+        Args:
+            title: whose hand it shows.
+            parent: the widget around it.
+        """
+        super().__init__(parent)
+        self._title = title
+        self.setAccessibleName("3D hand")
+        self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
+        self.setToolTip(HELP)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._controls = OrbitControls(self)
+        self._controls.changed.connect(self._request_again)
+        self._theme = DARK
+        self._lock = threading.Lock()
+        self._request = _Request(Orbit(), (480, 480), DARK)
+        self._painter = MeshPainter()
+        self._shown = MeshPicture(None)
+        self._image = QImage()
+        self._background: tuple[tuple[int, int, str], np.ndarray] | None = None
+        self._fresh = False
+
+    @property
+    def widget(self) -> QWidget:
+        """Itself."""
+        return self
+
+    @property
+    def renderer_name(self) -> str:
+        """For people."""
+        return "Software"
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where the user turned the eye."""
+        return self._controls.orbit
+
+    def sizeHint(self) -> QSize:
+        """About square, as a hand is."""
+        return QSize(520, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for two views at 1280 x 720."""
+        return QSize(240, 240)
+
+    def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> MeshPicture:
+        """Draws, in the thread of the one path that feeds this view."""
+        if mesh is None:
+            return MeshPicture(None)
+        with self._lock:
+            request = self._request
+        picture = self._painter.paint(mesh, focus, request.orbit, request.size_px, request.theme)
+        return MeshPicture(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA))
+
+    def show_mesh(self, prepared: MeshPicture) -> None:
+        """Shows a drawn view from now on."""
+        self._shown = prepared
+        self._image = QImage() if prepared.image_bgra is None else bgra_image(prepared.image_bgra)
+        self._fresh = True
+        self.update()
+
+    def reset(self) -> None:
+        """Back to the camera's own view."""
+        self._controls.reset()
+
+    def clear(self) -> None:
+        """No hand."""
+        self._shown, self._image, self._fresh = MeshPicture(None), QImage(), False
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self._request_again()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Asks for pictures of the new size."""
+        super().resizeEvent(event)
+        self._request_again()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Shows the last drawn view, or the empty stage."""
+        painter = QPainter(self)
+        empty = self._image.isNull()
+        image = self._empty_stage() if empty else self._image
+        painter.drawImage(QRectF(self.rect()), image)
+        paint_frame(painter, self, self._theme, self._title, empty=empty)
+        painter.end()
+        if self._fresh:
+            self._fresh = False
+            self.painted.emit()
+
+    def _empty_stage(self) -> QImage:
+        wanted = (*self._request.size_px, self._theme.name)
+        if self._background is None or self._background[0] != wanted:
+            pixels = cv2.cvtColor(stage(*self._request.size_px, self._theme), cv2.COLOR_RGB2BGRA)
+            self._background = (wanted, pixels)
+        return bgra_image(self._background[1])
+
+    def _request_again(self) -> None:
+        ratio = self.devicePixelRatioF()
+        size = max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
+        with self._lock:
+            self._request = replace(self._request, orbit=self._controls.orbit, size_px=size, theme=self._theme)
+        self.update()
+        self.redraw_wanted.emit()

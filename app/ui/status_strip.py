@@ -1,0 +1,125 @@
+"""The line at the foot of the window: what comes in, how fast, how late, how well."""
+
+from __future__ import annotations
+
+import math
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QFontMetrics, QResizeEvent
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from app.pipeline.statistics import PathSummary
+from app.sources.base import SourceFacts
+
+NOT_MEASURED = "–"  # noqa: RUF001 - a dash, as people write "no value"
+
+
+class StatusStrip(QWidget):
+    """A row of named numbers."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Nothing measured yet."""
+        super().__init__(parent)
+        self.setObjectName("bar")
+        self.source = _Metric("Source", "Where the pictures come from", stretch=True)
+        self.picture = _Metric("Picture", "Size and rate that the source really gives")
+        self.rate = _Metric("Frames/s", "Results of MediaPipe + IK per second")
+        self.latency = _Metric("Latency p50 / p95", "From the capture of a picture to its hand on the screen")
+        self.residual = _Metric("Residual", "Median distance between the fitted joints and those seen in the picture")
+        self.drops = _Metric("Dropped", "Frames skipped because a newer one was there")
+        self.renderer = _Metric("3D view", "What draws the mesh; chosen by itself, --renderer overrides it")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2, 0, 2, 0)
+        layout.setSpacing(14)
+        metrics = (
+            self.source,
+            self.picture,
+            self.rate,
+            self.latency,
+            self.residual,
+            self.drops,
+            self.renderer,
+        )
+        for index, metric in enumerate(metrics):
+            if index:
+                divider = QFrame()
+                divider.setObjectName("divider")
+                divider.setFixedHeight(26)
+                layout.addWidget(divider, alignment=Qt.AlignmentFlag.AlignVCenter)
+            layout.addWidget(metric, 1 if metric is self.source else 0)
+
+    def show_source(self, name: str, facts: SourceFacts | None, size_px: tuple[int, int] | None) -> None:
+        """What comes in.
+
+        Args:
+            name: of the source.
+            facts: what it delivers, once it was open.
+            size_px: of the last frame, because a folder's pictures differ.
+        """
+        self.source.set_value(name or NOT_MEASURED)
+        if facts is None:
+            self.picture.set_value(NOT_MEASURED)
+            return
+        width, height = size_px or (facts.width_px, facts.height_px)
+        size = f"{width} × {height}" if width else NOT_MEASURED  # noqa: RUF001 - as sizes are written
+        self.picture.set_value(f"{size} @ {facts.frames_per_second:.3g}" if facts.frames_per_second else size)
+
+    def show_numbers(self, summary: PathSummary, drops: int) -> None:
+        """How fast, how late, how well."""
+        self.rate.set_value(_number(summary.frames_per_second, "{:.1f}"))
+        p50, p95 = _number(summary.latency_p50_ms, "{:.0f}"), _number(summary.latency_p95_ms, "{:.0f}")
+        self.latency.set_value(NOT_MEASURED if p50 == NOT_MEASURED else f"{p50} / {p95} ms")
+        self.residual.set_value(_number(summary.reprojection_px, "{:.1f} px"))
+        self.drops.set_value(str(drops))
+
+
+class _Metric(QWidget):
+    """A name above a value; the value keeps the room it once needed, so that numbers do not push each other about."""
+
+    def __init__(self, name: str, explanation: str, *, stretch: bool = False) -> None:
+        super().__init__()
+        self._text = ""
+        self._stretch = stretch
+        self._name = QLabel(name)
+        self._name.setObjectName("metricName")
+        self._value = QLabel(NOT_MEASURED)
+        self._value.setObjectName("metricValue")
+        self.setToolTip(explanation)
+        self.setAccessibleName(name)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        layout.addWidget(self._name)
+        layout.addWidget(self._value)
+        if stretch:
+            self._value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def value(self) -> str:
+        """The whole value, also where only its beginning fits."""
+        return self._text
+
+    def set_value(self, text: str) -> None:
+        """Shows a value."""
+        if text == self._text:
+            return
+        self._text = text
+        self.setAccessibleDescription(text)
+        if self._stretch:
+            self._elide()
+            return
+        self._value.setText(text)
+        self._value.setMinimumWidth(max(self._value.minimumWidth(), self._value.sizeHint().width()))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fits a long name into its room."""
+        super().resizeEvent(event)
+        if self._stretch:
+            self._elide()
+
+    def _elide(self) -> None:
+        metrics = QFontMetrics(self._value.font())
+        self._value.setText(metrics.elidedText(self._text, Qt.TextElideMode.ElideMiddle, self._value.width()))
+
+
+def _number(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else NOT_MEASURED

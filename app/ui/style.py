@@ -1,0 +1,101 @@
+"""The look of the widgets, made from a theme."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtGui import QColor, QGuiApplication, QPainter, QPainterPath, QPalette
+
+from app.palette import DARK, LIGHT, THEMES, Theme, ThemeName
+
+SPACING_PX = 12
+RADIUS_PX = 12
+
+_SHEET = """
+* {{ font-size: 13px; }}
+QMainWindow, QWidget#body {{ background: {window}; }}
+QWidget#bar {{ background: {window}; }}
+QLabel {{ color: {text}; background: transparent; }}
+QLabel#product {{ font-size: 17px; font-weight: 600; }}
+QLabel#metricName {{ color: {muted}; font-size: 11px; }}
+QLabel#metricValue {{ color: {text}; font-size: 13px; font-weight: 600; }}
+QMenu {{ background: {surface}; color: {text}; border: 1px solid {border}; border-radius: 8px; padding: 6px; }}
+QMenu::item {{ padding: 7px 28px 7px 12px; border-radius: 6px; }}
+QMenu::item:selected {{ background: {hover}; }}
+QMenu::item:disabled {{ color: {muted}; }}
+QMenu::separator {{ height: 1px; background: {border}; margin: 6px 8px; }}
+QToolTip {{ background: {surface}; color: {text}; border: 1px solid {border}; padding: 5px 7px; }}
+QFrame#message {{ background: {surface}; border: 1px solid {border}; border-radius: 12px; }}
+QLabel#messageTitle {{ font-size: 16px; font-weight: 600; }}
+QLabel#messageText {{ color: {muted}; }}
+QPushButton {{
+    color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 7px 14px;
+    min-height: 18px;
+}}
+QPushButton#icon {{ padding: 7px 9px; }}
+QPushButton:hover {{ background: {hover}; }}
+QPushButton:focus {{ border-color: {accent}; }}
+QPushButton:checked, QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {accent}; }}
+QPushButton#primary {{ font-weight: 600; }}
+QPushButton::menu-indicator {{ image: none; width: 0px; }}
+QLabel#hint {{
+    background: {surface}; color: {text}; border: 1px solid {border}; border-radius: 15px; padding: 6px 14px;
+}}
+QLabel#warning {{
+    background: {surface}; color: {warning}; border: 1px solid {warning}; border-radius: 15px; padding: 6px 14px;
+}}
+QSplitter::handle {{ background: {window}; }}
+QFrame#divider {{ background: {border}; max-width: 1px; min-width: 1px; }}
+"""
+
+
+def style_sheet(theme: Theme) -> str:
+    """Qt style sheet of the whole window."""
+    names = Theme.__dataclass_fields__
+    return _SHEET.format(**{name: getattr(theme, name) for name in names})
+
+
+def palette(theme: Theme) -> QPalette:
+    """Qt's own palette, for what a style sheet does not reach (file dialogs, links)."""
+    roles = {
+        QPalette.ColorRole.Window: theme.window,
+        QPalette.ColorRole.WindowText: theme.text,
+        QPalette.ColorRole.Base: theme.surface,
+        QPalette.ColorRole.AlternateBase: theme.raised,
+        QPalette.ColorRole.Text: theme.text,
+        QPalette.ColorRole.Button: theme.raised,
+        QPalette.ColorRole.ButtonText: theme.text,
+        QPalette.ColorRole.ToolTipBase: theme.surface,
+        QPalette.ColorRole.ToolTipText: theme.text,
+        QPalette.ColorRole.PlaceholderText: theme.muted,
+        QPalette.ColorRole.Highlight: theme.accent,
+        QPalette.ColorRole.HighlightedText: theme.on_accent,
+        QPalette.ColorRole.Link: theme.accent,
+    }
+    result = QPalette()
+    for role, color in roles.items():
+        result.setColor(role, QColor(color))
+    return result
+
+
+def system_theme() -> Theme:
+    """What the desktop is set to; dark where it does not say."""
+    hints = QGuiApplication.styleHints()
+    return LIGHT if hints is not None and hints.colorScheme() == Qt.ColorScheme.Light else DARK
+
+
+def theme_named(name: ThemeName | str) -> Theme:
+    """A theme by name; "system" follows the desktop."""
+    return THEMES[name] if name in THEMES else system_theme()
+
+
+def paint_corners(painter: QPainter, width: float, height: float, theme: Theme) -> None:
+    """Rounds a painted view by painting the window's colour over its corners, which costs next to nothing."""
+    outside = QPainterPath()
+    outside.addRect(QRectF(-1.0, -1.0, width + 2.0, height + 2.0))
+    inside = QPainterPath()
+    inside.addRoundedRect(QRectF(0.0, 0.0, width, height), RADIUS_PX, RADIUS_PX)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.fillPath(outside.subtracted(inside), QColor(theme.window))
+    painter.setPen(QColor(theme.border))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(QRectF(0.5, 0.5, width - 1.0, height - 1.0), RADIUS_PX, RADIUS_PX)

@@ -1,0 +1,52 @@
+"""The bar at the head of the window: which source, mirrored or not, the view, the colours."""
+
+from __future__ import annotations
+
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from app.palette import DARK, Theme
+from app.ui.icons import ICON_SIZE, icon
+from app.ui.source_menu import SourceButton
+
+
+class TopBar(QWidget):
+    """Holds the controls; the window connects them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Builds the controls."""
+        super().__init__(parent)
+        self.setObjectName("bar")
+        product = QLabel("handlive")
+        product.setObjectName("product")
+        self.source = SourceButton()
+        self.mirror = _button("Mirror", "Show the mirror image, as in a looking glass (M)", checkable=True)
+        self.reset = _button("Reset view", "Look from where the camera looks (R)")
+        self.theme = _button("", "Dark or light colours (T)")
+        self.theme.setObjectName("icon")
+        self.theme.setAccessibleName("Dark or light colours")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(product)
+        layout.addSpacing(8)
+        layout.addWidget(self.source)
+        layout.addWidget(self.mirror)
+        layout.addStretch()
+        layout.addWidget(self.reset)
+        layout.addWidget(self.theme)
+        for button in (self.source, self.mirror, self.reset, self.theme):
+            button.setIconSize(ICON_SIZE)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draws the icons in a theme's colours."""
+        self.source.setIcon(icon("camera", theme.text))
+        self.mirror.setIcon(icon("mirror", theme.text, checked_color=theme.on_accent))
+        self.reset.setIcon(icon("reset", theme.text))
+        self.theme.setIcon(icon("light" if theme is DARK else "dark", theme.text))
+
+
+def _button(text: str, explanation: str, *, checkable: bool = False) -> QPushButton:
+    button = QPushButton(f" {text}" if text else "")  # a space more between icon and text
+    button.setToolTip(explanation)
+    button.setCheckable(checkable)
+    return button

@@ -1,0 +1,297 @@
+"""The window with fake sources and paths: every state is said, recovered from, and closed in the middle of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import FakePath, FakeSource, found, nothing, plain_image, write_clip, write_picture
+from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
+from PyQt6.QtGui import QImage, QKeyEvent, QWheelEvent
+from PyQt6.QtWidgets import QPushButton
+from pytestqt.qtbot import QtBot
+
+from app.palette import DARK, LIGHT, rgb
+from app.pipeline.capture import SourcePhase
+from app.pipeline.hand_path import PathFactory
+from app.rendering.orbit import Orbit
+from app.sources.base import FrameSource
+from app.sources.choose import ChosenSource, SourceWishes
+from app.sources.pictures import PictureSource
+from app.sources.video import VideoSource
+from app.ui.main_window import MainWindow
+from app.ui.narrator import NO_HAND_HINT
+from app.ui.screenshot import Screenshot
+from app.ui.software_mesh_view import SoftwareMeshView
+from app.ui.window_options import WindowOptions
+from hand.embedded import load_embedded_model
+from hand.errors import DetectorError
+from hand.types import Frame, PathResult
+
+Open = Callable[..., MainWindow]
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Open]:
+    """Opens windows with fakes and closes them behind the test."""
+    windows: list[MainWindow] = []
+
+    def open_it(
+        source: FrameSource | None = None, factory: PathFactory | None = None, *, note: str = "", **options: object
+    ) -> MainWindow:
+        window = MainWindow(
+            WindowOptions(
+                chosen=ChosenSource(source or FakeSource(forever=True), note=note),
+                model=load_embedded_model(),
+                paths={"ik": factory or FakePath},
+                renderer="software",
+                theme="dark",
+                retry_s=0.02,
+                **options,  # type: ignore[arg-type]
+            )
+        )
+        windows.append(window)
+        window.resize(1000, 600)
+        window.show()
+        return window
+
+    yield open_it
+    for window in windows:
+        window.close()
+        window.deleteLater()
+
+
+def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.waitSignal(window.result_shown, timeout=PATIENCE_MS):
+        pass
+
+
+def click(window: MainWindow, text: str) -> None:
+    buttons = [button for button in window.picture.findChildren(QPushButton) if button.text() == text]
+    assert [button.isVisible() for button in buttons] == [True], f"no button {text!r}"
+    buttons[0].click()
+
+
+def is_drawn(image: QImage) -> bool:
+    return len({image.pixel(x, image.height() // 2) for x in range(40, image.width() - 40, 7)}) > 4
+
+
+def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    wait_for_result(qtbot, window)
+    qtbot.waitUntil(lambda: window.status.residual.value() == "1.2 px", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.status.latency.value().endswith(" ms"), timeout=PATIENCE_MS)
+    assert window.status.source.value() == "Fake"
+    assert window.status.picture.value() == "320 × 240 @ 200"  # noqa: RUF001
+    assert window.status.renderer.value() == "Software"
+    assert window.picture.message_text == ""
+    assert is_drawn(window.mesh.widget.grab().toImage())
+
+
+def test_no_hand_is_hinted_and_the_hint_goes_when_there_is_one(qtbot: QtBot, open_window: Open) -> None:
+    hand = threading.Event()
+    window = open_window(factory=lambda: FakePath(lambda frame: found(frame) if hand.is_set() else nothing(frame)))
+    qtbot.waitUntil(lambda: window.picture.hint_text == NO_HAND_HINT, timeout=PATIENCE_MS)
+    hand.set()
+    qtbot.waitUntil(lambda: window.picture.hint_text == "", timeout=PATIENCE_MS)
+
+
+def test_unplugged_camera_is_said_and_goes_on_when_it_is_back(qtbot: QtBot, open_window: Open) -> None:
+    camera = FakeSource(live=True, forever=True, name="USB Camera")
+    window = open_window(camera)
+    wait_for_result(qtbot, window)
+    camera.plugged.clear()
+    qtbot.waitUntil(lambda: window.picture.message_text.startswith("The camera is gone"), timeout=PATIENCE_MS)
+    assert "USB Camera gives no picture; check its cable." in window.picture.message_text
+    camera.plugged.set()
+    qtbot.waitUntil(lambda: window.picture.message_text == "", timeout=PATIENCE_MS)
+    wait_for_result(qtbot, window)
+
+
+def test_unreadable_file_is_said_and_shown_once_it_is_whole(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"damaged")
+    window = open_window(VideoSource(path, loop=True))
+    qtbot.waitUntil(lambda: "clip.mp4 cannot be read as a video" in window.picture.message_text, timeout=PATIENCE_MS)
+    write_clip(path)
+    wait_for_result(qtbot, window)
+
+
+def test_end_of_file_offers_to_play_again(qtbot: QtBot, open_window: Open) -> None:
+    source = FakeSource([plain_image()] * 5, name="short.mp4")
+    window = open_window(source)
+    qtbot.waitUntil(lambda: window.picture.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    click(window, "Play again")
+    qtbot.waitUntil(lambda: source.opened == 2, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.picture.message_text.startswith("The end"), timeout=PATIENCE_MS)
+
+
+def test_word_that_names_no_source_is_said_in_the_picture_area(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.choose("no such thing")
+    qtbot.waitUntil(lambda: "called 'no such thing'" in window.picture.message_text, timeout=PATIENCE_MS)
+
+
+def test_note_about_the_source_is_shown_over_the_picture(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(note="No camera was found, so the demo clip plays.")
+    assert window.picture.notice_text == "No camera was found, so the demo clip plays."
+    wait_for_result(qtbot, window)
+
+
+def test_path_that_breaks_is_said_while_pictures_go_on_and_recovers(qtbot: QtBot, open_window: Open) -> None:
+    broken = threading.Event()
+    broken.set()
+
+    def behave(frame: Frame) -> PathResult:
+        if broken.is_set():
+            raise DetectorError("The hand detector stopped; it is started again.")
+        return found(frame)
+
+    window = open_window(factory=lambda: FakePath(behave))
+    qtbot.waitUntil(
+        lambda: window.picture.hint_text == "The hand detector stopped; it is started again.", timeout=PATIENCE_MS
+    )
+    qtbot.waitUntil(lambda: is_gray(window.picture.grab().toImage(), 90), timeout=PATIENCE_MS)
+    broken.clear()
+    wait_for_result(qtbot, window)
+    qtbot.waitUntil(lambda: window.picture.hint_text == "", timeout=PATIENCE_MS)
+
+
+def is_gray(image: QImage, value: int) -> bool:
+    color = image.pixelColor(image.width() // 4, image.height() // 2)
+    return (color.red(), color.green(), color.blue()) == (value, value, value)
+
+
+def test_source_switched_many_times_shows_the_last(qtbot: QtBot, open_window: Open) -> None:
+    sources = [FakeSource(forever=True, name=f"Fake {number}", live=number % 3 == 0) for number in range(50)]
+    window = open_window()
+    for number, source in enumerate(sources):
+        window.show_source(ChosenSource(source))
+        if number % 10 == 0:
+            wait_for_result(qtbot, window)
+    wait_for_result(qtbot, window)
+    qtbot.waitUntil(lambda: window.status.source.value() == "Fake 49", timeout=PATIENCE_MS)
+    assert not any(source.is_open for source in sources[:-1])
+
+
+def test_closed_while_the_path_is_starting(open_window: Open) -> None:
+    starting = threading.Event()
+
+    def make_slowly() -> FakePath:
+        starting.set()
+        threading.Event().wait(0.3)
+        return FakePath()
+
+    window = open_window(factory=make_slowly)
+    assert starting.wait(20)
+    window.close()
+
+
+def test_closed_in_the_middle_closes_source_and_path(qtbot: QtBot, open_window: Open) -> None:
+    source, path = FakeSource(forever=True), FakePath()
+    window = open_window(source, lambda: path)
+    wait_for_result(qtbot, window)
+    window.close()
+    assert not source.is_open
+    assert path.closed == 1
+
+
+def test_mirrored_picture_swaps_the_label_for_people_alone(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(mirror=True)
+    wait_for_result(qtbot, window)
+    update = window._update
+    assert update is not None
+    assert update.result.frame.mirrored
+    assert update.result.states[0].side == "right"
+    assert update.prepared.picture.drawings[0].label.startswith("Left hand")
+    window.bar.mirror.click()
+    qtbot.waitUntil(
+        lambda: (
+            window._update is not None and window._update.prepared.picture.drawings[0].label.startswith("Right hand")
+        ),
+        timeout=PATIENCE_MS,
+    )
+
+
+def test_cameras_are_mirrored_by_default_and_files_are_not(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    assert not window.pipeline.mirror
+    window.show_source(ChosenSource(FakeSource(live=True, forever=True), is_camera=True))
+    assert window.pipeline.mirror
+    assert window.bar.mirror.isChecked()
+    wait_for_result(qtbot, window)
+
+
+def test_mesh_turns_zooms_and_resets(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(FakeSource([plain_image()]))
+    wait_for_result(qtbot, window)
+    qtbot.waitUntil(lambda: window.pipeline.source_state.phase is SourcePhase.ENDED, timeout=PATIENCE_MS)
+    view = window.mesh
+    assert isinstance(view, SoftwareMeshView)
+    before = view.grab().toImage()
+    middle = view.rect().center()
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=middle)
+    qtbot.mouseMove(view, middle + QPoint(80, 30))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=middle + QPoint(80, 30))
+    assert view.orbit.azimuth_rad < 0.0 < view.orbit.elevation_rad
+    # although no frame comes any more, the path's thread draws the hand from the new side
+    qtbot.waitUntil(lambda: view.grab().toImage() != before, timeout=PATIENCE_MS)
+    wheel = QWheelEvent(
+        QPointF(middle),
+        QPointF(view.mapToGlobal(middle)),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    qtbot.app.sendEvent(view, wheel) if hasattr(qtbot, "app") else view.event(wheel)
+    key = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Left, Qt.KeyboardModifier.NoModifier)
+    view.event(key)
+    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=middle)
+    assert view.orbit == Orbit()
+    qtbot.waitUntil(lambda: view.grab().toImage() == before, timeout=PATIENCE_MS)
+
+
+def test_themes_color_the_window(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    wait_for_result(qtbot, window)
+    for theme in (LIGHT, DARK):
+        window.set_theme(theme)
+        color = window.grab().toImage().pixelColor(3, 3)
+        assert (color.red(), color.green(), color.blue()) == rgb(theme.window)
+
+
+def test_held_picture_and_its_size(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    image = np.full((400, 200, 3), 120, np.uint8)
+    window = open_window(PictureSource(write_picture(tmp_path / "tall.png", image), hold=True))
+    wait_for_result(qtbot, window)
+    qtbot.waitUntil(lambda: window.status.picture.value().startswith("200 × 400"), timeout=PATIENCE_MS)  # noqa: RUF001
+
+
+def test_every_control_has_a_name_for_screen_readers(open_window: Open) -> None:
+    window = open_window()
+    for widget in (window.picture, window.mesh.widget, window.bar.source, window.bar.theme):
+        assert widget.accessibleName()
+        assert widget.toolTip() or widget.accessibleDescription()
+    assert window.status.rate.accessibleName() == "Frames/s"
+
+
+def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    shot = Screenshot(window, tmp_path / "images" / "window.png", frames=3)
+    qtbot.waitUntil(lambda: shot.saved, timeout=PATIENCE_MS)
+    assert QImage(str(tmp_path / "images" / "window.png")).width() == window.width()
+    assert not window.isVisible()
+
+
+def test_wishes_reach_further_sources(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window(wishes=SourceWishes(loop=True))
+    window.choose(str(write_clip(tmp_path / "clip.mp4", frames=3)))
+    for _ in range(6):  # more than the clip has
+        wait_for_result(qtbot, window)
