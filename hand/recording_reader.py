@@ -1,0 +1,163 @@
+"""Reads a recording, also one whose writer was killed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from hand.errors import IntrinsicsError, RecordingError
+from hand.recording import (
+    COMPLETE_FILE,
+    LABELS_FILE,
+    SCHEMA,
+    SESSION_FILE,
+    RecordedFrame,
+    SessionInfo,
+    frame_from_json,
+    picture_path,
+    session_from_json,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A session that was opened for reading.
+
+    Attributes:
+        folder: where it lies.
+        info: what holds for the whole session.
+        frames: those whose label and picture are both there.
+        complete: the writer finished; otherwise it was killed, and this is what it had written.
+        dropped: frames that the writer could not keep up with.
+        repairs: one sentence for each fault that was found and dealt with.
+    """
+
+    folder: Path
+    info: SessionInfo
+    frames: tuple[RecordedFrame, ...]
+    complete: bool
+    dropped: int
+    repairs: tuple[str, ...]
+
+    def picture_path(self, frame: RecordedFrame) -> Path:
+        """The file of a frame's picture."""
+        return picture_path(self.folder, frame.index)
+
+    def picture(self, frame: RecordedFrame) -> UInt8[np.ndarray, "height width 3"]:
+        """A frame's picture, RGB.
+
+        Raises:
+            RecordingError: the picture is damaged or has another size than the session says.
+        """
+        path = self.picture_path(frame)
+        try:
+            bgr = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        except (OSError, cv2.error):
+            bgr = None
+        size = (self.info.intrinsics.height_px, self.info.intrinsics.width_px)
+        if bgr is None or bgr.shape[:2] != size:
+            raise RecordingError(f"The picture {path} is damaged or not {size[1]} x {size[0]}; leave this frame out.")
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def open_recording(folder: Path) -> Recording:
+    """Opens a recording; a torn last line is cut off its file, which is said in ``repairs``.
+
+    Raises:
+        RecordingError: not a recording, of a newer program, or damaged before its end.
+    """
+    info = _read_session(folder)
+    repairs: list[str] = []
+    lines = _read_lines(folder / LABELS_FILE, repairs)
+    frames, lost = [], 0
+    for number, line in enumerate(lines, 1):
+        try:
+            frame = frame_from_json(line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordingError(f"{folder / LABELS_FILE}, line {number} is not a frame ({error!r}).") from None
+        picture = picture_path(folder, frame.index)
+        if picture.is_file() and picture.stat().st_size > 0:
+            frames.append(frame)
+        else:
+            lost += 1
+    if lost:
+        repairs.append(f"{lost} of {len(lines)} frames have no picture and were left out.")
+    complete = _read_complete(folder, len(lines), repairs)
+    dropped = int(complete["dropped"]) if complete else int(lines[-1].get("dropped_before", 0)) if lines else 0
+    return Recording(folder, info, tuple(frames), complete is not None, dropped, tuple(repairs))
+
+
+def _read_session(folder: Path) -> SessionInfo:
+    path = folder / SESSION_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema = int(content["schema"])
+        if schema > SCHEMA:
+            raise RecordingError(
+                f"{folder} was recorded by a newer program (schema {schema}, this one reads up to {SCHEMA}); update."
+            )
+        return session_from_json(content)
+    except FileNotFoundError:
+        raise RecordingError(f"{folder} is not a recording: it has no {SESSION_FILE}.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IntrinsicsError) as error:
+        raise RecordingError(f"{path} is damaged ({error}); the recording cannot be read without it.") from None
+
+
+def _read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
+    """The lines that are whole; a torn end is cut off the file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        repairs.append(f"There is no {LABELS_FILE}: the recording ended before its first frame.")
+        return []
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read ({error.strerror}).") from None
+    lines: list[dict[str, Any]] = []
+    whole_bytes = 0
+    for raw in data.splitlines(keepends=True):
+        line = _parsed(raw) if raw.endswith(b"\n") else None
+        if line is None:
+            break
+        lines.append(line)
+        whole_bytes += len(raw)
+    rest = data[whole_bytes:]
+    if any(_parsed(raw) is not None for raw in rest.splitlines()[1:]):
+        raise RecordingError(f"{path} is damaged at line {len(lines) + 1}, with whole lines after it; restore a copy.")
+    if rest:
+        repairs.append(f"The last line of {LABELS_FILE} was torn ({len(rest)} bytes) and was cut off.")
+        try:
+            with path.open("r+b") as file:
+                file.truncate(whole_bytes)
+        except OSError:
+            repairs[-1] = f"The last line of {LABELS_FILE} is torn ({len(rest)} bytes) and was left out."
+    return lines
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _read_complete(folder: Path, frames: int, repairs: list[str]) -> dict[str, Any] | None:
+    path = folder / COMPLETE_FILE
+    if not path.is_file():
+        repairs.append(f"There is no {COMPLETE_FILE} file: the recording was cut short after {frames} frames.")
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+        promised, _ = int(content["frames"]), int(content["dropped"])
+    except (OSError, ValueError, KeyError, TypeError):
+        repairs.append(f"The {COMPLETE_FILE} file is damaged: the recording may be cut short.")
+        return None
+    if promised != frames:
+        repairs.append(f"The {COMPLETE_FILE} file promises {promised} frames, but {LABELS_FILE} has {frames}.")
+    return dict(content)
