@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
         self.status.show_source(state.name, state.facts, self._frame_size_px)
         self.status.show_numbers(self._statistics.summary(), self.pipeline.drops(PROVIDER) - self._drops_before)
         self.status.renderer.set_value(self.mesh.renderer_name)
+        self.status.renderer.setToolTip(self.mesh.renderer_details)
 
     def _resize_pictures(self) -> None:
         self._preparer.view_size_px = self.picture.size_px

@@ -41,6 +41,10 @@ class MeshView(Protocol):
     def renderer_name(self) -> str:
         """Who draws, for people."""
 
+    @property
+    def renderer_details(self) -> str:
+        """The same for people who want to know exactly."""
+
     def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> Any:
         """The view's share of the work in a path's thread."""
 

@@ -7,12 +7,14 @@ import math
 from typing import Any
 
 import numpy as np
-from PyQt6.QtCore import QSize, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QMatrix3x3,
     QMatrix4x4,
     QPainter,
+    QPaintEvent,
+    QResizeEvent,
     QVector3D,
 )
 from PyQt6.QtOpenGL import (
@@ -61,7 +63,6 @@ class OpenGLMeshView(QOpenGLWidget):
         self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
         self.setToolTip(HELP)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self._title = title
         self._renderer_name = renderer_name
         self._controls = OrbitControls(self)
         self._controls.changed.connect(self.update)
@@ -70,6 +71,7 @@ class OpenGLMeshView(QOpenGLWidget):
         self._uploaded_faces: np.ndarray | None = None
         self._fresh = False
         self._gl: Any = None
+        self._frame = _Frame(title, self)
 
     @property
     def widget(self) -> QWidget:
@@ -79,7 +81,12 @@ class OpenGLMeshView(QOpenGLWidget):
     @property
     def renderer_name(self) -> str:
         """For people."""
-        return f"OpenGL ({self._renderer_name})"
+        return "OpenGL"
+
+    @property
+    def renderer_details(self) -> str:
+        """For people who want to know exactly."""
+        return f"Drawn by {self._renderer_name}"
 
     @property
     def orbit(self) -> Orbit:
@@ -102,6 +109,7 @@ class OpenGLMeshView(QOpenGLWidget):
         """Draws this mesh from now on."""
         self._shown = prepared
         self._fresh = True
+        self._frame.show_empty(prepared.mesh is None)
         self.update()
 
     def reset(self) -> None:
@@ -111,12 +119,19 @@ class OpenGLMeshView(QOpenGLWidget):
     def clear(self) -> None:
         """No hand."""
         self._shown, self._fresh = MeshInView(None, None), False
+        self._frame.show_empty(True)
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._theme = theme
+        self._frame.set_theme(theme)
         self.update()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keeps the frame around the whole view."""
+        super().resizeEvent(event)
+        self._frame.setGeometry(self.rect())
 
     def initializeGL(self) -> None:
         """Compiles shaders and makes buffers; called again when the context was lost."""
@@ -147,7 +162,7 @@ class OpenGLMeshView(QOpenGLWidget):
         self._mesh_arrays.release()
 
     def paintGL(self) -> None:
-        """Draws stage, mesh and frame."""
+        """Draws stage and mesh."""
         if self._gl is None:
             return
         self._gl.glClear(_COLOR_AND_DEPTH)
@@ -156,12 +171,6 @@ class OpenGLMeshView(QOpenGLWidget):
         mesh, focus = self._shown.mesh, self._shown.focus
         if mesh is not None and focus is not None:
             self._draw_mesh(mesh, focus)
-        # QPainter draws flat triangles of either winding
-        self._gl.glDisable(_DEPTH_TEST)
-        self._gl.glDisable(_CULL_FACE)
-        painter = QPainter(self)
-        paint_frame(painter, self, self._theme, self._title, empty=mesh is None)
-        painter.end()
         if self._fresh:
             self._fresh = False
             self.painted.emit()
@@ -211,6 +220,34 @@ class OpenGLMeshView(QOpenGLWidget):
             self._indices.bind()
             self._indices.allocate(indices, len(indices))  # type: ignore[call-overload] # takes any buffer
             self._uploaded_faces = mesh.faces
+
+
+class _Frame(QWidget):
+    """Title and corners over the view; a widget of its own, because a QPainter inside ``paintGL`` is lost in grabs."""
+
+    def __init__(self, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._title = title
+        self._theme = DARK
+        self._empty = True
+
+    def show_empty(self, empty: bool) -> None:
+        """Says whether there is a hand below."""
+        if empty != self._empty:
+            self._empty = empty
+            self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Paints the frame."""
+        painter = QPainter(self)
+        paint_frame(painter, self, self._theme, self._title, empty=self._empty)
+        painter.end()
 
 
 def _clip_matrix(width: int, height: int) -> list[float]:

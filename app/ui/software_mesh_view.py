@@ -77,6 +77,11 @@ class SoftwareMeshView(QWidget):
         return "Software"
 
     @property
+    def renderer_details(self) -> str:
+        """For people who want to know exactly."""
+        return "Drawn by the processor, because no graphics card was found or --renderer software was given"
+
+    @property
     def orbit(self) -> Orbit:
         """Where the user turned the eye."""
         return self._controls.orbit
