@@ -7,10 +7,11 @@ its start; a later release, or its Tasks API, is a change to this file alone.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Literal
 
@@ -29,7 +30,8 @@ SAME_HAND_DISTANCE = 0.25
 """Two results whose landmarks lie closer than this on average, over the smaller hand's size, are one hand found twice.
 """
 
-_START_LOCK = threading.Lock()
+_STDERR_LOCK = threading.Lock()
+_CHATTER = re.compile(r"[IWE]\d{4} |INFO: Created TensorFlow Lite|WARNING: All log messages before absl")
 
 
 class HandDetector:
@@ -64,7 +66,8 @@ class HandDetector:
         if max_hands not in (1, 2):
             raise DetectorError(f"The hand detector looks for 1 or 2 hands, got {max_hands}.")
         self._hands: Any = None
-        with _START_LOCK, _captured_stderr() as captured:
+        self._hand_seen = False
+        with _quiet_stderr() as captured:
             try:
                 from mediapipe.python.solutions import hands as mediapipe_hands
 
@@ -98,7 +101,10 @@ class HandDetector:
         """
         if self._hands is None:
             raise DetectorError("The hand detector was closed; make a new one.")
-        results = self._hands.process(np.ascontiguousarray(image_rgb))
+        # the graph warns once more when its landmark part first runs, that is with the first hand
+        with nullcontext() if self._hand_seen else _quiet_stderr():
+            results = self._hands.process(np.ascontiguousarray(image_rgb))
+        self._hand_seen = self._hand_seen or bool(results.multi_hand_landmarks)
         if not results.multi_hand_landmarks:
             return ()
         height, width = image_rgb.shape[:2]
@@ -152,13 +158,15 @@ def _observation(landmarks: Any, world: Any, handedness: Any, width: int, height
 
 
 @contextmanager
-def _captured_stderr() -> Iterator[Any]:
-    """Keeps MediaPipe's start-up messages, which C++ code writes to file descriptor 2, off the user's terminal.
+def _quiet_stderr() -> Iterator[Any]:
+    """Keeps MediaPipe's start-up chatter, which C++ code writes to file descriptor 2, off the user's terminal.
+
+    What others write meanwhile is passed on afterwards.
 
     Yields:
         A function that returns the lines captured so far, for an error message.
     """
-    with tempfile.TemporaryFile() as log:
+    with _STDERR_LOCK, tempfile.TemporaryFile() as log:
 
         def lines() -> list[str]:
             log.seek(0)
@@ -175,3 +183,6 @@ def _captured_stderr() -> Iterator[Any]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+            foreign = [line for line in lines() if not _CHATTER.match(line)]
+            if foreign:
+                os.write(2, ("\n".join(foreign) + "\n").encode())

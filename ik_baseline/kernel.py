@@ -31,6 +31,7 @@ _WRIST = 48
 _CENTRE = 51
 _SCALE = 54
 
+# Arrays are copied element by element below: numba takes ten seconds to compile one slice assignment between arrays
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
@@ -179,7 +180,9 @@ def pose_landmarks(chain, rotation, angles):  # type: ignore[no-untyped-def]
     turn = np.empty((3, 3))
     own_axes = np.empty((3, 3))
     scratch = np.empty((3, 3))
-    world[0] = rotation
+    for r in range(3):
+        for c in range(3):
+            world[0, r, c] = rotation[r, c]
     for j in range(1, 16):
         parent = world[_PARENTS[j]]
         axes = chain.axes[j]
@@ -198,11 +201,12 @@ def pose_landmarks(chain, rotation, angles):  # type: ignore[no-untyped-def]
         for r in range(3):
             for c in range(3):
                 feature[9 * (j - 1) + 3 * r + c] = local[j, r, c] - (1.0 if r == c else 0.0)
-    points = np.empty((21, 3))
+    points = np.zeros((21, 3))
     for k in range(21):
         point = _POINT_OF_LANDMARK[k]
         if point < 16:
-            points[k] = joints[point]
+            for r in range(3):
+                points[k, r] = joints[point, r]
             continue
         tip = point - 16
         corrected = np.empty(3)
@@ -210,7 +214,6 @@ def pose_landmarks(chain, rotation, angles):  # type: ignore[no-untyped-def]
             corrected[r] = chain.tip_rest[tip, r]
             for i in range(135):
                 corrected[r] += chain.tip_correctives[tip, r, i] * feature[i]
-        points[k] = 0.0
         for j in range(16):
             weight = chain.tip_weights[tip, j]
             if weight != 0.0:
@@ -525,5 +528,5 @@ def minimise(chain, target, prior, state, max_iterations, robust_floor):  # type
         damping = max(damping * 0.2, 1e-7)
         state = trial
         points, joints, turn_axes, landmarks = trial_points, trial_joints, trial_axes, trial_landmarks
-        residuals[:] = trial_residuals
+        residuals, trial_residuals = trial_residuals, residuals
     return state, points, landmarks, residuals, seen, iterations

