@@ -14,6 +14,13 @@ from jaxtyping import Float
 _SMALL_ANGLE_SQUARED = 1e-8
 """Below this squared angle the Taylor series is exact to double precision (the next term is angle^4 / 120)."""
 
+_GENERATORS = np.array(
+    [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], dtype=np.float32
+)
+"""The cross-product matrices of x, y and z, flattened: v @ _GENERATORS is the cross-product matrix of v."""
+
+_IDENTITY = np.eye(3, dtype=np.float32)
+
 
 def matrix_from_axis_angle(axis_angle_rad: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotation matrices from axis-angle vectors (Rodrigues' formula).
@@ -30,18 +37,10 @@ def matrix_from_axis_angle(axis_angle_rad: Float[np.ndarray, "*batch 3"]) -> Flo
     sine_ratio = np.where(small, 1.0 - squared / 6.0, np.sin(angle) / angle)
     # 1 - cos a = 2 sin^2(a / 2), which loses no digits for small angles
     cosine_ratio = np.where(small, 0.5 - squared / 24.0, 2.0 * (np.sin(0.5 * angle) / angle) ** 2)
-    x, y, z = axis_angle_rad[..., 0], axis_angle_rad[..., 1], axis_angle_rad[..., 2]
-    matrix = np.empty((*axis_angle_rad.shape, 3), dtype=axis_angle_rad.dtype)
-    matrix[..., 0, 0] = 1.0 - cosine_ratio * (y * y + z * z)
-    matrix[..., 1, 1] = 1.0 - cosine_ratio * (x * x + z * z)
-    matrix[..., 2, 2] = 1.0 - cosine_ratio * (x * x + y * y)
-    matrix[..., 0, 1] = cosine_ratio * x * y - sine_ratio * z
-    matrix[..., 1, 0] = cosine_ratio * x * y + sine_ratio * z
-    matrix[..., 0, 2] = cosine_ratio * x * z + sine_ratio * y
-    matrix[..., 2, 0] = cosine_ratio * x * z - sine_ratio * y
-    matrix[..., 1, 2] = cosine_ratio * y * z - sine_ratio * x
-    matrix[..., 2, 1] = cosine_ratio * y * z + sine_ratio * x
-    return matrix
+    matrix = cosine_ratio[..., None, None] * (axis_angle_rad[..., :, None] * axis_angle_rad[..., None, :])
+    matrix += ((sine_ratio[..., None] * axis_angle_rad) @ _GENERATORS).reshape(matrix.shape)
+    matrix += (1.0 - cosine_ratio * squared)[..., None, None] * _IDENTITY
+    return matrix.astype(axis_angle_rad.dtype, copy=False)
 
 
 def quaternion_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 4"]:
