@@ -15,11 +15,13 @@ The way from figures to a model in MANO's format, one module per step:
     pose_statistics    mean pose and PCA basis of natural poses
     assemble           all of it together, in MANO's rest frame and units
     write              the npz file, deterministic to the byte
+    crossings          how deep a posed hand goes into itself
+    card               what the model is and how good, in words and figures
     contact_sheet      pictures of the named poses
 
 Inside this package lengths are millimetres and the frame is the *anatomical* one of a right hand: +x radial
 (towards the thumb), +y distal, +z palmar, wrist joint at the origin. ``assemble`` alone turns that into metres and
 MANO's rest frame.
 
-Nothing outside this package imports it while the product runs: it needs SciPy and takes about a minute.
+Nothing outside this package imports it while the product runs: it needs SciPy and takes a quarter of a minute.
 """

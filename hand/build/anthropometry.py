@@ -109,11 +109,11 @@ REFERENCE: Final = HandMeasures(
         half_breadths_mm=(10.2, 9.4, 8.4, 7.1),
     ),
     pinky=FingerMeasures(
-        mcp_mm=(-36.5, 76.0, 4.5),
+        mcp_mm=(-37.5, 75.0, 4.5),
         metacarpal_base_mm=(-18.0, 20.0, 1.0),
-        spread_deg=-13.0,
+        spread_deg=-14.0,
         rest_flexion_deg=(4.0, 6.0, 4.0),
-        segments_mm=(33.4, 19.1, 20.0),
+        segments_mm=(32.4, 18.6, 19.6),
         half_breadths_mm=(9.0, 8.3, 7.5, 6.4),
     ),
     thumb=ThumbMeasures(

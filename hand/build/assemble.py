@@ -46,6 +46,8 @@ class BuiltModel:
         hands_components: their PCA basis, rows.
         tip_vertices: finger tips, thumb to pinky.
         joint_axes: columns (flexion, abduction, twist) of each joint, rest frame.
+        joints: joints of the skeleton the skin was made from; not stored, the regressor is judged by them.
+        joint_directions: how those joints move with shape; not stored.
     """
 
     v_template: Float[np.ndarray, "n 3"]
@@ -58,6 +60,8 @@ class BuiltModel:
     hands_components: Float[np.ndarray, "45 45"]
     tip_vertices: Int[np.ndarray, "5"]
     joint_axes: Float[np.ndarray, "16 3 3"]
+    joints: Float[np.ndarray, "16 3"]
+    joint_directions: Float[np.ndarray, "16 3 10"]
     shape_names: tuple[str, ...] = SHAPE_NAMES
 
 
@@ -84,6 +88,8 @@ def build_model() -> BuiltModel:
         hands_components=components,
         tip_vertices=cage.tip_vertices,
         joint_axes=axes_mano,
+        joints=skeleton.joints_mm @ TO_MANO.T / 1000.0 + np.array(WRIST_JOINT_M),
+        joint_directions=np.einsum("ab,jbk->jak", TO_MANO, joint_directions) / 1000.0,
     )
 
 

@@ -45,12 +45,12 @@ _FINGER_RINGS = (
 """(segment, fraction along it) of each ring of a finger."""
 
 _THUMB_RINGS = (
-    *((0, s) for s in (0.66, 0.78, 0.90)),
-    *((1, s) for s in (0.00, 0.12, 0.30, 0.52, 0.75, 0.91)),
+    *((0, s) for s in (0.66, 0.80, 0.93)),
+    *((1, s) for s in (0.02, 0.12, 0.30, 0.52, 0.75, 0.91)),
     *((2, s) for s in (0.05, 0.20, 0.40, 0.60, 0.78, 0.91)),
 )
-_FREE_FINGER_RINGS = 2
-_FREE_THUMB_RINGS = 4
+_FREE_FINGER_RINGS = 3
+_FREE_THUMB_RINGS = 5
 """The first rings of a tube may slide while the mesh relaxes; the others keep their place at the joints."""
 
 
@@ -108,7 +108,7 @@ class _Blank:
     def vertex(
         self, origin: Float[np.ndarray, "3"], direction: object, fixed: bool = False, own_digit: str = ""
     ) -> int:
-        """Adds a vertex; ``own_digit`` names the digit whose skin alone it is shot onto."""
+        """Adds a vertex; ``own_digit`` names the digit that it belongs to."""
         heading = np.array(direction, dtype=float)
         self.origins.append(np.asarray(origin, dtype=float))
         self.directions.append(heading / np.linalg.norm(heading))
@@ -129,9 +129,8 @@ class _Blank:
         for position, (segment, fraction) in enumerate(rings):
             frame = self.skeleton.frames[FIRST_JOINT[digit] + segment]
             origin = self.skeleton.along(digit, segment, fraction)
-            fixed = position >= free
             ring = [
-                self.vertex(origin, frame[:, 0] * np.sin(a) + frame[:, 2] * np.cos(a), fixed, "" if fixed else digit)
+                self.vertex(origin, frame[:, 0] * np.sin(a) + frame[:, 2] * np.cos(a), position >= free, digit)
                 for a in angles
             ]
             count = len(ring)
@@ -245,12 +244,18 @@ def _thumb_tube(blank: _Blank, rings: list[_Ring], hand: ImplicitHand) -> int:
 
 
 def _shot_onto_skin(blank: _Blank, hand: ImplicitHand) -> Points:
-    """Every vertex moved from inside onto the skin; the first rings of a digit onto that digit's skin alone."""
+    """Every vertex moved from inside onto the skin.
+
+    A ray from inside a digit would leave it unnoticed where it touches its neighbour, so the vertices of a digit are
+    shot onto that digit's skin alone, and the rings that stay where they are put are then lifted onto the joined skin.
+    """
     origins, directions = np.array(blank.origins), np.array(blank.directions)
     vertices = _traced(hand.distance, origins, directions)
     for digit in FINGERS:
         mask = np.array([own == digit for own in blank.own_digit])
         vertices[mask] = _traced(partial(hand.digit, digit=digit), origins[mask], directions[mask])
+    on_digit = np.array(blank.fixed)
+    vertices[on_digit] = hand.project(vertices[on_digit], iterations=3, max_step_mm=1.0)
     return vertices
 
 
@@ -267,7 +272,7 @@ def _traced(
 
 def _without_hole(
     blank: _Blank, vertices: Points, wrist: _Ring, tips: dict[str, int]
-) -> tuple[Cage, Bool[np.ndarray, "n"]]:
+) -> tuple[Cage, Bool[np.ndarray, "kept"]]:
     """Drops the vertices inside the thumb's hole; returns the cage and which vertices keep their place."""
     quads = np.array(blank.quads)
     used = np.zeros(len(vertices), dtype=bool)
@@ -285,7 +290,7 @@ def _without_hole(
     return cage, fixed
 
 
-def _relaxed(cage_and_fixed: tuple[Cage, Bool[np.ndarray, "n"]], hand: ImplicitHand, steps: int) -> Cage:
+def _relaxed(cage_and_fixed: tuple[Cage, Bool[np.ndarray, "kept"]], hand: ImplicitHand, steps: int) -> Cage:
     """Evens out the free vertices along the skin, and turns the winding outwards."""
     cage, fixed = cage_and_fixed
     free = ~fixed

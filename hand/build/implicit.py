@@ -112,9 +112,11 @@ class ImplicitHand:
         skeleton = self.skeleton
         t = self._thickness
         # evaluated in the reference palm: the distances of a stretched palm stay good enough to project onto
-        scale = skeleton.palm_scale()
-        q = self._at_rest(points, 0) / scale
-        joint = {finger: skeleton.joints_mm[FIRST_JOINT[finger]] / scale for finger in FOUR_FINGERS}
+        at_rest = self._at_rest(points, 0)
+        q = at_rest / skeleton.palm_stretch(at_rest[:, 1] / skeleton.proportions.palm_length)
+        knuckles = np.stack([skeleton.joints_mm[FIRST_JOINT[finger]] for finger in FOUR_FINGERS])
+        knuckles = knuckles / skeleton.palm_stretch(knuckles[:, 1] / skeleton.proportions.palm_length)
+        joint = dict(zip(FOUR_FINGERS, knuckles, strict=True))
         palm: Distances | None = None
         for finger in FOUR_FINGERS:
             start = np.array(skeleton.measures.finger(finger).metacarpal_base_mm)
@@ -122,13 +124,18 @@ class ImplicitHand:
             radius = skeleton.measures.finger(finger).half_breadths_mm[0]
             local = _flattened((q - start) @ frame_along(axis, _PALMAR), t)
             bone = round_cone(local, float(np.linalg.norm(axis)), radius * 1.05, radius * 1.03)
-            palm = bone if palm is None else smooth_union(palm, bone, 9.0)
+            palm = bone if palm is None else smooth_union(palm, bone, 7.0)
         assert palm is not None
         middle_x = (joint["index"][0] + joint["pinky"][0]) / 2
         half_breadth = (joint["index"][0] - joint["pinky"][0]) / 2
-        slab = ellipsoid(q - [middle_x + 3.0, 52.0, 3.0], (half_breadth + 4.0, 50.0, 13.8 * t))
+        slab = ellipsoid(q - [middle_x + 3.0, 52.0, 3.6], (half_breadth + 4.0, 50.0, 13.2 * t))
         palm = smooth_union(palm, slab, 12.0)
         palm = self._with_knuckle_pads(palm, q, joint)
+        for finger in FOUR_FINGERS:
+            radius = skeleton.measures.finger(finger).half_breadths_mm[0]
+            centre = joint[finger] + [0.0, -1.0, -0.62 * radius * t]
+            head = ellipsoid(q - centre, (0.62 * radius, 0.85 * radius, 0.62 * radius * t))
+            palm = smooth_union(palm, head, 5.0)
         full = skeleton.proportions.thenar_fullness
         hypothenar_frame = frame_along(np.array([-0.22, 1.0, 0.0]), _PALMAR)
         hypothenar = ellipsoid((q - [-24.5, 36.0, 7.5]) @ hypothenar_frame, (14.0 * full, 34.0, 13.5 * full * t))
@@ -165,7 +172,8 @@ class ImplicitHand:
         """Skin between the index and the thumb's metacarpal; its outer end follows the thumb."""
         skeleton = self.skeleton
         thumb = FIRST_JOINT["thumb"]
-        start = np.array([14.0, 54.0, 3.0]) * skeleton.palm_scale()
+        start = np.array([14.0, 54.0, 3.0])
+        start = start * skeleton.palm_stretch(start[1:2])[0]
         end = skeleton.joints_mm[thumb] * 0.22 + skeleton.joints_mm[thumb + 1] * 0.78 + np.array([-3.0, 4.0, -1.0])
         q = self._at_rest(points, 0)
         if self.bones is not None:

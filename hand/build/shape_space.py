@@ -20,7 +20,7 @@ from hand.build.quad_mesh import neighbour_average, smoothed
 from hand.build.skeleton import Skeleton, build_skeleton
 from hand.joints import MANO_FINGERS
 
-_SMOOTHING_PASSES = 2
+_SMOOTHING_PASSES = 7
 
 
 def proportions_of(coefficients: Float[np.ndarray, "10"]) -> Proportions:
@@ -67,7 +67,7 @@ def _carried(vertices: Points, reference: Skeleton, other: Skeleton, joint: int)
     """Reference vertices taken along by one bone, stretched with it in its own axes."""
     p = other.proportions
     if joint == 0:
-        return vertices * [p.palm_breadth, p.palm_length, p.thickness]
+        return vertices * other.palm_stretch(vertices[:, 1]) * [1.0, 1.0, p.thickness]
     digit, segment = MANO_FINGERS[(joint - 1) // 3], (joint - 1) % 3
     length = other.segments_mm[digit][segment] / reference.segments_mm[digit][segment]
     stretch = np.array([p.finger_breadth, length, p.finger_breadth * p.thickness])

@@ -20,6 +20,10 @@ FIRST_JOINT = {finger: 1 + 3 * k for k, finger in enumerate(MANO_FINGERS)}
 """MANO index of each digit's first joint."""
 
 
+_FULL_PALM_BREADTH_MM = 60.0
+"""From here on towards the fingers the palm takes its whole breadth factor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skeleton:
     """Rest skeleton of one hand.
@@ -47,10 +51,17 @@ class Skeleton:
         joint = FIRST_JOINT[digit] + segment
         return self.joints_mm[joint] + self.frames[joint][:, 1] * (self.segments_mm[digit][segment] * fraction)
 
-    def palm_scale(self) -> Float[np.ndarray, "3"]:
-        """Factors on the palm along radial, distal and palmar."""
-        p = self.proportions
-        return np.array([p.palm_breadth, p.palm_length, 1.0])
+    def palm_stretch(self, reference_distal_mm: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n 3"]:
+        """Factors on the palm along radial, distal and palmar.
+
+        Args:
+            reference_distal_mm: distal coordinate in the reference hand; breadth grows in from the wrist, which has a
+                breadth of its own.
+        """
+        rise = np.clip(reference_distal_mm / _FULL_PALM_BREADTH_MM, 0.0, 1.0)
+        breadth = 1.0 + (self.proportions.palm_breadth - 1.0) * rise * rise * (3.0 - 2.0 * rise)
+        length = np.full_like(breadth, self.proportions.palm_length)
+        return np.stack([breadth, length, np.ones_like(breadth)], axis=1)
 
 
 def frame_along(distal: Float[np.ndarray, "3"], palmar: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:

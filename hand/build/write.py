@@ -11,7 +11,6 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -25,7 +24,7 @@ _ANGLE_GRID = 8
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def model_arrays(model: BuiltModel) -> dict[str, np.ndarray[Any, Any]]:
+def model_arrays(model: BuiltModel) -> dict[str, np.ndarray]:
     """The arrays as they are stored, under MANO's names, rounded."""
     parents = np.array(MANO_PARENTS, dtype=np.int64) % 2**32
     return {
@@ -46,13 +45,13 @@ def model_arrays(model: BuiltModel) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
-def npz_bytes(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
+def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     """An uncompressed npz archive of the arrays, the same bytes for the same arrays."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
-            np.save(member, np.ascontiguousarray(array), allow_pickle=False)
+            np.save(member, np.asarray(array, order="C"), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=_DATE)
             # the host system would otherwise be written into the archive
             entry.create_system = 3

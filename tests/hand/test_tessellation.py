@@ -1,0 +1,49 @@
+"""Phong tessellation: a sphere gets rounder, a plane stays flat, nothing moves, the mesh stays whole."""
+
+from collections import Counter
+
+import numpy as np
+
+from hand.embedded import load_embedded_model
+from hand.tessellation import PhongTessellation
+
+
+def octahedron() -> tuple[np.ndarray, np.ndarray]:
+    vertices = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=float)
+    faces = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
+    return vertices, faces
+
+
+def test_old_vertices_stay_and_a_sphere_gets_rounder() -> None:
+    vertices, faces = octahedron()
+    refined = PhongTessellation(faces).refine(vertices)
+    np.testing.assert_array_equal(refined[:6], vertices)
+    chord = np.sqrt(0.5)
+    radius = np.linalg.norm(refined[6:], axis=1)
+    # perpendicular normals say nothing about the surface between them: those midpoints stay on the chord
+    np.testing.assert_allclose(radius, chord, atol=1e-12)
+    finer = PhongTessellation(PhongTessellation(faces).faces)
+    ball = finer.refine(refined / np.linalg.norm(refined, axis=1, keepdims=True))
+    flat = np.cos(np.pi / 8)
+    assert (np.linalg.norm(ball[len(refined) :], axis=1) > flat - 0.06).all()
+    assert np.linalg.norm(ball[len(refined) :], axis=1).mean() > 0.93
+
+
+def test_a_plane_stays_flat() -> None:
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    refined = PhongTessellation(np.array([[0, 1, 2], [0, 2, 3]])).refine(vertices)
+    np.testing.assert_allclose(refined[:, 2], 0.0, atol=1e-15)
+
+
+def test_the_hand_stays_manifold_and_keeps_its_opening() -> None:
+    model = load_embedded_model()
+    tessellation = PhongTessellation(model.faces)
+    faces = tessellation.faces
+    edges = Counter(tuple(sorted(e)) for k in range(3) for e in faces[:, [k, (k + 1) % 3]].tolist())
+    old = Counter(tuple(sorted(e)) for k in range(3) for e in model.faces[:, [k, (k + 1) % 3]].tolist())
+    assert set(edges.values()) == {1, 2}
+    assert sum(count == 1 for count in edges.values()) == 2 * sum(count == 1 for count in old.values())
+    assert len(faces) == 4 * len(model.faces)
+    refined = tessellation.refine(model.v_template_m.astype(np.float64))
+    assert len(refined) == model.vertex_count + len(old)
+    assert np.ptp(refined, axis=0).max() < np.ptp(model.v_template_m, axis=0).max() + 0.002
