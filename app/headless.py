@@ -18,7 +18,7 @@ from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
 from app.pipeline.live import LivePipeline
 from app.pipeline.statistics import PathStatistics
-from app.pipeline.worker import PATH_NAMES, PathPhase
+from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.sources.base import FrameSource, SourceFacts
@@ -116,7 +116,7 @@ class _Recorder:
             for provider in pipeline.providers:
                 update = pipeline.take_update(provider)
                 if update is not None and state.facts is not None:
-                    self._record(provider, update.result, state.facts)
+                    self._record(provider, update, state.facts)
                 path = pipeline.path_state(provider)
                 if path.phase is PathPhase.FAILED and path.failures >= _FAILURES_BEFORE_GIVING_UP:
                     raise HandliveError(path.sentence)
@@ -141,7 +141,8 @@ class _Recorder:
                 "frames_per_second": facts.frames_per_second,
                 "note": facts.note,
             },
-            "mode": "real time" if run.realtime or facts.live else "every frame",
+            "mode": "real time" if self._is_realtime(facts) else "every frame",
+            "latency_counts_from": "capture" if self._is_realtime(facts) else "the path taking the frame",
             "mirrored": run.mirror,
             "camera": run.lens.describe(),
             "hand_model": {"name": run.model.name, "digest": run.model.digest},
@@ -174,11 +175,16 @@ class _Recorder:
             for provider, statistics in self._statistics.items()
         )
 
-    def _record(self, provider: Provider, result: PathResult, facts: SourceFacts) -> None:
+    def _is_realtime(self, facts: SourceFacts) -> bool:
+        return self._run.realtime or facts.live
+
+    def _record(self, provider: Provider, update: PathUpdate[None], facts: SourceFacts) -> None:
+        result = update.result
         statistics, wanted = self._statistics[provider], self._wanted(facts)
         if wanted is not None and statistics.frames >= wanted:
             return
-        statistics.record(result, time.monotonic_ns())
+        # where nothing is dropped, frames wait for the path, which says nothing about how late it is in live use
+        statistics.record(result, update.ready_ns, None if self._is_realtime(facts) else update.taken_ns)
         expected = min(wanted or math.inf, facts.frame_count or math.inf)
         step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES
         if self._next_picture[provider] < 0:

@@ -16,7 +16,11 @@ from hand.types import Frame, PathResult, Provider
 
 T = TypeVar("T")
 
-_JOIN_S = 5.0
+_CAPTURE_JOIN_S = 5.0
+"""A driver that hangs must not keep the program from closing; the thread is a daemon."""
+
+_PATH_JOIN_S = 60.0
+"""Engines may be loading, and are no good to be torn down meanwhile; loading always ends."""
 
 
 class LivePipeline(Generic[T]):
@@ -77,10 +81,11 @@ class LivePipeline(Generic[T]):
         self._preview.close()
         for worker in self._workers.values():
             worker.stop()
-        threads: list[threading.Thread] = [self._capture, *self._workers.values()]
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join(_JOIN_S)
+        if self._capture.ident is not None:
+            self._capture.join(_CAPTURE_JOIN_S)
+        for worker in self._workers.values():
+            if worker.ident is not None:
+                worker.join(_PATH_JOIN_S)
 
     def show(self, source: FrameSource) -> None:
         """Switches to a source; returns at once."""

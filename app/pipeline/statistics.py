@@ -63,18 +63,20 @@ class PathStatistics:
         """Results so far."""
         return self._frames
 
-    def record(self, result: PathResult, shown_ns: int) -> None:
+    def record(self, result: PathResult, shown_ns: int, since_ns: int | None = None) -> None:
         """Counts one result.
 
         Args:
             result: what the path said.
             shown_ns: ``time.monotonic_ns`` when it was on the screen, or done where there is no screen.
+            since_ns: where its latency starts, if not at the capture of its frame.
         """
         self._frames += 1
         self._detections += bool(result.states)
         self._hands += len(result.states)
         self._shown_ns.append(shown_ns)
-        self._latency_ms.append((shown_ns - result.frame.capture_time_ns) / _NS_PER_MS)
+        since_ns = result.frame.capture_time_ns if since_ns is None else since_ns
+        self._latency_ms.append((shown_ns - since_ns) / _NS_PER_MS)
         self._reprojection_px.extend(
             state.reprojection_px for state in result.states if np.isfinite(state.reprojection_px)
         )

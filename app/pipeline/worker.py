@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -57,10 +58,14 @@ class PathUpdate(Generic[T]):
     Attributes:
         result: what the path said.
         prepared: what the consumer wanted made of it.
+        taken_ns: ``time.monotonic_ns`` when the path took the frame, or the wish to draw it again.
+        ready_ns: ``time.monotonic_ns`` when all of this was ready.
     """
 
     result: PathResult
     prepared: T
+    taken_ns: int
+    ready_ns: int
 
 
 class PathWorker(threading.Thread, Generic[T]):
@@ -145,6 +150,7 @@ class PathWorker(threading.Thread, Generic[T]):
 
     def _step(self, path: HandPath) -> None:
         frame = self._inbox.take()
+        taken_ns = time.monotonic_ns()
         if frame is not None:
             self._in_hand = frame
             self._last = path.process(frame)
@@ -152,7 +158,8 @@ class PathWorker(threading.Thread, Generic[T]):
         elif not self._redraw or self._last is None:
             return
         self._redraw = False
-        self._outbox.put(PathUpdate(self._last, self._prepare(self._last)))
+        prepared = self._prepare(self._last)
+        self._outbox.put(PathUpdate(self._last, prepared, taken_ns, time.monotonic_ns()))
         self._on_news()
 
     def _fail(self, sentence: str) -> None:

@@ -1,0 +1,110 @@
+"""The run without a window: the report says what happened, and wrong input is refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+from app_fakes import FakePath, FakeSource, found, nothing, plain_image, write_clip, write_picture
+
+from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
+from app.pipeline.hand_path import PathFactory
+from app.sources.base import FrameSource
+from app.sources.pictures import FolderSource
+from app.sources.video import VideoSource
+from hand.embedded import load_embedded_model
+from hand.errors import DetectorError, HandliveError, SourceError
+from hand.types import Frame, PathResult
+
+
+def run(source: FrameSource, report_dir: Path, factory: PathFactory = FakePath, **options: object) -> dict:
+    return run_headless(
+        HeadlessRun(source, {"ik": factory}, load_embedded_model(), report_dir, **options)  # type: ignore[arg-type]
+    )
+
+
+def sees_every_second(frame: Frame) -> PathResult:
+    return found(frame) if frame.sequence % 2 == 0 else nothing(frame)
+
+
+def test_report_on_a_clip_counts_every_frame(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", frames=12)
+    run(VideoSource(clip), tmp_path / "report", lambda: FakePath(sees_every_second))
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["schema"] == 1
+    assert report["source"]["name"] == "clip.mp4"
+    assert (report["source"]["width_px"], report["source"]["height_px"]) == (320, 240)
+    assert report["mode"] == "every frame"
+    assert report["frames"] == 12
+    path = report["paths"]["ik"]
+    assert (path["frames"], path["detections"], path["hands"], path["drops"], path["failures"]) == (12, 6, 6, 0, 0)
+    assert path["reprojection_px"] == {"p50": 1.25, "p95": 1.25}
+    assert path["frames_per_second"] > 0
+    assert 0 < path["latency_ms"]["p50"] <= path["latency_ms"]["p95"]
+    assert path["stages_ms"] == {"detect": 1.0, "solve": 0.5}
+    assert report["machine"]["cores"] >= 1
+    assert len(report["pictures"]) == PICTURES
+    for name in report["pictures"]:
+        picture = cv2.imread(str(tmp_path / "report" / name))
+        assert picture is not None
+        assert picture.shape[1] > picture.shape[0]  # two views beside each other
+
+
+def test_asked_number_of_frames_ends_the_run(tmp_path: Path) -> None:
+    report = run(FakeSource(forever=True), tmp_path, frames=7)
+    assert report["paths"]["ik"]["frames"] == 7
+
+
+def test_camera_without_a_number_ends_by_itself(tmp_path: Path) -> None:
+    report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing))
+    assert report["mode"] == "real time"
+    assert report["paths"]["ik"]["frames"] == LIVE_FRAMES
+
+
+def test_real_time_accounts_for_every_frame(tmp_path: Path) -> None:
+    report = run(FakeSource([plain_image()] * 20, frames_per_second=500), tmp_path, realtime=True)
+    path = report["paths"]["ik"]
+    assert path["frames"] + path["drops"] == 20
+
+
+def test_unreadable_pictures_are_counted_and_do_not_stop_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    write_picture(folder / "a.png")
+    (folder / "b.png").write_bytes(b"damaged")
+    write_picture(folder / "c.png")
+    report = run(FolderSource(folder), tmp_path / "report")
+    assert (report["frames"], report["read_failures"]) == (2, 1)
+
+
+def test_path_that_breaks_on_one_frame_loses_that_frame_alone(tmp_path: Path) -> None:
+    def breaks_on_third(frame: Frame) -> PathResult:
+        if frame.sequence == 2:
+            raise RuntimeError("boom")
+        return found(frame)
+
+    report = run(FakeSource([plain_image()] * 6), tmp_path, lambda: FakePath(breaks_on_third))
+    path = report["paths"]["ik"]
+    assert (path["frames"], path["failures"], path["lost_frames"]) == (5, 1, 1)
+
+
+def test_path_that_never_works_ends_the_run_with_its_sentence(tmp_path: Path) -> None:
+    def refuse() -> FakePath:
+        raise DetectorError("MediaPipe's hand model is missing; install mediapipe 0.10.21.")
+
+    with pytest.raises(HandliveError, match="hand model is missing"):
+        run(FakeSource(forever=True), tmp_path, refuse)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_source_that_cannot_be_opened_ends_the_run_with_its_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no video file at"):
+        run(VideoSource(tmp_path / "missing.mp4"), tmp_path)
+
+
+def test_folder_of_damaged_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"damaged")
+    with pytest.raises(SourceError, match="no picture that can be read"):
+        run(FolderSource(tmp_path), tmp_path / "report")

@@ -1,0 +1,94 @@
+"""Predictions for pictures: the schema to the letter, and pictures that cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import FakePath, write_picture
+
+from app.pipeline.lens import Lens
+from app.predict import PredictionRun, predict
+from hand.camera import Intrinsics, project
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError, SourceError
+
+HAND_KEYS = [
+    "method",
+    "side",
+    "confidence",
+    "joints_px",
+    "joints_m",
+    "pose_rad",
+    "shape",
+    "camera_translation_m",
+    "milliseconds",
+]
+
+
+def prediction(given: Path, output: Path, path: FakePath | None = None, **options: object) -> dict:
+    path = path or FakePath()
+    run = PredictionRun(given, output, {"ik": lambda: path}, load_embedded_model(), **options)  # type: ignore[arg-type]
+    predict(run)
+    return json.loads(output.read_text())
+
+
+def test_schema_of_a_prediction(tmp_path: Path) -> None:
+    path = FakePath(side="left")
+    picture = write_picture(tmp_path / "hand.png")
+    content = prediction(picture, tmp_path / "out" / "pred.json", path, lens=Lens("300,310,150,110"))
+    assert list(content) == ["schema", "hand_model", "images"]
+    assert content["schema"] == 1
+    assert content["hand_model"] == load_embedded_model().name
+    (image,) = content["images"]
+    assert list(image) == ["file", "width", "height", "hands"]
+    assert (image["file"], image["width"], image["height"]) == ("hand.png", 320, 240)
+    (hand,) = image["hands"]
+    assert list(hand) == HAND_KEYS
+    assert (hand["method"], hand["side"]) == ("ik", "left")
+    shapes = {key: np.shape(hand[key]) for key in HAND_KEYS[3:8]}
+    assert shapes == {
+        "joints_px": (21, 2),
+        "joints_m": (21, 3),
+        "pose_rad": (48,),
+        "shape": (10,),
+        "camera_translation_m": (3,),
+    }
+    intrinsics = Intrinsics(300.0, 310.0, 150.0, 110.0, 320, 240)
+    np.testing.assert_allclose(project(np.array(hand["joints_m"]), intrinsics), hand["joints_px"], atol=2e-3)
+    assert path.closed == 1
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_damaged_picture_is_reported_and_does_not_stop_the_rest(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    (tmp_path / "b.jpg").write_bytes(b"damaged")
+    write_picture(tmp_path / "c.png")
+    complaints: list[str] = []
+    content = prediction(tmp_path, tmp_path / "pred.json", complain=complaints.append)
+    assert [(image["file"], len(image["hands"])) for image in content["images"]] == [
+        ("a.png", 1),
+        ("b.jpg", 0),
+        ("c.png", 1),
+    ]
+    assert "b.jpg cannot be read as a picture" in content["images"][1]["error"]
+    assert len(complaints) == 1
+
+
+def test_nothing_is_written_when_no_picture_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"damaged")
+    with pytest.raises(SourceError, match="No picture could be read"):
+        prediction(tmp_path, tmp_path / "pred.json", complain=lambda _: None)
+    assert not (tmp_path / "pred.json").exists()
+
+
+def test_missing_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no file or folder at"):
+        prediction(tmp_path / "missing", tmp_path / "pred.json")
+
+
+def test_without_a_path_there_is_nothing_to_run(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="No checkpoint"):
+        predict(PredictionRun(tmp_path, tmp_path / "pred.json", {}, load_embedded_model()))

@@ -1,0 +1,167 @@
+"""What is drawn: on the right pixels, the right way round, in the right light."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from app_fakes import found, hand_state, nothing, plain_image
+
+from app.palette import DARK, FINGER_COLORS, LIGHT, rgb
+from app.pipeline.lens import Lens
+from app.rendering.composed import Composer, overlay_skeleton
+from app.rendering.display import place, show_picture
+from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.orbit import Focus, FocusFollower, Orbit
+from app.rendering.skeleton import draw_hands, hand_label
+from hand.camera import project
+from hand.embedded import load_embedded_model
+from hand.types import Frame, PathResult
+
+
+@pytest.fixture
+def frame() -> Frame:
+    return Frame(0, 0, plain_image(), Lens().intrinsics_for(320, 240), "x")
+
+
+def test_skeleton_lies_on_the_projected_joints(frame: Frame) -> None:
+    result = found(frame)
+    (drawing,) = draw_hands(result)
+    joints = project(np.asarray(result.states[0].joints_m, float), frame.intrinsics)
+    np.testing.assert_allclose([dot.center_px for dot in drawing.dots], joints)
+    ends = {stroke.end_px for stroke in drawing.strokes}
+    assert {dot.center_px for dot in drawing.dots[1:]} <= ends
+    assert drawing.dots[8].color == FINGER_COLORS[1]
+    np.testing.assert_allclose(drawing.observed_px, joints + 2.0)
+
+
+def test_label_names_the_persons_hand(frame: Frame) -> None:
+    state = hand_state(frame)
+    assert hand_label(state, mirrored=False) == "Right hand  90%"
+    assert hand_label(state, mirrored=True) == "Left hand  90%"
+
+
+def test_overlay_colors_the_joint_at_its_scaled_place(frame: Frame) -> None:
+    (drawing,) = draw_hands(found(frame))
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    overlay_skeleton(picture, drawing, scale=2.0)
+    x, y = (round((value + 0.5) * 2.0 - 0.5) for value in drawing.dots[12].center_px)
+    assert picture[y, x].tolist() == list(rgb(FINGER_COLORS[2]))
+
+
+def test_mesh_lies_under_its_joints_in_the_cameras_own_view(frame: Frame) -> None:
+    result = found(frame)
+    mesh = HandMeshBuilder(load_embedded_model()).build(result)
+    assert mesh is not None
+    focus = FocusFollower().follow(mesh.vertices_m, 0)
+    picture = MeshPainter().paint(mesh, focus, Orbit(), (300, 300), DARK)
+    empty = stage(300, 300, DARK)
+    rows, columns = np.nonzero((picture != empty).any(2))
+    # fingers point up and the hand is higher than wide, as in the picture
+    assert rows.max() - rows.min() > columns.max() - columns.min() > 40
+    assert 0.35 < (rows.max() - rows.min()) / 300 < 0.95
+    assert MeshPainter().paint(None, None, Orbit(), (300, 300), DARK).tolist() == empty.tolist()
+
+
+def test_left_hand_is_the_mirror_image_of_the_right(frame: Frame) -> None:
+    model = load_embedded_model()
+    builder = HandMeshBuilder(model)
+    focus = Focus(np.array([0.0, 0.0, 0.55]), 0.15)
+    right = hand_state(frame, "right")
+    vertices = np.asarray(right.vertices_m) * np.array([-1.0, 1.0, 1.0], np.float32)
+    left = PathResult(frame, "ik", (type(right)(**{**_fields(right), "side": "left", "vertices_m": vertices}),))
+    pictures = []
+    for result in (PathResult(frame, "ik", (right,)), left):
+        mesh = builder.build(result)
+        pictures.append(MeshPainter().paint(mesh, focus, Orbit(), (200, 200), DARK))
+    silhouettes = [(picture != stage(200, 200, DARK)).any(2) for picture in pictures]
+    assert (silhouettes[0] != silhouettes[1][:, ::-1]).mean() < 0.01
+    # the light does not mirror, but no side may be inside out (dark)
+    lightness = [picture[mask].mean() for picture, mask in zip(pictures, silhouettes, strict=True)]
+    assert lightness[0] == pytest.approx(lightness[1], rel=0.15)
+
+
+def _fields(state: object) -> dict[str, object]:
+    return {name: getattr(state, name) for name in state.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def test_two_hands_share_one_scene(frame: Frame) -> None:
+    builder = HandMeshBuilder(load_embedded_model())
+    states = hand_state(frame, "right", 0.12), hand_state(frame, "left", -0.12)
+    mesh = builder.build(PathResult(frame, "ik", states))
+    assert mesh is not None
+    count = load_embedded_model().vertex_count
+    assert len(mesh.vertices_m) == 2 * count
+    assert mesh.faces.max() < 2 * count
+    assert builder.build(nothing(frame)) is None
+    one = FocusFollower().follow(states[0].vertices_m, 0)
+    both = FocusFollower().follow(mesh.vertices_m, 0)
+    assert both.radius_m > one.radius_m
+
+
+def test_orbit_stays_within_its_limits() -> None:
+    orbit = Orbit().turned(10.0, 10.0).zoomed(1000.0)
+    assert abs(orbit.azimuth_rad) <= math.pi
+    assert orbit.elevation_rad < math.pi / 2
+    assert orbit.zoom == 3.0
+    eye = Focus(np.array([0.1, 0.2, 0.5]), 0.13).view(orbit)
+    in_view = eye.apply(np.array([[0.1, 0.2, 0.5]]))[0]
+    np.testing.assert_allclose(in_view[:2], 0.0, atol=1e-12)  # the target is in the middle from everywhere
+    assert in_view[2] > 0
+
+
+def test_focus_follows_slowly_and_restarts_after_a_gap() -> None:
+    follower = FocusFollower()
+    here, there = np.zeros((5, 3), np.float32), np.full((5, 3), 0.2, np.float32)
+    follower.follow(here, 0)
+    near = follower.follow(there, 33_000_000).target_m[0]
+    assert 0.0 < near < 0.1
+    assert follower.follow(there, 5_000_000_000).target_m[0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720), (620, 1080)])
+def test_picture_fits_its_view_whole_and_centred(size: tuple[int, int]) -> None:
+    placement = place(*size, (800, 600))
+    assert placement.width_px in (800, placement.width_px)
+    assert max(placement.width_px / 800, placement.height_px / 600) == pytest.approx(1.0, abs=0.01)
+    assert placement.width_px / placement.height_px == pytest.approx(size[0] / size[1], rel=0.01)
+    assert abs(2 * placement.left_px + placement.width_px - 800) <= 1
+
+
+def test_shown_picture_keeps_its_colors() -> None:
+    image = np.full((40, 60, 3), (10, 120, 230), np.uint8)
+    shown = show_picture(image, (120, 120))
+    assert shown.image_bgra.shape == (80, 120, 4)
+    assert shown.image_bgra[40, 60].tolist() == [230, 120, 10, 255]
+
+
+def test_composed_picture_shows_both_views(frame: Frame) -> None:
+    composer = Composer(HandMeshBuilder(load_embedded_model()), LIGHT)
+    with_hand = composer.compose(found(frame), "MediaPipe + IK")
+    without = composer.compose(nothing(frame), "MediaPipe + IK")
+    assert with_hand.shape == without.shape == (576, 720 + 540, 3)
+    changed = (with_hand != without).any(2)
+    assert changed[36:, :720].mean() > 0.005
+    assert changed[36:, 720:].mean() > 0.05
+
+
+def test_theme_colors_have_enough_contrast_for_text() -> None:
+    """WCAG 2.1 asks for 4.5 : 1 between text and what is behind it."""
+    for theme in (DARK, LIGHT):
+        for text in (theme.text, theme.muted, theme.warning):
+            for behind in (theme.window, theme.surface):
+                assert _contrast(text, behind) >= 4.5, (theme.name, text, behind)
+        assert _contrast(theme.on_accent, theme.accent) >= 4.5
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: str) -> float:
+    channels = [value / 255.0 for value in rgb(color)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
