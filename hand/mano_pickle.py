@@ -49,7 +49,8 @@ _ALLOWED: Final = {
     ("chumpy.ch", "Ch"): "chumpy_value",
     ("chumpy.reordering", "Select"): "chumpy_select",
 }
-"""Every name that a pickle may use, and what becomes of it."""
+"""Every name that a pickle may use, and what becomes of it; chumpy's other expressions (SMPL body files hold some) are
+remembered as well, but never evaluated."""
 
 
 class _InertUnpickler(pickle.Unpickler):

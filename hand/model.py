@@ -20,7 +20,7 @@ from hand.model_checks import check_arrays
 
 @dataclass(frozen=True, eq=False)
 class HandModel:
-    """One hand in MANO's structure.
+    """One hand in MANO's structure; its arrays are checked and made read-only when it is made.
 
     Attributes:
         name: what the model is called in files and reports.
