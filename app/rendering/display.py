@@ -81,9 +81,11 @@ def show_picture(
 ) -> ShownPicture:
     """Scales a picture to its view."""
     placement = place(image_rgb.shape[1], image_rgb.shape[0], view_size_px)
-    # area averaging only where it pays: at half size and below bilinear begins to alias
-    how = cv2.INTER_AREA if placement.scale < 0.6 else cv2.INTER_LINEAR
-    scaled = cv2.resize(image_rgb, (placement.width_px, placement.height_px), interpolation=how)
+    # bilinear aliases below half size; exact halving is fast, averaging by any other factor is not
+    while image_rgb.shape[1] >= 2 * placement.width_px and image_rgb.shape[0] >= 2 * placement.height_px:
+        half = image_rgb.shape[1] // 2, image_rgb.shape[0] // 2
+        image_rgb = cv2.resize(image_rgb[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)
+    scaled = cv2.resize(image_rgb, (placement.width_px, placement.height_px), interpolation=cv2.INTER_LINEAR)
     return ShownPicture(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGRA), placement, drawings)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from app.rendering.smooth_surface import SmoothSurface
+from hand.errors import ModelFileError
 from hand.mirror import Side, mirror_faces
 from hand.model import HandModel
 from hand.normals import vertex_normals
@@ -32,13 +34,20 @@ class HandMesh:
 
 
 class HandMeshBuilder:
-    """Puts the meshes of a result together; the triangles of each combination of sides are kept."""
+    """Puts the meshes of a result together, smoothed for the screen.
+
+    The triangles of each combination of sides are kept. A model that cannot be smoothed or closed (it is the user's
+    own) is drawn as it is.
+    """
 
     def __init__(self, model: HandModel) -> None:
         """For results of paths that use this model (of either side)."""
         right = model.faces if model.side == "right" else mirror_faces(model.faces)
-        self._open: dict[Side, np.ndarray] = {"right": right, "left": mirror_faces(right)}
-        self._vertex_count = model.vertex_count
+        # vertices do not depend on the winding, so one surface serves both sides
+        self._surface = _smooth_surface(right, model.vertex_count)
+        fine = right if self._surface is None else self._surface.faces
+        self._vertex_count = model.vertex_count if self._surface is None else self._surface.vertex_count
+        self._open: dict[Side, np.ndarray] = {"right": fine, "left": mirror_faces(fine)}
         self._closed: dict[tuple[Side, ...], np.ndarray] = {}
 
     def build(self, result: PathResult) -> HandMesh | None:
@@ -46,19 +55,31 @@ class HandMeshBuilder:
         states = [state for state in result.states if np.isfinite(state.vertices_m).all()]
         if not states:
             return None
-        vertices = np.concatenate([np.asarray(state.vertices_m, np.float32) for state in states])
+        vertices = [self._refined(np.asarray(state.vertices_m, np.float32)) for state in states]
         # the caps have no part in the normals: the skin at the wrist goes on straight
-        normals = np.concatenate(
-            [vertex_normals(np.asarray(state.vertices_m, np.float32), self._open[state.side]) for state in states]
-        )
+        normals = [vertex_normals(part, self._open[state.side]) for part, state in zip(vertices, states, strict=True)]
         faces = self._faces(tuple(state.side for state in states))
-        return HandMesh(vertices, normals, faces, result.frame.capture_time_ns)
+        return HandMesh(np.concatenate(vertices), np.concatenate(normals), faces, result.frame.capture_time_ns)
+
+    def _refined(self, vertices: np.ndarray) -> np.ndarray:
+        return vertices if self._surface is None else self._surface.refine(vertices)
 
     def _faces(self, sides: tuple[Side, ...]) -> np.ndarray:
         if sides not in self._closed:
-            parts = [
-                np.concatenate([self._open[side], cap_faces(self._open[side])]) + index * self._vertex_count
-                for index, side in enumerate(sides)
-            ]
+            parts = [_closed(self._open[side]) + index * self._vertex_count for index, side in enumerate(sides)]
             self._closed[sides] = np.concatenate(parts).astype(np.int32)
         return self._closed[sides]
+
+
+def _smooth_surface(faces: np.ndarray, vertex_count: int) -> SmoothSurface | None:
+    try:
+        return SmoothSurface(faces, vertex_count)
+    except ValueError:
+        return None
+
+
+def _closed(faces: np.ndarray) -> np.ndarray:
+    try:
+        return np.concatenate([faces, cap_faces(faces)])
+    except ModelFileError:
+        return faces

@@ -16,6 +16,7 @@ from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Focus, FocusFollower, Orbit
 from app.rendering.skeleton import draw_hands, hand_label
+from app.rendering.smooth_surface import SmoothSurface
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.types import Frame, PathResult
@@ -92,13 +93,40 @@ def test_two_hands_share_one_scene(frame: Frame) -> None:
     states = hand_state(frame, "right", 0.12), hand_state(frame, "left", -0.12)
     mesh = builder.build(PathResult(frame, "ik", states))
     assert mesh is not None
-    count = load_embedded_model().vertex_count
-    assert len(mesh.vertices_m) == 2 * count
-    assert mesh.faces.max() < 2 * count
+    alone = builder.build(PathResult(frame, "ik", states[:1]))
+    assert alone is not None
+    assert len(mesh.vertices_m) == 2 * len(alone.vertices_m)
+    assert len(mesh.faces) == 2 * len(alone.faces)
+    assert mesh.faces.max() == len(mesh.vertices_m) - 1
     assert builder.build(nothing(frame)) is None
     one = FocusFollower().follow(states[0].vertices_m, 0)
     both = FocusFollower().follow(mesh.vertices_m, 0)
     assert both.radius_m > one.radius_m
+
+
+def test_smoothing_keeps_planes_and_rounds_an_octahedron() -> None:
+    corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float32)
+    faces = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]], np.int32)
+    surface = SmoothSurface(faces, 6)
+    fine = surface.refine(corners)
+    assert (len(fine), len(surface.faces)) == (6 + 12, 32)
+    # by hand: a corner keeps 1 - 4 * 3/32 of itself, its neighbours cancel; an edge takes 3/8 of each end, wings cancel
+    np.testing.assert_allclose(np.linalg.norm(fine[:6], axis=1), 0.625, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(fine[6:], axis=1), 0.375 * math.sqrt(2.0), atol=1e-6)
+    outward = np.cross(
+        fine[surface.faces[:, 1]] - fine[surface.faces[:, 0]], fine[surface.faces[:, 2]] - fine[surface.faces[:, 0]]
+    )
+    assert (np.einsum("fc,fc->f", outward, fine[surface.faces].mean(1)) > 0).all()
+
+    model = load_embedded_model()
+    hand = SmoothSurface(model.faces, model.vertex_count)
+    ones = hand.refine(np.ones((model.vertex_count, 3), np.float32))
+    np.testing.assert_allclose(ones, 1.0, atol=1e-6)  # weights sum to 1
+    moved = hand.refine(model.v_template_m)[: model.vertex_count] - model.v_template_m
+    assert np.linalg.norm(moved, axis=1).max() < 0.003  # what is looked at stays what is meant
+
+    with pytest.raises(ValueError, match="two triangles"):
+        SmoothSurface(np.array([[0, 1, 2], [0, 1, 3], [0, 1, 4]]), 5)
 
 
 def test_orbit_stays_within_its_limits() -> None:
