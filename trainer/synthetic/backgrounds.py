@@ -31,13 +31,21 @@ class BackgroundPool:
         size: how many different made-up pictures there are.
         folder: photographs without hands; searched with its subfolders, none when None.
         photograph_share: how often a photograph is taken when there is a folder.
+        clutter_share: how many of the made-up pictures are dead leaves.
 
     Raises:
         DataError: the folder holds no picture.
     """
 
-    def __init__(self, seed: int, size: int = 96, folder: Path | None = None, photograph_share: float = 0.6) -> None:
-        self._seed, self._size = seed, size
+    def __init__(
+        self,
+        seed: int,
+        size: int = 96,
+        folder: Path | None = None,
+        photograph_share: float = 0.6,
+        clutter_share: float = 0.5,
+    ) -> None:
+        self._seed, self._size, self._clutter_share = seed, size, clutter_share
         self._made: dict[int, UInt8[np.ndarray, "height width 3"]] = {}
         self._photographs: list[Path] = []
         if folder is not None:
@@ -62,7 +70,9 @@ class BackgroundPool:
         else:
             number = int(rng.integers(self._size))
             if number not in self._made:
-                self._made[number] = make_background(np.random.default_rng((self._seed, 7919, number)))
+                self._made[number] = make_background(
+                    np.random.default_rng((self._seed, 7919, number)), self._clutter_share
+                )
             picture = self._made[number]
         height, width = picture.shape[:2]
         largest = min(height / height_px, width / width_px)
@@ -105,12 +115,11 @@ def _read_photograph(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-def make_background(rng: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
-    """One made-up picture of the pool's size."""
-    kind = rng.uniform()
-    if kind < 0.5:
+def make_background(rng: np.random.Generator, clutter_share: float = 0.5) -> UInt8[np.ndarray, "height width 3"]:
+    """One made-up picture of the pool's size: dead leaves, or else two rooms for every bare wall."""
+    if rng.uniform() < clutter_share:
         light = _dead_leaves(rng)
-    elif kind < 0.85:
+    elif rng.uniform() < 0.67:
         light = _room(rng)
     else:
         light = _wall(rng)
@@ -118,11 +127,6 @@ def make_background(rng: np.random.Generator) -> UInt8[np.ndarray, "height width
     if blur > 0.0:
         light = cv2.GaussianBlur(light, (0, 0), blur)
     return (np.clip(light, 0.0, 1.0) ** (1 / 2.2) * 255.0 + 0.5).astype(np.uint8)
-
-
-def make_room(rng: np.random.Generator) -> Float[np.ndarray, "height width 3"]:
-    """A quiet out-of-focus room in linear light, of the pool's size."""
-    return cv2.GaussianBlur(_room(rng), (0, 0), 5.0)
 
 
 def _wall(rng: np.random.Generator) -> Float[np.ndarray, "height width 3"]:

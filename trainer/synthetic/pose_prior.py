@@ -133,11 +133,12 @@ class _Capsules:
             for b in range(a):
                 metacarpals = (bone[a] == -1) + (bone[b] == -1)
                 proximal = (bone[a] == 0) + (bone[b] == 0)
-                # neighbours that share flesh at rest say nothing: a finger's own bones, two metacarpals, and the roots
-                # of fingers among themselves and with the palm
+                # rods that share flesh at rest say nothing: a finger's own bones, two metacarpals, the roots of fingers
+                # in the palm, and the thumb's root beside the index finger's
+                thumb = finger[a] == 0 or finger[b] == 0
                 if finger[a] == finger[b] and not metacarpals:
                     continue
-                if metacarpals == 2 or (metacarpals and proximal) or proximal == 2:
+                if metacarpals == 2 or (metacarpals and proximal) or (thumb and proximal == 2):
                     continue
                 pairs.append((a, b))
         self._pairs = np.array(pairs)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from hand.camera import Intrinsics
-from hand.mirror import Side, mirror_axis_angle, mirror_points, other_side
+from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,10 +56,10 @@ def mirror_sample(sample: SyntheticSample) -> SyntheticSample:
         image_rgb=np.ascontiguousarray(sample.image_rgb[:, ::-1]),
         intrinsics=sample.intrinsics.mirrored(),
         side=other_side(sample.side),
-        pose_rad=mirror_axis_angle(sample.pose_rad.reshape(16, 3)).reshape(48),
+        pose_rad=mirror_pose(sample.pose_rad),
         translation_m=mirror_points(sample.translation_m),
         joints_m=mirror_points(sample.joints_m),
-        joints_px=sample.joints_px * [-1.0, 1.0] + [sample.image_rgb.shape[1] - 1.0, 0.0],
+        joints_px=mirror_pixels(sample.joints_px, sample.intrinsics.width_px),
         vertices_m=mirror_points(sample.vertices_m),
         mask=np.ascontiguousarray(sample.mask[:, ::-1]),
     )

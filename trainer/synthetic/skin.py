@@ -151,7 +151,7 @@ def _map_digit(
     if digit.name == "thumb":
         crease = folds(y3 + wobble, 0.7, (-0.5, 0.8), (2.0, 0.5)) * palm_side(2)
         crease += folds(y2 + wobble, 0.8, (0.0, 0.6)) * palm_side(1)
-        wrinkle = folds(y3 + 1.3 * wobble, 0.6, (-4, 0.35), (-2, 0.55), (0, 0.6), (2, 0.5)) * back_side(2)
+        wrinkle = folds(y3 + 1.3 * wobble, 0.6, (-4.0, 0.35), (-2.0, 0.55), (0.0, 0.6), (2.0, 0.5)) * back_side(2)
         knuckle = 0.8 * soft_line(y3, 5.0) * back_side(2) + 0.4 * soft_line(y2, 6.0) * back_side(1)
         nail_breadth = 0.86
     else:
@@ -159,7 +159,7 @@ def _map_digit(
         crease += folds(y3 + wobble, 0.6, (-0.5, 0.8)) * palm_side(2)
         crease += folds(y1 + wobble, 0.7, (0.47 * length[0], 0.8)) * palm_side(0)
         wrinkle = back_side(1) * folds(
-            y2 + 1.3 * wobble, 0.55, (-5, 0.3), (-3, 0.55), (-1.2, 0.7), (0.8, 0.7), (2.8, 0.5), (4.8, 0.3)
+            y2 + 1.3 * wobble, 0.55, (-5.0, 0.3), (-3.0, 0.55), (-1.2, 0.7), (0.8, 0.7), (2.8, 0.5), (4.8, 0.3)
         )
         wrinkle += folds(y3 + wobble, 0.5, (-2.4, 0.4), (-0.8, 0.5), (0.9, 0.45)) * back_side(2)
         knuckle = 0.8 * soft_line(y2, 5.0) * back_side(1) + 0.5 * soft_line(y3, 3.5) * back_side(2)
