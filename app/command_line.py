@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
-import os
-import platform
 import sys
 from pathlib import Path
 
 from app.arguments import parse
+from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
 from app.pipeline.hand_path import PathFactory, ik_path_factory
 from app.pipeline.lens import Lens
@@ -53,17 +51,6 @@ def run(arguments: list[str] | None = None) -> int:
         return EXIT_REFUSED
     except KeyboardInterrupt:
         return 130
-
-
-def why_no_window() -> str:
-    """Why a window cannot be opened here, or an empty text."""
-    if importlib.util.find_spec("PyQt6") is None:
-        return "PyQt6 is not installed"
-    if platform.system() != "Linux" or os.environ.get("QT_QPA_PLATFORM"):
-        return ""
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return ""
-    return "There is no display"
 
 
 def load_model(path: Path | None) -> HandModel:

@@ -15,6 +15,9 @@ class HandPath(Protocol):
     def process(self, frame: Frame) -> PathResult:
         """Everything the path says about one frame."""
 
+    def reset(self) -> None:
+        """Forgets what it followed, because the next frame is from another source or from its beginning."""
+
     def close(self) -> None:
         """Frees engines and threads."""
 

@@ -153,6 +153,8 @@ class PathWorker(threading.Thread, Generic[T]):
         taken_ns = time.monotonic_ns()
         if frame is not None:
             self._in_hand = frame
+            if self._last is not None and not _continues(frame, self._last.frame):
+                path.reset()
             self._last = path.process(frame)
             self._in_hand = None
         elif not self._redraw or self._last is None:
@@ -171,3 +173,8 @@ class PathWorker(threading.Thread, Generic[T]):
         with self._lock:
             self._state = state
         self._on_news()
+
+
+def _continues(frame: Frame, before: Frame) -> bool:
+    same = (frame.source_id, frame.mirrored) == (before.source_id, before.mirrored)
+    return same and frame.sequence > before.sequence

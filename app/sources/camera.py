@@ -116,21 +116,23 @@ class CameraSource:
             return False
 
     def _find(self) -> CameraInfo:
+        if isinstance(self._wanted, int) and not _ON_LINUX:
+            return CameraInfo(self._wanted, self.name)  # listing would open every other camera for a moment
         cameras = list_cameras()
-        named = [camera for camera in cameras if self._chosen is not None and camera.name == self._chosen.name]
-        if named:
+        if self._chosen is not None:
+            had = self._chosen
+            named = [camera for camera in cameras if camera.name == had.name]
             # twins share a name: prefer the number it had
-            return next((camera for camera in named if self._chosen and camera.index == self._chosen.index), named[0])
+            if named:
+                return next((camera for camera in named if camera.index == had.index), named[0])
         if isinstance(self._wanted, int):
-            matches = [camera for camera in cameras if camera.index == self._wanted]
+            what, matches = f"camera number {self._wanted}", [c for c in cameras if c.index == self._wanted]
         else:
-            matches = [camera for camera in cameras if self._wanted.casefold() in camera.name.casefold()]
+            name = self._wanted.casefold()
+            what, matches = f"camera called {self._wanted}", [c for c in cameras if name in c.name.casefold()]
         if not matches:
             there = ", ".join(f"{camera.index} ({camera.name})" for camera in cameras) or "none"
-            raise SourceError(
-                f"There is no {'camera number ' if isinstance(self._wanted, int) else 'camera called '}{self._wanted}; "
-                f"cameras found: {there}. Plug it in, or choose another source."
-            )
+            raise SourceError(f"There is no {what}; cameras found: {there}. Plug it in, or choose another source.")
         return matches[0]
 
 

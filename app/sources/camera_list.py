@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,14 @@ def list_cameras() -> tuple[CameraInfo, ...]:
     """The cameras in the order of their numbers; away from Linux this opens each and takes a moment."""
     if platform.system() == "Linux":
         return list_linux_cameras()
-    return _probe_cameras()
+    return tuple(_probe_cameras())
+
+
+def first_camera() -> CameraInfo | None:
+    """The camera with the lowest number, or None; away from Linux only as many are tried as needed."""
+    if platform.system() == "Linux":
+        return next(iter(list_linux_cameras()), None)
+    return next(_probe_cameras(), None)
 
 
 def list_linux_cameras(
@@ -65,11 +73,10 @@ def _first_line(file: Path, otherwise: str) -> str:
     return lines[0].strip() if lines and lines[0].strip() else otherwise
 
 
-def _probe_cameras() -> tuple[CameraInfo, ...]:
-    cameras = []
+def _probe_cameras() -> Iterator[CameraInfo]:
     for index in range(_HIGHEST_PROBED_INDEX + 1):
         capture = cv2.VideoCapture(index)
-        if capture.isOpened():
-            cameras.append(CameraInfo(index, f"Camera {index}"))
+        is_camera = capture.isOpened()
         capture.release()
-    return tuple(cameras)
+        if is_camera:
+            yield CameraInfo(index, f"Camera {index}")

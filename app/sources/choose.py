@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.sources.base import FrameSource, ReadFailure, SourceFacts
 from app.sources.camera import CameraSource
-from app.sources.camera_list import list_cameras
+from app.sources.camera_list import first_camera, list_cameras
 from app.sources.demo import demo_source
 from app.sources.pictures import FolderSource, PictureSource, is_picture
 from app.sources.video import VideoSource
@@ -90,9 +90,9 @@ def _camera(wanted: int | str, wishes: SourceWishes) -> ChosenSource:
 
 
 def _first_camera_or_demo(wishes: SourceWishes) -> ChosenSource:
-    cameras = list_cameras()
-    if cameras:
-        return _camera(cameras[0].index, wishes)
+    camera = first_camera()
+    if camera is not None:
+        return _camera(camera.index, wishes)
     return ChosenSource(demo_source(loop=wishes.loop or wishes.hold), note=NO_CAMERA_SENTENCE)
 
 

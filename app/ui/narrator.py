@@ -14,7 +14,8 @@ from app.ui.message import Action
 from app.ui.picture_view import PictureView
 from hand.types import Provider
 
-NO_HAND_HINT = "No hand in view – hold one up to the camera"  # noqa: RUF001 - a dash between two thoughts
+NO_HAND_HINT = "No hand in view"
+NO_HAND_CAMERA_HINT = "No hand in view – hold one up to the camera"  # noqa: RUF001 - a dash between two thoughts
 
 _NOTICE_MS = 12_000
 
@@ -83,8 +84,11 @@ class Narrator:
             self._view.hint(path.sentence, warning=True)
         elif not path_delivers:
             self._view.hint(f"Starting {self._path_name}…")
+        elif no_hand:
+            live = source.facts is not None and source.facts.live
+            self._view.hint(NO_HAND_CAMERA_HINT if live else NO_HAND_HINT)
         else:
-            self._view.hint(NO_HAND_HINT if no_hand else "")
+            self._view.hint("")
         if running:
             self.notify(source.sentence)
 

@@ -126,6 +126,10 @@ class FakePath:
         self.side = side
         self.processed: list[int] = []
         self.closed = 0
+        self.resets = 0
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def process(self, frame: Frame) -> PathResult:
         self.processed.append(frame.sequence)

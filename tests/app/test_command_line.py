@@ -13,7 +13,8 @@ import pytest
 from app_fakes import write_clip, write_picture
 
 from app.arguments import parse
-from app.command_line import load_model, run, why_no_window
+from app.command_line import load_model, run
+from app.display_check import why_no_window
 from app.environment import load_opencv
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from hand.errors import ModelFileError
@@ -80,8 +81,12 @@ def test_options_are_read() -> None:
 def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("app.command_line.platform.system", lambda: "Linux")
+    monkeypatch.setattr("app.display_check.platform.system", lambda: "Linux")
     assert why_no_window() == "There is no display"
+    monkeypatch.setenv("DISPLAY", ":4711")
+    assert why_no_window() == "The display :4711 does not answer"
+    monkeypatch.setattr("app.display_check._loads", lambda library: "cursor" not in library)
+    assert "apt-get install -y libxcb-cursor0" in why_no_window()
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     assert why_no_window() == ""
 

@@ -214,6 +214,18 @@ def test_source_switched_fifty_times_ends_on_the_last_with_all_others_closed() -
     assert all(source.opened == source.closed for source in sources)
 
 
+def test_path_forgets_when_the_source_or_the_mirror_changes() -> None:
+    path = FakePath()
+    with running(lambda: path) as pipeline:
+        for resets, name in enumerate(("one", "two", "three")):
+            pipeline.show(FakeSource(forever=True, name=name))
+            wait_until(lambda name=name: next_update(pipeline).result.frame.source_id == name)
+            assert path.resets == resets
+        pipeline.mirror = True
+        wait_until(lambda: next_update(pipeline).result.frame.mirrored)
+        assert path.resets == 3
+
+
 def test_close_works_before_a_source_while_the_path_starts_and_in_the_middle() -> None:
     with running():
         pass

@@ -165,6 +165,7 @@ def test_camera_says_what_it_really_gives_and_is_found_by_name_after_replugging(
 
 
 def test_missing_camera_names_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sources.camera._ON_LINUX", True)
     monkeypatch.setattr("app.sources.camera.list_cameras", lambda: (CameraInfo(0, "Laptop Camera"),))
     with pytest.raises(SourceError, match=r"no camera number 3; cameras found: 0 \(Laptop Camera\)"):
         CameraSource(3).open()
@@ -175,6 +176,7 @@ def test_choice_of_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write_picture(tmp_path / "a.png")
     cameras: tuple[CameraInfo, ...] = ()
     monkeypatch.setattr("app.sources.choose.list_cameras", lambda: cameras)
+    monkeypatch.setattr("app.sources.choose.first_camera", lambda: next(iter(cameras), None))
     assert choose_source(None, wishes).note == NO_CAMERA_SENTENCE
     assert choose_source("demo", wishes).source.name == "Demo clip"
     assert isinstance(choose_source(str(tmp_path), wishes).source, FolderSource)
