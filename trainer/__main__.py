@@ -14,6 +14,7 @@ from typing import Final
 from hand.errors import HandliveError
 
 COMMANDS: Final = {
+    "fit": ("trainer.fit", "train a network by a recipe, or go on with a stopped run"),
     "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),
 }
 """Command: the module whose ``main(arguments)`` runs it, and what it does in one line."""

@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -22,15 +22,19 @@ class SourceConfig:
 
     Attributes:
         kind: "rendered" (fresh pictures) or "photographs" (pictures with pseudo-labels).
-        share: part of every batch, relative to the other sources.
-        path: folder or label file, where the kind needs one.
-        backgrounds: folder of hand-free photographs to render in front of.
+        share: how often it is drawn from, relative to the other sources.
+        backgrounds: rendered: folder of hand-free photographs to render in front of.
+        path: photographs: the prediction file that labels them.
+        pictures: photographs: the folder that the file's names are relative to.
+        floor: photographs: least confidence of a label.
     """
 
     kind: str
     share: float = 1.0
-    path: str = ""
     backgrounds: str = ""
+    path: str = ""
+    pictures: str = ""
+    floor: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,14 @@ class FitConfig:
         ema_decay: of the averaged weights that are evaluated and shipped.
         loss: "mano" or "simple".
         loss_weights: differences from ``trainer.losses.DEFAULT_WEIGHTS``.
-        precision: Fabric's word: "32-true", "bf16-mixed", "16-mixed".
+        precision: Fabric's word.
         accelerator: "auto", "cpu" or "cuda".
         devices: per node.
         nodes: machines.
         workers: processes that make samples.
         evaluate_every: steps between evaluations and checkpoints.
         evaluation_count: rendered pictures of the evaluation.
+        held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         log_every: steps between log events.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
@@ -72,9 +77,9 @@ class FitConfig:
     warmup_steps: int = 200
     clip_norm: float = 1.0
     ema_decay: float = 0.999
-    loss: typing.Literal["mano", "simple"] = "mano"
+    loss: Literal["mano", "simple"] = "mano"
     loss_weights: dict[str, float] = field(default_factory=dict)
-    precision: str = "32-true"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
@@ -86,6 +91,7 @@ class FitConfig:
     start_from: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
+    held_out: tuple[SourceConfig, ...] = ()
 
 
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:
@@ -133,7 +139,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and isinstance(value, list):
         return tuple(_convert(inner[0], item, f"{where}[{index}]") for index, item in enumerate(value))
-    if origin is typing.Literal:
+    if origin is Literal:
         if value in inner:
             return value
         raise ConfigError(f"{where} should be one of {', '.join(map(str, inner))}, got {value!r}.")

@@ -87,6 +87,27 @@ def label_crop(
     )
 
 
+def without_hand(image_rgb: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
+    """A crop that shows no hand: nothing is known but that."""
+    return LabelledCrop(
+        image=image_rgb,
+        rotations=np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)),
+        shape=np.zeros(10, np.float32),
+        joints_m=np.zeros((21, 3), np.float32),
+        root_m=np.array([0.0, 0.0, 1.0], np.float32),
+        joints_crop=np.zeros((21, 2), np.float32),
+        focal=1.0,
+        present=0.0,
+        right=0.0,
+        pose_weight=0.0,
+        shape_weight=0.0,
+        joints_weight=0.0,
+        root_weight=0.0,
+        joints_crop_weight=np.zeros(21, np.float32),
+        right_weight=0.0,
+    )
+
+
 def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Float[np.ndarray, "*batch 2"]:
     """Crop pixels (centres are integers) to crop coordinates, -1 to 1 from edge to edge."""
     return (pixels + 0.5) * (2.0 / input_px) - 1.0

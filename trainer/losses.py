@@ -25,7 +25,7 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
         "joints": 20.0,
         "vertices": 0.0,
         "reprojection": 1.0,
-        "heat_map": 0.1,
+        "heat_map": 0.3,
         "joints_2d": 0.3,
         "camera": 1.0,
         "presence": 0.1,

@@ -1,0 +1,161 @@
+"""``python -m trainer fit``: trains a network by a recipe, or goes on with a run that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import select
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+import yaml
+from lightning.fabric import Fabric
+from torch import nn
+
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError, ConfigError
+from hand.model import HandModel
+from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
+from hand.torch_layer import TorchHandLayer
+from trainer.checkpoint import load_weights
+from trainer.config import FitConfig, read_config
+from trainer.evaluation import figures, predict_crops
+from trainer.events import EventLog, claim_stdout
+from trainer.labelled_crop import LabelledCrop
+from trainer.loop import Evaluate, Loss, Run, fit
+from trainer.losses import ManoLoss, SimpleManoLoss
+from trainer.mixture import build_samples
+from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.photographs import PhotographCrops, read_pseudo_labels
+from trainer.rendered import RenderedCrops
+
+EVALUATION_SEED = 900_001
+"""Rendered pictures of the evaluation; recipes keep away from this seed."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line, then trains.
+
+    Raises:
+        HandliveError: recipe, data or checkpoint cannot be used.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer fit",
+        description="Train by a recipe. The run's folder holds events.jsonl, last.pt and best.safetensors; giving the "
+        "same folder again goes on where the run stopped. On stdin, a line 'stop' saves and ends.",
+    )
+    parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/debug.yaml")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/<name of the recipe>)")
+    parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")
+    options = parser.parse_args(arguments)
+    config = read_config(options.config, _overrides(options.set))
+    folder: Path = options.out or Path("runs") / config.name
+    stream = claim_stdout()
+    events = EventLog(folder / "events.jsonl", stream)
+    try:
+        train(config, folder, events, StopSign(sys.stdin))
+    finally:
+        events.close()
+        stream.close()
+
+
+def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callable[[], bool]) -> None:
+    """Builds everything a recipe names and runs the loop.
+
+    Args:
+        config: the recipe.
+        folder: of the run.
+        events: where to report.
+        should_stop: asked after every step.
+
+    Raises:
+        HandliveError: data or weights cannot be used.
+    """
+    fabric = Fabric(
+        accelerator=config.accelerator, devices=config.devices, num_nodes=config.nodes, precision=config.precision
+    )
+    fabric.launch()
+    torch.manual_seed(config.seed)
+    model = load_embedded_model()
+    network = build_network(config.network, model)
+    if config.start_from:
+        start_from(network, Path(config.start_from))
+    layer = TorchHandLayer(model).to(fabric.device)
+    loss: Loss = ManoLoss(layer, config.loss_weights) if config.loss == "mano" else SimpleManoLoss(config.loss_weights)
+    samples = build_samples(config)
+    run = Run(config, folder, network, loss, samples, _evaluator(config, layer), should_stop)
+    fit(run, events, fabric)
+
+
+def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
+    """A network that starts at the mean pose of a hand model."""
+    fingers = matrix_from_axis_angle(model.mean_pose_rad.astype("float64").reshape(15, 3))
+    # the orientation starts with fingers up and palm to the camera, the most common view of a webcam
+    upright = torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
+    mean = torch.cat([upright, torch.tensor(sixd_from_matrix(fingers), dtype=torch.float32)])
+    return HandNetwork(config, mean)
+
+
+def start_from(network: nn.Module, path: Path) -> None:
+    """Loads weights into a network of the same layout.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another layout.
+    """
+    try:
+        network.load_state_dict(load_weights(path))
+    except RuntimeError as problem:
+        raise CheckpointError(
+            f"The weights {path} do not fit this recipe's network ({str(problem).splitlines()[1].strip()}); "
+            "use the network section they were trained with."
+        ) from None
+
+
+def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
+    """Figures on unseen rendered crops and on the held-out photographs; the score is the latter's 2D error if any."""
+    rendered = RenderedCrops(config.network.input_px, EVALUATION_SEED, only_right_hands=True)
+    sets: dict[str, list[LabelledCrop]] = {"rendered": [rendered[index] for index in range(config.evaluation_count)]}
+    for source in config.held_out:
+        labels = read_pseudo_labels(Path(source.path), Path(source.pictures), source.floor)
+        crops = PhotographCrops(labels, config.network.input_px, config.seed, jitter=None)
+        sets.setdefault("photographs", []).extend(crops[index] for index in range(len(crops)))
+
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        result = {
+            f"{name}_{key}": value
+            for name, crops in sets.items()
+            for key, value in figures(predict_crops(network, layer, crops)).items()
+        }
+        score = "photographs_epe_2d" if "photographs" in sets else "rendered_pa_mpjpe_mm"
+        return result | {"score": result[score]}
+
+    return evaluate
+
+
+class StopSign:
+    """Says stop once a line "stop" came in, or once whoever held the other end is gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        # only a pipe is somebody's wish; a terminal and /dev/null are not
+        self._watched = not stream.isatty() and stream.seekable() is False
+        self._stopped = False
+
+    def __call__(self) -> bool:
+        """Whether to stop now."""
+        if self._watched and not self._stopped and select.select([self._stream], [], [], 0.0)[0]:
+            line = self._stream.readline()
+            self._stopped = line == "" or line.strip() == "stop"
+        return self._stopped
+
+
+def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise ConfigError(f"Values for the recipe are written key=value, got {pair!r}.")
+        overrides[key] = yaml.safe_load(value)
+    return overrides

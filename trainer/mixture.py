@@ -1,0 +1,64 @@
+"""Several streams of samples in one, each with its share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from hand.errors import ConfigError
+from trainer.config import FitConfig, SourceConfig
+from trainer.crop_jitter import CropJitter
+from trainer.labelled_crop import LabelledCrop
+from trainer.photographs import PhotographCrops, read_pseudo_labels
+from trainer.rendered import RenderedCrops
+
+
+class Mixture(Dataset[LabelledCrop]):
+    """Draws sample i from one of its streams; which one depends on the seed and on i alone."""
+
+    def __init__(self, streams: Sequence[Dataset[LabelledCrop]], shares: Sequence[float], seed: int) -> None:
+        """Remembers the streams.
+
+        Args:
+            streams: each gives sample i for any i.
+            shares: how often each is drawn from, relative to the others.
+            seed: of the choice.
+        """
+        self.streams = streams
+        self.probabilities = np.asarray(shares, float) / float(np.sum(shares))
+        self.seed = seed
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Sample ``index`` of the mixture."""
+        rng = np.random.default_rng((self.seed, 49979687, index))
+        return self.streams[int(rng.choice(len(self.streams), p=self.probabilities))][index]
+
+
+def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
+    """The training stream of a recipe.
+
+    Raises:
+        ConfigError: an unknown kind of source, or none.
+        DataError: a source's files are missing or not what they should be.
+    """
+    if not config.sources:
+        raise ConfigError(f"The recipe {config.name} has no sources; give at least one, for example kind: rendered.")
+    streams = [_build_stream(source, config) for source in config.sources]
+    return Mixture(streams, [source.share for source in config.sources], config.seed)
+
+
+def _build_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+    if source.kind == "rendered":
+        backgrounds = Path(source.backgrounds) if source.backgrounds else None
+        return RenderedCrops(config.network.input_px, config.seed, backgrounds=backgrounds)
+    if source.kind == "photographs":
+        labels = read_pseudo_labels(Path(source.path), Path(source.pictures), source.floor)
+        if not labels:
+            raise ConfigError(
+                f"No hand in {source.path} is believed at least {source.floor}; lower the source's floor."
+            )
+        return PhotographCrops(labels, config.network.input_px, config.seed, CropJitter())
+    raise ConfigError(f"There is no kind of source called {source.kind!r}; choose rendered or photographs.")

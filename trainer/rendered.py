@@ -1,0 +1,79 @@
+"""Fresh rendered crops, drawn while the network trains: no crop is ever seen twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from torch.utils.data import Dataset
+
+from hand.crop import SquareCrop
+from hand.embedded import load_embedded_model
+from hand.rotations import matrix_from_axis_angle
+from trainer.labelled_crop import LabelledCrop, label_crop, without_hand
+from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.camera_effects import draw_effects, take_picture
+from trainer.synthetic.scene import SceneRenderer
+
+EMPTY_SHARE = 0.06
+"""Crops without a hand, which teach the network to say so."""
+
+WRONG_SIDE_SHARE = 0.03
+"""Crops that show the hand as a left one, which teach the network to notice."""
+
+
+class RenderedCrops(Dataset[LabelledCrop]):
+    """An endless stream of rendered crops; crop i depends on the seed and on i alone."""
+
+    def __init__(
+        self, input_px: int, seed: int, *, backgrounds: Path | None = None, only_right_hands: bool = False
+    ) -> None:
+        """Remembers what to render; each worker process builds its own renderer.
+
+        Args:
+            input_px: side of the crops.
+            seed: of the series; training and evaluation use different ones.
+            backgrounds: folder of hand-free photographs.
+            only_right_hands: no empty and no left-handed crops, as evaluation wants it.
+        """
+        self.input_px = input_px
+        self.seed = seed
+        self.only_right_hands = only_right_hands
+        self._pool = BackgroundPool(seed, folder=backgrounds)
+        self._renderer: SceneRenderer | None = None
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Crop ``index`` of the stream."""
+        if self._renderer is None:
+            self._renderer = SceneRenderer(load_embedded_model(), self.seed, backgrounds=self._pool)
+        rng = np.random.default_rng((self.seed, 32452843, index))
+        kind = 1.0 if self.only_right_hands else rng.random()
+        if kind < EMPTY_SHARE:
+            return without_hand(self._empty_crop(rng))
+        sample = self._renderer.crop(index, self.input_px)
+        middle = (self.input_px - 1) / 2.0
+        labelled = label_crop(
+            sample.image_rgb,
+            SquareCrop(middle, middle, float(self.input_px)),
+            sample.intrinsics,
+            rotations=matrix_from_axis_angle(sample.pose_rad.reshape(16, 3)),
+            shape=sample.shape,
+            joints_m=sample.joints_m,
+            input_px=self.input_px,
+        )
+        if kind < EMPTY_SHARE + WRONG_SIDE_SHARE:
+            mirrored = without_hand(np.ascontiguousarray(labelled.image[:, ::-1]))
+            return replace(mirrored, present=1.0, right_weight=1.0)
+        # the pose of what cannot be seen is still taught, its place in the picture is not insisted on
+        return replace(labelled, joints_crop_weight=np.where(sample.joint_visible, 1.0, 0.5).astype(np.float32))
+
+    def _empty_crop(self, rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
+        """A background alone, taken by the same cameras."""
+        background = self._pool.draw(rng, self.input_px, self.input_px)
+        return take_picture(background, 1.0, draw_effects(rng, 0.6))
+
+    def __len__(self) -> int:
+        """Endless for all purposes; a number only because samplers ask for one."""
+        return 1 << 40
