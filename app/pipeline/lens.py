@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG, Intrinsics
 
@@ -36,7 +36,7 @@ class Lens:
         if self.intrinsics_text is not None:
             return Intrinsics.from_text(self.intrinsics_text, width_px, height_px)
         if self.horizontal_fov_deg is not None:
-            return Intrinsics.from_fov(width_px, height_px, self.horizontal_fov_deg)
+            return replace(Intrinsics.from_fov(width_px, height_px, self.horizontal_fov_deg), assumed=False)
         if known is not None:
             return known.scaled_to(width_px, height_px)
         return Intrinsics.from_fov(width_px, height_px, DEFAULT_HORIZONTAL_FOV_DEG)

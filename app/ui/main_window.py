@@ -25,6 +25,7 @@ from app.ui.status_strip import StatusStrip
 from app.ui.style import SPACING_PX, palette, style_sheet, theme_named
 from app.ui.top_bar import TopBar
 from app.ui.window_options import WindowOptions
+from hand.camera import Intrinsics
 from hand.errors import SourceError
 from hand.types import Provider
 
@@ -60,7 +61,7 @@ class MainWindow(QMainWindow):
         self._path_delivers = False
         self._drops_before = 0
         self._hand_seen_ns = 0
-        self._frame_size_px: tuple[int, int] | None = None
+        self._intrinsics: Intrinsics | None = None
         self.bar = TopBar()
         self.picture = PictureView()
         self.mesh: MeshView = make_mesh_view(options.renderer, PATH_NAMES[PROVIDER])
@@ -102,7 +103,7 @@ class MainWindow(QMainWindow):
         self.pipeline.mirror = mirror
         self._statistics.reset()
         self._drops_before = self.pipeline.drops(PROVIDER)
-        self._update, self._frame_size_px = None, None
+        self._update, self._intrinsics = None, None
         self.picture.clear()
         self.mesh.clear()
         self._narrator.notify(chosen.note)
@@ -156,7 +157,7 @@ class MainWindow(QMainWindow):
         # a view that was only turned gets the last result once more, which is no new measurement
         fresh = self._update is None or update.result is not self._update.result
         self._update = update
-        self._frame_size_px = frame.image_rgb.shape[1], frame.image_rgb.shape[0]
+        self._intrinsics = frame.intrinsics
         self._unpainted = {"picture", "mesh"} if fresh else set()
         self.picture.show_picture(update.prepared.picture)
         self.mesh.show_mesh(update.prepared.mesh)
@@ -165,7 +166,7 @@ class MainWindow(QMainWindow):
         """The picture goes on while no path works."""
         frame = self.pipeline.take_frame()
         if frame is not None:
-            self._frame_size_px = frame.image_rgb.shape[1], frame.image_rgb.shape[0]
+            self._intrinsics = frame.intrinsics
             self._unpainted.clear()
             self.picture.show_picture(show_picture(frame.image_rgb, self.picture.size_px))
             self.mesh.clear()
@@ -185,7 +186,7 @@ class MainWindow(QMainWindow):
 
     def _show_numbers(self) -> None:
         state = self.pipeline.source_state
-        self.status.show_source(state.name, state.facts, self._frame_size_px)
+        self.status.show_source(state.name, state.facts, self._intrinsics)
         self.status.show_numbers(self._statistics.summary(), self.pipeline.drops(PROVIDER) - self._drops_before)
         self.status.renderer.set_value(self.mesh.renderer_name)
         self.status.renderer.setToolTip(self.mesh.renderer_details)

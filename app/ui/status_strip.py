@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayou
 
 from app.pipeline.statistics import PathSummary
 from app.sources.base import SourceFacts
+from hand.camera import Intrinsics
 
 NOT_MEASURED = "–"  # noqa: RUF001 - a dash, as people write "no value"
 
@@ -23,6 +24,7 @@ class StatusStrip(QWidget):
         self.setObjectName("bar")
         self.source = _Metric("Source", "Where the pictures come from", stretch=True)
         self.picture = _Metric("Picture", "Size and rate that the source really gives")
+        self.lens = _Metric("Field of view", "Of the camera, along the longer side; set it with --fov or --intrinsics")
         self.rate = _Metric("Frames/s", "Results of MediaPipe + IK per second")
         self.latency = _Metric("Latency p50 / p95", "From the capture of a picture to its hand on the screen")
         self.residual = _Metric("Residual", "Median distance between the fitted joints and those seen in the picture")
@@ -34,6 +36,7 @@ class StatusStrip(QWidget):
         metrics = (
             self.source,
             self.picture,
+            self.lens,
             self.rate,
             self.latency,
             self.residual,
@@ -48,21 +51,23 @@ class StatusStrip(QWidget):
                 layout.addWidget(divider, alignment=Qt.AlignmentFlag.AlignVCenter)
             layout.addWidget(metric, 1 if metric is self.source else 0)
 
-    def show_source(self, name: str, facts: SourceFacts | None, size_px: tuple[int, int] | None) -> None:
+    def show_source(self, name: str, facts: SourceFacts | None, intrinsics: Intrinsics | None) -> None:
         """What comes in.
 
         Args:
             name: of the source.
             facts: what it delivers, once it was open.
-            size_px: of the last frame, because a folder's pictures differ.
+            intrinsics: of the last frame, because a folder's pictures differ.
         """
         self.source.set_value(name or NOT_MEASURED)
-        if facts is None:
+        if facts is None or intrinsics is None:
             self.picture.set_value(NOT_MEASURED)
+            self.lens.set_value(NOT_MEASURED)
             return
-        width, height = size_px or (facts.width_px, facts.height_px)
-        size = f"{width} × {height}" if width else NOT_MEASURED  # noqa: RUF001 - as sizes are written
+        size = f"{intrinsics.width_px} × {intrinsics.height_px}"  # noqa: RUF001 - as sizes are written
         self.picture.set_value(f"{size} @ {facts.frames_per_second:.3g}" if facts.frames_per_second else size)
+        degrees = f"{_field_of_view_deg(intrinsics):.0f}°"
+        self.lens.set_value(f"{degrees} assumed" if intrinsics.assumed else degrees)
 
     def show_numbers(self, summary: PathSummary, drops: int) -> None:
         """How fast, how late, how well."""
@@ -123,3 +128,8 @@ class _Metric(QWidget):
 
 def _number(value: float, form: str) -> str:
     return form.format(value) if math.isfinite(value) else NOT_MEASURED
+
+
+def _field_of_view_deg(intrinsics: Intrinsics) -> float:
+    half = max(intrinsics.width_px / intrinsics.fx_px, intrinsics.height_px / intrinsics.fy_px) / 2.0
+    return 2.0 * math.degrees(math.atan(half))

@@ -87,6 +87,7 @@ def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window:
     qtbot.waitUntil(lambda: window.status.latency.value().endswith(" ms"), timeout=PATIENCE_MS)
     assert window.status.source.value() == "Fake"
     assert window.status.picture.value() == "320 × 240 @ 200"  # noqa: RUF001
+    assert window.status.lens.value() == "62° assumed"
     assert window.status.renderer.value() == "Software"
     assert window.picture.message_text == ""
     assert is_drawn(window.mesh.widget.grab().toImage())
