@@ -27,6 +27,7 @@ the licence of this repository.
 | joints | 16 in MANO's order, rest frame as MANO's, metres |
 | size at rest | wrist joint to middle finger tip {length_mm:.1f} mm, knuckles of index to little finger {knuckles_mm:.1f} mm apart |
 | joint regressor | non-negative, rows sum to 1; joint error over 200 random shapes within 2 sigma: mean {joint_mean_mm:.2f}, largest {joint_max_mm:.2f} mm |
+| faces that fold over | in {fold_inside:.1%} of 1000 mixes drawn evenly within 2 sigma; in {fold_corners:.1%} of 1000 with all ten at plus or minus 2 sigma (small faces in the webs) |
 | blend weights | at most {joints_per_vertex} joints a vertex |
 | deepest crossing in the {pose_count} named poses | {crossing_mm:.2f} mm ({crossing_pose}); up to 1 mm counts as soft contact |
 
@@ -92,6 +93,8 @@ def model_card(built: BuiltModel, model: HandModel, sha256: str) -> str:
         knuckles_mm=np.linalg.norm(joints[5] - joints[17]),
         joint_mean_mm=errors_mm.mean(),
         joint_max_mm=errors_mm.max(),
+        fold_inside=_folded_share(built, np.random.default_rng(0).uniform(-2.0, 2.0, (1000, 10))),
+        fold_corners=_folded_share(built, np.random.default_rng(0).choice([-2.0, 2.0], (1000, 10))),
         joints_per_vertex=int((model.skinning_weights > 0).sum(1).max()),
         pose_count=len(crossings),
         crossing_mm=crossings[worst],
@@ -112,6 +115,21 @@ def _regressor_errors_mm(built: BuiltModel) -> Float[np.ndarray, "s 16"]:
     joints = built.joints + np.einsum("jdk,sk->sjd", built.joint_directions, shapes)
     errors = np.einsum("jn,snd->sjd", built.joint_regressor, vertices) - joints
     return np.linalg.norm(errors, axis=2) * 1000.0
+
+
+def _folded_share(built: BuiltModel, shapes: Float[np.ndarray, "s 10"]) -> float:
+    """Share of the shapes in which any face looks away from where it looks in the template."""
+    reference = _face_normals(built.v_template, built)
+    folded = 0
+    for shape in shapes:
+        normals = _face_normals(built.v_template + built.shapedirs @ shape, built)
+        folded += bool(((normals * reference).sum(1) < 0.0).any())
+    return folded / len(shapes)
+
+
+def _face_normals(vertices: Float[np.ndarray, "n 3"], built: BuiltModel) -> Float[np.ndarray, "t 3"]:
+    a, b, c = (vertices[built.faces[:, k]] for k in range(3))
+    return np.cross(b - a, c - a)
 
 
 def _deepest_crossings(model: HandModel, layer: HandLayer) -> dict[str, float]:

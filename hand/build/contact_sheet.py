@@ -42,7 +42,7 @@ _DEPTH_OFFSET: Final = 10.0
 
 
 def contact_sheet(
-    model: HandModel, columns: int = 4, tile_px: int = 200, shape: Float[np.ndarray, "10"] | None = None
+    model: HandModel, columns: int = 4, tile_px: int = 240, shape: Float[np.ndarray, "10"] | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The sheet: ``columns`` poses a row, each from palm, back and side with its name; RGB.
 
@@ -107,7 +107,7 @@ def _cell(
     tiles: Sequence[np.ndarray] = [render_view(vertices_m, faces, view, tile_px) for view in VIEWS.values()]
     cell = np.ascontiguousarray(np.hstack(list(tiles)))
     label = name.replace("_", " ")
-    cv2.putText(cell, label, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (70, 70, 80), 1, cv2.LINE_AA)
+    cv2.putText(cell, label, (8, tile_px - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (70, 70, 80), 1, cv2.LINE_AA)
     return cell
 
 

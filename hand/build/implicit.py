@@ -217,16 +217,16 @@ def _finger(
     base, pip, dip, tip = radius
     t = thickness
     proximal, middle, distal = local
-    seam = 4.5
-    d = round_cone(_flattened(proximal, 0.95 * t), length[0], base * 0.98, pip * 0.955)
-    pip_joint = ellipsoid(middle - [0.0, -0.5, -0.35], (pip * 0.99, pip * 1.35, pip * 0.92 * t))
+    seam = 6.5
+    d = round_cone(_flattened(proximal, 0.95 * t), length[0], base * 0.96, pip * 0.93)
+    pip_joint = ellipsoid(middle - [0.0, -0.5, -0.35], (pip * 0.955, pip * 1.45, pip * 0.90 * t))
     d = smooth_union(d, pip_joint, seam)
-    pad_half_axes = (base * 0.92, length[0] * 0.34, base * 0.82 * t)
+    pad_half_axes = (base * 0.90, length[0] * 0.34, base * 0.80 * t)
     d = smooth_union(d, ellipsoid(proximal - [0.0, length[0] * 0.52, base * 0.22 * t], pad_half_axes), seam)
-    d = smooth_union(d, round_cone(_flattened(middle, 0.92 * t), length[1], pip * 0.955, dip * 0.96), seam)
-    pad_half_axes = (pip * 0.93, length[1] * 0.38, pip * 0.84 * t)
+    d = smooth_union(d, round_cone(_flattened(middle, 0.92 * t), length[1], pip * 0.93, dip * 0.935), seam)
+    pad_half_axes = (pip * 0.905, length[1] * 0.38, pip * 0.82 * t)
     d = smooth_union(d, ellipsoid(middle - [0.0, length[1] * 0.5, pip * 0.16 * t], pad_half_axes), seam)
-    dip_joint = ellipsoid(distal - [0.0, -0.5, -0.25], (dip * 0.99, dip * 1.25, dip * 0.87 * t))
+    dip_joint = ellipsoid(distal - [0.0, -0.5, -0.25], (dip * 0.955, dip * 1.35, dip * 0.85 * t))
     d = smooth_union(d, dip_joint, seam)
     return smooth_union(d, _fingertip(distal, length[2], dip * 0.95, tip, 0.80 * t, (1.06, 0.82 * t)), 3.0)
 

@@ -2,7 +2,7 @@
 
 A proportion is changed a little up and down; the reference mesh is carried to each changed hand bone by bone and
 projected onto its skin; half the difference, per standard deviation, is the direction. Projection moves vertices
-along the skin where it is ambiguous, so the differences are smoothed a little over the mesh.
+along the skin where it is ambiguous, in the webs above all, so the differences are smoothed over the mesh.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from hand.build.quad_mesh import neighbour_average, smoothed
 from hand.build.skeleton import Skeleton, build_skeleton
 from hand.joints import MANO_FINGERS
 
-_SMOOTHING_PASSES = 7
+_SMOOTHING_PASSES = 14
+_SMOOTHED_FROM_MM = 40.0
+"""Distal coordinate from which on the directions are smoothed in full; less and less towards the wrist's open edge,
+whose vertices have neighbours on one side only and would be drawn inwards."""
 
 
 def proportions_of(coefficients: Float[np.ndarray, "10"]) -> Proportions:
@@ -36,6 +39,7 @@ def shape_directions(
     vertices = np.empty((len(cage.vertices_mm), 3, len(SHAPE_NAMES)))
     joints = np.empty((16, 3, len(SHAPE_NAMES)))
     average = neighbour_average(len(cage.vertices_mm), cage.quads)
+    away_from_edge = np.clip(cage.vertices_mm[:, [1]] / _SMOOTHED_FROM_MM, 0.0, 1.0)
     for k, name in enumerate(SHAPE_NAMES):
         sigma = VARIATIONS[name].sigma
         if name == "overall_size":
@@ -45,7 +49,9 @@ def shape_directions(
             continue
         up, joints_up = warped(hand, cage, weights, replace(Proportions(), **{name: 1.0 + sigma}))
         down, joints_down = warped(hand, cage, weights, replace(Proportions(), **{name: 1.0 - sigma}))
-        vertices[:, :, k] = smoothed((up - down) / 2.0, average, _SMOOTHING_PASSES)
+        difference = (up - down) / 2.0
+        smooth = smoothed(difference, average, _SMOOTHING_PASSES)
+        vertices[:, :, k] = difference + away_from_edge * (smooth - difference)
         joints[:, :, k] = (joints_up - joints_down) / 2.0
     return vertices, joints
 
