@@ -27,6 +27,7 @@ class SourceConfig:
         path: photographs: the prediction file that labels them.
         pictures: photographs: the folder that the file's names are relative to.
         floor: photographs: least confidence of a label.
+        match: photographs: regular expression that a file's name must begin with, to split by person or session.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class SourceConfig:
     path: str = ""
     pictures: str = ""
     floor: float = 0.5
+    match: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,7 @@ def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
     rendered = RenderedCrops(config.network.input_px, EVALUATION_SEED, only_right_hands=True)
     sets: dict[str, list[LabelledCrop]] = {"rendered": [rendered[index] for index in range(config.evaluation_count)]}
     for source in config.held_out:
-        labels = read_pseudo_labels(Path(source.path), Path(source.pictures), source.floor)
-        crops = PhotographCrops(labels, config.network.input_px, config.seed, jitter=None)
+        crops = PhotographCrops(read_pseudo_labels(source), config.network.input_px, config.seed, jitter=None)
         sets.setdefault("photographs", []).extend(crops[index] for index in range(len(crops)))
 
     def evaluate(network: nn.Module) -> dict[str, float]:

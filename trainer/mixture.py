@@ -55,10 +55,5 @@ def _build_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCr
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
         return RenderedCrops(config.network.input_px, config.seed, backgrounds=backgrounds)
     if source.kind == "photographs":
-        labels = read_pseudo_labels(Path(source.path), Path(source.pictures), source.floor)
-        if not labels:
-            raise ConfigError(
-                f"No hand in {source.path} is believed at least {source.floor}; lower the source's floor."
-            )
-        return PhotographCrops(labels, config.network.input_px, config.seed, CropJitter())
+        return PhotographCrops(read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter())
     raise ConfigError(f"There is no kind of source called {source.kind!r}; choose rendered or photographs.")

@@ -6,6 +6,7 @@ Pseudo-labels are guesses, so each is believed as far as its own confidence goes
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from hand.camera import Intrinsics
-from hand.errors import DataError
+from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
 from trainer.color_jitter import jitter_colors
+from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.labelled_crop import LabelledCrop, label_crop
 
@@ -45,17 +47,17 @@ class PhotographLabel:
     confidence: float
 
 
-def read_pseudo_labels(predictions: Path, pictures: Path, floor: float) -> list[PhotographLabel]:
+def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
     """Labels from a pred.json, one for every hand believed at least as much as the floor.
 
     Args:
-        predictions: the file that ``predict`` wrote.
-        pictures: folder that its file names are relative to.
-        floor: least confidence.
+        source: of kind photographs.
 
     Raises:
         DataError: the file is missing or not a prediction file.
+        ConfigError: no label is left.
     """
+    predictions = Path(source.path)
     try:
         content = json.loads(predictions.read_text(encoding="utf-8"))
         images = content["images"] if content["schema"] == 1 else None
@@ -66,12 +68,19 @@ def read_pseudo_labels(predictions: Path, pictures: Path, floor: float) -> list[
             f"{predictions} should be a prediction file (schema 1) and is not; make it with "
             "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
         )
-    return [
-        _right_hand_label(pictures / image["file"], image["width"], hand)
+    labels = [
+        _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand)
         for image in images
+        if re.match(source.match, image["file"])
         for hand in image["hands"]
-        if hand["confidence"] >= floor
+        if hand["confidence"] >= source.floor
     ]
+    if not labels:
+        raise ConfigError(
+            f"No hand in {predictions} is believed at least {source.floor} in a file matching {source.match!r}; "
+            "lower the source's floor or change its match."
+        )
+    return labels
 
 
 def _right_hand_label(file: Path, width_px: int, hand: dict) -> PhotographLabel:

@@ -76,9 +76,13 @@ def write_left_hand(folder: Path) -> np.ndarray:
     return pixels
 
 
+def photographs_in(folder: Path, match: str = "") -> SourceConfig:
+    return SourceConfig("photographs", 3.0, path=str(folder / "pred.json"), pictures=str(folder), match=match)
+
+
 def test_a_left_hand_in_a_photograph_becomes_a_right_one(tmp_path: Path) -> None:
     pixels = write_left_hand(tmp_path)
-    labels = read_pseudo_labels(tmp_path / "pred.json", tmp_path, floor=0.5)
+    labels = read_pseudo_labels(photographs_in(tmp_path))
     assert len(labels) == 1
     np.testing.assert_allclose(labels[0].joints_px, mirror_pixels(pixels, 320))
     crop = PhotographCrops(labels, 128, seed=1, jitter=None)[0]
@@ -95,15 +99,19 @@ def test_a_left_hand_in_a_photograph_becomes_a_right_one(tmp_path: Path) -> None
 def test_a_file_that_holds_no_predictions_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pred.json").write_text("[]")
     with pytest.raises(DataError, match="should be a prediction file"):
-        read_pseudo_labels(tmp_path / "pred.json", tmp_path, floor=0.5)
+        read_pseudo_labels(photographs_in(tmp_path))
+
+
+def test_files_are_chosen_by_name(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    assert len(read_pseudo_labels(photographs_in(tmp_path, "ha"))) == 1
+    with pytest.raises(ConfigError, match=r"No hand in .* matching 'session_2_'"):
+        read_pseudo_labels(photographs_in(tmp_path, "session_2_"))
 
 
 def test_a_mixture_draws_from_each_source_by_its_share(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
-    photographs = SourceConfig(
-        "photographs", share=3.0, path=str(tmp_path / "pred.json"), pictures=str(tmp_path), floor=0.5
-    )
-    config = FitConfig(sources=(SourceConfig("rendered"), photographs))
+    config = FitConfig(sources=(SourceConfig("rendered"), photographs_in(tmp_path)))
     samples = build_samples(config)
     weights = [samples[index].joints_weight for index in range(40)]
     assert 20 <= sum(weight == pytest.approx(0.9) for weight in weights) <= 38

@@ -1,0 +1,78 @@
+"""``python -m trainer backgrounds``: the hand-free parts of labelled photographs, to render hands in front of."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hand.errors import DataError
+
+MARGIN = 0.35
+"""A hand's box is grown by this share of its longer side all round: joints leave out flesh and forearm."""
+
+SMALLEST_PART = 0.35
+"""Parts narrower or lower than this share of the picture are left out."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line and writes the parts.
+
+    Raises:
+        DataError: the prediction file or a picture cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="python -m trainer backgrounds", description=__doc__)
+    parser.add_argument("--predictions", type=Path, required=True, help="what `main_v2.py predict` wrote")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder that its file names are relative to")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the parts")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        images = json.loads(options.predictions.read_text(encoding="utf-8"))["images"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            f"{options.predictions} should be a prediction file and is not; make it with predict."
+        ) from None
+    count = 0
+    for image in images:
+        for number, part in enumerate(hand_free_parts(options.pictures, image)):
+            cv2.imwrite(str(options.out / f"{Path(image['file']).stem}_{number}.jpg"), part)
+            count += 1
+    print(f"{count} hand-free parts of {len(images)} photographs are in {options.out}.")
+
+
+def hand_free_parts(pictures: Path, image: dict[str, Any]) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """The parts (BGR, as read) left of, right of and above all hands of one entry of a prediction file.
+
+    A picture in which no hand was found gives nothing: the hand may only have been missed.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    if not image["hands"]:
+        return
+    picture = cv2.imread(str(pictures / image["file"]), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f"The photograph {pictures / image['file']} cannot be read; make the prediction file again.")
+    height, width = picture.shape[:2]
+    left, top, right, _ = _box_of_all([np.asarray(hand["joints_px"], float) for hand in image["hands"]])
+    for part in (picture[:, : max(int(left), 0)], picture[:, max(int(right), 0) :], picture[: max(int(top), 0)]):
+        if part.shape[0] >= SMALLEST_PART * height and part.shape[1] >= SMALLEST_PART * width:
+            yield part
+
+
+def _box_of_all(hands: list[Float[np.ndarray, "21 2"]]) -> Float[np.ndarray, "4"]:
+    """Left, top, right, bottom around all hands with their margins."""
+    boxes = []
+    for joints in hands:
+        low, high = joints.min(0), joints.max(0)
+        margin = MARGIN * (high - low).max()
+        boxes.append(np.concatenate([low - margin, high + margin]))
+    stacked = np.stack(boxes)
+    return np.concatenate([stacked[:, :2].min(0), stacked[:, 2:].max(0)])
