@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from hand.types import PathResult
 
 _NS_PER_MS = 1e6
 _NS_PER_S = 1e9
+_STALE_NS = 1_500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,20 @@ class PathStatistics:
         for stage, milliseconds in result.timings_ms.items():
             self._stages_ms.setdefault(stage, deque(maxlen=self._window)).append(milliseconds)
 
-    def summary(self) -> PathSummary:
-        """The numbers now."""
+    def summary(self, now_ns: int | None = None) -> PathSummary:
+        """The numbers.
+
+        Args:
+            now_ns: when they are asked for; where nothing came for a while, there is no rate and no latency any more.
+        """
+        stale = now_ns is not None and bool(self._shown_ns) and now_ns - self._shown_ns[-1] > _STALE_NS
         return PathSummary(
             frames=self._frames,
             detections=self._detections,
             hands=self._hands,
-            frames_per_second=self._rate(),
-            latency_p50_ms=_percentile(self._latency_ms, 50),
-            latency_p95_ms=_percentile(self._latency_ms, 95),
+            frames_per_second=math.nan if stale else self._rate(),
+            latency_p50_ms=math.nan if stale else _percentile(self._latency_ms, 50),
+            latency_p95_ms=math.nan if stale else _percentile(self._latency_ms, 95),
             reprojection_px=_percentile(self._reprojection_px, 50),
             reprojection_p95_px=_percentile(self._reprojection_px, 95),
         )

@@ -187,7 +187,9 @@ class MainWindow(QMainWindow):
     def _show_numbers(self) -> None:
         state = self.pipeline.source_state
         self.status.show_source(state.name, state.facts, self._intrinsics)
-        self.status.show_numbers(self._statistics.summary(), self.pipeline.drops(PROVIDER) - self._drops_before)
+        self.status.show_numbers(
+            self._statistics.summary(time.monotonic_ns()), self.pipeline.drops(PROVIDER) - self._drops_before
+        )
         self.status.renderer.set_value(self.mesh.renderer_name)
         self.status.renderer.setToolTip(self.mesh.renderer_details)
 

@@ -18,7 +18,7 @@ QLabel {{ color: {text}; background: transparent; }}
 QLabel#product {{ font-size: 17px; font-weight: 600; }}
 QLabel#metricName {{ color: {muted}; font-size: 11px; }}
 QLabel#metricValue {{ color: {text}; font-size: 13px; font-weight: 600; }}
-QMenu {{ background: {surface}; color: {text}; border: 1px solid {border}; border-radius: 8px; padding: 6px; }}
+QMenu {{ background: {surface}; color: {text}; border: 1px solid {border}; padding: 6px; }}
 QMenu::item {{ padding: 7px 28px 7px 12px; border-radius: 6px; }}
 QMenu::item:selected {{ background: {hover}; }}
 QMenu::item:disabled {{ color: {muted}; }}

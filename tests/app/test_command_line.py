@@ -101,6 +101,18 @@ def test_opencv_leaves_qt_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     load_opencv()
 
 
+def test_exception_in_a_slot_is_logged_and_does_not_end_the_program() -> None:
+    code = (
+        "from app.environment import prepare_process; prepare_process(); "
+        "from PyQt6.QtCore import QCoreApplication, QTimer; application = QCoreApplication([]); "
+        "QTimer.singleShot(0, lambda: 1 / 0); QTimer.singleShot(50, application.quit); application.exec(); "
+        "print('still here')"
+    )
+    done = start(code=code)
+    assert (done.returncode, done.stdout.strip()) == (0, "still here")
+    assert "ZeroDivisionError" in done.stderr
+
+
 def test_hand_model_of_either_side_becomes_a_right_one() -> None:
     assert load_model(None).side == "right"
     with pytest.raises(ModelFileError):

@@ -309,5 +309,7 @@ def test_statistics_count_rate_latency_and_residual() -> None:
     assert summary.latency_p50_ms == pytest.approx(20.0)
     assert summary.latency_p95_ms == pytest.approx(29.0)
     assert summary.reprojection_px == pytest.approx(1.25)
+    assert statistics.summary(1_500_000_000).frames_per_second == pytest.approx(100.0)
+    assert np.isnan(statistics.summary(9_000_000_000).frames_per_second)  # nothing came for a while
     assert statistics.stage_medians_ms() == {"detect": 1.0, "solve": 0.5}
     assert np.isnan(PathStatistics().summary().latency_p50_ms)
