@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from trainer.synthetic.profiles import noise, soft_step
-from trainer.synthetic.surface import FOREARM_LENGTH_M, FOREARM_RINGS, HandSurface
+from trainer.synthetic.surface import HandSurface
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,21 +20,22 @@ class Clothing:
         albedo: linear colour of what covers.
         thickness_m: how far it stands out from the skin.
         gloss: its gloss, 0 to 1.
-        cuff_ring: the first covered forearm ring where there is a hard edge; 0 where there is none.
+        edges: pairs of forearm rings (bare, covered), counted from 1 at the wrist: the bare one is moved up to the
+            covered one, so that skin ends at an edge and not in a gradient.
     """
 
     cover: Float[np.ndarray, "N"]
     albedo: Float[np.ndarray, "N 3"]
     thickness_m: Float[np.ndarray, "N"]
     gloss: float
-    cuff_ring: int = 0
+    edges: tuple[tuple[int, int], ...] = ()
 
 
 def draw_clothing(rng: np.random.Generator, surface: HandSurface) -> Clothing | None:
     """A sleeve for most, a watch for some, a bare arm for the rest."""
     kind = rng.uniform()
     if kind < 0.55:
-        return sleeve(rng, surface, first_ring=int(rng.integers(2, 9)))
+        return sleeve(rng, surface, first_ring=int(rng.integers(4, 16)))
     if kind < 0.65:
         return _watch(rng, surface)
     return None
@@ -51,7 +52,7 @@ def sleeve(
     Args:
         rng: decides folds, thickness and, when it is not given, the colour.
         surface: the arm.
-        first_ring: where the cuff is, counted from the wrist.
+        first_ring: where the cuff is, counted from the wrist; at least 2.
         color: linear colour of the cloth.
     """
     points = surface.palm_mm
@@ -64,29 +65,24 @@ def sleeve(
     weave = noise(points, 1.5, rng.uniform(0.0, 30.0))
     albedo = np.clip(color * ((1.0 + 0.12 * folds) * (1.0 + 0.08 * weave))[:, None], 0.0, 1.0)
     thickness = np.maximum(3.5 + 1.5 * rng.uniform() + 1.4 * folds, 1.0) * 0.001 * cloth
-    return Clothing(cloth, albedo.astype(np.float32), thickness.astype(np.float32), 0.02, first_ring)
+    return Clothing(
+        cloth, albedo.astype(np.float32), thickness.astype(np.float32), 0.02, ((first_ring - 1, first_ring),)
+    )
 
 
 def _watch(rng: np.random.Generator, surface: HandSurface) -> Clothing:
-    """A strap around the wrist with a round case on its back."""
-    points = surface.palm_mm
-    ring_mm = 1000.0 * FOREARM_LENGTH_M * (np.arange(1, FOREARM_RINGS + 1) / FOREARM_RINGS) ** 1.25
-    on_arm = np.zeros(len(points))
-    on_arm[surface.hand_count :] = 1.0
-    middle = rng.uniform(28.0, 45.0)
-    start = -float(points[surface.loop, 1].mean())
-    along = -points[:, 1] - start
-    middle = float(ring_mm[np.abs(ring_mm - middle).argmin()])
-    strap = on_arm * soft_step(np.abs(along - middle), 13.0, 9.0)
-    case = on_arm * soft_step(np.hypot(along - middle, points[:, 0] - points[:, 0].mean()), 20.0, 16.0)
-    case *= surface.rest_normals @ surface.palm_axes[:, 2] < 0.0
+    """A strap around two rings of the wrist, with a case on its back."""
+    first = int(rng.integers(3, 6))
+    last = first + 1
+    strap = np.zeros(len(surface.palm_mm), np.float32)
+    start = surface.hand_count + (first - 1) * surface.ring_size
+    strap[start : start + 2 * surface.ring_size] = 1.0
+    across = surface.palm_mm[:, 0] - surface.palm_mm[start : start + 2 * surface.ring_size, 0].mean()
+    on_back = soft_step(surface.rest_normals @ surface.palm_axes[:, 2], -0.3, -0.7)
+    case = strap * soft_step(np.abs(across), 20.0, 15.0) * on_back
     color = rng.uniform(0.01, 0.3) * np.clip(1.0 + rng.normal(0.0, 0.3, 3), 0.2, 2.0)
     metal = np.full(3, rng.uniform(0.05, 0.6))
     albedo = color + (metal - color) * case[:, None]
-    cover = np.maximum(strap, case)
-    return Clothing(
-        cover.astype(np.float32),
-        albedo.astype(np.float32),
-        (0.001 * (2.2 * strap + 4.0 * case)).astype(np.float32),
-        0.5,
-    )
+    thickness = 0.001 * (2.2 * strap + 4.0 * case)
+    edges = ((first - 1, first), (last + 1, last))
+    return Clothing(strap, albedo.astype(np.float32), thickness.astype(np.float32), 0.5, edges)

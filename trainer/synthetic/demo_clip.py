@@ -32,12 +32,12 @@ from trainer.synthetic.views import turned
 FRAMES_PER_SECOND: Final = 30
 WIDTH_PX: Final = 640
 HEIGHT_PX: Final = 480
+FRAME_COUNT: Final = 180
 
 _POSES: Final = (
-    "relaxed", "open_hand", "spread_hand", "relaxed", "pointing", "victory",
+    "relaxed", "open_hand", "spread_hand", "pointing", "victory",
     "open_hand", "pinch", "ok_sign", "flat_hand", "relaxed",
 )  # fmt: skip
-_SECONDS: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +47,12 @@ class DemoClip:
     Attributes:
         samples: pictures with labels, in order.
         seed: what they were made from.
+        hand_model_digest: of the hand that was drawn.
     """
 
     samples: tuple[SyntheticSample, ...]
     seed: int
+    hand_model_digest: str
 
 
 def render_demo_clip(seed: int = 2, levels: int = 3) -> DemoClip:
@@ -60,25 +62,23 @@ def render_demo_clip(seed: int = 2, levels: int = 3) -> DemoClip:
         seed: decides skin and cloth.
         levels: subdivision of the hand, see :class:`trainer.synthetic.scene.SceneRenderer`.
     """
-    renderer = SceneRenderer(load_embedded_model(), seed, levels=levels, samples=3)
+    model = load_embedded_model()
+    renderer = SceneRenderer(model, seed, levels=levels, samples=3)
     rng = np.random.default_rng((seed, 31))
     skin = renderer.new_skin(rng, darkness=0.22)
-    clothing = sleeve(rng, renderer.surface, first_ring=4, color=np.array([0.035, 0.075, 0.14]))
+    clothing = sleeve(rng, renderer.surface, first_ring=8, color=np.array([0.035, 0.075, 0.14]))
     intrinsics = Intrinsics.from_fov(WIDTH_PX, HEIGHT_PX, 60.0)
     background = _desk(rng)
-    count = int(_SECONDS * FRAMES_PER_SECOND)
     samples = []
-    for index in range(count):
-        time = index / count
-        pose = renderer.poses.pose(_angles_at(time))
-        pose[:3] = axis_angle_from_matrix(_orientation_at(renderer, time))
+    for index in range(FRAME_COUNT):
+        pose, translation = hand_at(renderer, index)
         samples.append(
             renderer.render(
                 Scene(
                     pose_rad=pose,
                     shape=np.zeros(10),
-                    translation_m=_translation_at(renderer, pose, time),
-                    forearm_bend=_forearm_at(time),
+                    translation_m=translation,
+                    forearm_bend=_forearm_at(index / FRAME_COUNT),
                     skin=skin,
                     clothing=clothing,
                     lighting=_WINDOW_LIGHT,
@@ -89,7 +89,20 @@ def render_demo_clip(seed: int = 2, levels: int = 3) -> DemoClip:
                 index,
             )
         )
-    return DemoClip(tuple(samples), seed)
+    return DemoClip(tuple(samples), seed, model.digest)
+
+
+def hand_at(renderer: SceneRenderer, index: int) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
+    """Pose and translation of one frame's hand.
+
+    Args:
+        renderer: draws the hand in question.
+        index: number of the frame.
+    """
+    time = index / FRAME_COUNT
+    pose = renderer.poses.pose(_angles_at(time))
+    pose[:3] = axis_angle_from_matrix(_orientation_at(renderer, time))
+    return pose, _translation_at(renderer, pose, time)
 
 
 def write_demo_clip(clip: DemoClip, folder: Path) -> None:
@@ -124,6 +137,7 @@ def write_demo_clip(clip: DemoClip, folder: Path) -> None:
         frames_per_second=np.array(FRAMES_PER_SECOND),
         side=np.array("right"),
         seed=np.array(clip.seed),
+        hand_model_digest=np.array(clip.hand_model_digest),
     )
 
 
@@ -164,7 +178,7 @@ def _angles_at(time: float) -> Float[np.ndarray, "16 3"]:
     for joint in range(16):
         # index, middle, pinky, ring, thumb in MANO order: the thumb leads, the little finger comes last
         delay = (0.0, 0.06, 0.09, 0.15, 0.12, 0.03)[(joint + 2) // 3]
-        share[joint] = soft_step(np.array(place - step), 0.12 + delay, 0.80 + delay)
+        share[joint] = soft_step(np.array(place - step), 0.05 + delay, 0.85 + delay)
     return keys[step] + share[:, None] * (keys[step + 1] - keys[step])
 
 

@@ -259,11 +259,9 @@ class SceneRenderer:
             albedo = albedo + cover[:, None] * (scene.clothing.albedo - albedo)
             gloss = gloss + cover * (scene.clothing.gloss - gloss)
             thickness = thickness * (1.0 - cover) + scene.clothing.thickness_m
-            if scene.clothing.cuff_ring >= 2:
-                # the last bare ring moves up to the cuff: an edge between skin and cloth, not a gradient
-                cuff = surface.hand_count + (scene.clothing.cuff_ring - 1) * surface.ring_size
-                bare, hem = slice(cuff - surface.ring_size, cuff), slice(cuff, cuff + surface.ring_size)
-                points[bare] += np.float32(0.96) * (points[hem] - points[bare])
+            for bare, covered in scene.clothing.edges:
+                skin_ring, cloth_ring = surface.ring(bare), surface.ring(covered)
+                points[skin_ring] += np.float32(0.96) * (points[cloth_ring] - points[skin_ring])
         points = points + vertex_normals(points, surface.faces) * thickness[:, None]
         normals = vertex_normals(points, surface.faces)
         coarse_normals = vertex_normals(hand.vertices_m, surface.model.faces)
@@ -277,7 +275,7 @@ class SceneRenderer:
 
     def _over_forearm(self, reach: Float[np.ndarray, "H 2"]) -> Float[np.ndarray, "N 2"]:
         """Continues light reach over the forearm's rings: the wrist's values, fading to none hidden."""
-        fade = np.minimum(np.arange(1, FOREARM_RINGS + 1) / 4.0, 1.0)[:, None, None]
+        fade = np.minimum(np.arange(1, FOREARM_RINGS + 1) / 7.0, 1.0)[:, None, None]
         rings = reach[self.surface.loop] * (1.0 - fade) + fade
         return np.concatenate([reach, rings.reshape(-1, 2)]).astype(np.float32)
 

@@ -249,7 +249,8 @@ def grow_skin(surface: HandSurface, where: SkinMap, rng: np.random.Generator, da
     darken(0.40 * depth * where.wrinkle, (0.8, 1.0, 1.0))
     veins = rng.uniform(0.0, 1.0)
     darken(0.14 * veins * where.vein, (1.2, 0.7, 0.35))
-    _paint_nails(albedo, where, palm, 1.0 + 0.04 * middle, rng)
+    # under the nail dark skin is darker than its palm
+    _paint_nails(albedo, where, palm + 0.5 * tone * (back - palm), 1.0 + 0.04 * middle, rng)
     displacement = -0.42 * depth * where.crease - 0.30 * depth * where.wrinkle + 0.28 * where.nail
     displacement += 0.25 * veins * where.vein + 0.05 * fine + 0.06 * middle
     return Skin(
@@ -263,18 +264,18 @@ def grow_skin(surface: HandSurface, where: SkinMap, rng: np.random.Generator, da
 def _paint_nails(
     albedo: Float[np.ndarray, "N 3"],
     where: SkinMap,
-    palm_srgb: Float[np.ndarray, "3"],
+    flesh_srgb: Float[np.ndarray, "3"],
     mottling: Float[np.ndarray, "N"],
     rng: np.random.Generator,
 ) -> None:
     """Bare nails let the bed shine through; a few people wear polish."""
     polished = rng.uniform() < 0.06
     polish = linear(rng.uniform(0.1, 0.9, 3))
-    bed = polish if polished else linear(0.72 * palm_srgb + 0.28 * _NAIL_BED)
+    bed = polish if polished else linear(0.78 * flesh_srgb + 0.22 * _NAIL_BED)
     _mix(albedo, where.nail, bed * mottling[:, None])
     if not polished:
-        _mix(albedo, 0.35 * where.lunula, linear(0.5 * palm_srgb + 0.5 * np.array([0.93, 0.86, 0.83])))
-        _mix(albedo, 0.55 * where.free_edge, linear(_NAIL_EDGE))
+        _mix(albedo, 0.35 * where.lunula, linear(0.6 * flesh_srgb + 0.4 * np.array([0.93, 0.86, 0.83])))
+        _mix(albedo, 0.5 * where.free_edge, linear(_NAIL_EDGE))
 
 
 def _mix(base: Float[np.ndarray, "N 3"], amount: Float[np.ndarray, "N"], color: Float[np.ndarray, "*n 3"]) -> None:

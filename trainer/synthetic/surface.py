@@ -21,11 +21,14 @@ from hand.topology import boundary_loop
 from trainer.synthetic.profiles import soft_step
 from trainer.synthetic.subdivision import Subdivision, subdivide
 
-FOREARM_RINGS = 16
+FOREARM_RINGS = 24
 """Rings of vertices that continue the hand beyond the wrist."""
 
 FOREARM_LENGTH_M = 0.42
 """How far the last ring lies from the wrist."""
+
+FOREARM_SPREAD = 1.6
+"""Ring k of n lies at (k / n) ** this of the length: dense at the wrist, where cuffs and straps need edges."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,10 +129,10 @@ class HandSurface:
         half = np.ptp(rim, axis=0) / 2.0
         angle = np.arctan2((rim[:, 2] - middle[2]) / half[2], (rim[:, 0] - middle[0]) / half[0])
         step = (np.arange(1, FOREARM_RINGS + 1) / FOREARM_RINGS)[:, None]
-        back = FOREARM_LENGTH_M * step**1.25
+        back = FOREARM_LENGTH_M * step**FOREARM_SPREAD
         # an ellipse that widens towards the elbow, reached smoothly from the rim's own outline
         swell = 1.0 + 0.42 * soft_step(back, 0.03, 0.22) * girth
-        round_off = soft_step(step, 0.0, 0.4)
+        round_off = soft_step(back, 0.0, 0.12)
         outline = np.stack(
             [
                 (1 - round_off) * (rim[:, 0] - middle[0]) + round_off * np.cos(angle) * half[0] * swell,
@@ -144,6 +147,11 @@ class HandSurface:
         rings = (1 - share) * rings + share * (rings @ bend.T)
         forearm = rings.reshape(-1, 3) @ self.palm_axes.T + wrist
         return np.concatenate([hand_m, forearm.astype(np.float32)]).astype(np.float32)
+
+    def ring(self, number: int) -> slice:
+        """The vertices of one forearm ring, counted from 1 at the wrist."""
+        start = self.hand_count + (number - 1) * self.ring_size
+        return slice(start, start + self.ring_size)
 
     def _spacing(self) -> Float[np.ndarray, "N"]:
         ends = np.concatenate([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]])
