@@ -7,8 +7,8 @@ import numpy as np
 from hand.types import HandObservation
 from ik_baseline.solver import IkSolution
 
-WORLD_HALF_M = 0.015
-"""Median distance to the world landmarks at which trust is halved; a good fit to MediaPipe lies at 3 to 6 mm."""
+WORLD_HALF_M = 0.02
+"""Median distance to the world landmarks at which trust is halved; a good fit to MediaPipe lies at 5 to 8 mm."""
 
 PIXEL_HALF = 0.06
 """Median reprojection error over the hand's box at which trust is halved; a good fit lies at 0.01 to 0.02."""

@@ -27,7 +27,7 @@ from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixel
 from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, Prior, State, Target, minimise
 from ik_baseline.person import HandCalibration, build_chain
 
-WORLD_DEVIATION_M = (0.005, 0.005, 0.008)
+WORLD_DEVIATION_M = (0.006, 0.006, 0.012)
 """Believed error of a world landmark along each camera axis; the depth of a single picture is the weakest."""
 
 PIXEL_DEVIATION = 0.012

@@ -28,7 +28,7 @@ FORGET_AFTER_FRAMES = 5
 SIDE_MEMORY = 0.9
 """Weight of the past in a track's belief in its side: one frame of a wrong side does not flip the mesh."""
 
-LOST_FIT_M = 0.015
+LOST_FIT_M = 0.025
 """Mean distance to the world landmarks above which a followed hand is also solved from nothing, and the better kept."""
 
 
