@@ -12,7 +12,6 @@ from PyQt6.QtWidgets import QApplication
 from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.screenshot import Screenshot
-from app.ui.style import system_theme
 from app.ui.window_options import WindowOptions
 
 _DEFAULT_SIZE = (1360, 800)
@@ -33,8 +32,8 @@ def run_window(options: WindowOptions) -> int:
     window = MainWindow(options)
     window.resize(*_window_size(options))
     hints = QGuiApplication.styleHints()
-    if options.theme == "system" and hints is not None:
-        hints.colorSchemeChanged.connect(lambda _scheme: window.set_theme(system_theme()))
+    if hints is not None:
+        hints.colorSchemeChanged.connect(lambda _scheme: window.follow_system_theme())
     window.show()
     shot = Screenshot(window, options.screenshot, options.screenshot_frames) if options.screenshot else None
     _let_python_see_signals(application)

@@ -22,7 +22,7 @@ from app.ui.mesh_view import MeshView
 from app.ui.narrator import Narrator, Remedies
 from app.ui.picture_view import PictureView
 from app.ui.status_strip import StatusStrip
-from app.ui.style import SPACING_PX, palette, style_sheet, theme_named
+from app.ui.style import SPACING_PX, palette, style_sheet, system_theme, theme_named
 from app.ui.top_bar import TopBar
 from app.ui.window_options import WindowOptions
 from hand.camera import Intrinsics
@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         self._options = options
         self._chosen = options.chosen
         self._theme = theme_named(options.theme)
+        self._follows_system = options.theme == "system"
         self._statistics = PathStatistics()
         self._unpainted: set[str] = set()
         self._update: PathUpdate[Display[Any]] | None = None
@@ -121,6 +122,11 @@ class MainWindow(QMainWindow):
         self.setStyleSheet(style_sheet(theme))
         for part in (self.bar, self.picture, self.mesh):
             part.set_theme(theme)
+
+    def follow_system_theme(self) -> None:
+        """Takes the desktop's colours, unless the user chose some."""
+        if self._follows_system:
+            self.set_theme(system_theme())
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Disappears at once, then gives camera and engines back."""
@@ -250,6 +256,7 @@ class MainWindow(QMainWindow):
         self.pipeline.mirror = mirror
 
     def _toggle_theme(self) -> None:
+        self._follows_system = False
         self.set_theme(LIGHT if self._theme is DARK else DARK)
 
     def _toggle_landmarks(self) -> None:

@@ -49,9 +49,8 @@ def open_window(qtbot: QtBot) -> Iterator[Open]:
                 model=load_embedded_model(),
                 paths={"ik": factory or FakePath},
                 renderer="software",
-                theme="dark",
                 retry_s=0.02,
-                **options,  # type: ignore[arg-type]
+                **{"theme": "dark", **options},  # type: ignore[arg-type]
             )
         )
         windows.append(window)
@@ -266,6 +265,34 @@ def test_themes_color_the_window(qtbot: QtBot, open_window: Open) -> None:
         window.set_theme(theme)
         color = window.grab().toImage().pixelColor(3, 3)
         assert (color.red(), color.green(), color.blue()) == rgb(theme.window)
+
+
+def test_desktop_colors_are_followed_until_the_user_chooses(
+    qtbot: QtBot, open_window: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(theme="system")
+    for theme in (LIGHT, DARK):
+        monkeypatch.setattr("app.ui.main_window.system_theme", lambda theme=theme: theme)
+        window.follow_system_theme()
+        assert window._theme is theme
+    window.bar.theme.click()
+    assert window._theme is LIGHT
+    window.follow_system_theme()
+    assert window._theme is LIGHT
+
+
+def test_pictures_that_change_their_size_are_shown(qtbot: QtBot, open_window: Open) -> None:
+    sizes = ((240, 320), (480, 640), (300, 200))
+    images = [np.full((*size, 3), 60, np.uint8) for size in sizes]
+    window = open_window(FakeSource(images, forever=True, frames_per_second=30))
+    seen = set()
+    for _ in range(30):
+        wait_for_result(qtbot, window)
+        assert window._update is not None
+        seen.add(window._update.result.frame.image_rgb.shape[:2])
+        if len(seen) == len(sizes):
+            return
+    pytest.fail(f"only {seen} were shown")
 
 
 def test_held_picture_and_its_size(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
