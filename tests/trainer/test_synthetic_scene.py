@@ -15,6 +15,7 @@ from hand.crop import SquareCrop, transform_points
 from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from hand.layer import HandLayer
+from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix
 from trainer.synthetic.backgrounds import BackgroundPool, to_linear
 from trainer.synthetic.camera_effects import CameraEffects, take_picture
@@ -136,7 +137,7 @@ def test_fingers_hidden_by_the_palm_are_not_visible(renderer: SceneRenderer) -> 
     """A fist from behind hides its finger tips; an open palm shows all joints."""
     view = renderer.starting_view
     for name, turn, tips_seen in (("open_hand", np.eye(3), 5), ("fist", np.diag([-1.0, 1.0, -1.0]), 0)):
-        pose = renderer.poses.pose(renderer.poses._named[name])
+        pose = renderer.poses.pose(NAMED_POSES[name].radians())
         pose[:3] = axis_angle_from_matrix(turn @ view)
         sample = renderer.render(plain_scene(renderer, pose, np.array([-0.1, 0.05, 0.35])))
         fingers = sample.joint_visible[[8, 12, 16, 20]].sum()
