@@ -69,10 +69,13 @@ def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
         pass
 
 
-def click(window: MainWindow, text: str) -> None:
-    buttons = [button for button in window.picture.findChildren(QPushButton) if button.text() == text]
-    assert [button.isVisible() for button in buttons] == [True], f"no button {text!r}"
-    buttons[0].click()
+def click(qtbot: QtBot, window: MainWindow, text: str) -> None:
+    def visible() -> list[QPushButton]:
+        buttons = window.picture.findChildren(QPushButton)
+        return [button for button in buttons if button.text() == text and button.isVisible()]
+
+    qtbot.waitUntil(lambda: len(visible()) == 1, timeout=PATIENCE_MS)  # a layout shows its new buttons a little later
+    visible()[0].click()
 
 
 def is_drawn(image: QImage) -> bool:
@@ -125,7 +128,7 @@ def test_end_of_file_offers_to_play_again(qtbot: QtBot, open_window: Open) -> No
     source = FakeSource([plain_image()] * 5, name="short.mp4")
     window = open_window(source)
     qtbot.waitUntil(lambda: window.picture.message_text.startswith("The end"), timeout=PATIENCE_MS)
-    click(window, "Play again")
+    click(qtbot, window, "Play again")
     qtbot.waitUntil(lambda: source.opened == 2, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: window.picture.message_text.startswith("The end"), timeout=PATIENCE_MS)
 
