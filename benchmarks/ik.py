@@ -39,8 +39,9 @@ from hand.types import Frame, HandObservation
 from ik_baseline.detector import CROP_EXPANSION
 from ik_baseline.kernel import UNKNOWNS, State, residuals_and_jacobian
 from ik_baseline.person import HandCalibration
-from ik_baseline.solver import IkSolution, IkSolver, WarmStart
+from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.tracker import IkTracker
+from ik_baseline.warm_start import WarmStart
 
 ROOT = Path(__file__).resolve().parent.parent
 CAMERA = Intrinsics.from_fov(640, 480)

@@ -1,7 +1,8 @@
 """The numerical core, compiled: posed landmarks, their analytic Jacobian, and the damped Gauss-Newton loop.
 
 Everything here works on a right hand in camera axes, in metres, float64, on plain arrays gathered in named tuples; it
-releases the interpreter lock, so the window stays smooth while it runs. ``ik_baseline.solver`` is the face of it.
+releases the interpreter lock, so the window stays smooth while it runs. ``ik_baseline.solver`` is the face of it. It
+is one file because numba's cache of a function does not notice changes to functions of other files.
 
 The unknowns, in this order (:data:`UNKNOWNS` in all):
 
@@ -111,6 +112,26 @@ class Prior(NamedTuple):
     previous: State
     information: np.ndarray
     scale_weight: float
+
+
+class Fit(NamedTuple):
+    """What the loop found.
+
+    Attributes:
+        state: the best one.
+        points: (21, 3) model joints, wrist at the origin.
+        landmarks: (21, 3) where the detector's landmarks are expected, wrist at the origin.
+        residuals: (105,) in standard deviations.
+        information: (55, 55) what the landmarks say about the unknowns (J^T W J), for the next frame's prior.
+        iterations: steps taken.
+    """
+
+    state: State
+    points: np.ndarray
+    landmarks: np.ndarray
+    residuals: np.ndarray
+    information: np.ndarray
+    iterations: int
 
 
 _PARENTS = np.array((-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14))
@@ -476,12 +497,7 @@ def minimise(chain, target, prior, state, max_iterations, robust_floor):  # type
             off.
 
     Returns:
-        state: the best one found.
-        points: (21, 3) model joints, wrist at the origin.
-        landmarks: (21, 3) where the detector's landmarks are expected, wrist at the origin.
-        residuals: (105,) in standard deviations.
-        information: (55, 55) what the landmarks say about the unknowns (J^T W J), for the next frame's prior.
-        iterations: steps taken.
+        The :class:`Fit`.
     """
     residuals = np.empty(ROWS)
     trial_residuals = np.empty(ROWS)
@@ -529,4 +545,4 @@ def minimise(chain, target, prior, state, max_iterations, robust_floor):  # type
         state = trial
         points, joints, turn_axes, landmarks = trial_points, trial_joints, trial_axes, trial_landmarks
         residuals, trial_residuals = trial_residuals, residuals
-    return state, points, landmarks, residuals, seen, iterations
+    return Fit(state, points, landmarks, residuals, seen, iterations)

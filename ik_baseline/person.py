@@ -127,7 +127,7 @@ def _offsets_content() -> Mapping[str, Any]:
 
 
 def measured_offsets_m() -> Float[np.ndarray, "21 3"]:
-    """Detector's landmark minus model joint, in the anatomical axes' rest frame, for a hand of average size."""
+    """Detector's landmark minus model joint, in the rest axes of the bone that ends at it, for an average hand."""
     return np.array(_offsets_content()["landmark_offsets_mm"], dtype=np.float64) / 1e3
 
 

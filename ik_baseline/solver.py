@@ -24,8 +24,9 @@ from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
-from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, Prior, State, Target, minimise
+from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, Fit, Prior, State, Target, minimise
 from ik_baseline.person import HandCalibration, build_chain
+from ik_baseline.warm_start import WarmStart, steadied
 
 WORLD_DEVIATION_M = (0.006, 0.006, 0.012)
 """Believed error of a world landmark along each camera axis; the depth of a single picture is the weakest."""
@@ -42,25 +43,12 @@ ROBUST_FLOOR = 3.0
 MAX_ITERATIONS_WARM = 8
 MAX_ITERATIONS_COLD = 40
 
-PIXEL_MOVED_M = 0.005
-"""Movement of a landmark in the picture, in metres at the hand, at which the last frame has lost all its say."""
-
-WORLD_MOVED_M = 0.012
-"""The same for world landmarks, whose depth is noisier."""
-
 # Prior standard deviations of (flexion, abduction, twist), radians: what a joint cannot do is believed most. Flexion
 # is left to the landmarks and the limits, so it is not drawn to anything.
-_FINGER_DEVIATIONS = ((5.0, 1.0, 0.06), (5.0, 0.03, 0.03), (5.0, 0.03, 0.03))
-_THUMB_DEVIATIONS = ((5.0, 2.0, 0.5), (5.0, 0.1, 0.06), (5.0, 0.03, 0.03))
+_FINGER_DEVIATIONS = ((8.0, 1.5, 0.06), (8.0, 0.03, 0.03), (8.0, 0.03, 0.03))
+_THUMB_DEVIATIONS = ((8.0, 3.0, 0.7), (8.0, 0.1, 0.06), (8.0, 0.03, 0.03))
 
-STEADINESS = 4.0
-"""On a hand at rest the last frame counts as much as this many new ones."""
-
-# A moving finger must not lose the steadiness of the others: palm first, then thumb, index, middle, ring, pinky
-_BY_PART = np.array((0, 1, 5, 9, 13, 17, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19, 20))
-_PART_STARTS = np.array((0, 6, 9, 12, 15, 18))
-_PART_OF_LANDMARK = np.array((0, 0, 1, 1, 1, 0, 2, 2, 2, 0, 3, 3, 3, 0, 4, 4, 4, 0, 5, 5, 5))
-_PART_OF_UNKNOWN = np.concatenate([np.zeros(3, int), np.repeat((2, 3, 5, 4, 1), 9), np.zeros(7, int)])
+_NOTHING_KNOWN = np.zeros((UNKNOWNS, UNKNOWNS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,23 +80,6 @@ class IkSolution:
     pressed: float
     iterations: int
     warm: WarmStart
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WarmStart:
-    """What the next frame needs to know of this one, as a right hand.
-
-    Attributes:
-        state: the solved unknowns.
-        settled_px: the landmarks the state stands for: smoothed on a still hand, the newest ones on a moving one.
-        settled_world_m: the same of the world landmarks.
-        information: inverse covariance of the unknowns as this frame's landmarks saw them.
-    """
-
-    state: State
-    settled_px: Float[np.ndarray, "21 2"]
-    settled_world_m: Float[np.ndarray, "21 3"]
-    information: Float[np.ndarray, "55 55"]
 
 
 class IkSolver:
@@ -157,25 +128,14 @@ class IkSolver:
         target = self.target(observation, intrinsics)
         if previous is None:
             start = self.closed_form(target)
-            prior, settled = self.first_prior(start), (target.pixels, target.world)
-            state, points, landmarks, residuals, information, iterations = self._minimise(
-                target, prior, start, MAX_ITERATIONS_COLD
-            )
+            fit = self._minimise(target, self._prior(start, _NOTHING_KNOWN), start, MAX_ITERATIONS_COLD)
+            warm = WarmStart(fit.state, target.pixels, target.world, fit.information)
         else:
-            prior, settled = self._prior_since(previous, target)
-            state, points, landmarks, residuals, information, iterations = self._minimise(
-                target, prior, previous.state, MAX_ITERATIONS_WARM
-            )
-        return self._solution(
-            observation.side,
-            target,
-            state,
-            points,
-            landmarks,
-            residuals,
-            iterations,
-            WarmStart(state, *settled, information),
-        )
+            information, settled_px, settled_world_m = steadied(previous, target)
+            prior = self._prior(previous.state, information)
+            fit = self._minimise(target, prior, previous.state, MAX_ITERATIONS_WARM)
+            warm = WarmStart(fit.state, settled_px, settled_world_m, fit.information)
+        return self._solution(observation.side, target, fit, warm)
 
     def warm_up(self) -> None:
         """Compiles, or loads from numba's cache, everything that :meth:`solve` runs."""
@@ -216,7 +176,7 @@ class IkSolver:
     def settle(self, target: Target, start: State | None = None) -> State:
         """The state of a frame by itself, without memory of any other; from the closed form when no start is given."""
         start = self.closed_form(target) if start is None else start
-        return self._minimise(target, self.first_prior(start), start, MAX_ITERATIONS_COLD)[0]
+        return self._minimise(target, self._prior(start, _NOTHING_KNOWN), start, MAX_ITERATIONS_COLD).state
 
     def prior_weights(self) -> Float[np.ndarray, "55"]:
         """One over the variance of each unknown before anything is seen; 0 where nothing is known."""
@@ -225,65 +185,25 @@ class IkSolver:
         weights[54] = 1.0 / SCALE_DEVIATION**2
         return weights
 
-    def first_prior(self, start: State) -> Prior:
-        """What is believed of a hand seen for the first time."""
-        return self._prior(start, np.zeros((UNKNOWNS, UNKNOWNS)))
-
     def _prior(self, previous: State, information: Float[np.ndarray, "55 55"]) -> Prior:
         return Prior(self._rest_angles, self._angle_weights, previous, information, 1.0 / SCALE_DEVIATION**2)
 
-    def _prior_since(
-        self, previous: WarmStart, target: Target
-    ) -> tuple[Prior, tuple[Float[np.ndarray, "21 2"], Float[np.ndarray, "21 3"]]]:
-        """The temporal prior: what the last frame knew, discounted by how far each part of the hand has moved.
+    def _minimise(self, target: Target, prior: Prior, start: State, max_iterations: int) -> Fit:
+        fit: Fit = minimise(self._chain, target, prior, start, max_iterations, ROBUST_FLOOR)
+        return fit
 
-        A hand at rest keeps ``STEADINESS`` frames' worth of that knowledge, one that moves keeps none. Movement is
-        measured against the landmarks the last state stands for, smoothed in the same measure as the state itself: so
-        a slow movement adds up and lets go too, and lag stays below the thresholds above.
-        """
-        metres_per_px = previous.state.wrist[2] / target.camera[0]
-        moved_px = np.linalg.norm(target.pixels - previous.settled_px, axis=1)
-        settled_world_m = previous.settled_world_m + (target.world - previous.settled_world_m).mean(0)
-        moved_world_m = np.linalg.norm(target.world - settled_world_m, axis=1)
-        moved = np.maximum(moved_px * metres_per_px / PIXEL_MOVED_M, moved_world_m / WORLD_MOVED_M)
-        moved_part = np.maximum.reduceat(moved[_BY_PART], _PART_STARTS)
-        kept = STEADINESS * np.clip(1.0 - moved_part**2, 0.0, 1.0) ** 2
-        discount = np.sqrt(kept[_PART_OF_UNKNOWN])
-        share = (kept / (1.0 + kept))[_PART_OF_LANDMARK][:, None]
-        return self._prior(previous.state, previous.information * discount * discount[:, None]), (
-            target.pixels + share * (previous.settled_px - target.pixels),
-            target.world + share * (settled_world_m - target.world),
-        )
-
-    def _minimise(
-        self, target: Target, prior: Prior, start: State, max_iterations: int
-    ) -> tuple[State, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-        state, points, landmarks, residuals, information, iterations = minimise(
-            self._chain, target, prior, start, max_iterations, ROBUST_FLOOR
-        )
-        return State(*state), points, landmarks, residuals, information, iterations
-
-    def _solution(
-        self,
-        side: Side,
-        target: Target,
-        state: State,
-        points: np.ndarray,
-        landmarks: np.ndarray,
-        residuals: np.ndarray,
-        iterations: int,
-        warm: WarmStart,
-    ) -> IkSolution:
+    def _solution(self, side: Side, target: Target, fit: Fit, warm: WarmStart) -> IkSolution:
+        state = fit.state
         rotations = rotations_from_angles(np.concatenate([np.zeros(3), state.angles]).reshape(16, 3), self._chain.axes)
         rotations[0] = state.rotation
         pose = axis_angle_from_matrix(rotations).reshape(48)
         translation = state.wrist - self._chain.rest_joints[0]
-        joints, expected = points + state.wrist, landmarks + state.wrist
+        joints, expected = fit.points + state.wrist, fit.landmarks + state.wrist
         if side == "left":
             pose, translation = mirror_pose(pose), mirror_points(translation)
             joints, expected = mirror_points(joints), mirror_points(expected)
-        world_gaps = residuals[:WORLD_ROWS].reshape(21, 3) / target.world_precision
-        pixel_gaps = residuals[WORLD_ROWS:].reshape(21, 2) / target.pixel_precision
+        world_gaps = fit.residuals[:WORLD_ROWS].reshape(21, 3) / target.world_precision
+        pixel_gaps = fit.residuals[WORLD_ROWS:].reshape(21, 2) / target.pixel_precision
         angles = state.angles[self._mobile]
         at_limit = (angles <= self._chain.lower[self._mobile]) | (angles >= self._chain.upper[self._mobile])
         return IkSolution(
@@ -296,7 +216,7 @@ class IkSolver:
             world_residual_m=np.linalg.norm(world_gaps, axis=1),
             reprojection_px=np.linalg.norm(pixel_gaps, axis=1),
             pressed=float(at_limit.mean()),
-            iterations=iterations,
+            iterations=fit.iterations,
             warm=warm,
         )
 

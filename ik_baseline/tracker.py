@@ -17,7 +17,8 @@ from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.confidence import confidence_of
 from ik_baseline.detector import CROP_EXPANSION, HandDetector, landmark_distance
 from ik_baseline.person import HandCalibration
-from ik_baseline.solver import IkSolution, IkSolver, WarmStart
+from ik_baseline.solver import IkSolution, IkSolver
+from ik_baseline.warm_start import WarmStart
 
 SAME_TRACK_DISTANCE = 0.6
 """A hand is taken for last frame's when its landmarks moved less than this share of the hand's size on average."""
