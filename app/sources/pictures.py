@@ -46,8 +46,15 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder by name, without its subfolders."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and is_picture(path))
+    """The pictures of a folder by name, without its subfolders.
+
+    Raises:
+        SourceError: the folder may not be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and is_picture(path))
+    except OSError as error:
+        raise SourceError(f"The folder {folder} cannot be read: {error.strerror or error}; check its rights.") from None
 
 
 class PictureSource:
@@ -155,4 +162,7 @@ class FolderSource:
 
     def may_be_back(self) -> bool:
         """Once there is a picture in it."""
-        return self._folder.is_dir() and any(is_picture(path) for path in self._folder.iterdir())
+        try:
+            return self._folder.is_dir() and bool(list_pictures(self._folder))
+        except (SourceError, OSError):
+            return False

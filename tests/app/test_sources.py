@@ -185,6 +185,8 @@ def test_choice_of_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert choose_source("/dev/video3", wishes).is_camera
     with pytest.raises(SourceError, match="no camera, file or folder called 'usb'"):
         choose_source("usb", wishes)
+    with pytest.raises(SourceError, match="cannot be used as a source"):
+        choose_source("x" * 5000 + ".mp4", wishes)
     cameras = (CameraInfo(6, "USB Camera"),)
     assert choose_source("usb", wishes).is_camera
     assert choose_source(None, wishes).source.name == "Camera 6"

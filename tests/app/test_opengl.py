@@ -1,0 +1,66 @@
+"""The OpenGL view against the software view: two renderers, one picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from app_fakes import found, plain_image
+from PyQt6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from app.palette import DARK
+from app.pipeline.lens import Lens
+from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.orbit import FocusFollower
+from app.ui.graphics import hardware_renderer, opengl_renderer
+from app.ui.mesh_backend import make_mesh_view
+from app.ui.opengl_mesh_view import OpenGLMeshView
+from app.ui.software_mesh_view import SoftwareMeshView
+from hand.embedded import load_embedded_model
+from hand.types import Frame
+
+SIZE = 360
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("turn", [(0.0, 0.0), (1.1, 0.5), (-2.4, -0.3)])
+def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, float]) -> None:
+    if not opengl_renderer():
+        pytest.skip("there is no OpenGL 4.1 on this display")
+    frame = Frame(0, 0, plain_image(), Lens().intrinsics_for(320, 240), "x")
+    mesh = HandMeshBuilder(load_embedded_model()).build(found(frame))
+    assert mesh is not None
+    focus = FocusFollower().follow(mesh.vertices_m, 0)
+    view = make_mesh_view("opengl", "")
+    assert isinstance(view, OpenGLMeshView)
+    view.resize(SIZE, SIZE)
+    view._controls.orbit = view.orbit.turned(*turn)
+    view.show_mesh(view.prepare(mesh, focus))
+    with qtbot.waitSignal(view.painted, timeout=20_000):
+        view.show()
+    drawn = _rgb(view.grabFramebuffer())
+    view.close()
+    view.deleteLater()
+    expected = MeshPainter().paint(mesh, focus, view.orbit, (SIZE, SIZE), DARK)
+    background = stage(SIZE, SIZE, DARK).astype(int)
+    here, there = (np.abs(picture.astype(int) - background).max(2) > 12 for picture in (drawn, expected))
+    assert there.mean() > 0.05
+    assert (here & there).sum() / (here | there).sum() > 0.97
+    both = here & there
+    difference = np.abs(drawn.astype(int) - expected.astype(int))[both].mean()
+    assert difference < 8.0  # of 255: light per pixel against light per vertex
+
+
+def test_software_is_taken_where_no_graphics_card_draws(qtbot: QtBot) -> None:
+    view = make_mesh_view("auto", "")
+    assert isinstance(view, OpenGLMeshView if hardware_renderer() else SoftwareMeshView)
+    assert isinstance(make_mesh_view("software", ""), SoftwareMeshView)
+
+
+def _rgb(image: QImage) -> np.ndarray:
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
+    bits = image.constBits()
+    assert bits is not None
+    data = np.frombuffer(bits.asarray(image.sizeInBytes()), np.uint8)
+    return data.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()].reshape(SIZE, SIZE, 3).copy()
