@@ -86,6 +86,8 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     pipeline.start()
     started_s = time.monotonic()
     try:
+        if run.realtime:
+            _wait_for_paths(pipeline, news)
         pipeline.show(run.source)
         recorder.follow(pipeline, news)
         report = recorder.report(pipeline, time.monotonic() - started_s)
@@ -93,6 +95,14 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         pipeline.close()
     write_json(run.report_dir / "report.json", report)
     return report
+
+
+def _wait_for_paths(pipeline: LivePipeline[None], news: threading.Event) -> None:
+    """Frames that go by while engines load are no drops that anybody wants to know of."""
+    while any(pipeline.path_state(provider).phase is PathPhase.STARTING for provider in pipeline.providers):
+        news.wait(_POLL_S)
+        news.clear()
+        pipeline.begin_pull()
 
 
 class _Recorder:
