@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -31,6 +31,8 @@ SESSION_FILE: Final = "session.json"
 LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
+Recorded = Literal[Provider, "truth"]
+"""Who says where a hand is: a path of this product, or the program that drew the picture."""
 _NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -63,7 +65,7 @@ class RecordedHand:
 
     Attributes:
         side: the hand the picture shows.
-        provider: which path made it.
+        provider: who made it.
         confidence: 0 to 1.
         pose_rad: absolute axis-angle.
         shape: shape coefficients.
@@ -75,7 +77,7 @@ class RecordedHand:
     """
 
     side: Side
-    provider: Provider
+    provider: Recorded
     confidence: float
     pose_rad: Float[np.ndarray, "48"]
     shape: Float[np.ndarray, "10"]
@@ -181,7 +183,7 @@ def _hand_from_json(content: dict[str, Any]) -> RecordedHand:
     def array(name: str, *shape: int) -> np.ndarray:
         return np.array(content[name], np.float32).reshape(shape)
 
-    if content["side"] not in get_args(Side) or content["provider"] not in get_args(Provider):
+    if content["side"] not in get_args(Side) or content["provider"] not in get_args(Recorded):
         raise ValueError(f"side {content['side']!r}, provider {content['provider']!r}")
     reprojection = content["reprojection_px"]
     return RecordedHand(
