@@ -6,6 +6,7 @@ A `Scene` holds everything concrete: pose, skin, light, camera. `SceneRenderer.d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -53,6 +54,10 @@ class SceneSettings:
     cover: tuple[float, float] = (0.25, 0.6)
     field_of_view_deg: tuple[float, float] = (45.0, 75.0)
     off_center: float = 0.1
+
+
+CROP_SETTINGS: Final = SceneSettings(cover=(0.25, 0.85), off_center=0.2)
+"""What the pictures show that crops are cut out of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,12 +160,7 @@ class SceneRenderer:
         effects = draw_effects(rng, width_px / 640.0)
         return self.render(replace(scene, background=background, effects=effects), index)
 
-    def crop(
-        self,
-        index: int,
-        size_px: int = 128,
-        settings: SceneSettings = SceneSettings(cover=(0.25, 0.85), off_center=0.2),
-    ) -> SyntheticSample:
+    def crop(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> SyntheticSample:
         """The square that a tracker would cut out of a full picture, with a tracker's errors in place and size.
 
         Only the square is rendered. Its intrinsics are those of the full picture, shifted and scaled.
@@ -170,22 +170,20 @@ class SceneRenderer:
             size_px: side of the crop.
             settings: what the full picture shows.
         """
+        return self.render(self.crop_scene(index, size_px, settings), index)
+
+    def crop_scene(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> Scene:
+        """The scene that :meth:`crop` renders."""
         rng = np.random.default_rng((self.seed, index))
         scene = self._draw(rng, 640, 480, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
-        box = crop_around(project(hand.joints_m, scene.intrinsics), 1.5)
-        square = SquareCrop(
-            box.center_x_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
-            box.center_y_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
-            box.size_px * float(np.exp(np.clip(rng.normal() * 0.10, -0.25, 0.3))),
-        )
-        scene = replace(
+        square = tracker_square(rng, project(hand.joints_m, scene.intrinsics))
+        return replace(
             scene,
             intrinsics=crop_intrinsics(scene.intrinsics, square, size_px),
             background=self._backgrounds.draw(rng, size_px, size_px),
             effects=draw_effects(rng, min(size_px / square.size_px, 1.0)),
         )
-        return self.render(scene, index)
 
     def _draw(self, rng: np.random.Generator, width_px: int, height_px: int, settings: SceneSettings) -> Scene:
         """A random scene; its background and effects are still to be chosen for the picture's final size."""
@@ -217,6 +215,18 @@ class SceneRenderer:
             scene: what to show; its background has the size of its intrinsics.
             index: noted in the sample.
         """
+        return self.render_before([scene.background], scene, index)[0]
+
+    def render_before(
+        self, backgrounds: Sequence[Float[np.ndarray, "height width 3"]], scene: Scene, index: int = 0
+    ) -> list[SyntheticSample]:
+        """The same hand before several backgrounds, drawn once.
+
+        Args:
+            backgrounds: linear light of the picture's size; taken instead of the scene's own.
+            scene: what else to show.
+            index: noted in the samples.
+        """
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         points, light = self._lit_surface(scene, hand)
         drawn = self._rasterize(points, light, scene.intrinsics)
@@ -224,12 +234,12 @@ class SceneRenderer:
         if gain is None:
             gain = exposure_gain(drawn.values, drawn.coverage, scene.effects.brightness)
         # the background keeps the brightness it was drawn with, whatever the hand's exposure is
-        picture = scene.background * ((0.9 / max(gain, 0.3)) * (1.0 - drawn.coverage))[..., None] + drawn.values
+        behind = ((0.9 / max(gain, 0.3)) * (1.0 - drawn.coverage))[..., None]
         joints_px = project(hand.joints_m, scene.intrinsics)
-        return SyntheticSample(
+        without_picture = SyntheticSample(
             seed=self.seed,
             index=index,
-            image_rgb=take_picture(picture.astype(np.float32), gain, scene.effects),
+            image_rgb=np.zeros((1, 1, 3), np.uint8),
             intrinsics=scene.intrinsics,
             side="right",
             pose_rad=scene.pose_rad,
@@ -241,6 +251,8 @@ class SceneRenderer:
             mask=np.round(drawn.coverage * 255.0).astype(np.uint8),
             joint_visible=self._visible(hand.joints_m, joints_px, drawn),
         )
+        lights = [(background * behind + drawn.values).astype(np.float32) for background in backgrounds]
+        return [replace(without_picture, image_rgb=take_picture(light, gain, scene.effects)) for light in lights]
 
     def _lit_surface(
         self, scene: Scene, hand: HandGeometry
@@ -313,6 +325,16 @@ class SceneRenderer:
         covered = np.isfinite(surface_depth)
         # a tip joint is on the skin and may miss the silhouette by a pixel: nothing is in front of it then
         return inside & (~covered | (joints_m[:, 2] - surface_depth < self._joint_depth_m))
+
+
+def tracker_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:
+    """The square that a tracker would cut out, with a tracker's errors in place and size."""
+    box = crop_around(joints_px, 1.5)
+    return SquareCrop(
+        box.center_x_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
+        box.center_y_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
+        box.size_px * float(np.exp(np.clip(rng.normal() * 0.10, -0.25, 0.3))),
+    )
 
 
 def crop_intrinsics(full: Intrinsics, square: SquareCrop, size_px: int) -> Intrinsics:
