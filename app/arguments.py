@@ -20,6 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
     _add_source_options(parser)
     _add_hand_options(parser)
+    _add_own_hand_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
     commands = parser.add_subparsers(dest="command", metavar="predict")
@@ -71,6 +72,18 @@ def _add_hand_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="DEG",
         help=f"field of view along the picture's longer side (default: {DEFAULT_HORIZONTAL_FOV_DEG:g})",
+    )
+
+
+def _add_own_hand_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("your own hand")
+    group.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="learn the shape of your hand while you open, close and turn it; cameras use it from then on",
+    )
+    group.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="where it is kept (default: your user data folder)"
     )
 
 

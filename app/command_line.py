@@ -12,6 +12,7 @@ from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
 from app.pipeline.hand_path import PathFactory, ik_path_factory
 from app.pipeline.lens import Lens
+from app.pipeline.own_hand import OwnHandWish
 from app.predict import NO_CHECKPOINT_SENTENCE, PredictionRun, predict
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
 from hand.embedded import load_embedded_model
@@ -70,7 +71,8 @@ def _lens(options: argparse.Namespace) -> Lens:
 
 
 def _paths(options: argparse.Namespace, model: HandModel, *, still: bool = False) -> dict[Provider, PathFactory]:
-    return {"ik": ik_path_factory(model, options.hands, still=still)}
+    own_hand = None if still else OwnHandWish(options.calibrate, options.calibration)
+    return {"ik": ik_path_factory(model, options.hands, still=still, own_hand=own_hand)}
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -105,6 +107,9 @@ def _headless(options: argparse.Namespace) -> int:
             notes=(chosen.note,) if chosen.note else (),
         )
     )
+    for note in report["notes"]:
+        if note != chosen.note:
+            print(note, file=sys.stderr)
     found = ", ".join(f"{name}: hands in {path['detections']}" for name, path in report["paths"].items())
     print(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; report in {report_dir}.")
     return EXIT_OK

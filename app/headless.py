@@ -114,6 +114,7 @@ class _Recorder:
         self._next_picture = dict.fromkeys(run.paths, -1)
         self._composer = Composer(HandMeshBuilder(run.model))
         self._pictures: list[str] = []
+        self._words = dict.fromkeys(run.paths, "")
 
     def follow(self, pipeline: LivePipeline[None], news: threading.Event) -> None:
         """Returns when every path has enough frames or all there are."""
@@ -161,7 +162,11 @@ class _Recorder:
             "seconds": round(seconds, 3),
             "paths": {provider: self._path_report(pipeline, provider) for provider in self._statistics},
             "pictures": self._pictures,
-            "notes": [*run.notes, *([state.sentence] if state.phase is SourcePhase.LOST else [])],
+            "notes": [
+                *run.notes,
+                *([state.sentence] if state.phase is SourcePhase.LOST else []),
+                *(word for word in self._words.values() if word),
+            ],
             "machine": describe_machine(),
         }
 
@@ -190,6 +195,7 @@ class _Recorder:
 
     def _record(self, provider: Provider, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result
+        self._words[provider] = result.message
         statistics, wanted = self._statistics[provider], self._wanted(facts)
         if wanted is not None and statistics.frames >= wanted:
             return

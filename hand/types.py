@@ -30,6 +30,7 @@ class Frame:
         intrinsics: of this picture at this size.
         source_id: which source it came from, for people and logs.
         mirrored: the picture is a mirror image of the scene; geometry and side below always describe the picture.
+        live: a camera took it just now, so the hand is the user's own.
     """
 
     sequence: int
@@ -38,6 +39,7 @@ class Frame:
     intrinsics: Intrinsics
     source_id: str
     mirrored: bool = False
+    live: bool = False
 
     def __post_init__(self) -> None:
         self.image_rgb.flags.writeable = False
@@ -103,7 +105,7 @@ class PathResult:
         states: hands found.
         observations: what the detector saw, in the order of ``states`` where there is one.
         timings_ms: milliseconds per stage of the whole path.
-        message: one sentence for the user when the path cannot work, else empty.
+        message: one sentence for the user about what the path is doing, else empty.
     """
 
     frame: Frame

@@ -186,7 +186,7 @@ class CaptureThread(threading.Thread):
         if mirror:
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
         state = self.state
-        frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror)
+        frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror, facts.live)
         for sink in self._sinks:
             sink.put(frame)
         self._publish(replace(state, frames=state.frames + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from app.pipeline.own_hand import OwnHandPath, OwnHandWish
 from hand.model import HandModel
 from hand.types import Frame, PathResult
 
@@ -26,19 +27,23 @@ PathFactory = Callable[[], HandPath]
 """Makes a path; called in its worker thread, because loading an engine takes a moment."""
 
 
-def ik_path_factory(model: HandModel, max_hands: int, *, still: bool = False) -> PathFactory:
+def ik_path_factory(
+    model: HandModel, max_hands: int, *, still: bool = False, own_hand: OwnHandWish | None = None
+) -> PathFactory:
     """MediaPipe + inverse kinematics.
 
     Args:
         model: right-hand model that the solver poses.
         max_hands: 1 or 2; searching a second hand costs time on every frame.
         still: every frame is a picture of its own, without a past.
+        own_hand: what to do about the user's own hand shape; nothing when left out.
     """
 
     def make() -> HandPath:
         # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
         from ik_baseline.tracker import IkTracker
 
-        return IkTracker(model, max_hands=max_hands, still=still)
+        tracker = IkTracker(model, max_hands=max_hands, still=still)
+        return tracker if own_hand is None else OwnHandPath(tracker, model, own_hand)
 
     return make

@@ -154,7 +154,13 @@ class MainWindow(QMainWindow):
         if not self._path_delivers:
             self._show_bare_frame()
         self.bar.source.set_source_name(source.name)
-        self._narrator.tell(source, path, path_delivers=self._path_delivers, no_hand=self._is_without_hand())
+        self._narrator.tell(
+            source,
+            path,
+            path_delivers=self._path_delivers,
+            no_hand=self._is_without_hand(),
+            path_word=self._update.result.message if self._update else "",
+        )
 
     def _show_update(self, update: PathUpdate[Display[Any]]) -> None:
         frame = update.result.frame

@@ -67,7 +67,9 @@ class Narrator:
             self._notice_end.start(_NOTICE_MS)
             self._notified = sentence
 
-    def tell(self, source: SourceState, path: PathState, *, path_delivers: bool, no_hand: bool) -> None:
+    def tell(
+        self, source: SourceState, path: PathState, *, path_delivers: bool, no_hand: bool, path_word: str = ""
+    ) -> None:
         """Brings the picture area up to date.
 
         Args:
@@ -75,6 +77,7 @@ class Narrator:
             path: what the path is doing.
             path_delivers: the path has given results since it started.
             no_hand: for a while there was none.
+            path_word: what the path itself has to say with its results.
         """
         self._tell_source(source)
         running = source.phase is SourcePhase.RUNNING
@@ -88,7 +91,7 @@ class Narrator:
             live = source.facts is not None and source.facts.live
             self._view.hint(NO_HAND_CAMERA_HINT if live else NO_HAND_HINT)
         else:
-            self._view.hint("")
+            self._view.hint(path_word)
         if running:
             self.notify(source.sentence)
 

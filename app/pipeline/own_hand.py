@@ -1,0 +1,121 @@
+"""The user's own hand: its shape is learned over many frames, then held, saved, and used with cameras from then on.
+
+A hand does not change from frame to frame, so its shape is never solved live: one picture cannot tell a short finger
+from a bent one. It is learned once, on request, and belongs to whoever sits before the camera; files show other people,
+so they keep the average hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from hand.errors import ConfigError
+from hand.model import HandModel
+from hand.types import Frame, PathResult
+from ik_baseline.calibration import HandCalibrator
+from ik_baseline.person import HandCalibration, calibration_file
+from ik_baseline.solver import IkSolver
+
+logger = logging.getLogger(__name__)
+
+LEAST_CONFIDENCE = 0.6
+"""Frames the solver doubts teach nothing about the hand."""
+
+FRAMES_TO_LEARN = 60
+"""Different frames that make a calibration: some ten seconds of opening, closing and turning the hand."""
+
+
+class _Tracker(Protocol):
+    """What this needs of ``ik_baseline.tracker.IkTracker``."""
+
+    @property
+    def solver(self) -> IkSolver: ...
+
+    def process(self, frame: Frame) -> PathResult: ...
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHandWish:
+    """What the user wants of a calibration.
+
+    Attributes:
+        learn: learn it now, from whatever source runs.
+        file: where it is kept; the user's data folder when left out.
+        frames: how many different frames to learn from.
+    """
+
+    learn: bool = False
+    file: Path | None = None
+    frames: int = FRAMES_TO_LEARN
+
+
+class OwnHandPath:
+    """MediaPipe + IK with the user's own hand on cameras, and the average hand on everything else."""
+
+    def __init__(self, tracker: _Tracker, model: HandModel, wish: OwnHandWish) -> None:
+        """Reads the saved calibration, if there is one.
+
+        Args:
+            tracker: finds and solves hands.
+            model: the hand model that the tracker poses.
+            wish: whether to learn the hand anew, and where it is kept.
+        """
+        self._tracker = tracker
+        self._file = wish.file or calibration_file()
+        self._average = tracker.solver.calibration
+        self._own = _saved(model, self._file)
+        self._calibrator = HandCalibrator(model, wanted_frames=wish.frames) if wish.learn else None
+        self._learned_here = False
+        self._word = ""
+
+    def process(self, frame: Frame) -> PathResult:
+        """Everything the path says about one frame; its message tells how the learning goes."""
+        self._hold(self._own if (frame.live or self._learned_here) and self._own else self._average)
+        result = self._tracker.process(frame)
+        if self._calibrator is not None:
+            self._learn(self._calibrator, result)
+        return replace(result, message=self._word) if self._word else result
+
+    def reset(self) -> None:
+        """Forgets followed hands; what was learned of the user's hand stays."""
+        self._tracker.reset()
+
+    def close(self) -> None:
+        """Frees the detector."""
+        self._tracker.close()
+
+    def _hold(self, calibration: HandCalibration) -> None:
+        if self._tracker.solver.calibration is not calibration:
+            self._tracker.solver.calibration = calibration
+            self._tracker.reset()
+
+    def _learn(self, calibrator: HandCalibrator, result: PathResult) -> None:
+        for state, observation in zip(result.states[:1], result.observations, strict=False):
+            if state.confidence >= LEAST_CONFIDENCE:
+                calibrator.add(observation, result.frame.intrinsics)
+        self._word = f"Learning your hand: {calibrator.progress:.0%} – open, close and turn it slowly."  # noqa: RUF001
+        if calibrator.progress < 1.0:
+            return
+        self._own, self._learned_here, self._calibrator = calibrator.solve(), True, None
+        try:
+            self._word = f"Your hand is learned and kept in {self._own.save(self._file)}."
+        except ConfigError as error:
+            self._word = f"Your hand is learned for this run only. {error}"
+
+
+def _saved(model: HandModel, file: Path) -> HandCalibration | None:
+    """The calibration that was kept, if it can be used; a broken one is no reason to show no hand."""
+    if not file.exists():
+        return None
+    try:
+        return HandCalibration.load(model, file)
+    except ConfigError as error:
+        logger.warning("%s", error)
+        return None

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import plain_image
+
+from app.pipeline.own_hand import OwnHandPath, OwnHandWish
+from hand.camera import Intrinsics, project
+from hand.crop import crop_around
+from hand.embedded import load_embedded_model
+from hand.layer import HandLayer
+from hand.types import Frame, HandObservation, HandState, PathResult
+from ik_baseline.person import HandCalibration
+from ik_baseline.solver import IkSolver
+
+CAMERA = Intrinsics.from_fov(640, 480)
+LONG_FINGERS = np.array([0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+"""Proportions, not size: one camera cannot tell a large hand from a near one, and the solver does not pretend to."""
+
+
+class HandBeforeTheCamera:
+    """A tracker whose detector sees the exact joints of one person's moving hand."""
+
+    def __init__(self) -> None:
+        self.model = load_embedded_model()
+        self.solver = IkSolver(self.model, HandCalibration.without_offsets(self.model))
+        self.resets = 0
+        self._layer = HandLayer(self.model, np.float64)
+
+    def process(self, frame: Frame) -> PathResult:
+        rng = np.random.default_rng(frame.sequence)
+        pose = np.zeros((16, 3))
+        # fingers up, palm to the camera, then turned a little; fingers bend about the rest frame's z axis
+        pose[0] = np.array([1.2092, 1.2092, 1.2092]) + rng.normal(0.0, 0.25, 3)
+        pose[1:13, 2] = rng.uniform(0.0, 1.2, 12)
+        hand = self._layer(pose.ravel(), LONG_FINGERS, np.array([0.0, 0.0, 0.6]))
+        seen = project(hand.joints_m, CAMERA)
+        world = hand.joints_m - hand.joints_m.mean(0)
+        observation = HandObservation("right", 0.95, seen, world, crop_around(seen, 1.5))
+        solution = self.solver.solve(observation, CAMERA)
+        state = HandState(
+            sequence=frame.sequence,
+            side="right",
+            pose_rad=solution.pose_rad,
+            shape=solution.shape,
+            camera_translation_m=solution.camera_translation_m,
+            joints_m=solution.joints_m,
+            vertices_m=hand.vertices_m,
+            confidence=0.9,
+            provider="ik",
+        )
+        return PathResult(frame, "ik", (state,), (observation,))
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def close(self) -> None:
+        pass
+
+
+def frame(sequence: int, *, live: bool = False) -> Frame:
+    return Frame(sequence, time.monotonic_ns(), plain_image(), CAMERA, "test", live=live)
+
+
+def proportion_error(result: PathResult) -> float:
+    """How far the solved index finger over the palm is from the person's own, whatever the pose."""
+    person = HandLayer(load_embedded_model(), np.float64)(np.zeros(48), LONG_FINGERS).joints_m
+
+    def proportion(joints: np.ndarray) -> float:
+        finger = np.linalg.norm(np.diff(joints[[5, 6, 7]], axis=0), axis=1).sum()
+        return float(finger / np.linalg.norm(joints[9] - joints[0]))
+
+    return abs(proportion(result.states[0].joints_m) / proportion(person) - 1.0)
+
+
+def test_a_hand_is_learned_kept_and_used_with_cameras_only(tmp_path: Path) -> None:
+    file = tmp_path / "hand.json"
+    learning = OwnHandPath(HandBeforeTheCamera(), load_embedded_model(), OwnHandWish(True, file, frames=25))
+    before = proportion_error(learning.process(frame(0)))
+    assert before > 0.05
+    words = [learning.process(frame(k)).message for k in range(1, 40)]
+    assert words[0].startswith("Learning your hand: ")
+    assert words[-1] == f"Your hand is learned and kept in {file}."
+    assert proportion_error(learning.process(frame(50))) < 0.6 * before
+
+    later = OwnHandPath(HandBeforeTheCamera(), load_embedded_model(), OwnHandWish(file=file))
+    from_file, from_camera = later.process(frame(60)), later.process(frame(61, live=True))
+    assert not from_file.message
+    np.testing.assert_array_equal(from_file.states[0].shape, np.zeros(10))
+    assert np.abs(from_camera.states[0].shape).max() > 0.1
+    assert proportion_error(from_camera) < 0.6 * before
+
+
+def test_a_broken_calibration_is_said_and_the_average_hand_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "hand.json"
+    file.write_text("{")
+    path = OwnHandPath(HandBeforeTheCamera(), load_embedded_model(), OwnHandWish(file=file))
+    assert "is damaged" in caplog.text
+    np.testing.assert_array_equal(path.process(frame(0, live=True)).states[0].shape, np.zeros(10))
+
+
+def test_a_file_that_cannot_be_written_keeps_the_hand_for_this_run(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    path = OwnHandPath(HandBeforeTheCamera(), load_embedded_model(), OwnHandWish(True, blocked / "x.json", frames=3))
+    words = [path.process(frame(k)).message for k in range(12)]
+    assert words[-1].startswith("Your hand is learned for this run only. The hand calibration cannot be written")
