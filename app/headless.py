@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 
-from app.atomic import write_json
 from app.machine import describe_machine, product_version
 from app.pipeline.capture import SourcePhase, SourceState
 from app.pipeline.hand_path import PathFactory
@@ -22,6 +21,7 @@ from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.sources.base import FrameSource, SourceFacts
+from hand.atomic_file import write_json_atomically
 from hand.errors import HandliveError, SourceError
 from hand.model import HandModel
 from hand.types import PathResult, Provider
@@ -93,7 +93,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         report = recorder.report(pipeline, time.monotonic() - started_s)
     finally:
         pipeline.close()
-    write_json(run.report_dir / "report.json", report)
+    write_json_atomically(run.report_dir / "report.json", report)
     return report
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from app.atomic import write_json
 from app.pipeline.hand_path import HandPath, PathFactory
 from app.pipeline.lens import Lens
 from app.sources.pictures import list_pictures, read_picture
+from hand.atomic_file import write_json_atomically
 from hand.camera import project
 from hand.errors import CheckpointError, SourceError
 from hand.model import HandModel
@@ -76,7 +76,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
     if len(unreadable) == len(images):
         raise SourceError(f"No picture could be read at {run.input}; nothing was written.")
     content = {"schema": PREDICTION_SCHEMA, "hand_model": run.model.name, "images": images}
-    write_json(run.output, content)
+    write_json_atomically(run.output, content)
     return content
 
 

@@ -8,10 +8,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 import cv2
 
+from hand.atomic_file import write_json_atomically
 from hand.errors import RecordingError
 from hand.recording import (
     COMPLETE_FILE,
@@ -63,7 +64,7 @@ class RecordingWriter:
                 raise RecordingError(f"{folder} is not empty; choose a new folder for the recording.")
             (folder / FRAMES_FOLDER).mkdir(parents=True, exist_ok=True)
             self._check_free_disk()
-            _write_whole(folder / SESSION_FILE, session_to_json(info))
+            write_json_atomically(folder / SESSION_FILE, session_to_json(info))
             # unbuffered: each line reaches the system in one piece and survives the end of this process
             self._labels = (folder / LABELS_FILE).open("ab", buffering=0)
         except OSError as error:
@@ -131,7 +132,9 @@ class RecordingWriter:
         try:
             os.fsync(self._labels.fileno())
             self._labels.close()
-            _write_whole(self.folder / COMPLETE_FILE, {"frames": self.frames_written, "dropped": self.frames_dropped})
+            write_json_atomically(
+                self.folder / COMPLETE_FILE, {"frames": self.frames_written, "dropped": self.frames_dropped}
+            )
         except OSError as error:
             raise _cannot_write(self.folder, error) from None
 
@@ -142,16 +145,6 @@ class RecordingWriter:
                 f"The disk of {self.folder} has {free >> 20} MiB left, less than the {self._min_free_bytes >> 20} MiB "
                 "that a recording leaves free; free some space or choose another folder."
             )
-
-
-def _write_whole(path: Path, content: dict[str, Any]) -> None:
-    """Writes a small file so that it is there entirely or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(json.dumps(content, indent=1).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _cannot_write(folder: Path, error: OSError) -> RecordingError:

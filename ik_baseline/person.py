@@ -15,6 +15,7 @@ import platformdirs
 from jaxtyping import Float
 
 from hand.anatomy import anatomical_frames, joint_limits
+from hand.atomic_file import write_json_atomically
 from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.layer import HandLayer
@@ -74,10 +75,7 @@ class HandCalibration:
             "landmark_offsets_mm": np.round(self.landmark_offsets_m * 1e3, 4).tolist(),
         }
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
-            unfinished.replace(path)
+            write_json_atomically(path, content)
         except OSError as error:
             raise ConfigError(f"The hand calibration cannot be written to {path}: {error.strerror}.") from error
         return path
