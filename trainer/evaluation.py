@@ -89,8 +89,8 @@ def figures(predictions: Predictions) -> dict[str, float]:
         that of the other half), and ``spread_ratio`` (spread of predicted poses over that of the labelled ones: near
         0 means the network predicts one pose).
     """
-    extent = np.ptp(predictions.true_joints_crop, axis=1).max(-1)
-    error = np.linalg.norm(predictions.joints_crop - predictions.true_joints_crop, axis=-1).mean(1) / extent
+    extent = _extents(predictions)
+    error = errors_2d(predictions)
     order = np.argsort(predictions.sigma.mean(1) / extent)
     confident, doubtful = np.array_split(error[order], 2)
     return {
@@ -101,3 +101,13 @@ def figures(predictions: Predictions) -> dict[str, float]:
         "confident_half": float(confident.mean() / doubtful.mean()) if len(doubtful) else float("nan"),
         "spread_ratio": pose_spread_rad(predictions.poses_rad) / pose_spread_rad(predictions.true_poses_rad),
     }
+
+
+def errors_2d(predictions: Predictions) -> Float[np.ndarray, " N"]:
+    """Mean 2D error of each crop over the longer side of the hand's own box."""
+    gaps = np.linalg.norm(predictions.joints_crop - predictions.true_joints_crop, axis=-1)
+    return gaps.mean(1) / _extents(predictions)
+
+
+def _extents(predictions: Predictions) -> Float[np.ndarray, " N"]:
+    return np.ptp(predictions.true_joints_crop, axis=1).max(-1)

@@ -1,19 +1,81 @@
-"""From a trained network to the files that ship: ONNX for machines without torch, safetensors, and JSON metadata."""
+"""``python -m trainer export``: from trained weights to the files that ship.
+
+They are ONNX for machines without torch, safetensors for those with it, and JSON metadata with the network's measured
+figures and the curve of its confidence.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
+import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from trainer.checkpoint import save_weights, write_atomically
+from hand.atomic_file import write_atomically, write_text_atomically
+from hand.embedded import load_embedded_model
+from hand.torch_layer import TorchHandLayer
+from trainer.calibration import GOOD_ERROR, fit_confidence
+from trainer.checkpoint import save_weights
+from trainer.config import read_config
+from trainer.crop_jitter import CropJitter
+from trainer.evaluation import errors_2d, figures, predict_crops
+from trainer.fit import build_network, start_from
+from trainer.held_out import held_out_sets
 from trainer.networks.hand_network import HandNetwork
-from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, SCHEMA
+from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA
+
+WEIGHTS_FILE = "network.safetensors"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line, calibrates, then exports.
+
+    Raises:
+        HandliveError: recipe or weights cannot be used.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer export",
+        description="Measure trained weights on held-out crops, calibrate their confidence there, and write "
+        f"{ONNX_FILE}, {WEIGHTS_FILE} and {METADATA_FILE}.",
+    )
+    parser.add_argument("--weights", type=Path, required=True, help="for example runs/shipped/best.safetensors")
+    parser.add_argument("--config", type=Path, required=True, help="the recipe they were trained by")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the three files, such as assets/network")
+    parser.add_argument("--crops", type=int, default=512, help="held-out crops of each kind (default: 512)")
+    options = parser.parse_args(arguments)
+    config = read_config(options.config)
+    model = load_embedded_model()
+    network = build_network(config.network, model)
+    start_from(network, options.weights)
+    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
+    with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
+        sets = held_out_sets(config, options.crops, lambda text: print(text, file=sys.stderr), lambda: _tick(bar))
+    measured = {name: predict_crops(network, TorchHandLayer(model), crops) for name, crops in sets.items()}
+    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
+    good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
+    facts = ExportFacts(
+        name=config.name,
+        hand_model=model.name,
+        hand_model_digest=model.digest,
+        crop_expansion=CropJitter().expansion,
+        confidence=fit_confidence(log_sigma, good),
+        figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
+    )
+    export_network(network, facts, options.out)
+    size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
+    print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
+    for key, value in facts.figures.items():
+        print(f"  {key:<32} {value:.4g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +120,33 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path) -> No
         facts: what travels with it.
         folder: where the three files go.
     """
-    network = network.eval().cpu()
+    # in evaluation mode as a whole, because exporting ends by giving every part the mode of the outermost
+    flat = _Flat(network.cpu()).eval()
     metadata: dict[str, Any] = {"schema": SCHEMA, "network": asdict(network.config), **asdict(facts)}
     text = json.dumps(metadata, indent=1, sort_keys=True)
     example = torch.zeros(1, 3, network.config.input_px, network.config.input_px)
     folder.mkdir(parents=True, exist_ok=True)
 
     def write_onnx(target: Path) -> None:
-        torch.onnx.export(
-            _Flat(network),
-            (example,),
-            str(target),
-            input_names=[INPUT_NAME],
-            output_names=list(OUTPUT_NAMES),
-            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *OUTPUT_NAMES)},
-            opset_version=17,
-            dynamo=False,
-        )
+        # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                flat,
+                (example,),
+                str(target),
+                input_names=[INPUT_NAME],
+                output_names=list(OUTPUT_NAMES),
+                dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *OUTPUT_NAMES)},
+                opset_version=17,
+                dynamo=False,
+            )
 
-    write_atomically(folder / "network.onnx", write_onnx)
-    save_weights(folder / "network.safetensors", network.state_dict(), {"metadata": text})
-    write_atomically(folder / "network.json", lambda target: _write_text(target, text + "\n"))
+    write_atomically(folder / ONNX_FILE, write_onnx)
+    save_weights(folder / WEIGHTS_FILE, network.state_dict(), {"metadata": text})
+    # the metadata last: a folder that has it has everything
+    write_text_atomically(folder / METADATA_FILE, text + "\n")
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _tick(bar: tqdm) -> None:
+    bar.update(1)

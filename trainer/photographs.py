@@ -102,7 +102,15 @@ def _right_hand_label(file: Path, width_px: int, hand: dict) -> PhotographLabel:
 class PhotographCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of the labelled photographs; crop i depends on the seed and on i alone."""
 
-    def __init__(self, labels: list[PhotographLabel], input_px: int, seed: int, jitter: CropJitter | None) -> None:
+    def __init__(
+        self,
+        labels: list[PhotographLabel],
+        input_px: int,
+        seed: int,
+        jitter: CropJitter | None,
+        *,
+        augment: bool = True,
+    ) -> None:
         """Remembers the labels; pictures are read when they are asked for.
 
         Args:
@@ -110,11 +118,13 @@ class PhotographCrops(Dataset[LabelledCrop]):
             input_px: side of the crops.
             seed: of the augmentation.
             jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
+            augment: False leaves colours and order alone even under crop errors, as measuring wants it.
         """
         self.labels = labels
         self.input_px = input_px
         self.seed = seed
         self.jitter = jitter
+        self.augment = augment and jitter is not None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -122,7 +132,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
     def __getitem__(self, index: int) -> LabelledCrop:
         """Crop ``index`` of the stream."""
         rng = np.random.default_rng((self.seed, index))
-        label = self.labels[int(rng.integers(len(self.labels))) if self.jitter else index]
+        label = self.labels[int(rng.integers(len(self.labels))) if self.augment else index]
         picture = cv2.imread(str(label.file), cv2.IMREAD_COLOR)
         if picture is None:
             raise DataError(f"The photograph {label.file} cannot be read; run predict again without it.")
@@ -142,6 +152,6 @@ class PhotographCrops(Dataset[LabelledCrop]):
             input_px=self.input_px,
             trust=label.confidence,
         )
-        if self.jitter:
+        if self.augment:
             labelled = labelled.with_image(jitter_colors(labelled.image, rng))
         return labelled

@@ -6,12 +6,13 @@ This is the trainer's public face for the app. It imports neither torch nor anyt
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
-import onnxruntime
 from jaxtyping import Float, UInt8
 
 from hand.camera import Intrinsics
@@ -22,6 +23,16 @@ from hand.errors import CheckpointError
 SCHEMA: Final = 1
 INPUT_NAME: Final = "image"
 OUTPUT_NAMES: Final = ("rotations", "shape", "camera", "joints_crop", "log_sigma", "presence_logit", "right_logit")
+ONNX_FILE: Final = "network.onnx"
+METADATA_FILE: Final = "network.json"
+
+
+@runtime_checkable
+class Session(Protocol):
+    """What is used of ``onnxruntime.InferenceSession``."""
+
+    def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Sequence[np.ndarray]:
+        """The named outputs for a batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,31 +63,21 @@ class CropPrediction:
 
 
 class NetworkRuntime:
-    """A network loaded from its folder (network.onnx and network.json)."""
+    """A network that is ready to predict; :func:`load_network` makes it from its folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Loads and checks the network.
+    def __init__(self, session: Session, metadata: Mapping[str, Any]) -> None:
+        """Takes a loaded network.
 
-        Raises:
-            CheckpointError: missing, damaged, of another schema, or its output on a grey crop is not finite.
+        Args:
+            session: gives :data:`OUTPUT_NAMES` for a batch of crops.
+            metadata: content of its network.json.
         """
-        self.metadata = _read_metadata(folder)
-        options = onnxruntime.SessionOptions()
-        # one thread per engine: several of them fight over the cores and both paths lose
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        model = folder / "network.onnx"
-        try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as problem:  # noqa: BLE001 - ONNX Runtime raises its own unrelated types
-            raise CheckpointError(
-                f"The network {model} cannot be loaded ({str(problem).splitlines()[0]}); install it again."
-            ) from None
-        self.input_px = int(self.metadata["network"]["input_px"])
-        self.crop_expansion = float(self.metadata["crop_expansion"])
-        grey = np.full((self.input_px, self.input_px, 3), 128, np.uint8)
-        if not all(np.isfinite(value).all() for value in self._run(grey)):
-            raise CheckpointError(f"The network {model} gives numbers that are not finite; install it again.")
+        self.metadata = metadata
+        self.input_px = int(metadata["network"]["input_px"])
+        self.crop_expansion = float(metadata["crop_expansion"])
+        self.hand_model_digest = str(metadata["hand_model_digest"])
+        self._curve: Mapping[str, float] = metadata["confidence"]
+        self._session = session
 
     def predict(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
@@ -88,57 +89,93 @@ class NetworkRuntime:
             crop: the square; flipped for a left hand.
             intrinsics: of the picture.
         """
+        upright = crop
         if crop.flipped:
             upright, intrinsics = mirrored_crop(crop, image_rgb.shape[1]), intrinsics.mirrored()
-        else:
-            upright = crop
-        values = self._run(crop_picture(image_rgb, crop, self.input_px))
+        tensor = crop_picture(image_rgb, crop, self.input_px).transpose(2, 0, 1)[None].astype(np.float32)
+        values = self._session.run(OUTPUT_NAMES, {INPUT_NAME: tensor})
         named = {name: value[0].astype(np.float64) for name, value in zip(OUTPUT_NAMES, values, strict=True)}
         camera = crop_camera(upright, intrinsics)
         rotations = named["rotations"]
         rotations[0] = camera.rotation.T @ rotations[0]
-        pixels = (named["joints_crop"] + 1.0) * (self.input_px / 2.0) - 0.5
+        crop_px = (named["joints_crop"] + 1.0) * (self.input_px / 2.0) - 0.5
         sigma = np.exp(named["log_sigma"])
         presence = _sigmoid(float(named["presence_logit"]))
         return CropPrediction(
             rotations=rotations,
             shape=named["shape"],
             root_m=camera.rotation.T @ translation_from_weak_camera(named["camera"], camera.focal),
-            joints_px=transform_points(pixels, invert_affine(upright.matrix(self.input_px))),
+            joints_px=transform_points(crop_px, invert_affine(upright.matrix(self.input_px))),
             sigma_px=sigma * upright.size_px / 2.0,
             presence=presence,
             right=_sigmoid(float(named["right_logit"])),
-            confidence=self._confidence(presence, float(sigma.mean())),
+            confidence=presence * trust_in_joints(float(np.log(sigma.mean())), self._curve),
         )
 
-    def _run(self, image_rgb: UInt8[np.ndarray, "S S 3"]) -> list[np.ndarray]:
-        tensor = image_rgb.transpose(2, 0, 1)[None].astype(np.float32)
-        return list(self._session.run(None, {INPUT_NAME: tensor}))
 
-    def _confidence(self, presence: float, mean_sigma: float) -> float:
-        """Presence times a logistic curve of the expected 2D error; the curve was fitted on held-out pictures."""
-        curve: dict[str, float] = self.metadata["confidence"]
-        return presence * _sigmoid(curve["offset"] - curve["slope"] * float(np.log(mean_sigma)))
+def trust_in_joints(log_sigma: float, curve: Mapping[str, float]) -> float:
+    """Probability that the 2D joints are good, from the log of the mean error the network expects.
+
+    Args:
+        log_sigma: in crop coordinates.
+        curve: ``offset`` and ``slope`` of a logistic curve, fitted on held-out crops (``trainer.calibration``).
+    """
+    return _sigmoid(curve["offset"] - curve["slope"] * log_sigma)
 
 
-def _read_metadata(folder: Path) -> dict[str, Any]:
-    path = folder / "network.json"
+def load_network(folder: Path) -> NetworkRuntime:
+    """Loads network.onnx and network.json from a folder and tries the network on a grey crop.
+
+    Raises:
+        CheckpointError: missing, damaged, of another schema, or its output is not finite.
+    """
+    # here and not above: whoever only wants the metadata need not load an engine
+    import onnxruntime
+
+    metadata = read_metadata(folder)
+    options = onnxruntime.SessionOptions()
+    # one thread per engine: several of them fight over the cores and both paths lose
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    model = folder / ONNX_FILE
     try:
-        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        size = int(metadata["network"]["input_px"])
+        values = session.run(OUTPUT_NAMES, {INPUT_NAME: np.full((1, 3, size, size), 128.0, np.float32)})
+    except Exception as problem:  # noqa: BLE001 - ONNX Runtime raises types of its own that have no common base
+        cause = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        raise CheckpointError(f"The network {model} cannot be loaded ({cause}); install it again.") from None
+    if not all(np.isfinite(value).all() for value in values):
+        raise CheckpointError(f"The network {model} gives numbers that are not finite; install it again.")
+    return NetworkRuntime(session, metadata)
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """The content of a network's network.json.
+
+    Raises:
+        CheckpointError: missing, not JSON, of another schema, or incomplete.
+    """
+    path = folder / METADATA_FILE
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
         raise CheckpointError(
-            f"No trained network is installed: {path} is missing; use the IK path, or train one with "
-            "`python -m trainer fit`."
+            f"There is no trained network at {folder} ({METADATA_FILE} is missing); use --method ik, or make one with "
+            "`python -m trainer fit` and `python -m trainer export`."
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except ValueError:
         raise CheckpointError(
             f"{path} should be the JSON metadata of a network and is not; install it again."
         ) from None
     if not isinstance(metadata, dict) or metadata.get("schema") != SCHEMA:
         came = metadata.get("schema") if isinstance(metadata, dict) else type(metadata).__name__
         raise CheckpointError(f"{path} should have schema {SCHEMA}, it has {came}; use a network of this version.")
+    missing = sorted({"network", "crop_expansion", "hand_model_digest", "confidence"} - set(metadata))
+    if missing:
+        raise CheckpointError(f"{path} should name the network's {missing[0]} and does not; install it again.")
     return metadata
 
 
 def _sigmoid(value: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-value)))
+    return 0.5 * (1.0 + math.tanh(0.5 * value))
