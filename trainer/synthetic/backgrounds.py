@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hand.errors import DataError
+from trainer.synthetic.faces import paint_face
 
 POOL_HEIGHT_PX: Final = 384
 POOL_WIDTH_PX: Final = 512
@@ -32,6 +33,7 @@ class BackgroundPool:
         folder: photographs without hands; searched with its subfolders, none when None.
         photograph_share: how often a photograph is taken when there is a folder.
         clutter_share: how many of the made-up pictures are dead leaves.
+        face_share: how many of the made-up pictures have somebody in them.
 
     Raises:
         DataError: the folder holds no picture.
@@ -44,8 +46,9 @@ class BackgroundPool:
         folder: Path | None = None,
         photograph_share: float = 0.6,
         clutter_share: float = 0.5,
+        face_share: float = 0.25,
     ) -> None:
-        self._seed, self._size, self._clutter_share = seed, size, clutter_share
+        self._seed, self._size, self._clutter_share, self._face_share = seed, size, clutter_share, face_share
         self._made: dict[int, UInt8[np.ndarray, "height width 3"]] = {}
         self._photographs: list[Path] = []
         if folder is not None:
@@ -71,7 +74,7 @@ class BackgroundPool:
             number = int(rng.integers(self._size))
             if number not in self._made:
                 self._made[number] = make_background(
-                    np.random.default_rng((self._seed, 7919, number)), self._clutter_share
+                    np.random.default_rng((self._seed, 7919, number)), self._clutter_share, self._face_share
                 )
             picture = self._made[number]
         height, width = picture.shape[:2]
@@ -115,8 +118,10 @@ def _read_photograph(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-def make_background(rng: np.random.Generator, clutter_share: float = 0.5) -> UInt8[np.ndarray, "height width 3"]:
-    """One made-up picture of the pool's size: dead leaves, or else two rooms for every bare wall."""
+def make_background(
+    rng: np.random.Generator, clutter_share: float = 0.5, face_share: float = 0.25
+) -> UInt8[np.ndarray, "height width 3"]:
+    """One made-up picture of the pool's size: dead leaves, or else two rooms for every bare wall; faces in some."""
     if rng.uniform() < clutter_share:
         light = _dead_leaves(rng)
     elif rng.uniform() < 0.67:
@@ -124,6 +129,9 @@ def make_background(rng: np.random.Generator, clutter_share: float = 0.5) -> UIn
     else:
         light = _wall(rng)
     blur = rng.choice([0.0, rng.uniform(0.5, 2.0), rng.uniform(1.0, 6.0)])
+    if rng.uniform() < face_share:
+        for _ in range(int(rng.integers(1, 3))):
+            paint_face(rng, light)
     if blur > 0.0:
         light = cv2.GaussianBlur(light, (0, 0), blur)
     return (np.clip(light, 0.0, 1.0) ** (1 / 2.2) * 255.0 + 0.5).astype(np.uint8)

@@ -23,10 +23,11 @@ from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.synthetic.camera_effects import CameraEffects
 from trainer.synthetic.clothing import sleeve
+from trainer.synthetic.composition import Scene
 from trainer.synthetic.lighting import Lighting
 from trainer.synthetic.profiles import soft_step
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import Scene, SceneRenderer
+from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.views import turned
 
 FRAMES_PER_SECOND: Final = 30

@@ -28,9 +28,10 @@ from jaxtyping import Float
 from hand.embedded import load_embedded_model
 from hand.model import HandModel
 from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.label_lines import cannot_write, numbers, part_of, write_whole
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import CROP_SETTINGS, SceneRenderer
+from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.series import Series, claim, jpeg_bytes, make_folder, what_decides
 
 VERSIONS: Final = ("gs", "hom", "sample", "auto")

@@ -37,9 +37,10 @@ from hand.recording import (
     session_to_json,
 )
 from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.composition import SceneSettings, tracker_square
 from trainer.synthetic.label_lines import numbers, write_whole
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer, SceneSettings, tracker_square
+from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.series import Series, claim, jpeg_bytes, make_folder, what_decides
 
 FRAMES_PER_SECOND: Final = 30

@@ -1,92 +1,54 @@
-"""One scene, drawn at random or written by hand, and its picture.
+"""Scenes drawn at random, and the labelled picture of any scene.
 
-A `Scene` holds everything concrete: pose, skin, light, camera. `SceneRenderer.draw` makes one from a seed and an index;
-`SceneRenderer.render` turns any scene into a labelled picture.
+`SceneRenderer.frame` and `crop` draw a scene from a seed and an index and render it; `render` takes any scene, also one
+written by hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from hand.camera import Intrinsics, project
-from hand.crop import SquareCrop, crop_around
-from hand.joints import mano_joint_to_common
-from hand.layer import HandGeometry, HandLayer
+from hand.layer import HandLayer
 from hand.model import HandModel
-from hand.normals import vertex_normals
-from hand.raster import RasterImage, Rasterizer
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from hand.topology import cap_faces
 from trainer.synthetic.backgrounds import BackgroundPool
-from trainer.synthetic.camera_effects import CameraEffects, draw_effects, exposure_gain, take_picture
+from trainer.synthetic.camera_effects import draw_effects, exposure_gain, take_picture
 from trainer.synthetic.clothing import Clothing, draw_clothing
-from trainer.synthetic.lighting import Lighting, Occluders, draw_lighting, light_vertices, occlusion
-from trainer.synthetic.pose_prior import PoseKind, PosePrior
+from trainer.synthetic.company import beside, hold_something, stand_in_front
+from trainer.synthetic.composition import (
+    CROP_SETTINGS,
+    FRAME_SETTINGS,
+    Scene,
+    SceneSettings,
+    crop_intrinsics,
+    tracker_square,
+)
+from trainer.synthetic.lighting import draw_lighting
+from trainer.synthetic.painter import ScenePainter
+from trainer.synthetic.pose_prior import PosePrior
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.skin import Skin, grow_skin, map_skin
-from trainer.synthetic.surface import FOREARM_RINGS, HandSurface
-from trainer.synthetic.views import ViewKind, draw_orientation, facing_camera, place
+from trainer.synthetic.surface import HandSurface
+from trainer.synthetic.views import draw_orientation, facing_camera, place
+from trainer.synthetic.visibility import JointVisibility
 
 _SKINS: Final = 48
 _CLOTHES: Final = 48
 """Different people and clothes per series: growing skin and weaving cloth cost more than drawing them."""
 
+_FEWEST_SEEN: Final = 6
+"""Company that leaves fewer joints in sight is sent away: such a picture teaches nothing about the hand."""
 
-@dataclass(frozen=True, slots=True)
-class SceneSettings:
-    """What random scenes look like.
+_NEAREST_SECOND_M: Final = 0.22
+"""How near a second hand may come."""
 
-    Attributes:
-        pose: which poses, see :class:`trainer.synthetic.pose_prior.PosePrior`.
-        view: which views, see :func:`trainer.synthetic.views.draw_orientation`.
-        cover: smallest and largest share of the picture's height that the hand takes.
-        field_of_view_deg: smallest and largest horizontal field of view.
-        off_center: standard deviation of the hand's place, in picture widths and heights.
-    """
-
-    pose: PoseKind = "natural"
-    view: ViewKind = "natural"
-    cover: tuple[float, float] = (0.25, 0.6)
-    field_of_view_deg: tuple[float, float] = (45.0, 75.0)
-    off_center: float = 0.1
-
-
-CROP_SETTINGS: Final = SceneSettings(cover=(0.25, 0.85), off_center=0.2)
-"""What the pictures show that crops are cut out of."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """A hand before a camera.
-
-    Attributes:
-        pose_rad: 48 pose numbers, absolute, global rotation to camera axes first.
-        shape: shape coefficients.
-        translation_m: see :class:`trainer.synthetic.sample.SyntheticSample`.
-        forearm_bend: turns the forearm against the hand, in palm axes.
-        skin: the person's skin.
-        clothing: what the forearm wears.
-        lighting: the lights.
-        effects: how the picture is taken.
-        intrinsics: the camera.
-        background: linear light behind the hand, of the picture's size.
-    """
-
-    pose_rad: Float[np.ndarray, "48"]
-    shape: Float[np.ndarray, "10"]
-    translation_m: Float[np.ndarray, "3"]
-    forearm_bend: Float[np.ndarray, "3 3"]
-    skin: Skin
-    clothing: Clothing | None
-    lighting: Lighting
-    effects: CameraEffects
-    intrinsics: Intrinsics
-    background: Float[np.ndarray, "height width 3"] = field(repr=False)
+__all__ = ["Scene", "SceneRenderer", "SceneSettings"]
 
 
 class SceneRenderer:
@@ -114,15 +76,12 @@ class SceneRenderer:
         self.poses = PosePrior(self.surface)
         self.starting_view = facing_camera(self.surface.rest_joints_m)
         self._layer = HandLayer(model)
-        self._samples = samples
         self._skin_map = map_skin(self.surface)
         self._skins: dict[int, Skin] = {}
         self._clothes: dict[int, Clothing | None] = {}
-        self._occluders = Occluders(self.surface)
         self._backgrounds = BackgroundPool(seed) if backgrounds is None else backgrounds
-        self._faces = np.concatenate([self.surface.faces, cap_faces(self.surface.faces)]).astype(np.int32)
-        self._rasterizers: dict[tuple[int, int], Rasterizer] = {}
-        self._joint_depth_m = self._flesh_over_joints()
+        self._painter = ScenePainter(self.surface, self._layer, samples)
+        self._visible = JointVisibility(self.surface)
 
     def skin(self, number: int) -> Skin:
         """The skin of one of the series' people."""
@@ -144,7 +103,7 @@ class SceneRenderer:
         return grow_skin(self.surface, self._skin_map, rng, darkness)
 
     def frame(
-        self, index: int, width_px: int = 640, height_px: int = 480, settings: SceneSettings = SceneSettings()
+        self, index: int, width_px: int = 640, height_px: int = 480, settings: SceneSettings = FRAME_SETTINGS
     ) -> SyntheticSample:
         """A full camera picture with a hand somewhere in it.
 
@@ -155,7 +114,7 @@ class SceneRenderer:
             settings: what it shows.
         """
         rng = np.random.default_rng((self.seed, index))
-        scene = self._draw(rng, width_px, height_px, settings)
+        scene = self._accompany(self._draw(rng, width_px, height_px, settings), index, settings)
         background = self._backgrounds.draw(rng, height_px, width_px)
         effects = draw_effects(rng, width_px / 640.0)
         return self.render(replace(scene, background=background, effects=effects), index)
@@ -175,7 +134,7 @@ class SceneRenderer:
     def crop_scene(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> Scene:
         """The scene that :meth:`crop` renders."""
         rng = np.random.default_rng((self.seed, index))
-        scene = self._draw(rng, 640, 480, settings)
+        scene = self._accompany(self._draw(rng, 640, 480, settings), index, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         square = tracker_square(rng, project(hand.joints_m, scene.intrinsics))
         return replace(
@@ -208,6 +167,50 @@ class SceneRenderer:
             background=np.zeros((1, 1, 3), np.float32),
         )
 
+    def _accompany(self, scene: Scene, index: int, settings: SceneSettings) -> Scene:
+        """Adds what else is there, by dice of its own: the hand is the same with and without company."""
+        rng = np.random.default_rng((self.seed, 49979687, index))
+        held, front, second = rng.uniform(size=3) < [settings.held_share, settings.front_share, settings.second_share]
+        if not (held or front or second):
+            return scene
+        hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
+        joints = hand.joints_m.astype(np.float64)
+        props = []
+        if held:
+            props.append(hold_something(rng, joints, hand.joint_rotations[0] @ self.surface.palm_axes[:, 2]))
+        if front:
+            props.append(stand_in_front(rng, joints, scene.intrinsics))
+        return replace(scene, props=tuple(props), second=self._second(rng, scene, joints) if second else None)
+
+    def _second(self, rng: np.random.Generator, scene: Scene, joints_m: Float[np.ndarray, "21 3"]) -> Scene:
+        """Another hand: mostly the other one of the same person, doing something else."""
+        width, height = scene.intrinsics.width_px, scene.intrinsics.height_px
+        joints_px = project(joints_m, scene.intrinsics)
+        (x, y), farther = beside(rng, joints_px)
+        mirrored = bool(rng.uniform() < 0.7)
+        settings = SceneSettings(cover=(float(np.ptp(joints_px, axis=0).max()) / height,) * 2, off_center=0.0)
+        other = self._draw(rng, width, height, settings)
+        pixels_off = np.array([(width - 1 - x if mirrored else x) - scene.intrinsics.cx_px, y - scene.intrinsics.cy_px])
+        ray = np.append(pixels_off / scene.intrinsics.fx_px, 1.0)
+        depth = max(float(joints_m[:, 2].mean()) * farther, _NEAREST_SECOND_M)
+        middle = self._layer(other.pose_rad, other.shape).joints_m.mean(0)
+        lighting = scene.lighting
+        if mirrored:
+            lighting = replace(
+                lighting,
+                key_direction=(-lighting.key_direction[0], *lighting.key_direction[1:]),
+                fill_direction=(-lighting.fill_direction[0], *lighting.fill_direction[1:]),
+            )
+        same_person = rng.uniform() < 0.6
+        return replace(
+            other,
+            translation_m=ray * depth - middle,
+            skin=scene.skin if same_person else other.skin,
+            clothing=scene.clothing if same_person else other.clothing,
+            lighting=lighting,
+            mirrored=mirrored,
+        )
+
     def render(self, scene: Scene, index: int = 0) -> SyntheticSample:
         """The picture of a scene, with its labels.
 
@@ -228,123 +231,33 @@ class SceneRenderer:
             index: noted in the samples.
         """
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
-        points, light = self._lit_surface(scene, hand)
-        drawn = self._rasterize(points, light, scene.intrinsics)
+        drawn, hand_share = self._painter.paint(scene, hand)
+        joints_px = project(hand.joints_m, scene.intrinsics)
+        visible = self._visible(hand.joints_m, joints_px, drawn, len(self._painter.hand_faces))
+        if (scene.props or scene.second) and visible.sum() < _FEWEST_SEEN:
+            return self.render_before(backgrounds, replace(scene, props=(), second=None), index)
+        light = drawn.values[..., :3]
         gain = scene.effects.fixed_gain
         if gain is None:
-            gain = exposure_gain(drawn.values, drawn.coverage, scene.effects.brightness)
+            gain = exposure_gain(light, hand_share, scene.effects.brightness)
         # the background keeps the brightness it was drawn with, whatever the hand's exposure is
         behind = ((0.9 / max(gain, 0.3)) * (1.0 - drawn.coverage))[..., None]
-        joints_px = project(hand.joints_m, scene.intrinsics)
-        without_picture = SyntheticSample(
-            seed=self.seed,
-            index=index,
-            image_rgb=np.zeros((1, 1, 3), np.uint8),
-            intrinsics=scene.intrinsics,
-            side="right",
-            pose_rad=scene.pose_rad,
-            shape=scene.shape,
-            translation_m=scene.translation_m,
-            joints_m=hand.joints_m,
-            joints_px=joints_px,
-            vertices_m=hand.vertices_m,
-            mask=np.round(drawn.coverage * 255.0).astype(np.uint8),
-            joint_visible=self._visible(hand.joints_m, joints_px, drawn),
-        )
-        lights = [(background * behind + drawn.values).astype(np.float32) for background in backgrounds]
-        return [replace(without_picture, image_rgb=take_picture(light, gain, scene.effects)) for light in lights]
-
-    def _lit_surface(
-        self, scene: Scene, hand: HandGeometry
-    ) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]]:
-        """Fine vertices in camera axes and the light they send to the camera."""
-        surface = self.surface
-        root = hand.joints_m[0]
-        turn = hand.joint_rotations[0]
-        # the forearm is added in the rest frame, where the palm's axes are known
-        upright = (hand.vertices_m - root) @ turn + surface.rest_joints_m[0].astype(np.float32)
-        fine = surface.with_forearm(surface.subdivision.points(upright), scene.forearm_bend)
-        points = (fine - surface.rest_joints_m[0].astype(np.float32)) @ turn.T + root
-        albedo, gloss, thickness = scene.skin.albedo, scene.skin.gloss, scene.skin.displacement_m
-        if scene.clothing is not None:
-            cover = scene.clothing.cover
-            albedo = albedo + cover[:, None] * (scene.clothing.albedo - albedo)
-            gloss = gloss + cover * (scene.clothing.gloss - gloss)
-            thickness = thickness * (1.0 - cover) + scene.clothing.thickness_m
-            for bare, covered in scene.clothing.edges:
-                skin_ring, cloth_ring = surface.ring(bare), surface.ring(covered)
-                points[skin_ring] += np.float32(0.96) * (points[cloth_ring] - points[skin_ring])
-        points = points + vertex_normals(points, surface.faces) * thickness[:, None]
-        normals = vertex_normals(points, surface.faces)
-        coarse_normals = vertex_normals(hand.vertices_m, surface.model.faces)
-        reach = occlusion(
-            hand.vertices_m, coarse_normals, self._occluders.posed(hand), self._occluders.radius_m, scene.lighting
-        )
-        reach = self._over_forearm(np.clip(surface.subdivision.values(reach), 0.0, 1.0))
-        # glare on dark skin overexposes first: damp it as the eye would
-        lighting = replace(scene.lighting, gloss=scene.lighting.gloss * (1.0 - 0.55 * scene.skin.darkness))
-        return points, light_vertices(points, normals, albedo, gloss, reach, lighting)
-
-    def _over_forearm(self, reach: Float[np.ndarray, "H 2"]) -> Float[np.ndarray, "N 2"]:
-        """Continues light reach over the forearm's rings: the wrist's values, fading to none hidden."""
-        fade = np.minimum(np.arange(1, FOREARM_RINGS + 1) / 7.0, 1.0)[:, None, None]
-        rings = reach[self.surface.loop] * (1.0 - fade) + fade
-        return np.concatenate([reach, rings.reshape(-1, 2)]).astype(np.float32)
-
-    def _rasterize(
-        self, points_m: Float[np.ndarray, "N 3"], light: Float[np.ndarray, "N 3"], intrinsics: Intrinsics
-    ) -> RasterImage:
-        size = intrinsics.width_px, intrinsics.height_px
-        if size not in self._rasterizers:
-            self._rasterizers[size] = Rasterizer(*size, samples=self._samples)
-        rasterizer = self._rasterizers[size]
-        rasterizer.clear()
-        points_px = np.nan_to_num(project(points_m, intrinsics), nan=-1e9)
-        rasterizer.draw(points_px, points_m[:, 2], self._faces, light, cull_back_faces=True)
-        return rasterizer.image()
-
-    def _flesh_over_joints(self) -> Float[np.ndarray, "21"]:
-        """How much flesh may lie between a joint and the camera before something else must be in front of it."""
-        depth = np.full(21, 0.030)
-        common = mano_joint_to_common()
-        for digit in self.surface.digits:
-            first = int(common[digit.first_joint])
-            depth[first : first + 3] = 0.001 * (1.35 * digit.half_breadths_mm[:3] + 4.0)
-            depth[first + 3] = 0.001 * (0.6 * digit.half_breadths_mm[3] + 4.0)
-        depth[[1, 5, 9, 13, 17]] += 0.006  # knuckles and the thumb's base lie under the palm's pads
-        return depth
-
-    def _visible(
-        self, joints_m: Float[np.ndarray, "21 3"], joints_px: Float[np.ndarray, "21 2"], drawn: RasterImage
-    ) -> Bool[np.ndarray, "21"]:
-        height, width = drawn.depth.shape
-        place_px = np.nan_to_num(np.rint(joints_px), nan=-1.0)
-        inside = (place_px >= 0).all(1) & (place_px[:, 0] < width) & (place_px[:, 1] < height)
-        x, y = np.clip(place_px, 0, [width - 1, height - 1]).astype(int).T
-        surface_depth = drawn.depth[y, x]
-        covered = np.isfinite(surface_depth)
-        # a tip joint is on the skin and may miss the silhouette by a pixel: nothing is in front of it then
-        return inside & (~covered | (joints_m[:, 2] - surface_depth < self._joint_depth_m))
-
-
-def tracker_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:
-    """The square that a tracker would cut out, with a tracker's errors in place and size."""
-    box = crop_around(joints_px, 1.5)
-    return SquareCrop(
-        box.center_x_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
-        box.center_y_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
-        box.size_px * float(np.exp(np.clip(rng.normal() * 0.10, -0.25, 0.3))),
-    )
-
-
-def crop_intrinsics(full: Intrinsics, square: SquareCrop, size_px: int) -> Intrinsics:
-    """The camera whose picture is an upright, unflipped crop of another camera's picture."""
-    matrix = square.matrix(size_px)
-    return Intrinsics(
-        full.fx_px * matrix[0, 0],
-        full.fy_px * matrix[1, 1],
-        full.cx_px * matrix[0, 0] + matrix[0, 2],
-        full.cy_px * matrix[1, 1] + matrix[1, 2],
-        size_px,
-        size_px,
-    )
+        lights = [(background * behind + light).astype(np.float32) for background in backgrounds]
+        return [
+            SyntheticSample(
+                seed=self.seed,
+                index=index,
+                image_rgb=take_picture(light, gain, scene.effects),
+                intrinsics=scene.intrinsics,
+                side="right",
+                pose_rad=scene.pose_rad,
+                shape=scene.shape,
+                translation_m=scene.translation_m,
+                joints_m=hand.joints_m,
+                joints_px=joints_px,
+                vertices_m=hand.vertices_m,
+                mask=np.round(hand_share * 255.0).astype(np.uint8),
+                joint_visible=visible,
+            )
+            for light in lights
+        ]
