@@ -1,0 +1,245 @@
+"""The trained network as a path: each hand is cropped where its own joints were, and found again when it is lost.
+
+The crop of a frame comes from the network's joints in the frame before, so a followed hand needs no detector.
+MediaPipe is asked only while fewer hands are followed than wanted; frames in which it was have a ``detector`` among
+their timings.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from app.pipeline.hand_path import HandPath, PathFactory
+from app.pipeline.network_hand import NetworkHand, NetworkPoser
+from hand.crop import SquareCrop, crop_around
+from hand.mirror import Side, mirror_pixels
+from hand.model import HandModel
+from hand.types import Frame, HandObservation, HandState, PathResult
+from trainer.runtime import CropPrediction, NetworkRuntime, load_network
+
+PRESENCE_TO_START = 0.6
+"""Probability of a hand from which a found hand is followed."""
+
+PRESENCE_TO_KEEP = 0.35
+"""Probability of a hand below which a followed one is given up; the gap keeps it from flickering."""
+
+SEARCH_EVERY_FRAMES = 8
+"""While one of two wanted hands is followed, the other is searched this often: a search costs a detector's run."""
+
+STEADY_SHIFT = 0.04
+"""A crop stays where it is while the hand's box moves less than this share of its side..."""
+
+STEADY_SCALE = 1.08
+"""...and grows or shrinks less than this factor: the same picture then gives the same answer, without creeping."""
+
+SAME_HAND_DISTANCE = 0.35
+"""Hands whose joints lie closer than this on average, over the smaller hand's size, are one hand."""
+
+SIDE_MEMORY = 0.9
+"""Weight of the past in the belief in a hand's side."""
+
+
+class Finder(Protocol):
+    """Finds hands in a whole picture; ``ik_baseline.detector.HandDetector`` is one."""
+
+    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
+        """Hands of one picture, the surest first."""
+
+    def close(self) -> None:
+        """Frees the engine."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """One followed hand.
+
+    Attributes:
+        joints_px: where it was last.
+        rightness: belief in the side, -1 (left) to 1 (right).
+        crop: where it will be looked for, not flipped.
+        hand: what the network said of it last; None until it was asked.
+        fresh: found by the detector and not yet confirmed by the network.
+        memory: what the poser remembers of it.
+    """
+
+    joints_px: Float[np.ndarray, "21 2"]
+    rightness: float
+    crop: SquareCrop
+    hand: NetworkHand | None = None
+    fresh: bool = True
+    memory: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def side(self) -> Side:
+        return "right" if self.rightness >= 0.0 else "left"
+
+
+class NetworkPath:
+    """Follows up to two hands with the network. Belongs to the thread that made it."""
+
+    def __init__(
+        self,
+        runtime: NetworkRuntime,
+        model: HandModel,
+        finder: Finder,
+        *,
+        max_hands: int = 1,
+        still: bool = False,
+    ) -> None:
+        """Takes the parts; it closes the finder.
+
+        Args:
+            runtime: the network.
+            model: right-hand model of the user.
+            finder: finds hands that are not followed.
+            max_hands: 1 or 2.
+            still: pictures are unrelated; nothing is carried from one to the next.
+
+        Raises:
+            CheckpointError: the network was trained for a hand model that is not here.
+        """
+        self._runtime = runtime
+        self._poser = NetworkPoser(model, runtime.hand_model_digest)
+        self._finder = finder
+        self._max_hands = max_hands
+        self._still = still
+        self._tracks: list[_Track] = []
+        self._frames_since_search = 0
+
+    def process(self, frame: Frame) -> PathResult:
+        """Follows the hands into a frame, and searches those that are missing."""
+        started_s = time.perf_counter()
+        timings = {"network": 0.0}
+        if self._still:
+            self.reset()
+        self._predict_all(frame, timings)
+        if self._search_is_due():
+            self._search(frame, timings)
+            self._predict_all(frame, timings)
+        states, seen = self._describe(frame, timings)
+        timings["total"] = (time.perf_counter() - started_s) * 1e3
+        return PathResult(frame, "network", states, seen, timings, self._poser.note)
+
+    def reset(self) -> None:
+        """Forgets all followed hands."""
+        self._tracks = []
+        self._frames_since_search = 0
+
+    def close(self) -> None:
+        """Frees the finder."""
+        self.reset()
+        self._finder.close()
+
+    def _search_is_due(self) -> bool:
+        self._frames_since_search += 1
+        if len(self._tracks) >= self._max_hands:
+            return False
+        return not self._tracks or self._frames_since_search >= SEARCH_EVERY_FRAMES
+
+    def _search(self, frame: Frame, timings: dict[str, float]) -> None:
+        """Starts a track for every hand that is not followed yet, as far as there is room."""
+        started_s = time.perf_counter()
+        self._frames_since_search = 0
+        for observation in self._finder.detect(frame.image_rgb):
+            joints = observation.landmarks_px
+            known = any(_distance(joints, track.joints_px) < SAME_HAND_DISTANCE for track in self._tracks)
+            if not known and len(self._tracks) < self._max_hands:
+                rightness = observation.score if observation.side == "right" else -observation.score
+                self._tracks.append(_Track(joints, rightness, crop_around(joints, self._runtime.crop_expansion)))
+        timings["detector"] = (time.perf_counter() - started_s) * 1e3
+
+    def _predict_all(self, frame: Frame, timings: dict[str, float]) -> None:
+        """Asks the network about every track that has no answer for this frame, and drops what is no hand any more."""
+        started_s = time.perf_counter()
+        kept: list[_Track] = []
+        for track in self._tracks:
+            if track.hand is not None and track.hand.sequence == frame.sequence:
+                kept.append(track)
+                continue
+            crop = replace(track.crop, flipped=track.side == "left")
+            prediction = self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
+            if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
+                continue
+            self._follow(track, prediction, frame)
+            if all(_distance(track.joints_px, other.joints_px) >= SAME_HAND_DISTANCE for other in kept):
+                kept.append(track)
+        self._tracks = kept
+        timings["network"] += (time.perf_counter() - started_s) * 1e3
+
+    def _follow(self, track: _Track, prediction: CropPrediction, frame: Frame) -> None:
+        side = track.side
+        width_px = frame.image_rgb.shape[1]
+        joints = prediction.joints_px
+        track.joints_px = mirror_pixels(joints, width_px) if side == "left" else joints
+        track.hand = NetworkHand(frame.sequence, side, prediction, track.crop)
+        track.crop = steady_crop(track.crop, track.joints_px, self._runtime.crop_expansion)
+        track.fresh = False
+        says_right = (2.0 * prediction.right - 1.0) * (1.0 if side == "right" else -1.0)
+        track.rightness = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * says_right
+
+    def _describe(
+        self, frame: Frame, timings: dict[str, float]
+    ) -> tuple[tuple[HandState, ...], tuple[HandObservation, ...]]:
+        started_s = time.perf_counter()
+        states, seen = [], []
+        for track in self._tracks:
+            if track.hand is None:
+                continue
+            state = self._poser.pose(track.hand, track.joints_px, frame.intrinsics, track.memory)
+            states.append(state)
+            seen.append(track.hand.observation(track.joints_px, state))
+        timings["mesh"] = (time.perf_counter() - started_s) * 1e3
+        return tuple(states), tuple(seen)
+
+
+def steady_crop(before: SquareCrop, joints_px: Float[np.ndarray, "21 2"], expansion: float) -> SquareCrop:
+    """The crop for the next frame: the old one as long as the hand has hardly moved in it.
+
+    Args:
+        before: the crop the joints were found in.
+        joints_px: where they are.
+        expansion: side of the crop over the longer side of the joints' box.
+    """
+    wanted = crop_around(joints_px, expansion)
+    shift = max(abs(wanted.center_x_px - before.center_x_px), abs(wanted.center_y_px - before.center_y_px))
+    scale = max(wanted.size_px / before.size_px, before.size_px / wanted.size_px)
+    return before if shift < STEADY_SHIFT * before.size_px and scale < STEADY_SCALE else wanted
+
+
+def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> PathFactory:
+    """The network in a folder, with MediaPipe to find hands.
+
+    Args:
+        folder: with network.onnx and network.json.
+        model: right-hand model of the user.
+        max_hands: 1 or 2.
+        still: every frame is a picture of its own, without a past.
+    """
+    # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
+    return lambda: _make_path(lambda: _media_pipe(max_hands), folder, model, max_hands, still)
+
+
+def _make_path(
+    make_finder: Callable[[], Finder], folder: Path, model: HandModel, max_hands: int, still: bool
+) -> HandPath:
+    runtime = load_network(folder)
+    return NetworkPath(runtime, model, make_finder(), max_hands=max_hands, still=still)
+
+
+def _media_pipe(max_hands: int) -> Finder:
+    # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
+    from ik_baseline.detector import HandDetector
+
+    return HandDetector(max_hands, still=True)
+
+
+def _distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:
+    size = max(min(float(np.ptp(points, axis=0).max()) for points in (first_px, second_px)), 1e-6)
+    return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size

@@ -1,0 +1,236 @@
+"""The network as a path, on a network that knows the truth: followed, lost, found again, left, two, other models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from app.pipeline.network_path import NetworkPath, steady_crop
+from hand.camera import Intrinsics, project
+from hand.crop import SquareCrop, crop_around
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from hand.layer import HandLayer
+from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
+from hand.model import HandModel
+from hand.rotations import matrix_from_axis_angle
+from hand.types import Frame, HandObservation, PathResult
+from trainer.runtime import CropPrediction
+
+CAMERA = Intrinsics(620.0, 620.0, 310.0, 245.0, 640, 480)
+MODEL = load_embedded_model()
+
+
+@dataclass
+class TrueHand:
+    """A hand in the scene, described as the right hand of its own (mirrored, if left) picture."""
+
+    wrist_m: tuple[float, float, float]
+    side: Side = "right"
+    seed: int = 0
+    presence: float = 0.95
+    right: float = 0.98
+    pose: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pose = np.random.default_rng(self.seed).normal(0.0, 0.15, 48)
+        self.pose[:3] += (1.2, 1.2, 1.2)
+
+    @property
+    def upright_joints_m(self) -> np.ndarray:
+        layer = HandLayer(MODEL, np.float64)
+        wrist = mirror_points(np.array(self.wrist_m)) if self.side == "left" else np.array(self.wrist_m)
+        return layer(self.pose, np.zeros(10), wrist - layer.shaped(np.zeros(10)).joints_m[0]).joints_m
+
+    @property
+    def joints_m(self) -> np.ndarray:
+        """In the camera of the picture."""
+        return mirror_points(self.upright_joints_m) if self.side == "left" else self.upright_joints_m
+
+    @property
+    def joints_px(self) -> np.ndarray:
+        return project(self.joints_m, CAMERA)
+
+
+class Scene:
+    """Runtime and finder at once, over the same true hands."""
+
+    crop_expansion = 1.6
+
+    def __init__(self, *hands: TrueHand, digest: str = MODEL.digest) -> None:
+        self.hands = list(hands)
+        self.hand_model_digest = digest
+        self.visible_to_detector = True
+        self.searches = self.predictions = self.closed = 0
+
+    def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+        self.predictions += 1
+        center = np.array([crop.center_x_px, crop.center_y_px])
+        hand = min(self.hands, key=lambda hand: float(np.abs(hand.joints_px.mean(0) - center).max()))
+        shown_as: Side = "left" if crop.flipped else "right"
+        near = np.abs(hand.joints_px.mean(0) - center).max() < 0.35 * crop.size_px
+        pixels = mirror_pixels(hand.joints_px, 640) if shown_as == "left" else hand.joints_px
+        rotations = matrix_from_axis_angle(hand.pose.reshape(16, 3))
+        # a depth that is off, as a scale guessed from one crop is
+        root = hand.upright_joints_m[0] * 1.15
+        presence = hand.presence if near else 0.02
+        right = hand.right if shown_as == hand.side else 1.0 - hand.right
+        return CropPrediction(rotations, np.zeros(10), root, pixels, np.full(21, 2.0), presence, right, 0.8)
+
+    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+        self.searches += 1
+        if not self.visible_to_detector:
+            return ()
+        return tuple(
+            # landmarks of a detector that is some pixels off
+            HandObservation(hand.side, 0.9, hand.joints_px + 4.0, hand.joints_m, crop_around(hand.joints_px, 1.5))
+            for hand in self.hands
+        )
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def path_over(scene: Scene, model: HandModel = MODEL, **options: int) -> NetworkPath:
+    return NetworkPath(scene, model, scene, **options)  # type: ignore[arg-type]
+
+
+def frame(sequence: int) -> Frame:
+    return Frame(sequence, sequence, np.zeros((480, 640, 3), np.uint8), CAMERA, "test")
+
+
+def worst_mm(result: PathResult, hand: TrueHand) -> float:
+    (state,) = (state for state in result.states if state.side == hand.side)
+    return float(np.linalg.norm(state.joints_m - hand.joints_m, axis=1).max() * 1e3)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_followed_hand_needs_no_detector(side: Side) -> None:
+    scene = Scene(TrueHand((-0.12, 0.06, 0.5), side))
+    path = path_over(scene)
+    for sequence in range(12):
+        scene.visible_to_detector = sequence == 0
+        scene.hands[0].wrist_m = (-0.12 + 0.02 * sequence, 0.06, 0.5 + 0.01 * sequence)
+        result = path.process(frame(sequence))
+        assert worst_mm(result, scene.hands[0]) < 1.0
+        assert ("detector" in result.timings_ms) == (sequence == 0)
+        (state,) = result.states
+        assert state.provider == "network"
+        assert state.reprojection_px < 0.5
+        np.testing.assert_allclose(result.observations[0].landmarks_px, scene.hands[0].joints_px, atol=1e-6)
+    assert scene.searches == 1
+    assert result.message == ""
+    path.close()
+    assert scene.closed == 1
+
+
+def test_mesh_and_parameters_say_the_same_hand() -> None:
+    scene = Scene(TrueHand((0.05, 0.05, 0.45), "left"))
+    (state,) = path_over(scene).process(frame(0)).states
+    layer = HandLayer(load_embedded_model("left"), np.float64)
+    posed = layer(state.pose_rad, state.shape, state.camera_translation_m)
+    np.testing.assert_allclose(posed.vertices_m, state.vertices_m, atol=1e-5)
+    np.testing.assert_allclose(posed.joints_m, state.joints_m, atol=1e-5)
+    np.testing.assert_allclose(state.pose_rad, mirror_pose(scene.hands[0].pose), atol=1e-5)
+
+
+def test_a_hand_is_kept_longer_than_it_would_be_started() -> None:
+    scene = Scene(TrueHand((-0.1, 0.05, 0.5), presence=0.5))
+    path = path_over(scene)
+    assert path.process(frame(0)).states == ()
+    scene.hands[0].presence = 0.9
+    assert len(path.process(frame(1)).states) == 1
+    scene.hands[0].presence = 0.5
+    assert len(path.process(frame(2)).states) == 1
+    scene.hands[0].presence = 0.2
+    assert path.process(frame(3)).states == ()
+
+
+def test_a_lost_hand_is_found_again_in_the_same_frame() -> None:
+    scene = Scene(TrueHand((-0.15, 0.05, 0.5)))
+    path = path_over(scene)
+    path.process(frame(0))
+    scene.hands[0].wrist_m = (0.15, -0.02, 0.5)  # a jump out of the crop
+    result = path.process(frame(1))
+    assert worst_mm(result, scene.hands[0]) < 1.0
+    assert "detector" in result.timings_ms
+
+
+def test_two_hands_are_followed_with_their_sides_and_searched_now_and_then() -> None:
+    right, left = TrueHand((-0.15, 0.05, 0.55)), TrueHand((0.15, 0.05, 0.5), "left", seed=3)
+    scene = Scene(right)
+    path = path_over(scene, max_hands=2)
+    for sequence in range(20):
+        result = path.process(frame(sequence))
+    assert len(result.states) == 1
+    assert 2 <= scene.searches <= 4
+    scene.hands.append(left)
+    for sequence in range(20, 30):
+        result = path.process(frame(sequence))
+    assert [state.side for state in result.states] == ["right", "left"]
+    assert max(worst_mm(result, hand) for hand in scene.hands) < 1.0
+
+
+def test_two_tracks_never_share_one_hand() -> None:
+    first, second = TrueHand((-0.12, 0.05, 0.5)), TrueHand((0.12, 0.05, 0.5), seed=3)
+    scene = Scene(first, second)
+    path = path_over(scene, max_hands=2)
+    assert len(path.process(frame(0)).states) == 2
+    # one hand leaves, and what is left of its crop shows the other
+    scene.hands = [first]
+    first.wrist_m = (0.0, 0.05, 0.5)
+    for sequence in range(1, 4):
+        result = path.process(frame(sequence))
+        assert len(result.states) <= 1
+
+
+def test_a_wrong_side_is_noticed_after_a_while_and_not_at_once() -> None:
+    scene = Scene(TrueHand((0.0, 0.05, 0.5)))
+    path = path_over(scene)
+    path.process(frame(0))
+    scene.hands[0].right = 0.02
+    sides = [path.process(frame(sequence)).states[0].side for sequence in range(1, 20)]
+    assert sides[:3] == ["right"] * 3
+    assert sides[-1] == "left"
+
+
+def test_still_pictures_have_no_past() -> None:
+    scene = Scene(TrueHand((0.0, 0.05, 0.5)))
+    path = path_over(scene, still=True)
+    path.process(frame(0))
+    scene.visible_to_detector = False
+    assert path.process(frame(1)).states == ()
+
+
+def test_another_hand_model_is_refitted_and_said() -> None:
+    larger = replace(
+        MODEL, name="my own hand", v_template_m=(MODEL.v_template_m * 1.03).astype(MODEL.v_template_m.dtype)
+    )
+    scene = Scene(TrueHand((-0.1, 0.05, 0.5), "left"))
+    result = path_over(scene, larger).process(frame(0))
+    assert "refitted to my own hand" in result.message
+    (state,) = result.states
+    # the same hand in the picture and nearly the same in space, on the vertices of the other model
+    assert state.reprojection_px < 3.0
+    shape_mm = np.linalg.norm(
+        (state.joints_m - state.joints_m[0]) / 1.03 - (scene.hands[0].joints_m - scene.hands[0].joints_m[0]), axis=1
+    )
+    assert shape_mm.mean() * 1e3 < 6.0
+    posed = HandLayer(larger.mirrored())(state.pose_rad, state.shape, state.camera_translation_m)
+    np.testing.assert_allclose(posed.vertices_m, state.vertices_m, atol=1e-5)
+
+
+def test_a_network_for_an_unknown_hand_model_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="trained for a hand model that is not here"):
+        path_over(Scene(digest="nobody's"))
+
+
+def test_a_crop_stays_while_the_hand_hardly_moves() -> None:
+    joints = TrueHand((0.0, 0.05, 0.5)).joints_px
+    crop = crop_around(joints, 1.6)
+    assert steady_crop(crop, joints + 2.0, 1.6) is crop
+    moved = steady_crop(crop, joints + 40.0, 1.6)
+    assert moved.center_x_px == pytest.approx(crop.center_x_px + 40.0)
+    assert steady_crop(crop, joints * 1.3, 1.6) is not crop
