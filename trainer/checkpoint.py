@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hand.atomic_file import write_atomically, write_json_atomically
 from hand.errors import CheckpointError
 
 
@@ -30,21 +28,6 @@ class Progress:
     step: int = 0
     best_score: float = float("inf")
     evaluations_without_progress: int = 0
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Writes a file so that under its name there is always either the old or the new one, whole.
-
-    Args:
-        path: final name.
-        write: writes the content to the path it is given.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    write(temporary)
-    with temporary.open("rb") as written:
-        os.fsync(written.fileno())
-    temporary.replace(path)
 
 
 def save_weights(path: Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -78,8 +61,8 @@ def save_training_state(folder: Path, progress: Progress, state: dict[str, Any])
         state: state dicts of network, averaged network, optimiser and random generators.
     """
     write_atomically(folder / "last.pt", lambda target: torch.save({"progress": asdict(progress), **state}, target))
-    summary = json.dumps(asdict(progress) | {"best_score": min(progress.best_score, 1e9)})
-    write_atomically(folder / "progress.json", lambda target: _write_text(target, summary))
+    finite = asdict(progress) | {"best_score": min(progress.best_score, 1e9)}
+    write_json_atomically(folder / "progress.json", finite)
 
 
 def load_training_state(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
@@ -98,7 +81,3 @@ def load_training_state(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
         raise CheckpointError(
             f"The training state {path} cannot be read ({problem}); move it away to start the run again."
         ) from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
