@@ -19,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of ``main_v2.py``; :func:`parse` uses it."""
     parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
     _add_source_options(parser)
+    _add_method_options(parser)
     _add_hand_options(parser)
     _add_own_hand_options(parser)
     _add_window_options(parser)
@@ -57,6 +58,19 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
     group.add_argument("--fps", type=_positive, metavar="N", help="rate to ask of a camera, or to play a file at")
     group.add_argument("--loop", action="store_true", help="start a file again at its end")
+
+
+def _add_method_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("method")
+    group.add_argument(
+        "--method",
+        choices=("ik", "network", "both"),
+        default="ik",
+        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, or both (default: ik)",
+    )
+    group.add_argument(
+        "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
+    )
 
 
 def _add_hand_options(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +130,8 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input", type=Path, required=True, metavar="FILE_OR_DIR", help="a picture or a folder of them"
     )
-    parser.add_argument("--method", choices=("ik", "network", "both"), default="ik", help="which path (default: ik)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    _add_method_options(parser)
     _add_hand_options(parser)
 
 

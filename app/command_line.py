@@ -10,13 +10,14 @@ from pathlib import Path
 from app.arguments import parse
 from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
-from app.pipeline.hand_path import PathFactory, ik_path_factory
+from app.methods import chosen_paths
+from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
 from app.pipeline.own_hand import OwnHandWish
-from app.predict import NO_CHECKPOINT_SENTENCE, PredictionRun, predict
+from app.predict import PredictionRun, predict
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
 from hand.embedded import load_embedded_model
-from hand.errors import CheckpointError, HandliveError, SourceError
+from hand.errors import HandliveError, SourceError
 from hand.mano_files import load_hand_model
 from hand.model import HandModel
 from hand.types import Provider
@@ -71,15 +72,18 @@ def _lens(options: argparse.Namespace) -> Lens:
 
 
 def _paths(options: argparse.Namespace, model: HandModel, *, still: bool = False) -> dict[Provider, PathFactory]:
-    own_hand = None if still else OwnHandWish(options.calibrate, options.calibration)
-    return {"ik": ik_path_factory(model, options.hands, still=still, own_hand=own_hand)}
+    return chosen_paths(
+        options.method,
+        options.network,
+        model,
+        options.hands,
+        still=still,
+        own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
+        complain=lambda sentence: print(sentence, file=sys.stderr),
+    )
 
 
 def _predict(options: argparse.Namespace) -> int:
-    if options.method == "network":
-        raise CheckpointError(NO_CHECKPOINT_SENTENCE)
-    if options.method == "both":
-        print("No trained network is installed, so --method both runs ik alone.", file=sys.stderr)
     lens, model = _lens(options), load_model(options.hand_model)
     paths = _paths(options, model, still=True)
     content = predict(PredictionRun(options.input, options.output, paths, model, lens))
@@ -131,6 +135,7 @@ def _window(options: argparse.Namespace) -> int:
             chosen=chosen,
             wishes=wishes,
             paths=_paths(options, model),
+            provider="network" if options.method == "network" else "ik",
             model=model,
             lens=lens,
             mirror=options.mirror,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from app.methods import NO_CHECKPOINT_SENTENCE
 from app.pipeline.hand_path import HandPath, PathFactory
 from app.pipeline.lens import Lens
 from app.sources.pictures import list_pictures, read_picture
@@ -21,10 +22,6 @@ from hand.model import HandModel
 from hand.types import Frame, HandState, Provider
 
 PREDICTION_SCHEMA = 1
-
-NO_CHECKPOINT_SENTENCE = (
-    "No checkpoint of a trained network is installed, so --method network has nothing to run; use --method ik."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class PredictionRun:
         paths: what finds hands, each in still mode.
         model: the hand model the paths use.
         lens: the user's word on intrinsics.
-        complain: gets a sentence for every picture that cannot be read.
+        complain: gets a sentence for every picture that cannot be read, and what a path has to say about its hands.
     """
 
     input: Path
@@ -67,11 +64,14 @@ def predict(run: PredictionRun) -> dict[str, Any]:
         raise CheckpointError(NO_CHECKPOINT_SENTENCE)
     files = _input_files(run.input)
     paths = {provider: factory() for provider, factory in run.paths.items()}
+    words: dict[str, None] = {}
     try:
-        images = [_predict_file(run, file, sequence, paths) for sequence, file in enumerate(files)]
+        images = [_predict_file(run, file, sequence, paths, words) for sequence, file in enumerate(files)]
     finally:
         for path in paths.values():
             path.close()
+    for word in words:
+        run.complain(word)
     unreadable = [image["error"] for image in images if "error" in image]
     if len(unreadable) == len(images):
         raise SourceError(f"No picture could be read at {run.input}; nothing was written.")
@@ -91,7 +91,9 @@ def _input_files(given: Path) -> list[Path]:
     return [given]
 
 
-def _predict_file(run: PredictionRun, file: Path, sequence: int, paths: Mapping[Provider, HandPath]) -> dict[str, Any]:
+def _predict_file(
+    run: PredictionRun, file: Path, sequence: int, paths: Mapping[Provider, HandPath], words: dict[str, None]
+) -> dict[str, Any]:
     try:
         image = read_picture(file)
     except SourceError as error:
@@ -104,6 +106,8 @@ def _predict_file(run: PredictionRun, file: Path, sequence: int, paths: Mapping[
         started_s = time.perf_counter()
         result = path.process(frame)
         milliseconds = (time.perf_counter() - started_s) * 1e3
+        if result.message:
+            words[result.message] = None
         hands += [_hand_content(state, frame, milliseconds) for state in result.states]
     return {"file": file.name, "width": width, "height": height, "hands": hands}
 

@@ -29,9 +29,6 @@ from hand.camera import Intrinsics
 from hand.errors import SourceError
 from hand.types import Provider
 
-PROVIDER: Provider = "ik"
-"""The path this window shows."""
-
 _NUMBERS_EVERY_MS = 400
 _NO_HAND_AFTER_NS = 700_000_000
 _PICTURE_SHARE = 62
@@ -53,6 +50,7 @@ class MainWindow(QMainWindow):
         """Builds the window and starts the pipeline."""
         super().__init__()
         self._options = options
+        self._provider: Provider = options.provider
         self._chosen = options.chosen
         self._theme = theme_named(options.theme)
         self._follows_system = options.theme == "system"
@@ -65,20 +63,20 @@ class MainWindow(QMainWindow):
         self._intrinsics: Intrinsics | None = None
         self.bar = TopBar()
         self.picture = PictureView()
-        self.mesh: MeshView = make_mesh_view(options.renderer, PATH_NAMES[PROVIDER])
+        self.mesh: MeshView = make_mesh_view(options.renderer, PATH_NAMES[options.provider])
         self.status = StatusStrip()
         self._lay_out()
         self._preparer: DisplayPreparer[Any] = DisplayPreparer(HandMeshBuilder(options.model), self.mesh.prepare)
         self._bell = _NewsBell(self)
         self.pipeline: LivePipeline[Display[Any]] = LivePipeline(
-            {PROVIDER: options.paths[PROVIDER]},
+            {self._provider: options.paths[self._provider]},
             self._preparer,
             self._bell.rang.emit,
             lens=options.lens,
             retry_s=options.retry_s,
         )
         remedies = Remedies(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
-        self._narrator = Narrator(self.picture, PROVIDER, remedies)
+        self._narrator = Narrator(self.picture, self._provider, remedies)
         self._numbers = QTimer(self)
         self._connect()
         self.set_theme(self._theme)
@@ -103,7 +101,7 @@ class MainWindow(QMainWindow):
         self.bar.mirror.setChecked(mirror)
         self.pipeline.mirror = mirror
         self._statistics.reset()
-        self._drops_before = self.pipeline.drops(PROVIDER)
+        self._drops_before = self.pipeline.drops(self._provider)
         self._update, self._intrinsics = None, None
         self.picture.clear()
         self.mesh.clear()
@@ -141,13 +139,13 @@ class MainWindow(QMainWindow):
 
     def _pull(self) -> None:
         self.pipeline.begin_pull()
-        source, path = self.pipeline.source_state, self.pipeline.path_state(PROVIDER)
-        update = self.pipeline.take_update(PROVIDER)
+        source, path = self.pipeline.source_state, self.pipeline.path_state(self._provider)
+        update = self.pipeline.take_update(self._provider)
         # while another source opens, what still comes belongs to the one before
         if update is not None and source.phase is not SourcePhase.OPENING:
             if not self._path_delivers:
                 self._path_delivers = True
-                self._drops_before = self.pipeline.drops(PROVIDER)  # while the engine was loading
+                self._drops_before = self.pipeline.drops(self._provider)  # while the engine was loading
             self._show_update(update)
         if path.phase is PathPhase.FAILED:
             self._path_delivers = False
@@ -200,7 +198,7 @@ class MainWindow(QMainWindow):
         state = self.pipeline.source_state
         self.status.show_source(state.name, state.facts, self._intrinsics)
         self.status.show_numbers(
-            self._statistics.summary(time.monotonic_ns()), self.pipeline.drops(PROVIDER) - self._drops_before
+            self._statistics.summary(time.monotonic_ns()), self.pipeline.drops(self._provider) - self._drops_before
         )
         self.status.renderer.set_value(self.mesh.renderer_name)
         self.status.renderer.setToolTip(self.mesh.renderer_details)

@@ -24,6 +24,7 @@ class WindowOptions:
         chosen: the first source.
         model: the hand model the paths use.
         paths: what finds hands.
+        provider: the path that is shown.
         wishes: how further sources are opened.
         lens: the user's word on intrinsics.
         mirror: mirror pictures; None mirrors cameras alone.
@@ -38,6 +39,7 @@ class WindowOptions:
     chosen: ChosenSource
     model: HandModel
     paths: dict[Provider, PathFactory]
+    provider: Provider = "ik"
     wishes: SourceWishes = field(default_factory=SourceWishes)
     lens: Lens = field(default_factory=Lens)
     mirror: bool | None = None

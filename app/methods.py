@@ -1,0 +1,65 @@
+"""Which paths a run has: what ``--method`` and ``--network`` mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from app.pipeline.hand_path import PathFactory, ik_path_factory
+from app.pipeline.network_path import network_path_factory
+from app.pipeline.own_hand import OwnHandWish
+from assets import ASSETS_DIR
+from hand.errors import CheckpointError
+from hand.model import HandModel
+from hand.types import Provider
+from trainer.runtime import METADATA_FILE, read_metadata
+
+Method = Literal["ik", "network", "both"]
+
+SHIPPED_NETWORK_DIR = ASSETS_DIR / "network"
+
+NO_CHECKPOINT_SENTENCE = (
+    "No checkpoint of a trained network is installed, so --method network has nothing to run; use --method ik."
+)
+NO_SECOND_METHOD_SENTENCE = "No trained network is installed, so --method both runs ik alone."
+
+
+def chosen_paths(
+    method: Method,
+    network_dir: Path | None,
+    model: HandModel,
+    max_hands: int,
+    *,
+    still: bool = False,
+    own_hand: OwnHandWish | None = None,
+    complain: Callable[[str], None],
+) -> dict[Provider, PathFactory]:
+    """The paths of a run, the first one first to be shown.
+
+    Args:
+        method: the user's choice.
+        network_dir: folder of the network, None for the one that comes along.
+        model: right-hand model of the user.
+        max_hands: 1 or 2.
+        still: every frame is a picture of its own, without a past.
+        own_hand: what the IK path does about the user's own hand shape.
+        complain: gets a sentence when "both" is only one.
+
+    Raises:
+        CheckpointError: the network is wanted and cannot be used.
+    """
+    paths: dict[Provider, PathFactory] = {}
+    if method in ("ik", "both"):
+        paths["ik"] = ik_path_factory(model, max_hands, still=still, own_hand=own_hand)
+    if method == "ik":
+        return paths
+    folder = network_dir or SHIPPED_NETWORK_DIR
+    if network_dir is None and not (folder / METADATA_FILE).is_file():
+        if method == "network":
+            raise CheckpointError(NO_CHECKPOINT_SENTENCE)
+        complain(NO_SECOND_METHOD_SENTENCE)
+        return paths
+    read_metadata(folder)  # refused at once, not when the engine starts
+    paths["network"] = network_path_factory(folder, model, max_hands, still=still)
+    return paths

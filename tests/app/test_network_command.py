@@ -1,0 +1,106 @@
+"""The network from the command line: chosen, refused, and run in a process that never loads torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.arguments import parse
+from app.command_line import run
+from app.methods import chosen_paths
+from app.sources.demo import DEMO_CLIP
+from hand.camera import Intrinsics, project
+from hand.embedded import load_embedded_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def network_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learned nothing but to say that there is a hand."""
+    torch = pytest.importorskip("torch")
+    from trainer.export import ExportFacts, export_network
+    from trainer.fit import build_network
+    from trainer.networks.hand_network import NetworkConfig
+
+    model = load_embedded_model()
+    network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
+    torch.nn.init.zeros_(network.crop_logits.weight)
+    with torch.no_grad():
+        network.crop_logits.bias[:] = torch.tensor([3.0, 3.0])
+    folder = tmp_path_factory.mktemp("network")
+    facts = ExportFacts("test", model.name, model.digest, 1.6, {"offset": 0.0, "slope": 1.0}, {})
+    export_network(network, facts, folder)
+    return folder
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """The first frame of the demo clip."""
+    clip = cv2.VideoCapture(str(DEMO_CLIP))
+    ok, image = clip.read()
+    clip.release()
+    assert ok
+    path = tmp_path / "hand.png"
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def test_both_methods_predict_without_torch(network_dir: Path, picture: Path, tmp_path: Path) -> None:
+    output = tmp_path / "pred.json"
+    code = (
+        "import sys\nfrom app.environment import prepare_process\nprepare_process()\n"
+        "from app.command_line import run\ncode = run(sys.argv[1:])\n"
+        "assert not {'torch', 'onnx', 'PyQt6'} & set(sys.modules)\nsys.exit(code)\n"
+    )
+    arguments = ["predict", "--input", str(picture), "--method", "both", "--network", str(network_dir)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--output", str(output)],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (image,) = json.loads(output.read_text())["images"]
+    by_method = {hand["method"]: hand for hand in image["hands"]}
+    assert set(by_method) == {"ik", "network"}
+    camera = Intrinsics.from_fov(image["width"], image["height"])
+    middle = {method: project(np.array(hand["joints_m"]), camera).mean(0) for method, hand in by_method.items()}
+    # an untrained network knows no pose, but it looks where the hand is
+    size = np.ptp(np.array(by_method["ik"]["joints_px"]), axis=0).max()
+    assert np.linalg.norm(middle["ik"] - middle["network"]) < 0.8 * size
+    assert by_method["ik"]["side"] == by_method["network"]["side"]
+
+
+def test_a_network_folder_that_is_none_is_refused(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "pred.json"
+    for start in (["predict", "--input", str(picture), "--output", str(output)], ["--headless", "--source", "demo"]):
+        assert run([*start, "--method", "network", "--network", str(tmp_path)]) == 2
+        assert "There is no trained network at" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model, said = load_embedded_model(), []  # type: ignore[var-annotated]
+    for method, wanted in (("ik", ["ik"]), ("network", ["network"]), ("both", ["ik", "network"])):
+        paths = chosen_paths(method, network_dir, model, 1, complain=said.append)  # type: ignore[arg-type]
+        assert list(paths) == wanted
+    assert said == []
+    monkeypatch.setattr("app.methods.SHIPPED_NETWORK_DIR", tmp_path)
+    assert list(chosen_paths("both", None, model, 1, complain=said.append)) == ["ik"]
+    assert said == ["No trained network is installed, so --method both runs ik alone."]
+
+
+def test_the_default_is_the_ik_path() -> None:
+    assert (parse([]).method, parse([]).network) == ("ik", None)
+    assert parse(["--method", "network"]).method == "network"
