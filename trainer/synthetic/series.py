@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -44,6 +44,7 @@ class Series:
     split: Split = "training"
 
 
+@runtime_checkable
 class SeriesLayout(Protocol):
     """One way to lay a series out on disk; it travels to the processes that draw."""
 
