@@ -71,7 +71,8 @@ def synthesize(layout: SeriesLayout, jobs: int) -> None:
         if lines.count > series.count:
             raise DataError(f"{series.out} holds {lines.count} samples, more than {series.count}; ask for more.")
         missing = range(lines.count, series.count)
-        with tqdm(total=series.count, initial=lines.count, unit=" samples", mininterval=0.5) as progress:
+        tqdm.monitor_interval = 0  # its thread outlives the bar, and is for bars that skip updates, as ours never does
+        with tqdm(total=series.count, initial=lines.count, unit=" samples", mininterval=0.5, miniters=1) as progress:
             for line in _drawn(layout, missing, jobs):
                 lines.append(line)
                 progress.update()
