@@ -16,6 +16,7 @@ from hand.errors import HandliveError
 COMMANDS: Final = {
     "fit": ("trainer.fit", "train a network by a recipe, or go on with a stopped run"),
     "synthesize": ("trainer.synthesize", "render hands with perfect labels, as a recording or in FreiHAND's layout"),
+    "evaluate": ("trainer.evaluate", "measure a network on unseen renderings and photographs, and write a report"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),
     "backgrounds": ("trainer.cut_backgrounds", "cut the hand-free parts out of labelled photographs"),
     "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from hand.metrics import mpjpe_mm, pa_error_mm, pose_spread_rad
+from hand.metrics import aligned, distances, mpjpe_mm, pa_error_mm, pose_spread_rad
 from hand.rotations import axis_angle_from_matrix
 from hand.torch_layer import TorchHandLayer
 from trainer.labelled_crop import LabelledCrop, collate
@@ -107,6 +107,22 @@ def errors_2d(predictions: Predictions) -> Float[np.ndarray, " N"]:
     """Mean 2D error of each crop over the longer side of the hand's own box."""
     gaps = np.linalg.norm(predictions.joints_crop - predictions.true_joints_crop, axis=-1)
     return gaps.mean(1) / _extents(predictions)
+
+
+def errors_pa_mm(predictions: Predictions) -> Float[np.ndarray, "N 21"]:
+    """Error of every joint after similarity alignment."""
+    return distances(aligned(predictions.joints_m, predictions.true_joints_m), predictions.true_joints_m) * 1000.0
+
+
+def joint_figures(predictions: Predictions) -> dict[str, list[float]]:
+    """Errors by joint, in the common order: after alignment, from the wrist, and in 2D over the hand's box."""
+    gaps = np.linalg.norm(predictions.joints_crop - predictions.true_joints_crop, axis=-1)
+    values = {
+        "pa_mm": errors_pa_mm(predictions).mean(0),
+        "from_wrist_mm": distances(predictions.joints_m, predictions.true_joints_m).mean(0) * 1000.0,
+        "epe_2d_median": np.median(gaps / _extents(predictions)[:, None], axis=0),
+    }
+    return {name: [round(float(value), 5) for value in row] for name, row in values.items()}
 
 
 def _extents(predictions: Predictions) -> Float[np.ndarray, " N"]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from hand.errors import HandliveError
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
-from trainer.labelled_crop import LabelledCrop
+from trainer.labelled_crop import LabelledCrop, without_hand
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops
+from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.camera_effects import draw_effects, take_picture
 
 REPORT_SEED = 900_002
 """Rendered crops of reports; neither a recipe's nor the evaluation's during training."""
@@ -56,6 +60,14 @@ def photograph_crops(
         except HandliveError as problem:
             complain(str(problem))
     return crops
+
+
+def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
+    """Pictures of rooms and clutter without a hand."""
+    rng = np.random.default_rng(REPORT_SEED)
+    pool = BackgroundPool(REPORT_SEED)
+    pictures = (pool.draw(rng, input_px, input_px) for _ in range(count))
+    return [without_hand(take_picture(picture, 1.0, draw_effects(rng, 0.6))) for picture in pictures]
 
 
 def held_out_sets(

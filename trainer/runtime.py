@@ -79,6 +79,15 @@ class NetworkRuntime:
         self._curve: Mapping[str, float] = metadata["confidence"]
         self._session = session
 
+    def outputs(self, images: Float[np.ndarray, "B 3 S S"]) -> dict[str, np.ndarray]:
+        """What the network says about a batch of crops, in their own crop cameras, by :data:`OUTPUT_NAMES`.
+
+        Args:
+            images: RGB, 0 to 255, hands shown as right hands.
+        """
+        values = self._session.run(OUTPUT_NAMES, {INPUT_NAME: images})
+        return dict(zip(OUTPUT_NAMES, values, strict=True))
+
     def predict(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
     ) -> CropPrediction:
@@ -93,8 +102,7 @@ class NetworkRuntime:
         if crop.flipped:
             upright, intrinsics = mirrored_crop(crop, image_rgb.shape[1]), intrinsics.mirrored()
         tensor = crop_picture(image_rgb, crop, self.input_px).transpose(2, 0, 1)[None].astype(np.float32)
-        values = self._session.run(OUTPUT_NAMES, {INPUT_NAME: tensor})
-        named = {name: value[0].astype(np.float64) for name, value in zip(OUTPUT_NAMES, values, strict=True)}
+        named = {name: value[0].astype(np.float64) for name, value in self.outputs(tensor).items()}
         camera = crop_camera(upright, intrinsics)
         rotations = named["rotations"]
         rotations[0] = camera.rotation.T @ rotations[0]

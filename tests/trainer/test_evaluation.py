@@ -1,0 +1,135 @@
+"""Measuring a network: known answers for the figures, and mistakes that they have to show."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from crops import stick_hand
+from torch import nn
+
+from hand.embedded import load_embedded_model
+from hand.torch_layer import TorchHandLayer
+from trainer.batch import HandBatch
+from trainer.evaluate import OnnxNetwork, main, measure
+from trainer.evaluation import Predictions, errors_2d, figures, joint_figures, predict_crops
+from trainer.export import ExportFacts, export_network
+from trainer.fit import build_network
+from trainer.held_out import empty_crops
+from trainer.labelled_crop import LabelledCrop, collate
+from trainer.networks.hand_network import NetworkConfig
+from trainer.networks.output import NetworkOutput
+from trainer.runtime import load_network
+
+CROPS = [stick_hand(index) for index in range(12)]
+
+
+class Answering(nn.Module):
+    """Gives the labels themselves, changed as a test wants."""
+
+    def __init__(self, crops: list[LabelledCrop], batch: int = 64) -> None:
+        super().__init__()
+        self.batches = iter([collate(crops[start : start + batch]) for start in range(0, len(crops), batch)])
+
+    def forward(self, image: torch.Tensor) -> NetworkOutput:
+        labels: HandBatch = next(self.batches)
+        count = len(image)
+        camera = torch.ones(count, 3)
+        sigma = torch.full((count, 21), -3.0)
+        logits = torch.full((count,), 3.0)
+        heat_maps = torch.zeros(count, 21, 1, 1)
+        return NetworkOutput(
+            labels.rotations, labels.shape, camera, labels.joints_crop, sigma, heat_maps, logits, logits
+        )
+
+
+def predictions_of(crops: list[LabelledCrop]) -> Predictions:
+    return predict_crops(Answering(crops), TorchHandLayer(load_embedded_model()), CROPS)
+
+
+def test_true_answers_have_no_error() -> None:
+    values = figures(predictions_of(CROPS))
+    assert values["pa_mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
+    assert values["mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
+    assert values["epe_2d"] == pytest.approx(0.0, abs=1e-6)
+    assert values["spread_ratio"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_mean_pose_for_every_crop_shows_as_no_spread() -> None:
+    """The collapse: errors stay moderate, the spread does not."""
+    one = [replace(crop, rotations=CROPS[0].rotations) for crop in CROPS]
+    values = figures(predictions_of(one))
+    assert values["spread_ratio"] < 1e-3
+    assert values["mpjpe_mm"] > 10.0
+
+
+def test_a_permuted_joint_order_shows_in_every_error() -> None:
+    """MANO's order of fingers taken for the common one."""
+    order = np.array([0, 5, 6, 7, 8, 9, 10, 11, 12, 17, 18, 19, 20, 13, 14, 15, 16, 1, 2, 3, 4])
+    truth = predictions_of(CROPS)
+    wrong = replace(truth, joints_m=truth.joints_m[:, order], joints_crop=truth.joints_crop[:, order])
+    values = figures(wrong)
+    assert values["pa_mpjpe_mm"] > 10.0
+    assert values["epe_2d_median"] > 0.1
+
+
+def test_2d_errors_count_in_hand_boxes() -> None:
+    truth = predictions_of(CROPS)
+    extent = np.ptp(truth.true_joints_crop, axis=1).max(-1)
+    moved = replace(truth, joints_crop=truth.true_joints_crop + 0.1 * extent[:, None, None] * np.array([0.6, 0.8]))
+    np.testing.assert_allclose(errors_2d(moved), 0.1, atol=1e-6)
+    assert joint_figures(moved)["epe_2d_median"] == pytest.approx([0.1] * 21, abs=1e-4)
+
+
+def test_confidence_that_knows_its_errors_separates_the_halves() -> None:
+    truth = predictions_of(CROPS)
+    size = np.linspace(0.01, 0.12, len(CROPS))
+    moved = replace(
+        truth,
+        joints_crop=truth.true_joints_crop + size[:, None, None],
+        sigma=np.repeat(size[:, None], 21, 1),
+    )
+    backwards = replace(moved, sigma=moved.sigma[::-1].copy())
+    assert figures(moved)["confident_half"] < 0.5
+    assert figures(backwards)["confident_half"] > 2.0
+
+
+def test_exported_and_trained_network_measure_the_same(tmp_path: Path) -> None:
+    model = load_embedded_model()
+    network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model).eval()
+    export_network(
+        network, ExportFacts("t", model.name, model.digest, 1.6, {"offset": 0.0, "slope": 1.0}, {}), tmp_path
+    )
+    sets = {"stick": CROPS}
+    ours, _ = measure(network, sets, empty_crops(64, 4))
+    theirs, _ = measure(OnnxNetwork(load_network(tmp_path)), sets, empty_crops(64, 4))
+    for name, value in ours["stick"]["figures"].items():
+        assert theirs["stick"]["figures"][name] == pytest.approx(value, rel=1e-3, abs=1e-4)
+    assert theirs["empty"] == pytest.approx(ours["empty"], abs=1e-4)
+
+
+def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text("name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32}\n")
+    model = load_embedded_model()
+    network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
+    facts = ExportFacts("t", model.name, model.digest, 1.6, {"offset": 0.0, "slope": 1.0}, {})
+    export_network(network, facts, tmp_path / "network")
+    out = tmp_path / "report"
+    arguments = ["--network", str(tmp_path / "network"), "--config", str(recipe), "--crops", "20"]
+    main([*arguments, "--photographs", str(tmp_path / "missing.json"), str(tmp_path), "--out", str(out)])
+    assert "missing.json should be a prediction file" in capsys.readouterr().err
+    content = json.loads((out / "report.json").read_text())
+    assert content["rendered"]["count"] == 20
+    assert len(content["rendered"]["joints"]["pa_mm"]) == 21
+    assert content["rendered"]["figures"]["pa_mpjpe_mm"] == pytest.approx(
+        np.mean(content["rendered"]["joints"]["pa_mm"]), rel=1e-3
+    )
+    page = (out / "report.html").read_text()
+    assert page.count("<img") == 18
+    assert not re.search(r"(src|href)=['\"]?(http|/|\.)", page)
