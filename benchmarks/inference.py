@@ -1,0 +1,124 @@
+"""What one hand costs the network path on one CPU thread, beside torch and beside a ResNet-50, all in this run.
+
+Run ``python -m benchmarks.inference``, with ``--network DIR`` for another network than the one that comes along. Where
+there is none, the network of configs/shipped.yaml is timed untrained: weights cost no time. The live path should stay
+under 6 ms per hand.
+"""
+
+from __future__ import annotations
+
+import os
+
+# before NumPy and torch start their thread pools: a live hand has one core, and its neighbours need the others
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import torch
+
+from app.machine import describe_machine
+from app.methods import SHIPPED_NETWORK_DIR
+from app.pipeline.network_hand import NetworkHand, NetworkPoser
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop
+from hand.embedded import load_embedded_model
+from trainer.checkpoint import load_weights
+from trainer.config import build_dataclass, read_config
+from trainer.export import WEIGHTS_FILE, ExportFacts, export_network
+from trainer.fit import build_network
+from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.runtime import METADATA_FILE, NetworkRuntime, load_network
+
+RECIPE = Path(__file__).resolve().parent.parent / "configs" / "shipped.yaml"
+
+_ROUNDS = 15
+_CALLS_PER_TURN = 20
+_LIVE_TARGET_MS = 6.0
+_LIVE = "live: crop, network, pose, mesh"
+
+
+def main() -> None:
+    """Prints medians and ratios."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
+    parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR")
+    folder: Path = parser.parse_args().network
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        if not (folder / METADATA_FILE).is_file():
+            print(f"no network in {folder}: the one of {RECIPE.name}, untrained, is timed in its place")
+            folder = _exported(read_config(RECIPE).network, Path(scratch) / "network")
+        runtime = load_network(folder)
+        config = build_dataclass(NetworkConfig, dict(runtime.metadata["network"]), str(folder))
+        peer_config = NetworkConfig("resnet50", config.head, config.input_px, config.width, config.layers)
+        peer = load_network(_exported(peer_config, Path(scratch) / "peer"))
+    network, peer_network = _network(config), _network(peer_config)
+    if (folder / WEIGHTS_FILE).is_file():
+        network.load_state_dict(load_weights(folder / WEIGHTS_FILE))
+
+    tensor = torch.randint(0, 256, (1, 3, config.input_px, config.input_px)).float()
+    array = tensor.numpy()
+    paths: dict[str, Callable[[], object]] = {
+        _LIVE: _live_hand(runtime),
+        "network, ONNX Runtime": lambda: runtime.outputs(array),
+        "network, torch eager": lambda: network(tensor),
+        "ResNet-50, ONNX Runtime": lambda: peer.outputs(array),
+        "ResNet-50, torch eager": lambda: peer_network(tensor),
+    }
+    with torch.inference_mode():
+        medians = _medians_ms(paths)
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, one used; {config.trunk} + {config.head} head, ", end="")
+    print(f"{config.input_px} px; median of {_ROUNDS * _CALLS_PER_TURN} calls, in turns of {_CALLS_PER_TURN}:")
+    for name, value in medians.items():
+        print(f"  {name:32s} {value:7.2f} ms   {value / medians['network, ONNX Runtime']:5.2f} x the network")
+    verdict = "met" if medians[_LIVE] <= _LIVE_TARGET_MS else "MISSED"
+    print(f"live target of {_LIVE_TARGET_MS:g} ms per hand: {verdict}")
+
+
+def _live_hand(runtime: NetworkRuntime) -> Callable[[], object]:
+    """Everything that a followed hand costs in a frame of 640 x 480."""
+    image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    camera, crop = Intrinsics.from_fov(640, 480), SquareCrop(300.0, 220.0, 260.0)
+    poser = NetworkPoser(load_embedded_model(), runtime.hand_model_digest)
+
+    def run() -> object:
+        prediction = runtime.predict(image, crop, camera)
+        return poser.pose(NetworkHand(0, "right", prediction, crop), prediction.joints_px, camera, {})
+
+    return run
+
+
+def _medians_ms(paths: dict[str, Callable[[], object]]) -> dict[str, float]:
+    # in turns, so that a busy moment of the machine falls on all of them
+    times: dict[str, list[float]] = {name: [] for name in paths}
+    for round_number in range(_ROUNDS + 1):
+        for name, run in paths.items():
+            for _ in range(_CALLS_PER_TURN):
+                start = time.perf_counter()
+                run()
+                if round_number:  # the first round warms up
+                    times[name].append((time.perf_counter() - start) * 1000.0)
+    return {name: median(values) for name, values in times.items()}
+
+
+def _network(config: NetworkConfig) -> HandNetwork:
+    return build_network(config, load_embedded_model()).eval()
+
+
+def _exported(config: NetworkConfig, folder: Path) -> Path:
+    model = load_embedded_model()
+    facts = ExportFacts("untrained", model.name, model.digest, 1.6, {"offset": 0.0, "slope": 1.0}, {})
+    export_network(_network(config), facts, folder)
+    return folder
+
+
+if __name__ == "__main__":
+    main()
