@@ -1,6 +1,6 @@
 """How fast pictures are made, on one core, beside a ray caster that draws the same mesh in the same run.
 
-    python benchmarks/render.py
+    OMP_NUM_THREADS=1 python benchmarks/render.py
 
 Prints milliseconds (median over repetitions, processor time, so that a busy machine counts against nobody) and pictures
 per second and core. Whole pictures are timed by their mean: some have a second hand or an object in them and cost more,

@@ -62,7 +62,7 @@ def draw_orientation(
                 math.radians(float(np.clip(rng.normal() * 35.0, -110.0, 110.0))),
             )
             # the forearm must not come out of the camera: its direction is minus the palm's distal axis
-            distal_depth = (rotation @ np.linalg.inv(base) @ np.array([0.0, -1.0, 0.0]))[2]
+            distal_depth = (rotation @ base.T @ np.array([0.0, -1.0, 0.0]))[2]
             if distal_depth < 0.5:
                 return rotation
     yaw, pitch, roll = np.radians(rng.normal(size=3) * [15.0, 12.0, 15.0])
