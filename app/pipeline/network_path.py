@@ -30,8 +30,12 @@ PRESENCE_TO_START = 0.6
 PRESENCE_TO_KEEP = 0.35
 """Probability of a hand below which a followed one is given up; the gap keeps it from flickering."""
 
+RELIABLE_CONFIDENCE = 0.3
+"""A followed hand below this is looked for by the detector too: a crop that went astray would never come back alone."""
+
 SEARCH_EVERY_FRAMES = 8
-"""While one of two wanted hands is followed, the other is searched this often: a search costs a detector's run."""
+"""While a hand is missing or doubted beside a followed one, it is searched this often: a search costs a detector's run.
+"""
 
 STEADY_SHIFT = 0.04
 """A crop stays where it is while the hand's box moves less than this share of its side..."""
@@ -139,20 +143,30 @@ class NetworkPath:
 
     def _search_is_due(self) -> bool:
         self._frames_since_search += 1
-        if len(self._tracks) >= self._max_hands:
-            return False
-        return not self._tracks or self._frames_since_search >= SEARCH_EVERY_FRAMES
+        if not self._tracks:
+            return True
+        wanted = len(self._tracks) < self._max_hands or any(_is_doubted(track) for track in self._tracks)
+        return wanted and self._frames_since_search >= SEARCH_EVERY_FRAMES
 
     def _search(self, frame: Frame, timings: dict[str, float]) -> None:
-        """Starts a track for every hand that is not followed yet, as far as there is room."""
+        """Sets doubted tracks right, and starts one for every hand that is not followed yet, as far as there is room.
+
+        A doubted hand that the detector does not see either is left to the network.
+        """
         started_s = time.perf_counter()
         self._frames_since_search = 0
         for observation in self._finder.detect(frame.image_rgb):
             joints = observation.landmarks_px
-            known = any(_distance(joints, track.joints_px) < SAME_HAND_DISTANCE for track in self._tracks)
-            if not known and len(self._tracks) < self._max_hands:
+            crop = crop_around(joints, self._runtime.crop_expansion)
+            astray = next((track for track in self._tracks if _is_doubted(track) and _share_place(track, joints)), None)
+            if astray is not None:
+                astray.joints_px, astray.crop, astray.hand = joints, crop, None
+            elif (
+                all(_distance(joints, track.joints_px) >= SAME_HAND_DISTANCE for track in self._tracks)
+                and len(self._tracks) < self._max_hands
+            ):
                 rightness = observation.score if observation.side == "right" else -observation.score
-                self._tracks.append(_Track(joints, rightness, crop_around(joints, self._runtime.crop_expansion)))
+                self._tracks.append(_Track(joints, rightness, crop))
         timings["detector"] = (time.perf_counter() - started_s) * 1e3
 
     def _predict_all(self, frame: Frame, timings: dict[str, float]) -> None:
@@ -238,6 +252,17 @@ def _media_pipe(max_hands: int) -> Finder:
     from ik_baseline.detector import HandDetector
 
     return HandDetector(max_hands, still=True)
+
+
+def _is_doubted(track: _Track) -> bool:
+    return track.hand is not None and track.hand.prediction.confidence < RELIABLE_CONFIDENCE
+
+
+def _share_place(track: _Track, joints_px: Float[np.ndarray, "21 2"]) -> bool:
+    """Whether a hand lies in a track's crop, however wrong the size of either may be."""
+    middle = (joints_px.min(0) + joints_px.max(0)) / 2.0
+    reach = max(track.crop.size_px, float(np.ptp(joints_px, axis=0).max())) / 2.0
+    return bool(np.abs(middle - (track.crop.center_x_px, track.crop.center_y_px)).max() < reach)
 
 
 def _distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:

@@ -32,6 +32,7 @@ class TrueHand:
     seed: int = 0
     presence: float = 0.95
     right: float = 0.98
+    confidence: float = 0.8
     pose: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,12 +73,15 @@ class Scene:
         shown_as: Side = "left" if crop.flipped else "right"
         near = np.abs(hand.joints_px.mean(0) - center).max() < 0.35 * crop.size_px
         pixels = mirror_pixels(hand.joints_px, 640) if shown_as == "left" else hand.joints_px
+        if crop.size_px < 0.8 * crop_around(hand.joints_px, 1.6).size_px:
+            # as a network does that sees a part only: it fits a hand into what it sees
+            pixels = pixels.mean(0) + 0.5 * (pixels - pixels.mean(0))
         rotations = matrix_from_axis_angle(hand.pose.reshape(16, 3))
         # a depth that is off, as a scale guessed from one crop is
         root = hand.upright_joints_m[0] * 1.15
         presence = hand.presence if near else 0.02
         right = hand.right if shown_as == hand.side else 1.0 - hand.right
-        return CropPrediction(rotations, np.zeros(10), root, pixels, np.full(21, 2.0), presence, right, 0.8)
+        return CropPrediction(rotations, np.zeros(10), root, pixels, np.full(21, 2.0), presence, right, hand.confidence)
 
     def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
         self.searches += 1
@@ -171,6 +175,32 @@ def test_two_hands_are_followed_with_their_sides_and_searched_now_and_then() -> 
         result = path.process(frame(sequence))
     assert [state.side for state in result.states] == ["right", "left"]
     assert max(worst_mm(result, hand) for hand in scene.hands) < 1.0
+
+
+def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> None:
+    scene = Scene(TrueHand((-0.1, 0.05, 0.5)))
+    path = path_over(scene)
+    path.process(frame(0))
+    scene.hands[0].confidence = 0.1
+    # the crop shrank onto a part of the hand
+    (track,) = path._tracks
+    track.crop = replace(track.crop, size_px=track.crop.size_px * 0.6)
+    track.joints_px = track.joints_px.mean(0) + 0.4 * (track.joints_px - track.joints_px.mean(0))
+    searches = scene.searches
+    found = [path.process(frame(sequence)).observations[0].landmarks_px for sequence in range(1, 20)]
+    assert np.ptp(found[0], axis=0).max() < 0.6 * np.ptp(scene.hands[0].joints_px, axis=0).max()
+    np.testing.assert_allclose(found[-1], scene.hands[0].joints_px, atol=1e-6)
+    assert 2 <= scene.searches - searches <= 3
+    assert path._tracks == [track]
+    scene.visible_to_detector = False
+    for sequence in range(20, 40):
+        assert len(path.process(frame(sequence)).states) == 1
+    scene.hands[0].confidence = 0.8
+    path.process(frame(40))
+    searches = scene.searches
+    for sequence in range(41, 60):
+        path.process(frame(sequence))
+    assert scene.searches == searches
 
 
 def test_two_tracks_never_share_one_hand() -> None:
