@@ -50,7 +50,10 @@ def test_refusals_are_one_sentence_and_exit_code_2(tmp_path: Path, capsys: pytes
         assert lines[0].startswith("handlive: ")
 
 
-def test_network_says_that_no_checkpoint_is_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_network_says_that_no_checkpoint_is_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.methods.SHIPPED_NETWORK_DIR", tmp_path / "nothing")
     write_picture(tmp_path / "a.png")
     output = str(tmp_path / "pred.json")
     assert run(["predict", "--input", str(tmp_path / "a.png"), "--method", "network", "--output", output]) == 2
