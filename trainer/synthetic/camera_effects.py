@@ -115,12 +115,19 @@ def _noise_pool() -> Float[np.ndarray, "512 512 3"]:
     return np.random.default_rng(11).standard_normal((_NOISE_PX, _NOISE_PX, 3), np.float32)
 
 
+@lru_cache(maxsize=1)
+def _noise_tiles() -> Float[np.ndarray, "1024 1536 3"]:
+    return np.tile(_noise_pool(), (2, 3, 1))
+
+
 def _noise_field(place: tuple[int, int], height: int, width: int) -> Float[np.ndarray, "height width 3"]:
     """Noise from a fixed field that repeats beyond its edges: fresh normal numbers cost more than the hand."""
     pool = _noise_pool()
     if height < _NOISE_PX and width < _NOISE_PX:  # most crops: a window without seam, and without copying
         top, left = place[0] % (_NOISE_PX - height), place[1] % (_NOISE_PX - width)
         return pool[top : top + height, left : left + width]
+    if height <= _NOISE_PX and width <= 2 * _NOISE_PX:  # full frames: the same without copying, over a seam
+        return _noise_tiles()[place[0] : place[0] + height, place[1] : place[1] + width]
     rows = (place[0] + np.arange(height)) % _NOISE_PX
     columns = (place[1] + np.arange(width)) % _NOISE_PX
     return pool[rows[:, None], columns]

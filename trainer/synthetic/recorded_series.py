@@ -118,8 +118,12 @@ class RecordedSeries:
     def _reopen(self) -> None:
         """Takes the mark of completion off a recording that is to become longer."""
         complete = self.series.out / COMPLETE_FILE
-        if complete.exists() and int(json.loads(complete.read_bytes())["frames"]) < self.series.count:
-            complete.unlink()
+        try:
+            promised = int(json.loads(complete.read_bytes())["frames"])
+        except (OSError, ValueError, KeyError, TypeError):
+            promised = 0
+        if promised < self.series.count:
+            complete.unlink(missing_ok=True)
 
     def _write_crop(self, sample: SyntheticSample, size_px: int) -> dict[str, Any]:
         rng = np.random.default_rng((self.series.seed, 67867979, sample.index))
