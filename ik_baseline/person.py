@@ -20,7 +20,7 @@ from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.layer import HandLayer
 from hand.model import HandModel
-from ik_baseline.kernel import BONE_OF_LANDMARK, Chain
+from ik_baseline.kernel import Chain
 
 OFFSETS_FILE = Path(__file__).with_name("landmark_offsets.json")
 """Where the detector's landmarks lie on a model hand; the file says how it was measured and by which command."""
@@ -162,13 +162,6 @@ def joint_frames(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
         frames = anatomical_frames(with_tips[list(FROM_MANO_WITH_TIPS)])
     left, _, right = np.linalg.svd(np.asarray(frames, np.float64))
     return np.ascontiguousarray(left @ right)
-
-
-def offsets_in_rest_axes(
-    gaps_m: Float[np.ndarray, "21 3"], joint_rotations: Float[np.ndarray, "16 3 3"]
-) -> Float[np.ndarray, "21 3"]:
-    """Turns gaps (landmark minus joint) of a posed hand back into the rest axes of the bones they ride on."""
-    return np.einsum("kji,kj->ki", joint_rotations[BONE_OF_LANDMARK], gaps_m)
 
 
 def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:

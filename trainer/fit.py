@@ -23,13 +23,12 @@ from trainer.checkpoint import load_weights
 from trainer.config import FitConfig, read_config
 from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog, claim_stdout
-from trainer.labelled_crop import LabelledCrop
+from trainer.held_out import rendered_crops
 from trainer.loop import Evaluate, Loss, Run, fit
 from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.photographs import PhotographCrops, read_pseudo_labels
-from trainer.rendered import RenderedCrops
 
 EVALUATION_SEED = 900_001
 """Rendered pictures of the evaluation; recipes keep away from this seed."""
@@ -115,10 +114,10 @@ def start_from(network: nn.Module, path: Path) -> None:
 
 def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
     """Figures on unseen rendered crops and on the held-out photographs; the score is the latter's 2D error if any."""
-    rendered = RenderedCrops(config.network.input_px, EVALUATION_SEED, only_right_hands=True)
-    sets: dict[str, list[LabelledCrop]] = {"rendered": [rendered[index] for index in range(config.evaluation_count)]}
+    size = config.network.input_px
+    sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED)}
     for source in config.held_out:
-        crops = PhotographCrops(read_pseudo_labels(source), config.network.input_px, config.seed, jitter=None)
+        crops = PhotographCrops(read_pseudo_labels(source), size, config.seed, jitter=None)
         sets.setdefault("photographs", []).extend(crops[index] for index in range(len(crops)))
 
     def evaluate(network: nn.Module) -> dict[str, float]:

@@ -9,11 +9,10 @@ import numpy as np
 from hand.errors import HandliveError
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
-from trainer.labelled_crop import LabelledCrop, without_hand
+from trainer.labelled_crop import LabelledCrop
 from trainer.photographs import PhotographCrops, read_pseudo_labels
-from trainer.rendered import RenderedCrops
+from trainer.rendered import RenderedCrops, empty_crop
 from trainer.synthetic.backgrounds import BackgroundPool
-from trainer.synthetic.camera_effects import draw_effects, take_picture
 
 REPORT_SEED = 900_002
 """Rendered crops of reports; neither a recipe's nor the evaluation's during training."""
@@ -22,15 +21,18 @@ LIVE_JITTER = CropJitter(any_angle_share=0.0)
 """Errors of live crops, which are upright."""
 
 
-def rendered_crops(input_px: int, count: int, tick: Callable[[], None] = lambda: None) -> list[LabelledCrop]:
+def rendered_crops(
+    input_px: int, count: int, tick: Callable[[], None] = lambda: None, *, seed: int = REPORT_SEED
+) -> list[LabelledCrop]:
     """Unseen rendered right hands.
 
     Args:
         input_px: side of the crops.
         count: how many.
         tick: called after each.
+        seed: of the series.
     """
-    stream = RenderedCrops(input_px, REPORT_SEED, only_right_hands=True)
+    stream = RenderedCrops(input_px, seed, only_right_hands=True)
     crops = []
     for index in range(count):
         crops.append(stream[index])
@@ -66,8 +68,7 @@ def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
     """Pictures of rooms and clutter without a hand."""
     rng = np.random.default_rng(REPORT_SEED)
     pool = BackgroundPool(REPORT_SEED)
-    pictures = (pool.draw(rng, input_px, input_px) for _ in range(count))
-    return [without_hand(take_picture(picture, 1.0, draw_effects(rng, 0.6))) for picture in pictures]
+    return [empty_crop(pool, rng, input_px) for _ in range(count)]
 
 
 def held_out_sets(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 from torch.utils.data import Dataset
 
 from hand.crop import SquareCrop
@@ -51,7 +50,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         rng = np.random.default_rng((self.seed, 32452843, index))
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < EMPTY_SHARE:
-            return without_hand(self._empty_crop(rng))
+            return empty_crop(self._pool, rng, self.input_px)
         sample = self._renderer.crop(index, self.input_px)
         middle = (self.input_px - 1) / 2.0
         labelled = label_crop(
@@ -69,11 +68,18 @@ class RenderedCrops(Dataset[LabelledCrop]):
         # the pose of what cannot be seen is still taught, its place in the picture is not insisted on
         return replace(labelled, joints_crop_weight=np.where(sample.joint_visible, 1.0, 0.5).astype(np.float32))
 
-    def _empty_crop(self, rng: np.random.Generator) -> UInt8[np.ndarray, "S S 3"]:
-        """A background alone, taken by the same cameras."""
-        background = self._pool.draw(rng, self.input_px, self.input_px)
-        return take_picture(background, 1.0, draw_effects(rng, 0.6))
-
     def __len__(self) -> int:
         """Endless for all purposes; a number only because samplers ask for one."""
         return 1 << 40
+
+
+def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:
+    """A background alone, taken by the cameras that also take the hands.
+
+    Args:
+        pool: where the background comes from.
+        rng: source of chance.
+        input_px: side of the crop.
+    """
+    background = pool.draw(rng, input_px, input_px)
+    return without_hand(take_picture(background, 1.0, draw_effects(rng, 0.6)))

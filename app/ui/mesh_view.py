@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from PyQt6.QtCore import QRectF, Qt, pyqtBoundSignal
+from PyQt6.QtCore import QRectF, QSize, Qt, pyqtBoundSignal
 from PyQt6.QtGui import QColor, QFont, QPainter
 from PyQt6.QtWidgets import QWidget
 
@@ -15,6 +15,12 @@ from app.rendering.orbit import Focus
 from app.ui.style import paint_corners
 
 NO_HAND_TEXT = "The hand appears here"
+
+PREFERRED_SIZE = QSize(520, 560)
+"""About square, as a hand is."""
+
+SMALLEST_SIZE = QSize(240, 240)
+"""Small enough for two views at 1280 x 720."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

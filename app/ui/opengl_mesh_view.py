@@ -28,7 +28,7 @@ from app.palette import DARK, Theme
 from app.rendering.hand_mesh import HandMesh
 from app.rendering.orbit import FIELD_OF_VIEW_DEG, Focus, Orbit
 from app.ui.graphics import opengl_format, opengl_functions
-from app.ui.mesh_view import MeshInView, paint_frame
+from app.ui.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, MeshInView, paint_frame
 from app.ui.orbit_controls import HELP, OrbitControls
 from app.ui.shaders import MESH_FRAGMENT, MESH_VERTEX, STAGE_FRAGMENT, STAGE_VERTEX, shader_program
 from hand.shading import SKIN_RGB, STUDIO
@@ -95,11 +95,11 @@ class OpenGLMeshView(QOpenGLWidget):
 
     def sizeHint(self) -> QSize:
         """About square, as a hand is."""
-        return QSize(520, 560)
+        return PREFERRED_SIZE
 
     def minimumSizeHint(self) -> QSize:
         """Small enough for two views at 1280 x 720."""
-        return QSize(240, 240)
+        return SMALLEST_SIZE
 
     def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> MeshInView:
         """Nothing is left to do in the path's thread."""

@@ -16,7 +16,7 @@ from app.rendering.hand_mesh import HandMesh
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Focus, Orbit
 from app.ui.images import bgra_image
-from app.ui.mesh_view import paint_frame
+from app.ui.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, paint_frame
 from app.ui.orbit_controls import HELP, OrbitControls
 
 
@@ -88,11 +88,11 @@ class SoftwareMeshView(QWidget):
 
     def sizeHint(self) -> QSize:
         """About square, as a hand is."""
-        return QSize(520, 560)
+        return PREFERRED_SIZE
 
     def minimumSizeHint(self) -> QSize:
         """Small enough for two views at 1280 x 720."""
-        return QSize(240, 240)
+        return SMALLEST_SIZE
 
     def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> MeshPicture:
         """Draws, in the thread of the one path that feeds this view."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Float, Int
-from scipy.sparse.csgraph import dijkstra
 
 Quads = Int[np.ndarray, "q 4"]
 
@@ -43,12 +42,3 @@ def signed_volume(vertices: Float[np.ndarray, "n 3"], triangles: Int[np.ndarray,
     """Volume enclosed together with the cone to the origin; positive when the winding faces outwards."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
-
-
-def geodesic_distances(vertices: Float[np.ndarray, "n 3"], quads: Quads) -> Float[np.ndarray, "n n"]:
-    """Shortest ways along edges and quad diagonals between all vertices."""
-    links = np.concatenate([edges_of(quads), quads[:, [0, 2]], quads[:, [1, 3]]])
-    lengths = np.linalg.norm(vertices[links[:, 0]] - vertices[links[:, 1]], axis=1)
-    graph = sparse.coo_matrix((lengths, (links[:, 0], links[:, 1])), (len(vertices), len(vertices))).tocsr()
-    distances: Float[np.ndarray, "n n"] = dijkstra(graph, directed=False)
-    return distances
