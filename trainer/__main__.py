@@ -7,6 +7,7 @@ no torch and ``--help`` is instant.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"There is no command {name!r}; choose one of {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
+    # NumPy's matrix products are small here: threads of their own only take the cores from workers and from torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         importlib.import_module(COMMANDS[name][0]).main(rest)
     except HandliveError as error:

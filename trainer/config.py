@@ -49,6 +49,8 @@ class FitConfig:
         steps: optimiser steps in all.
         batch: samples per step, over all devices.
         learning_rate: peak of the warm-up + cosine schedule.
+        trunk_rate: the trunk's learning rate over the others', for trunks that were trained before.
+        freeze: modules that stay as they are, batch statistics included, for example trunk.stem.0.
         weight_decay: of AdamW.
         warmup_steps: linear rise from 0.
         clip_norm: gradients are clipped to this length.
@@ -60,6 +62,7 @@ class FitConfig:
         devices: per node.
         nodes: machines.
         workers: processes that make samples.
+        threads: of the process that trains on a CPU; 0 for one per core.
         evaluate_every: steps between evaluations and checkpoints.
         evaluation_count: rendered pictures of the evaluation.
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
@@ -75,6 +78,8 @@ class FitConfig:
     steps: int = 1000
     batch: int = 64
     learning_rate: float = 1e-3
+    trunk_rate: float = 1.0
+    freeze: tuple[str, ...] = ()
     weight_decay: float = 0.01
     warmup_steps: int = 200
     clip_norm: float = 1.0
@@ -86,6 +91,7 @@ class FitConfig:
     devices: int = 1
     nodes: int = 1
     workers: int = 0
+    threads: int = 0
     evaluate_every: int = 500
     evaluation_count: int = 512
     log_every: int = 20

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import select
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import cv2
 import torch
 import yaml
 from lightning.fabric import Fabric
@@ -76,6 +78,9 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         accelerator=config.accelerator, devices=config.devices, num_nodes=config.nodes, precision=config.precision
     )
     fabric.launch()
+    # pictures are small, and workers forked from a process whose OpenCV has threads wait for them for ever
+    cv2.setNumThreads(1)
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
     model = load_embedded_model()
     network = build_network(config.network, model)

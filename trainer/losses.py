@@ -23,12 +23,13 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
         "shape": 0.02,
         "shape_regularisation": 0.002,
         "joints": 20.0,
+        "joints_in_hand": 30.0,
         "vertices": 0.0,
         "reprojection": 1.0,
         "heat_map": 0.3,
         "joints_2d": 0.3,
         "camera": 1.0,
-        "presence": 0.1,
+        "presence": 0.2,
         "right": 0.1,
     }
 )
@@ -74,6 +75,9 @@ class ManoLoss(nn.Module):
         posed = self.layer(output.rotations, output.shape)
         joints = posed.joints_m - posed.joints_m[:, :1]
         terms["joints"] = _mean((joints - batch.joints_m).abs().mean((1, 2)), batch.joints_weight)
+        # without the global rotation's share, which otherwise drowns that of the fingers
+        curled = joints @ output.rotations[:, 0] - batch.joints_m @ batch.rotations[:, 0]
+        terms["joints_in_hand"] = _mean(curled.abs().mean((1, 2)), batch.pose_weight * batch.joints_weight)
         if self.weights["vertices"] > 0.0:
             with torch.no_grad():
                 true = self.layer(batch.rotations, batch.shape)

@@ -66,9 +66,10 @@ class HandNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = build_trunk(config.trunk, config.input_px, config.pretrained)
-        fine, coarse = self.trunk.fine_channels, self.trunk.coarse_channels
+        fine, middle, coarse = self.trunk.channels
         width = config.width
         self.lateral = nn.Conv2d(fine, width, 1)
+        self.between = nn.Conv2d(middle, width, 1)
         self.top = nn.Conv2d(coarse, width, 1)
         self.merge = nn.Sequential(
             nn.BatchNorm2d(width),
@@ -94,8 +95,8 @@ class HandNetwork(nn.Module):
         Args:
             image: RGB crops, 0 to 255, hands shown as right hands.
         """
-        fine, coarse = self.trunk((image - self.pixel_mean) / self.pixel_std)
-        features = self._joint_features(fine, coarse)
+        fine, middle, coarse = self.trunk((image - self.pixel_mean) / self.pixel_std)
+        features = self._joint_features(fine, middle, coarse)
         scores = functional.interpolate(self.to_heat_maps(features), size=(GRID, GRID), mode="bilinear")
         joints, pooled = self._read_heat_maps(scores, features)
         overview = coarse.mean((2, 3))
@@ -114,14 +115,11 @@ class HandNetwork(nn.Module):
             right_logit=logits[:, 1],
         )
 
-    def _joint_features(self, fine: Tensor, coarse: Tensor) -> Float[Tensor, "B C g g"]:
-        """Fine detail and coarse meaning on one grid."""
-        size = max(fine.shape[-1], self.config.input_px // 8)
-        raised = functional.interpolate(self.top(coarse), size=(size, size), mode="bilinear")
-        lateral = self.lateral(fine)
-        if lateral.shape[-1] != size:
-            lateral = functional.interpolate(lateral, size=(size, size), mode="bilinear")
-        merged: Tensor = self.merge(lateral + raised)
+    def _joint_features(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Float[Tensor, "B C g g"]:
+        """Fine detail and coarse meaning on one grid (a feature pyramid: Lin et al. 2017)."""
+        size = self.config.input_px // 8
+        raised = _resized(self.top(coarse), middle.shape[-1]) + self.between(middle)
+        merged: Tensor = self.merge(_resized(raised, size) + _resized(self.lateral(fine), size))
         return merged
 
     def _read_heat_maps(
@@ -177,6 +175,12 @@ class MlpHead(nn.Module):
         everything = torch.cat([overview, self.squeeze(pooled).flatten(1), joints.flatten(1)], 1)
         numbers: Tensor = self.numbers(self.hidden(everything))
         return numbers
+
+
+def _resized(features: Tensor, size: int) -> Tensor:
+    if features.shape[-1] == size:
+        return features
+    return functional.interpolate(features, size=(size, size), mode="bilinear")
 
 
 def _start_near_zero(layer: nn.Linear) -> None:

@@ -1,7 +1,7 @@
 """Trunks: torchvision's image networks cut open so that their feature maps can be used.
 
-Each gives two feature maps, a fine one (1/8 of the input) for where things are and a coarse one (1/32) for what the
-whole hand does.
+Each gives three feature maps, from a fine one (1/8 of the input) for where things are to a coarse one (1/32) for what
+the whole hand does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hand.errors import ConfigError
+from trainer.networks.efficientnet_lite import efficientnet_lite0
 
 WEIGHT_FILES: Final = {
     "resnet18": "ResNet18_Weights",
@@ -25,14 +26,16 @@ WEIGHT_FILES: Final = {
     "efficientnet_b0": "EfficientNet_B0_Weights",
     "vit_b_16": "ViT_B_16_Weights",
 }
-"""Trunks on offer, with torchvision's enumeration of their ImageNet weights."""
+"""Trunks on offer, of torchvision, with its enumeration of their ImageNet weights."""
+
+TRUNKS: Final = (*WEIGHT_FILES, "efficientnet_lite0")
+"""Names of all trunks."""
 
 
 class Trunk(nn.Module):
-    """What the hand network asks of a trunk: two feature maps and how many channels they have."""
+    """What the hand network asks of a trunk: feature maps at 1/8, 1/16 and 1/32, and how many channels they have."""
 
-    fine_channels: int
-    coarse_channels: int
+    channels: tuple[int, int, int]
 
 
 class ResNetTrunk(Trunk):
@@ -42,39 +45,43 @@ class ResNetTrunk(Trunk):
         super().__init__()
         net = getattr(torchvision.models, name)(weights=weights)
         self.stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2)
-        self.deep = nn.Sequential(net.layer3, net.layer4)
-        self.coarse_channels = net.fc.in_features
-        self.fine_channels = self.coarse_channels // 4
+        self.middle, self.deep = net.layer3, net.layer4
+        widest = net.fc.in_features
+        self.channels = (widest // 4, widest // 2, widest)
 
-    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
-        """Fine and coarse feature maps."""
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Fine, middle and coarse feature maps."""
         fine = self.stem(image)
-        return fine, self.deep(fine)
+        middle = self.middle(fine)
+        return fine, middle, self.deep(middle)
 
 
 class SequentialTrunk(Trunk):
-    """MobileNetV3 (Howard et al. 2019) and EfficientNet (Tan and Le 2019): one sequence of blocks, cut at stride 8."""
+    """MobileNetV3 (Howard et al. 2019) and EfficientNet (Tan and Le 2019): sequences of blocks, cut where they halve.
 
-    def __init__(self, name: str, weights: object | None) -> None:
+    So is EfficientNet-Lite0.
+    """
+
+    def __init__(self, blocks: nn.Sequential, usual_momentum: bool) -> None:
         super().__init__()
-        blocks = getattr(torchvision.models, name)(weights=weights).features
-        cut = _last_block_at_stride(blocks, 8)
-        self.stem, self.deep = blocks[: cut + 1], blocks[cut + 1 :]
-        if weights is None:
+        fine_end, middle_end = (_last_block_at_stride(blocks, stride) + 1 for stride in (8, 16))
+        self.stem, self.middle, self.deep = blocks[:fine_end], blocks[fine_end:middle_end], blocks[middle_end:]
+        if usual_momentum:
             _use_usual_momentum(self)
         with torch.no_grad():
-            fine, coarse = self.eval()(torch.zeros(1, 3, 64, 64))
+            fine, middle, coarse = self.eval()(torch.zeros(1, 3, 64, 64))
         self.train()
-        self.fine_channels, self.coarse_channels = fine.shape[1], coarse.shape[1]
+        self.channels = (fine.shape[1], middle.shape[1], coarse.shape[1])
 
-    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
-        """Fine and coarse feature maps."""
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Fine, middle and coarse feature maps."""
         fine = self.stem(image)
-        return fine, self.deep(fine)
+        middle = self.middle(fine)
+        return fine, middle, self.deep(middle)
 
 
 class ViTTrunk(Trunk):
-    """Vision transformer (Dosovitskiy et al. 2020): its patch tokens, half way and at the end, are the two maps."""
+    """Vision transformer (Dosovitskiy et al. 2020): its patch tokens, a third, two thirds and all of the way."""
 
     def __init__(self, name: str, weights: object | None, input_px: int) -> None:
         super().__init__()
@@ -82,45 +89,50 @@ class ViTTrunk(Trunk):
         net = getattr(torchvision.models, name)(weights=weights, **({} if weights else {"image_size": input_px}))
         self.patches = net.conv_proj
         self.class_token, self.position = net.class_token, net.encoder.pos_embedding
-        half = len(net.encoder.layers) // 2
-        self.early, self.late = net.encoder.layers[:half], net.encoder.layers[half:]
+        third = len(net.encoder.layers) // 3
+        layers = net.encoder.layers
+        self.early, self.middle, self.late = layers[:third], layers[third : 2 * third], layers[2 * third :]
         self.norm = net.encoder.ln
-        self.fine_channels = self.coarse_channels = net.hidden_dim
+        self.channels = (net.hidden_dim,) * 3
 
-    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor, Tensor]:
         """Patch tokens as maps, twice upsampled by the caller where a finer grid is wanted."""
         patches = self.patches(image)
         batch, channels, height, width = patches.shape
         tokens = torch.cat([self.class_token.expand(batch, -1, -1), patches.flatten(2).transpose(1, 2)], 1)
         early = self.early(tokens + self.position)
-        late = self.norm(self.late(early))
+        middle = self.middle(early)
+        late = self.norm(self.late(middle))
 
         def as_map(tokens: Tensor) -> Tensor:
             return tokens[:, 1:].transpose(1, 2).reshape(batch, channels, height, width)
 
-        return as_map(early), as_map(late)
+        return as_map(early), as_map(middle), as_map(late)
 
 
 def build_trunk(name: str, input_px: int, pretrained: bool) -> Trunk:
     """Makes a trunk by its torchvision name.
 
     Args:
-        name: one of :data:`WEIGHT_FILES`.
+        name: one of :data:`TRUNKS`.
         input_px: side of the input picture.
         pretrained: take torchvision's ImageNet weights.
 
     Raises:
         ConfigError: unknown name, or the weights are neither on disk nor to be had.
     """
+    if name == "efficientnet_lite0":
+        return SequentialTrunk(nn.Sequential(*efficientnet_lite0(pretrained)), usual_momentum=False)
     if name not in WEIGHT_FILES:
-        raise ConfigError(f"There is no trunk called {name!r}; choose one of {', '.join(WEIGHT_FILES)}.")
+        raise ConfigError(f"There is no trunk called {name!r}; choose one of {', '.join(TRUNKS)}.")
     weights = getattr(torchvision.models, WEIGHT_FILES[name]).DEFAULT if pretrained else None
     try:
         if name.startswith("resnet"):
             return ResNetTrunk(name, weights)
         if name.startswith("vit"):
             return ViTTrunk(name, weights, input_px)
-        return SequentialTrunk(name, weights)
+        blocks = getattr(torchvision.models, name)(weights=weights).features
+        return SequentialTrunk(blocks, usual_momentum=not pretrained)
     except OSError as problem:  # URLError included: torchvision fetches the file when it is not in its cache
         raise ConfigError(
             f"ImageNet weights of {name} could not be had ({problem}); "

@@ -42,7 +42,7 @@ class BackgroundPool:
     def __init__(
         self,
         seed: int,
-        size: int = 96,
+        size: int = 960,
         folder: Path | None = None,
         photograph_share: float = 0.6,
         clutter_share: float = 0.5,
@@ -102,7 +102,7 @@ def to_linear(picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray,
     return np.asarray(_linear_table()[picture])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def _read_photograph(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     """A photograph, shrunk to the pool's size.
 

