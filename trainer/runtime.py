@@ -88,6 +88,10 @@ class NetworkRuntime:
         values = self._session.run(OUTPUT_NAMES, {INPUT_NAME: images})
         return dict(zip(OUTPUT_NAMES, values, strict=True))
 
+    def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
+        """Probability of a hand in each crop of a batch (:meth:`outputs` says how the crops look)."""
+        return np.array([_sigmoid(float(logit)) for logit in self.outputs(images)["presence_logit"]])
+
     def predict(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
     ) -> CropPrediction:

@@ -1,14 +1,14 @@
 """The trained network as a path: each hand is cropped where its own joints were, and found again when it is lost.
 
 The crop of a frame comes from the network's joints in the frame before, so a followed hand needs no detector.
-MediaPipe is asked only while fewer hands are followed than wanted; frames in which it was have a ``detector`` among
-their timings.
+MediaPipe, and after it the network's own search, is asked only while fewer hands are followed than wanted; frames in
+which that happened have a ``detector`` among their timings.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from app.pipeline.crop_search import CropSearch
 from app.pipeline.hand_path import HandPath, PathFactory
 from app.pipeline.network_hand import NetworkHand, NetworkPoser
 from hand.crop import SquareCrop, crop_around
@@ -50,6 +51,10 @@ SIDE_MEMORY = 0.9
 """Weight of the past in the belief in a hand's side."""
 
 
+SQUARES_PER_SEARCH = 6
+"""Squares that the network's own search may look at in one video frame."""
+
+
 class Finder(Protocol):
     """Finds hands in a whole picture; ``ik_baseline.detector.HandDetector`` is one."""
 
@@ -58,6 +63,27 @@ class Finder(Protocol):
 
     def close(self) -> None:
         """Frees the engine."""
+
+
+class FirstThatFinds:
+    """Several finders in one: each is asked only where those before it saw nothing."""
+
+    def __init__(self, finders: Sequence[Finder]) -> None:
+        """Takes the finders; they are closed with it."""
+        self._finders = finders
+
+    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
+        """What the first finder that sees anything sees."""
+        for finder in self._finders:
+            found = finder.detect(image_rgb)
+            if found:
+                return found
+        return ()
+
+    def close(self) -> None:
+        """Frees all of them."""
+        for finder in self._finders:
+            finder.close()
 
 
 @dataclass(slots=True)
@@ -228,7 +254,7 @@ def steady_crop(before: SquareCrop, joints_px: Float[np.ndarray, "21 2"], expans
 
 
 def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> PathFactory:
-    """The network in a folder, with MediaPipe to find hands.
+    """The network in a folder, with MediaPipe to find hands, and the network itself where MediaPipe finds none.
 
     Args:
         folder: with network.onnx and network.json.
@@ -236,15 +262,15 @@ def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, stil
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
     """
-    # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
-    return lambda: _make_path(lambda: _media_pipe(max_hands), folder, model, max_hands, still)
 
+    def make_path() -> HandPath:
+        runtime = load_network(folder)
+        own_search = CropSearch(runtime, squares_per_search=0 if still else SQUARES_PER_SEARCH)
+        # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
+        finder = FirstThatFinds((_media_pipe(max_hands), own_search))
+        return NetworkPath(runtime, model, finder, max_hands=max_hands, still=still)
 
-def _make_path(
-    make_finder: Callable[[], Finder], folder: Path, model: HandModel, max_hands: int, still: bool
-) -> HandPath:
-    runtime = load_network(folder)
-    return NetworkPath(runtime, model, make_finder(), max_hands=max_hands, still=still)
+    return make_path
 
 
 def _media_pipe(max_hands: int) -> Finder:

@@ -1,0 +1,125 @@
+"""The network's own hand finder: it is shown squares of the picture and asked whether each holds a hand.
+
+Slower and coarser than MediaPipe's palm detector, but it goes on where that one sees nothing: fists from behind, hands
+that hold something, pictures filled by a hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop, crop_around, crop_picture
+from hand.mirror import Side, mirror_pixels
+from hand.types import HandObservation
+from trainer.runtime import CropPrediction
+
+SIZES: Final = (1.0, 0.62, 0.4)
+"""Sides of the squares over the shorter side of the picture."""
+
+OVERLAP: Final = 0.5
+"""Neighbouring squares share this much, so that a hand is whole in at least one of them."""
+
+LEAST_PRESENCE: Final = 0.5
+"""Probability of a hand from which a square is looked at more closely."""
+
+LEAST_CONFIDENCE: Final = 0.35
+"""Confidence from which what was found counts as a hand; walls and faces stay below."""
+
+CLOSER_LOOKS: Final = 2
+"""How often a square is moved onto the joints that were found in it."""
+
+TRIED_CLOSELY: Final = 3
+"""Squares of one search that are looked at more closely, the likeliest first."""
+
+
+class SquareJudge(Protocol):
+    """What is used of :class:`trainer.runtime.NetworkRuntime`."""
+
+    input_px: int
+    crop_expansion: float
+
+    def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
+        """Probability of a hand in each crop."""
+
+    def predict(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
+    ) -> CropPrediction:
+        """The hand in one square of a picture."""
+
+
+class CropSearch:
+    """Finds at most one hand per picture; a :class:`app.pipeline.network_path.Finder`."""
+
+    def __init__(self, judge: SquareJudge, *, squares_per_search: int = 0) -> None:
+        """Takes the network.
+
+        Args:
+            judge: the network.
+            squares_per_search: how many squares one search may cost, for video; the next search goes on with the next
+                ones. 0 for all of them, for single pictures.
+        """
+        self._judge = judge
+        self._squares_per_search = squares_per_search
+        self._next = 0
+
+    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
+        """The surest hand of a picture, or none."""
+        height, width = image_rgb.shape[:2]
+        squares = self._due(list(search_squares(width, height)))
+        crops = np.stack([crop_picture(image_rgb, square, self._judge.input_px) for square in squares])
+        presences = self._judge.presences(crops.transpose(0, 3, 1, 2).astype(np.float32))
+        likely = [index for index in np.argsort(-presences)[:TRIED_CLOSELY] if presences[index] >= LEAST_PRESENCE]
+        looks = [self._look(image_rgb, squares[index]) for index in likely]
+        found = [hand for hand in looks if hand is not None]
+        return sorted(found, key=lambda hand: -hand.score)[:1]
+
+    def close(self) -> None:
+        """Nothing to free: the network belongs to the path."""
+
+    def _due(self, squares: list[SquareCrop]) -> list[SquareCrop]:
+        if not 0 < self._squares_per_search < len(squares):
+            return squares
+        chosen = [squares[(self._next + step) % len(squares)] for step in range(self._squares_per_search)]
+        self._next = (self._next + self._squares_per_search) % len(squares)
+        return chosen
+
+    def _look(self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop) -> HandObservation | None:
+        """Moves a square onto the hand in it."""
+        height, width = image_rgb.shape[:2]
+        intrinsics = Intrinsics.from_fov(width, height)
+        side: Side = "right"
+        for _ in range(CLOSER_LOOKS + 1):
+            prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
+            if prediction.right < 0.5:
+                side = "left" if side == "right" else "right"
+                prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
+            if prediction.presence < LEAST_PRESENCE:
+                return None
+            joints = mirror_pixels(prediction.joints_px, width) if side == "left" else prediction.joints_px
+            square = crop_around(joints, self._judge.crop_expansion)
+        if prediction.confidence < LEAST_CONFIDENCE:
+            return None
+        return HandObservation(side, prediction.confidence, joints, np.zeros((21, 3)), square)
+
+
+def search_squares(width_px: int, height_px: int) -> Iterator[SquareCrop]:
+    """Squares that cover a picture, large ones first, evenly spread.
+
+    Args:
+        width_px: of the picture.
+        height_px: of the picture.
+    """
+    for size in SIZES:
+        side = size * min(width_px, height_px)
+        across, down = (
+            max(1, round((length - side) / (side * (1.0 - OVERLAP))) + 1) for length in (width_px, height_px)
+        )
+        for y in np.linspace(side / 2.0, height_px - side / 2.0, down) if down > 1 else [height_px / 2.0]:
+            for x in np.linspace(side / 2.0, width_px - side / 2.0, across) if across > 1 else [width_px / 2.0]:
+                yield SquareCrop(float(x) - 0.5, float(y) - 0.5, side)

@@ -1,0 +1,116 @@
+"""The network's own hand finder, on a judge that knows where the hand is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.pipeline.crop_search import CropSearch, search_squares
+from app.pipeline.network_path import FirstThatFinds
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop
+from hand.mirror import mirror_pixels
+from trainer.runtime import CropPrediction
+
+WIDTH, HEIGHT = 640, 480
+
+
+class Judge:
+    """Sees a bright blob as a hand: 21 joints around the blob's middle."""
+
+    input_px = 32
+    crop_expansion = 1.6
+
+    def __init__(self, *, side: str = "right", confidence: float = 0.8) -> None:
+        self.side, self.confidence = side, confidence
+        self.shown = 0
+
+    def presences(self, images: np.ndarray) -> np.ndarray:
+        self.shown += len(images)
+        return (images.mean((1, 2, 3)) / 255.0 * 8.0).clip(0.0, 1.0)
+
+    def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+        rows, columns = np.nonzero(image_rgb[..., 0])
+        low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()])
+        joints = low + (high - low) * np.random.default_rng(0).uniform(size=(21, 2))
+        joints[:2] = low, high
+        shown_as = "left" if crop.flipped else "right"
+        return CropPrediction(
+            rotations=np.tile(np.eye(3), (16, 1, 1)),
+            shape=np.zeros(10),
+            root_m=np.array([0.0, 0.0, 0.5]),
+            joints_px=mirror_pixels(joints, WIDTH) if crop.flipped else joints,
+            sigma_px=np.ones(21),
+            presence=0.9,
+            right=0.9 if shown_as == self.side else 0.1,
+            confidence=self.confidence,
+        )
+
+
+def picture_with_blob(x: int, y: int, size: int) -> np.ndarray:
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[y : y + size, x : x + size] = 255
+    return picture
+
+
+@pytest.mark.parametrize("size_px", [WIDTH, HEIGHT, 100])
+def test_squares_cover_the_picture_and_stay_inside(size_px: int) -> None:
+    seen = np.zeros((HEIGHT, size_px), bool)
+    for square in search_squares(size_px, HEIGHT):
+        left, top = square.center_x_px + 0.5 - square.size_px / 2, square.center_y_px + 0.5 - square.size_px / 2
+        assert min(left, top) > -1e-6
+        assert left + square.size_px < size_px + 1e-6
+        assert top + square.size_px < HEIGHT + 1e-6
+        if square.size_px < 0.5 * min(size_px, HEIGHT):
+            seen[round(top) : round(top + square.size_px), round(left) : round(left + square.size_px)] = True
+    assert seen.mean() > 0.98
+
+
+def test_moves_onto_the_hand_wherever_it_is() -> None:
+    (hand,) = CropSearch(Judge()).detect(picture_with_blob(470, 300, 120))
+    assert hand.side == "right"
+    assert abs(hand.crop.center_x_px - 529.5) < 2
+    assert abs(hand.crop.center_y_px - 359.5) < 2
+    assert hand.crop.size_px == pytest.approx(119 * 1.6)
+
+
+def test_a_left_hand_is_told_and_keeps_its_place() -> None:
+    (hand,) = CropSearch(Judge(side="left")).detect(picture_with_blob(40, 60, 150))
+    assert hand.side == "left"
+    assert abs(hand.landmarks_px.mean(0) - (115, 135)).max() < 25
+
+
+def test_an_empty_picture_and_an_unsure_network_give_nothing() -> None:
+    assert list(CropSearch(Judge()).detect(np.zeros((HEIGHT, WIDTH, 3), np.uint8))) == []
+    assert list(CropSearch(Judge(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
+
+
+def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
+    judge = Judge()
+    search = CropSearch(judge, squares_per_search=5)
+    every = len(list(search_squares(WIDTH, HEIGHT)))
+    picture = picture_with_blob(560, 400, 60)
+    found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
+    assert judge.shown == 5 * len(found)
+    assert any(found)
+
+
+def test_the_second_finder_is_asked_only_when_the_first_sees_nothing() -> None:
+    class Fixed:
+        def __init__(self, found: list) -> None:
+            self.found, self.asked, self.closed = found, 0, 0
+
+        def detect(self, image_rgb: np.ndarray) -> list:
+            self.asked += 1
+            return self.found
+
+        def close(self) -> None:
+            self.closed += 1
+
+    hand = CropSearch(Judge()).detect(picture_with_blob(470, 300, 120))[0]
+    blind, seeing, idle = Fixed([]), Fixed([hand]), Fixed([])
+    finder = FirstThatFinds((blind, seeing, idle))
+    assert list(finder.detect(np.zeros((4, 4, 3), np.uint8))) == [hand]
+    finder.close()
+    assert (blind.asked, seeing.asked, idle.asked) == (1, 1, 0)
+    assert [part.closed for part in (blind, seeing, idle)] == [1, 1, 1]
