@@ -78,7 +78,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     """
     run.report_dir.mkdir(parents=True, exist_ok=True)
     news = threading.Event()
-    pipeline: LivePipeline[None] = LivePipeline(
+    pipeline: LivePipeline[None, None] = LivePipeline(
         run.paths, lambda _result: None, news.set, lens=run.lens, every_frame=not run.realtime
     )
     pipeline.mirror = run.mirror
@@ -97,7 +97,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     return report
 
 
-def _wait_for_paths(pipeline: LivePipeline[None], news: threading.Event) -> None:
+def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
     """Frames that go by while engines load are no drops that anybody wants to know of."""
     while any(pipeline.path_state(provider).phase is PathPhase.STARTING for provider in pipeline.providers):
         news.wait(_POLL_S)
@@ -116,7 +116,7 @@ class _Recorder:
         self._pictures: list[str] = []
         self._words = dict.fromkeys(run.paths, "")
 
-    def follow(self, pipeline: LivePipeline[None], news: threading.Event) -> None:
+    def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> None:
         """Returns when every path has enough frames or all there are."""
         while True:
             news.wait(_POLL_S)
@@ -134,7 +134,7 @@ class _Recorder:
             if self._finished(pipeline, state):
                 return
 
-    def report(self, pipeline: LivePipeline[None], seconds: float) -> dict[str, Any]:
+    def report(self, pipeline: LivePipeline[None, None], seconds: float) -> dict[str, Any]:
         """Everything measured, as plain values."""
         state = pipeline.source_state
         facts = state.facts
@@ -173,7 +173,7 @@ class _Recorder:
     def _wanted(self, facts: SourceFacts) -> int | None:
         return self._run.frames or (LIVE_FRAMES if facts.live else None)
 
-    def _finished(self, pipeline: LivePipeline[None], state: SourceState) -> bool:
+    def _finished(self, pipeline: LivePipeline[None, None], state: SourceState) -> bool:
         if state.phase is SourcePhase.FAILED or (state.phase is SourcePhase.LOST and state.frames == 0):
             raise SourceError(state.sentence)
         if state.facts is None:
@@ -221,7 +221,7 @@ class _Recorder:
             (self._run.report_dir / name).write_bytes(data.tobytes())
             self._pictures.append(name)
 
-    def _path_report(self, pipeline: LivePipeline[None], provider: Provider) -> dict[str, Any]:
+    def _path_report(self, pipeline: LivePipeline[None, None], provider: Provider) -> dict[str, Any]:
         statistics = self._statistics[provider]
         summary, state = statistics.summary(), pipeline.path_state(provider)
         stages = {stage: _number(value) for stage, value in statistics.stage_medians_ms().items()}

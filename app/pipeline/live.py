@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from app.pipeline.capture import CaptureThread, SourceState
 from app.pipeline.hand_path import PathFactory
+from app.pipeline.joiner import JoinedResult, Joiner
 from app.pipeline.lens import Lens
+from app.pipeline.listeners import Listener, Listeners
 from app.pipeline.mailbox import Mailbox
-from app.pipeline.worker import PathState, PathUpdate, PathWorker
+from app.pipeline.output_hand import OutputChooser
+from app.pipeline.worker import PathPhase, PathState, PathUpdate, PathWorker
 from app.sources.base import FrameSource
 from hand.types import Frame, PathResult, Provider
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 _CAPTURE_JOIN_S = 5.0
 """A driver that hangs must not keep the program from closing; the thread is a daemon."""
@@ -22,12 +28,44 @@ _CAPTURE_JOIN_S = 5.0
 _PATH_JOIN_S = 60.0
 """Engines may be loading, and are no good to be torn down meanwhile; loading always ends."""
 
+_WHY_SILENT = {
+    PathPhase.STARTING: "is starting",
+    PathPhase.FAILED: "does not work",
+    PathPhase.RESTING: "is switched off",
+}
 
-class LivePipeline(Generic[T]):
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composition(Generic[P]):
+    """What there is to show since the last pull.
+
+    Attributes:
+        joined: the newest frame and what the paths said about it.
+        measured: results that were not there at the last pull, by path; one drawn again is none.
+        panes: drawings by the name of the pane they are for.
+    """
+
+    joined: JoinedResult
+    measured: Mapping[Provider, PathResult]
+    panes: Mapping[str, P]
+
+    def merged_into(self, newer: Composition[P]) -> Composition[P]:
+        """The newer one, with what only the older one has."""
+        joined = self.joined if newer.joined.late and not self.joined.late else newer.joined
+        return Composition(joined, {**self.measured, **newer.measured}, {**self.panes, **newer.panes})
+
+
+Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[str, P]]
+
+
+class LivePipeline(Generic[T, P]):
     """Capture thread and path threads with the mailboxes between them.
 
     ``on_news`` carries no content and may come from any thread; the owner then pulls what it wants. News that nobody
     pulled yet is not announced twice, so a slow owner is never flooded.
+
+    Results can be pulled in two ways: one path at a time with :meth:`take_update`, or, where ``compose`` is given,
+    joined on their frames with :meth:`take_composition`. Joined results also go to listeners.
     """
 
     def __init__(
@@ -39,6 +77,8 @@ class LivePipeline(Generic[T]):
         lens: Lens | None = None,
         every_frame: bool = False,
         retry_s: float = 1.0,
+        compose: Compose[T, P] | None = None,
+        output: OutputChooser | None = None,
     ) -> None:
         """Builds everything; nothing runs yet.
 
@@ -49,15 +89,29 @@ class LivePipeline(Generic[T]):
             lens: the user's word on intrinsics.
             every_frame: nothing is dropped and files are not paced; for measuring, not for live use.
             retry_s: how often a source that failed is asked whether it is back.
+            compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path that
+                spoke last.
+            output: chooses the output hand; without it there is none.
         """
         self._on_news = on_news
         self._announced = threading.Event()
+        self._compose = compose
+        self._joins = compose is not None or output is not None
+        self._listeners: Listeners[JoinedResult] = Listeners()
         self._preview: Mailbox[Frame] = Mailbox()
         self._inboxes = {provider: Mailbox[Frame](lossless=every_frame) for provider in paths}
         self._outboxes = {provider: Mailbox[PathUpdate[T]](lossless=every_frame) for provider in paths}
+        self._composed: Mailbox[Composition[P]] = Mailbox()
+        choose = output.choose if output is not None else lambda *_: ()
+        self._joiner: Joiner[T] = Joiner(paths, choose, self._emit)
         self._workers = {
             provider: PathWorker(
-                provider, factory, self._inboxes[provider], self._outboxes[provider], prepare, self._announce
+                provider,
+                factory,
+                self._inboxes[provider],
+                prepare,
+                partial(self._deliver, provider),
+                partial(self._path_changed, provider),
             )
             for provider, factory in paths.items()
         }
@@ -79,6 +133,9 @@ class LivePipeline(Generic[T]):
         """Stops all threads and waits for them; devices and engines are given back."""
         self._capture.stop()
         self._preview.close()
+        self._composed.close()
+        for outbox in self._outboxes.values():
+            outbox.close()
         for worker in self._workers.values():
             worker.stop()
         if self._capture.ident is not None:
@@ -86,10 +143,23 @@ class LivePipeline(Generic[T]):
         for worker in self._workers.values():
             if worker.ident is not None:
                 worker.join(_PATH_JOIN_S)
+        self._listeners.close()
 
     def show(self, source: FrameSource) -> None:
         """Switches to a source; returns at once."""
         self._capture.switch_to(source)
+
+    def add_listener(self, name: str, callback: Callable[[JoinedResult], None]) -> Listener[JoinedResult]:
+        """Gives every joined result, once and in order, to a callback in a thread of its own.
+
+        Results marked ``late`` belong to frames before the last one; a consumer that wants one hand per frame leaves
+        them out. The queue is bounded: what a slow callback misses is counted in ``dropped``. Needs ``compose`` or
+        ``output``.
+
+        Returns:
+            The listener; close it to end it. The pipeline closes what is left when it is closed itself.
+        """
+        return self._listeners.add(name, callback)
 
     @property
     def mirror(self) -> bool:
@@ -114,13 +184,26 @@ class LivePipeline(Generic[T]):
         """What a path is doing."""
         return self._workers[provider].state
 
+    def is_wanted(self, provider: Provider) -> bool:
+        """Whether a path is switched on."""
+        return self._workers[provider].wanted
+
+    def set_wanted(self, provider: Provider, wanted: bool) -> None:
+        """Switches a path on or off; one that is off costs nothing."""
+        self._workers[provider].wanted = wanted
+
     def drops(self, provider: Provider) -> int:
         """Frames that were replaced before the path took them, and results before anybody pulled them."""
-        return self._inboxes[provider].drops + self._outboxes[provider].drops
+        unseen = self._outboxes[provider].drops if self._compose is None else self._composed.drops
+        return self._inboxes[provider].drops + unseen
 
     def take_update(self, provider: Provider) -> PathUpdate[T] | None:
-        """The newest result that was not yet taken."""
+        """The newest result of one path that was not yet taken; nothing where results are composed."""
         return self._outboxes[provider].take_now()
+
+    def take_composition(self) -> Composition[P] | None:
+        """Everything to be shown since the last call, or None."""
+        return self._composed.take_now()
 
     def take_frame(self) -> Frame | None:
         """The newest frame that was not yet taken, for showing pictures while no path runs."""
@@ -134,6 +217,28 @@ class LivePipeline(Generic[T]):
     def begin_pull(self) -> None:
         """Call before pulling: news from here on is announced again."""
         self._announced.clear()
+
+    def _deliver(self, provider: Provider, update: PathUpdate[T]) -> None:
+        if self._joins:
+            self._joiner.add(provider, update)
+        if self._compose is None:
+            self._outboxes[provider].put(update)
+            self._announce()
+
+    def _emit(self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[T]], measured: bool) -> None:
+        if measured:
+            self._listeners.publish(joined)
+        if self._compose is None:
+            return
+        panes = self._compose(joined, updates)
+        results = {provider: update.result for provider, update in updates.items()} if measured else {}
+        self._composed.put(Composition(joined, results, panes), Composition.merged_into)
+        self._announce()
+
+    def _path_changed(self, provider: Provider, state: PathState) -> None:
+        if self._joins:
+            self._joiner.expect(provider, _WHY_SILENT.get(state.phase, ""))
+        self._announce()
 
     def _announce(self) -> None:
         if not self._announced.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ class Mailbox(Generic[T]):
         self._lossless = lossless
         self._closed = False
         self._woken = False
+        self._shut = False
         self._drops = 0
 
     @property
@@ -30,15 +32,21 @@ class Mailbox(Generic[T]):
         with self._condition:
             return self._drops
 
-    def put(self, content: T) -> None:
-        """Leaves something for the reader; without effect once closed."""
+    def put(self, content: T, merge: Callable[[T, T], T] | None = None) -> None:
+        """Leaves something for the reader; without effect while shut and once closed.
+
+        Args:
+            content: the new thing.
+            merge: makes one of what is still there and the new thing, instead of replacing it.
+        """
         with self._condition:
-            while self._lossless and self._content is not None and not self._closed:
+            while self._lossless and self._content is not None and not self._closed and not self._shut:
                 self._condition.wait()
-            if self._closed:
+            if self._closed or self._shut:
                 return
             if self._content is not None:
                 self._drops += 1
+                content = content if merge is None else merge(self._content, content)
             self._content = content
             self._condition.notify_all()
 
@@ -58,6 +66,19 @@ class Mailbox(Generic[T]):
         """Lets a waiting reader return without content."""
         with self._condition:
             self._woken = True
+            self._condition.notify_all()
+
+    @property
+    def shut(self) -> bool:
+        """Whether nothing is taken in, because the reader rests; what was there is thrown away."""
+        return self._shut
+
+    @shut.setter
+    def shut(self, shut: bool) -> None:
+        with self._condition:
+            self._shut = shut
+            if shut:
+                self._content = None
             self._condition.notify_all()
 
     def close(self) -> None:

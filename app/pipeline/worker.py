@@ -32,6 +32,7 @@ class PathPhase(Enum):
     STARTING = "starting"
     RUNNING = "running"
     FAILED = "failed"
+    RESTING = "resting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ class PathWorker(threading.Thread, Generic[T]):
         provider: Provider,
         factory: PathFactory,
         inbox: Mailbox[Frame],
-        outbox: Mailbox[PathUpdate[T]],
         prepare: Callable[[PathResult], T],
-        on_news: Callable[[], None],
+        deliver: Callable[[PathUpdate[T]], None],
+        on_state: Callable[[PathState], None],
     ) -> None:
         """Not yet started.
 
@@ -86,18 +87,20 @@ class PathWorker(threading.Thread, Generic[T]):
             provider: which path.
             factory: makes it, here and after every failure.
             inbox: frames to process.
-            outbox: where results go.
             prepare: what display needs of a result; called in this thread, so that the window only shows it.
-            on_news: called in this thread whenever there is a result or another state.
+            deliver: takes results, in this thread.
+            on_state: told of every other state, in this thread.
         """
         super().__init__(name=f"path-{provider}", daemon=True)
         self._provider = provider
         self._factory = factory
         self._inbox = inbox
-        self._outbox = outbox
         self._prepare = prepare
-        self._on_news = on_news
+        self._deliver = deliver
+        self._on_state = on_state
         self._stopping = threading.Event()
+        self._wanted = threading.Event()
+        self._wanted.set()
         self._lock = threading.Lock()
         self._state = PathState()
         self._last: PathResult | None = None
@@ -115,17 +118,34 @@ class PathWorker(threading.Thread, Generic[T]):
         self._redraw = True
         self._inbox.wake()
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the path works; otherwise it rests and costs nothing, with its engine kept if it was loaded."""
+        return self._wanted.is_set()
+
+    @wanted.setter
+    def wanted(self, wanted: bool) -> None:
+        self._inbox.shut = not wanted
+        if wanted:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+        self._inbox.wake()
+
     def stop(self) -> None:
         """Asks the thread to close its path and end."""
         self._stopping.set()
+        self._wanted.set()
         self._inbox.close()
-        self._outbox.close()
 
     def run(self) -> None:
         """Makes the path, feeds it, and makes it again when it breaks."""
         restart_s = _FIRST_RESTART_S
         while not self._stopping.is_set():
             processed_before = self._last
+            self._rest_while_unwanted(PathPhase.STARTING)
+            if self._stopping.is_set():
+                return
             try:
                 self._run_path()
             except HandliveError as error:
@@ -136,7 +156,8 @@ class PathWorker(threading.Thread, Generic[T]):
                 self._fail(f"{name} stopped with an error ({type(error).__name__}: {error}) and is started again.")
             if self._last is not processed_before:
                 restart_s = _FIRST_RESTART_S  # it did work for a while, so this is a new trouble
-            self._stopping.wait(restart_s)
+            if self._stopping.wait(restart_s):
+                return
             restart_s = min(2.0 * restart_s, _LONGEST_RESTART_S)
 
     def _run_path(self) -> None:
@@ -144,9 +165,20 @@ class PathWorker(threading.Thread, Generic[T]):
         try:
             self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence=""))
             while not self._stopping.is_set():
+                if self._rest_while_unwanted(PathPhase.RUNNING):
+                    path.reset()
                 self._step(path)
         finally:
             path.close()
+
+    def _rest_while_unwanted(self, then: PathPhase) -> bool:
+        """Waits until the path is wanted again; whether it had to."""
+        if self._wanted.is_set():
+            return False
+        self._set_state(replace(self.state, phase=PathPhase.RESTING, sentence=""))
+        self._wanted.wait()
+        self._set_state(replace(self.state, phase=then))
+        return True
 
     def _step(self, path: HandPath) -> None:
         frame = self._inbox.take()
@@ -161,8 +193,7 @@ class PathWorker(threading.Thread, Generic[T]):
             return
         self._redraw = False
         prepared = self._prepare(self._last)
-        self._outbox.put(PathUpdate(self._last, prepared, taken_ns, time.monotonic_ns()))
-        self._on_news()
+        self._deliver(PathUpdate(self._last, prepared, taken_ns, time.monotonic_ns()))
 
     def _fail(self, sentence: str) -> None:
         lost, self._in_hand = self._in_hand is not None, None
@@ -172,7 +203,7 @@ class PathWorker(threading.Thread, Generic[T]):
     def _set_state(self, state: PathState) -> None:
         with self._lock:
             self._state = state
-        self._on_news()
+        self._on_state(state)
 
 
 def _continues(frame: Frame, before: Frame) -> bool:

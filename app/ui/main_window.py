@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QKeySequence
-from PyQt6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app.palette import DARK, LIGHT, Theme
 from app.pipeline.capture import SourcePhase
 from app.pipeline.live import LivePipeline
+from app.pipeline.output_hand import OutputChooser
 from app.pipeline.statistics import PathStatistics
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.display import Display, DisplayPreparer, show_picture
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.sources.choose import DEMO, ChosenSource, UnusableSource, choose_source
+from app.ui.extensions import install_extensions
 from app.ui.mesh_backend import make_mesh_view
 from app.ui.mesh_view import MeshView
 from app.ui.narrator import Narrator, Remedies
@@ -45,6 +48,10 @@ class MainWindow(QMainWindow):
 
     result_shown = pyqtSignal()
     """A result is on the screen, in both views."""
+    closing = pyqtSignal()
+    """The window closes; the pipeline still runs."""
+    theme_changed = pyqtSignal(object)
+    """Other colours, an :class:`app.palette.Theme`."""
 
     def __init__(self, options: WindowOptions) -> None:
         """Builds the window and starts the pipeline."""
@@ -68,17 +75,19 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._preparer: DisplayPreparer[Any] = DisplayPreparer(HandMeshBuilder(options.model), self.mesh.prepare)
         self._bell = _NewsBell(self)
-        self.pipeline: LivePipeline[Display[Any]] = LivePipeline(
+        self.pipeline: LivePipeline[Display[Any], Any] = LivePipeline(
             {self._provider: options.paths[self._provider]},
             self._preparer,
             self._bell.rang.emit,
             lens=options.lens,
             retry_s=options.retry_s,
+            output=OutputChooser(options.model),
         )
         remedies = Remedies(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
         self._narrator = Narrator(self.picture, self._provider, remedies)
         self._numbers = QTimer(self)
         self._connect()
+        install_extensions(self)
         self.set_theme(self._theme)
         self.pipeline.start()
         self._numbers.start(_NUMBERS_EVERY_MS)
@@ -113,6 +122,78 @@ class MainWindow(QMainWindow):
         self._hand_seen_ns = time.monotonic_ns()
         self.pipeline.show(self._chosen.source)
 
+    @property
+    def options(self) -> WindowOptions:
+        """What the window was started with."""
+        return self._options
+
+    @property
+    def theme(self) -> Theme:
+        """The colours in use; ``theme_changed`` tells of others."""
+        return self._theme
+
+    def notify(self, sentence: str) -> None:
+        """Shows a sentence over the picture for a while."""
+        self._narrator.notify(sentence)
+
+    # what extensions may add
+
+    def add_tool(self, text: str, act: Callable[[], object], *, shortcut: str = "", help_text: str = "") -> QAction:
+        """Adds a line to the menu of tools.
+
+        Args:
+            text: in the menu.
+            act: what it does.
+            shortcut: such as "Ctrl+Shift+S"; empty for none.
+            help_text: one sentence for the tooltip and the list of shortcuts.
+
+        Returns:
+            The action, to make it checkable or to disable it.
+        """
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(shortcut))
+        action.setToolTip(help_text or text)
+        action.triggered.connect(lambda _checked: act())
+        self.bar.tools.menu().addAction(action)
+        self.bar.tools.show()
+        self.addAction(action)
+        return action
+
+    def add_panel(
+        self,
+        name: str,
+        widget: QWidget,
+        *,
+        area: Qt.DockWidgetArea = Qt.DockWidgetArea.RightDockWidgetArea,
+        visible: bool = False,
+        shortcut: str = "",
+    ) -> QDockWidget:
+        """Adds a panel at an edge of the window; the menu of panels shows and hides it.
+
+        Args:
+            name: title of the panel and line in the menu.
+            widget: what it holds; styled by the window's own sheet.
+            area: the edge.
+            visible: at once.
+            shortcut: shows and hides it.
+        """
+        dock = QDockWidget(name, self)
+        dock.setObjectName(f"panel {name}")
+        dock.setWidget(widget)
+        dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
+        neighbors = [other for other in self.findChildren(QDockWidget) if self.dockWidgetArea(other) == area]
+        self.addDockWidget(area, dock)
+        if neighbors:
+            self.tabifyDockWidget(neighbors[-1], dock)
+        dock.setVisible(visible)
+        action = dock.toggleViewAction()
+        assert action is not None
+        action.setShortcut(QKeySequence(shortcut))
+        self.bar.panels.menu().addAction(action)
+        self.bar.panels.show()
+        self.addAction(action)
+        return dock
+
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._theme = theme
@@ -120,6 +201,7 @@ class MainWindow(QMainWindow):
         self.setStyleSheet(style_sheet(theme))
         for part in (self.bar, self.picture, self.mesh):
             part.set_theme(theme)
+        self.theme_changed.emit(theme)
 
     def follow_system_theme(self) -> None:
         """Takes the desktop's colours, unless the user chose some."""
@@ -129,6 +211,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Disappears at once, then gives camera and engines back."""
         self.hide()
+        self.closing.emit()
         self._numbers.stop()
         self._narrator.stop()
         self.bar.source.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from app.palette import DARK, Theme
 from app.ui.icons import ICON_SIZE, icon
@@ -21,6 +21,8 @@ class TopBar(QWidget):
         self.source = SourceButton()
         self.mirror = _button("Mirror", "Show the mirror image, as in a looking glass (M)", checkable=True)
         self.reset = _button("Reset view", "Look from where the camera looks (R)")
+        self.tools = MenuButton("Tools", "Record, stream, calibrate and more")
+        self.panels = MenuButton("Panels", "Show and hide panels at the window's edges")
         self.theme = _button("", "Dark or light colours (T)")
         self.theme.setObjectName("icon")
         self.theme.setAccessibleName("Dark or light colours")
@@ -32,17 +34,38 @@ class TopBar(QWidget):
         layout.addWidget(self.source)
         layout.addWidget(self.mirror)
         layout.addStretch()
+        layout.addWidget(self.tools)
+        layout.addWidget(self.panels)
         layout.addWidget(self.reset)
         layout.addWidget(self.theme)
-        for button in (self.source, self.mirror, self.reset, self.theme):
+        for button in (self.source, self.mirror, self.tools, self.panels, self.reset, self.theme):
             button.setIconSize(ICON_SIZE)
 
     def set_theme(self, theme: Theme) -> None:
         """Draws the icons in a theme's colours."""
         self.source.setIcon(icon("camera", theme.text))
         self.mirror.setIcon(icon("mirror", theme.text, checked_color=theme.on_accent))
+        self.tools.setIcon(icon("tools", theme.text))
+        self.panels.setIcon(icon("panels", theme.text))
         self.reset.setIcon(icon("reset", theme.text))
         self.theme.setIcon(icon("light" if theme is DARK else "dark", theme.text))
+
+
+class MenuButton(QPushButton):
+    """A button with a menu, hidden until there is something in it."""
+
+    def __init__(self, text: str, explanation: str) -> None:
+        """With an empty menu."""
+        super().__init__(f" {text}")
+        self.setToolTip(explanation)
+        self._menu = QMenu(self)
+        self._menu.setToolTipsVisible(True)
+        self.setMenu(self._menu)
+        self.hide()
+
+    def menu(self) -> QMenu:
+        """The menu."""
+        return self._menu
 
 
 def _button(text: str, explanation: str, *, checkable: bool = False) -> QPushButton:

@@ -23,9 +23,9 @@ from hand.types import Frame, PathResult
 
 
 @contextmanager
-def running(factory: PathFactory | None = None, **options: object) -> Iterator[LivePipeline[int]]:
+def running(factory: PathFactory | None = None, **options: object) -> Iterator[LivePipeline[int, None]]:
     """A started pipeline whose 'prepared' is the number of hands."""
-    pipeline: LivePipeline[int] = LivePipeline(
+    pipeline: LivePipeline[int, None] = LivePipeline(
         {"ik": factory or FakePath},
         lambda result: len(result.states),
         lambda: None,
@@ -39,7 +39,7 @@ def running(factory: PathFactory | None = None, **options: object) -> Iterator[L
         pipeline.close()
 
 
-def next_update(pipeline: LivePipeline[int]) -> PathUpdate[int]:
+def next_update(pipeline: LivePipeline[int, None]) -> PathUpdate[int]:
     updates: list[PathUpdate[int]] = []
 
     def arrived() -> bool:
@@ -245,13 +245,13 @@ def test_close_works_before_a_source_while_the_path_starts_and_in_the_middle() -
 
 
 def test_close_without_start() -> None:
-    pipeline: LivePipeline[None] = LivePipeline({"ik": FakePath}, lambda _: None, lambda: None)
+    pipeline: LivePipeline[None, None] = LivePipeline({"ik": FakePath}, lambda _: None, lambda: None)
     pipeline.close()
 
 
 def test_news_is_announced_once_until_it_is_pulled() -> None:
     news: list[int] = []
-    pipeline: LivePipeline[None] = LivePipeline({"ik": FakePath}, lambda _: None, lambda: news.append(1))
+    pipeline: LivePipeline[None, None] = LivePipeline({"ik": FakePath}, lambda _: None, lambda: news.append(1))
     pipeline.start()
     source = FakeSource([plain_image()] * 30)
     pipeline.show(source)

@@ -1,0 +1,170 @@
+"""Results of two paths come together on their frames, in order, and nobody is waited for in vain."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from app_fakes import plain_image, wait_until
+
+from app.pipeline.joiner import JoinedResult, Joiner
+from app.pipeline.lens import Lens
+from app.pipeline.listeners import QUEUE_LENGTH, Listeners
+from app.pipeline.worker import PathUpdate
+from hand.types import Frame, PathResult, Provider
+
+LENS = Lens().intrinsics_for(320, 240)
+
+
+class Bench:
+    """A joiner with a clock of its own that writes down what it emits."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.emitted: list[tuple[JoinedResult, set[Provider], bool]] = []
+        self.chosen: list[int] = []
+        providers: tuple[Provider, Provider] = ("network", "ik")
+        self.joiner: Joiner[int] = Joiner(
+            providers,
+            self._choose,
+            lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
+            lambda: self.now_ns,
+        )
+        for provider in providers:
+            self.joiner.expect(provider)
+        self.frames = [Frame(index, index + 1, plain_image(), LENS, "x") for index in range(40)]
+
+    def _choose(self, frame: Frame, *_: object) -> tuple[()]:
+        self.chosen.append(frame.sequence)
+        return ()
+
+    def say(self, provider: Provider, index: int, after_ms: float = 0.0) -> PathUpdate[int]:
+        self.now_ns += int(after_ms * 1e6)
+        update = PathUpdate(PathResult(self.frames[index], provider, ()), 0, 0, 0)
+        self.joiner.add(provider, update)
+        return update
+
+    @property
+    def log(self) -> list[tuple[int, str]]:
+        return [
+            (joined.frame.sequence, "+".join(sorted(joined.results)) + (" late" if joined.late else ""))
+            for joined, _, _ in self.emitted
+        ]
+
+
+def test_frame_is_passed_on_when_both_have_spoken() -> None:
+    bench = Bench()
+    bench.say("network", 0)
+    assert bench.log == []
+    bench.say("ik", 0, 5.0)
+    bench.say("ik", 1)
+    bench.say("network", 1)
+    assert bench.log == [(0, "ik+network"), (1, "ik+network")]
+    assert bench.chosen == [0, 1]
+
+
+def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
+    bench = Bench()
+    bench.say("network", 0)
+    bench.say("ik", 1)  # it will never speak about frame 0 any more
+    assert bench.log == [(0, "network")]
+    assert bench.emitted[0][0].silent == {"ik": "is late"}
+    bench.say("network", 1)
+    assert bench.log[1:] == [(1, "ik+network")]
+
+
+def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits() -> None:
+    bench = Bench()
+    bench.say("network", 0)
+    bench.joiner.expect("ik", "is switched off")
+    assert bench.log == [(0, "network")]
+    bench.say("network", 1)
+    assert bench.log[1:] == [(1, "network")]
+    assert bench.emitted[1][0].silent == {"ik": "is switched off"}
+    bench.joiner.expect("ik")
+    bench.say("network", 2)
+    assert len(bench.log) == 2
+    bench.say("ik", 2)
+    assert bench.log[2:] == [(2, "ik+network")]
+
+
+def test_hitch_of_one_path_holds_the_other_up_for_two_frames_at_most() -> None:
+    bench = Bench()
+    for index in range(5):
+        bench.say("network", index, 33.0)
+    assert bench.log == [(0, "network"), (1, "network"), (2, "network")]
+
+
+def test_slow_path_is_soon_not_awaited_and_comes_late() -> None:
+    bench = Bench()
+    for index in range(0, 30, 5):  # it takes five frames for one
+        for step in range(5):
+            bench.say("network", index + step, 33.0)
+        bench.say("ik", index, 1.0)
+    assert bench.log[-6:] == [
+        (25, "network"),
+        (26, "network"),
+        (27, "network"),
+        (28, "network"),
+        (29, "network"),
+        (25, "ik+network late"),
+    ]
+    assert bench.emitted[-1][1] == {"ik"}  # the pane of the other one stays on its newer frame
+    assert bench.chosen == list(range(30))
+
+
+def test_path_that_is_quick_again_is_awaited_again() -> None:
+    bench = Bench()
+    for index in range(10):
+        bench.say("network", index, 33.0)
+        bench.say("ik", max(0, index - 3), 60.0)
+    for index in range(10, 39):
+        bench.say("ik", index, 3.0)
+        bench.say("network", index, 3.0)
+    assert bench.log[-1] == (38, "ik+network")
+
+
+def test_result_drawn_again_is_no_new_measurement() -> None:
+    bench = Bench()
+    network, _ = bench.say("network", 0), bench.say("ik", 0)
+    bench.joiner.add("network", network)
+    assert [measured for _, _, measured in bench.emitted] == [True, False]
+    assert bench.chosen == [0]
+
+
+def test_listener_gets_everything_in_order_in_its_own_thread() -> None:
+    got: list[int] = []
+    names: set[str] = set()
+
+    def listen(item: int) -> None:
+        names.add(threading.current_thread().name)
+        if item == 3:
+            raise ValueError("its own trouble")
+        got.append(item)
+
+    listeners: Listeners[int] = Listeners()
+    listener = listeners.add("test", listen)
+    for item in range(10):
+        listeners.publish(item)
+    listener.close()
+    assert got == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert names == {"listener-test"}
+    listeners.publish(11)
+    assert not listener.is_alive()
+    assert 11 not in got
+
+
+def test_slow_listener_loses_the_oldest_and_counts() -> None:
+    gate = threading.Event()
+    got: list[int] = []
+    listeners: Listeners[int] = Listeners()
+    listener = listeners.add("slow", lambda item: (gate.wait(20), got.append(item))[1])
+    listeners.publish(0)
+    wait_until(lambda: not listener._queue)  # taken, and held up in the callback
+    for item in range(1, QUEUE_LENGTH + 11):
+        listeners.publish(item)
+    assert listener.dropped == 10
+    gate.set()
+    listeners.close()
+    assert got == [0, *range(11, QUEUE_LENGTH + 11)]
+    assert np.diff(got).min() > 0

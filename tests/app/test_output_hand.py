@@ -1,0 +1,198 @@
+"""The output follows the network, then MediaPipe + IK, and back, and never jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from app_fakes import hand_state, plain_image
+
+from app.pipeline.hand_pairs import pair_hands, picture_gap
+from app.pipeline.lens import Lens
+from app.pipeline.output_hand import OutputChooser, OutputHand, OutputSettings
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
+from hand.layer import HandLayer
+from hand.rotations import geodesic_rad, matrix_from_axis_angle
+from hand.types import Frame, HandState, PathResult, Provider
+
+FRAME_NS = 33_333_333
+LENS = Lens().intrinsics_for(320, 240)
+BENT_RAD = 0.6
+"""How much further MediaPipe + IK bends every finger joint than the network, in these tests."""
+
+_LAYER = HandLayer(load_embedded_model())
+
+
+def frame(index: int) -> Frame:
+    return Frame(index, 1_000_000_000 + index * FRAME_NS, plain_image(), LENS, "x")
+
+
+def hand(index: int, provider: Provider, confidence: float) -> HandState:
+    """The hand drifts slowly; the paths disagree about fingers, place and shape."""
+    state = hand_state(frame(index), "right", 0.001 * index)
+    if provider == "network":
+        return replace(state, provider="network", confidence=confidence)
+    pose = state.pose_rad.copy()
+    pose[3:].reshape(15, 3)[:, 2] += BENT_RAD
+    translation = state.camera_translation_m + np.array([0.01, -0.02, 0.06], np.float32)
+    shape = np.full(10, 0.4, np.float32)
+    geometry = _LAYER(pose, shape, translation)
+    return replace(
+        state,
+        provider="ik",
+        confidence=confidence,
+        pose_rad=pose,
+        shape=shape,
+        camera_translation_m=translation,
+        joints_m=geometry.joints_m,
+        vertices_m=geometry.vertices_m,
+    )
+
+
+def play(
+    network: list[float | None], ik: list[float | None], settings: OutputSettings | None = None
+) -> Iterator[OutputHand | None]:
+    """The output for confidences of both paths; None is no hand."""
+    chooser = OutputChooser(load_embedded_model(), settings)
+    for index, confidences in enumerate(zip(network, ik, strict=True)):
+        results: dict[Provider, PathResult] = {}
+        providers: tuple[Provider, Provider] = ("network", "ik")
+        for provider, confidence in zip(providers, confidences, strict=True):
+            states = () if confidence is None else (hand(index, provider, confidence),)
+            results[provider] = PathResult(frame(index), provider, states)
+        outputs = chooser.choose(frame(index), results)
+        assert len(outputs) <= 1
+        yield outputs[0] if outputs else None
+
+
+def providers(outputs: list[OutputHand | None]) -> list[str]:
+    return ["-" if output is None else output.provider for output in outputs]
+
+
+def largest_step_m(outputs: list[OutputHand | None]) -> float:
+    vertices = [np.asarray(output.state.vertices_m) for output in outputs if output is not None]
+    return max(float(np.linalg.norm(b - a, axis=1).max()) for a, b in pairwise(vertices))
+
+
+def test_network_leads_while_it_is_sure() -> None:
+    outputs = list(play([0.9] * 5, [0.9] * 5))
+    assert providers(outputs) == ["network"] * 5
+    assert outputs[-1] is not None
+    assert outputs[-1].reason == "the network is sure (90%)"
+    assert outputs[-1].bend == 0.0
+
+
+def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
+    network: list[float | None] = [0.9] * 5 + [0.1] * 10 + [0.45] * 10 + [0.9] * 30
+    outputs = list(play(network, [0.8] * 55))
+    # between the thresholds the output stays where it is; above them it returns 250 ms (8 frames) later
+    assert providers(outputs) == ["network"] * 5 + ["ik"] * 28 + ["network"] * 22
+    reasons = [output.reason for output in outputs if output is not None]
+    assert reasons[5] == "the network is unsure (10%, wanted 35%)"
+    assert reasons[20] == "the network is unsure (45%, wanted 55%)"
+    assert reasons[26] == "the network is just getting sure again (90%)"
+
+
+@pytest.mark.parametrize("gone", [0.05, None])
+def test_the_change_never_jumps_even_when_the_old_path_falls_silent(gone: float | None) -> None:
+    network: list[float | None] = [0.9] * 10 + [gone] * 20 + [0.9] * 30
+    smooth = list(play(network, [0.8] * 60))
+    abrupt = list(play(network, [0.8] * 60, OutputSettings(fade_ms=0.0)))
+    assert providers(smooth) == providers(abrupt)
+    assert {"network", "ik"} == set(providers(smooth))
+    assert largest_step_m(abrupt) > 0.06
+    assert largest_step_m(smooth) < 0.25 * largest_step_m(abrupt)
+    bends = [output.bend for output in smooth if output is not None]
+    assert bends[9] == 0.0 < bends[10] < 1.0
+    assert bends[17] == 0.0  # over after 200 ms
+
+
+def test_fade_turns_along_the_shortest_arc_and_ends_on_the_path() -> None:
+    outputs = list(play([0.9] * 3 + [0.0] * 12, [0.8] * 15))
+    finger = [
+        matrix_from_axis_angle(output.state.pose_rad[9:12].astype(np.float64))
+        for output in outputs
+        if output is not None
+    ]
+    angles = [float(geodesic_rad(finger[2], rotation)) for rotation in finger[2:]]
+    assert angles == sorted(angles)
+    assert angles[-1] == pytest.approx(BENT_RAD, abs=1e-4)
+    wanted = hand(14, "ik", 0.8)
+    assert outputs[-1] is not None
+    np.testing.assert_allclose(outputs[-1].state.vertices_m, wanted.vertices_m, atol=1e-6)
+    # a bent hand is a posed hand: its mesh is what the layer makes of its own parameters
+    middle = outputs[5]
+    assert middle is not None
+    assert 0.0 < middle.bend < 1.0
+    again = _LAYER(middle.state.pose_rad, middle.state.shape, middle.state.camera_translation_m)
+    np.testing.assert_allclose(middle.state.vertices_m, again.vertices_m, atol=1e-6)
+
+
+def test_network_stays_when_the_other_path_is_no_better() -> None:
+    outputs = list(play([0.1, 0.1], [None, 0.05]))
+    assert providers(outputs) == ["network", "network"]
+    assert outputs[0] is not None
+    assert outputs[1] is not None
+    assert outputs[0].reason == "the network is unsure (10%); MediaPipe sees no hand"
+    assert outputs[1].reason == "the network is unsure (10%), but MediaPipe + IK is too (5%)"
+
+
+def test_lost_detector_leaves_the_output_with_the_network() -> None:
+    outputs = list(play([0.9] * 30, [0.8] * 10 + [None] * 10 + [0.8] * 10))
+    assert providers(outputs) == ["network"] * 30
+    assert largest_step_m(outputs) < 0.002
+
+
+def test_no_hand_no_output_and_a_hand_that_comes_back_later_appears_anew() -> None:
+    outputs = list(play([0.9, None] + [None] * 15 + [0.9], [None] * 18))
+    assert providers(outputs) == ["network"] + ["-"] * 16 + ["network"]
+    assert outputs[-1] is not None
+    assert outputs[-1].bend == 0.0
+
+
+def test_a_silent_path_is_named_with_its_reason() -> None:
+    chooser = OutputChooser(load_embedded_model())
+    result = PathResult(frame(0), "ik", (hand(0, "ik", 0.8),))
+    (output,) = chooser.choose(frame(0), {"ik": result}, {"network": "is switched off"})
+    assert output.reason == "the network is switched off"
+
+
+def test_two_hands_follow_their_own_path_each() -> None:
+    chooser = OutputChooser(load_embedded_model())
+    for index, sure in enumerate((0.9, 0.9, 0.1, 0.1)):
+        right = replace(hand_state(frame(index), "right", 0.12), provider="network", confidence=sure)
+        left = replace(hand_state(frame(index), "left", -0.12), provider="network", confidence=0.9)
+        network = PathResult(frame(index), "network", (right, left))
+        # the other path lists them the other way round
+        both = (replace(left, provider="ik"), replace(right, provider="ik", confidence=0.9))
+        outputs = chooser.choose(frame(index), {"network": network, "ik": PathResult(frame(index), "ik", both)})
+    assert {output.state.side: output.provider for output in outputs} == {"right": "ik", "left": "network"}
+
+
+def test_another_side_is_shown_at_once() -> None:
+    chooser = OutputChooser(load_embedded_model())
+    network = PathResult(frame(0), "network", (hand(0, "network", 0.9),))
+    chooser.choose(frame(0), {"network": network})
+    left = replace(hand_state(frame(1), "left"), provider="ik")
+    (output,) = chooser.choose(frame(1), {"ik": PathResult(frame(1), "ik", (left,))})
+    np.testing.assert_array_equal(output.state.vertices_m, left.vertices_m)
+
+
+def test_pairs_go_by_place_and_leave_strangers_alone() -> None:
+    here, there = hand_state(frame(0), "right", 0.1), hand_state(frame(0), "right", -0.1)
+    assert picture_gap(here, here) == 0.0
+    assert pair_hands((here, there), (there, here)) == [(here, here), (there, there)]
+    assert pair_hands((here,), (there,)) == [(here, None), (None, there)]
+    behind = replace(here, joints_m=here.joints_m - np.array([0, 0, 2], np.float32))
+    assert pair_hands((here,), (behind,)) == [(here, None), (None, behind)]
+
+
+def test_settings_that_contradict_themselves_are_refused() -> None:
+    with pytest.raises(ConfigError, match="not below the one to leave"):
+        OutputSettings(leave_below=0.6, return_above=0.4)
+    with pytest.raises(ConfigError, match="not negative"):
+        OutputSettings(fade_ms=-1.0)
