@@ -16,6 +16,11 @@ from hand.errors import HandliveError
 
 COMMANDS: Final = {
     "fit": ("trainer.fit", "train a network by a recipe, or go on with a stopped run"),
+    "finetune": (
+        "trainer.finetune",
+        "teach a network your own hand from recordings, and report whether it helped",
+    ),
+    "compare": ("trainer.compare", "measure two networks side by side on recorded sessions and renderings"),
     "synthesize": ("trainer.synthesize", "render hands with perfect labels, as a recording or in FreiHAND's layout"),
     "evaluate": ("trainer.evaluate", "measure a network on unseen renderings and photographs, and write a report"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),

@@ -21,22 +21,29 @@ class SourceConfig:
     """One stream of samples in the mixture.
 
     Attributes:
-        kind: "rendered" (fresh pictures) or "photographs" (pictures with pseudo-labels).
+        kind: "rendered" (fresh pictures), "photographs" (pictures with pseudo-labels) or "recordings" (sessions of the
+            user's own hand).
         share: how often it is drawn from, relative to the other sources.
         backgrounds: rendered: folder of hand-free photographs to render in front of.
-        path: photographs: the prediction file that labels them.
+        repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
+        path: photographs: the prediction file that labels them; recordings: a session, or the folder of several.
         pictures: photographs: the folder that the file's names are relative to.
-        floor: photographs: least confidence of a label.
+        floor: photographs, recordings: least confidence or weight of a label.
         match: photographs: regular expression that a file's name must begin with, to split by person or session.
+        sessions: recordings: names of the folders to take; all of them when empty.
+        span: recordings: the part of each session's time to take, from and to, as shares of the whole.
     """
 
     kind: str
     share: float = 1.0
     backgrounds: str = ""
+    repeat: int = 0
     path: str = ""
     pictures: str = ""
     floor: float = 0.5
     match: str = ""
+    sessions: tuple[str, ...] = ()
+    span: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,12 @@ class FitConfig:
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:
     """Reads a recipe.
 
+    A file may hold several variants: ``variants`` maps names to keys that win over the file's, and ``variant`` says
+    which one holds.
+
     Args:
         path: a YAML file of :class:`FitConfig` fields.
-        overrides: values that win over the file's.
+        overrides: values that win over the file's and the variant's.
 
     Raises:
         ConfigError: no such file, not YAML, an unknown key, or a value of the wrong type.
@@ -120,7 +130,21 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
         raise ConfigError(f"The recipe {path} is not YAML: {str(problem).splitlines()[0]}.") from None
     if not isinstance(content, dict):
         raise ConfigError(f"The recipe {path} should hold keys and values, it holds a {type(content).__name__}.")
-    return build_dataclass(FitConfig, content | (overrides or {}), str(path))
+    content |= _variant(content, overrides or {}, str(path)) | (overrides or {})
+    for key in ("variant", "variants"):
+        content.pop(key, None)
+    return build_dataclass(FitConfig, content, str(path))
+
+
+def _variant(content: dict[str, Any], overrides: dict[str, Any], where: str) -> dict[str, Any]:
+    """The keys of the variant that was chosen; none where a recipe has no variants."""
+    variants = content.get("variants") or {}
+    if not variants:
+        return {}
+    name = overrides.get("variant", content.get("variant"))
+    if not isinstance(variants, dict) or not isinstance(variants.get(name), dict):
+        raise ConfigError(f"{where}: there is no variant {name!r}; choose one of {', '.join(map(str, variants))}.")
+    return dict(variants[name])
 
 
 def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:

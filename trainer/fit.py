@@ -30,7 +30,9 @@ from trainer.loop import Evaluate, Loss, Run, fit
 from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.own_hand import with_base, with_recordings
 from trainer.photographs import PhotographCrops, read_pseudo_labels
+from trainer.recordings import held_out_session_crops
 
 EVALUATION_SEED = 900_001
 """Rendered pictures of the evaluation; recipes keep away from this seed."""
@@ -49,9 +51,14 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/debug.yaml")
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/<name of the recipe>)")
+    parser.add_argument(
+        "--recordings", type=Path, metavar="DIR", help="sessions for the recipe's sources of kind recordings"
+    )
     parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")
     options = parser.parse_args(arguments)
-    config = read_config(options.config, _overrides(options.set))
+    config = read_config(options.config, overrides(options.set))
+    if options.recordings is not None:
+        config, _ = with_recordings(with_base(config, Path(config.start_from)), options.recordings)
     folder: Path = options.out or Path("runs") / config.name
     stream = claim_stdout()
     events = EventLog(folder / "events.jsonl", stream)
@@ -118,10 +125,17 @@ def start_from(network: nn.Module, path: Path) -> None:
 
 
 def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
-    """Figures on unseen rendered crops and on the held-out photographs; the score is the latter's 2D error if any."""
+    """Figures on unseen rendered crops and on what is held out.
+
+    The score is what the recipe is for: recordings' aligned 3D error, else photographs' 2D error, else renderings'.
+    """
     size = config.network.input_px
     sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED)}
     for source in config.held_out:
+        if source.kind == "recordings":
+            hands = held_out_session_crops(source, size, config.evaluation_count, EVALUATION_SEED)
+            sets.setdefault("recordings", []).extend(hands)
+            continue
         crops = PhotographCrops(read_pseudo_labels(source), size, config.seed, jitter=None)
         sets.setdefault("photographs", []).extend(crops[index] for index in range(len(crops)))
 
@@ -131,8 +145,8 @@ def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
             for name, crops in sets.items()
             for key, value in figures(predict_crops(network, layer, crops)).items()
         }
-        score = "photographs_epe_2d" if "photographs" in sets else "rendered_pa_mpjpe_mm"
-        return result | {"score": result[score]}
+        scores = ("recordings_pa_mpjpe_mm", "photographs_epe_2d", "rendered_pa_mpjpe_mm")
+        return result | {"score": next(result[name] for name in scores if name in result)}
 
     return evaluate
 
@@ -154,11 +168,16 @@ class StopSign:
         return self._stopped
 
 
-def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    overrides: dict[str, Any] = {}
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """Values for a recipe from a command line's ``key=value``, the value as YAML.
+
+    Raises:
+        ConfigError: a pair has no ``=``.
+    """
+    values: dict[str, Any] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator:
             raise ConfigError(f"Values for the recipe are written key=value, got {pair!r}.")
-        overrides[key] = yaml.safe_load(value)
-    return overrides
+        values[key] = yaml.safe_load(value)
+    return values

@@ -13,7 +13,9 @@ from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
 from trainer.labelled_crop import LabelledCrop
 from trainer.photographs import PhotographCrops, read_pseudo_labels
+from trainer.recordings import RecordingCrops, read_session_hands
 from trainer.rendered import RenderedCrops
+from trainer.repeated import RepeatedCrops
 
 
 class Mixture(Dataset[LabelledCrop]):
@@ -53,7 +55,10 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
 def _build_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
     if source.kind == "rendered":
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
-        return RenderedCrops(config.network.input_px, config.seed, backgrounds=backgrounds)
+        fresh = RenderedCrops(config.network.input_px, config.seed, backgrounds=backgrounds)
+        return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if source.kind == "photographs":
         return PhotographCrops(read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter())
-    raise ConfigError(f"There is no kind of source called {source.kind!r}; choose rendered or photographs.")
+    if source.kind == "recordings":
+        return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, CropJitter())
+    raise ConfigError(f"There is no kind of source {source.kind!r}; choose rendered, photographs or recordings.")

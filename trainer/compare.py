@@ -1,0 +1,313 @@
+"""``python -m trainer compare``: two networks side by side, on a user's recorded sessions and on unseen renderings."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int
+
+from hand.atomic_file import write_json_atomically, write_text_atomically
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from hand.joints import FINGERS
+from hand.metrics import distances
+from hand.torch_layer import TorchHandLayer
+from trainer.calibration import GOOD_ERROR
+from trainer.compare_page import comparison_page, picture_pair
+from trainer.compare_statistics import Change, Verdict, blocks_of_time, calibration_gap, jitter_mm, paired_change
+from trainer.config import SourceConfig
+from trainer.crop_jitter import CropJitter
+from trainer.evaluate import OnnxNetwork
+from trainer.evaluation import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
+from trainer.held_out import REPORT_SEED, rendered_crops
+from trainer.labelled_crop import LabelledCrop
+from trainer.recordings import SessionHand, crop_session_hand, read_session_hands
+from trainer.runtime import NetworkRuntime, load_network, trust_in_joints
+
+REPORT_SCHEMA: Final = 1
+BLOCK_S: Final = 2.0
+"""Frames of one block share their crop error, so that trembling is the network's own, and count as one measurement."""
+
+MANY_SESSIONS: Final = 8
+"""From here on whole sessions are drawn in the bootstrap, and not blocks of time."""
+
+FORGETTING_LIMIT: Final = 0.05
+"""General pictures may become this much worse before the sentence warns."""
+
+_FINGER_JOINTS: Final = {name: slice(1 + 4 * number, 5 + 4 * number) for number, name in enumerate(FINGERS)}
+_PAIRS: Final = 6
+_NEIGHBOURS_S: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetComparison:
+    """Two networks on one set of pictures.
+
+    Attributes:
+        name: of the set.
+        count: pictures.
+        change: of the aligned 3D error.
+        change_from_wrist: of the 3D error from the wrist.
+        change_2d: of the 2D error.
+        before: figures of the first network.
+        after: figures of the second.
+        fingers: aligned error by finger, before and after, mm.
+        pairs: the pictures that changed most, best change first: change in mm, before and after in one picture.
+    """
+
+    name: str
+    count: int
+    change: Change
+    change_from_wrist: Change
+    change_2d: Change
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    fingers: Mapping[str, tuple[float, float]]
+    pairs: tuple[tuple[float, np.ndarray], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """The whole report.
+
+    Attributes:
+        before_name: of the first network.
+        after_name: of the second.
+        own: on the recorded sessions.
+        general: on unseen renderings.
+    """
+
+    before_name: str
+    after_name: str
+    own: SetComparison
+    general: SetComparison
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it helped the user's own hand."""
+        return self.own.change.verdict
+
+    @property
+    def sentence(self) -> str:
+        """The report in one or two plain sentences."""
+        return f"{_own_sentence(self.own.change)} {_general_sentence(self.general.change)}"
+
+    @property
+    def headline(self) -> dict[str, float]:
+        """The figures a list of runs shows."""
+        return {
+            "own_before_mm": round(self.own.change.before, 3),
+            "own_after_mm": round(self.own.change.after, 3),
+            "general_before_mm": round(self.general.change.before, 3),
+            "general_after_mm": round(self.general.change.after, 3),
+        }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line, compares, writes the report.
+
+    Raises:
+        HandliveError: a network or a session cannot be used.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer compare",
+        description="Measure two exported networks on the same recorded sessions and unseen renderings, and write "
+        "report.json and report.html. The page shows pictures of the sessions: keep it to yourself.",
+    )
+    parser.add_argument("--before", type=Path, required=True, metavar="NET", help="folder of an exported network")
+    parser.add_argument("--after", type=Path, required=True, metavar="NET", help="folder of another one")
+    parser.add_argument("--recordings", type=Path, required=True, metavar="DIR", help="a session, or a folder of them")
+    parser.add_argument("--sessions", nargs="*", default=[], metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--truth", action="store_true", help="measure against a rendered session's truth, not labels")
+    parser.add_argument("--crops", type=int, default=500, help="unseen renderings (default: 500)")
+    parser.add_argument("--out", type=Path, default=Path("reports/comparison"), help="default: reports/comparison")
+    options = parser.parse_args(arguments)
+    source = SourceConfig("recordings", path=str(options.recordings), sessions=tuple(options.sessions), floor=0.05)
+    comparison = compare_networks(options.before, options.after, [source], options.crops, truth=options.truth)
+    write_report(comparison, options.out)
+    print(comparison.sentence)
+    for part in (comparison.own, comparison.general):
+        for key, value in part.before.items():
+            print(f"{part.name:<10} {key:<20} {value:10.4f} -> {part.after[key]:10.4f}")
+    print(f"The report is {options.out / 'report.html'}.")
+
+
+def compare_networks(
+    before: Path, after: Path, sources: Sequence[SourceConfig], general_crops: int, *, truth: bool = False
+) -> Comparison:
+    """Runs two networks over the same crops.
+
+    Args:
+        before: folder of an exported network.
+        after: folder of another one.
+        sources: recorded sessions.
+        general_crops: unseen renderings.
+        truth: measure against the truth of rendered sessions instead of their labels.
+
+    Raises:
+        HandliveError: a network or a session cannot be used.
+    """
+    networks = [load_network(folder) for folder in (before, after)]
+    size = networks[0].input_px
+    if networks[1].input_px != size:
+        raise CheckpointError(
+            f"The networks see crops of {size} and {networks[1].input_px} px; compare networks of one crop size."
+        )
+    hands = [hand for source in sources for hand in read_session_hands(source, truth=truth)]
+    names = sorted({hand.session for hand in hands})
+    session = np.array([names.index(hand.session) for hand in hands])
+    time_s = np.array([hand.time_s for hand in hands])
+    blocks = blocks_of_time(session, time_s, BLOCK_S)
+    crops = [_steady_crop(hand, int(block), size) for hand, block in zip(hands, blocks, strict=True)]
+    own = compare_on("your hand", networks, crops, session if len(names) >= MANY_SESSIONS else blocks, blocks, time_s)
+    general = rendered_crops(size, general_crops)
+    alone = np.arange(len(general))
+    return Comparison(
+        str(networks[0].metadata.get("name", before.name)),
+        str(networks[1].metadata.get("name", after.name)),
+        own,
+        compare_on("general", networks, general, alone, alone, np.zeros(len(general))),
+    )
+
+
+def compare_on(
+    name: str,
+    networks: Sequence[NetworkRuntime],
+    crops: list[LabelledCrop],
+    unit: Int[np.ndarray, " N"],
+    blocks: Int[np.ndarray, " N"],
+    time_s: Float[np.ndarray, " N"],
+) -> SetComparison:
+    """Two networks on one set of crops.
+
+    Args:
+        name: of the set.
+        networks: before and after.
+        crops: labelled.
+        unit: independent pieces, for the bootstrap.
+        blocks: stretches of neighbouring frames that were cropped alike, for jitter.
+        time_s: when each picture was taken.
+    """
+    layer = TorchHandLayer(load_embedded_model())
+    before, after = (predict_crops(OnnxNetwork(network), layer, crops) for network in networks)
+    pa = [errors_pa_mm(part) for part in (before, after)]
+    wrist = [distances(part.joints_m, part.true_joints_m).mean(1) * 1000.0 for part in (before, after)]
+    flat = [errors_2d(part) for part in (before, after)]
+    order = np.argsort(pa[1].mean(1) - pa[0].mean(1))
+    # the best and the worst changes, each picture once
+    most = list(dict.fromkeys([*order[:_PAIRS].tolist(), *order[::-1][:_PAIRS].tolist()[::-1]]))
+    return SetComparison(
+        name=name,
+        count=len(crops),
+        change=paired_change(pa[0].mean(1), pa[1].mean(1), unit),
+        change_from_wrist=paired_change(wrist[0], wrist[1], unit),
+        change_2d=paired_change(flat[0], flat[1], unit),
+        before=_all_figures(before, networks[0], blocks, time_s),
+        after=_all_figures(after, networks[1], blocks, time_s),
+        fingers={
+            finger: (float(pa[0][:, joints].mean()), float(pa[1][:, joints].mean()))
+            for finger, joints in _FINGER_JOINTS.items()
+        },
+        pairs=tuple(
+            (
+                float((pa[1] - pa[0])[index].mean()),
+                picture_pair(
+                    crops[index].image,
+                    before.joints_crop[index],
+                    after.joints_crop[index],
+                    before.true_joints_crop[index],
+                ),
+            )
+            for index in most
+        ),
+    )
+
+
+def write_report(comparison: Comparison, folder: Path) -> None:
+    """Writes report.json, report.html and the pictures of both."""
+    content: dict[str, Any] = {
+        "schema": REPORT_SCHEMA,
+        "before": comparison.before_name,
+        "after": comparison.after_name,
+        "sentence": comparison.sentence,
+        "verdict": comparison.verdict,
+    }
+    for key, part in (("own", comparison.own), ("general", comparison.general)):
+        pictures = []
+        for number, (change, picture) in enumerate(part.pairs):
+            path = folder / "pictures" / f"{key}_{number:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            pictures.append({"file": f"pictures/{path.name}", "change_mm": round(change, 3)})
+        content[key] = {
+            "count": part.count,
+            "changes": {
+                "pa_mpjpe_mm": asdict(part.change),
+                "mpjpe_mm": asdict(part.change_from_wrist),
+                "epe_2d": asdict(part.change_2d),
+            },
+            "before": _finite(part.before),
+            "after": _finite(part.after),
+            "fingers_pa_mm": {name: list(values) for name, values in part.fingers.items()},
+            "pictures": pictures,
+        }
+    write_json_atomically(folder / "report.json", content)
+    write_text_atomically(folder / "report.html", comparison_page(content, folder))
+
+
+def _steady_crop(hand: SessionHand, block: int, size: int) -> LabelledCrop:
+    """A crop whose errors are those of live crops, and the same for all frames of a block."""
+    return crop_session_hand(hand, CropJitter(any_angle_share=0.0), np.random.default_rng((REPORT_SEED, block)), size)
+
+
+def _all_figures(
+    part: Predictions, network: NetworkRuntime, blocks: Int[np.ndarray, " N"], time_s: Float[np.ndarray, " N"]
+) -> dict[str, float]:
+    good = errors_2d(part) < GOOD_ERROR
+    curve = network.metadata["confidence"]
+    trust = [trust_in_joints(float(value), curve) for value in np.log(part.sigma.mean(1))]
+    confidence = part.presence * np.array(trust)
+    values = figures(part)
+    return {
+        "pa_mpjpe_mm": values["pa_mpjpe_mm"],
+        "mpjpe_mm": values["mpjpe_mm"],
+        "epe_2d": values["epe_2d"],
+        "good_share": float(good.mean()),
+        "jitter_mm": jitter_mm(part.joints_m - part.true_joints_m, blocks, time_s, _NEIGHBOURS_S),
+        "mean_confidence": float(confidence.mean()),
+        "calibration_gap": calibration_gap(confidence, good.astype(float)),
+    }
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: round(value, 5) if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _own_sentence(change: Change) -> str:
+    numbers = f"{change.before:.1f} to {change.after:.1f} mm ({_percent(change.share)})"
+    sure = f"95 % sure of {_percent(change.low)} to {_percent(change.high)}"
+    if change.verdict == "better":
+        return f"Better on your hand: the joint error fell from {numbers}, {sure}."
+    if change.verdict == "worse":
+        return f"Worse on your hand: the joint error rose from {numbers}, {sure}."
+    return f"No clear difference on your hand: the joint error went from {numbers}, {sure}."
+
+
+def _general_sentence(change: Change) -> str:
+    numbers = f"{change.before:.1f} to {change.after:.1f} mm, {_percent(change.share)}"
+    if change.verdict == "worse" and change.share > FORGETTING_LIMIT:
+        return f"It has forgotten some of other hands ({numbers})."
+    if change.verdict == "better":
+        return f"Other hands got better too ({numbers})."
+    return f"Other hands are about as before ({numbers})."
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:+.0f} %".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,280 @@
+"""``python -m trainer finetune``: a network learns a user's own hand, is exported, and is compared with what it was.
+
+The run's folder is described in ``trainer.run_folder``; giving the same folder again goes on where the run stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from hand.atomic_file import write_text_atomically
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError, HandliveError
+from hand.torch_layer import TorchHandLayer
+from trainer.calibration import GOOD_ERROR, fit_confidence
+from trainer.checkpoint import load_training_state
+from trainer.compare import compare_networks, write_report
+from trainer.config import FitConfig, SourceConfig, read_config
+from trainer.evaluation import errors_2d, figures, predict_crops
+from trainer.events import EventLog, claim_stdout
+from trainer.export import ExportFacts, export_network
+from trainer.fit import EVALUATION_SEED, StopSign, build_network, overrides, start_from, train
+from trainer.held_out import rendered_crops
+from trainer.labelled_crop import LabelledCrop, collate
+from trainer.loop import freeze
+from trainer.losses import ManoLoss
+from trainer.mixture import build_samples
+from trainer.own_hand import with_base, with_recordings
+from trainer.recordings import held_out_session_crops
+from trainer.run_folder import (
+    BEST_FILE,
+    EVENTS_FILE,
+    LOCK_FILE,
+    NETWORK_FOLDER,
+    RECIPES,
+    REPORT_FOLDER,
+    REQUEST_FILE,
+    STOP_FILE,
+    FineTuneRequest,
+    read_request,
+    write_request,
+)
+from trainer.runtime import read_metadata
+
+CONFIG: Final = Path(__file__).resolve().parent.parent / "configs" / "finetune.yaml"
+_GENERAL_CROPS: Final = 240
+"""Unseen renderings of the report: their error is known to about 2 %."""
+
+_CALIBRATION_CROPS: Final = 128
+_PRIORITY: Final = 10
+"""The live window comes first."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line, then trains, exports and compares.
+
+    Raises:
+        HandliveError: base network, sessions or run cannot be used.
+    """
+    options = _parser().parse_args(arguments)
+    request = _request(options)
+    config, held_out = finetune_config(request)
+    if options.measure:
+        print(json.dumps(measure(config)))
+        return
+    folder: Path = options.run
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0):
+            run(request, config, held_out, folder, finish=options.finish)
+    except Timeout:
+        raise ConfigError(f"The run {folder} is already in progress; wait for it, or choose another folder.") from None
+
+
+def run(
+    request: FineTuneRequest, config: FitConfig, held_out: Sequence[SourceConfig], folder: Path, *, finish: bool
+) -> None:
+    """One run from start to end, reporting in its events.
+
+    Args:
+        request: what was asked for.
+        config: the recipe made of it.
+        held_out: sessions for the report.
+        folder: of the run.
+        finish: train no further; export and compare what there is.
+
+    Raises:
+        HandliveError: base network, sessions or checkpoint cannot be used; it stands among the events too.
+    """
+    (folder / STOP_FILE).unlink(missing_ok=True)
+    write_request(folder, request)
+    stream = claim_stdout()
+    events = EventLog(folder / EVENTS_FILE, stream)
+    if hasattr(os, "nice"):
+        os.nice(max(0, _PRIORITY - os.nice(0)))
+    stopped = _StopWish(folder, StopSign(sys.stdin))
+    try:
+        events.emit("stage", name="training", pid=os.getpid())
+        if not finish and not _is_trained(folder, config):
+            train(config, folder, events, stopped)
+        if stopped.said and not finish:
+            return
+        if not (folder / BEST_FILE).is_file():
+            raise ConfigError("The run was stopped before its first checkpoint; resume it, or start it again.")
+        events.emit("stage", name="export")
+        network = folder / NETWORK_FOLDER
+        export_tuned(request, config, folder / BEST_FILE, network)
+        events.emit("stage", name="report")
+        comparison = compare_networks(Path(request.base), network, held_out, _GENERAL_CROPS)
+        write_report(comparison, folder / REPORT_FOLDER)
+        events.emit("result", sentence=comparison.sentence, verdict=comparison.verdict, figures=comparison.headline)
+    except HandliveError as problem:
+        events.emit("error", hint=str(problem))
+        raise
+    except Exception as problem:
+        events.emit("error", hint=f"The training process broke ({type(problem).__name__}: {problem}); see its log.")
+        raise
+    finally:
+        events.close()
+        stream.close()
+
+
+def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[SourceConfig]]:
+    """The recipe of a request, and the sources that only the report sees.
+
+    Raises:
+        HandliveError: base network or sessions cannot be used.
+    """
+    config = read_config(CONFIG, {"variant": request.recipe} | request.values)
+    return with_recordings(
+        with_base(config, Path(request.base)), Path(request.recordings), request.train, request.held_out
+    )
+
+
+def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out: Path) -> None:
+    """Exports a run's best weights with a confidence that is calibrated on the user's frames and on renderings."""
+    model = load_embedded_model()
+    network = build_network(config.network, model)
+    start_from(network, weights)
+    size = config.network.input_px
+    sets: dict[str, list[LabelledCrop]] = {"rendered": rendered_crops(size, _CALIBRATION_CROPS, seed=EVALUATION_SEED)}
+    sets["recordings"] = [
+        crop
+        for source in config.held_out
+        for crop in held_out_session_crops(source, size, _CALIBRATION_CROPS, EVALUATION_SEED)
+    ]
+    measured = {name: predict_crops(network, TorchHandLayer(model), crops) for name, crops in sets.items()}
+    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
+    good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
+    before = read_metadata(Path(request.base))
+    facts = ExportFacts(
+        name=request.name or config.name,
+        hand_model=model.name,
+        hand_model_digest=model.digest,
+        crop_expansion=float(before["crop_expansion"]),
+        confidence=fit_confidence(log_sigma, good),
+        figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
+    )
+    export_network(network, facts, out)
+    write_text_atomically(out / "card.md", _card(request, config, before, facts))
+
+
+def measure(config: FitConfig) -> dict[str, float]:
+    """How long a run will take on this machine, from a few real steps.
+
+    Returns:
+        ``seconds_per_step``, ``steps`` and ``seconds`` of the whole run, its start and report included.
+    """
+    torch.set_num_threads(max(config.threads, 1))
+    model = load_embedded_model()
+    network = build_network(config.network, model).to(memory_format=torch.channels_last).train()
+    for module in freeze(network, config.freeze):
+        module.eval()
+    loss = ManoLoss(TorchHandLayer(model), config.loss_weights)
+    optimizer = torch.optim.AdamW([value for value in network.parameters() if value.requires_grad])
+    samples = build_samples(config)
+    samples[0]  # whatever is made only once
+    rendered = rendered_crops(config.network.input_px, 1)
+    sampling = _seconds(lambda: [samples[index] for index in range(1, 9)]) / 8.0
+    rendering = _seconds(lambda: rendered_crops(config.network.input_px, 4, seed=EVALUATION_SEED + 7)) / 4.0
+    batch = collate((rendered * config.batch)[: config.batch])
+
+    def step() -> None:
+        total = loss(network(batch.image.float().contiguous(memory_format=torch.channels_last)), batch).total
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+
+    step()
+    stepping = min(_seconds(step) for _ in range(3))
+    # a repeated rendering is made once; afterwards only the recorded pictures are read anew
+    repeated = sum(source.repeat for source in config.sources)
+    making = sampling * config.batch if not repeated else 0.006 * config.batch
+    per_step = max(stepping, making) if config.workers else stepping + making
+    evaluations = config.steps // config.evaluate_every
+    once = rendering * (repeated + config.evaluation_count + _CALIBRATION_CROPS + _GENERAL_CROPS)
+    judging = stepping / config.batch * config.evaluation_count * 2 * evaluations
+    seconds = per_step * config.steps + once + judging + 20.0
+    return {"seconds_per_step": round(per_step, 4), "steps": float(config.steps), "seconds": round(seconds, 1)}
+
+
+@dataclass
+class _StopWish:
+    """Says stop once the run's folder holds a stop file, or whoever holds the other end of stdin says so."""
+
+    folder: Path
+    stdin: Callable[[], bool]
+    said: bool = False
+
+    def __call__(self) -> bool:
+        self.said = self.said or (self.folder / STOP_FILE).exists() or self.stdin()
+        return self.said
+
+
+def _is_trained(folder: Path, config: FitConfig) -> bool:
+    saved = load_training_state(folder)
+    return saved is not None and saved[0].step >= config.steps
+
+
+def _seconds(act: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def _card(request: FineTuneRequest, config: FitConfig, before: dict[str, Any], facts: ExportFacts) -> str:
+    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(facts.figures.items()))
+    learned = ", ".join(request.train) or "all but the held-out"
+    return (
+        f"# {facts.name}\n\nTuned to one person's hand from {before.get('name', 'another network')}; it may be worse "
+        f"on other hands.\n\n- Recipe: {request.recipe}, {config.steps} steps of {config.batch}, a share of them "
+        f"rendered\n- Sessions learned from: {learned}\n- Network: {config.network.trunk}, {config.network.head}, "
+        f"{config.network.input_px} px\n- Hand model: {facts.hand_model}\n\n{request.notes}\n\n"
+        "Measured on the ends of the training sessions and on unseen renderings; the report beside the run measures "
+        f"held-out sessions.\n\n| figure | value |\n|---|---|\n{rows}\n"
+    )
+
+
+def _request(options: argparse.Namespace) -> FineTuneRequest:
+    if (options.run / REQUEST_FILE).is_file() and options.base is None:
+        return read_request(options.run)
+    if options.base is None or options.recordings is None:
+        raise ConfigError("A new run needs --base and --recordings; a run to go on with needs its --run folder.")
+    return FineTuneRequest(
+        base=str(options.base.resolve()),
+        recordings=str(options.recordings.resolve()),
+        train=tuple(options.train),
+        held_out=tuple(options.hold_out),
+        recipe=options.recipe,
+        name=options.name or options.run.name,
+        values=overrides(options.set),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainer finetune", description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("runs/finetune"), help="the run's folder")
+    parser.add_argument("--base", type=Path, help="folder of the exported network to start from")
+    parser.add_argument("--recordings", type=Path, help="a session, or the folder of several")
+    parser.add_argument(
+        "--train", action="append", default=[], metavar="SESSION", help="learn from it; may be repeated"
+    )
+    parser.add_argument("--hold-out", action="append", default=[], metavar="SESSION", help="for the report alone")
+    parser.add_argument("--recipe", choices=RECIPES, default="quick", help="how much learns (default: quick)")
+    parser.add_argument("--name", default="", help="of the network that is made")
+    parser.add_argument("--finish", action="store_true", help="train no further; export and compare what there is")
+    parser.add_argument("--measure", action="store_true", help="only say how long it will take, as JSON")
+    parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")
+    return parser
