@@ -5,6 +5,9 @@
     labels.jsonl        one line per frame, appended and handed to the system at once; written after its picture
     COMPLETE            last: how many frames there are and how many were dropped
 
+Two more files may stand beside them, ``offline.jsonl`` and ``review.jsonl``: what was worked out and decided about the
+frames afterwards (``hand.session_labels``).
+
 Every prefix of that is a valid recording, so a killed program loses at most the frame it was writing (an MP4 that is
 not closed cannot be read at all). ``hand.recording_writer`` writes it, ``hand.recording_reader`` reads it.
 """
@@ -31,9 +34,11 @@ SESSION_FILE: Final = "session.json"
 LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
-Recorded = Literal[Provider, "truth"]
-"""Who says where a hand is: a path of this product, or the program that drew the picture."""
+Recorded = Literal[Provider, "truth", "offline", "corrected"]
+"""Who says where a hand is: a path of this product, the program that drew the picture, the pass over the whole session
+that comes after recording, or the user who set it right."""
 _NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
+_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class SessionInfo:
         hand_model_digest: ``HandModel.digest`` of its right hand.
         versions: of the program and its parts.
         started_utc: ISO 8601.
+        name: what the user calls the session; empty where nobody named it.
     """
 
     source_id: str
@@ -57,6 +63,7 @@ class SessionInfo:
     hand_model_digest: str
     versions: Mapping[str, str] = field(default_factory=lambda: _NO_VERSIONS)
     started_utc: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,12 +104,16 @@ class RecordedFrame:
         sequence: number the source gave it.
         capture_time_ns: on the steady clock of the recording machine.
         hands: found in it.
+        marker: what the user marked here while recording; mostly empty.
+        timings_ms: milliseconds per path and stage, as ``"ik/solver"``.
     """
 
     index: int
     sequence: int
     capture_time_ns: int
     hands: tuple[RecordedHand, ...]
+    marker: str = ""
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
 
 
 def recorded_hand(state: HandState, observation: HandObservation | None = None) -> RecordedHand:
@@ -123,7 +134,7 @@ def recorded_hand(state: HandState, observation: HandObservation | None = None) 
 
 def session_to_json(info: SessionInfo) -> dict[str, Any]:
     """The content of session.json."""
-    return {
+    content = {
         "schema": SCHEMA,
         "source_id": info.source_id,
         "started_utc": info.started_utc,
@@ -133,6 +144,7 @@ def session_to_json(info: SessionInfo) -> dict[str, Any]:
         "intrinsics": asdict(info.intrinsics),
         "versions": dict(info.versions),
     }
+    return {**content, "name": info.name} if info.name else content
 
 
 def session_from_json(content: dict[str, Any]) -> SessionInfo:
@@ -149,6 +161,7 @@ def session_from_json(content: dict[str, Any]) -> SessionInfo:
         hand_model_digest=str(content["hand_model_digest"]),
         versions=MappingProxyType({str(key): str(text) for key, text in content["versions"].items()}),
         started_utc=str(content["started_utc"]),
+        name=str(content.get("name", "")),
     )
 
 
@@ -173,13 +186,25 @@ def frame_from_json(line: dict[str, Any]) -> RecordedFrame:
     """The frame of one line of labels.jsonl.
 
     Raises:
-        KeyError, TypeError, ValueError: the line is something else.
+        AttributeError, KeyError, TypeError, ValueError: the line is something else.
     """
-    hands = tuple(_hand_from_json(hand) for hand in line["hands"])
-    return RecordedFrame(int(line["frame"]), int(line["sequence"]), int(line["capture_time_ns"]), hands)
+    return RecordedFrame(
+        index=int(line["frame"]),
+        sequence=int(line["sequence"]),
+        capture_time_ns=int(line["capture_time_ns"]),
+        hands=tuple(hand_from_json(hand) for hand in line["hands"]),
+        marker=str(line.get("marker", "")),
+        timings_ms=MappingProxyType({str(stage): float(spent) for stage, spent in line.get("timings_ms", {}).items()}),
+    )
 
 
-def _hand_from_json(content: dict[str, Any]) -> RecordedHand:
+def hand_from_json(content: dict[str, Any]) -> RecordedHand:
+    """The inverse of :func:`hand_to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the content is something else.
+    """
+
     def array(name: str, *shape: int) -> np.ndarray:
         return np.array(content[name], np.float32).reshape(shape)
 

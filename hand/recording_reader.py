@@ -74,12 +74,12 @@ def open_recording(folder: Path) -> Recording:
     """
     info = _read_session(folder)
     repairs: list[str] = []
-    lines = _read_lines(folder / LABELS_FILE, repairs)
+    lines = read_lines(folder / LABELS_FILE, repairs)
     frames, lost = [], 0
     for number, line in enumerate(lines, 1):
         try:
             frame = frame_from_json(line)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RecordingError(f"{folder / LABELS_FILE}, line {number} is not a frame ({error!r}).") from None
         picture = picture_path(folder, frame.index)
         if picture.is_file() and picture.stat().st_size > 0:
@@ -109,12 +109,20 @@ def _read_session(folder: Path) -> SessionInfo:
         raise RecordingError(f"{path} is damaged ({error}); the recording cannot be read without it.") from None
 
 
-def _read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
-    """The lines that are whole; a torn end is cut off the file."""
+def read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
+    """The lines of a file of JSON lines that are whole; a torn end is cut off the file.
+
+    Args:
+        path: the file.
+        repairs: a sentence is added for what was missing or cut off.
+
+    Raises:
+        RecordingError: the file cannot be read, or is damaged before its end.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        repairs.append(f"There is no {LABELS_FILE}: the recording ended before its first frame.")
+        repairs.append(f"There is no {path.name}: the recording ended before its first frame.")
         return []
     except OSError as error:
         raise RecordingError(f"{path} cannot be read ({error.strerror}).") from None
@@ -130,12 +138,12 @@ def _read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
     if any(_parsed(raw) is not None for raw in rest.splitlines()[1:]):
         raise RecordingError(f"{path} is damaged at line {len(lines) + 1}, with whole lines after it; restore a copy.")
     if rest:
-        repairs.append(f"The last line of {LABELS_FILE} was torn ({len(rest)} bytes) and was cut off.")
+        repairs.append(f"The last line of {path.name} was torn ({len(rest)} bytes) and was cut off.")
         try:
             with path.open("r+b") as file:
                 file.truncate(whole_bytes)
         except OSError:
-            repairs[-1] = f"The last line of {LABELS_FILE} is torn ({len(rest)} bytes) and was left out."
+            repairs[-1] = f"The last line of {path.name} is torn ({len(rest)} bytes) and was left out."
     return lines
 
 

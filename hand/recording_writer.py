@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import cv2
 
@@ -59,6 +60,7 @@ class RecordingWriter:
         self.frames_dropped = 0
         self._min_free_bytes = min_free_bytes
         self._jpeg_parameters = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
+        self._unsynced: list[Path] = []
         try:
             if folder.exists() and any(folder.iterdir()):
                 raise RecordingError(f"{folder} is not empty; choose a new folder for the recording.")
@@ -81,12 +83,21 @@ class RecordingWriter:
         else:
             self._labels.close()
 
-    def add(self, frame: Frame, hands: Sequence[RecordedHand]) -> None:
+    def add(
+        self,
+        frame: Frame,
+        hands: Sequence[RecordedHand],
+        *,
+        marker: str = "",
+        timings_ms: Mapping[str, float] | None = None,
+    ) -> None:
         """Writes one frame: its picture, then its line.
 
         Args:
             frame: a picture of the size that the session's intrinsics hold for.
             hands: what was found in it; see :func:`recorded_hand`.
+            marker: what the user marked here.
+            timings_ms: milliseconds per path and stage, as ``"ik/solver"``.
 
         Raises:
             RecordingError: the disk is full or gone, the picture has another size, or a number is not finite.
@@ -97,25 +108,46 @@ class RecordingWriter:
             raise RecordingError(f"This recording holds pictures of {wanted[0]} x {wanted[1]}, got {width} x {height}.")
         if self.frames_written % _FRAMES_BETWEEN_DISK_CHECKS == 0:
             self._check_free_disk()
-        line = {
+        line: dict[str, Any] = {
             "frame": self.frames_written,
             "sequence": frame.sequence,
             "capture_time_ns": frame.capture_time_ns,
             "dropped_before": self.frames_dropped,
             "hands": [hand_to_json(hand) for hand in hands],
         }
+        if marker:
+            line["marker"] = marker
+        if timings_ms:
+            line["timings_ms"] = {stage: round(spent, 3) for stage, spent in timings_ms.items()}
         try:
             text = json.dumps(line, separators=(",", ":"), allow_nan=False)
         except ValueError:
             raise RecordingError(f"Frame {frame.sequence} has a hand with numbers that are not finite.") from None
         bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
         encoded = cv2.imencode(".jpg", bgr, self._jpeg_parameters)[1]
+        picture = picture_path(self.folder, self.frames_written)
         try:
-            picture_path(self.folder, self.frames_written).write_bytes(encoded.tobytes())
-            self._labels.write(text.encode() + b"\n")
+            picture.write_bytes(encoded.tobytes())
+            self._append(text.encode() + b"\n")
         except OSError as error:
             raise _cannot_write(self.folder, error) from None
+        self._unsynced.append(picture)
         self.frames_written += 1
+
+    def sync(self) -> None:
+        """Hands everything to the disk itself, so that a power cut cannot take it; pictures before their lines.
+
+        Raises:
+            RecordingError: the disk is full or gone.
+        """
+        try:
+            for picture in self._unsynced:
+                with picture.open("rb") as file:
+                    os.fsync(file.fileno())
+            os.fsync(self._labels.fileno())
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+        self._unsynced.clear()
 
     def note_dropped(self, count: int) -> None:
         """Notes frames that came too fast to be written; the next line and COMPLETE carry the sum."""
@@ -129,14 +161,26 @@ class RecordingWriter:
         """
         if self._labels.closed:
             return
+        self.sync()
         try:
-            os.fsync(self._labels.fileno())
             self._labels.close()
             write_json_atomically(
                 self.folder / COMPLETE_FILE, {"frames": self.frames_written, "dropped": self.frames_dropped}
             )
         except OSError as error:
             raise _cannot_write(self.folder, error) from None
+
+    def _append(self, line: bytes) -> None:
+        """Writes a whole line or nothing: a full disk may take a part of it, after which no other line may come."""
+        start = self._labels.tell()
+        written = 0
+        try:
+            while written < len(line):
+                written += self._labels.write(line[written:]) or 0
+        except OSError:
+            with suppress(OSError):
+                self._labels.truncate(start)
+            raise
 
     def _check_free_disk(self) -> None:
         free = shutil.disk_usage(self.folder).free
