@@ -122,7 +122,13 @@ def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor
     root = torch.cat([offset / scale, depth], 1)
     points = joints_m + root[:, None]
     projected = batch.focal[:, None, None] * points[..., :2] / points[..., 2:].clamp(min=0.05)
-    reprojection = (projected - batch.joints_crop).abs().sum(-1).clamp(max=2.0)
+    # the crop camera looks at the crop's centre, the picture's own camera does not: off the optical axis the two images
+    # of a hand differ by some percent, so that a 3D label is compared with its own image where there is one
+    true_points = batch.joints_m + batch.root_m[:, None]
+    true_image = batch.focal[:, None, None] * true_points[..., :2] / true_points[..., 2:].clamp(min=0.05)
+    in_3d = (batch.root_weight * batch.joints_weight > 0.0)[:, None, None]
+    target = torch.where(in_3d, true_image, batch.joints_crop)
+    reprojection = (projected - target).abs().sum(-1).clamp(max=2.0)
     true_scale = batch.focal / batch.root_m[:, 2].clamp(min=0.05)
     return {
         "reprojection": _mean(reprojection, batch.joints_crop_weight),
