@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from urllib.error import URLError
+
 import numpy as np
 import pytest
 import torch
+from torchvision.models.vision_transformer import VisionTransformer
 
 from hand.errors import ConfigError
 from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
 from trainer.networks.hand_network import GRID, HandNetwork, NetworkConfig
+from trainer.networks.trunks import ViTShape, ViTTrunk
 
 POSE = np.random.default_rng(3).normal(0.0, 0.4, (16, 3))
 MEAN = torch.tensor(sixd_from_matrix(matrix_from_axis_angle(POSE)), dtype=torch.float32)
@@ -20,6 +25,7 @@ MEAN = torch.tensor(sixd_from_matrix(matrix_from_axis_angle(POSE)), dtype=torch.
         ("mobilenet_v3_large", "transformer", 128),
         ("efficientnet_b0", "mlp", 128),
         ("vit_b_16", "transformer", 64),
+        ("vit_tiny_8", "mlp", 64),
     ],
 )
 def test_every_family_gives_the_same_kind_of_output(trunk: str, head: str, input_px: int) -> None:
@@ -52,6 +58,39 @@ def test_heat_maps_are_read_at_their_peak() -> None:
     torch.testing.assert_close(joints[0, 3], expected, atol=1e-4, rtol=0.0)
     # all of the joint's attention lies on the one feature cell under its peak
     torch.testing.assert_close(pooled, torch.full((1, 21, 1), 7.0), atol=1e-3, rtol=0.0)
+
+
+def test_published_transformers_are_stretched_to_the_size_of_the_crop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of 224 px serve crops of 64 px: only the places of the patches change."""
+    torch.manual_seed(1)
+    published = VisionTransformer(224, 16, 3, 2, 32, 128)
+    published.encoder.pos_embedding.data.normal_()
+    weights = SimpleNamespace(get_state_dict=lambda progress: published.state_dict())
+    trunk = ViTTrunk(ViTShape(16, 3, 2, 32), weights, 64)
+    assert trunk.position.shape == (1, 1 + 16, 32)
+    torch.testing.assert_close(trunk.position[:, 0], published.encoder.pos_embedding[:, 0])
+    torch.testing.assert_close(trunk.patches.weight, published.conv_proj.weight)
+    torch.testing.assert_close(trunk.late[0].mlp[0].weight, published.encoder.layers[2].mlp[0].weight)
+
+
+def test_weights_that_nobody_has_are_refused() -> None:
+    with pytest.raises(ConfigError, match="Nobody published ImageNet weights of vit_tiny_8"):
+        HandNetwork(NetworkConfig("vit_tiny_8", "mlp", 64, pretrained=True), MEAN)
+
+
+def test_weights_that_cannot_be_fetched_are_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", no_network)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    with pytest.raises(ConfigError, match=r"ImageNet weights of resnet18 could not be had .*; set pretrained: false"):
+        HandNetwork(NetworkConfig("resnet18", "mlp", 64, pretrained=True), MEAN)
+
+
+def test_a_size_whose_cells_do_not_fit_is_refused() -> None:
+    with pytest.raises(ConfigError, match="input_px should be 32, 64, 128 or 256, got 224"):
+        HandNetwork(NetworkConfig("resnet18", "mlp", 224), MEAN)
 
 
 def test_an_unknown_trunk_is_named_with_the_known_ones() -> None:

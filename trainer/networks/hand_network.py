@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hand.errors import ConfigError
 from hand.torch_rotations import matrix_from_sixd
 from trainer.networks.output import NetworkOutput
 from trainer.networks.trunks import build_trunk
@@ -32,9 +33,9 @@ class NetworkConfig:
     """Everything needed to build a network again.
 
     Attributes:
-        trunk: torchvision name of the trunk.
+        trunk: name of the trunk, one of ``trainer.networks.trunks.TRUNKS``.
         head: "mlp" (2048 -> 512 style) or "transformer" (HandFormer style: joint tokens attend to each other).
-        input_px: side of the crop.
+        input_px: side of the crop: 32, 64, 128 or 256, so that heat maps and features share their cells.
         width: channels of the joint features.
         layers: encoder layers of the transformer head.
         pretrained: start the trunk from ImageNet weights.
@@ -62,8 +63,13 @@ class HandNetwork(nn.Module):
         Args:
             config: which trunk and head.
             mean_rotations_6d: the pose that the pose head predicts a residual on.
+
+        Raises:
+            ConfigError: the size of the crop or the trunk is not on offer.
         """
         super().__init__()
+        if config.input_px % 32 or GRID % (config.input_px // 8):
+            raise ConfigError(f"input_px should be 32, 64, 128 or 256, got {config.input_px}; change the recipe.")
         self.config = config
         self.trunk = build_trunk(config.trunk, config.input_px, config.pretrained)
         fine, middle, coarse = self.trunk.channels

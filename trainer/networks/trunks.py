@@ -6,12 +6,13 @@ the whole hand does.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import torch
 import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
+from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
 from hand.errors import ConfigError
 from trainer.networks.efficientnet_lite import efficientnet_lite0
@@ -28,7 +29,28 @@ WEIGHT_FILES: Final = {
 }
 """Trunks on offer, of torchvision, with its enumeration of their ImageNet weights."""
 
-TRUNKS: Final = (*WEIGHT_FILES, "efficientnet_lite0")
+
+class ViTShape(NamedTuple):
+    """What makes one vision transformer differ from another."""
+
+    patch_px: int
+    layers: int
+    heads: int
+    width: int
+
+
+VITS: Final = {
+    "vit_tiny_8": ViTShape(8, 12, 3, 192),
+    "vit_tiny_16": ViTShape(16, 12, 3, 192),
+    "vit_small_16": ViTShape(16, 12, 6, 384),
+    "vit_b_16": ViTShape(16, 12, 12, 768),
+}
+"""Vision transformers: B is Dosovitskiy et al. 2020's, tiny and small are table 1 of Touvron et al. 2021 (DeiT).
+
+Tiny has 5.5 million parameters, small 22, B 86. Patches of 8 px suit small crops: of 64 px, those of 16 make 16 tokens.
+"""
+
+TRUNKS: Final = (*dict.fromkeys((*WEIGHT_FILES, *VITS)), "efficientnet_lite0")
 """Names of all trunks."""
 
 
@@ -83,17 +105,20 @@ class SequentialTrunk(Trunk):
 class ViTTrunk(Trunk):
     """Vision transformer (Dosovitskiy et al. 2020): its patch tokens, a third, two thirds and all of the way."""
 
-    def __init__(self, name: str, weights: object | None, input_px: int) -> None:
+    def __init__(self, shape: ViTShape, weights: Any | None, input_px: int) -> None:
         super().__init__()
-        # torchvision ties the position embedding to the size, so pretrained weights need their own 224 px
-        net = getattr(torchvision.models, name)(weights=weights, **({} if weights else {"image_size": input_px}))
+        patch, layers, heads, width = shape
+        net = VisionTransformer(input_px, patch, layers, heads, width, mlp_dim=4 * width)
+        if weights is not None:
+            # the weights know where things are in a picture of 224 px; their places are stretched to this one's
+            net.load_state_dict(interpolate_embeddings(input_px, patch, weights.get_state_dict(progress=False)))
         self.patches = net.conv_proj
         self.class_token, self.position = net.class_token, net.encoder.pos_embedding
-        third = len(net.encoder.layers) // 3
-        layers = net.encoder.layers
-        self.early, self.middle, self.late = layers[:third], layers[third : 2 * third], layers[2 * third :]
+        third = layers // 3
+        blocks = net.encoder.layers
+        self.early, self.middle, self.late = blocks[:third], blocks[third : 2 * third], blocks[2 * third :]
         self.norm = net.encoder.ln
-        self.channels = (net.hidden_dim,) * 3
+        self.channels = (width,) * 3
 
     def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor, Tensor]:
         """Patch tokens as maps, twice upsampled by the caller where a finer grid is wanted."""
@@ -123,14 +148,16 @@ def build_trunk(name: str, input_px: int, pretrained: bool) -> Trunk:
     """
     if name == "efficientnet_lite0":
         return SequentialTrunk(nn.Sequential(*efficientnet_lite0(pretrained)), usual_momentum=False)
-    if name not in WEIGHT_FILES:
+    if name not in TRUNKS:
         raise ConfigError(f"There is no trunk called {name!r}; choose one of {', '.join(TRUNKS)}.")
+    if pretrained and name not in WEIGHT_FILES:
+        raise ConfigError(f"Nobody published ImageNet weights of {name}; set pretrained: false, or take vit_b_16.")
     weights = getattr(torchvision.models, WEIGHT_FILES[name]).DEFAULT if pretrained else None
     try:
         if name.startswith("resnet"):
             return ResNetTrunk(name, weights)
-        if name.startswith("vit"):
-            return ViTTrunk(name, weights, input_px)
+        if name in VITS:
+            return ViTTrunk(VITS[name], weights, input_px)
         blocks = getattr(torchvision.models, name)(weights=weights).features
         return SequentialTrunk(blocks, usual_momentum=not pretrained)
     except OSError as problem:  # URLError included: torchvision fetches the file when it is not in its cache
