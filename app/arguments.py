@@ -6,7 +6,9 @@ import argparse
 import re
 from pathlib import Path
 
+from app.outputs.address import StreamAddress, parse_stream_address
 from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG
+from hand.errors import ConfigError
 
 _DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
 _EPILOG = (
@@ -22,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_method_options(parser)
     _add_hand_options(parser)
     _add_own_hand_options(parser)
+    _add_output_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
     commands = parser.add_subparsers(dest="command", metavar="predict")
@@ -101,6 +104,19 @@ def _add_own_hand_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("for other programs")
+    group.add_argument(
+        "--stream",
+        action="append",
+        type=_stream,
+        default=[],
+        metavar="KIND:[HOST:]PORT",
+        help="send the hand live as JSON in datagrams (udp:9000), as OSC (osc:9001) or to WebSocket clients (ws:8765); "
+        "',mesh' adds the vertices, ',rate=N' limits it; may be given several times (docs/streaming.md)",
+    )
+
+
 def _add_window_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("window")
     group.add_argument(
@@ -140,6 +156,13 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f"a size is two numbers such as 1280x720, not {text!r}")
     return int(match[1]), int(match[2])
+
+
+def _stream(text: str) -> StreamAddress:
+    try:
+        return parse_stream_address(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> float:

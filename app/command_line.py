@@ -11,6 +11,7 @@ from app.arguments import parse
 from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
 from app.methods import chosen_paths
+from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
 from app.pipeline.own_hand import OwnHandWish
@@ -98,19 +99,21 @@ def _headless(options: argparse.Namespace) -> int:
     if chosen.note:
         print(chosen.note, file=sys.stderr)
     report_dir = options.report or _DEFAULT_REPORT_DIR
-    report = run_headless(
-        HeadlessRun(
-            source=chosen.source,
-            paths=_paths(options, model),
-            model=model,
-            report_dir=report_dir,
-            frames=options.frames,
-            realtime=options.realtime,
-            mirror=bool(options.mirror),
-            lens=lens,
-            notes=(chosen.note,) if chosen.note else (),
+    with open_streams(options.stream, model) as streams:
+        report = run_headless(
+            HeadlessRun(
+                source=chosen.source,
+                paths=_paths(options, model),
+                model=model,
+                report_dir=report_dir,
+                frames=options.frames,
+                realtime=options.realtime,
+                mirror=bool(options.mirror),
+                lens=lens,
+                notes=(chosen.note,) if chosen.note else (),
+                listeners={"streams": streams.publish} if options.stream else {},
+            )
         )
-    )
     for note in report["notes"]:
         if note != chosen.note:
             print(note, file=sys.stderr)

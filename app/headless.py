@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import cv2
 from app.machine import describe_machine, product_version
 from app.pipeline.capture import SourcePhase, SourceState
 from app.pipeline.hand_path import PathFactory
+from app.pipeline.joiner import JoinedResult
 from app.pipeline.lens import Lens
 from app.pipeline.live import LivePipeline
+from app.pipeline.output_hand import OutputChooser
 from app.pipeline.statistics import PathStatistics
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
@@ -52,6 +55,7 @@ class HeadlessRun:
         mirror: mirror the pictures.
         lens: the user's word on intrinsics.
         notes: sentences for the report.
+        listeners: get every joined result with its output hand, by a name for logs.
     """
 
     source: FrameSource
@@ -63,6 +67,7 @@ class HeadlessRun:
     mirror: bool = False
     lens: Lens = field(default_factory=Lens)
     notes: tuple[str, ...] = ()
+    listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
 
 
 def run_headless(run: HeadlessRun) -> dict[str, Any]:
@@ -79,8 +84,15 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     run.report_dir.mkdir(parents=True, exist_ok=True)
     news = threading.Event()
     pipeline: LivePipeline[None, None] = LivePipeline(
-        run.paths, lambda _result: None, news.set, lens=run.lens, every_frame=not run.realtime
+        run.paths,
+        lambda _result: None,
+        news.set,
+        lens=run.lens,
+        every_frame=not run.realtime,
+        output=OutputChooser(run.model) if run.listeners else None,
     )
+    for name, listener in run.listeners.items():
+        pipeline.add_listener(name, listener)
     pipeline.mirror = run.mirror
     recorder = _Recorder(run)
     pipeline.start()

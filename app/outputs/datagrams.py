@@ -1,0 +1,93 @@
+"""UDP datagrams: one per frame, to one address, whether or not somebody listens there."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from app.outputs.address import StreamAddress
+from app.outputs.sink import SinkState
+from app.pipeline.joiner import JoinedResult
+from hand.errors import ConfigError
+
+LARGEST_DATAGRAM_BYTES: Final = 65_507
+"""What UDP over IPv4 carries."""
+
+FrameEncoder = Callable[[JoinedResult, bool], bytes]
+"""Makes a datagram of a frame, with the mesh or without."""
+
+
+class DatagramSink:
+    """Sends datagrams. Nothing is queued: what the system does not take at once is lost, as datagrams may be."""
+
+    def __init__(self, address: StreamAddress, encode_frame: FrameEncoder, about: bytes) -> None:
+        """Opens nothing yet.
+
+        Args:
+            address: where to.
+            encode_frame: makes a datagram of a frame.
+            about: the datagram for those that came late.
+        """
+        self._address = address
+        self._encode_frame = encode_frame
+        self._about = about
+        self._socket: socket.socket | None = None
+        self._target: Any = None
+        self._state = SinkState()
+
+    @property
+    def state(self) -> SinkState:
+        """How it goes."""
+        return self._state
+
+    def open(self) -> None:
+        """Looks the host up, once.
+
+        Raises:
+            ConfigError: there is no such host.
+        """
+        address = self._address
+        try:
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(
+                f"The stream {address.describe()} has nowhere to go: the host {address.host!r} is not known ({error})."
+            ) from None
+        family, _, _, _, self._target = found[0]
+        # not connected: a connected socket reports errors because nobody listens yet
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def send(self, joined: JoinedResult) -> None:
+        """Sends one frame; a mesh that does not fit into a datagram is left out, which the state says."""
+        sentence = ""
+        data = self._encode_frame(joined, self._address.mesh)
+        if len(data) > LARGEST_DATAGRAM_BYTES:
+            sentence = "The mesh does not fit into a UDP datagram and is left out; use ws for meshes of this size."
+            data = self._encode_frame(joined, False)
+        self._send(data, sentence)
+
+    def send_about(self) -> None:
+        """Sends what receivers need once, if a datagram carries it."""
+        if len(self._about) <= LARGEST_DATAGRAM_BYTES:
+            self._send(self._about, self._state.sentence)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, data: bytes, sentence: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(data, self._target)
+        except OSError as error:
+            why = error.strerror or error
+            sentence = f"The stream {self._address.describe()} cannot be sent ({why}); check the network and address."
+            self._state = replace(self._state, sentence=sentence)
+            return
+        self._state = replace(self._state, sent=self._state.sent + 1, sentence=sentence)

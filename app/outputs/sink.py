@@ -1,0 +1,49 @@
+"""What every kind of stream is to the thread that feeds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.pipeline.joiner import JoinedResult
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """A stream as people see it.
+
+    Attributes:
+        sent: messages handed to the system or to a client.
+        clients: who listens now; None where that cannot be known, because datagrams ask nobody.
+        dropped_clients: connections that were closed because they did not keep up.
+        sentence: what is wrong, else empty.
+    """
+
+    sent: int = 0
+    clients: int | None = None
+    dropped_clients: int = 0
+    sentence: str = ""
+
+
+class Sink(Protocol):
+    """One stream. ``open``, ``send`` and ``close`` come from one thread; ``state`` may be read from any."""
+
+    @property
+    def state(self) -> SinkState:
+        """How it goes."""
+
+    def open(self) -> None:
+        """Gets sockets ready.
+
+        Raises:
+            ConfigError: the address cannot be used; the sentence says why.
+        """
+
+    def send(self, joined: JoinedResult) -> None:
+        """Sends one frame's hands. Never waits for a receiver, and never raises for what a receiver does."""
+
+    def send_about(self) -> None:
+        """Sends what receivers need once, for those that came late."""
+
+    def close(self) -> None:
+        """Gives sockets back."""

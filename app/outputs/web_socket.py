@@ -1,0 +1,181 @@
+"""A WebSocket server for browsers and scripts: the newest frame to every client, and no queue that could grow.
+
+All clients live in one thread with its own event loop. A client that reads slower than frames come misses frames; one
+that takes nothing for a while is disconnected, so that it costs the others nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import threading
+from dataclasses import dataclass, field
+from typing import Final
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from app.outputs.address import StreamAddress
+from app.outputs.messages import about_message, encode, hands_message
+from app.outputs.sink import SinkState
+from app.pipeline.joiner import JoinedResult
+from hand.errors import ConfigError
+from hand.model import HandModel
+
+logger = logging.getLogger(__name__)
+
+MOST_CLIENTS: Final = 16
+PATIENCE_S: Final = 2.0
+"""A client that takes no byte for so long is disconnected."""
+
+_SEND_BUFFER_BYTES = 64 * 1024
+"""Small, because what waits in the system's buffer is the past."""
+
+_LARGEST_INCOMING_BYTES = 1024
+"""Clients have nothing to say; what they say all the same is read and forgotten."""
+
+_CLOSE_S = 0.5
+_TRY_AGAIN_LATER = 1013
+_LOCAL_PAGE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+"""Web pages that may listen: this machine's own. Programs send no origin; pages of other sites are refused, because a
+browser would let any site read a server on this machine."""
+
+
+@dataclass(eq=False)
+class _Client:
+    """What one connection is still to be sent; the newest frame replaces an older one."""
+
+    newest: str = ""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, text: str) -> None:
+        self.newest = text
+        self.news.set()
+
+
+class WebSocketSink:
+    """Serves every client that connects."""
+
+    def __init__(self, address: StreamAddress, model: HandModel, *, patience_s: float = PATIENCE_S) -> None:
+        """Listens to nothing yet.
+
+        Args:
+            address: where to listen.
+            model: right-hand model that poses and vertices refer to.
+            patience_s: a client that takes no byte for so long is disconnected.
+        """
+        self._address = address
+        self._about = encode(about_message(model, mesh=address.mesh)).decode()
+        self._patience_s = patience_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = asyncio.Event()
+        self._listening = threading.Event()
+        self._refused: OSError | None = None
+        self._clients: set[_Client] = set()
+        self._sent = self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="stream-ws", daemon=True)
+
+    @property
+    def state(self) -> SinkState:
+        """How it goes."""
+        return SinkState(self._sent, len(self._clients), self._dropped)
+
+    def open(self) -> None:
+        """Starts to listen.
+
+        Raises:
+            ConfigError: the address or port cannot be used.
+        """
+        self._thread.start()
+        self._listening.wait()
+        if self._refused is not None:
+            self._thread.join()
+            why = self._refused.strerror or self._refused
+            raise ConfigError(
+                f"The stream {self._address.describe()} cannot listen there ({why}); choose another port or address."
+            )
+
+    def send(self, joined: JoinedResult) -> None:
+        """Offers one frame to every client."""
+        if self._clients and self._loop is not None:
+            text = encode(hands_message(joined, mesh=self._address.mesh)).decode()
+            self._loop.call_soon_threadsafe(self._offer, text)
+
+    def send_about(self) -> None:
+        """Nothing to do: every client was told when it connected."""
+
+    def close(self) -> None:
+        """Says goodbye to the clients and stops listening."""
+        if self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join()
+
+    def _offer(self, text: str) -> None:
+        for client in self._clients:
+            client.offer(text)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except OSError as error:
+            self._refused = error
+            self._listening.set()
+
+    async def _serve(self) -> None:
+        server = await serve(
+            self._welcome,
+            self._address.host,
+            self._address.port,
+            origins=[None, _LOCAL_PAGE],
+            compression=None,  # numbers of single frames hardly shrink, and it would take time from the hand paths
+            max_size=_LARGEST_INCOMING_BYTES,
+            open_timeout=self._patience_s,
+            close_timeout=_CLOSE_S,
+            logger=logger,
+        )
+        self._loop = asyncio.get_running_loop()
+        async with server:
+            self._listening.set()
+            await self._closing.wait()
+
+    async def _welcome(self, connection: ServerConnection) -> None:
+        if len(self._clients) >= MOST_CLIENTS:
+            await connection.close(_TRY_AGAIN_LATER, f"{MOST_CLIENTS} clients are connected already")
+            return
+        own_socket: socket.socket = connection.transport.get_extra_info("socket")
+        own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        client = _Client()
+        self._clients.add(client)
+        reading = asyncio.create_task(_forget_what_it_says(connection))
+        # reading ends with the connection; the next send then notices, or a silent program would keep it for ever
+        reading.add_done_callback(lambda _task: client.news.set())
+        try:
+            await asyncio.wait_for(connection.send(self._about), self._patience_s)
+            await self._feed(client, connection)
+        except ConnectionClosed:
+            pass
+        except asyncio.TimeoutError:
+            self._dropped += 1
+            connection.transport.abort()
+        finally:
+            self._clients.discard(client)
+            reading.cancel()
+
+    async def _feed(self, client: _Client, connection: ServerConnection) -> None:
+        while True:
+            await client.news.wait()
+            client.news.clear()
+            # waits while the client's buffers are full; what comes meanwhile replaces what was to come next
+            await asyncio.wait_for(connection.send(client.newest), self._patience_s)
+            self._sent += 1
+
+
+async def _forget_what_it_says(connection: ServerConnection) -> None:
+    """Reads on, because a connection that is not read from does not notice pings and goodbyes either."""
+    try:
+        async for _ in connection:
+            pass
+    except ConnectionClosed:
+        pass
