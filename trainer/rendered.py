@@ -19,7 +19,7 @@ from trainer.synthetic.scene import SceneRenderer
 EMPTY_SHARE = 0.06
 """Crops without a hand, which teach the network to say so."""
 
-WRONG_SIDE_SHARE = 0.03
+WRONG_SIDE_SHARE = 0.06
 """Crops that show the hand as a left one, which teach the network to notice."""
 
 
