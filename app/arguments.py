@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from app.outputs.address import StreamAddress, parse_stream_address
+from app.pipeline.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG
 from hand.errors import ConfigError
 
@@ -24,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_method_options(parser)
     _add_hand_options(parser)
     _add_own_hand_options(parser)
+    _add_smoothing_option(parser)
     _add_output_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
@@ -68,8 +70,8 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         choices=("ik", "network", "both"),
-        default="ik",
-        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, or both (default: ik)",
+        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, or both "
+        "(default: both in the window, else ik)",
     )
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
@@ -101,6 +103,17 @@ def _add_own_hand_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--calibration", type=Path, metavar="FILE", help="where it is kept (default: your user data folder)"
+    )
+
+
+def _add_smoothing_option(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("movement")
+    group.add_argument(
+        "--smoothing",
+        type=_share,
+        default=DEFAULT_STRENGTH,
+        metavar="0..1",
+        help=f"how strongly jitter is filtered out of both paths; 0 is off (default: {DEFAULT_STRENGTH:g})",
     )
 
 
@@ -149,6 +162,16 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     _add_method_options(parser)
     _add_hand_options(parser)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"a strength is a number from 0 to 1, not {text!r}")
+    return value
 
 
 def _size(text: str) -> tuple[int, int]:

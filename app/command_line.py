@@ -15,6 +15,7 @@ from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
 from app.pipeline.own_hand import OwnHandWish
+from app.pipeline.smoothing import Smoothing
 from app.predict import PredictionRun, predict
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
 from hand.embedded import load_embedded_model
@@ -72,14 +73,18 @@ def _lens(options: argparse.Namespace) -> Lens:
     return Lens(options.intrinsics, options.fov)
 
 
-def _paths(options: argparse.Namespace, model: HandModel, *, still: bool = False) -> dict[Provider, PathFactory]:
+def _paths(
+    options: argparse.Namespace, model: HandModel, *, still: bool = False, smoothing: Smoothing | None = None
+) -> dict[Provider, PathFactory]:
     return chosen_paths(
         options.method,
         options.network,
         model,
         options.hands,
         still=still,
+        forgiving=window,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
+        smoothing=smoothing,
         complain=lambda sentence: print(sentence, file=sys.stderr),
     )
 
@@ -103,7 +108,7 @@ def _headless(options: argparse.Namespace) -> int:
         report = run_headless(
             HeadlessRun(
                 source=chosen.source,
-                paths=_paths(options, model),
+                paths=_paths(options, model, smoothing=Smoothing(options.smoothing)),
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
@@ -132,12 +137,13 @@ def _window(options: argparse.Namespace) -> int:
         chosen = choose_source(options.source, wishes)
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
-    lens, model = _lens(options), load_model(options.hand_model)
+    lens, model, smoothing = _lens(options), load_model(options.hand_model), Smoothing(options.smoothing)
     return run_window(
         WindowOptions(
             chosen=chosen,
             wishes=wishes,
-            paths=_paths(options, model),
+            paths=_paths(options, model, smoothing=smoothing),
+            smoothing=smoothing,
             provider="network" if options.method == "network" else "ik",
             model=model,
             lens=lens,

@@ -9,6 +9,7 @@ from typing import Literal
 from app.pipeline.hand_path import PathFactory, ik_path_factory
 from app.pipeline.network_path import network_path_factory
 from app.pipeline.own_hand import OwnHandWish
+from app.pipeline.smoothing import Smoothing, smoothed
 from assets import ASSETS_DIR
 from hand.errors import CheckpointError
 from hand.model import HandModel
@@ -33,6 +34,7 @@ def chosen_paths(
     *,
     still: bool = False,
     own_hand: OwnHandWish | None = None,
+    smoothing: Smoothing | None = None,
     complain: Callable[[str], None],
 ) -> dict[Provider, PathFactory]:
     """The paths of a run, the first one first to be shown.
@@ -43,15 +45,21 @@ def chosen_paths(
         model: right-hand model of the user.
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
+        forgiving: with "both", a network that cannot be used is a path that says so, while the other one works.
         own_hand: what the IK path does about the user's own hand shape.
+        smoothing: the filter behind each path; none when left out.
         complain: gets a sentence when "both" is only one.
 
     Raises:
         CheckpointError: the network is wanted and cannot be used.
     """
     paths: dict[Provider, PathFactory] = {}
+
+    def add(provider: Provider, factory: PathFactory) -> None:
+        paths[provider] = factory if smoothing is None else smoothed(factory, model, smoothing)
+
     if method in ("ik", "both"):
-        paths["ik"] = ik_path_factory(model, max_hands, still=still, own_hand=own_hand)
+        add("ik", ik_path_factory(model, max_hands, still=still, own_hand=own_hand))
     if method == "ik":
         return paths
     folder = network_dir or SHIPPED_NETWORK_DIR
@@ -61,5 +69,5 @@ def chosen_paths(
         complain(NO_SECOND_METHOD_SENTENCE)
         return paths
     read_metadata(folder)  # refused at once, not when the engine starts
-    paths["network"] = network_path_factory(folder, model, max_hands, still=still)
+    add("network", network_path_factory(folder, model, max_hands, still=still))
     return paths

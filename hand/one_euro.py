@@ -152,6 +152,12 @@ class HandStateFilter:
         self._shape = OneEuroFilter(settings.shape, longest_gap_ns)
         self._side: Side | None = None
 
+    def tune(self, settings: HandFilterSettings) -> None:
+        """Goes on with other settings and the same memory."""
+        self._pose.settings = settings.pose
+        self._translation.settings = settings.translation
+        self._shape.settings = settings.shape
+
     def reset(self) -> None:
         """Forgets everything; the next hand passes unchanged."""
         for part in (self._pose, self._translation, self._shape):

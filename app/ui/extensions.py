@@ -26,3 +26,6 @@ if TYPE_CHECKING:
 
 def install_extensions(window: MainWindow) -> None:
     """Puts every extension into a window, in the order of the menus."""
+    from app.ui.smoothing_panel import install_smoothing
+
+    install_smoothing(window)

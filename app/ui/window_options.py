@@ -9,10 +9,12 @@ from typing import Literal
 from app.palette import ThemeName
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
+from app.pipeline.smoothing import Smoothing
 from app.sources.choose import ChosenSource, SourceWishes
 from hand.model import HandModel
 from hand.types import Provider
 
+ViewName = Literal["side by side", "combined", "network", "ik", "output"]
 RendererChoice = Literal["auto", "opengl", "software"]
 
 
@@ -24,7 +26,8 @@ class WindowOptions:
         chosen: the first source.
         model: the hand model the paths use.
         paths: what finds hands.
-        provider: the path that is shown.
+        smoothing: the filter behind the paths.
+        view: what is shown at first; where there is one path, that one.
         wishes: how further sources are opened.
         lens: the user's word on intrinsics.
         mirror: mirror pictures; None mirrors cameras alone.
@@ -39,12 +42,14 @@ class WindowOptions:
     chosen: ChosenSource
     model: HandModel
     paths: dict[Provider, PathFactory]
-    provider: Provider = "ik"
+    smoothing: Smoothing = field(default_factory=Smoothing)
+    view: ViewName = "side by side"
     wishes: SourceWishes = field(default_factory=SourceWishes)
     lens: Lens = field(default_factory=Lens)
     mirror: bool | None = None
     theme: ThemeName | Literal["system"] = "system"
-    renderer: RendererChoice = "auto"
+    renderer: ViewName = Literal["side by side", "combined", "network", "ik", "output"]
+RendererChoice = "auto"
     size: tuple[int, int] | None = None
     screenshot: Path | None = None
     screenshot_frames: int = 60

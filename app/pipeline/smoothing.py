@@ -1,0 +1,157 @@
+"""Less jitter in what is shown: a One-Euro filter behind each path, and what it takes away.
+
+Both paths get the same filter, so that a comparison compares the paths and not their filters.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from app.pipeline.hand_path import HandPath, PathFactory
+from hand.layer import HandLayer
+from hand.mirror import Side
+from hand.model import HandModel
+from hand.one_euro import HandFilterSettings, HandStateFilter
+from hand.types import Frame, HandState, PathResult, Provider
+
+DEFAULT_STRENGTH = 0.5
+
+CUTOFFS_HZ = (6.0, 0.4)
+"""Cutoff at rest for the smallest and the largest strength; the default is near the 1.5 Hz of ``hand.one_euro``."""
+
+JITTER_FRAMES = 60
+"""Jitter is a mean over so many frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """Restlessness of a path's joints, mean over the last frames, before and after the filter.
+
+    Attributes:
+        raw_mm: of the path itself.
+        smooth_mm: of what is shown.
+    """
+
+    raw_mm: float
+    smooth_mm: float
+
+    @property
+    def removed(self) -> float:
+        """Share of the jitter that the filter takes away."""
+        return 1.0 - self.smooth_mm / self.raw_mm if self.raw_mm > 0.0 else 0.0
+
+
+class Smoothing:
+    """The knob, and what it does to each path. One thread per path writes, the window reads and turns."""
+
+    def __init__(self, strength: float = DEFAULT_STRENGTH) -> None:
+        """Sets the knob.
+
+        Args:
+            strength: 0 (off) to 1.
+        """
+        self.strength = strength
+        self._jitter: dict[Provider, Jitter] = {}
+
+    def settings(self) -> HandFilterSettings:
+        """The filter's settings for the present strength."""
+        gentle, firm = CUTOFFS_HZ
+        cutoff = gentle * (firm / gentle) ** self.strength
+        default = HandFilterSettings()
+        return replace(
+            default,
+            pose=replace(default.pose, min_cutoff_hz=cutoff),
+            translation=replace(default.translation, min_cutoff_hz=cutoff),
+        )
+
+    def report(self, provider: Provider, jitter: Jitter | None) -> None:
+        """Takes note of a path's jitter; None when nothing is known."""
+        if jitter is None:
+            self._jitter.pop(provider, None)
+        else:
+            self._jitter[provider] = jitter
+
+    def jitter(self, provider: Provider) -> Jitter | None:
+        """What the filter does to a path at present; None before there were enough frames."""
+        return self._jitter.get(provider)
+
+
+class SmoothedPath:
+    """A path with the filter behind it; itself a :class:`app.pipeline.hand_path.HandPath`."""
+
+    def __init__(self, path: HandPath, model: HandModel, smoothing: Smoothing) -> None:
+        """Wraps a path.
+
+        Args:
+            path: closed with this one.
+            model: right-hand model that the path poses.
+            smoothing: the knob.
+        """
+        self._path, self._smoothing = path, smoothing
+        layers: dict[Side, HandLayer] = {"right": HandLayer(model), "left": HandLayer(model.mirrored())}
+        self._filters = {side: HandStateFilter(layer, smoothing.settings()) for side, layer in layers.items()}
+        self._meters = {side: (_JitterMeter(), _JitterMeter()) for side in layers}
+
+    def process(self, frame: Frame) -> PathResult:
+        """The path's result with calmer hands."""
+        result = self._path.process(frame)
+        states = tuple(self._filtered(state, frame) for state in result.states)
+        self._smoothing.report(result.provider, self._jitter())
+        return result if self._smoothing.strength <= 0.0 else replace(result, states=states)
+
+    def reset(self) -> None:
+        """Forgets what was before."""
+        self._path.reset()
+        for side, hand_filter in self._filters.items():
+            hand_filter.reset()
+            self._meters[side] = (_JitterMeter(), _JitterMeter())
+
+    def close(self) -> None:
+        """Closes the path."""
+        self._path.close()
+
+    def _filtered(self, state: HandState, frame: Frame) -> HandState:
+        hand_filter = self._filters[state.side]
+        hand_filter.tune(self._smoothing.settings())
+        smooth = hand_filter(state, frame.capture_time_ns) if self._smoothing.strength > 0.0 else state
+        raw_meter, smooth_meter = self._meters[state.side]
+        raw_meter.add(np.asarray(state.joints_m), frame.sequence)
+        smooth_meter.add(np.asarray(smooth.joints_m), frame.sequence)
+        return smooth
+
+    def _jitter(self) -> Jitter | None:
+        pairs = [(raw.mean_mm(), smooth.mean_mm()) for raw, smooth in self._meters.values()]
+        known = [(raw, smooth) for raw, smooth in pairs if raw is not None and smooth is not None]
+        if not known:
+            return None
+        raw_mm, smooth_mm = np.mean(known, axis=0)
+        return Jitter(float(raw_mm), float(smooth_mm))
+
+
+class _JitterMeter:
+    """Second differences of the joints: what is left of a movement when its speed is taken off."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, Float[np.ndarray, "21 3"]]] = deque(maxlen=3)
+        self._values_mm: deque[float] = deque(maxlen=JITTER_FRAMES)
+
+    def add(self, joints_m: Float[np.ndarray, "21 3"], sequence: int) -> None:
+        if self._recent and not 0 < sequence - self._recent[-1][0] <= 2:
+            self._recent.clear()
+        self._recent.append((sequence, joints_m))
+        if len(self._recent) == 3:
+            (_, first), (_, second), (_, third) = self._recent
+            bend = np.linalg.norm(third - 2.0 * second + first, axis=1)
+            self._values_mm.append(float(bend.mean()) * 1000.0)
+
+    def mean_mm(self) -> float | None:
+        return float(np.mean(self._values_mm)) if len(self._values_mm) >= JITTER_FRAMES // 4 else None
+
+
+def smoothed(factory: PathFactory, model: HandModel, smoothing: Smoothing) -> PathFactory:
+    """A factory of the same path with the filter behind it."""
+    return lambda: SmoothedPath(factory(), model, smoothing)

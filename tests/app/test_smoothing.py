@@ -1,0 +1,124 @@
+"""The filter behind a path: calmer on a still hand, on the hand when it moves, off when it is off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.pipeline.smoothing import SmoothedPath, Smoothing
+from hand.camera import Intrinsics
+from hand.embedded import load_embedded_model
+from hand.layer import HandLayer
+from hand.types import Frame, HandState, PathResult
+
+MODEL = load_embedded_model()
+LAYER = HandLayer(MODEL)
+FRAME_NS = 33_000_000
+
+
+class Restless:
+    """A hand at a place that moves by ``speed_m_s``, with noise on pose and place."""
+
+    def __init__(self, speed_m_s: float = 0.0, noise: float = 1.0) -> None:
+        self._rng = np.random.default_rng(0)
+        self.speed_m_s, self.noise = speed_m_s, noise
+        self.resets = self.closed = 0
+
+    def true_place(self, sequence: int) -> np.ndarray:
+        return np.array([self.speed_m_s * sequence * FRAME_NS / 1e9, 0.0, 0.5], np.float32)
+
+    def process(self, frame: Frame) -> PathResult:
+        pose = (0.2 + self.noise * self._rng.normal(0.0, 0.02, 48)).astype(np.float32)
+        place = self.true_place(frame.sequence) + self.noise * self._rng.normal(0.0, 0.002, 3).astype(np.float32)
+        geometry = LAYER(pose, np.zeros(10), place)
+        state = HandState(
+            sequence=frame.sequence,
+            side="right",
+            pose_rad=pose,
+            shape=np.zeros(10, np.float32),
+            camera_translation_m=place.astype(np.float32),
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+            confidence=0.9,
+            provider="network",
+        )
+        self.last = state
+        return PathResult(frame, "network", (state,), (), {})
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def frame(sequence: int) -> Frame:
+    picture = np.zeros((4, 4, 3), np.uint8)
+    return Frame(sequence, sequence * FRAME_NS, picture, Intrinsics.from_fov(4, 4), "test")
+
+
+def run(path: SmoothedPath, count: int) -> list[HandState]:
+    return [path.process(frame(sequence)).states[0] for sequence in range(count)]
+
+
+def test_a_still_hand_becomes_calm_and_the_gain_is_told() -> None:
+    removed = []
+    for strength in (0.2, 0.5, 1.0):
+        smoothing = Smoothing(strength)
+        run(SmoothedPath(Restless(), MODEL, smoothing), 60)
+        jitter = smoothing.jitter("network")
+        assert jitter is not None
+        removed.append(jitter.removed)
+    assert removed == sorted(removed)
+    assert removed[1] > 0.6
+
+
+def test_a_moving_hand_is_not_left_behind() -> None:
+    restless = Restless(speed_m_s=0.6, noise=0.0)
+    last = run(SmoothedPath(restless, MODEL, Smoothing()), 40)[-1]
+    # one frame at this speed is 20 mm; the filter may lag by less than one
+    assert abs(float(last.camera_translation_m[0] - restless.true_place(39)[0])) < 0.012
+
+
+def test_the_mesh_belongs_to_the_filtered_pose() -> None:
+    state = run(SmoothedPath(Restless(), MODEL, Smoothing()), 10)[-1]
+    posed = LAYER(state.pose_rad, state.shape, state.camera_translation_m)
+    np.testing.assert_allclose(state.vertices_m, posed.vertices_m, atol=1e-7)
+
+
+def test_switched_off_nothing_is_touched() -> None:
+    raw = run(SmoothedPath(Restless(), MODEL, Smoothing(0.0)), 5)
+    own = [Restless().process(frame(0)).states[0]]
+    np.testing.assert_array_equal(raw[0].joints_m, own[0].joints_m)
+
+
+def test_turning_the_knob_takes_effect_while_running() -> None:
+    smoothing = Smoothing(1.0)
+    restless = Restless()
+    path = SmoothedPath(restless, MODEL, smoothing)
+    assert not np.array_equal(run(path, 30)[-1].joints_m, restless.last.joints_m)
+    smoothing.strength = 0.0
+    shown = path.process(frame(30)).states[0]
+    np.testing.assert_array_equal(shown.joints_m, restless.last.joints_m)
+
+
+def test_sides_do_not_mix() -> None:
+    class Both(Restless):
+        def process(self, frame: Frame) -> PathResult:
+            right = super().process(frame)
+            left = replace(right.states[0], side="left", camera_translation_m=np.array([0.3, 0.0, 0.5], np.float32))
+            return replace(right, states=(right.states[0], left))
+
+    result = SmoothedPath(Both(), MODEL, Smoothing(1.0)).process(frame(0))
+    assert [state.side for state in result.states] == ["right", "left"]
+    assert result.states[1].camera_translation_m[0] == pytest.approx(0.3)
+
+
+def test_reset_and_close_reach_the_path() -> None:
+    restless = Restless()
+    path = SmoothedPath(restless, MODEL, Smoothing())
+    path.reset()
+    path.close()
+    assert (restless.resets, restless.closed) == (1, 1)
