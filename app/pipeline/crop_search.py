@@ -39,10 +39,15 @@ TRIED_CLOSELY: Final = 3
 
 
 class SquareJudge(Protocol):
-    """What is used of :class:`trainer.runtime.NetworkRuntime`."""
+    """What is used of :class:`trainer.runtime.NetworkRuntime` or of a swappable one."""
 
-    input_px: int
-    crop_expansion: float
+    @property
+    def input_px(self) -> int:
+        """Side of its crops."""
+
+    @property
+    def crop_expansion(self) -> float:
+        """Side of a crop over the longer side of the hand's box."""
 
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
         """Probability of a hand in each crop."""

@@ -8,7 +8,7 @@ which that happened have a ``detector`` among their timings.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,14 +16,15 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from app.networks.live_network import LiveNetwork
 from app.pipeline.crop_search import CropSearch
-from app.pipeline.hand_path import HandPath, PathFactory
+from app.pipeline.hand_path import HandPath
 from app.pipeline.network_hand import NetworkHand, NetworkPoser
 from hand.crop import SquareCrop, crop_around
 from hand.mirror import Side, mirror_pixels
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
-from trainer.runtime import CropPrediction, NetworkRuntime, load_network
+from trainer.runtime import CropPrediction, NetworkRuntime
 
 PRESENCE_TO_START = 0.6
 """Probability of a hand from which a found hand is followed."""
@@ -122,6 +123,7 @@ class NetworkPath:
         *,
         max_hands: int = 1,
         still: bool = False,
+        network_now: Callable[[], NetworkRuntime] | None = None,
     ) -> None:
         """Takes the parts; it closes the finder.
 
@@ -131,12 +133,15 @@ class NetworkPath:
             finder: finds hands that are not followed.
             max_hands: 1 or 2.
             still: pictures are unrelated; nothing is carried from one to the next.
+            network_now: which network to use from this frame on, asked before each; always the same when None.
 
         Raises:
             CheckpointError: the network was trained for a hand model that is not here.
         """
         self._runtime = runtime
+        self._model = model
         self._poser = NetworkPoser(model, runtime.hand_model_digest)
+        self._network_now = network_now
         self._finder = finder
         self._max_hands = max_hands
         self._still = still
@@ -145,6 +150,8 @@ class NetworkPath:
 
     def process(self, frame: Frame) -> PathResult:
         """Follows the hands into a frame, and searches those that are missing."""
+        if self._network_now is not None:
+            self.swap(self._network_now())
         started_s = time.perf_counter()
         timings = {"network": 0.0}
         if self._still:
@@ -156,6 +163,19 @@ class NetworkPath:
         states, seen = self._describe(frame, timings)
         timings["total"] = (time.perf_counter() - started_s) * 1e3
         return PathResult(frame, "network", states, seen, timings, self._poser.note)
+
+    def swap(self, runtime: NetworkRuntime) -> None:
+        """Goes on with another network; followed hands stay followed. Call it in the path's own thread.
+
+        Raises:
+            CheckpointError: the network was trained for a hand model that is not here.
+        """
+        if runtime is self._runtime:
+            return
+        if runtime.hand_model_digest != self._runtime.hand_model_digest:
+            self._poser = NetworkPoser(self._model, runtime.hand_model_digest)
+            self.reset()
+        self._runtime = runtime
 
     def reset(self) -> None:
         """Forgets all followed hands."""
@@ -253,24 +273,45 @@ def steady_crop(before: SquareCrop, joints_px: Float[np.ndarray, "21 2"], expans
     return before if shift < STEADY_SHIFT * before.size_px and scale < STEADY_SCALE else wanted
 
 
-def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> PathFactory:
-    """The network in a folder, with MediaPipe to find hands, and the network itself where MediaPipe finds none.
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkPathFactory:
+    """Makes network paths, with MediaPipe to find hands, and the network itself where MediaPipe finds none.
 
-    Args:
-        folder: with network.onnx and network.json.
+    Attributes:
+        live: the network; swapping it there swaps it in the paths that were made.
         model: right-hand model of the user.
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
     """
 
-    def make_path() -> HandPath:
-        runtime = load_network(folder)
-        own_search = CropSearch(runtime, squares_per_search=0 if still else SQUARES_PER_SEARCH)
-        # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
-        finder = FirstThatFinds((_media_pipe(max_hands), own_search))
-        return NetworkPath(runtime, model, finder, max_hands=max_hands, still=still)
+    live: LiveNetwork
+    model: HandModel
+    max_hands: int = 1
+    still: bool = False
 
-    return make_path
+    def __call__(self) -> HandPath:
+        """A path; called in its worker thread.
+
+        Raises:
+            CheckpointError: the network cannot be loaded.
+        """
+        runtime = self.live.runtime
+        own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
+        # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
+        finder = FirstThatFinds((_media_pipe(self.max_hands), own_search))
+        return NetworkPath(
+            runtime,
+            self.model,
+            finder,
+            max_hands=self.max_hands,
+            still=self.still,
+            network_now=lambda: self.live.runtime,
+        )
+
+
+def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> NetworkPathFactory:
+    """Paths that begin with the network in a folder; the arguments are those of :class:`NetworkPathFactory`."""
+    return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
 
 
 def _media_pipe(max_hands: int) -> Finder:

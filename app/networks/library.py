@@ -1,0 +1,175 @@
+"""All networks of this user, and the history of which was live when."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from app.networks.network_file import CARD_FILE, WEIGHTS_FILE, pack_network, unpack_network
+from hand.errors import CheckpointError
+from trainer.runtime import METADATA_FILE, ONNX_FILE, read_metadata
+
+_HISTORY_FILE: Final = "history.jsonl"
+_PARTS: Final = (ONNX_FILE, WEIGHTS_FILE, CARD_FILE, METADATA_FILE)
+"""The metadata last: a folder that has it has everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEntry:
+    """One network of the library.
+
+    Attributes:
+        folder: where it lies.
+        name: for people.
+        own: the user's own, which may be deleted; the one that comes along may not.
+        tunable: it has the weights that training starts from.
+        card: what is known about it, Markdown.
+        figures: measured when it was made.
+    """
+
+    folder: Path
+    name: str
+    own: bool
+    tunable: bool
+    card: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One line of the history.
+
+    Attributes:
+        time_utc: ISO 8601.
+        folder: of the network that went live.
+        name: of it.
+        reason: "swap", "revert" or "start".
+    """
+
+    time_utc: str
+    folder: str
+    name: str
+    reason: str
+
+
+class NetworkLibrary:
+    """The network that comes along, and those in the user's folder."""
+
+    def __init__(self, shipped: Path, folder: Path | None = None) -> None:
+        """Remembers the folders.
+
+        Args:
+            shipped: of the network that comes along.
+            folder: of the user's own; in the user's data folder when None.
+        """
+        self.shipped = shipped
+        self.folder = folder or Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "networks"
+
+    def entries(self) -> list[NetworkEntry]:
+        """All networks that can be read, the shipped one first, then the newest."""
+        own = sorted(self.folder.glob(f"*/{METADATA_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        found = []
+        for folder in (self.shipped, *(path.parent for path in own)):
+            with suppress(CheckpointError):  # a damaged one is not offered; opening it by hand says why
+                found.append(self.entry(folder))
+        return found
+
+    def entry(self, folder: Path) -> NetworkEntry:
+        """What is known about one network.
+
+        Raises:
+            CheckpointError: there is none in the folder.
+        """
+        metadata = read_metadata(folder)
+        card = ""
+        with suppress(OSError):
+            card = (folder / CARD_FILE).read_text(encoding="utf-8", errors="replace")
+        figures = {str(key): float(value) for key, value in dict(metadata.get("figures", {})).items()}
+        name = str(metadata.get("name") or folder.name)
+        return NetworkEntry(
+            folder, name, folder.parent == self.folder, (folder / WEIGHTS_FILE).is_file(), card, figures
+        )
+
+    def add(self, source: Path) -> NetworkEntry:
+        """Copies a network into the library: an exported folder, or a shared file.
+
+        Raises:
+            CheckpointError: it is no network, holds what no network has, or the disk is full.
+        """
+        target = self._free_folder(source)
+        if source.is_dir():
+            read_metadata(source)
+            try:
+                target.mkdir(parents=True)
+                for name in _PARTS:
+                    if (source / name).is_file():
+                        shutil.copyfile(source / name, target / name)
+            except OSError as problem:
+                shutil.rmtree(target, ignore_errors=True)
+                raise CheckpointError(f"The network cannot be copied to {target} ({problem.strerror}).") from None
+        else:
+            unpack_network(source, target)
+        return self.entry(target)
+
+    def share(self, entry: NetworkEntry, file: Path) -> None:
+        """Writes a network as one file.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        pack_network(entry.folder, file)
+
+    def delete(self, entry: NetworkEntry) -> None:
+        """Deletes one of the user's own networks.
+
+        Raises:
+            CheckpointError: it is not the user's own.
+        """
+        if not entry.own:
+            raise CheckpointError(f"{entry.name} comes along with the program and cannot be deleted.")
+        shutil.rmtree(entry.folder)
+
+    def note(self, folder: Path, name: str, reason: str) -> None:
+        """Notes in the history that a network went live."""
+        line = {
+            "time_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "folder": str(folder),
+            "name": name,
+            "reason": reason,
+        }
+        # a history that cannot be written is no reason to keep a network from going live
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / _HISTORY_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def history(self) -> list[Swap]:
+        """Which networks were live, the newest first; damaged lines are passed over."""
+        try:
+            lines = (self.folder / _HISTORY_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        swaps = []
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError):
+                content: dict[str, Any] = json.loads(line)
+                swaps.append(Swap(*(str(content[key]) for key in ("time_utc", "folder", "name", "reason"))))
+        return swaps[::-1]
+
+    def _free_folder(self, source: Path) -> Path:
+        # a name made of plain characters alone, whatever a stranger called the file
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", source.stem if source.is_file() else source.name).strip("-")[:40]
+        if plain in ("", "network"):
+            plain = datetime.now().strftime("network-%Y-%m-%d-%H-%M-%S")
+        number, target = 1, self.folder / plain
+        while target.exists():
+            number, target = number + 1, self.folder / f"{plain}-{number}"
+        return target

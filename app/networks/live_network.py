@@ -1,0 +1,124 @@
+"""The network that is live: read by the path between two frames, swapped by the window, with the one before kept."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop
+from trainer.runtime import CropPrediction, NetworkRuntime, load_network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedNetwork:
+    """A network that is ready to run.
+
+    Attributes:
+        folder: where it came from.
+        runtime: the network itself, already tried on a crop.
+    """
+
+    folder: Path
+    runtime: NetworkRuntime
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+        return str(self.runtime.metadata.get("name") or self.folder.name)
+
+
+class LiveNetwork:
+    """A place that holds one network at a time; a swap changes one reference, so nobody waits for it.
+
+    Loading happens in the caller's thread before the swap, and whoever is predicting finishes with the old network.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Remembers which network to begin with; it is loaded when it is first asked for.
+
+        Args:
+            folder: of an exported network.
+        """
+        self._lock = threading.Lock()
+        self._folder = folder
+        self._current: LoadedNetwork | None = None
+        self._previous: LoadedNetwork | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the live network lies."""
+        with self._lock:
+            return self._current.folder if self._current else self._folder
+
+    @property
+    def previous(self) -> LoadedNetwork | None:
+        """What :meth:`revert` goes back to."""
+        with self._lock:
+            return self._previous
+
+    @property
+    def runtime(self) -> NetworkRuntime:
+        """The live network itself.
+
+        Raises:
+            CheckpointError: it was not loaded yet, and cannot be.
+        """
+        return self.current().runtime
+
+    @property
+    def input_px(self) -> int:
+        """Side of the live network's crops."""
+        return self.runtime.input_px
+
+    @property
+    def crop_expansion(self) -> float:
+        """Side of the live network's crops over the longer side of the hand's box."""
+        return self.runtime.crop_expansion
+
+    def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
+        """What :meth:`trainer.runtime.NetworkRuntime.presences` of the live network says."""
+        return self.runtime.presences(images)
+
+    def predict(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
+    ) -> CropPrediction:
+        """What :meth:`trainer.runtime.NetworkRuntime.predict` of the live network says."""
+        return self.runtime.predict(image_rgb, crop, intrinsics)
+
+    def current(self) -> LoadedNetwork:
+        """The live network.
+
+        Raises:
+            CheckpointError: it was not loaded yet, and cannot be.
+        """
+        with self._lock:
+            if self._current is None:
+                self._current = load_candidate(self._folder)
+            return self._current
+
+    def swap(self, network: LoadedNetwork) -> None:
+        """Makes a network live from the next frame on."""
+        with self._lock:
+            self._previous, self._current = self._current, network
+
+    def revert(self) -> LoadedNetwork | None:
+        """Goes back to the network before, which in turn can be gone back from; None where there was none."""
+        with self._lock:
+            if self._previous is None:
+                return None
+            self._previous, self._current = self._current, self._previous
+            return self._current
+
+
+def load_candidate(folder: Path) -> LoadedNetwork:
+    """Loads a network and runs it once, so that its first live frame is no slower than the others.
+
+    Raises:
+        CheckpointError: missing, damaged, of another schema, or its output is not finite.
+    """
+    return LoadedNetwork(folder, load_network(folder))

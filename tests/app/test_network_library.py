@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from app.networks.library import NetworkLibrary
+from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
+from app.networks.network_file import pack_network, unpack_network
+from app.networks.trial import try_network
+from assets import ASSETS_DIR
+from hand.errors import CheckpointError
+
+SHIPPED = ASSETS_DIR / "network"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> NetworkLibrary:
+    return NetworkLibrary(SHIPPED, tmp_path / "networks")
+
+
+def rewritten(source: Path, target: Path, extra: dict[str, bytes]) -> Path:
+    """A shared file with parts added or replaced."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            if name not in extra:
+                new.writestr(name, old.read(name))
+        for name, data in extra.items():
+            new.writestr(name, data)
+    return target
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.handnet"
+    pack_network(SHIPPED, file)
+    return file
+
+
+def test_a_network_travels_in_one_file(library: NetworkLibrary, shared: Path) -> None:
+    entry = library.add(shared)
+    for name in ("network.onnx", "network.safetensors", "network.json", "card.md"):
+        assert (entry.folder / name).read_bytes() == (SHIPPED / name).read_bytes()
+    assert entry.own
+    assert entry.tunable
+    assert [found.folder for found in library.entries()] == [SHIPPED, entry.folder]
+    load_candidate(entry.folder)
+    library.delete(entry)
+    assert not entry.folder.exists()
+    with pytest.raises(CheckpointError, match="comes along"):
+        library.delete(library.entries()[0])
+
+
+@pytest.mark.parametrize("name", ["../escaped.txt", "/tmp/escaped.txt", "sub/network.onnx", "network.pkl", "run.py"])
+def test_a_file_with_anything_else_inside_is_refused(library: NetworkLibrary, shared: Path, name: str) -> None:
+    bad = rewritten(shared, shared.with_name("bad.handnet"), {name: b"boo"})
+    with pytest.raises(CheckpointError, match="which no network's file has"):
+        library.add(bad)
+    assert not list(library.folder.glob("*"))
+    assert not (library.folder.parent / "escaped.txt").exists()
+
+
+def test_a_bomb_is_refused_before_it_fills_the_disk(library: NetworkLibrary, shared: Path) -> None:
+    bomb = rewritten(shared, shared.with_name("bomb.handnet"), {"network.safetensors": bytes(300 << 20)})
+    assert bomb.stat().st_size < 30 << 20
+    with pytest.raises(CheckpointError, match="too large"):
+        library.add(bomb)
+    assert not list(library.folder.glob("*"))
+
+
+def test_a_card_beyond_its_size_is_refused(library: NetworkLibrary, shared: Path) -> None:
+    words = np.random.default_rng(0).bytes(2 << 20)
+    with pytest.raises(CheckpointError, match="too large"):
+        library.add(rewritten(shared, shared.with_name("long.handnet"), {"card.md": words}))
+
+
+def test_a_file_that_lies_about_its_sizes_is_refused(library: NetworkLibrary, shared: Path) -> None:
+    data = bytearray(shared.read_bytes())
+    # the directory's claim about the first part's length, at byte 24 of its entry
+    entry = data.index(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (1000).to_bytes(4, "little")
+    shared.write_bytes(bytes(data))
+    with pytest.raises(CheckpointError):
+        library.add(shared)
+    assert not list(library.folder.glob("*"))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 5000, -10])
+def test_a_torn_file_is_refused_in_one_sentence(library: NetworkLibrary, shared: Path, cut: int) -> None:
+    shared.write_bytes(shared.read_bytes()[:cut])
+    with pytest.raises(CheckpointError, match="sent again"):
+        library.add(shared)
+    assert not list(library.folder.glob("*"))
+
+
+def test_a_link_in_the_file_becomes_no_link(library: NetworkLibrary, shared: Path) -> None:
+    bad = shared.with_name("link.handnet")
+    with zipfile.ZipFile(shared) as old, zipfile.ZipFile(bad, "w") as new:
+        for name in ("network.onnx", "network.json"):
+            new.writestr(name, old.read(name))
+        info = zipfile.ZipInfo("card.md")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        new.writestr(info, "/etc/passwd")
+    entry = library.add(bad)
+    assert not (entry.folder / "card.md").is_symlink()
+    assert entry.card == "/etc/passwd"
+
+
+def test_a_model_that_reads_other_files_is_refused(library: NetworkLibrary, shared: Path) -> None:
+    model = onnx.load(str(SHIPPED / "network.onnx"))
+    tensor = model.graph.initializer[0]
+    onnx.external_data_helper.set_external_data(tensor, "../../../../etc/passwd")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.onnx": model.SerializeToString()})
+    with pytest.raises(CheckpointError, match="asks for other files"):
+        library.add(bad)
+
+
+def test_a_model_with_foreign_operators_is_refused(library: NetworkLibrary, shared: Path) -> None:
+    model = onnx.load(str(SHIPPED / "network.onnx"))
+    model.graph.node[0].domain = "com.evil"
+    bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.onnx": model.SerializeToString()})
+    with pytest.raises(CheckpointError, match="operators of 'com.evil'"):
+        library.add(bad)
+
+
+def test_weights_that_are_a_pickle_are_refused_unread(library: NetworkLibrary, shared: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    evil = b"cos\nsystem\n(S'touch " + str(mark).encode() + b"'\ntR."
+    bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.safetensors": evil})
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        library.add(bad)
+    assert not mark.exists()
+
+
+def test_another_schema_is_refused(tmp_path: Path, shared: Path) -> None:
+    other = json.dumps(json.loads((SHIPPED / "network.json").read_text()) | {"schema": 99}).encode()
+    bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.json": other})
+    with pytest.raises(CheckpointError, match="schema"):
+        unpack_network(bad, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_cannot_lead_out_of_the_library(library: NetworkLibrary, shared: Path) -> None:
+    strange = shared.with_name("..  a;b ..handnet")
+    shutil.copyfile(shared, strange)
+    assert library.add(strange).folder.parent == library.folder
+
+
+def broken(folder: Path, scale: float) -> Path:
+    """The shipped network with its pose layer multiplied."""
+    shutil.copytree(SHIPPED, folder)
+    model = onnx.load(str(folder / "network.onnx"))
+    largest = max(
+        (
+            tensor
+            for tensor in model.graph.initializer
+            if (tensor.dims and tensor.dims[-1] in (109,)) or 109 in tensor.dims
+        ),
+        key=lambda tensor: np.prod(tensor.dims),
+    )
+    values = onnx.numpy_helper.to_array(largest) * np.float32(scale)
+    largest.CopyFrom(onnx.numpy_helper.from_array(values, largest.name))
+    onnx.save(model, str(folder / "network.onnx"))
+    return folder
+
+
+def test_a_clearly_worse_network_wants_a_confirmation(tmp_path: Path) -> None:
+    live = load_candidate(SHIPPED)
+    assert try_network(live, live).doubts == ()
+    trial = try_network(load_candidate(broken(tmp_path / "bad", 40.0)), live)
+    assert trial.error_mm > 1.25 * trial.live_error_mm
+    assert "clearly worse" in trial.doubts[0]
+    assert "report" in try_network(live, live, verdict="worse").doubts[0]
+
+
+def test_a_network_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not finite"):
+        load_candidate(broken(tmp_path / "bad", float("nan")))
+
+
+def test_swap_and_revert(tmp_path: Path) -> None:
+    live = LiveNetwork(SHIPPED)
+    first = live.current()
+    assert live.revert() is None
+    second = LoadedNetwork(tmp_path, first.runtime)
+    live.swap(second)
+    assert live.current() is second
+    assert live.previous is first
+    assert live.revert() is first
+    assert live.revert() is second
+
+
+def test_the_history_is_kept_and_survives_damage(library: NetworkLibrary) -> None:
+    library.note(Path("a"), "first", "start")
+    library.note(Path("b"), "second", "swap")
+    with (library.folder / "history.jsonl").open("a") as file:
+        file.write('{"torn')
+    assert [(swap.name, swap.reason) for swap in library.history()] == [("second", "swap"), ("first", "start")]
