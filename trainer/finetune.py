@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     folder: Path = options.run
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / LOCK_FILE, timeout=0):
+        with FileLock(folder / LOCK_FILE, timeout=3):
             run(request, config, held_out, folder, finish=options.finish)
     except Timeout:
         raise ConfigError(f"The run {folder} is already in progress; wait for it, or choose another folder.") from None

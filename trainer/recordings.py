@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,13 +21,11 @@ from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_points, mirror_pose
 from hand.recording import SESSION_FILE, RecordedHand
 from hand.rotations import matrix_from_axis_angle
+from hand.session_labels import SessionLabels, read_session_labels
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.labelled_crop import LabelledCrop, label_crop
-
-if TYPE_CHECKING:
-    from hand.session_labels import SessionLabels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +102,6 @@ def read_session_hands(source: SourceConfig, *, truth: bool = False) -> list[Ses
         RecordingError: a session cannot be read.
         ConfigError: no label is left.
     """
-    from hand.session_labels import read_session_labels
-
     if not source.path:
         raise ConfigError("A source of kind recordings needs a path; give one in the recipe, or with --recordings.")
     folders = find_sessions(Path(source.path))

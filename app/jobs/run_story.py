@@ -1,0 +1,177 @@
+"""What a training run has done so far, replayed from its events; the same story whoever reads it, and whenever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from trainer.run_folder import EVENTS_FILE, LOCK_FILE, read_events
+
+
+class RunPhase(Enum):
+    """Where a run stands."""
+
+    STARTING = "starting"
+    TRAINING = "training"
+    MEASURING = "measuring"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+RUNNING_PHASES = (RunPhase.STARTING, RunPhase.TRAINING, RunPhase.MEASURING)
+"""A process is at work on the run."""
+
+_STAGE_LINES = {
+    "training": "Started.",
+    "export": "Exporting the tuned network.",
+    "report": "Comparing it with the network before.",
+}
+
+RESUMABLE_PHASES = (RunPhase.STOPPED, RunPhase.INTERRUPTED, RunPhase.FAILED)
+"""The run can go on where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The averaged network at one moment of the run.
+
+    Attributes:
+        step: of the run.
+        own_mm: aligned joint error on what was kept back of the training sessions; NaN without recordings.
+        general_mm: the same on unseen renderings.
+    """
+
+    step: int
+    own_mm: float
+    general_mm: float
+
+
+@dataclass(slots=True)
+class RunStory:
+    """A run's events, folded together.
+
+    Attributes:
+        folder: of the run.
+        step: optimiser steps done.
+        steps: of the whole run.
+        losses: step and training loss, for the curve.
+        evaluations: validation, for the curve.
+        checkpoint_step: from which step the run would go on.
+        seconds_left: of the training itself.
+        samples_per_second: how fast it learns.
+        stage: "training", "export" or "report"; empty before the first.
+        pid: of the process that works on it, or did.
+        sentence: of the finished run's report.
+        verdict: of the report.
+        figures: headline figures of the report.
+        error: why it failed, in one sentence.
+        lines: the log for people.
+    """
+
+    folder: Path
+    step: int = 0
+    steps: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    checkpoint_step: int = 0
+    seconds_left: float | None = None
+    samples_per_second: float | None = None
+    stage: str = ""
+    pid: int | None = None
+    sentence: str = ""
+    verdict: str = ""
+    figures: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+    lines: list[str] = field(default_factory=list)
+    _read_to: int = 0
+    _ended: str = ""
+
+    def update(self) -> bool:
+        """Reads what was written since the last time; says whether there was anything."""
+        events, self._read_to = read_events(self.folder / EVENTS_FILE, self._read_to)
+        for event in events:
+            self._fold(event)
+        return bool(events)
+
+    def phase(self, running: bool) -> RunPhase:
+        """Where the run stands.
+
+        Args:
+            running: whether a process is at work on it, see :func:`is_running`.
+        """
+        if running:
+            if self.stage in ("export", "report") and not self.sentence:
+                return RunPhase.MEASURING
+            return RunPhase.TRAINING if self.step or self.steps else RunPhase.STARTING
+        if self.sentence:
+            return RunPhase.FINISHED
+        if self.error:
+            return RunPhase.FAILED
+        return RunPhase.STOPPED if self._ended == "stopped" else RunPhase.INTERRUPTED
+
+    def _fold(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "stage":
+            self.stage, self.error, self._ended = str(event.get("name", "")), "", ""
+            self.pid = int(event["pid"]) if "pid" in event else self.pid
+            self.lines.append(
+                {"training": "Started.", "export": "Exporting.", "report": "Comparing."}.get(self.stage, "")
+            )
+        elif kind == "hello":
+            self._go_on(event)
+        elif kind == "step":
+            self.step = int(event["step"])
+            self.seconds_left, self.samples_per_second = event.get("seconds_left"), event.get("samples_per_second")
+            if event.get("loss") is not None:
+                self.losses.append((self.step, float(event["loss"])))
+        elif kind == "evaluation":
+            own, general = (event.get(f"{name}_pa_mpjpe_mm") for name in ("recordings", "rendered"))
+            evaluation = Evaluation(int(event["step"]), _number(own), _number(general))
+            self.evaluations.append(evaluation)
+            self.lines.append(
+                f"Step {evaluation.step}: your hand {evaluation.own_mm:.1f} mm, others {evaluation.general_mm:.1f} mm."
+            )
+        elif kind == "checkpoint":
+            self.checkpoint_step = int(event["step"])
+        elif kind == "end":
+            self._ended, self.seconds_left = str(event.get("reason", "")), None
+            self.lines.append(f"Training {self._ended} at step {event.get('step')}.")
+        elif kind == "error":
+            self.error = str(event.get("hint", "")) or "The training failed; see its log."
+            self.lines.append(self.error)
+        elif kind == "result":
+            self.sentence, self.verdict = str(event.get("sentence", "")), str(event.get("verdict", ""))
+            self.figures = {str(key): float(value) for key, value in dict(event.get("figures", {})).items()}
+            self.error = ""
+            self.lines.append(self.sentence)
+
+    def _go_on(self, event: dict[str, Any]) -> None:
+        """A resumed run begins at its checkpoint: what a killed process did after that is done again."""
+        self.step = int(event.get("step", 0))
+        self.steps = int(dict(event.get("config", {})).get("steps", 0))
+        self.losses = [point for point in self.losses if point[0] <= self.step]
+        self.evaluations = [point for point in self.evaluations if point.step <= self.step]
+        if self.step:
+            self.lines.append(f"Going on at step {self.step}.")
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process is at work on a run; the system gives its lock back however it ends."""
+    path = folder / LOCK_FILE
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def _number(value: Any) -> float:
+    return float(value) if value is not None else float("nan")

@@ -1,0 +1,209 @@
+"""Starts and ends the processes that train, and finds all runs there are.
+
+The process is independent of the window: it has a session and a log of its own, and listens to a file. A window that is
+closed, or dies, leaves it at work; whoever opens the next window can follow and stop it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+import trainer
+from app.jobs.run_story import RUNNING_PHASES, RunPhase, RunStory, is_running
+from hand.errors import ConfigError, HandliveError
+from trainer.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
+
+TERMINATE_AFTER_S = 10.0
+"""A process that was asked to stop and has not after so long may be terminated."""
+
+KILL_AFTER_S = 5.0
+"""One that was terminated and is still there after so long may be killed."""
+
+_LOG_FILE = "log.txt"
+_STARTING_S = 60.0
+_PROJECT_DIR = Path(trainer.__file__).resolve().parent.parent
+
+
+def default_runs_folder() -> Path:
+    """Where the window keeps its runs."""
+    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "runs"
+
+
+@dataclass(slots=True, eq=False)
+class TrainingRun:
+    """One run, at work or not.
+
+    Attributes:
+        folder: of the run.
+        request: what was asked for.
+        story: what it has done so far.
+        running: a process is at work on it.
+    """
+
+    folder: Path
+    request: FineTuneRequest
+    story: RunStory
+    running: bool = False
+    _process: subprocess.Popen[bytes] | None = None
+    _started_s: float = 0.0
+    _asked_to_stop_s: float | None = None
+    _terminated_s: float | None = None
+
+    @property
+    def phase(self) -> RunPhase:
+        """Where it stands."""
+        return self.story.phase(self.running)
+
+    @property
+    def may_terminate(self) -> bool:
+        """It was asked to stop long ago and is still there."""
+        return self.running and _long_ago(self._asked_to_stop_s, TERMINATE_AFTER_S)
+
+    @property
+    def may_kill(self) -> bool:
+        """It was terminated long ago and is still there."""
+        return self.running and _long_ago(self._terminated_s, KILL_AFTER_S)
+
+    def refresh(self) -> bool:
+        """Looks at what the run has written, and whether its process lives; says whether anything changed."""
+        before = self.running
+        self.running = is_running(self.folder) or self._is_starting()
+        if not self.running:
+            self._asked_to_stop_s = self._terminated_s = None
+        return self.story.update() or before != self.running
+
+    def start(self, *, finish: bool = False) -> None:
+        """Starts the run, or lets it go on where it was.
+
+        Args:
+            finish: train no further; export and compare what there is.
+
+        Raises:
+            ConfigError: it is at work already, or no process can be started.
+        """
+        if is_running(self.folder):
+            raise ConfigError(f"The run {self.request.name} is at work already; wait for it, or stop it.")
+        (self.folder / STOP_FILE).unlink(missing_ok=True)
+        command = [sys.executable, "-m", "trainer", "finetune", "--run", str(self.folder)]
+        try:
+            with (self.folder / _LOG_FILE).open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*command, "--finish"] if finish else command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    cwd=self.folder,
+                    env=_environment(),
+                    # neither Ctrl+C in the window's terminal nor the window's end is meant for it
+                    start_new_session=True,
+                )
+        except OSError as problem:
+            raise ConfigError(f"No training process can be started ({problem.strerror}); free some memory.") from None
+        self._started_s = time.monotonic()
+        self.running = True
+
+    def stop(self) -> None:
+        """Asks the process to save and leave."""
+        (self.folder / STOP_FILE).touch()
+        self._asked_to_stop_s = self._asked_to_stop_s or time.monotonic()
+
+    def terminate(self) -> None:
+        """Ends a process that does not listen; the last checkpoint stays."""
+        self._signal(signal.SIGTERM)
+        self._terminated_s = self._terminated_s or time.monotonic()
+
+    def kill(self) -> None:
+        """Ends a process that does not even end when told to."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def note(self, name: str, notes: str) -> None:
+        """Keeps the user's own words about the run."""
+        self.request = replace(self.request, name=name, notes=notes)
+        write_request(self.folder, self.request)
+
+    def log_tail(self, size: int = 4000) -> str:
+        """The end of what the process printed."""
+        try:
+            return (self.folder / _LOG_FILE).read_bytes()[-size:].decode(errors="replace")
+        except OSError:
+            return ""
+
+    def _is_starting(self) -> bool:
+        """A process takes some seconds to import its libraries before it holds the lock."""
+        if self._process is None:
+            return False
+        return self._process.poll() is None and time.monotonic() - self._started_s < _STARTING_S
+
+    def _signal(self, number: int) -> None:
+        # by the number of its own process or, after another window's start, by what it noted; the lock says it lives
+        pid = self._process.pid if self._process is not None else self.story.pid
+        if pid is not None and is_running(self.folder):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+
+@dataclass(slots=True)
+class TrainingRuns:
+    """All runs in a folder, the newest first.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    folder: Path
+    _runs: dict[str, TrainingRun] = field(default_factory=dict)
+
+    def refresh(self) -> list[TrainingRun]:
+        """Looks for runs, and at each of them."""
+        for path in self.folder.glob(f"*/{REQUEST_FILE}"):
+            if path.parent.name not in self._runs:
+                with suppress(HandliveError):  # a damaged request is no run that could be shown or resumed
+                    self._add(path.parent, read_request(path.parent))
+        for run in self._runs.values():
+            run.refresh()
+        return sorted(self._runs.values(), key=lambda run: run.folder.name, reverse=True)
+
+    def create(self, request: FineTuneRequest) -> TrainingRun:
+        """A new run, not yet started.
+
+        Raises:
+            ConfigError: its folder cannot be written.
+        """
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        number, folder = 1, self.folder / stamp
+        while folder.exists():
+            number, folder = number + 1, self.folder / f"{stamp}_{number}"
+        try:
+            write_request(folder, request)
+        except OSError as problem:
+            raise ConfigError(f"The run {folder} cannot be written ({problem.strerror}); check the disk.") from None
+        return self._add(folder, request)
+
+    def at_work(self) -> TrainingRun | None:
+        """The run that a process is at work on."""
+        return next((run for run in self._runs.values() if run.phase in RUNNING_PHASES), None)
+
+    def _add(self, folder: Path, request: FineTuneRequest) -> TrainingRun:
+        run = TrainingRun(folder, request, RunStory(folder))
+        self._runs[folder.name] = run
+        return run
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: this product's code first, wherever the window was started from."""
+    path = os.environ.get("PYTHONPATH", "")
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(_PROJECT_DIR), path))), "OMP_NUM_THREADS": "1"}
+
+
+def _long_ago(moment_s: float | None, seconds: float) -> bool:
+    return moment_s is not None and time.monotonic() - moment_s >= seconds
