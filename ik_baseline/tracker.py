@@ -17,6 +17,7 @@ from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.confidence import confidence_of
 from ik_baseline.detector import CROP_EXPANSION, HandDetector, landmark_distance
 from ik_baseline.person import HandCalibration
+from ik_baseline.second_look import Detector, SecondLook
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.warm_start import WarmStart
 
@@ -66,6 +67,7 @@ class IkTracker:
         *,
         max_hands: int = 1,
         still: bool = False,
+        looks: int = 1,
         calibration: HandCalibration | None = None,
     ) -> None:
         """Starts the detector and warms the solver up, so that the first frame is not late.
@@ -74,6 +76,7 @@ class IkTracker:
             model: hand model; the meshes of left hands are its mirror image.
             max_hands: 1 or 2; two cost more even while one is seen, see :class:`~ik_baseline.detector.HandDetector`.
             still: pictures are unrelated; nothing is carried from one to the next.
+            looks: how often a still picture is looked at, see :class:`~ik_baseline.second_look.SecondLook`.
             calibration: whose hand; the average one when left out.
 
         Raises:
@@ -86,7 +89,8 @@ class IkTracker:
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
         self._solver.warm_up()
-        self._detector = HandDetector(max_hands, still=still)
+        detector = HandDetector(max_hands, still=still)
+        self._detector: Detector = SecondLook(detector, looks) if still and looks > 1 else detector
 
     @property
     def solver(self) -> IkSolver:

@@ -28,7 +28,7 @@ PathFactory = Callable[[], HandPath]
 
 
 def ik_path_factory(
-    model: HandModel, max_hands: int, *, still: bool = False, own_hand: OwnHandWish | None = None
+    model: HandModel, max_hands: int, *, still: bool = False, looks: int = 1, own_hand: OwnHandWish | None = None
 ) -> PathFactory:
     """MediaPipe + inverse kinematics.
 
@@ -36,6 +36,7 @@ def ik_path_factory(
         model: right-hand model that the solver poses.
         max_hands: 1 or 2; searching a second hand costs time on every frame.
         still: every frame is a picture of its own, without a past.
+        looks: how often a still picture is looked at; where the looks disagree, confidence falls.
         own_hand: what to do about the user's own hand shape; nothing when left out.
     """
 
@@ -43,7 +44,7 @@ def ik_path_factory(
         # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
         from ik_baseline.tracker import IkTracker
 
-        tracker = IkTracker(model, max_hands=max_hands, still=still)
+        tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks)
         return tracker if own_hand is None else OwnHandPath(tracker, model, own_hand)
 
     return make

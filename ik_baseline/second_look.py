@@ -1,0 +1,130 @@
+"""Several looks at one picture: MediaPipe's answers on turned and mirrored copies, laid over each other.
+
+One answer does not say how far it can be trusted: on fists and on hands that hide their fingers the score stays high
+while the landmarks are invented. Invented landmarks change when the picture is turned by a few degrees; seen ones do
+not. So the median of the looks is better than any of them, and their spread says when it is worth nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hand.crop import crop_around, invert_affine, transform_points
+from hand.mirror import mirror_pixels, mirror_points, other_side
+from hand.types import HandObservation
+from ik_baseline.detector import CROP_EXPANSION, landmark_distance
+
+LOOKS: Final = ((0.0, False), (12.0, True), (-12.0, False), (0.0, True), (24.0, False), (-24.0, True))
+"""Turn in degrees, and whether the copy is mirrored; a picture is looked at with the first N of them."""
+
+SAME_HAND_DISTANCE: Final = 0.5
+"""Two looks are at one hand when their landmarks are nearer than this share of its size on average."""
+
+SPREAD_HALF: Final = 0.04
+"""Mean distance of the looks from their median, over the hand's size, at which the score is halved."""
+
+
+class Detector(Protocol):
+    """What is used of :class:`ik_baseline.detector.HandDetector`."""
+
+    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
+        """The hands of one picture, the surest first."""
+
+    def close(self) -> None:
+        """Frees the engine."""
+
+
+class SecondLook:
+    """A detector that asks another one several times; for single pictures, not for video."""
+
+    def __init__(self, detector: Detector, looks: int) -> None:
+        """Takes a detector, and closes it.
+
+        Args:
+            detector: finds hands, with nothing carried from one picture to the next.
+            looks: how often each picture is looked at, 1 to ``len(LOOKS)``.
+        """
+        self._detector = detector
+        self._looks = [_Look(math.radians(degrees), mirrored) for degrees, mirrored in LOOKS[:looks]]
+
+    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
+        """The hands that most looks see, the surest first; scores are lowered where the looks disagree."""
+        groups: list[list[HandObservation]] = []
+        for look in self._looks:
+            for seen in self._detector.detect(look.copy(image_rgb)):
+                _add(groups, look.back(seen, image_rgb.shape[1], image_rgb.shape[0]))
+        hands = [_merged(group, len(self._looks)) for group in groups if 2 * len(group) >= len(self._looks)]
+        return tuple(sorted(hands, key=lambda hand: -hand.score))
+
+    def close(self) -> None:
+        """Closes the detector."""
+        self._detector.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One way of looking at a picture: first mirrored, then turned about its middle, on a canvas that holds it all."""
+
+    angle_rad: float
+    mirrored: bool
+
+    def copy(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        picture = np.ascontiguousarray(image_rgb[:, ::-1]) if self.mirrored else image_rgb
+        if self.angle_rad == 0.0:
+            return picture
+        matrix, size = self._turn(image_rgb.shape[1], image_rgb.shape[0])
+        # not black corners, whose edges look like nothing in photographs, and not mirrored ones, which may show a hand
+        return np.asarray(cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE))
+
+    def back(self, seen: HandObservation, width_px: int, height_px: int) -> HandObservation:
+        """What was seen in the copy, in the picture itself."""
+        pixels, world, side = seen.landmarks_px, seen.world_landmarks_m, seen.side
+        if self.angle_rad != 0.0:
+            matrix, _ = self._turn(width_px, height_px)
+            pixels = transform_points(pixels, invert_affine(matrix))
+            turn = matrix[:, :2]
+            world = np.concatenate([world[:, :2] @ turn, world[:, 2:]], 1)  # rows times R is R transposed times columns
+        if self.mirrored:
+            pixels, world, side = mirror_pixels(pixels, width_px), mirror_points(world), other_side(side)
+        crop = crop_around(pixels, CROP_EXPANSION, flipped=side == "left")
+        return HandObservation(side, seen.score, pixels, world, crop)
+
+    def _turn(self, width_px: int, height_px: int) -> tuple[Float[np.ndarray, "2 3"], tuple[int, int]]:
+        cosine, sine = math.cos(self.angle_rad), math.sin(self.angle_rad)
+        linear = np.array([[cosine, -sine], [sine, cosine]])
+        size = np.abs(linear) @ [width_px, height_px]
+        canvas = math.ceil(size[0]), math.ceil(size[1])
+        middle = np.array([width_px - 1, height_px - 1]) / 2.0
+        offset = (np.array(canvas) - 1) / 2.0 - linear @ middle
+        return np.concatenate([linear, offset[:, None]], 1), canvas
+
+
+def _add(groups: list[list[HandObservation]], seen: HandObservation) -> None:
+    """Puts a look to the nearest hand, or starts another one."""
+    distances = [landmark_distance(seen.landmarks_px, group[0].landmarks_px) for group in groups]
+    nearest = int(np.argmin(distances)) if distances else -1
+    if nearest >= 0 and distances[nearest] < SAME_HAND_DISTANCE:
+        groups[nearest].append(seen)
+    else:
+        groups.append([seen])
+
+
+def _merged(group: list[HandObservation], looks: int) -> HandObservation:
+    """The median of several looks at one hand, each side's votes weighed by their scores."""
+    votes = sum(seen.score if seen.side == "right" else -seen.score for seen in group)
+    side = "right" if votes >= 0.0 else "left"
+    agreeing = [seen for seen in group if seen.side == side]
+    pixels = np.median([seen.landmarks_px for seen in agreeing], axis=0)
+    world = np.median([seen.world_landmarks_m for seen in agreeing], axis=0)
+    spread = float(np.mean([landmark_distance(seen.landmarks_px, pixels) for seen in group]))
+    # hands missed in some looks and hands whose side changes are as doubtful as those whose landmarks move
+    share = len(agreeing) / looks
+    score = float(np.mean([seen.score for seen in agreeing])) * share / (1.0 + (spread / SPREAD_HALF) ** 2)
+    return HandObservation(side, score, pixels, world, crop_around(pixels, CROP_EXPANSION, flipped=side == "left"))

@@ -1,0 +1,102 @@
+"""Several looks at one picture: geometry there and back, medians, and doubt where the looks disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from hand.crop import crop_around
+from hand.mirror import Side
+from hand.types import HandObservation
+from ik_baseline.second_look import LOOKS, SecondLook
+
+WIDTH, HEIGHT = 320, 240
+
+
+def dots_picture() -> tuple[np.ndarray, np.ndarray]:
+    """21 places, each with a grey of its own, so that they are known again in any copy."""
+    rng = np.random.default_rng(3)
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    cells = rng.permutation(35)[:21]
+    places = np.stack([100 + 22 * (cells % 7), 60 + 26 * (cells // 7)], 1).astype(float)
+    for number, (x, y) in enumerate(places):
+        cv2.circle(picture, (int(x), int(y)), 8, (60 + 9 * number,) * 3, -1)
+    return picture, places
+
+
+class DotDetector:
+    """Finds the dots by their greys; its world landmarks are the dots in units of pixels, y down."""
+
+    def __init__(self, disturb: Callable[[int, np.ndarray], np.ndarray] = lambda look, pixels: pixels) -> None:
+        self.calls, self.closed = 0, 0
+        self._disturb = disturb
+
+    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+        grey = np.ascontiguousarray(image_rgb[..., 0])
+        count, labels, _, middles = cv2.connectedComponentsWithStats((grey > 30).astype(np.uint8))
+        brightness = [int(np.median(grey[labels == part])) for part in range(1, count)]
+        order = np.argsort(brightness)
+        pixels = middles[1:][order]
+        found = self._disturb(self.calls, pixels)
+        self.calls += 1
+        world = np.concatenate([found - found.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
+        # one side, as a person's hand has: the copy of a right hand in a mirror is a left one
+        turn = np.cross(found[1] - found[0], found[2] - found[0])
+        return (HandObservation(self._side(turn), 0.9, found, world, crop_around(found, 1.5)),)
+
+    def _side(self, turn: float) -> Side:
+        return "right" if turn > 0.0 else "left"
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("looks", [1, 3, len(LOOKS)])
+def test_what_is_seen_in_every_copy_comes_back_to_its_place(looks: int) -> None:
+    picture, places = dots_picture()
+    detector = DotDetector()
+    (hand,) = SecondLook(detector, looks).detect(picture)
+    assert detector.calls == looks
+    np.testing.assert_allclose(hand.landmarks_px, places, atol=0.6)
+    expected = np.concatenate([places - places.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
+    np.testing.assert_allclose(hand.world_landmarks_m, expected, atol=0.8)
+    assert hand.side == DotDetector()._side(float(np.cross(places[1] - places[0], places[2] - places[0])))
+    assert hand.score > 0.85
+
+
+def test_looks_that_disagree_are_believed_less() -> None:
+    picture, _ = dots_picture()
+
+    def invent(look: int, pixels: np.ndarray) -> np.ndarray:
+        invented = pixels.copy()
+        invented[5:] += np.random.default_rng(look).normal(0.0, 25.0, (16, 2))
+        return invented
+
+    (sure,) = SecondLook(DotDetector(), 5).detect(picture)
+    (doubtful,) = SecondLook(DotDetector(invent), 5).detect(picture)
+    assert doubtful.score < 0.4 * sure.score
+
+
+def test_one_look_gone_astray_does_not_move_the_hand() -> None:
+    picture, places = dots_picture()
+    astray = DotDetector(lambda look, pixels: pixels + (40.0 if look == 2 else 0.0))
+    (hand,) = SecondLook(astray, 5).detect(picture)
+    np.testing.assert_allclose(hand.landmarks_px, places, atol=1.5)
+
+
+def test_a_hand_that_most_looks_miss_is_none() -> None:
+    picture, _ = dots_picture()
+
+    class Seldom(DotDetector):
+        def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+            found = super().detect(image_rgb)
+            return found if self.calls <= 2 else ()
+
+    seldom = Seldom()
+    second_look = SecondLook(seldom, 5)
+    assert second_look.detect(picture) == ()
+    second_look.close()
+    assert seldom.closed == 1
