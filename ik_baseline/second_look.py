@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hand.crop import crop_around, invert_affine, transform_points
-from hand.mirror import mirror_pixels, mirror_points, other_side
+from hand.mirror import Side, mirror_pixels, mirror_points, other_side
 from hand.types import HandObservation
 from ik_baseline.detector import CROP_EXPANSION, landmark_distance
 
@@ -119,7 +119,7 @@ def _add(groups: list[list[HandObservation]], seen: HandObservation) -> None:
 def _merged(group: list[HandObservation], looks: int) -> HandObservation:
     """The median of several looks at one hand, each side's votes weighed by their scores."""
     votes = sum(seen.score if seen.side == "right" else -seen.score for seen in group)
-    side = "right" if votes >= 0.0 else "left"
+    side: Side = "right" if votes >= 0.0 else "left"
     agreeing = [seen for seen in group if seen.side == side]
     pixels = np.median([seen.landmarks_px for seen in agreeing], axis=0)
     world = np.median([seen.world_landmarks_m for seen in agreeing], axis=0)
