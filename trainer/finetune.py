@@ -54,10 +54,6 @@ from trainer.run_folder import (
 from trainer.runtime import read_metadata
 
 CONFIG: Final = Path(__file__).resolve().parent.parent / "configs" / "finetune.yaml"
-_GENERAL_CROPS: Final = 240
-"""Unseen renderings of the report: their error is known to about 2 %."""
-
-_CALIBRATION_CROPS: Final = 128
 _PRIORITY: Final = 10
 """The live window comes first."""
 
@@ -72,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     request = _request(options)
     config, held_out = finetune_config(request)
     if options.measure:
-        print(json.dumps(measure(config)))
+        print(json.dumps(measure(config, request.general_crops)))
         return
     folder: Path = options.run
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +113,7 @@ def run(
         network = folder / NETWORK_FOLDER
         export_tuned(request, config, folder / BEST_FILE, network)
         events.emit("stage", name="report")
-        comparison = compare_networks(Path(request.base), network, held_out, _GENERAL_CROPS)
+        comparison = compare_networks(Path(request.base), network, held_out, request.general_crops)
         write_report(comparison, folder / REPORT_FOLDER)
         events.emit("result", sentence=comparison.sentence, verdict=comparison.verdict, figures=comparison.headline)
     except HandliveError as problem:
@@ -148,12 +144,10 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     model = load_embedded_model()
     network = build_network(config.network, model)
     start_from(network, weights)
-    size = config.network.input_px
-    sets: dict[str, list[LabelledCrop]] = {"rendered": rendered_crops(size, _CALIBRATION_CROPS, seed=EVALUATION_SEED)}
+    size, count = config.network.input_px, max(request.general_crops // 2, 2)
+    sets: dict[str, list[LabelledCrop]] = {"rendered": rendered_crops(size, count, seed=EVALUATION_SEED)}
     sets["recordings"] = [
-        crop
-        for source in config.held_out
-        for crop in held_out_session_crops(source, size, _CALIBRATION_CROPS, EVALUATION_SEED)
+        crop for source in config.held_out for crop in held_out_session_crops(source, size, count, EVALUATION_SEED)
     ]
     measured = {name: predict_crops(network, TorchHandLayer(model), crops) for name, crops in sets.items()}
     log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
@@ -171,8 +165,12 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     write_text_atomically(out / "card.md", _card(request, config, before, facts))
 
 
-def measure(config: FitConfig) -> dict[str, float]:
+def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
     """How long a run will take on this machine, from a few real steps.
+
+    Args:
+        config: the recipe.
+        general_crops: unseen renderings of its report.
 
     Returns:
         ``seconds_per_step``, ``steps`` and ``seconds`` of the whole run, its start and report included.
@@ -204,7 +202,7 @@ def measure(config: FitConfig) -> dict[str, float]:
     making = sampling * config.batch if not repeated else 0.006 * config.batch
     per_step = max(stepping, making) if config.workers else stepping + making
     evaluations = config.steps // config.evaluate_every
-    once = rendering * (repeated + config.evaluation_count + _CALIBRATION_CROPS + _GENERAL_CROPS)
+    once = rendering * (repeated + config.evaluation_count + 1.5 * general_crops)
     judging = stepping / config.batch * config.evaluation_count * 2 * evaluations
     seconds = per_step * config.steps + once + judging + 20.0
     return {"seconds_per_step": round(per_step, 4), "steps": float(config.steps), "seconds": round(seconds, 1)}

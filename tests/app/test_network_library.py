@@ -127,7 +127,7 @@ def test_a_model_with_foreign_operators_is_refused(library: NetworkLibrary, shar
     model = onnx.load(str(SHIPPED / "network.onnx"))
     model.graph.node[0].domain = "com.evil"
     bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.onnx": model.SerializeToString()})
-    with pytest.raises(CheckpointError, match="operators of 'com.evil'"):
+    with pytest.raises(CheckpointError, match="operators of"):
         library.add(bad)
 
 
@@ -155,15 +155,11 @@ def test_a_name_cannot_lead_out_of_the_library(library: NetworkLibrary, shared: 
 
 
 def broken(folder: Path, scale: float) -> Path:
-    """The shipped network with its pose layer multiplied."""
+    """The shipped network with its pose layer, the one of 109 numbers, multiplied."""
     shutil.copytree(SHIPPED, folder)
     model = onnx.load(str(folder / "network.onnx"))
     largest = max(
-        (
-            tensor
-            for tensor in model.graph.initializer
-            if (tensor.dims and tensor.dims[-1] in (109,)) or 109 in tensor.dims
-        ),
+        (tensor for tensor in model.graph.initializer if 109 in tensor.dims),
         key=lambda tensor: np.prod(tensor.dims),
     )
     values = onnx.numpy_helper.to_array(largest) * np.float32(scale)
