@@ -6,10 +6,12 @@ import argparse
 import re
 from pathlib import Path
 
+from app.motion.save import check_motion_file
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG
 from hand.errors import ConfigError
+from ik_baseline.second_look import LOOKS
 
 _DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
 _EPILOG = (
@@ -26,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_hand_options(parser)
     _add_own_hand_options(parser)
     _add_smoothing_option(parser)
-    _add_output_options(parser)
+    _add_program_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
     commands = parser.add_subparsers(dest="command", metavar="predict")
@@ -117,7 +119,7 @@ def _add_smoothing_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
+def _add_program_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("for other programs")
     group.add_argument(
         "--stream",
@@ -127,6 +129,16 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND:[HOST:]PORT",
         help="send the hand live as JSON in datagrams (udp:9000), as OSC (osc:9001) or to WebSocket clients (ws:8765); "
         "',mesh' adds the vertices, ',rate=N' limits it; may be given several times (docs/streaming.md)",
+    )
+    _add_motion_option(group, "without a window: save the whole run's")
+
+
+def _add_motion_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, what: str) -> None:
+    parser.add_argument(
+        "--save-motion",
+        type=_motion_file,
+        metavar="FILE",
+        help=f"{what} motion as arrays (.npz), skeleton (.bvh) or animated mesh (.glb)",
     )
 
 
@@ -160,6 +172,16 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, required=True, metavar="FILE_OR_DIR", help="a picture or a folder of them"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    _add_motion_option(parser, "save the pictures, as 30 a second, as a")
+    parser.add_argument(
+        "--looks",
+        type=int,
+        choices=range(1, len(LOOKS) + 1),
+        default=1,
+        metavar=f"1..{len(LOOKS)}",
+        help="how often MediaPipe looks at each picture, turned and mirrored; several looks give better hands, and a "
+        "confidence that falls where they disagree (default: 1)",
+    )
     _add_method_options(parser)
     _add_hand_options(parser)
 
@@ -179,6 +201,13 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f"a size is two numbers such as 1280x720, not {text!r}")
     return int(match[1]), int(match[2])
+
+
+def _motion_file(text: str) -> Path:
+    try:
+        return check_motion_file(Path(text))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _stream(text: str) -> StreamAddress:

@@ -11,12 +11,14 @@ from app.arguments import parse
 from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
 from app.methods import chosen_paths
+from app.motion.recorder import MotionRecorder
+from app.motion.save import save_motion
 from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
 from app.pipeline.own_hand import OwnHandWish
 from app.pipeline.smoothing import Smoothing
-from app.predict import PredictionRun, predict
+from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
 from hand.embedded import load_embedded_model
 from hand.errors import HandliveError, SourceError
@@ -92,7 +94,9 @@ def _paths(
 def _predict(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
     paths = _paths(options, model, still=True)
-    content = predict(PredictionRun(options.input, options.output, paths, model, lens))
+    recorder = MotionRecorder(model)
+    listener = recorder.take if options.save_motion else None
+    content = predict(PredictionRun(options.input, options.output, paths, model, lens, listener=listener))
     hands = sum(len(image["hands"]) for image in content["images"])
     print(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
     return EXIT_OK
@@ -100,6 +104,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
+    if options.save_motion:
+        _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     chosen = choose_source(options.source, SourceWishes(options.size, options.fps))
     if chosen.note:
         print(chosen.note, file=sys.stderr)
@@ -109,14 +115,18 @@ def _headless(options: argparse.Namespace) -> int:
             HeadlessRun(
                 source=chosen.source,
                 paths=_paths(options, model, smoothing=Smoothing(options.smoothing)),
+    recorder = MotionRecorder(model)
+    listeners = {"motion": recorder.take} if options.save_motion else {}
                 model=model,
+        if options.stream:
+            listeners["streams"] = streams.publish
                 report_dir=report_dir,
                 frames=options.frames,
                 realtime=options.realtime,
                 mirror=bool(options.mirror),
                 lens=lens,
                 notes=(chosen.note,) if chosen.note else (),
-                listeners={"streams": streams.publish} if options.stream else {},
+                listeners=listeners,
             )
         )
     for note in report["notes"]:
@@ -129,8 +139,15 @@ def _headless(options: argparse.Namespace) -> int:
 
 def _window(options: argparse.Namespace) -> int:
     # here and not above: a headless run needs no Qt and must work where its libraries are missing
+    if options.save_motion:
+        _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
     from app.ui.application import run_window
     from app.ui.window_options import WindowOptions
+
+def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float) -> None:
+    written = save_motion(recorder.motion(frames_per_second), file)
+    print(f"Motion written to {' and '.join(str(path) for path in written)}.")
+
 
     wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,20 @@ import numpy as np
 
 from app.methods import NO_CHECKPOINT_SENTENCE
 from app.pipeline.hand_path import HandPath, PathFactory
+from app.pipeline.joiner import JoinedResult
 from app.pipeline.lens import Lens
+from app.pipeline.output_hand import OutputChooser
 from app.sources.pictures import list_pictures, read_picture
 from hand.atomic_file import write_json_atomically
 from hand.camera import project
 from hand.errors import CheckpointError, SourceError
 from hand.model import HandModel
-from hand.types import Frame, HandState, Provider
+from hand.types import Frame, HandState, PathResult, Provider
 
 PREDICTION_SCHEMA = 1
+
+PICTURES_PER_SECOND = 30.0
+"""What pictures that follow each other count as, when they are saved as a motion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class PredictionRun:
         model: the hand model the paths use.
         lens: the user's word on intrinsics.
         complain: gets a sentence for every picture that cannot be read, and what a path has to say about its hands.
+        listener: gets every picture's results with the output hand, as frames of one source.
     """
 
     input: Path
@@ -43,6 +49,7 @@ class PredictionRun:
     model: HandModel
     lens: Lens = field(default_factory=Lens)
     complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr)
+    listener: Callable[[JoinedResult], None] | None = None
 
 
 def predict(run: PredictionRun) -> dict[str, Any]:
@@ -102,13 +109,19 @@ def _predict_file(
     height, width = image.shape[:2]
     frame = Frame(sequence, time.monotonic_ns(), image, run.lens.intrinsics_for(width, height), file.name)
     hands: list[dict[str, Any]] = []
+    results: dict[Provider, PathResult] = {}
     for path in paths.values():
         started_s = time.perf_counter()
         result = path.process(frame)
         milliseconds = (time.perf_counter() - started_s) * 1e3
         if result.message:
             words[result.message] = None
+        results[result.provider] = result
         hands += [_hand_content(state, frame, milliseconds) for state in result.states]
+    if run.listener is not None:
+        # a chooser of its own, because pictures are unrelated and nothing may fade from one into the next
+        outputs = OutputChooser(run.model).choose(frame, results)
+        run.listener(JoinedResult(replace(frame, source_id=str(run.input)), results, outputs))
     return {"file": file.name, "width": width, "height": height, "hands": hands}
 
 

@@ -1,0 +1,128 @@
+"""Keeps the output hands of every frame, until somebody wants them as a motion."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from app.motion.motion import HandTrack, Motion
+from app.pipeline.joiner import JoinedResult
+from hand.errors import RecordingError
+from hand.mirror import Side
+from hand.model import HandModel
+from hand.types import HandState
+
+MOST_FRAMES: Final = 108_000
+"""An hour at 30 frames a second and some 150 MB; what comes later is not kept."""
+
+_NS_PER_S = 1e9
+_NO_MESH = np.empty((0, 3), np.float32)
+_SIDES: tuple[Side, ...] = ("right", "left")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    frame: int
+    capture_ns: int
+    live: bool
+    state: HandState
+
+
+class MotionRecorder:
+    """Takes results from one thread, and gives the motion to any."""
+
+    def __init__(self, model: HandModel) -> None:
+        """Nothing kept yet.
+
+        Args:
+            model: right-hand model that poses refer to.
+        """
+        self._model = model
+        self._lock = threading.Lock()
+        self._source = ""
+        self._samples: list[_Sample] = []
+        self._frames = 0
+        self._last, self._offset = -1, 0
+
+    @property
+    def frames(self) -> int:
+        """Frames taken so far, with or without a hand."""
+        with self._lock:
+            return self._frames
+
+    def take(self, joined: JoinedResult) -> None:
+        """Keeps a frame's output hands; a change of source starts the motion again, because its time does too."""
+        if joined.late:
+            return
+        frame = joined.frame
+        with self._lock:
+            if frame.source_id != self._source:
+                self._source, self._samples, self._frames, self._last, self._offset = frame.source_id, [], 0, -1, 0
+            if self._frames >= MOST_FRAMES:
+                return
+            if self._offset + frame.sequence <= self._last:
+                self._offset = self._last + 1  # the source started again, and the motion goes on
+            self._last = self._offset + frame.sequence
+            self._frames += 1
+            for output in joined.outputs:
+                state = replace(output.state, vertices_m=_NO_MESH)  # it follows from pose and shape
+                self._samples.append(_Sample(self._last, frame.capture_time_ns, frame.live, state))
+
+    def motion(self, frames_per_second: float = 0.0) -> Motion:
+        """What was recorded so far.
+
+        Args:
+            frames_per_second: of a file, whose frames arrive at any speed; 0 where unknown.
+
+        Raises:
+            RecordingError: there was no hand.
+        """
+        with self._lock:
+            samples, source, seen = list(self._samples), self._source, self._frames
+        if not samples:
+            raise RecordingError(
+                f"There is no motion to save: no hand was found in {seen} frames; record while a hand is in view."
+            )
+        rate = frames_per_second if frames_per_second > 0 and not samples[0].live else 0.0
+        start = min(_time_s(sample, rate) for sample in samples)
+        tracks = [_track(side, [s for s in samples if s.state.side == side], rate, start) for side in _SIDES]
+        found = tuple(track for track in tracks if track is not None)
+        return Motion(self._model, source, frames_per_second or _median_rate(found), found)
+
+
+def _time_s(sample: _Sample, rate: float) -> float:
+    """A camera's own clock; in a file the number of the frame is the truth, however fast it was read."""
+    return sample.frame / rate if rate > 0 else sample.capture_ns / _NS_PER_S
+
+
+def _track(side: Side, samples: list[_Sample], rate: float, start_s: float) -> HandTrack | None:
+    """The hand of one side; of two hands of one side in a frame the surer one counts."""
+    best: dict[int, _Sample] = {}
+    for sample in samples:
+        rival = best.get(sample.frame)
+        if rival is None or rival.state.confidence < sample.state.confidence:
+            best[sample.frame] = sample
+    kept = sorted(best.values(), key=lambda sample: sample.frame)
+    if not kept:
+        return None
+    states = [sample.state for sample in kept]
+    return HandTrack(
+        side=side,
+        frames=np.array([sample.frame for sample in kept]),
+        times_s=np.array([_time_s(sample, rate) - start_s for sample in kept]),
+        poses_rad=np.array([state.pose_rad for state in states], np.float64),
+        shapes=np.array([state.shape for state in states], np.float64),
+        translations_m=np.array([state.camera_translation_m for state in states], np.float64),
+        joints_m=np.array([state.joints_m for state in states], np.float64),
+        confidences=np.array([state.confidence for state in states], np.float64),
+        methods=tuple(state.provider for state in states),
+    )
+
+
+def _median_rate(tracks: tuple[HandTrack, ...]) -> float:
+    steps = np.concatenate([np.diff(track.times_s) / np.maximum(np.diff(track.frames), 1) for track in tracks])
+    steps = steps[steps > 0]
+    return float(1.0 / np.median(steps)) if len(steps) else 30.0
