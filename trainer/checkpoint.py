@@ -23,11 +23,13 @@ class Progress:
         step: optimiser steps done; the sample stream goes on from here.
         best_score: lowest evaluation score so far.
         evaluations_without_progress: for early stopping.
+        measure: what that score is; scores of different measures are not compared.
     """
 
     step: int = 0
     best_score: float = float("inf")
     evaluations_without_progress: int = 0
+    measure: str = ""
 
 
 def save_weights(path: Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:

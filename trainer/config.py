@@ -74,6 +74,7 @@ class FitConfig:
         evaluation_count: rendered pictures of the evaluation.
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         log_every: steps between log events.
+        tensorboard: draw the events as TensorBoard curves too, in the run's folder.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
         network: which network.
@@ -102,6 +103,7 @@ class FitConfig:
     evaluate_every: int = 500
     evaluation_count: int = 512
     log_every: int = 20
+    tensorboard: bool = True
     patience: int = 0
     start_from: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
         sources or config.held_out, size, options.crops, lambda sentence: print(sentence, file=sys.stderr)
     )
     if photographs:
-        sets["photographs"] = photographs
+        sets["photographs"] = list(photographs.values())
     content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)))
     content = {"schema": REPORT_SCHEMA, "network": str(options.weights or options.network), **content}
     write_json_atomically(options.out / "report.json", content)

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,15 +29,29 @@ class EventLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
         self._stream = stream
+        self._listeners = list[Callable[[dict[str, Any]], None]]()
+        self._silent = False
+
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Gives every further event to a listener, as it stands in the file."""
+        self._listeners.append(listener)
+
+    def silence(self) -> None:
+        """Drops every further event: of several processes that train together, one speaks."""
+        self._silent = True
 
     def emit(self, kind: str, **content: Any) -> None:
         """Writes one event; numbers that JSON cannot hold become null."""
+        if self._silent:
+            return
         event = {"event": kind, "time": round(time.time(), 3), **_plain(content)}
         line = json.dumps(event, allow_nan=False)
         self._file.write(line + "\n")
         self._file.flush()
         if self._stream is not None:
             print(line, file=self._stream, flush=True)
+        for listener in self._listeners:
+            listener(event)
 
     def close(self) -> None:
         """Closes the file; the stream is not ours to close."""

@@ -23,15 +23,16 @@ from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
 from hand.torch_layer import TorchHandLayer
 from trainer.checkpoint import load_weights
 from trainer.config import FitConfig, read_config
+from trainer.curves import TensorBoardCurves
 from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog, claim_stdout
-from trainer.held_out import rendered_crops
+from trainer.held_out import live_crops, rendered_crops
+from trainer.labelled_crop import LabelledCrop
 from trainer.loop import Evaluate, Loss, Run, fit
 from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.own_hand import with_base, with_recordings
-from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.recordings import held_out_session_crops
 
 EVALUATION_SEED = 900_001
@@ -76,7 +77,7 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         config: the recipe.
         folder: of the run.
         events: where to report.
-        should_stop: asked after every step.
+        should_stop: asked after every step, in the first process.
 
     Raises:
         HandliveError: data or weights cannot be used.
@@ -85,6 +86,11 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         accelerator=config.accelerator, devices=config.devices, num_nodes=config.nodes, precision=config.precision
     )
     fabric.launch()
+    curves = TensorBoardCurves(folder / "tensorboard")
+    if not fabric.is_global_zero:
+        events.silence()
+    elif config.tensorboard:
+        events.listen(curves)
     # pictures are small, and workers forked from a process whose OpenCV has threads wait for them for ever
     cv2.setNumThreads(1)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
@@ -96,8 +102,13 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
     layer = TorchHandLayer(model).to(fabric.device)
     loss: Loss = ManoLoss(layer, config.loss_weights) if config.loss == "mano" else SimpleManoLoss(config.loss_weights)
     samples = build_samples(config)
-    run = Run(config, folder, network, loss, samples, _evaluator(config, layer), should_stop)
-    fit(run, events, fabric)
+    sets, measure = _held_out_sets(config)
+    evaluate = _evaluator(sets, measure, layer)
+    run = Run(config, folder, network, loss, samples, evaluate, should_stop, f"{measure} of live crops")
+    try:
+        fit(run, events, fabric)
+    finally:
+        curves.close()
 
 
 def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
@@ -124,8 +135,8 @@ def start_from(network: nn.Module, path: Path) -> None:
         ) from None
 
 
-def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
-    """Figures on unseen rendered crops and on what is held out.
+def _held_out_sets(config: FitConfig) -> tuple[dict[str, list[LabelledCrop]], str]:
+    """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
     The score is what the recipe is for: recordings' aligned 3D error, else photographs' 2D error, else renderings'.
     """
@@ -135,9 +146,14 @@ def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
         if source.kind == "recordings":
             hands = held_out_session_crops(source, size, config.evaluation_count, EVALUATION_SEED)
             sets.setdefault("recordings", []).extend(hands)
-            continue
-        crops = PhotographCrops(read_pseudo_labels(source), size, config.seed, jitter=None)
-        sets.setdefault("photographs", []).extend(crops[index] for index in range(len(crops)))
+        else:
+            sets.setdefault("photographs", []).extend(live_crops(source, size).values())
+    measures = ("recordings_pa_mpjpe_mm", "photographs_epe_2d", "rendered_pa_mpjpe_mm")
+    return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
+
+
+def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHandLayer) -> Evaluate:
+    """Figures of a network on all sets, one of them the score."""
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         result = {
@@ -145,8 +161,7 @@ def _evaluator(config: FitConfig, layer: TorchHandLayer) -> Evaluate:
             for name, crops in sets.items()
             for key, value in figures(predict_crops(network, layer, crops)).items()
         }
-        scores = ("recordings_pa_mpjpe_mm", "photographs_epe_2d", "rendered_pa_mpjpe_mm")
-        return result | {"score": next(result[name] for name in scores if name in result)}
+        return result | {"score": result[measure]}
 
     return evaluate
 

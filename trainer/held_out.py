@@ -18,7 +18,11 @@ REPORT_SEED = 900_002
 """Rendered crops of reports; neither a recipe's nor the evaluation's during training."""
 
 LIVE_JITTER = CropJitter(any_angle_share=0.0)
-"""Errors of live crops, which are upright."""
+"""Errors of live crops, which are upright.
+
+Photographs are measured under them everywhere, the evaluation that chooses a checkpoint included, and one photograph
+always under the same error: a network that is best on exact crops need not be best on the crops it will get.
+"""
 
 
 def rendered_crops(
@@ -40,25 +44,45 @@ def rendered_crops(
     return crops
 
 
+def live_crops(source: SourceConfig, input_px: int, most: int | None = None) -> dict[str, LabelledCrop]:
+    """Labelled photographs, each hand once under its own live crop error, in their own colours.
+
+    Args:
+        source: of kind photographs.
+        input_px: side of the crops.
+        most: evenly thinned out to this many; None for all.
+
+    Returns:
+        Crops by the photograph's file and the number of the label in the source.
+
+    Raises:
+        HandliveError: labels or photographs cannot be read.
+    """
+    labels = read_pseudo_labels(source)
+    wanted = len(labels) if most is None else max(1, min(len(labels), most))
+    stream = PhotographCrops(labels, input_px, REPORT_SEED, LIVE_JITTER, augment=False)
+    places = [place * len(labels) // wanted for place in range(wanted)]
+    return {f"{labels[place].file} ({place})": stream[place] for place in places}
+
+
 def photograph_crops(
     sources: Sequence[SourceConfig], input_px: int, most: int, complain: Callable[[str], None]
-) -> list[LabelledCrop]:
-    """Labelled photographs, each hand once, evenly thinned out to ``most``, under the crop errors of live use.
+) -> dict[str, LabelledCrop]:
+    """Labelled photographs of several sources, evenly thinned out to ``most``, under the crop errors of live use.
 
     Args:
         sources: of kind photographs.
         input_px: side of the crops.
         most: crops in all.
         complain: gets a sentence for every source that is not there; the others are still used.
+
+    Returns:
+        Crops by name, as :func:`live_crops` gives them.
     """
-    crops: list[LabelledCrop] = []
+    crops: dict[str, LabelledCrop] = {}
     for source in sources:
         try:
-            labels = read_pseudo_labels(source)
-            wanted = max(1, min(len(labels), most // len(sources)))
-            chosen = [labels[place * len(labels) // wanted] for place in range(wanted)]
-            stream = PhotographCrops(chosen, input_px, REPORT_SEED, LIVE_JITTER, augment=False)
-            crops += [stream[index] for index in range(wanted)]
+            crops |= live_crops(source, input_px, most // len(sources))
         except HandliveError as problem:
             complain(str(problem))
     return crops
@@ -84,4 +108,4 @@ def held_out_sets(
     """
     sets = {"rendered": rendered_crops(config.network.input_px, count, tick)}
     photographs = photograph_crops(config.held_out, config.network.input_px, count, complain)
-    return sets | ({"photographs": photographs} if photographs else {})
+    return sets | ({"photographs": list(photographs.values())} if photographs else {})

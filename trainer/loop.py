@@ -8,6 +8,8 @@ stopped and resumed sees the same samples in the same order as one that was not.
 from __future__ import annotations
 
 import copy
+import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from hand.errors import ConfigError, HandliveError
 from trainer.batch import HandBatch
 from trainer.checkpoint import Progress, load_training_state, save_training_state, save_weights
+from trainer.collapse import collapse_warning, collapsed_sets
 from trainer.config import FitConfig
 from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
@@ -53,6 +56,7 @@ class Run:
         samples: sample i of the run.
         evaluate: figures of the averaged network.
         should_stop: asked after every step; True saves and ends the run.
+        measure: what the score of ``evaluate`` is; a run that is resumed under another one chooses its best anew.
     """
 
     config: FitConfig
@@ -62,6 +66,7 @@ class Run:
     samples: Dataset[LabelledCrop]
     evaluate: Evaluate
     should_stop: Callable[[], bool] = lambda: False
+    measure: str = ""
 
 
 def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
@@ -73,10 +78,13 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         fabric: launched.
 
     Raises:
+        ConfigError: the batch cannot be shared among the processes.
         TrainingDivergedError: the loss is not finite; the batch is saved beside the run's events.
         CheckpointError: the run's own checkpoint cannot be read.
     """
     config = run.config
+    if config.batch % fabric.world_size:
+        raise ConfigError(f"batch should be a multiple of the {fabric.world_size} processes, got {config.batch}.")
     # convolutions on CPUs are half as fast again with channels last
     run.network.to(memory_format=torch.channels_last)
     frozen = freeze(run.network, config.freeze)
@@ -84,13 +92,15 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     bare_optimizer = torch.optim.AdamW(parameter_groups(run.network, config), weight_decay=config.weight_decay)
     network, optimizer = fabric.setup(run.network, bare_optimizer)
 
-    progress = Progress()
+    progress = Progress(measure=run.measure)
     saved = load_training_state(run.folder)
     if saved is not None:
         progress, state = saved
         run.network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         bare_optimizer.load_state_dict(state["optimizer"])
+    if progress.measure != run.measure:
+        progress = replace(progress, best_score=math.inf, evaluations_without_progress=0, measure=run.measure)
     events.emit("hello", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
 
     def checkpoint(progress: Progress) -> None:
@@ -142,7 +152,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
             if 0 < config.patience <= progress.evaluations_without_progress:
                 reason = "no progress"
                 break
-        if run.should_stop():
+        if fabric.broadcast(run.should_stop()):
             reason = "stopped"
             checkpoint(progress)
             break
@@ -177,9 +187,15 @@ def parameter_groups(network: nn.Module, config: FitConfig) -> list[dict[str, An
 
 
 def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fabric: Fabric) -> Progress:
-    """Evaluates the averaged network and keeps its weights if they are the best so far."""
-    figures = run.evaluate(average)
+    """Evaluates the averaged network, keeps its weights if they are the best so far, and warns if it has collapsed."""
+    # one process judges for all, or they could disagree on when to stop
+    figures = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
     events.emit("evaluation", step=progress.step, **figures)
+    if progress.step > run.config.warmup_steps and fabric.is_global_zero:
+        for name, spread in collapsed_sets(figures).items():
+            sentence = collapse_warning(name, spread, progress.step)
+            events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)
+            print(sentence, file=sys.stderr, flush=True)
     if figures["score"] >= progress.best_score:
         return replace(progress, evaluations_without_progress=progress.evaluations_without_progress + 1)
     if fabric.is_global_zero:

@@ -34,7 +34,7 @@ REPORTS: Final = 16
 FAMILIES: Final = {
     "resnet-mlp": NetworkConfig("resnet18", "mlp"),
     "handformer": NetworkConfig("resnet18", "transformer"),
-    "vit": NetworkConfig("vit_tiny_8", "mlp"),
+    "vit": NetworkConfig("vit_tiny_16", "mlp"),
     "mobilenet": NetworkConfig("mobilenet_v3_large", "transformer"),
     "efficientnet-lite": NetworkConfig("efficientnet_lite0", "transformer"),
 }
@@ -91,6 +91,7 @@ def overfit(
         ema_decay=0.97,
         evaluate_every=max(1, steps // REPORTS),
         log_every=max(1, steps // REPORTS),
+        tensorboard=False,
         accelerator=accelerator,
         network=network,
     )

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from crops import StickHands
+from crops import StickHands, stick_hand
 from lightning.fabric import Fabric
-from torch import Tensor
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.torch_layer import TorchHandLayer
-from trainer.checkpoint import load_training_state
+from trainer.checkpoint import Progress, load_training_state
 from trainer.config import FitConfig
+from trainer.curves import TensorBoardCurves
+from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog
 from trainer.loop import Run, TrainingDivergedError, fit
 from trainer.losses import ManoLoss
@@ -48,10 +56,16 @@ def tiny_run(folder: Path, stop_after: int | None = None) -> Run:
 
 def train(folder: Path, stop_after: int | None = None) -> dict[str, Tensor]:
     run = tiny_run(folder, stop_after)
-    events = EventLog(folder / "events.jsonl")
-    fit(run, events, Fabric(accelerator="cpu", devices=1))
-    events.close()
+    go(run)
     return {name: value.clone() for name, value in run.network.state_dict().items()}
+
+
+def go(run: Run, precision: Any = "32-true") -> tuple[Progress, list[dict[str, Any]]]:
+    """Trains, and gives how far it came and the whole story of the run's folder."""
+    events = EventLog(run.folder / "events.jsonl")
+    progress = fit(run, events, Fabric(accelerator="cpu", devices=1, precision=precision))
+    events.close()
+    return progress, [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
 
 
 def test_stopping_and_resuming_equals_never_stopping(tmp_path: Path) -> None:
@@ -92,3 +106,129 @@ def test_a_torn_checkpoint_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_training_state(tmp_path)
+
+
+def test_without_progress_a_run_stops_by_itself(tmp_path: Path) -> None:
+    scores = iter([3.0, 2.0, 2.5, 2.0, 1.0])
+    config = replace(CONFIG, evaluate_every=1, patience=2)
+    progress, story = go(replace(tiny_run(tmp_path), config=config, evaluate=lambda average: {"score": next(scores)}))
+    # the second evaluation was the best; two more without progress are the patience
+    assert (progress.step, progress.best_score) == (4, 2.0)
+    assert story[-1]["reason"] == "no progress"
+
+
+def test_scores_of_another_measure_are_not_compared(tmp_path: Path) -> None:
+    """A resumed run whose evaluation has changed would else keep a best that nothing can beat, or that is none."""
+    first = replace(tiny_run(tmp_path, stop_after=3), evaluate=lambda average: {"score": 0.1}, measure="exact crops")
+    assert go(first)[0].best_score == 0.1
+    second = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 0.2}, measure="live crops")
+    progress, _ = go(second)
+    assert (progress.best_score, progress.measure) == (0.2, "live crops")
+
+
+@contextmanager
+def step_lengths() -> Iterator[list[float]]:
+    """Lengths of the gradients that each optimiser step gets to see."""
+    lengths: list[float] = []
+
+    def measure(optimizer: Any, *_: Any) -> None:
+        gradients = [value.grad for group in optimizer.param_groups for value in group["params"]]
+        lengths.append(float(torch.stack([grad.norm() for grad in gradients if grad is not None]).norm()))
+
+    hook = register_optimizer_step_pre_hook(measure)
+    yield lengths
+    hook.remove()
+
+
+def test_gradients_are_clipped_before_every_step(tmp_path: Path) -> None:
+    with step_lengths() as free:
+        go(replace(tiny_run(tmp_path / "free"), config=replace(CONFIG, clip_norm=1e6)))
+    with step_lengths() as clipped:
+        go(replace(tiny_run(tmp_path / "clipped"), config=replace(CONFIG, clip_norm=0.01)))
+    assert min(free) > 0.1
+    assert clipped == pytest.approx([0.01] * 6, rel=1e-3)
+
+
+def test_mixed_precision_computes_in_half_and_keeps_whole_weights(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path)
+    kinds: set[torch.dtype] = set()
+    run.network.to_heat_maps.register_forward_hook(  # type: ignore[union-attr, operator]
+        lambda module, given, answer: kinds.add(answer.dtype)
+    )
+    _, story = go(replace(run, config=replace(CONFIG, precision="bf16-mixed")), precision="bf16-mixed")
+    assert torch.bfloat16 in kinds
+    assert {value.dtype for value in run.network.parameters()} == {torch.float32}
+    whole = [event["loss"] for event in go(tiny_run(tmp_path / "whole"))[1] if event["event"] == "step"]
+    half = [event["loss"] for event in story if event["event"] == "step"]
+    assert half[0] == pytest.approx(whole[0], rel=0.05)
+    assert half[-1] < half[0]
+
+
+class MeanPose(nn.Module):
+    """Answers every crop with the mean of the poses it was made with: the collapse."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Any:
+        output = self.network(image)
+        return output._replace(rotations=output.rotations[:1].expand_as(output.rotations))
+
+
+def test_a_mean_pose_predictor_is_warned_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    layer = TorchHandLayer(load_embedded_model())
+    crops = [stick_hand(index) for index in range(8)]
+
+    def evaluate(average: nn.Module) -> dict[str, float]:
+        values = figures(predict_crops(MeanPose(average), layer, crops))
+        return {f"rendered_{name}": value for name, value in values.items()} | {"score": values["mpjpe_mm"]}
+
+    _, story = go(replace(tiny_run(tmp_path), evaluate=evaluate))
+    warnings = [event for event in story if event["event"] == "warning"]
+    assert [(event["step"], event["hint"], event["set"]) for event in warnings] == [
+        (3, "collapsed", "rendered"),
+        (6, "collapsed", "rendered"),
+    ]
+    assert "on rendered the predicted poses vary 0% as much as the labelled ones" in capfd.readouterr().err
+    # within the warm-up every network is near the mean pose it starts from
+    early = replace(tiny_run(tmp_path / "early"), config=replace(CONFIG, warmup_steps=6), evaluate=evaluate)
+    assert not [event for event in go(early)[1] if event["event"] == "warning"]
+
+
+def test_a_lively_network_is_not_warned_of(tmp_path: Path) -> None:
+    run = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 1.0, "rendered_spread_ratio": 0.4})
+    assert not [event for event in go(run)[1] if event["event"] == "warning"]
+
+
+def test_events_become_tensorboard_curves_across_a_resume(tmp_path: Path) -> None:
+    for stop_after in (2, None):
+        events = EventLog(tmp_path / "events.jsonl")
+        curves = TensorBoardCurves(tmp_path / "tensorboard")
+        events.listen(curves)
+        fit(tiny_run(tmp_path, stop_after), events, Fabric(accelerator="cpu", devices=1))
+        events.close()
+        curves.close()
+    drawn = EventAccumulator(str(tmp_path / "tensorboard"))
+    drawn.Reload()
+    assert {"loss", "terms/heat_map", "samples_per_second", "evaluation/score"} <= set(drawn.Tags()["scalars"])
+    story = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    losses = [(event["step"], event["loss"]) for event in story if event["event"] == "step"]
+    assert [(point.step, pytest.approx(point.value, rel=1e-4)) for point in drawn.Scalars("loss")] == losses
+
+
+def test_without_tensorboard_there_are_no_curves_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.curves.importlib.util.find_spec", lambda name: None)
+    curves = TensorBoardCurves(tmp_path)
+    curves({"event": "hello", "step": 0})
+    curves({"event": "step", "step": 1, "loss": 1.0, "samples_per_second": 1.0, "terms": {}})
+    curves.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_silenced_log_writes_nothing(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.silence()
+    log.emit("hello")
+    log.close()
+    assert (tmp_path / "events.jsonl").read_text() == ""

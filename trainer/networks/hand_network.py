@@ -124,7 +124,7 @@ class HandNetwork(nn.Module):
     def _joint_features(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Float[Tensor, "B C g g"]:
         """Fine detail and coarse meaning on one grid (a feature pyramid: Lin et al. 2017)."""
         size = self.config.input_px // 8
-        raised = _resized(self.top(coarse), middle.shape[-1]) + self.between(middle)
+        raised = _resized(self.top(coarse), int(middle.shape[-1])) + self.between(middle)
         merged: Tensor = self.merge(_resized(raised, size) + _resized(self.lateral(fine), size))
         return merged
 
