@@ -76,15 +76,21 @@ def _lens(options: argparse.Namespace) -> Lens:
 
 
 def _paths(
-    options: argparse.Namespace, model: HandModel, *, still: bool = False, smoothing: Smoothing | None = None
+    options: argparse.Namespace,
+    model: HandModel,
+    *,
+    still: bool = False,
+    window: bool = False,
+    smoothing: Smoothing | None = None,
 ) -> dict[Provider, PathFactory]:
     return chosen_paths(
-        options.method,
+        options.method or ("both" if window else "ik"),
         options.network,
         model,
         options.hands,
         still=still,
         forgiving=window,
+        looks=options.looks if still else 1,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
         smoothing=smoothing,
         complain=lambda sentence: print(sentence, file=sys.stderr),
@@ -99,27 +105,27 @@ def _predict(options: argparse.Namespace) -> int:
     content = predict(PredictionRun(options.input, options.output, paths, model, lens, listener=listener))
     hands = sum(len(image["hands"]) for image in content["images"])
     print(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
+    if options.save_motion:
+        _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     return EXIT_OK
 
 
 def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
-    if options.save_motion:
-        _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     chosen = choose_source(options.source, SourceWishes(options.size, options.fps))
     if chosen.note:
         print(chosen.note, file=sys.stderr)
     report_dir = options.report or _DEFAULT_REPORT_DIR
+    recorder = MotionRecorder(model)
+    listeners = {"motion": recorder.take} if options.save_motion else {}
     with open_streams(options.stream, model) as streams:
+        if options.stream:
+            listeners["streams"] = streams.publish
         report = run_headless(
             HeadlessRun(
                 source=chosen.source,
                 paths=_paths(options, model, smoothing=Smoothing(options.smoothing)),
-    recorder = MotionRecorder(model)
-    listeners = {"motion": recorder.take} if options.save_motion else {}
                 model=model,
-        if options.stream:
-            listeners["streams"] = streams.publish
                 report_dir=report_dir,
                 frames=options.frames,
                 realtime=options.realtime,
@@ -134,20 +140,20 @@ def _headless(options: argparse.Namespace) -> int:
             print(note, file=sys.stderr)
     found = ", ".join(f"{name}: hands in {path['detections']}" for name, path in report["paths"].items())
     print(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; report in {report_dir}.")
-    return EXIT_OK
-
-
-def _window(options: argparse.Namespace) -> int:
-    # here and not above: a headless run needs no Qt and must work where its libraries are missing
     if options.save_motion:
         _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
-    from app.ui.application import run_window
-    from app.ui.window_options import WindowOptions
+    return EXIT_OK
+
 
 def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float) -> None:
     written = save_motion(recorder.motion(frames_per_second), file)
     print(f"Motion written to {' and '.join(str(path) for path in written)}.")
 
+
+def _window(options: argparse.Namespace) -> int:
+    # here and not above: a headless run needs no Qt and must work where its libraries are missing
+    from app.ui.application import run_window
+    from app.ui.window_options import WindowOptions
 
     wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True)
     try:
@@ -159,9 +165,8 @@ def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float)
         WindowOptions(
             chosen=chosen,
             wishes=wishes,
-            paths=_paths(options, model, smoothing=smoothing),
+            paths=_paths(options, model, window=True, smoothing=smoothing),
             smoothing=smoothing,
-            provider="network" if options.method == "network" else "ik",
             model=model,
             lens=lens,
             mirror=options.mirror,

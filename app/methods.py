@@ -33,6 +33,8 @@ def chosen_paths(
     max_hands: int,
     *,
     still: bool = False,
+    forgiving: bool = False,
+    looks: int = 1,
     own_hand: OwnHandWish | None = None,
     smoothing: Smoothing | None = None,
     complain: Callable[[str], None],
@@ -46,6 +48,7 @@ def chosen_paths(
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
         forgiving: with "both", a network that cannot be used is a path that says so, while the other one works.
+        looks: how often MediaPipe looks at a still picture.
         own_hand: what the IK path does about the user's own hand shape.
         smoothing: the filter behind each path; none when left out.
         complain: gets a sentence when "both" is only one.
@@ -53,21 +56,28 @@ def chosen_paths(
     Raises:
         CheckpointError: the network is wanted and cannot be used.
     """
-    paths: dict[Provider, PathFactory] = {}
-
-    def add(provider: Provider, factory: PathFactory) -> None:
-        paths[provider] = factory if smoothing is None else smoothed(factory, model, smoothing)
-
-    if method in ("ik", "both"):
-        add("ik", ik_path_factory(model, max_hands, still=still, own_hand=own_hand))
-    if method == "ik":
-        return paths
     folder = network_dir or SHIPPED_NETWORK_DIR
-    if network_dir is None and not (folder / METADATA_FILE).is_file():
+    if method != "ik" and network_dir is None and not has_network():
         if method == "network":
             raise CheckpointError(NO_CHECKPOINT_SENTENCE)
         complain(NO_SECOND_METHOD_SENTENCE)
+        method = "ik"
+    paths: dict[Provider, PathFactory] = {}
+    if method in ("network", "both"):
+        try:
+            read_metadata(folder)  # refused at once, not when the engine starts
+        except CheckpointError:
+            if method == "network" or not forgiving:
+                raise
+            # its worker says the same sentence in the network's place, and tries again
+        paths["network"] = network_path_factory(folder, model, max_hands, still=still)
+    if method in ("ik", "both"):
+        paths["ik"] = ik_path_factory(model, max_hands, still=still, looks=looks, own_hand=own_hand)
+    if smoothing is None:
         return paths
-    read_metadata(folder)  # refused at once, not when the engine starts
-    add("network", network_path_factory(folder, model, max_hands, still=still))
-    return paths
+    return {provider: smoothed(factory, model, smoothing) for provider, factory in paths.items()}
+
+
+def has_network() -> bool:
+    """Whether a trained network comes along."""
+    return (SHIPPED_NETWORK_DIR / METADATA_FILE).is_file()

@@ -37,6 +37,8 @@ class Theme:
         stage_center: middle of the background behind the mesh.
         stage_edge: its corners.
         picture: behind the camera picture.
+        network: what belongs to the network, in plots and headings.
+        ik: what belongs to MediaPipe + IK.
     """
 
     name: ThemeName
@@ -53,6 +55,8 @@ class Theme:
     stage_center: str
     stage_edge: str
     picture: str
+    network: str
+    ik: str
 
 
 DARK: Final = Theme(
@@ -70,6 +74,8 @@ DARK: Final = Theme(
     stage_center="#343a45",
     stage_edge="#181b20",
     picture="#0d0e11",
+    network="#6aa9ff",
+    ik="#f5a65b",
 )
 
 LIGHT: Final = Theme(
@@ -87,6 +93,8 @@ LIGHT: Final = Theme(
     stage_center="#fdfdfe",
     stage_edge="#d9dee5",
     picture="#dfe3e8",
+    network="#1f5fc4",
+    ik="#a85a00",
 )
 
 THEMES: Final[dict[ThemeName, Theme]] = {"dark": DARK, "light": LIGHT}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from app.pipeline.output_hand import OutputHand
+from app.pipeline.output_hand import LATE, OutputHand
 from app.pipeline.worker import PathUpdate
 from hand.types import Frame, HandState, PathResult, Provider
 
@@ -152,7 +152,7 @@ class Joiner(Generic[T]):
                 return
             self._pending.popleft()
             results = _results(entry)
-            silent = {p: self._silent.get(p, "is late") for p in self._lateness_ms if p not in results}
+            silent = {p: self._silent.get(p, LATE) for p in self._lateness_ms if p not in results}
             entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, silent), silent)
             self._passed.append(entry)
             self._emit(entry.joined, dict(entry.updates), True)

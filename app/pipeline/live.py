@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.pipeline.capture import CaptureThread, SourceState
+from app.pipeline.frame_desk import FrameDesk
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.joiner import JoinedResult, Joiner
 from app.pipeline.lens import Lens
@@ -47,7 +48,7 @@ class Composition(Generic[P]):
 
     joined: JoinedResult
     measured: Mapping[Provider, PathResult]
-    panes: Mapping[str, P]
+    panes: Mapping[Any, P]
 
     def merged_into(self, newer: Composition[P]) -> Composition[P]:
         """The newer one, with what only the older one has."""
@@ -55,7 +56,7 @@ class Composition(Generic[P]):
         return Composition(joined, {**self.measured, **newer.measured}, {**self.panes, **newer.panes})
 
 
-Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[str, P]]
+Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[Any, P]]
 
 
 class LivePipeline(Generic[T, P]):
@@ -99,7 +100,9 @@ class LivePipeline(Generic[T, P]):
         self._joins = compose is not None or output is not None
         self._listeners: Listeners[JoinedResult] = Listeners()
         self._preview: Mailbox[Frame] = Mailbox()
-        self._inboxes = {provider: Mailbox[Frame](lossless=every_frame) for provider in paths}
+        self._inboxes: dict[Provider, Mailbox[Frame]] = (
+            {provider: Mailbox(lossless=True) for provider in paths} if every_frame else FrameDesk(paths).inboxes
+        )
         self._outboxes = {provider: Mailbox[PathUpdate[T]](lossless=every_frame) for provider in paths}
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()

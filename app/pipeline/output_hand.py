@@ -26,6 +26,12 @@ from hand.types import Frame, HandState, PathResult, Provider
 MEMORY_NS = 400_000_000
 """A hand that was gone for longer appears anew, without a fade from where it was."""
 
+HOLD_NS = 300_000_000
+"""A path that is only late keeps the output for so long, with the hand held where it was."""
+
+LATE = "is late"
+"""What is said of a path that has not spoken about a frame although it works."""
+
 _NS_PER_MS = 1e6
 
 _NO_WORDS: Mapping[Provider, str] = {}
@@ -68,11 +74,13 @@ class OutputHand:
         state: the hand; its ``provider`` says which path it follows.
         reason: why that path, for people.
         bend: share of the last change that is still fading, 1 to 0.
+        held: it is the last frame's hand once more, because its path is late.
     """
 
     state: HandState
     reason: str
     bend: float = 0.0
+    held: bool = False
 
     @property
     def provider(self) -> Provider:
@@ -138,6 +146,7 @@ class _Slot:
     def __init__(self, layers: Mapping[Side, HandLayer]) -> None:
         self._layers = layers
         self._last: HandState | None = None
+        self._reason = ""
         self.time_ns = 0
         self._sure_since_ns: int | None = None
         self._bend: _Bend | None = None
@@ -151,6 +160,9 @@ class _Slot:
         self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
     ) -> OutputHand:
         """The output for this frame."""
+        if self._is_only_late(pair, time_ns, silent):
+            assert self._last is not None
+            return OutputHand(self._last, self._reason, held=True)
         wanted, reason = self._decide(pair, time_ns, settings, silent)
         if self._last is not None and self._last.side != wanted.side:
             self._bend = None  # a left and a right hand have no rotations between them
@@ -160,8 +172,15 @@ class _Slot:
         if share <= 0.0:
             self._bend = None
         state = wanted if self._bend is None else self._bend.apply(wanted, share, self._layers[wanted.side])
-        self._last, self.time_ns = state, time_ns
+        self._last, self._reason, self.time_ns = state, reason, time_ns
         return OutputHand(state, reason, share)
+
+    def _is_only_late(self, pair: HandPair, time_ns: int, silent: Mapping[Provider, str]) -> bool:
+        """Whether the path that is followed has not spoken yet, although it surely will."""
+        if self._last is None or time_ns - self.time_ns > HOLD_NS:
+            return False
+        missing = pair[0 if self._last.provider == "network" else 1] is None
+        return missing and silent.get(self._last.provider) == LATE
 
     def _decide(
         self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]

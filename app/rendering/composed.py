@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from app.palette import DARK, HALO_COLOR, Theme, rgb
-from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower, Orbit
 from app.rendering.skeleton import HandDrawing, draw_hands
@@ -75,9 +75,11 @@ class Composer:
         drawings = draw_hands(result)
         for drawing in drawings:
             overlay_skeleton(left, drawing, scale)
-        mesh = self._meshes.build(result)
-        focus = None if mesh is None else FocusFollower().follow(mesh.vertices_m, mesh.time_ns)
-        right = self._painter.paint(mesh, focus, Orbit(), (_HEIGHT_PX, _HEIGHT_PX), self._theme)
+        mesh = self._meshes.build(result.states, result.frame.capture_time_ns)
+        scene = None
+        if mesh is not None:
+            scene = Scene(mesh, None, FocusFollower().follow(mesh.vertices_m, mesh.time_ns))
+        right = self._painter.paint(scene, Orbit(), (_HEIGHT_PX, _HEIGHT_PX), self._theme)
         hands = ", ".join(drawing.label.replace("  ", " ") for drawing in drawings) or "no hand"
         caption = self._caption(f"{title} - frame {result.frame.sequence}: {hands}", width + _HEIGHT_PX)
         return np.concatenate([caption, np.concatenate([left, right], 1)], 0)

@@ -1,19 +1,22 @@
-"""All hands of a result as one closed mesh with normals, ready for any renderer."""
+"""All hands of a picture as one closed mesh with normals and colours, ready for any renderer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from app.rendering.orbit import Focus
 from app.rendering.smooth_surface import SmoothSurface
 from hand.errors import ModelFileError
 from hand.mirror import Side, mirror_faces
 from hand.model import HandModel
 from hand.normals import vertex_normals
+from hand.shading import SKIN_RGB
 from hand.topology import cap_faces
-from hand.types import PathResult
+from hand.types import HandState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,17 +27,34 @@ class HandMesh:
         vertices_m: of all hands, one after the other.
         normals: unit normals at the vertices.
         faces: triangles, wound outwards, with the wrists closed.
+        colors_rgb: of the surface, sRGB 0 to 1.
         time_ns: when the picture was captured.
     """
 
     vertices_m: Float[np.ndarray, "V 3"]
     normals: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
+    colors_rgb: Float[np.ndarray, "V 3"]
     time_ns: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What a 3D view shows.
+
+    Attributes:
+        solid: hands that hide what is behind them.
+        ghost: hands that one looks through, drawn over the others.
+        focus: what the eye looks at.
+    """
+
+    solid: HandMesh | None
+    ghost: HandMesh | None
+    focus: Focus
+
+
 class HandMeshBuilder:
-    """Puts the meshes of a result together, smoothed for the screen.
+    """Puts the meshes of a picture together, smoothed for the screen. Safe to call from several threads.
 
     The triangles of each combination of sides are kept. A model that cannot be smoothed or closed (it is the user's
     own) is drawn as it is.
@@ -49,17 +69,41 @@ class HandMeshBuilder:
         self._vertex_count = model.vertex_count if self._surface is None else self._surface.vertex_count
         self._open: dict[Side, np.ndarray] = {"right": fine, "left": mirror_faces(fine)}
         self._closed: dict[tuple[Side, ...], np.ndarray] = {}
+        self._plain: dict[tuple[float, float, float], np.ndarray] = {}
 
-    def build(self, result: PathResult) -> HandMesh | None:
-        """The hands of a result, or None when there is none."""
-        states = [state for state in result.states if np.isfinite(state.vertices_m).all()]
-        if not states:
+    def build(
+        self,
+        states: Sequence[HandState],
+        time_ns: int,
+        colors_rgb: Sequence[Float[np.ndarray, "V 3"] | None] = (),
+        plain_rgb: tuple[float, float, float] = SKIN_RGB,
+    ) -> HandMesh | None:
+        """The hands of a picture, or None when there is none.
+
+        Args:
+            states: the hands.
+            time_ns: when the picture was captured.
+            colors_rgb: of each hand's own vertices; None, or nothing at all, leaves a hand plain.
+            plain_rgb: colour of plain hands.
+        """
+        kept = [index for index, state in enumerate(states) if np.isfinite(state.vertices_m).all()]
+        if not kept:
             return None
-        vertices = [self._refined(np.asarray(state.vertices_m, np.float32)) for state in states]
+        sides = tuple(states[index].side for index in kept)
+        vertices = [self._refined(np.asarray(states[index].vertices_m, np.float32)) for index in kept]
         # the caps have no part in the normals: the skin at the wrist goes on straight
-        normals = [vertex_normals(part, self._open[state.side]) for part, state in zip(vertices, states, strict=True)]
-        faces = self._faces(tuple(state.side for state in states))
-        return HandMesh(np.concatenate(vertices), np.concatenate(normals), faces, result.frame.capture_time_ns)
+        normals = [vertex_normals(part, self._open[side]) for part, side in zip(vertices, sides, strict=True)]
+        colors = [self._colors(colors_rgb[i] if i < len(colors_rgb) else None, plain_rgb) for i in kept]
+        return HandMesh(
+            np.concatenate(vertices), np.concatenate(normals), self._faces(sides), np.concatenate(colors), time_ns
+        )
+
+    def _colors(self, colors_rgb: np.ndarray | None, plain_rgb: tuple[float, float, float]) -> np.ndarray:
+        if colors_rgb is not None:
+            return self._refined(np.asarray(colors_rgb, np.float32))
+        if plain_rgb not in self._plain:
+            self._plain[plain_rgb] = np.tile(np.array(plain_rgb, np.float32), (self._vertex_count, 1))
+        return self._plain[plain_rgb]
 
     def _refined(self, vertices: np.ndarray) -> np.ndarray:
         return vertices if self._surface is None else self._surface.refine(vertices)

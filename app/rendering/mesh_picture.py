@@ -5,17 +5,21 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from app.palette import Theme, rgb
-from app.rendering.hand_mesh import HandMesh
-from app.rendering.orbit import Focus, Orbit, view_intrinsics
-from hand.camera import project
+from app.rendering.hand_mesh import HandMesh, Scene
+from app.rendering.orbit import Orbit, view_intrinsics
+from hand.camera import Intrinsics, project
 from hand.raster import Rasterizer
-from hand.shading import SKIN_RGB, shade_vertices
+from hand.shading import shade_vertices
 
 _FINE_PIXELS = 1_000_000
 """Above this size single samples are fine enough: such a view is on a high-density screen."""
+
+
+GHOST_OPACITY = 0.5
+"""Of the hand that one looks through."""
 
 
 class MeshPainter:
@@ -27,31 +31,53 @@ class MeshPainter:
         self._size_px = (0, 0)
 
     def paint(
-        self, mesh: HandMesh | None, focus: Focus | None, orbit: Orbit, size_px: tuple[int, int], theme: Theme
+        self, scene: Scene | None, orbit: Orbit, size_px: tuple[int, int], theme: Theme
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """A picture of the mesh, or of the empty stage.
+        """A picture of the hands, or of the empty stage.
 
         Args:
-            mesh: the hands, if any.
-            focus: what the eye looks at; needed with a mesh.
+            scene: the hands, if any.
             orbit: where the user turned the eye.
             size_px: width and height.
             theme: colours of the stage.
         """
         width, height = size_px
         picture = stage(width, height, theme).copy()
-        if mesh is None or focus is None:
+        if scene is None:
             return picture
-        view = focus.view(orbit)
-        vertices = view.apply(mesh.vertices_m)
-        normals = mesh.normals @ view.rotation.T.astype(np.float32)
-        colors = shade_vertices(vertices, normals, np.broadcast_to(np.array(SKIN_RGB, np.float32), vertices.shape))
-        points_px = np.nan_to_num(project(vertices, view_intrinsics(width, height)))
-        rasterizer = self._rasterizer_for(width, height)
-        rasterizer.clear()
-        rasterizer.draw(points_px, vertices[:, 2], mesh.faces, colors, cull_back_faces=True)
-        rasterizer.composite(picture)
+        view = scene.focus.view(orbit)
+        turn = view.rotation.T.astype(np.float32)
+        camera = view_intrinsics(width, height)
+        for mesh, opacity in ((scene.solid, 1.0), (scene.ghost, GHOST_OPACITY)):
+            if mesh is not None:
+                self.draw(picture, mesh, view.apply(mesh.vertices_m), mesh.normals @ turn, camera, opacity)
         return picture
+
+    def draw(
+        self,
+        picture_rgb: UInt8[np.ndarray, "height width 3"],
+        mesh: HandMesh,
+        vertices_m: Float[np.ndarray, "V 3"],
+        normals: Float[np.ndarray, "V 3"],
+        camera: Intrinsics,
+        opacity: float,
+    ) -> None:
+        """Draws a lit mesh over a picture, in place.
+
+        Args:
+            picture_rgb: the background, of the camera's size.
+            mesh: faces and colours.
+            vertices_m: its vertices in the camera's axes.
+            normals: its normals in the camera's axes.
+            camera: who looks.
+            opacity: 0 to 1.
+        """
+        colors = shade_vertices(vertices_m, normals, mesh.colors_rgb)
+        points_px = np.nan_to_num(project(vertices_m, camera))
+        rasterizer = self._rasterizer_for(camera.width_px, camera.height_px)
+        rasterizer.clear()
+        rasterizer.draw(points_px, vertices_m[:, 2], mesh.faces, colors, cull_back_faces=True)
+        rasterizer.composite(picture_rgb, alpha=opacity)
 
     def _rasterizer_for(self, width: int, height: int) -> Rasterizer:
         if self._rasterizer is None or self._size_px != (width, height):

@@ -59,7 +59,7 @@ class Focus:
 
     def view(self, orbit: Orbit) -> View:
         """The eye for this focus and the user's orbit."""
-        distance = 1.15 * self.radius_m / math.sin(math.radians(FIELD_OF_VIEW_DEG) / 2.0) / orbit.zoom
+        distance = self.radius_m / math.sin(math.radians(FIELD_OF_VIEW_DEG) / 2.0) / orbit.zoom
         return orbit_view(self.target_m, distance, orbit.azimuth_rad, orbit.elevation_rad)
 
 

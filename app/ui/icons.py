@@ -11,6 +11,10 @@ ICON_SIZE = QSize(18, 18)
 _SHAPES = {
     "camera": '<rect x="2.5" y="6" width="13" height="12" rx="2.5"/><path d="M15.5 10.5 21.5 7v10l-6-3.5z"/>',
     "mirror": '<path d="M12 3v18" stroke-dasharray="2.5 2.5"/><path d="M8.5 7 3 17h5.5zM15.5 7 21 17h-5.5z"/>',
+    "power": '<path d="M12 3v8"/><path d="M6.6 6.6a8 8 0 1 0 10.8 0"/>',
+    "hand": '<path d="M8 12V5.5a1.5 1.5 0 0 1 3 0V11M11 10.5V4a1.5 1.5 0 0 1 3 0v6.5M14 10.5V5.5a1.5 1.5 0 0 1 3 0V14'
+    'c0 4-2 7-5.5 7-3 0-4.3-1.5-5.6-4L4.2 13.6a1.5 1.5 0 0 1 2.6-1.5L8 14"/>',
+    "difference": '<circle cx="9" cy="12" r="6"/><circle cx="15" cy="12" r="6"/>',
     "tools": '<path d="M4 7h10M18 7h2M4 17h2M10 17h10"/><circle cx="16" cy="7" r="2"/><circle cx="8" cy="17" r="2"/>',
     "panels": '<rect x="3" y="4.5" width="18" height="15" rx="2.5"/><path d="M14.5 4.5v15"/>',
     "reset": '<path d="M4 12a8 8 0 1 0 2.6-5.9"/><path d="M4 3.5v4.5h4.5"/>',

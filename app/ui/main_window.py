@@ -1,40 +1,55 @@
-"""The main window: the picture on the left, the hand in 3D on the right, numbers below."""
+"""The main window: both paths on the same frame, in the view the user chose, with panels at the edges."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QKeySequence
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QStatusBar, QTabBar, QTabWidget, QVBoxLayout, QWidget
 
 from app.palette import DARK, LIGHT, Theme
 from app.pipeline.capture import SourcePhase
-from app.pipeline.live import LivePipeline
+from app.pipeline.comparison import BOTH, Comparison
+from app.pipeline.joiner import JoinedResult
+from app.pipeline.live import Composition, LivePipeline
 from app.pipeline.output_hand import OutputChooser
 from app.pipeline.statistics import PathStatistics
-from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
-from app.rendering.display import Display, DisplayPreparer, show_picture
+from app.pipeline.worker import PATH_NAMES, PathPhase
+from app.rendering.display import show_picture
 from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.screen import Display, OwnDrawing, PaneName, ScreenPainter
 from app.sources.choose import DEMO, ChosenSource, UnusableSource, choose_source
+from app.ui.comparison_panel import ComparisonPanel, path_words
 from app.ui.extensions import install_extensions
 from app.ui.mesh_backend import make_mesh_view
 from app.ui.mesh_view import MeshView
-from app.ui.narrator import Narrator, Remedies
+from app.ui.narrator import Narrator, PathSituation, Remedies
+from app.ui.output_panel import OutputPanel
+from app.ui.pane import Pane, link_orbits
 from app.ui.picture_view import PictureView
+from app.ui.stage import Stage
 from app.ui.status_strip import StatusStrip
 from app.ui.style import SPACING_PX, palette, style_sheet, system_theme, theme_named
 from app.ui.top_bar import TopBar
-from app.ui.window_options import WindowOptions
+from app.ui.view_switch import VIEW_ORDER
+from app.ui.window_options import ViewName, WindowOptions
+from app.ui.wipe_view import WipeView
 from hand.camera import Intrinsics
 from hand.errors import SourceError
-from hand.types import Provider
+from hand.types import Frame, PathResult, Provider
 
 _NUMBERS_EVERY_MS = 400
 _NO_HAND_AFTER_NS = 700_000_000
-_PICTURE_SHARE = 62
+_TITLES: dict[PaneName, str] = {
+    "network": PATH_NAMES["network"],
+    "ik": PATH_NAMES["ik"],
+    "combined": "Both paths",
+    "output": "Output",
+}
 
 
 class _NewsBell(QObject):
@@ -47,7 +62,7 @@ class MainWindow(QMainWindow):
     """Owns the pipeline; pulls when told that there is news."""
 
     result_shown = pyqtSignal()
-    """A result is on the screen, in both views."""
+    """A new frame is on the screen, in both views of every pane."""
     closing = pyqtSignal()
     """The window closes; the pipeline still runs."""
     theme_changed = pyqtSignal(object)
@@ -57,38 +72,48 @@ class MainWindow(QMainWindow):
         """Builds the window and starts the pipeline."""
         super().__init__()
         self._options = options
-        self._provider: Provider = options.provider
         self._chosen = options.chosen
         self._theme = theme_named(options.theme)
         self._follows_system = options.theme == "system"
-        self._statistics = PathStatistics()
+        self._providers: tuple[Provider, ...] = tuple(options.paths)
+        self._statistics = {provider: PathStatistics() for provider in self._providers}
+        self._drops_before = dict.fromkeys(self._providers, 0)
+        self._hand_seen_ns = dict.fromkeys(self._providers, 0)
+        self._last_results: dict[Provider, PathResult] = {}
+        self._unshown: dict[Provider, PathResult] = {}
         self._unpainted: set[str] = set()
-        self._update: PathUpdate[Display[Any]] | None = None
-        self._path_delivers = False
-        self._drops_before = 0
-        self._hand_seen_ns = 0
+        self._delivering: set[Provider] = set()
+        self._joined: JoinedResult | None = None
         self._intrinsics: Intrinsics | None = None
         self.bar = TopBar()
-        self.picture = PictureView()
-        self.mesh: MeshView = make_mesh_view(options.renderer, PATH_NAMES[options.provider])
+        self.panes = self._make_panes()
+        self.stage = Stage(self.panes, self._first_view())
         self.status = StatusStrip()
         self._lay_out()
-        self._preparer: DisplayPreparer[Any] = DisplayPreparer(HandMeshBuilder(options.model), self.mesh.prepare)
+        self.painter: ScreenPainter[Any] = ScreenPainter(
+            HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
+        )
+        self.chooser = OutputChooser(options.model)
+        self.comparison = Comparison()
         self._bell = _NewsBell(self)
-        self.pipeline: LivePipeline[Display[Any], Any] = LivePipeline(
-            {self._provider: options.paths[self._provider]},
-            self._preparer,
+        self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
+            options.paths,
+            self.painter.prepare,
             self._bell.rang.emit,
             lens=options.lens,
             retry_s=options.retry_s,
-            output=OutputChooser(options.model),
+            compose=self.painter.compose,
+            output=self.chooser,
         )
+        self.pipeline.add_listener("comparison", self.comparison.record)
         remedies = Remedies(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
-        self._narrator = Narrator(self.picture, self._provider, remedies)
+        self._narrator = Narrator(self.stage, remedies)
         self._numbers = QTimer(self)
         self._connect()
+        self._add_own_panels()
         install_extensions(self)
         self.set_theme(self._theme)
+        self.show_view(self.stage.view)
         self.pipeline.start()
         self._numbers.start(_NUMBERS_EVERY_MS)
         self.show_source(options.chosen)
@@ -96,7 +121,7 @@ class MainWindow(QMainWindow):
     # what the user does
 
     def choose(self, text: str) -> None:
-        """Switches to the source that a text names; what is wrong with it is said in the picture area."""
+        """Switches to the source that a text names; what is wrong with it is said over the panes."""
         try:
             chosen = choose_source(text, self._options.wishes)
         except SourceError as error:
@@ -109,18 +134,59 @@ class MainWindow(QMainWindow):
         mirror = self._options.mirror if self._options.mirror is not None else chosen.is_camera
         self.bar.mirror.setChecked(mirror)
         self.pipeline.mirror = mirror
-        self._statistics.reset()
-        self._drops_before = self.pipeline.drops(self._provider)
-        self._update, self._intrinsics = None, None
-        self.picture.clear()
-        self.mesh.clear()
+        for provider, statistics in self._statistics.items():
+            statistics.reset()
+            self._drops_before[provider] = self.pipeline.drops(provider)
+        self._last_results, self._unshown, self._joined, self._intrinsics = {}, {}, None, None
+        for pane in self.panes.values():
+            pane.clear()
         self._narrator.notify(chosen.note)
         self.replay()
 
     def replay(self) -> None:
         """Plays the current source from its beginning."""
-        self._hand_seen_ns = time.monotonic_ns()
+        self._hand_seen_ns = dict.fromkeys(self._providers, time.monotonic_ns())
         self.pipeline.show(self._chosen.source)
+
+    def show_view(self, view: ViewName) -> None:
+        """Shows the panes of a view; without a second path there is only one."""
+        if view not in self._views():
+            return
+        self.stage.show_view(view)
+        self.bar.views.show_choice(view)
+        self._plan()
+
+    def show_overlay_mesh(self, mesh: bool) -> None:
+        """Draws meshes over pictures, or skeletons."""
+        self.painter.change(overlay="mesh" if mesh else "skeleton")
+        self.pipeline.redraw()
+
+    def show_disagreement(self, shown: bool) -> None:
+        """Colours meshes by the distance to the other path's."""
+        self.painter.change(by_disagreement=shown)
+        self._caption_scenes()
+        self.pipeline.redraw()
+
+    def set_wanted(self, provider: Provider, wanted: bool) -> None:
+        """Switches a path on or off; the other one goes on."""
+        self.pipeline.set_wanted(provider, wanted)
+        if provider in self.panes:
+            self.panes[provider].heading.switch.setChecked(wanted)
+
+    @property
+    def picture(self) -> PictureView:
+        """The picture of the first pane on the screen."""
+        return self.stage.shown_panes[0].picture
+
+    @property
+    def mesh(self) -> MeshView:
+        """The 3D view of the first pane on the screen."""
+        return self.stage.shown_panes[0].scene
+
+    @property
+    def joined(self) -> JoinedResult | None:
+        """What the paths said about the frame on the screen."""
+        return self._joined
 
     @property
     def options(self) -> WindowOptions:
@@ -133,8 +199,12 @@ class MainWindow(QMainWindow):
         return self._theme
 
     def notify(self, sentence: str) -> None:
-        """Shows a sentence over the picture for a while."""
+        """Shows a sentence over the panes for a while."""
         self._narrator.notify(sentence)
+
+    def statistics(self, provider: Provider) -> PathStatistics:
+        """Rate and latency of a path, as far as it is on the screen."""
+        return self._statistics[provider]
 
     # what extensions may add
 
@@ -179,16 +249,22 @@ class MainWindow(QMainWindow):
         """
         dock = QDockWidget(name, self)
         dock.setObjectName(f"panel {name}")
-        dock.setWidget(widget)
-        dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
+        dock.setWidget(_with_margin(widget))
+        dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        dock.setTitleBarWidget(QWidget())  # the tab says its name
         neighbors = [other for other in self.findChildren(QDockWidget) if self.dockWidgetArea(other) == area]
         self.addDockWidget(area, dock)
         if neighbors:
             self.tabifyDockWidget(neighbors[-1], dock)
+            for tabs in self.findChildren(QTabBar):
+                tabs.setDrawBase(False)
+                tabs.setExpanding(False)
         dock.setVisible(visible)
         action = dock.toggleViewAction()
         assert action is not None
         action.setShortcut(QKeySequence(shortcut))
+        # a panel that is asked for comes to the front of its tabs
+        action.triggered.connect(lambda shown: dock.raise_() if shown else None)
         self.bar.panels.menu().addAction(action)
         self.bar.panels.show()
         self.addAction(action)
@@ -199,7 +275,9 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self.setPalette(palette(theme))
         self.setStyleSheet(style_sheet(theme))
-        for part in (self.bar, self.picture, self.mesh):
+        for pane in self.panes.values():
+            pane.set_theme(theme)
+        for part in (self.bar, self.stage, self.compare_panel, self.output_panel):
             part.set_theme(theme)
         self.theme_changed.emit(theme)
 
@@ -222,122 +300,224 @@ class MainWindow(QMainWindow):
 
     def _pull(self) -> None:
         self.pipeline.begin_pull()
-        source, path = self.pipeline.source_state, self.pipeline.path_state(self._provider)
-        update = self.pipeline.take_update(self._provider)
+        source = self.pipeline.source_state
+        composition = self.pipeline.take_composition()
         # while another source opens, what still comes belongs to the one before
-        if update is not None and source.phase is not SourcePhase.OPENING:
-            if not self._path_delivers:
-                self._path_delivers = True
-                self._drops_before = self.pipeline.drops(self._provider)  # while the engine was loading
-            self._show_update(update)
-        if path.phase is PathPhase.FAILED:
-            self._path_delivers = False
-        if not self._path_delivers:
+        if composition is not None and source.phase is not SourcePhase.OPENING:
+            self._show(composition)
+        for provider in tuple(self._delivering):
+            if self.pipeline.path_state(provider).phase is not PathPhase.RUNNING:
+                self._delivering.remove(provider)
+        if not self._delivering:
             self._show_bare_frame()
         self.bar.source.set_source_name(source.name)
-        self._narrator.tell(
-            source,
-            path,
-            path_delivers=self._path_delivers,
-            no_hand=self._is_without_hand(),
-            path_word=self._update.result.message if self._update else "",
-        )
+        self._narrator.tell(source, {provider: self._situation(provider) for provider in self._providers})
 
-    def _show_update(self, update: PathUpdate[Display[Any]]) -> None:
-        frame = update.result.frame
-        if update.result.states:
-            self._hand_seen_ns = frame.capture_time_ns
-        # a view that was only turned gets the last result once more, which is no new measurement
-        fresh = self._update is None or update.result is not self._update.result
-        self._update = update
-        self._intrinsics = frame.intrinsics
-        self._unpainted = {"picture", "mesh"} if fresh else set()
-        self.picture.show_picture(update.prepared.picture)
-        self.mesh.show_mesh(update.prepared.mesh)
+    def _show(self, composition: Composition[Display[Any]]) -> None:
+        for provider, result in composition.measured.items():
+            if provider not in self._delivering:
+                self._delivering.add(provider)
+                self._drops_before[provider] = self.pipeline.drops(provider)  # while the engine was loading
+            if result.states:
+                self._hand_seen_ns[provider] = result.frame.capture_time_ns
+            self._last_results[provider] = result
+            self._unshown[provider] = result
+        if not composition.joined.late:
+            turned = self._joined is None or _who(self._joined) != _who(composition.joined)
+            self._joined = composition.joined
+            if turned:
+                self._mark_output()
+        self._intrinsics = composition.joined.frame.intrinsics
+        for pane in self.stage.shown_panes:
+            display = composition.panes.get(pane.name)
+            if display is not None:
+                # a view that was only turned gets the last frame once more, which is no new measurement
+                fresh = pane.display is None or display.frame is not pane.display.frame
+                pane.show_display(display, fresh=fresh)
+                if fresh:
+                    self._unpainted.add(pane.name)
 
     def _show_bare_frame(self) -> None:
         """The picture goes on while no path works."""
-        frame = self.pipeline.take_frame()
+        frame: Frame | None = self.pipeline.take_frame()
         if frame is not None:
             self._intrinsics = frame.intrinsics
             self._unpainted.clear()
-            self.picture.show_picture(show_picture(frame.image_rgb, self.picture.size_px))
-            self.mesh.clear()
+            for pane in self.stage.shown_panes:
+                pane.show_bare(show_picture(frame.image_rgb, pane.picture.size_px))
 
-    def _painted(self, view: str) -> None:
-        if view not in self._unpainted or self._update is None:
+    def _painted(self, name: str) -> None:
+        if name not in self._unpainted:
             return
-        self._unpainted.remove(view)
+        self._unpainted.remove(name)
+        now_ns = time.monotonic_ns()
+        shown: tuple[Provider, ...] = tuple(p for p in self._providers if name == p or name in ("combined", "output"))
+        for provider in shown:
+            result = self._unshown.pop(provider, None)
+            if result is not None:
+                self._statistics[provider].record(result, now_ns)
         if not self._unpainted:
-            self._statistics.record(self._update.result, time.monotonic_ns())
             self.result_shown.emit()
 
-    def _is_without_hand(self) -> bool:
-        if self._update is None:
-            return False
-        return self._update.result.frame.capture_time_ns - self._hand_seen_ns > _NO_HAND_AFTER_NS
+    def _situation(self, provider: Provider) -> PathSituation:
+        result = self._last_results.get(provider)
+        without = result is not None and (
+            result.frame.capture_time_ns - self._hand_seen_ns[provider] > _NO_HAND_AFTER_NS
+        )
+        return PathSituation(
+            self.pipeline.path_state(provider),
+            provider in self._delivering,
+            without,
+            "" if result is None else result.message,
+        )
+
+    def _mark_output(self) -> None:
+        """Says at the panes which hand counts, and why."""
+        joined = self._joined
+        output = joined.outputs[0] if joined is not None and joined.outputs else None
+        for name, pane in self.panes.items():
+            follows = output is not None and (name == output.provider or name in ("combined", "output"))
+            pane.heading.mark(follows and name != "combined" and len(self._providers) > 1)
+            if not follows or output is None or len(self._providers) == 1:
+                pane.picture.word("")
+            else:
+                who = "" if name == output.provider else f"{PATH_NAMES[output.provider]}: "
+                pane.picture.word(f"Output  ·  {who}{output.reason}")
 
     def _show_numbers(self) -> None:
         state = self.pipeline.source_state
         self.status.show_source(state.name, state.facts, self._intrinsics)
+        now_ns = time.monotonic_ns()
+        shown = [provider for provider in self._providers if self._statistics[provider].frames]
         self.status.show_numbers(
-            self._statistics.summary(time.monotonic_ns()), self.pipeline.drops(self._provider) - self._drops_before
+            {provider: self._statistics[provider].summary(now_ns) for provider in shown},
+            {p: self.pipeline.drops(p) - self._drops_before[p] for p in self._providers},
         )
         self.status.renderer.set_value(self.mesh.renderer_name)
         self.status.renderer.setToolTip(self.mesh.renderer_details)
+        numbers = self.comparison.numbers()
+        for provider in self._providers:
+            self.panes[provider].heading.set_numbers(path_words(numbers.paths[provider]))
+        self._mark_output()
+        self.compare_panel.source_name = state.name
+        if self.compare_panel.isVisible():
+            self.compare_panel.refresh()
+        if self.output_panel.isVisible():
+            self.output_panel.refresh(self._joined)
 
-    def _resize_pictures(self) -> None:
-        self._preparer.view_size_px = self.picture.size_px
+    def _plan(self) -> None:
+        """Tells the paths' threads what is on the screen."""
+        self.painter.change(picture_sizes_px={pane.name: pane.picture.size_px for pane in self.stage.shown_panes})
+        self._caption_scenes()
+        self._unpainted.clear()
         self.pipeline.redraw()
+
+    def _caption_scenes(self) -> None:
+        legend = self.painter.plan.by_disagreement and len(self._providers) > 1
+        for name, pane in self.panes.items():
+            caption = "Network solid, IK translucent, wrists laid onto each other" if name == "combined" else ""
+            pane.scene.caption(caption, legend=legend and name != "output")
 
     # how it is built
 
+    def _make_panes(self) -> dict[PaneName, Pane]:
+        names: list[PaneName] = list(self._providers)
+        if len(self._providers) > 1:
+            names = ["network", "ik", "combined", "output"]
+        panes: dict[PaneName, Pane] = {}
+        for name in names:
+            picture = WipeView(PATH_NAMES["network"], PATH_NAMES["ik"]) if name == "combined" else PictureView()
+            panes[name] = Pane(name, _TITLES[name], picture, make_mesh_view(self._options.renderer))
+        return panes
+
+    def _views(self) -> tuple[ViewName, ...]:
+        return VIEW_ORDER if len(self._providers) > 1 else (self._providers[0],)
+
+    def _first_view(self) -> ViewName:
+        return self._options.view if self._options.view in self._views() else self._views()[0]
+
     def _lay_out(self) -> None:
         self.setWindowTitle("handlive")
-        views = QSplitter(Qt.Orientation.Horizontal)
-        views.setHandleWidth(SPACING_PX)
-        views.setChildrenCollapsible(False)
-        views.addWidget(self.picture)
-        views.addWidget(self.mesh.widget)
-        views.setStretchFactor(0, 3)
-        views.setStretchFactor(1, 2)
-        views.setSizes([_PICTURE_SHARE, 100 - _PICTURE_SHARE])
+        self.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         body = QWidget()
         body.setObjectName("body")
         layout = QVBoxLayout(body)
-        layout.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, SPACING_PX)
-        layout.setSpacing(SPACING_PX)
-        layout.addWidget(self.bar)
-        layout.addWidget(views, 1)
-        layout.addWidget(self.status)
+        layout.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, 0)
+        layout.addWidget(self.stage, 1)
         self.setCentralWidget(body)
+        foot = QStatusBar()
+        foot.setSizeGripEnabled(False)
+        foot.addWidget(self.status, 1)
+        self.setStatusBar(foot)
+        head = QWidget()
+        head.setObjectName("bar")
+        around = QVBoxLayout(head)
+        around.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, 0)
+        around.addWidget(self.bar)
+        self.setMenuWidget(head)  # above the panels too
+        only = len(self._providers) == 1
+        self.bar.views.offer(self._views(), "There is only one path: no trained network is in use" if only else "")
+        self.bar.views.setVisible(not only)
+        self.bar.difference.setVisible(not only)
+
+    def _add_own_panels(self) -> None:
+        self.compare_panel = ComparisonPanel(self.comparison, self.notify)
+        self.output_panel = OutputPanel(self.chooser, self.comparison)
+        both = len(self._providers) > 1
+        dock = self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
+        if both:
+            self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
+            dock.raise_()
 
     def _connect(self) -> None:
         # queued: the bell rings in other threads
         self._bell.rang.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self._numbers.timeout.connect(self._show_numbers)
-        self.picture.resized.connect(self._resize_pictures)
-        self.picture.painted.connect(lambda: self._painted("picture"))
-        self.mesh.painted.connect(lambda: self._painted("mesh"))
-        self.mesh.redraw_wanted.connect(self.pipeline.redraw)
+        for pane in self.panes.values():
+            pane.resized.connect(self._plan)
+            pane.painted.connect(self._painted)
+            pane.scene.redraw_wanted.connect(self._redraw)
+        for provider in self._providers:
+            heading = self.panes[provider].heading
+            heading.switched.connect(lambda wanted, who=provider: self.set_wanted(who, wanted))
+        link_orbits([pane.scene for pane in self.panes.values()])
         self.bar.source.chosen.connect(self.choose)
         self.bar.mirror.toggled.connect(self._set_mirror)
-        self.bar.reset.clicked.connect(lambda _checked: self.mesh.reset())
+        self.bar.views.chosen.connect(self.show_view)
+        self.bar.overlay.toggled.connect(self.show_overlay_mesh)
+        self.bar.difference.toggled.connect(self.show_disagreement)
+        self.bar.reset.clicked.connect(lambda _checked: self._reset_views())
         self.bar.theme.clicked.connect(lambda _checked: self._toggle_theme())
-        for keys, act in (
-            ("M", self.bar.mirror.toggle),
-            ("R", self.mesh.reset),
-            ("T", self._toggle_theme),
-            ("L", self._toggle_landmarks),
-            ("Space", self._replay_if_ended),
-            ("F11", self._toggle_full_screen),
-            ("Ctrl+Q", self.close),
-        ):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
+        keys: list[tuple[str, str, Callable[[], object]]] = [
+            ("M", "Mirror the picture", self.bar.mirror.toggle),
+            ("V", "Meshes or skeletons over the picture", self.bar.overlay.toggle),
+            ("D", "Colour meshes by disagreement", self.bar.difference.toggle),
+            ("R", "Reset the 3D views", self._reset_views),
+            ("T", "Dark or light colours", self._toggle_theme),
+            ("L", "Show or hide the detector's landmarks", self._toggle_landmarks),
+            ("Space", "Play again at the end", self._replay_if_ended),
+            ("F11", "Full screen", self._toggle_full_screen),
+            ("Ctrl+Q", "Quit", self.close),
+        ]
+        keys += [(str(n), f"View: {view}", partial(self.show_view, view)) for n, view in enumerate(self._views(), 1)]
+        if len(self._providers) > 1:
+            for key, provider in zip("NI", BOTH, strict=True):
+                switch = self.panes[provider].heading.switch
+                keys.append((key, f"Switch {PATH_NAMES[provider]} off or on", switch.toggle))
+        for key, text, act in keys:
+            action = QAction(text, self)
+            action.setShortcut(QKeySequence(key))
             action.triggered.connect(lambda _checked, act=act: act())
             self.addAction(action)
         self.addActions(self.bar.source.actions_with_keys)
+
+    def _redraw(self) -> None:
+        self.pipeline.redraw()
+
+    def _reset_views(self) -> None:
+        for pane in self.panes.values():
+            pane.scene.reset()
 
     def _set_mirror(self, mirror: bool) -> None:
         self.pipeline.mirror = mirror
@@ -347,8 +527,9 @@ class MainWindow(QMainWindow):
         self.set_theme(LIGHT if self._theme is DARK else DARK)
 
     def _toggle_landmarks(self) -> None:
-        self.picture.landmarks_shown = not self.picture.landmarks_shown
-        self.picture.update()
+        for pane in self.panes.values():
+            pane.picture.landmarks_shown = not pane.picture.landmarks_shown
+            pane.picture.update()
 
     def _replay_if_ended(self) -> None:
         if self.pipeline.source_state.phase is SourcePhase.ENDED:
@@ -356,3 +537,16 @@ class MainWindow(QMainWindow):
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+
+def _with_margin(widget: QWidget) -> QWidget:
+    """Puts a panel in line with the panes."""
+    around = QWidget()
+    layout = QVBoxLayout(around)
+    layout.setContentsMargins(0, 8, SPACING_PX, 0)
+    layout.addWidget(widget)
+    return around
+
+
+def _who(joined: JoinedResult) -> Provider | None:
+    return None if joined.output is None else joined.output.provider

@@ -9,12 +9,11 @@ from app.ui.software_mesh_view import SoftwareMeshView
 from app.ui.window_options import RendererChoice
 
 
-def make_mesh_view(choice: RendererChoice, title: str) -> MeshView:
+def make_mesh_view(choice: RendererChoice) -> MeshView:
     """OpenGL where a graphics card draws, else software: OpenGL on the processor takes longer than our own rasteriser.
 
     Args:
         choice: "auto", or what the user insists on; OpenGL that is not there becomes software all the same.
-        title: whose hand it shows.
     """
     name = "" if choice == "software" else opengl_renderer() if choice == "opengl" else hardware_renderer()
-    return OpenGLMeshView(title, name) if name else SoftwareMeshView(title)
+    return OpenGLMeshView(name) if name else SoftwareMeshView()

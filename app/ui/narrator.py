@@ -1,8 +1,8 @@
-"""Says in the picture area what source and path are doing, whenever a picture alone does not."""
+"""Says over the panes what source and paths are doing, whenever a picture alone does not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QTimer
@@ -11,7 +11,8 @@ from app.pipeline.capture import SourcePhase, SourceState
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathState
 from app.sources.demo import DEMO_TITLE
 from app.ui.message import Action
-from app.ui.picture_view import PictureView
+from app.ui.pane import Pane
+from app.ui.stage import Stage
 from hand.types import Provider
 
 NO_HAND_HINT = "No hand in view"
@@ -35,26 +36,41 @@ class Remedies:
     demo: Callable[[], None]
 
 
-class Narrator:
-    """Keeps messages, hints and notices of one picture view in step with the pipeline."""
+@dataclass(frozen=True, slots=True)
+class PathSituation:
+    """A path as the narrator sees it.
 
-    def __init__(self, view: PictureView, provider: Provider, remedies: Remedies) -> None:
+    Attributes:
+        state: what it is doing.
+        delivers: it has given results since it started.
+        no_hand: for a while there was none.
+        word: what it itself has to say with its results.
+    """
+
+    state: PathState
+    delivers: bool
+    no_hand: bool
+    word: str = ""
+
+
+class Narrator:
+    """Keeps messages, hints and notices in step with the pipeline."""
+
+    def __init__(self, stage: Stage, remedies: Remedies) -> None:
         """Silent at first.
 
         Args:
-            view: where to say it.
-            provider: the path that the view shows.
+            stage: where to say it.
             remedies: what buttons do.
         """
-        self._view = view
-        self._path_name = PATH_NAMES[provider]
+        self._stage = stage
         self._choose: Action = ("Choose a source", remedies.choose)
         self._replay: Action = ("Play again", remedies.replay)
         self._demo: Action = ("Play the demo clip", remedies.demo)
         self._notified = ""
-        self._notice_end = QTimer(view)
+        self._notice_end = QTimer(stage)
         self._notice_end.setSingleShot(True)
-        self._notice_end.timeout.connect(lambda: view.notice(""))
+        self._notice_end.timeout.connect(lambda: stage.notice(""))
 
     def stop(self) -> None:
         """Takes its timer back."""
@@ -63,44 +79,32 @@ class Narrator:
     def notify(self, sentence: str) -> None:
         """Shows a sentence for a while; the same one only once."""
         if sentence and sentence != self._notified:
-            self._view.notice(sentence)
+            self._stage.notice(sentence)
             self._notice_end.start(_NOTICE_MS)
             self._notified = sentence
 
-    def tell(
-        self, source: SourceState, path: PathState, *, path_delivers: bool, no_hand: bool, path_word: str = ""
-    ) -> None:
-        """Brings the picture area up to date.
+    def tell(self, source: SourceState, paths: Mapping[Provider, PathSituation]) -> None:
+        """Brings everything that is said up to date.
 
         Args:
             source: what the source is doing.
-            path: what the path is doing.
-            path_delivers: the path has given results since it started.
-            no_hand: for a while there was none.
-            path_word: what the path itself has to say with its results.
+            paths: what each path is doing.
         """
         self._tell_source(source)
         running = source.phase is SourcePhase.RUNNING
-        if not running:
-            self._view.hint("")
-        elif path.phase is PathPhase.FAILED:
-            self._view.hint(path.sentence, warning=True)
-        elif not path_delivers:
-            self._view.hint(f"Starting {self._path_name}…")
-        elif no_hand:
-            live = source.facts is not None and source.facts.live
-            self._view.hint(NO_HAND_CAMERA_HINT if live else NO_HAND_HINT)
-        else:
-            self._view.hint(path_word)
+        live = source.facts is not None and source.facts.live
+        for pane in self._stage.shown_panes:
+            text, warning = _hint(pane, paths, live) if running else ("", False)
+            pane.picture.hint(text, warning=warning)
         if running:
             self.notify(source.sentence)
 
     def _tell_source(self, state: SourceState) -> None:
-        say = self._view.say
+        say = self._stage.say
         # the demo clip is no way out of the demo clip's own trouble
         ways_out = (self._choose,) if state.name == DEMO_TITLE else (self._choose, self._demo)
         if state.phase is SourcePhase.RUNNING:
-            self._view.say_nothing()
+            self._stage.say_nothing()
         elif state.phase is SourcePhase.OPENING:
             say("One moment", f"Opening {state.name}…")
         elif state.phase is SourcePhase.LOST:
@@ -110,3 +114,32 @@ class Narrator:
             say("This source cannot be shown", state.sentence, ways_out)
         elif state.phase is SourcePhase.ENDED:
             say("The end", f"{state.name} was played to its end.", (self._replay, self._choose))
+
+
+def _hint(pane: Pane, paths: Mapping[Provider, PathSituation], live: bool) -> tuple[str, bool]:
+    """What a pane says at its foot, and whether it is a warning.
+
+    A pane of both paths speaks when none of them has a hand, and then says what is worst.
+    """
+    own = [(provider, path) for provider, path in paths.items() if provider == pane.name] or list(paths.items())
+    words = [_path_hint(provider, path, live) for provider, path in own]
+    if any(not rank for rank, _ in words):
+        return next(((word, False) for rank, word in words if not rank and word), ("", False))
+    rank, word = max(words)
+    return word, rank == _BROKEN
+
+
+_FINE, _NO_HAND, _RESTING, _STARTING, _BROKEN = range(5)
+
+
+def _path_hint(provider: Provider, path: PathSituation, live: bool) -> tuple[int, str]:
+    name = PATH_NAMES[provider]
+    if path.state.phase is PathPhase.FAILED:
+        return _BROKEN, path.state.sentence
+    if path.state.phase is PathPhase.RESTING:
+        return _RESTING, f"{name} is switched off"
+    if not path.delivers:
+        return _STARTING, f"Starting {name}…"
+    if path.no_hand:
+        return _NO_HAND, NO_HAND_CAMERA_HINT if live else NO_HAND_HINT
+    return _FINE, path.word

@@ -25,13 +25,14 @@ from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.palette import DARK, Theme
-from app.rendering.hand_mesh import HandMesh
+from app.rendering.hand_mesh import HandMesh, Scene
+from app.rendering.mesh_picture import GHOST_OPACITY
 from app.rendering.orbit import FIELD_OF_VIEW_DEG, Focus, Orbit
 from app.ui.graphics import opengl_format, opengl_functions
-from app.ui.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, MeshInView, paint_frame
+from app.ui.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, paint_frame
 from app.ui.orbit_controls import HELP, OrbitControls
 from app.ui.shaders import MESH_FRAGMENT, MESH_VERTEX, STAGE_FRAGMENT, STAGE_VERTEX, shader_program
-from hand.shading import SKIN_RGB, STUDIO
+from hand.shading import STUDIO
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ _NEAR_M, _FAR_M = 0.02, 10.0
 
 # OpenGL's own numbers
 _COLOR_AND_DEPTH = 0x4000 | 0x0100
-_DEPTH_TEST, _CULL_FACE, _MULTISAMPLE = 0x0B71, 0x0B44, 0x809D
+_DEPTH_TEST, _CULL_FACE, _MULTISAMPLE, _BLEND = 0x0B71, 0x0B44, 0x809D, 0x0BE2
+_SRC_ALPHA, _ONE_MINUS_SRC_ALPHA, _DEPTH_BUFFER = 0x0302, 0x0303, 0x0100
 _TRIANGLES, _UNSIGNED_INT, _FLOAT = 0x0004, 0x1405, 0x1406
 
 
@@ -48,12 +50,12 @@ class OpenGLMeshView(QOpenGLWidget):
 
     painted = pyqtSignal()
     redraw_wanted = pyqtSignal()
+    orbit_changed = pyqtSignal(object)
 
-    def __init__(self, title: str, renderer_name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, renderer_name: str, parent: QWidget | None = None) -> None:
         """Empty.
 
         Args:
-            title: whose hand it shows.
             renderer_name: of the graphics card, for people.
             parent: the widget around it.
         """
@@ -65,13 +67,12 @@ class OpenGLMeshView(QOpenGLWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._renderer_name = renderer_name
         self._controls = OrbitControls(self)
-        self._controls.changed.connect(self.update)
+        self._controls.changed.connect(self._turned)
         self._theme = DARK
-        self._shown = MeshInView(None, None)
-        self._uploaded_faces: np.ndarray | None = None
+        self._scene: Scene | None = None
         self._fresh = False
         self._gl: Any = None
-        self._frame = _Frame(title, self)
+        self._frame = _Frame(self)
 
     @property
     def widget(self) -> QWidget:
@@ -101,16 +102,25 @@ class OpenGLMeshView(QOpenGLWidget):
         """Small enough for two views at 1280 x 720."""
         return SMALLEST_SIZE
 
-    def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> MeshInView:
+    def prepare(self, scene: Scene | None) -> Scene | None:
         """Nothing is left to do in the path's thread."""
-        return MeshInView(mesh, focus)
+        return scene
 
-    def show_mesh(self, prepared: MeshInView) -> None:
-        """Draws this mesh from now on."""
-        self._shown = prepared
+    def show_scene(self, prepared: Scene | None) -> None:
+        """Draws this from now on."""
+        self._scene = prepared
         self._fresh = True
-        self._frame.show_empty(prepared.mesh is None)
+        self._frame.show_empty(prepared is None)
         self.update()
+
+    def turn_to(self, orbit: Orbit) -> None:
+        """Looks from there."""
+        self._controls.turn_to(orbit)
+        self.update()
+
+    def caption(self, text: str, *, legend: bool = False) -> None:
+        """The line at its head and the legend at its foot."""
+        self._frame.caption(text, legend)
 
     def reset(self) -> None:
         """Back to the camera's own view."""
@@ -118,7 +128,7 @@ class OpenGLMeshView(QOpenGLWidget):
 
     def clear(self) -> None:
         """No hand."""
-        self._shown, self._fresh = MeshInView(None, None), False
+        self._scene, self._fresh = None, False
         self._frame.show_empty(True)
         self.update()
 
@@ -154,9 +164,8 @@ class OpenGLMeshView(QOpenGLWidget):
         self._indices = QOpenGLBuffer(QOpenGLBuffer.Type.IndexBuffer)
         self._indices.create()
         self._indices.bind()
-        self._uploaded_faces = None
-        stride = 6 * 4
-        for location, offset in ((0, 0), (1, 3 * 4)):
+        stride = 9 * 4
+        for location, offset in ((0, 0), (1, 3 * 4), (2, 6 * 4)):
             self._mesh_program.enableAttributeArray(location)
             self._mesh_program.setAttributeBuffer(location, _FLOAT, offset, 3, stride)
         self._mesh_arrays.release()
@@ -168,9 +177,12 @@ class OpenGLMeshView(QOpenGLWidget):
         self._gl.glClear(_COLOR_AND_DEPTH)
         self._gl.glEnable(_MULTISAMPLE)
         self._draw_stage()
-        mesh, focus = self._shown.mesh, self._shown.focus
-        if mesh is not None and focus is not None:
-            self._draw_mesh(mesh, focus)
+        if self._scene is not None:
+            if self._scene.solid is not None:
+                self._draw_mesh(self._scene.solid, self._scene.focus, 1.0)
+            if self._scene.ghost is not None:
+                self._gl.glClear(_DEPTH_BUFFER)  # it is seen through everything, as in the software view
+                self._draw_mesh(self._scene.ghost, self._scene.focus, GHOST_OPACITY)
         if self._fresh:
             self._fresh = False
             self.painted.emit()
@@ -188,7 +200,7 @@ class OpenGLMeshView(QOpenGLWidget):
         self._stage_arrays.release()
         program.release()
 
-    def _draw_mesh(self, mesh: HandMesh, focus: Focus) -> None:
+    def _draw_mesh(self, mesh: HandMesh, focus: Focus, opacity: float) -> None:
         view = focus.view(self._controls.orbit)
         to_eye = np.eye(4)
         to_eye[:3, :3], to_eye[:3, 3] = view.rotation, view.translation_m
@@ -199,38 +211,51 @@ class OpenGLMeshView(QOpenGLWidget):
         program.setUniformValue("to_eye", QMatrix4x4(to_eye.ravel().tolist()))
         program.setUniformValue("turn", QMatrix3x3(np.asarray(view.rotation, float).ravel().tolist()))
         program.setUniformValue("to_clip", QMatrix4x4(_clip_matrix(self.width(), self.height())))
-        program.setUniformValue("albedo", QVector3D(*(channel**2.2 for channel in SKIN_RGB)))
+        program.setUniformValue("opacity", opacity)
         program.setUniformValue("key_direction", QVector3D(*STUDIO.key_direction).normalized())
         program.setUniformValue("fill_direction", QVector3D(*STUDIO.fill_direction).normalized())
         for name in ("key", "fill", "sky", "ground", "wrap", "gloss", "rim"):
             program.setUniformValue(name, float(getattr(STUDIO, name)))
         self._mesh_arrays.bind()
         self._upload(mesh)
+        if opacity < 1.0:
+            self._gl.glEnable(_BLEND)
+            # the widget itself stays opaque
+            self._gl.glBlendFuncSeparate(_SRC_ALPHA, _ONE_MINUS_SRC_ALPHA, 0, 1)
         self._gl.glDrawElements(_TRIANGLES, int(mesh.faces.size), _UNSIGNED_INT, None)
+        self._gl.glDisable(_BLEND)
         self._mesh_arrays.release()
         program.release()
 
     def _upload(self, mesh: HandMesh) -> None:
-        data = np.concatenate([mesh.vertices_m, mesh.normals], 1).astype(np.float32).tobytes()
+        data = np.concatenate([mesh.vertices_m, mesh.normals, mesh.colors_rgb], 1).astype(np.float32).tobytes()
         self._points.bind()
         self._points.allocate(data, len(data))
         self._points.release()
-        if self._uploaded_faces is not mesh.faces:
-            indices = np.ascontiguousarray(mesh.faces, np.uint32).tobytes()
-            self._indices.bind()
-            self._indices.allocate(indices, len(indices))  # type: ignore[call-overload] # takes any buffer
-            self._uploaded_faces = mesh.faces
+        indices = np.ascontiguousarray(mesh.faces, np.uint32).tobytes()
+        self._indices.bind()
+        self._indices.allocate(indices, len(indices))  # type: ignore[call-overload] # takes any buffer
+
+    def _turned(self) -> None:
+        self.update()
+        self.orbit_changed.emit(self._controls.orbit)
 
 
 class _Frame(QWidget):
     """Title and corners over the view; a widget of its own, because a QPainter inside ``paintGL`` is lost in grabs."""
 
-    def __init__(self, title: str, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._title = title
+        self._title, self._legend = "", False
         self._theme = DARK
         self._empty = True
+
+    def caption(self, text: str, legend: bool) -> None:
+        """The line at the head and the legend at the foot."""
+        if (text, legend) != (self._title, self._legend):
+            self._title, self._legend = text, legend
+            self.update()
 
     def show_empty(self, empty: bool) -> None:
         """Says whether there is a hand below."""
@@ -246,7 +271,7 @@ class _Frame(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paints the frame."""
         painter = QPainter(self)
-        paint_frame(painter, self, self._theme, self._title, empty=self._empty)
+        paint_frame(painter, self, self._theme, self._title, empty=self._empty, legend=self._legend)
         painter.end()
 
 

@@ -45,6 +45,10 @@ class OrbitControls(QObject):
         widget.installEventFilter(self)
         self._widget = widget
 
+    def turn_to(self, orbit: Orbit) -> None:
+        """Takes an orbit from elsewhere, without a signal."""
+        self.orbit = orbit
+
     def reset(self) -> None:
         """Back to the camera's own view."""
         self._set(Orbit())

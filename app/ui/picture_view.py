@@ -1,22 +1,19 @@
-"""The picture with the skeleton over it, and in its place whatever has to be said when there is no picture."""
+"""The picture with the overlay of each hand over it, and a hint at its foot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
-from PyQt6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.palette import DARK, HALO_COLOR, Theme
 from app.rendering.display import ShownPicture
 from app.rendering.skeleton import HandDrawing
+from app.ui.floating_label import FloatingLabel
 from app.ui.images import bgra_image
-from app.ui.message import Action, MessageCard
-from app.ui.style import SPACING_PX, paint_corners
-
-_MESSAGE_WIDTH_PX = 400
-_DIMMED = 0.62
+from app.ui.style import paint_corners
 
 
 class PictureView(QWidget):
@@ -39,9 +36,8 @@ class PictureView(QWidget):
         self._image = QImage()
         self._fresh = False
         self.landmarks_shown = True
-        self._message = MessageCard(self)
-        self._hint = _floating_label(self)
-        self._notice = _floating_label(self)
+        self._hint = FloatingLabel(self)
+        self._word = FloatingLabel(self, at_top=True, at_left=True)
 
     def sizeHint(self) -> QSize:
         """Of a webcam picture."""
@@ -58,19 +54,9 @@ class PictureView(QWidget):
         return round(self.width() * ratio), round(self.height() * ratio)
 
     @property
-    def message_text(self) -> str:
-        """Title and text of the message that is shown, or an empty text."""
-        return self._message.text() if self._message.isVisibleTo(self) else ""
-
-    @property
     def hint_text(self) -> str:
         """The hint that is shown, or an empty text."""
-        return self._hint.text() if self._hint.isVisibleTo(self) else ""
-
-    @property
-    def notice_text(self) -> str:
-        """The notice that is shown, or an empty text."""
-        return self._notice.text() if self._notice.isVisibleTo(self) else ""
+        return self._hint.text()
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
@@ -89,46 +75,43 @@ class PictureView(QWidget):
         self._shown, self._image, self._fresh = None, QImage(), False
         self.update()
 
-    def say(self, title: str, text: str, actions: tuple[Action, ...] = ()) -> None:
-        """Puts a message over the picture; the same message again changes nothing."""
-        self._message.fill(title, text, actions)
-        self._message.show()
-        self._arrange()
-        self.update()
-
-    def say_nothing(self) -> None:
-        """Takes the message away."""
-        if self._message.isVisibleTo(self):
-            self._message.hide()
-            self.update()
-
     def hint(self, text: str, *, warning: bool = False) -> None:
         """A line at the foot of the picture; empty takes it away."""
-        self._float(self._hint, text, warning)
+        self._hint.say(text, warning=warning)
 
-    def notice(self, text: str) -> None:
-        """A line at the head of the picture; empty takes it away."""
-        self._float(self._notice, text, warning=False)
+    @property
+    def word_text(self) -> str:
+        """The words in the corner, or an empty text."""
+        return self._word.text()
+
+    def word(self, text: str) -> None:
+        """Words in the upper left corner; empty takes them away."""
+        self._word.say(text)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Asks for pictures of the new size."""
         super().resizeEvent(event)
-        self._arrange()
+        self._hint.arrange()
+        self._word.arrange()
         self.resized.emit()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paints the picture, the overlays and the corners."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.picture))
-        if self._shown is not None:
-            self._paint_picture(painter, self._shown)
+        self._paint_content(painter)
         paint_corners(painter, self.width(), self.height(), self._theme)
         painter.end()
         if self._fresh:
             self._fresh = False
             self.painted.emit()
 
-    def _paint_picture(self, painter: QPainter, shown: ShownPicture) -> None:
+    def _paint_content(self, painter: QPainter) -> None:
+        if self._shown is not None:
+            self._paint_picture(painter, self._shown, self._image, self.picture_rect(self._shown))
+
+    def picture_rect(self, shown: ShownPicture) -> QRectF:
+        """Where a picture lies in the view, in the view's own coordinates."""
         ratio = self.devicePixelRatioF()
         placement = shown.placement
         # while the window is being resized the picture still has its old size: let Qt stretch it into the new place
@@ -139,23 +122,20 @@ class PictureView(QWidget):
         width, height = placement.width_px * scale / ratio, placement.height_px * scale / ratio
         left = round((self.width() - width) / 2.0 * ratio) / ratio
         top = round((self.height() - height) / 2.0 * ratio) / ratio
-        painter.drawImage(QRectF(left, top, width, height), self._image)
-        if self._message.isVisibleTo(self):
-            veil = QColor(self._theme.picture)
-            veil.setAlphaF(_DIMMED)
-            painter.fillRect(self.rect(), veil)
-            return
+        return QRectF(left, top, width, height)
+
+    def _paint_picture(self, painter: QPainter, shown: ShownPicture, image: QImage, place: QRectF) -> None:
+        """Paints a picture and its overlays inside the painter's clip."""
+        painter.drawImage(place, image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setClipRect(QRectF(left, top, width, height))
-        to_view = placement.scale * scale / ratio
+        to_view = place.width() / shown.placement.width_px * shown.placement.scale
 
         def at(point: tuple[float, float]) -> QPointF:
             # pixel centres are integers in the frame and halves on the screen
-            return QPointF(left + (point[0] + 0.5) * to_view, top + (point[1] + 0.5) * to_view)
+            return QPointF(place.left() + (point[0] + 0.5) * to_view, place.top() + (point[1] + 0.5) * to_view)
 
         for drawing in shown.drawings:
             self._paint_hand(painter, drawing, to_view, at)
-        painter.setClipping(False)
 
     def _paint_hand(
         self,
@@ -169,8 +149,7 @@ class PictureView(QWidget):
         halo = QColor(HALO_COLOR)
         halo.setAlphaF(0.55)
         painter.setPen(QPen(halo, line + 2.5, cap=Qt.PenCapStyle.RoundCap))
-        for _, start, end in lines:
-            painter.drawLine(start, end)
+        painter.drawLines(*(QLineF(start, end) for _, start, end in lines))
         for stroke, start, end in lines:
             painter.setPen(QPen(QColor(stroke.color), line, cap=Qt.PenCapStyle.RoundCap))
             painter.drawLine(start, end)
@@ -199,36 +178,3 @@ class PictureView(QWidget):
         painter.drawRoundedRect(box, height / 2.0, height / 2.0)
         painter.setPen(QColor("#f2f4f7"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-
-    def _float(self, label: QLabel, text: str, warning: bool) -> None:
-        name = "warning" if warning else "hint"
-        if label.text() == text and label.objectName() == name:
-            return
-        label.setText(text)
-        if label.objectName() != name:
-            label.setObjectName(name)
-            label.setStyleSheet(label.styleSheet())  # a new name means other rules of the sheet
-        label.setVisible(bool(text))
-        self._arrange()
-
-    def _arrange(self) -> None:
-        room = self.width() - 4 * SPACING_PX
-        for label, at_top in ((self._notice, True), (self._hint, False)):
-            wide = label.fontMetrics().horizontalAdvance(label.text()) + 34
-            label.setWordWrap(wide > room)
-            label.setFixedWidth(min(wide, room))
-            label.adjustSize()
-            top = SPACING_PX if at_top else self.height() - label.height() - SPACING_PX
-            label.move((self.width() - label.width()) // 2, top)
-        self._message.setFixedWidth(min(_MESSAGE_WIDTH_PX, max(120, room)))
-        self._message.adjustSize()
-        self._message.move((self.width() - self._message.width()) // 2, (self.height() - self._message.height()) // 2)
-
-
-def _floating_label(parent: QWidget) -> QLabel:
-    label = QLabel(parent)
-    label.setObjectName("hint")
-    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-    label.hide()
-    return label

@@ -44,7 +44,7 @@ class Screenshot(QObject):
             QTimer.singleShot(0, self._save)  # not from inside the paint event that counts
 
     def _look(self) -> None:
-        message = self._window.picture.message_text
+        message = self._window.stage.message_text
         if message and message == self._last_message and not message.startswith("One moment"):
             self._save()
         self._last_message = message

@@ -11,15 +11,18 @@ logger = logging.getLogger(__name__)
 MESH_VERTEX = """#version 410 core
 layout(location = 0) in vec3 vertex;
 layout(location = 1) in vec3 normal;
+layout(location = 2) in vec3 surface;
 uniform mat4 to_eye;
 uniform mat4 to_clip;
 uniform mat3 turn;
 out vec3 eye_point;
 out vec3 eye_normal;
+out vec3 albedo;
 void main() {
     vec4 point = to_eye * vec4(vertex, 1.0);
     eye_point = point.xyz;
     eye_normal = turn * normal;
+    albedo = pow(surface, vec3(2.2));
     gl_Position = to_clip * point;
 }
 """
@@ -27,7 +30,8 @@ void main() {
 MESH_FRAGMENT = """#version 410 core
 in vec3 eye_point;
 in vec3 eye_normal;
-uniform vec3 albedo;
+in vec3 albedo;
+uniform float opacity;
 uniform vec3 key_direction;
 uniform vec3 fill_direction;
 uniform float key, fill, sky, ground, wrap, gloss, rim;
@@ -42,7 +46,7 @@ void main() {
     float halfway = max(dot(n, normalize(v + key_direction)), 0.0);
     float edge = pow(1.0 - clamp(dot(n, v), 0.0, 1.0), 3.0);
     float white = gloss * pow(halfway, 28.0) * clamp(4.0 * to_key, 0.0, 1.0) + rim * edge * (0.25 + 0.75 * up);
-    color = vec4(pow(min(albedo * diffuse + white, vec3(1.0)), vec3(1.0 / 2.2)), 1.0);
+    color = vec4(pow(min(albedo * diffuse + white, vec3(1.0)), vec3(1.0 / 2.2)), opacity);
 }
 """
 

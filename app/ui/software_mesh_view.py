@@ -12,9 +12,9 @@ from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.palette import DARK, Theme
-from app.rendering.hand_mesh import HandMesh
+from app.rendering.hand_mesh import Scene
 from app.rendering.mesh_picture import MeshPainter, stage
-from app.rendering.orbit import Focus, Orbit
+from app.rendering.orbit import Orbit
 from app.ui.images import bgra_image
 from app.ui.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, paint_frame
 from app.ui.orbit_controls import HELP, OrbitControls
@@ -41,26 +41,23 @@ class SoftwareMeshView(QWidget):
 
     painted = pyqtSignal()
     redraw_wanted = pyqtSignal()
+    orbit_changed = pyqtSignal(object)
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        """Empty.
-
-        Args:
-            title: whose hand it shows.
-            parent: the widget around it.
-        """
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Empty."""
         super().__init__(parent)
-        self._title = title
+        self._title, self._legend = "", False
         self.setAccessibleName("3D hand")
         self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
         self.setToolTip(HELP)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._controls = OrbitControls(self)
-        self._controls.changed.connect(self._request_again)
+        self._controls.changed.connect(self._turned)
         self._theme = DARK
         self._lock = threading.Lock()
         self._request = _Request(Orbit(), (480, 480), DARK)
         self._painter = MeshPainter()
+        self._painting = threading.Lock()
         self._shown = MeshPicture(None)
         self._image = QImage()
         self._background: tuple[tuple[int, int, str], np.ndarray] | None = None
@@ -94,21 +91,34 @@ class SoftwareMeshView(QWidget):
         """Small enough for two views at 1280 x 720."""
         return SMALLEST_SIZE
 
-    def prepare(self, mesh: HandMesh | None, focus: Focus | None) -> MeshPicture:
-        """Draws, in the thread of the one path that feeds this view."""
-        if mesh is None:
+    def prepare(self, scene: Scene | None) -> MeshPicture:
+        """Draws; the threads of two paths may ask, one after the other."""
+        if scene is None:
             return MeshPicture(None)
         with self._lock:
             request = self._request
-        picture = self._painter.paint(mesh, focus, request.orbit, request.size_px, request.theme)
+        with self._painting:
+            picture = self._painter.paint(scene, request.orbit, request.size_px, request.theme)
         return MeshPicture(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA))
 
-    def show_mesh(self, prepared: MeshPicture) -> None:
+    def show_scene(self, prepared: MeshPicture) -> None:
         """Shows a drawn view from now on."""
         self._shown = prepared
         self._image = QImage() if prepared.image_bgra is None else bgra_image(prepared.image_bgra)
         self._fresh = True
         self.update()
+
+    def caption(self, text: str, *, legend: bool = False) -> None:
+        """The line at its head and the legend at its foot."""
+        if (text, legend) != (self._title, self._legend):
+            self._title, self._legend = text, legend
+            self.update()
+
+    def turn_to(self, orbit: Orbit) -> None:
+        """Looks from there."""
+        if orbit != self._controls.orbit:
+            self._controls.turn_to(orbit)
+            self._request_again()
 
     def reset(self) -> None:
         """Back to the camera's own view."""
@@ -135,7 +145,7 @@ class SoftwareMeshView(QWidget):
         empty = self._image.isNull()
         image = self._empty_stage() if empty else self._image
         painter.drawImage(QRectF(self.rect()), image)
-        paint_frame(painter, self, self._theme, self._title, empty=empty)
+        paint_frame(painter, self, self._theme, self._title, empty=empty, legend=self._legend)
         painter.end()
         if self._fresh:
             self._fresh = False
@@ -147,6 +157,10 @@ class SoftwareMeshView(QWidget):
             pixels = cv2.cvtColor(stage(*self._request.size_px, self._theme), cv2.COLOR_RGB2BGRA)
             self._background = (wanted, pixels)
         return bgra_image(self._background[1])
+
+    def _turned(self) -> None:
+        self._request_again()
+        self.orbit_changed.emit(self._controls.orbit)
 
     def _request_again(self) -> None:
         ratio = self.devicePixelRatioF()

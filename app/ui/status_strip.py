@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QFontMetrics, QResizeEvent
@@ -11,6 +12,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayou
 from app.pipeline.statistics import PathSummary
 from app.sources.base import SourceFacts
 from hand.camera import Intrinsics
+from hand.types import Provider
 
 NOT_MEASURED = "–"  # noqa: RUF001 - a dash, as people write "no value"
 
@@ -25,10 +27,12 @@ class StatusStrip(QWidget):
         self.source = _Metric("Source", "Where the pictures come from", stretch=True)
         self.picture = _Metric("Picture", "Size and rate that the source really gives")
         self.lens = _Metric("Field of view", "Of the camera, along the longer side; set it with --fov or --intrinsics")
-        self.rate = _Metric("Frames/s", "Results of MediaPipe + IK per second")
-        self.latency = _Metric("Latency p50 / p95", "From the capture of a picture to its hand on the screen")
+        self.rate = _Metric("Frames/s", "Frames per second on the screen, of each path")
+        self.latency = _Metric(
+            "Latency p50 / p95", "From the capture of a picture to its hand on the screen; of the later path"
+        )
         self.residual = _Metric("Residual", "Median distance between the fitted joints and those seen in the picture")
-        self.drops = _Metric("Dropped", "Frames skipped because a newer one was there")
+        self.drops = _Metric("Dropped", "Frames skipped because a newer one was there, of each path")
         self.renderer = _Metric("3D view", "What draws the mesh; chosen by itself, --renderer overrides it")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
@@ -69,13 +73,23 @@ class StatusStrip(QWidget):
         degrees = f"{_field_of_view_deg(intrinsics):.0f}°"
         self.lens.set_value(f"{degrees} assumed" if intrinsics.assumed else degrees)
 
-    def show_numbers(self, summary: PathSummary, drops: int) -> None:
-        """How fast, how late, how well."""
-        self.rate.set_value(_number(summary.frames_per_second, "{:.1f}"))
-        p50, p95 = _number(summary.latency_p50_ms, "{:.0f}"), _number(summary.latency_p95_ms, "{:.0f}")
+    def show_numbers(self, paths: Mapping[Provider, PathSummary], drops: Mapping[Provider, int]) -> None:
+        """How fast, how late, how well.
+
+        Args:
+            paths: numbers of the paths on the screen, the first one first.
+            drops: of each path.
+        """
+        summaries = list(paths.values())
+        self.rate.set_value(_each(_number(summary.frames_per_second, "{:.1f}") for summary in summaries))
+        worst = max(summaries, key=lambda summary: _finite(summary.latency_p50_ms), default=None)
+        p50 = NOT_MEASURED if worst is None else _number(worst.latency_p50_ms, "{:.0f}")
+        p95 = NOT_MEASURED if worst is None else _number(worst.latency_p95_ms, "{:.0f}")
         self.latency.set_value(NOT_MEASURED if p50 == NOT_MEASURED else f"{p50} / {p95} ms")
-        self.residual.set_value(_number(summary.reprojection_px, "{:.1f} px"))
-        self.drops.set_value(str(drops))
+        pixels = [_number(summary.reprojection_px, "{:.1f}") for summary in summaries]
+        measured = any(value != NOT_MEASURED for value in pixels)
+        self.residual.set_value(f"{_each(pixels)} px" if measured else NOT_MEASURED)
+        self.drops.set_value(_each(str(count) for count in drops.values()))
 
 
 class _Metric(QWidget):
@@ -124,6 +138,14 @@ class _Metric(QWidget):
     def _elide(self) -> None:
         metrics = QFontMetrics(self._value.font())
         self._value.setText(metrics.elidedText(self._text, Qt.TextElideMode.ElideMiddle, self._value.width()))
+
+
+def _each(values: Iterable[str]) -> str:
+    return "  |  ".join(values) or NOT_MEASURED
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else -1.0
 
 
 def _number(value: float, form: str) -> str:

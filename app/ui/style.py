@@ -44,6 +44,43 @@ QLabel#warning {{
     background: {surface}; color: {warning}; border: 1px solid {warning}; border-radius: 15px; padding: 6px 14px;
 }}
 QSplitter::handle {{ background: {window}; }}
+QLabel#paneTitle {{ font-size: 14px; font-weight: 600; }}
+QLabel#paneNumbers {{ color: {muted}; font-size: 12px; }}
+QLabel#badge {{
+    color: {on_accent}; background: {accent}; border-radius: 8px; padding: 1px 8px; font-size: 10px; font-weight: 700;
+}}
+QLabel#section {{ color: {muted}; font-size: 11px; font-weight: 600; }}
+QLabel#small {{ color: {muted}; font-size: 12px; }}
+QLabel#value {{ font-size: 12px; font-weight: 600; }}
+QPushButton#switch {{ padding: 2px 5px; border-radius: 7px; background: transparent; border: 1px solid transparent; }}
+QPushButton#switch:hover {{ background: {hover}; }}
+QPushButton#switch:focus {{ border-color: {accent}; }}
+QPushButton#switch:checked {{ background: transparent; border-color: transparent; }}
+QPushButton#segment, QPushButton#first, QPushButton#last {{ border-radius: 0px; padding: 7px 12px; margin-left: -1px; }}
+QPushButton#first {{ border-top-left-radius: 8px; border-bottom-left-radius: 8px; margin-left: 0px; }}
+QPushButton#last {{ border-top-right-radius: 8px; border-bottom-right-radius: 8px; }}
+QPushButton#segment:disabled, QPushButton#first:disabled, QPushButton#last:disabled {{ color: {border}; }}
+QWidget#panel {{ background: {surface}; border: 1px solid {border}; border-radius: 12px; }}
+QDockWidget {{ color: {text}; background: {window}; }}
+QDockWidget > QWidget {{ background: {window}; }}
+QStatusBar {{ background: {window}; min-height: 50px; }}
+QStatusBar::item {{ border: none; }}
+QMainWindow::separator {{ background: {window}; width: 6px; height: 6px; }}
+QScrollArea {{ border: none; background: transparent; }}
+QScrollArea > QWidget > QWidget {{ background: transparent; }}
+QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0px; }}
+QScrollBar::handle:vertical {{ background: {border}; border-radius: 4px; min-height: 24px; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ height: 0px; width: 0px; }}
+QTabBar::tab {{
+    background: transparent; color: {muted}; padding: 6px 12px; border: none; border-bottom: 2px solid transparent;
+}}
+QTabBar::tab:selected {{ color: {text}; border-bottom: 2px solid {accent}; }}
+QSlider::groove:horizontal {{ height: 4px; background: {border}; border-radius: 2px; }}
+QSlider::sub-page:horizontal {{ background: {accent}; border-radius: 2px; }}
+QSlider::handle:horizontal {{
+    width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {text}; border: none;
+}}
+QSlider::handle:horizontal:focus {{ background: {accent}; }}
 QFrame#divider {{ background: {border}; max-width: 1px; min-width: 1px; }}
 """
 

@@ -7,6 +7,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 from app.palette import DARK, Theme
 from app.ui.icons import ICON_SIZE, icon
 from app.ui.source_menu import SourceButton
+from app.ui.view_switch import ViewSwitch
 
 
 class TopBar(QWidget):
@@ -20,12 +21,19 @@ class TopBar(QWidget):
         product.setObjectName("product")
         self.source = SourceButton()
         self.mirror = _button("Mirror", "Show the mirror image, as in a looking glass (M)", checkable=True)
-        self.reset = _button("Reset view", "Look from where the camera looks (R)")
+        self.views = ViewSwitch()
+        self.overlay = _icon_button(
+            "Mesh over the picture", "Draw hands as meshes over the picture, or as skeletons (V)"
+        )
+        self.difference = _icon_button(
+            "Colour by disagreement", "Colour the meshes by how far both paths are apart, in millimetres (D)"
+        )
+        for button in (self.overlay, self.difference):
+            button.setCheckable(True)
+        self.reset = _icon_button("Reset view", "Look from where the camera looks (R)")
         self.tools = MenuButton("Tools", "Record, stream, calibrate and more")
         self.panels = MenuButton("Panels", "Show and hide panels at the window's edges")
-        self.theme = _button("", "Dark or light colours (T)")
-        self.theme.setObjectName("icon")
-        self.theme.setAccessibleName("Dark or light colours")
+        self.theme = _icon_button("Dark or light colours", "Dark or light colours (T)")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -33,18 +41,33 @@ class TopBar(QWidget):
         layout.addSpacing(8)
         layout.addWidget(self.source)
         layout.addWidget(self.mirror)
-        layout.addStretch()
+        layout.addStretch(1)
+        layout.addWidget(self.views)
+        layout.addWidget(self.overlay)
+        layout.addWidget(self.difference)
+        layout.addStretch(1)
         layout.addWidget(self.tools)
         layout.addWidget(self.panels)
         layout.addWidget(self.reset)
         layout.addWidget(self.theme)
-        for button in (self.source, self.mirror, self.tools, self.panels, self.reset, self.theme):
+        for button in (
+            self.source,
+            self.mirror,
+            self.overlay,
+            self.difference,
+            self.tools,
+            self.panels,
+            self.reset,
+            self.theme,
+        ):
             button.setIconSize(ICON_SIZE)
 
     def set_theme(self, theme: Theme) -> None:
         """Draws the icons in a theme's colours."""
         self.source.setIcon(icon("camera", theme.text))
         self.mirror.setIcon(icon("mirror", theme.text, checked_color=theme.on_accent))
+        self.overlay.setIcon(icon("hand", theme.text, checked_color=theme.on_accent))
+        self.difference.setIcon(icon("difference", theme.text, checked_color=theme.on_accent))
         self.tools.setIcon(icon("tools", theme.text))
         self.panels.setIcon(icon("panels", theme.text))
         self.reset.setIcon(icon("reset", theme.text))
@@ -66,6 +89,13 @@ class MenuButton(QPushButton):
     def menu(self) -> QMenu:
         """The menu."""
         return self._menu
+
+
+def _icon_button(name: str, explanation: str) -> QPushButton:
+    button = _button("", explanation)
+    button.setObjectName("icon")
+    button.setAccessibleName(name)
+    return button
 
 
 def _button(text: str, explanation: str, *, checkable: bool = False) -> QPushButton:

@@ -48,8 +48,7 @@ class WindowOptions:
     lens: Lens = field(default_factory=Lens)
     mirror: bool | None = None
     theme: ThemeName | Literal["system"] = "system"
-    renderer: ViewName = Literal["side by side", "combined", "network", "ik", "output"]
-RendererChoice = "auto"
+    renderer: RendererChoice = "auto"
     size: tuple[int, int] | None = None
     screenshot: Path | None = None
     screenshot_frames: int = 60

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from app_fakes import found, plain_image
+from app_fakes import found, hand_state, plain_image
 from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from app.palette import DARK
 from app.pipeline.lens import Lens
-from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.disagreement import LARGEST_MM, disagreement_colors
+from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import FocusFollower
+from app.rendering.screen import GHOST_RGB
 from app.ui.graphics import hardware_renderer, opengl_renderer
 from app.ui.mesh_backend import make_mesh_view
 from app.ui.opengl_mesh_view import OpenGLMeshView
@@ -25,24 +27,33 @@ SIZE = 360
 
 @pytest.mark.gl
 @pytest.mark.parametrize("turn", [(0.0, 0.0), (1.1, 0.5), (-2.4, -0.3)])
-def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, float]) -> None:
+@pytest.mark.parametrize("ghosted", [False, True])
+def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, float], ghosted: bool) -> None:
     if not opengl_renderer():
         pytest.skip("there is no OpenGL 4.1 on this display")
     frame = Frame(0, 0, plain_image(), Lens().intrinsics_for(320, 240), "x")
-    mesh = HandMeshBuilder(load_embedded_model()).build(found(frame))
+    builder, states = HandMeshBuilder(load_embedded_model()), found(frame).states
+    mesh = builder.build(states, 0)
+    ghost = None
+    if ghosted:
+        # colours from blue to red along the fingers, and the same hand a little aside as a ghost
+        reach = states[0].vertices_m[:, 1]
+        share = (reach - reach.min()) / np.ptp(reach)
+        mesh = builder.build(states, 0, [disagreement_colors(LARGEST_MM * share)])
+        ghost = builder.build((hand_state(frame, "right", 0.03),), 0, plain_rgb=GHOST_RGB)
     assert mesh is not None
-    focus = FocusFollower().follow(mesh.vertices_m, 0)
-    view = make_mesh_view("opengl", "")
+    scene = Scene(mesh, ghost, FocusFollower().follow(mesh.vertices_m, 0))
+    view = make_mesh_view("opengl")
     assert isinstance(view, OpenGLMeshView)
     view.resize(SIZE, SIZE)
     view._controls.orbit = view.orbit.turned(*turn)
-    view.show_mesh(view.prepare(mesh, focus))
+    view.show_scene(view.prepare(scene))
     with qtbot.waitSignal(view.painted, timeout=20_000):
         view.show()
     drawn = _rgb(view.grabFramebuffer())
     view.close()
     view.deleteLater()
-    expected = MeshPainter().paint(mesh, focus, view.orbit, (SIZE, SIZE), DARK)
+    expected = MeshPainter().paint(scene, view.orbit, (SIZE, SIZE), DARK)
     background = stage(SIZE, SIZE, DARK).astype(int)
     here, there = (np.abs(picture.astype(int) - background).max(2) > 12 for picture in (drawn, expected))
     assert there.mean() > 0.05
@@ -53,9 +64,9 @@ def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, f
 
 
 def test_software_is_taken_where_no_graphics_card_draws(qtbot: QtBot) -> None:
-    view = make_mesh_view("auto", "")
+    view = make_mesh_view("auto")
     assert isinstance(view, OpenGLMeshView if hardware_renderer() else SoftwareMeshView)
-    assert isinstance(make_mesh_view("software", ""), SoftwareMeshView)
+    assert isinstance(make_mesh_view("software"), SoftwareMeshView)
 
 
 def _rgb(image: QImage) -> np.ndarray:

@@ -12,7 +12,7 @@ from app.palette import DARK, FINGER_COLORS, LIGHT, rgb
 from app.pipeline.lens import Lens
 from app.rendering.composed import Composer, overlay_skeleton
 from app.rendering.display import place, show_picture
-from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Focus, FocusFollower, Orbit
 from app.rendering.skeleton import draw_hands, hand_label
@@ -54,16 +54,16 @@ def test_overlay_colors_the_joint_at_its_scaled_place(frame: Frame) -> None:
 
 def test_mesh_lies_under_its_joints_in_the_cameras_own_view(frame: Frame) -> None:
     result = found(frame)
-    mesh = HandMeshBuilder(load_embedded_model()).build(result)
+    mesh = HandMeshBuilder(load_embedded_model()).build(result.states, 0)
     assert mesh is not None
     focus = FocusFollower().follow(mesh.vertices_m, 0)
-    picture = MeshPainter().paint(mesh, focus, Orbit(), (300, 300), DARK)
+    picture = MeshPainter().paint(Scene(mesh, None, focus), Orbit(), (300, 300), DARK)
     empty = stage(300, 300, DARK)
     rows, columns = np.nonzero((picture != empty).any(2))
     # fingers point up and the hand is higher than wide, as in the picture
     assert rows.max() - rows.min() > columns.max() - columns.min() > 40
     assert 0.35 < (rows.max() - rows.min()) / 300 < 0.95
-    assert MeshPainter().paint(None, None, Orbit(), (300, 300), DARK).tolist() == empty.tolist()
+    assert MeshPainter().paint(None, Orbit(), (300, 300), DARK).tolist() == empty.tolist()
 
 
 def test_left_hand_is_the_mirror_image_of_the_right(frame: Frame) -> None:
@@ -75,8 +75,8 @@ def test_left_hand_is_the_mirror_image_of_the_right(frame: Frame) -> None:
     left = PathResult(frame, "ik", (type(right)(**{**_fields(right), "side": "left", "vertices_m": vertices}),))
     pictures = []
     for result in (PathResult(frame, "ik", (right,)), left):
-        mesh = builder.build(result)
-        pictures.append(MeshPainter().paint(mesh, focus, Orbit(), (200, 200), DARK))
+        mesh = builder.build(result.states, 0)
+        pictures.append(MeshPainter().paint(Scene(mesh, None, focus), Orbit(), (200, 200), DARK))
     silhouettes = [(picture != stage(200, 200, DARK)).any(2) for picture in pictures]
     assert (silhouettes[0] != silhouettes[1][:, ::-1]).mean() < 0.01
     # the light does not mirror, but no side may be inside out (dark)
@@ -91,14 +91,14 @@ def _fields(state: object) -> dict[str, object]:
 def test_two_hands_share_one_scene(frame: Frame) -> None:
     builder = HandMeshBuilder(load_embedded_model())
     states = hand_state(frame, "right", 0.12), hand_state(frame, "left", -0.12)
-    mesh = builder.build(PathResult(frame, "ik", states))
+    mesh = builder.build(states, 0)
     assert mesh is not None
-    alone = builder.build(PathResult(frame, "ik", states[:1]))
+    alone = builder.build(states[:1], 0)
     assert alone is not None
     assert len(mesh.vertices_m) == 2 * len(alone.vertices_m)
     assert len(mesh.faces) == 2 * len(alone.faces)
     assert mesh.faces.max() == len(mesh.vertices_m) - 1
-    assert builder.build(nothing(frame)) is None
+    assert builder.build((), 0) is None
     one = FocusFollower().follow(states[0].vertices_m, 0)
     both = FocusFollower().follow(mesh.vertices_m, 0)
     assert both.radius_m > one.radius_m

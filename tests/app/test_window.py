@@ -71,7 +71,7 @@ def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
 
 def click(qtbot: QtBot, window: MainWindow, text: str) -> None:
     def visible() -> list[QPushButton]:
-        buttons = window.picture.findChildren(QPushButton)
+        buttons = window.stage.findChildren(QPushButton)
         return [button for button in buttons if button.text() == text and button.isVisible()]
 
     qtbot.waitUntil(lambda: len(visible()) == 1, timeout=PATIENCE_MS)  # a layout shows its new buttons a little later
@@ -91,7 +91,7 @@ def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window:
     assert window.status.picture.value() == "320 × 240 @ 200"  # noqa: RUF001
     assert window.status.lens.value() == "62° assumed"
     assert window.status.renderer.value() == "Software"
-    assert window.picture.message_text == ""
+    assert window.stage.message_text == ""
     assert is_drawn(window.mesh.widget.grab().toImage())
 
 
@@ -108,10 +108,10 @@ def test_unplugged_camera_is_said_and_goes_on_when_it_is_back(qtbot: QtBot, open
     window = open_window(camera)
     wait_for_result(qtbot, window)
     camera.plugged.clear()
-    qtbot.waitUntil(lambda: window.picture.message_text.startswith("The camera is gone"), timeout=PATIENCE_MS)
-    assert "USB Camera gives no picture; check its cable." in window.picture.message_text
+    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The camera is gone"), timeout=PATIENCE_MS)
+    assert "USB Camera gives no picture; check its cable." in window.stage.message_text
     camera.plugged.set()
-    qtbot.waitUntil(lambda: window.picture.message_text == "", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.stage.message_text == "", timeout=PATIENCE_MS)
     wait_for_result(qtbot, window)
 
 
@@ -119,7 +119,7 @@ def test_unreadable_file_is_said_and_shown_once_it_is_whole(qtbot: QtBot, open_w
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"damaged")
     window = open_window(VideoSource(path, loop=True))
-    qtbot.waitUntil(lambda: "clip.mp4 cannot be read as a video" in window.picture.message_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "clip.mp4 cannot be read as a video" in window.stage.message_text, timeout=PATIENCE_MS)
     write_clip(path)
     wait_for_result(qtbot, window)
 
@@ -127,21 +127,21 @@ def test_unreadable_file_is_said_and_shown_once_it_is_whole(qtbot: QtBot, open_w
 def test_end_of_file_offers_to_play_again(qtbot: QtBot, open_window: Open) -> None:
     source = FakeSource([plain_image()] * 5, name="short.mp4")
     window = open_window(source)
-    qtbot.waitUntil(lambda: window.picture.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
     click(qtbot, window, "Play again")
     qtbot.waitUntil(lambda: source.opened == 2, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: window.picture.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
 
 
 def test_word_that_names_no_source_is_said_in_the_picture_area(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.choose("no such thing")
-    qtbot.waitUntil(lambda: "called 'no such thing'" in window.picture.message_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "called 'no such thing'" in window.stage.message_text, timeout=PATIENCE_MS)
 
 
 def test_note_about_the_source_is_shown_over_the_picture(qtbot: QtBot, open_window: Open) -> None:
     window = open_window(note="No camera was found, so the demo clip plays.")
-    assert window.picture.notice_text == "No camera was found, so the demo clip plays."
+    assert window.stage.notice_text == "No camera was found, so the demo clip plays."
     wait_for_result(qtbot, window)
 
 
@@ -206,18 +206,18 @@ def test_closed_in_the_middle_closes_source_and_path(qtbot: QtBot, open_window: 
 def test_mirrored_picture_swaps_the_label_for_people_alone(qtbot: QtBot, open_window: Open) -> None:
     window = open_window(mirror=True)
     wait_for_result(qtbot, window)
-    update = window._update
-    assert update is not None
-    assert update.result.frame.mirrored
-    assert update.result.states[0].side == "right"
-    assert update.prepared.picture.drawings[0].label.startswith("Left hand")
+    assert label_of(window).startswith("Left hand")
+    joined = window.joined
+    assert joined is not None
+    assert joined.frame.mirrored
+    assert joined.results["ik"].states[0].side == "right"
     window.bar.mirror.click()
-    qtbot.waitUntil(
-        lambda: (
-            window._update is not None and window._update.prepared.picture.drawings[0].label.startswith("Right hand")
-        ),
-        timeout=PATIENCE_MS,
-    )
+    qtbot.waitUntil(lambda: label_of(window).startswith("Right hand"), timeout=PATIENCE_MS)
+
+
+def label_of(window: MainWindow) -> str:
+    display = window.stage.shown_panes[0].display
+    return "" if display is None else display.picture.drawings[0].label
 
 
 def test_cameras_are_mirrored_by_default_and_files_are_not(qtbot: QtBot, open_window: Open) -> None:
@@ -291,8 +291,8 @@ def test_pictures_that_change_their_size_are_shown(qtbot: QtBot, open_window: Op
     seen = set()
     for _ in range(30):
         wait_for_result(qtbot, window)
-        assert window._update is not None
-        seen.add(window._update.result.frame.image_rgb.shape[:2])
+        assert window.joined is not None
+        seen.add(window.joined.frame.image_rgb.shape[:2])
         if len(seen) == len(sizes):
             return
     pytest.fail(f"only {seen} were shown")

@@ -1,0 +1,56 @@
+"""How far two paths' hands are apart, point by point, and the colours that show it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from app.palette import rgb
+from hand.types import HandState
+
+LARGEST_MM: Final = 30.0
+"""From here on the colour stays the same: a hand that is so far off is simply wrong."""
+
+COLOR_STOPS: Final[tuple[tuple[float, str], ...]] = (
+    (0.0, "#4f86a8"),
+    (0.25, "#8cc0a8"),
+    (0.5, "#f2dc8a"),
+    (0.75, "#ee8a4a"),
+    (1.0, "#b5243f"),
+)
+"""Share of :data:`LARGEST_MM` and colour; blue to red through yellow, for eyes that do not tell red from green."""
+
+_MM_PER_M = 1000.0
+
+
+def joint_distances_mm(one: HandState, other: HandState) -> Float[np.ndarray, "21"]:
+    """Distance of each joint to its counterpart, with both wrists laid onto each other.
+
+    A single camera hardly tells how far away a hand is, so where the hands are is compared apart from this
+    (:func:`placement_distance_mm`).
+    """
+    return _distances_mm(one.joints_m - one.joints_m[0], other.joints_m - other.joints_m[0])
+
+
+def vertex_distances_mm(one: HandState, other: HandState) -> Float[np.ndarray, "V"]:
+    """The same for the vertices of the mesh."""
+    return _distances_mm(one.vertices_m - one.joints_m[0], other.vertices_m - other.joints_m[0])
+
+
+def placement_distance_mm(one: HandState, other: HandState) -> float:
+    """Distance of the wrists."""
+    return float(_distances_mm(one.joints_m[:1], other.joints_m[:1])[0])
+
+
+def disagreement_colors(distances_mm: Float[np.ndarray, "V"]) -> Float[np.ndarray, "V 3"]:
+    """A colour for every distance, sRGB 0 to 1."""
+    places = [stop * LARGEST_MM for stop, _ in COLOR_STOPS]
+    colors = np.array([rgb(color) for _, color in COLOR_STOPS], np.float32) / 255.0
+    channels = [np.interp(distances_mm, places, colors[:, channel]) for channel in range(3)]
+    return np.stack(channels, -1).astype(np.float32)
+
+
+def _distances_mm(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.norm(one - other, axis=-1) * _MM_PER_M)
