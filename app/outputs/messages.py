@@ -15,10 +15,10 @@ import numpy as np
 
 from app.machine import product_version
 from app.pipeline.joiner import JoinedResult
-from app.pipeline.output_hand import OutputHand
 from hand.joints import JOINT_NAMES, MANO_JOINT_NAMES, MANO_PARENTS
 from hand.mirror import mirror_faces
 from hand.model import HandModel
+from hand.types import HandState
 
 HANDS_SCHEMA: Final = "handlive.hands"
 ABOUT_SCHEMA: Final = "handlive.about"
@@ -56,7 +56,7 @@ def hands_message(joined: JoinedResult, *, mesh: bool) -> dict[str, Any]:
             "cy_px": round(camera.cy_px, 3),
             "assumed": camera.assumed,
         },
-        "hands": [_hand(output, mesh=mesh) for output in joined.outputs],
+        "hands": [{**hand_content(output.state, mesh=mesh), "reason": output.reason} for output in joined.outputs],
     }
 
 
@@ -104,13 +104,17 @@ def capture_unix_s(capture_time_ns: int) -> float:
     return time.time() - (time.monotonic_ns() - capture_time_ns) / _NS_PER_S
 
 
-def _hand(output: OutputHand, *, mesh: bool) -> dict[str, Any]:
-    state = output.state
+def hand_content(state: HandState, *, mesh: bool) -> dict[str, Any]:
+    """One hand.
+
+    Args:
+        state: the hand.
+        mesh: with vertices.
+    """
     reprojection = float(state.reprojection_px)
     content: dict[str, Any] = {
         "side": state.side,
         "method": state.provider,
-        "reason": output.reason,
         "confidence": round(float(state.confidence), 4),
         "reprojection_px": round(reprojection, 3) if math.isfinite(reprojection) else None,
         "joints_m": _rounded(state.joints_m, _DECIMALS_M),

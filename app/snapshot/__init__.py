@@ -1,0 +1,1 @@
+"""One moment kept: the picture, the meshes, and every number about them."""

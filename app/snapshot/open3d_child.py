@@ -1,0 +1,52 @@
+"""The child process of ``app.snapshot.mesh_files``: reads meshes from its input, writes or shows them."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def main() -> int:
+    """``write``, or ``show TITLE``; the exit code is 0 when all of it was done."""
+    open3d: Any = importlib.import_module("open3d")  # its type hints do not match what it takes
+    command, *rest = sys.argv[1:]
+    with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as arrays:
+        meshes = {str(name): _mesh(open3d, arrays, index) for index, name in enumerate(arrays["names"])}
+    if command == "show":
+        return _show(open3d, meshes, rest[0])
+    failed = [name for name, mesh in meshes.items() if not open3d.io.write_triangle_mesh(name, mesh)]
+    for name in failed:
+        print(f"{name} could not be written", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _mesh(open3d: Any, arrays: Any, index: int) -> Any:
+    mesh = open3d.geometry.TriangleMesh(
+        open3d.utility.Vector3dVector(arrays[f"vertices_{index}"]),
+        open3d.utility.Vector3iVector(arrays[f"faces_{index}"]),
+    )
+    mesh.paint_uniform_color(arrays[f"color_{index}"])
+    mesh.compute_vertex_normals()
+    return mesh
+
+
+def _show(open3d: Any, meshes: dict[str, Any], title: str) -> int:
+    window = open3d.visualization.Visualizer()
+    if not window.create_window(window_name=title, width=960, height=720):
+        return 1
+    for mesh in meshes.values():
+        window.add_geometry(mesh)
+    options = window.get_render_option()
+    options.mesh_show_back_face = True
+    options.mesh_shade_option = open3d.visualization.MeshShadeOption.Color
+    window.run()
+    window.destroy_window()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""A snapshot: the picture as the source gave it, the mesh of every hand, and a JSON file that describes both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from app.outputs.messages import hand_content, hands_message
+from app.pipeline.joiner import JoinedResult
+from app.snapshot.mesh_files import MESH_SUFFIXES, PlainMesh, write_meshes
+from hand.atomic_file import write_atomically, write_json_atomically
+from hand.errors import ConfigError, RecordingError
+from hand.model import HandModel
+from hand.types import HandState
+
+SCHEMA_VERSION: Final = 1
+MESH_AXES: Final = "x right, y up, z towards the viewer (camera axes with y and z negated), metres"
+
+_TO_VIEWER = np.array([1.0, -1.0, -1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFiles:
+    """What was written.
+
+    Attributes:
+        picture: PNG.
+        description: JSON.
+        meshes: one per hand and path that found it.
+    """
+
+    picture: Path
+    description: Path
+    meshes: tuple[Path, ...]
+
+
+def save_snapshot(
+    joined: JoinedResult, model: HandModel, folder: Path, *, mesh_suffix: str = ".glb", name: str | None = None
+) -> SnapshotFiles:
+    """Writes a snapshot; takes some seconds, so call it from a worker thread.
+
+    Args:
+        joined: the frame and what all paths said about it.
+        model: hand model of the poses.
+        folder: where to; it is made.
+        mesh_suffix: format of the meshes, one of ``MESH_SUFFIXES``.
+        name: beginning of the files' names; date and time when left out.
+
+    Raises:
+        ConfigError: meshes of another format are wanted.
+        RecordingError: something cannot be written.
+    """
+    if mesh_suffix not in MESH_SUFFIXES:
+        raise ConfigError(f"A mesh is saved as {', '.join(MESH_SUFFIXES)}, not as {mesh_suffix!r}.")
+    stem = _free_stem(folder, name or f"hand_{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    picture, description = folder / f"{stem}.png", folder / f"{stem}.json"
+    meshes = {folder / f"{stem}_{label}{mesh_suffix}": mesh for label, mesh in meshes_of(joined, model).items()}
+    content = snapshot_content(joined, model)
+    content["files"] = {"picture": picture.name, "meshes": [path.name for path in meshes]}
+    try:
+        write_atomically(picture, lambda target: _write_png(joined, target))
+        write_json_atomically(description, content)
+    except OSError as error:
+        raise RecordingError(
+            f"The snapshot cannot be written to {folder}: {error.strerror or error}; choose another folder."
+        ) from None
+    write_meshes(meshes)
+    return SnapshotFiles(picture, description, tuple(meshes))
+
+
+def snapshot_content(joined: JoinedResult, model: HandModel) -> dict[str, Any]:
+    """Every number of a frame: the output hands as in a live stream, and the hands of each path."""
+    return {
+        **hands_message(joined, mesh=False),
+        "schema": "handlive.snapshot",
+        "version": SCHEMA_VERSION,
+        "hand_model": {"name": model.name, "digest": model.digest},
+        "mesh_axes": MESH_AXES,
+        "paths": {
+            provider: {
+                "hands": [hand_content(state, mesh=False) for state in result.states],
+                "landmarks_px": [np.round(seen.landmarks_px, 2).tolist() for seen in result.observations],
+                "timings_ms": {stage: round(value, 3) for stage, value in result.timings_ms.items()},
+            }
+            for provider, result in joined.results.items()
+        },
+    }
+
+
+def meshes_of(joined: JoinedResult, model: HandModel) -> dict[str, PlainMesh]:
+    """The meshes of a frame by what they are: the output and each path, of each side."""
+    faces = {model.side: np.asarray(model.faces)}
+    faces |= {mirrored.side: np.asarray(mirrored.faces) for mirrored in [model.mirrored()]}
+    labelled: list[tuple[str, HandState]] = [(f"output_{o.state.side}", o.state) for o in joined.outputs]
+    for provider, result in joined.results.items():
+        labelled += [(f"{provider}_{state.side}", state) for state in result.states]
+    meshes: dict[str, PlainMesh] = {}
+    for label, state in labelled:
+        # two hands of one side are possible while paths disagree
+        free = next(name for name in (label, *(f"{label}_{k}" for k in range(2, 9))) if name not in meshes)
+        meshes[free] = PlainMesh(state.vertices_m * _TO_VIEWER, faces[state.side])
+    return meshes
+
+
+def _free_stem(folder: Path, stem: str) -> str:
+    """The name itself, or with a number behind it: an earlier snapshot is never written over."""
+    number, free = 1, stem
+    while (folder / f"{free}.json").exists():
+        number += 1
+        free = f"{stem}_{number}"
+    return free
+
+
+def _write_png(joined: JoinedResult, target: Path) -> None:
+    # through memory, because cv2.imwrite goes by the suffix and cannot write every file name on Windows
+    done, data = cv2.imencode(".png", cv2.cvtColor(joined.frame.image_rgb, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise OSError("the picture cannot be encoded")
+    target.write_bytes(data.tobytes())

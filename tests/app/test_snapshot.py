@@ -1,0 +1,82 @@
+"""Snapshots: what is written is read back by other libraries."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+from app_fakes import found, plain_image
+
+from app.pipeline.joiner import JoinedResult
+from app.pipeline.output_hand import OutputHand
+from app.snapshot.mesh_files import MESH_SUFFIXES, PlainMesh, write_meshes
+from app.snapshot.snapshot import meshes_of, save_snapshot
+from hand.camera import Intrinsics
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError, RecordingError
+from hand.types import Frame
+
+MODEL = load_embedded_model()
+
+
+def joined() -> JoinedResult:
+    image = plain_image()
+    image[:, :, 0] = 200  # so that red and blue cannot be mixed up unnoticed
+    frame = Frame(5, time.monotonic_ns(), image, Intrinsics.from_fov(320, 240), "Fake")
+    left = found(frame, "left")
+    return JoinedResult(frame, {"ik": left}, (OutputHand(left.states[0], "the test says so"),))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", MESH_SUFFIXES)
+def test_snapshot_is_read_back_by_other_libraries(tmp_path: Path, suffix: str) -> None:
+    taken = joined()
+    files = save_snapshot(taken, MODEL, tmp_path, mesh_suffix=suffix, name="moment")
+    picture = cv2.cvtColor(cv2.imread(str(files.picture)), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(picture, taken.frame.image_rgb)
+    content = json.loads(files.description.read_text())
+    assert (content["schema"], content["version"], content["sequence"]) == ("handlive.snapshot", 1, 5)
+    assert content["files"] == {"picture": "moment.png", "meshes": [path.name for path in files.meshes]}
+    state = taken.outputs[0].state
+    np.testing.assert_allclose(content["hands"][0]["joints_m"], state.joints_m, atol=1e-5)
+    np.testing.assert_allclose(
+        content["paths"]["ik"]["landmarks_px"][0], taken.results["ik"].observations[0].landmarks_px, atol=0.01
+    )
+    assert [path.name for path in files.meshes] == [f"moment_output_left{suffix}", f"moment_ik_left{suffix}"]
+    for path in files.meshes:
+        mesh = trimesh.load_mesh(path, process=False)
+        vertices = np.asarray(mesh.vertices)
+        assert len(vertices) == MODEL.vertex_count
+        np.testing.assert_allclose(vertices * (1, -1, -1), state.vertices_m, atol=1e-5)
+        assert mesh.volume > 0  # outwards, also for a left hand
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_second_snapshot_of_the_same_second_gets_a_name_of_its_own(tmp_path: Path) -> None:
+    frame = joined().frame
+    empty = JoinedResult(frame, {})
+    first, second = (save_snapshot(empty, MODEL, tmp_path, name="moment") for _ in range(2))
+    assert (first.description.name, second.description.name) == ("moment.json", "moment_2.json")
+    assert first.meshes == ()
+
+
+def test_both_hands_of_one_side_are_kept() -> None:
+    taken = joined()
+    twice = JoinedResult(taken.frame, {}, (*taken.outputs, *taken.outputs))
+    assert list(meshes_of(twice, MODEL)) == ["output_left", "output_left_2"]
+
+
+@pytest.mark.slow
+def test_wrong_format_and_wrong_folder_are_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"not as '\.fbx'"):
+        save_snapshot(joined(), MODEL, tmp_path, mesh_suffix=".fbx")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RecordingError, match="cannot be written"):
+        save_snapshot(joined(), MODEL, tmp_path / "file")
+    with pytest.raises(RecordingError, match=r"lost\.ply cannot be written"):
+        write_meshes({tmp_path / "missing" / "lost.ply": PlainMesh(np.eye(3), np.array([[0, 1, 2]]))})
