@@ -160,6 +160,11 @@ class NetworkPath:
         if self._search_is_due():
             self._search(frame, timings)
             self._predict_all(frame, timings)
+        if self._still:
+            # a picture has no next frame in which the crop would settle on the hand
+            for track in self._tracks:
+                track.hand = None
+            self._predict_all(frame, timings)
         states, seen = self._describe(frame, timings)
         timings["total"] = (time.perf_counter() - started_s) * 1e3
         return PathResult(frame, "network", states, seen, timings, self._poser.note)

@@ -234,6 +234,12 @@ def test_still_pictures_have_no_past() -> None:
     assert path.process(frame(1)).states == ()
 
 
+def test_still_pictures_are_looked_at_again_where_the_network_itself_saw_the_hand() -> None:
+    scene = Scene(TrueHand((0.0, 0.05, 0.5)))
+    path_over(scene, still=True).process(frame(0))
+    assert (scene.searches, scene.predictions) == (1, 2)
+
+
 def test_another_hand_model_is_refitted_and_said() -> None:
     larger = replace(
         MODEL, name="my own hand", v_template_m=(MODEL.v_template_m * 1.03).astype(MODEL.v_template_m.dtype)
