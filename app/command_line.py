@@ -173,6 +173,7 @@ def _window(options: argparse.Namespace) -> int:
             theme=options.theme,
             renderer=options.renderer,
             size=options.window_size,
+            streams=tuple(options.stream),
             screenshot=options.screenshot,
             screenshot_frames=options.frames or 60,
         )

@@ -29,6 +29,12 @@ QLabel#messageTitle {{ font-size: 16px; font-weight: 600; }}
 QLabel#messageText {{ color: {muted}; }}
 QPushButton {{
     color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 7px 14px;
+QLabel#warningText {{ color: {warning}; }}
+QLineEdit {{
+    color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 6px 10px;
+    selection-background-color: {accent}; selection-color: {on_accent};
+}}
+QLineEdit:focus {{ border-color: {accent}; }}
     min-height: 18px;
 }}
 QPushButton#icon {{ padding: 7px 9px; }}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from app.networks.live_network import LiveNetwork
+from app.outputs.address import StreamAddress
 from app.palette import ThemeName
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
@@ -30,6 +32,7 @@ class WindowOptions:
         view: what is shown at first; where there is one path, that one.
         wishes: how further sources are opened.
         lens: the user's word on intrinsics.
+        streams: where the output hand is sent from the start.
         mirror: mirror pictures; None mirrors cameras alone.
         theme: colours; "system" follows the desktop.
         renderer: what draws the mesh; "auto" takes OpenGL where a graphics card does it.
@@ -47,6 +50,7 @@ class WindowOptions:
     wishes: SourceWishes = field(default_factory=SourceWishes)
     lens: Lens = field(default_factory=Lens)
     mirror: bool | None = None
+    streams: tuple[StreamAddress, ...] = ()
     theme: ThemeName | Literal["system"] = "system"
     renderer: RendererChoice = "auto"
     size: tuple[int, int] | None = None

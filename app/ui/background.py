@@ -1,0 +1,52 @@
+"""Work that takes seconds, in a thread of its own; the window learns how it ended and never waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from hand.errors import HandliveError
+
+logger = logging.getLogger(__name__)
+
+
+class Background(QObject):
+    """Runs jobs one beside the other; each ends with one sentence for the user."""
+
+    finished = pyqtSignal(str)
+    """A sentence: what was done, or why it could not be."""
+
+    def __init__(self, parent: QObject) -> None:
+        """Idle."""
+        super().__init__(parent)
+        self._threads: list[threading.Thread] = []
+
+    def start(self, name: str, work: Callable[[], str]) -> None:
+        """Begins a job.
+
+        Args:
+            name: of its thread, for logs.
+            work: returns the sentence; what it raises becomes one.
+        """
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=self._run, args=(work,), name=name)
+        self._threads.append(thread)
+        thread.start()
+
+    def wait(self) -> None:
+        """Lets everything that was begun end, because half a file helps nobody."""
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, work: Callable[[], str]) -> None:
+        try:
+            sentence = work()
+        except (HandliveError, OSError) as error:
+            sentence = str(error)
+        except Exception as error:
+            logger.exception("%s", threading.current_thread().name)
+            sentence = f"That failed with an unexpected error ({error}); the log has the details."
+        self.finished.emit(sentence)

@@ -1,0 +1,84 @@
+"""Tools that keep or inspect the moment on the screen."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.snapshot.mesh_files import show_meshes
+from app.snapshot.snapshot import meshes_of, save_snapshot
+from app.ui.background import Background
+from app.ui.user_folders import snapshot_folder
+from hand.errors import RecordingError
+
+if TYPE_CHECKING:
+    from app.ui.main_window import MainWindow
+
+NOTHING_SENTENCE = "There is no picture to keep yet; choose a source first."
+NO_HAND_SENTENCE = "There is no hand to inspect; show one first."
+
+
+class SnapshotTool:
+    """Knows the moment on the screen through the window."""
+
+    def __init__(self, window: MainWindow, folder: Path | None = None) -> None:
+        """Adds its actions.
+
+        Args:
+            window: where.
+            folder: for snapshots; a folder in the user's pictures when left out.
+        """
+        self._window = window
+        self._folder = folder or snapshot_folder()
+        self._inspections: list[subprocess.Popen[bytes]] = []
+        self._background = Background(window)
+        self._background.finished.connect(window.notify)
+        window.closing.connect(self._background.wait)
+        self.save_action = window.add_tool(
+            "Save a snapshot",
+            self.save,
+            shortcut="Ctrl+S",
+            help_text=f"Keep picture, meshes and numbers of this moment in {self._folder}",
+        )
+        self.inspect_action = window.add_tool(
+            "Inspect the mesh…",
+            self.inspect,
+            shortcut="Ctrl+I",
+            help_text="Open this moment's meshes in a window of their own, to turn and measure them",
+        )
+
+    def save(self) -> None:
+        """Keeps the moment on the screen."""
+        joined, model = self._window.joined, self._window.options.model
+        if joined is None:
+            self._window.notify(NOTHING_SENTENCE)
+            return
+
+        def work() -> str:
+            files = save_snapshot(joined, model, self._folder)
+            return f"Snapshot kept as {files.picture} with {len(files.meshes)} meshes."
+
+        self._background.start("snapshot", work)
+
+    def inspect(self) -> None:
+        """Shows the output hands in 3D, outside the window."""
+        joined = self._window.joined
+        meshes = {} if joined is None else meshes_of(joined, self._window.options.model)
+        shown = {name: mesh for name, mesh in meshes.items() if name.startswith("output")} or meshes
+        if not shown:
+            self._window.notify(NO_HAND_SENTENCE)
+            return
+
+        self._inspections = [process for process in self._inspections if process.poll() is None]
+        try:
+            self._inspections.append(show_meshes(shown, "handlive: mesh"))
+        except RecordingError as error:
+            self._window.notify(str(error))
+        else:
+            self._window.notify("The inspection window opens in a few seconds.")
+
+
+def install_snapshots(window: MainWindow) -> None:
+    """Adds snapshots and the inspection window."""
+    SnapshotTool(window)

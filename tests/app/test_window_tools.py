@@ -1,0 +1,193 @@
+"""Tools of the window with fake sources: what they write and send is what was on the screen."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from app_fakes import FakePath, FakeSource
+from gltf_reader import Gltf
+from pytestqt.qtbot import QtBot
+
+from app.outputs.address import LOCALHOST, StreamAddress
+from app.sources.choose import ChosenSource
+from app.ui.main_window import MainWindow
+from app.ui.motion_tool import MotionTool
+from app.ui.snapshot_tool import NOTHING_SENTENCE
+from app.ui.stream_panel import NONE_WORD, StreamPanel
+from app.ui.window_options import WindowOptions
+from hand.embedded import load_embedded_model
+
+PATIENCE_MS = 30_000
+Open = Callable[..., MainWindow]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.ui.motion_tool.motion_folder", lambda: tmp_path / "motions")
+    monkeypatch.setattr("app.ui.snapshot_tool.snapshot_folder", lambda: tmp_path / "snapshots")
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Open]:
+    windows: list[MainWindow] = []
+
+    def open_it(**options: object) -> MainWindow:
+        window = MainWindow(
+            WindowOptions(
+                chosen=ChosenSource(FakeSource(forever=True, frames_per_second=50.0)),
+                model=load_embedded_model(),
+                paths={"ik": FakePath},
+                renderer="software",
+                theme="dark",
+                **options,  # type: ignore[arg-type]
+            )
+        )
+        windows.append(window)
+        window.resize(1100, 700)
+        window.show()
+        return window
+
+    yield open_it
+    for window in windows:
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    sentences: list[str] = []
+    monkeypatch.setattr(MainWindow, "notify", lambda _window, sentence: sentences.append(sentence))
+    return sentences
+
+
+def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.waitSignal(window.result_shown, timeout=PATIENCE_MS):
+        pass
+
+
+def press(window: MainWindow, shortcut: str) -> None:
+    (action,) = (action for action in window.actions() if action.shortcut().toString() == shortcut)
+    action.trigger()
+
+
+def test_motion_is_recorded_between_two_presses(
+    qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "motion.glb"
+    monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: file)
+    window = open_window()
+    wait_for_result(qtbot, window)
+    press(window, "Ctrl+R")
+    for _ in range(5):
+        wait_for_result(qtbot, window)
+    press(window, "Ctrl+R")
+    qtbot.waitUntil(lambda: any("saved to" in sentence for sentence in said), timeout=PATIENCE_MS)
+    vertices = Gltf(file).skinned_vertices("right_hand_mesh", 0.0)
+    joined = window.joined
+    assert joined is not None
+    np.testing.assert_allclose(vertices * (1, -1, -1), joined.outputs[0].state.vertices_m, atol=1e-4)
+
+
+def test_motion_that_is_being_recorded_is_kept_when_the_window_closes(
+    qtbot: QtBot, open_window: Open, tmp_path: Path
+) -> None:
+    window = open_window()
+    press(window, "Ctrl+R")
+    for _ in range(3):
+        wait_for_result(qtbot, window)
+    window.close()
+    (file,) = (tmp_path / "motions").glob("*.npz")
+    with np.load(file) as arrays:
+        assert len(arrays["right_frame"]) >= 3
+
+
+def test_recording_nothing_says_so(
+    qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: tmp_path / "motion.npz")
+    window = open_window()
+    window.pipeline.set_wanted("ik", False)
+    press(window, "Ctrl+R")
+    press(window, "Ctrl+R")
+    qtbot.waitUntil(lambda: any("There is no motion to save" in sentence for sentence in said), timeout=PATIENCE_MS)
+
+
+@pytest.mark.slow
+def test_snapshot_keeps_what_is_on_the_screen(qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path) -> None:
+    window = open_window()
+    press(window, "Ctrl+S")
+    assert said[-1] == NOTHING_SENTENCE
+    wait_for_result(qtbot, window)
+    press(window, "Ctrl+S")
+    qtbot.waitUntil(lambda: any("Snapshot kept" in sentence for sentence in said), timeout=PATIENCE_MS)
+    (description,) = (tmp_path / "snapshots").glob("*.json")
+    content = json.loads(description.read_text())
+    assert cv2.imread(str(description.with_name(content["files"]["picture"]))) is not None
+    assert len(content["files"]["meshes"]) == 2
+
+
+def test_inspection_shows_the_output_hand(
+    qtbot: QtBot, open_window: Open, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[list[str]] = []
+
+    class Process:
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr(
+        "app.ui.snapshot_tool.show_meshes", lambda meshes, _title: shown.append(list(meshes)) or Process()
+    )
+    window = open_window()
+    wait_for_result(qtbot, window)
+    press(window, "Ctrl+I")
+    assert shown == [["output_right"]]
+
+
+def test_window_streams_what_the_command_line_asked_for(qtbot: QtBot, open_window: Open) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((LOCALHOST, 0))
+        receiver.settimeout(0.01)
+        window = open_window(streams=(StreamAddress("udp", receiver.getsockname()[1]),))
+        received: list[dict] = []
+
+        def hands_came() -> bool:
+            try:
+                received.append(json.loads(receiver.recv(65536)))
+            except TimeoutError:
+                return False
+            return received[-1]["schema"] == "handlive.hands" and bool(received[-1]["hands"])
+
+        qtbot.waitUntil(hands_came, timeout=PATIENCE_MS)
+        panel = window.findChild(StreamPanel)
+        assert panel is not None
+        panel.show_numbers()
+        assert "messages sent" in panel.rows[0].state.text()
+
+
+def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
+    panel = StreamPanel(load_embedded_model())
+    qtbot.addWidget(panel)
+    panel.field.setText("tcp:9000")
+    panel.start_button.click()
+    assert "A stream is written as" in panel.word.text()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind((LOCALHOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        panel.field.setText(f"ws:{port}")
+        panel.start_button.click()
+        assert "cannot listen there" in panel.word.text()
+    panel.start_button.click()  # the port is free now
+    assert [row.name.text() for row in panel.rows] == [f"ws:127.0.0.1:{port}"]
+    assert panel.field.text() == ""
+    panel.rows[0].stop_button.click()
+    assert not panel.rows
+    assert panel.word.text() == NONE_WORD
+    panel.close_all()
