@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 def install_extensions(window: MainWindow) -> None:
     """Puts every extension into a window, in the order of the menus."""
+    from app.ui.motion_tool import install_motion_recording
     from app.ui.smoothing_panel import install_smoothing
-
     from app.ui.snapshot_tool import install_snapshots
     from app.ui.stream_panel import install_streams
+
     install_smoothing(window)
     install_streams(window)
     install_motion_recording(window)
