@@ -10,9 +10,10 @@ from pathlib import Path
 from app.arguments import parse
 from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
-from app.methods import chosen_paths
+from app.methods import SHIPPED_NETWORK_DIR, chosen_paths
 from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
+from app.networks.live_network import LiveNetwork
 from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
@@ -82,6 +83,7 @@ def _paths(
     still: bool = False,
     window: bool = False,
     smoothing: Smoothing | None = None,
+    live_network: LiveNetwork | None = None,
 ) -> dict[Provider, PathFactory]:
     return chosen_paths(
         options.method or ("both" if window else "ik"),
@@ -93,6 +95,7 @@ def _paths(
         looks=options.looks if still else 1,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
         smoothing=smoothing,
+        live_network=live_network,
         complain=lambda sentence: print(sentence, file=sys.stderr),
     )
 
@@ -161,19 +164,21 @@ def _window(options: argparse.Namespace) -> int:
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
     lens, model, smoothing = _lens(options), load_model(options.hand_model), Smoothing(options.smoothing)
+    live_network = LiveNetwork(options.network or SHIPPED_NETWORK_DIR)
     return run_window(
         WindowOptions(
             chosen=chosen,
             wishes=wishes,
-            paths=_paths(options, model, window=True, smoothing=smoothing),
+            paths=_paths(options, model, window=True, smoothing=smoothing, live_network=live_network),
             smoothing=smoothing,
+            live_network=live_network,
             model=model,
+            streams=tuple(options.stream),
             lens=lens,
             mirror=options.mirror,
             theme=options.theme,
             renderer=options.renderer,
             size=options.window_size,
-            streams=tuple(options.stream),
             screenshot=options.screenshot,
             screenshot_frames=options.frames or 60,
         )

@@ -66,28 +66,23 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     request = _request(options)
-    config, held_out = finetune_config(request)
     if options.measure:
-        print(json.dumps(measure(config, request.general_crops)))
+        print(json.dumps(measure(finetune_config(request)[0], request.general_crops)))
         return
     folder: Path = options.run
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK_FILE, timeout=3):
-            run(request, config, held_out, folder, finish=options.finish)
+            run(request, folder, finish=options.finish)
     except Timeout:
         raise ConfigError(f"The run {folder} is already in progress; wait for it, or choose another folder.") from None
 
 
-def run(
-    request: FineTuneRequest, config: FitConfig, held_out: Sequence[SourceConfig], folder: Path, *, finish: bool
-) -> None:
+def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
     """One run from start to end, reporting in its events.
 
     Args:
         request: what was asked for.
-        config: the recipe made of it.
-        held_out: sessions for the report.
         folder: of the run.
         finish: train no further; export and compare what there is.
 
@@ -103,6 +98,7 @@ def run(
     stopped = _StopWish(folder, StopSign(sys.stdin))
     try:
         events.emit("stage", name="training", pid=os.getpid())
+        config, held_out = finetune_config(request)
         if not finish and not _is_trained(folder, config):
             train(config, folder, events, stopped)
         if stopped.said and not finish:

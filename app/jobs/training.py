@@ -103,7 +103,7 @@ class TrainingRun:
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                     cwd=self.folder,
-                    env=_environment(),
+                    env=child_environment(),
                     # neither Ctrl+C in the window's terminal nor the window's end is meant for it
                     start_new_session=True,
                 )
@@ -199,7 +199,7 @@ class TrainingRuns:
         return run
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The child's environment: this product's code first, wherever the window was started from."""
     path = os.environ.get("PYTHONPATH", "")
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(_PROJECT_DIR), path))), "OMP_NUM_THREADS": "1"}

@@ -29,10 +29,11 @@ class WindowOptions:
         model: the hand model the paths use.
         paths: what finds hands.
         smoothing: the filter behind the paths.
+        live_network: the network of the paths, to be swapped; None where there is nothing to swap.
         view: what is shown at first; where there is one path, that one.
         wishes: how further sources are opened.
-        lens: the user's word on intrinsics.
         streams: where the output hand is sent from the start.
+        lens: the user's word on intrinsics.
         mirror: mirror pictures; None mirrors cameras alone.
         theme: colours; "system" follows the desktop.
         renderer: what draws the mesh; "auto" takes OpenGL where a graphics card does it.
@@ -46,11 +47,12 @@ class WindowOptions:
     model: HandModel
     paths: dict[Provider, PathFactory]
     smoothing: Smoothing = field(default_factory=Smoothing)
+    live_network: LiveNetwork | None = None
     view: ViewName = "side by side"
     wishes: SourceWishes = field(default_factory=SourceWishes)
+    streams: tuple[StreamAddress, ...] = ()
     lens: Lens = field(default_factory=Lens)
     mirror: bool | None = None
-    streams: tuple[StreamAddress, ...] = ()
     theme: ThemeName | Literal["system"] = "system"
     renderer: RendererChoice = "auto"
     size: tuple[int, int] | None = None

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_training import tiny_request
+
+from app.jobs.run_story import RunPhase, RunStory, is_running
+from app.jobs.training import TrainingRun, TrainingRuns
+from hand.errors import ConfigError
+from trainer.run_folder import FineTuneRequest, read_events
+from trainer.runtime import load_network
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+def wait_until(true: Callable[[], bool], run: TrainingRun, seconds: float = 180.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        run.refresh()
+        assert time.monotonic() < end, f"{run.phase}, step {run.story.step}: {run.story.lines}\n{run.log_tail()}"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> TrainingRuns:
+    return TrainingRuns(tmp_path / "runs")
+
+
+def test_a_run_from_start_to_report(tmp_path: Path, runs: TrainingRuns) -> None:
+    run = runs.create(tiny_request(tmp_path))
+    run.start()
+    wait_until(lambda: is_running(run.folder), run)
+    with pytest.raises(ConfigError, match="at work already"):
+        run.start()
+    wait_until(lambda: run.phase is RunPhase.FINISHED, run)
+    assert run.story.step == run.story.steps == 8
+    assert [point.step for point in run.story.evaluations] == [2, 4, 6, 8]
+    assert "your hand" in run.story.sentence
+    assert run.story.figures["own_after_mm"] > 0.0
+    load_network(run.folder / "network")
+    report = json.loads((run.folder / "report" / "report.json").read_text())
+    assert report["own"]["count"] == 20  # the newest session alone
+    assert (run.folder / "report" / "report.html").is_file()
+    # whoever opens the program later finds the same story
+    later = TrainingRuns(runs.folder).refresh()
+    assert [(found.phase, found.story.sentence) for found in later] == [(RunPhase.FINISHED, run.story.sentence)]
+
+
+def test_a_killed_training_process_loses_no_checkpoint(tmp_path: Path, runs: TrainingRuns) -> None:
+    run = runs.create(tiny_request(tmp_path, steps=400))
+    run.start()
+    wait_until(lambda: run.story.checkpoint_step >= 2, run)
+    assert run.story.pid is not None
+    os.kill(run.story.pid, signal.SIGKILL)
+    wait_until(lambda: not run.running, run)
+    assert run.phase is RunPhase.INTERRUPTED
+    saved = run.story.checkpoint_step
+    run.start()
+    wait_until(lambda: run.story.step > saved + 1 and run.phase is RunPhase.TRAINING, run)
+    assert f"Going on at step {saved}." in run.story.lines
+    steps = [step for step, _ in run.story.losses]
+    assert steps == sorted(set(steps))
+    run.stop()
+    wait_until(lambda: run.phase is RunPhase.STOPPED, run)
+    assert run.story.checkpoint_step == run.story.step
+    # what there is can be finished without training on
+    run.start(finish=True)
+    wait_until(lambda: run.phase is RunPhase.FINISHED, run)
+
+
+def test_a_killed_window_leaves_the_training_at_work(tmp_path: Path, runs: TrainingRuns) -> None:
+    run = runs.create(tiny_request(tmp_path, steps=400))
+    window = (
+        "import sys, time; from pathlib import Path; from app.jobs.training import TrainingRuns\n"
+        "run = TrainingRuns(Path(sys.argv[1])).refresh()[0]; run.start(); print('started', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", window, str(runs.folder)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        wait_until(lambda: run.story.step >= 1, run)
+        process.kill()
+    step = run.story.step
+    wait_until(lambda: run.story.step > step, run)
+    # another window finds it at work and can stop it
+    found = TrainingRuns(runs.folder).refresh()[0]
+    assert found.phase is RunPhase.TRAINING
+    found.stop()
+    wait_until(lambda: found.phase is RunPhase.STOPPED, found)
+    assert found.story.checkpoint_step >= 1
+
+
+def test_a_process_that_does_not_listen_can_be_terminated(tmp_path: Path, runs: TrainingRuns) -> None:
+    run = runs.create(tiny_request(tmp_path, steps=400))
+    run.start()
+    wait_until(lambda: run.story.checkpoint_step >= 2, run)
+    assert run.story.pid is not None
+    os.kill(run.story.pid, signal.SIGSTOP)
+    run.stop()
+    assert not run.may_terminate
+    run._asked_to_stop_s = time.monotonic() - 60.0
+    assert run.may_terminate
+    run.terminate()
+    run._terminated_s = time.monotonic() - 60.0
+    run.refresh()
+    assert run.may_kill  # stopped by a signal, it does not even notice that it was told to end
+    run.kill()
+    wait_until(lambda: not run.running, run)
+    assert run.phase is RunPhase.INTERRUPTED
+
+
+def test_a_request_that_cannot_be_met_is_said_in_one_sentence(tmp_path: Path, runs: TrainingRuns) -> None:
+    run = runs.create(FineTuneRequest(base=str(tmp_path / "nothing"), recordings=str(tmp_path)))
+    run.start()
+    wait_until(lambda: not run.running, run)
+    assert run.phase is RunPhase.FAILED
+    assert "There is no trained network at" in run.story.error
+
+
+def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
+    lines = ['{"event": "step", "step": 3, "loss": 1.0}', "garbage", '{"no": 1}', '{"event": "end", "rea']
+    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    events, place = read_events(tmp_path / "events.jsonl")
+    assert [event["event"] for event in events] == ["step"]
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('son": "stopped", "step": 3}\n')
+    assert read_events(tmp_path / "events.jsonl", place)[0][0]["reason"] == "stopped"
+    story = RunStory(tmp_path)
+    assert story.update()
+    assert not story.update()
+    assert story.phase(running=False) is RunPhase.STOPPED
