@@ -29,11 +29,16 @@ _DEFAULTS = {
 }
 
 
+_SWITCH_INTERVAL_S = 0.0005
+
+
 def prepare_process() -> None:
     """Sets up environment, OpenCV and crash reports; call it before importing anything that imports cv2 or Qt."""
     install_crash_reports()
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    # how long a thread may compute in Python while others wait: by default 5 ms, a third of a frame
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     load_opencv()
 
 

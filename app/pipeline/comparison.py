@@ -119,6 +119,7 @@ class _Sample:
 class _Pair:
     time_s: float
     joints_mm: np.ndarray
+    mean_mm: float
     placement_mm: float
 
 
@@ -148,7 +149,7 @@ class _Second:
             for name in ("work_ms", "confidence", "reprojection_px", "jitter_mm"):
                 row[f"{provider}_{name}"] = _mean(getattr(sample, name) for sample in samples)
         row["compared_frames"] = len(self.pairs)
-        row["disagreement_mm"] = _mean(float(pair.joints_mm.mean()) for pair in self.pairs)
+        row["disagreement_mm"] = _mean(pair.mean_mm for pair in self.pairs)
         row["placement_mm"] = _mean(pair.placement_mm for pair in self.pairs)
         for name in ("network", "ik", ""):
             row[f"output_{name or 'none'}_frames"] = self.outputs.count(name)
@@ -215,12 +216,12 @@ class Comparison:
             paths = {provider: self._path_numbers(provider, since) for provider in BOTH}
             changes = self._memory.changes
         joints = np.array([pair.joints_mm for pair in pairs]) if pairs else np.empty((0, 21))
-        means = joints.mean(1)
+        means = [pair.mean_mm for pair in pairs]
         return ComparisonNumbers(
             paths=paths,
             disagreement_mm=_percentile(means, 50),
             disagreement_p95_mm=_percentile(means, 95),
-            placement_mm=_percentile(np.array([pair.placement_mm for pair in pairs]), 50),
+            placement_mm=_percentile([pair.placement_mm for pair in pairs], 50),
             joints_mm=np.median(joints, 0) if pairs else _NO_JOINTS,
             compared=len(pairs),
             output_shares={provider: outputs.count(provider) / max(len(outputs), 1) for provider in BOTH},
@@ -242,7 +243,7 @@ class Comparison:
         return Series(
             confidence,
             work,
-            (np.array([p.time_s - now for p in pairs]), np.array([float(p.joints_mm.mean()) for p in pairs], float)),
+            (np.array([p.time_s - now for p in pairs]), np.array([p.mean_mm for p in pairs], float)),
             (np.array([time_s - now for time_s, _ in outputs]), np.array([value[name] for _, name in outputs], float)),
         )
 
@@ -303,7 +304,7 @@ class Comparison:
             apart = (network.joints_m - network.joints_m[0]) - (ik.joints_m - ik.joints_m[0])
             joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
             placement = float(np.linalg.norm(network.joints_m[0] - ik.joints_m[0])) * _MM_PER_M
-            pair = _Pair(time_s, joints, placement)
+            pair = _Pair(time_s, joints, float(joints.mean()), placement)
             self._memory.pairs.append(pair)
             second.pairs.append(pair)
             self._memory.joint_sum_mm += joints
@@ -336,9 +337,9 @@ class Comparison:
         span_s = samples[-1].time_s - samples[0].time_s
         return PathNumbers(
             frames_per_second=(len(samples) - 1) / span_s if span_s > 0.0 else math.nan,
-            work_ms=_percentile(np.array([sample.work_ms for sample in samples]), 50),
+            work_ms=_percentile([sample.work_ms for sample in samples], 50),
             confidence=_mean(sample.confidence for sample in samples),
-            reprojection_px=_percentile(np.array([sample.reprojection_px for sample in samples]), 50),
+            reprojection_px=_percentile([sample.reprojection_px for sample in samples], 50),
             jitter_mm=_mean(sample.jitter_mm for sample in samples),
             hand_share=sum(sample.has_hand for sample in samples) / len(samples),
         )
@@ -355,9 +356,15 @@ def _reprojection_px(state: HandState, ik: PathResult) -> float:
 
 def _mean(values: Iterable[float]) -> float:
     finite = [value for value in values if math.isfinite(value)]
-    return float(np.mean(finite)) if finite else math.nan
+    return sum(finite) / len(finite) if finite else math.nan
 
 
-def _percentile(values: np.ndarray, percent: float) -> float:
-    finite = values[np.isfinite(values)] if len(values) else values
-    return float(np.percentile(finite, percent)) if len(finite) else math.nan
+def _percentile(values: Iterable[float], percent: float) -> float:
+    """Linear between neighbours, as NumPy's; on some hundred numbers ten times as fast."""
+    ordered = sorted(value for value in values if math.isfinite(value))
+    if not ordered:
+        return math.nan
+    place = (len(ordered) - 1) * percent / 100.0
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])

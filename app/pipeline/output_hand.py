@@ -195,8 +195,9 @@ class _Slot:
             return ik, f"the network {silent.get('network', 'sees no hand')}"
         sure = f"{network.confidence:.0%}"
         if ik is None:
-            word = "is sure" if network.confidence >= settings.leave_below else "is unsure"
-            return network, f"the network {word} ({sure}); MediaPipe {silent.get('ik', 'sees no hand')}"
+            word = "is sure enough" if network.confidence >= settings.leave_below else "is unsure"
+            why = silent.get("ik", "sees no hand")
+            return network, f"the network {word} ({sure})" + ("" if why == LATE else f"; MediaPipe {why}")
         follows_ik = self._last is not None and self._last.provider == "ik"
         limit = settings.return_above if follows_ik else settings.leave_below
         if network.confidence < limit:
@@ -205,7 +206,7 @@ class _Slot:
             return network, f"the network is unsure ({sure}), but MediaPipe + IK is too ({ik.confidence:.0%})"
         if follows_ik and time_ns - (self._sure_since_ns or time_ns) < settings.return_after_ms * _NS_PER_MS:
             return ik, f"the network is just getting sure again ({sure})"
-        return network, f"the network is sure ({sure})"
+        return network, f"the network is sure enough ({sure})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

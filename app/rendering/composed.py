@@ -6,45 +6,16 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from app.palette import DARK, HALO_COLOR, Theme, rgb
+from app.palette import DARK, Theme, rgb
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower, Orbit
-from app.rendering.skeleton import HandDrawing, draw_hands
+from app.rendering.skeleton import draw_hands
+from app.rendering.skeleton_overlay import overlay_skeleton
 from hand.types import PathResult
 
 _HEIGHT_PX = 540
 _CAPTION_PX = 36
-_SUBPIXEL_BITS = 4
-
-
-def overlay_skeleton(
-    picture_rgb: UInt8[np.ndarray, "height width 3"], drawing: HandDrawing, scale: float = 1.0
-) -> None:
-    """Draws one hand's overlay into a picture.
-
-    Args:
-        picture_rgb: changed in place.
-        drawing: in pixels of the frame.
-        scale: size of the picture over that of the frame.
-    """
-    width = max(2, round(drawing.size_px * scale / 75.0))
-
-    def place(point: tuple[float, float]) -> tuple[int, int]:
-        # pixel centres are integers on both sides of the scaling
-        x, y = ((value + 0.5) * scale - 0.5 for value in point)
-        return round(x * (1 << _SUBPIXEL_BITS)), round(y * (1 << _SUBPIXEL_BITS))
-
-    for halo in (True, False):
-        for stroke in drawing.strokes:
-            color = rgb(HALO_COLOR if halo else stroke.color)
-            ends = place(stroke.start_px), place(stroke.end_px)
-            cv2.line(picture_rgb, *ends, color, width + 2 * halo, cv2.LINE_AA, _SUBPIXEL_BITS)
-    for dot in drawing.dots:
-        for halo in (True, False):
-            color = rgb(HALO_COLOR if halo else dot.color)
-            radius = (width + halo) << _SUBPIXEL_BITS
-            cv2.circle(picture_rgb, place(dot.center_px), radius, color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 class Composer:

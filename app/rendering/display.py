@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from app.rendering.skeleton import HandDrawing
+from app.rendering.skeleton_overlay import overlay_skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class ShownPicture:
     Attributes:
         image_bgra: what Qt calls RGB32, so that painting it is a plain copy.
         placement: where it lies in the view.
-        drawings: overlays of the hands, in pixels of the frame.
+        drawings: the hands, in pixels of the frame; their overlays are in the image, their labels are not.
     """
 
     image_bgra: UInt8[np.ndarray, "height width 4"]
@@ -71,7 +72,19 @@ def show_picture(
     image_rgb: UInt8[np.ndarray, "height width 3"],
     view_size_px: tuple[int, int],
     drawings: tuple[HandDrawing, ...] = (),
+    *,
+    landmarks: bool = False,
 ) -> ShownPicture:
-    """Scales a picture to its view."""
+    """Scales a picture to its view and draws the skeletons of hands into it.
+
+    Args:
+        image_rgb: the frame.
+        view_size_px: of the view.
+        drawings: hands, in pixels of the frame.
+        landmarks: also show where the detector saw the joints.
+    """
     placement = place(image_rgb.shape[1], image_rgb.shape[0], view_size_px)
-    return ShownPicture(cv2.cvtColor(scale_picture(image_rgb, placement), cv2.COLOR_RGB2BGRA), placement, drawings)
+    picture = scale_picture(image_rgb, placement)
+    for drawing in drawings:
+        overlay_skeleton(picture, drawing, placement.scale, landmarks=landmarks)
+    return ShownPicture(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA), placement, drawings)

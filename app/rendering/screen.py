@@ -47,11 +47,13 @@ class ScreenPlan:
         picture_sizes_px: size of the picture view of each pane that is on the screen.
         overlay: what is drawn over pictures.
         by_disagreement: meshes are coloured by the distance to the other path's mesh.
+        landmarks: skeletons come with circles where the detector saw the joints.
     """
 
     picture_sizes_px: Mapping[PaneName, tuple[int, int]] = field(default_factory=dict)
     overlay: Overlay = "skeleton"
     by_disagreement: bool = False
+    landmarks: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +147,8 @@ class ScreenPainter(Generic[M]):
                     panes[provider] = self._own_pane(joined, updates[provider])
                 elif provider in joined.silent and joined.silent[provider] != LATE:
                     panes[provider] = self._bare_pane(provider, joined.frame, plan)
-        if "combined" in plan.picture_sizes_px and not joined.late:
+        # a frame that only waits for the slower path comes again as a late one, with both
+        if "combined" in plan.picture_sizes_px and LATE not in joined.silent.values():
             panes["combined"] = self._combined_pane(joined, updates, plan)
         if "output" in plan.picture_sizes_px and not joined.late:
             panes["output"] = self._output_pane(joined, plan)
@@ -225,7 +228,7 @@ class ScreenPainter(Generic[M]):
     ) -> ShownPicture:
         drawings = draw_hands(result or PathResult(frame, "network", states))
         if plan.overlay == "skeleton":
-            return show_picture(frame.image_rgb, size_px, drawings)
+            return show_picture(frame.image_rgb, size_px, drawings, landmarks=plan.landmarks)
         mesh = self._meshes.build(states, frame.capture_time_ns)
         labels = tuple(replace(drawing, strokes=(), dots=(), observed_px=()) for drawing in drawings)
         return self._overlay_painters[who].paint(frame, mesh, size_px, labels)

@@ -10,7 +10,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.palette import Theme
-from app.pipeline.comparison import BOTH, SERIES_S, WINDOW_S, Comparison, PathNumbers
+from app.pipeline.comparison import BOTH, SERIES_S, WINDOW_S, Comparison, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.session_summary import save_summary
 from app.ui.plots import JointPlot, TimePlot
 from app.ui.session_picture import save_session_picture
@@ -82,9 +82,8 @@ class ComparisonPanel(QWidget):
         buttons.addStretch()
         layout.addLayout(buttons)
 
-    def refresh(self) -> None:
-        """Shows the present numbers and curves."""
-        numbers = self._comparison.numbers()
+    def refresh(self, numbers: ComparisonNumbers, series: Series) -> None:
+        """Shows these numbers and curves."""
         for provider in BOTH:
             for name, form in ((row[0], row[2]) for row in _ROWS):
                 self._cells[provider, name].setText(_text(getattr(numbers.paths[provider], name), form))
@@ -92,7 +91,7 @@ class ComparisonPanel(QWidget):
         median = _text(numbers.disagreement_mm, "{:.1f} mm")
         self._disagreement.setText(f"{median}  (p95 {p95})" if numbers.compared else NOT_MEASURED)
         self._placement.setText(_text(numbers.placement_mm, "{:.0f} mm"))
-        self.curve.show_curve("disagreement", *self._comparison.series().disagreement_mm)
+        self.curve.show_curve("disagreement", *series.disagreement_mm)
         self.joints.show_joints(numbers.joints_mm)
 
     def value(self, provider: str, name: str) -> str:

@@ -206,6 +206,16 @@ class MainWindow(QMainWindow):
         """Rate and latency of a path, as far as it is on the screen."""
         return self._statistics[provider]
 
+    def measure_anew(self) -> None:
+        """Forgets rates, latencies and drops, and from now on forgets nothing; for benchmarks."""
+        for provider in self._providers:
+            self._statistics[provider] = PathStatistics(window=None)
+            self._drops_before[provider] = self.pipeline.drops(provider)
+
+    def drops(self, provider: Provider) -> int:
+        """Frames that a path skipped since it delivers this source."""
+        return self.pipeline.drops(provider) - self._drops_before[provider]
+
     # what extensions may add
 
     def add_tool(self, text: str, act: Callable[[], object], *, shortcut: str = "", help_text: str = "") -> QAction:
@@ -377,12 +387,12 @@ class MainWindow(QMainWindow):
         output = joined.outputs[0] if joined is not None and joined.outputs else None
         for name, pane in self.panes.items():
             follows = output is not None and (name == output.provider or name in ("combined", "output"))
-            pane.heading.mark(follows and name != "combined" and len(self._providers) > 1)
+            pane.heading.mark(follows and name in self._providers and len(self._providers) > 1)
             if not follows or output is None or len(self._providers) == 1:
                 pane.picture.word("")
             else:
-                who = "" if name == output.provider else f"{PATH_NAMES[output.provider]}: "
-                pane.picture.word(f"Output  ·  {who}{output.reason}")
+                who = "" if output.provider == "network" else "IK, as "
+                pane.picture.word(f"Output: {who}{output.reason}")
 
     def _show_numbers(self) -> None:
         state = self.pipeline.source_state
@@ -391,19 +401,20 @@ class MainWindow(QMainWindow):
         shown = [provider for provider in self._providers if self._statistics[provider].frames]
         self.status.show_numbers(
             {provider: self._statistics[provider].summary(now_ns) for provider in shown},
-            {p: self.pipeline.drops(p) - self._drops_before[p] for p in self._providers},
+            {provider: self.drops(provider) for provider in self._providers if provider in self._delivering},
         )
         self.status.renderer.set_value(self.mesh.renderer_name)
         self.status.renderer.setToolTip(self.mesh.renderer_details)
-        numbers = self.comparison.numbers()
+        numbers, series = self.comparison.numbers(), self.comparison.series()
         for provider in self._providers:
-            self.panes[provider].heading.set_numbers(path_words(numbers.paths[provider]))
+            words = path_words(numbers.paths[provider]) if provider in self._delivering else ""
+            self.panes[provider].heading.set_numbers(words)
         self._mark_output()
         self.compare_panel.source_name = state.name
         if self.compare_panel.isVisible():
-            self.compare_panel.refresh()
+            self.compare_panel.refresh(numbers, series)
         if self.output_panel.isVisible():
-            self.output_panel.refresh(self._joined)
+            self.output_panel.refresh(self._joined, numbers, series)
 
     def _plan(self) -> None:
         """Tells the paths' threads what is on the screen."""
@@ -415,7 +426,7 @@ class MainWindow(QMainWindow):
     def _caption_scenes(self) -> None:
         legend = self.painter.plan.by_disagreement and len(self._providers) > 1
         for name, pane in self.panes.items():
-            caption = "Network solid, IK translucent, wrists laid onto each other" if name == "combined" else ""
+            caption = "Network solid, IK translucent" if name == "combined" else ""
             pane.scene.caption(caption, legend=legend and name != "output")
 
     # how it is built
@@ -448,6 +459,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(body)
         foot = QStatusBar()
         foot.setSizeGripEnabled(False)
+        foot.setContentsMargins(SPACING_PX - 4, 0, SPACING_PX - 4, 0)
         foot.addWidget(self.status, 1)
         self.setStatusBar(foot)
         head = QWidget()
@@ -463,12 +475,12 @@ class MainWindow(QMainWindow):
 
     def _add_own_panels(self) -> None:
         self.compare_panel = ComparisonPanel(self.comparison, self.notify)
-        self.output_panel = OutputPanel(self.chooser, self.comparison)
+        self.output_panel = OutputPanel(self.chooser)
         both = len(self._providers) > 1
-        dock = self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
         if both:
             self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
-            dock.raise_()
+        # the last one is in front
+        self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
 
     def _connect(self) -> None:
         # queued: the bell rings in other threads
@@ -527,9 +539,8 @@ class MainWindow(QMainWindow):
         self.set_theme(LIGHT if self._theme is DARK else DARK)
 
     def _toggle_landmarks(self) -> None:
-        for pane in self.panes.values():
-            pane.picture.landmarks_shown = not pane.picture.landmarks_shown
-            pane.picture.update()
+        self.painter.change(landmarks=not self.painter.plan.landmarks)
+        self.pipeline.redraw()
 
     def _replay_if_ended(self) -> None:
         if self.pipeline.source_state.phase is SourcePhase.ENDED:

@@ -139,7 +139,7 @@ def _path_hint(provider: Provider, path: PathSituation, live: bool) -> tuple[int
     if path.state.phase is PathPhase.RESTING:
         return _RESTING, f"{name} is switched off"
     if not path.delivers:
-        return _STARTING, f"Starting {name}…"
+        return _STARTING, f"{name} is starting…"
     if path.no_hand:
         return _NO_HAND, NO_HAND_CAMERA_HINT if live else NO_HAND_HINT
     return _FINE, path.word

@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from app.palette import Theme
-from app.pipeline.comparison import SERIES_S, Comparison
+from app.pipeline.comparison import SERIES_S, ComparisonNumbers, Series
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.output_hand import OutputChooser, OutputSettings
 from app.pipeline.worker import PATH_NAMES
@@ -21,16 +21,14 @@ _STEP_MS = 50
 class OutputPanel(QWidget):
     """Shows the output's state; its sliders change the chooser's settings at once."""
 
-    def __init__(self, chooser: OutputChooser, comparison: Comparison) -> None:
+    def __init__(self, chooser: OutputChooser) -> None:
         """With the chooser's present settings.
 
         Args:
             chooser: whose settings are changed.
-            comparison: for the curves.
         """
         super().__init__()
         self._chooser = chooser
-        self._comparison = comparison
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(PANEL_WIDTH_PX)
@@ -46,7 +44,7 @@ class OutputPanel(QWidget):
         percent = "{:.0f} %"
         self.leave = _Slider("IK takes over below", percent, round(100 * settings.leave_below), 0, 100)
         self.back = _Slider("Network returns above", percent, round(100 * settings.return_above), 0, 100)
-        self.wait = _Slider("… after", "{:.0f} ms", round(settings.return_after_ms), 0, 2000, _STEP_MS)
+        self.wait = _Slider("… once it was sure for", "{:.0f} ms", round(settings.return_after_ms), 0, 2000, _STEP_MS)
         self.fade = _Slider("Cross-fade", "{:.0f} ms", round(settings.fade_ms), 0, 1000, _STEP_MS)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 12, 14, 12)
@@ -55,7 +53,7 @@ class OutputPanel(QWidget):
         layout.addWidget(self._why)
         layout.addWidget(self._shares)
         layout.addSpacing(4)
-        heading = QLabel(f"Confidence, last {SERIES_S:.0f} s; the strip below shows the output")
+        heading = QLabel(f"Confidence and output, last {SERIES_S:.0f} s")
         heading.setObjectName("section")
         layout.addWidget(heading)
         layout.addWidget(self.plot, 1)
@@ -74,16 +72,14 @@ class OutputPanel(QWidget):
             slider.slider.valueChanged.connect(lambda _value: self._apply())
         self._apply()
 
-    def refresh(self, joined: JoinedResult | None) -> None:
-        """Shows the present state and curves."""
+    def refresh(self, joined: JoinedResult | None, numbers: ComparisonNumbers, series: Series) -> None:
+        """Shows this state, these numbers and curves."""
         output = joined.outputs[0] if joined is not None and joined.outputs else None
         self._who.setText("No hand" if output is None else PATH_NAMES[output.provider])
         self._why.setText("" if output is None else f"because {output.reason}")
-        numbers = self._comparison.numbers()
         shares = numbers.output_shares
         changes = "1 change" if numbers.changes == 1 else f"{numbers.changes} changes"
         self._shares.setText(f"Network {shares['network']:.0%},  IK {shares['ik']:.0%}  ·  {changes} so far")
-        series = self._comparison.series()
         for provider, curve in series.confidence.items():
             self.plot.show_curve(provider, *curve)
         self.plot.show_output(*series.output)

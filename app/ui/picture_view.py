@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from PyQt6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
-from app.palette import DARK, HALO_COLOR, Theme
+from app.palette import DARK, Theme
 from app.rendering.display import ShownPicture
-from app.rendering.skeleton import HandDrawing
 from app.ui.floating_label import FloatingLabel
 from app.ui.images import bgra_image
 from app.ui.style import paint_corners
+
+_MOST_LABELS = 256
 
 
 class PictureView(QWidget):
@@ -35,7 +34,7 @@ class PictureView(QWidget):
         self._shown: ShownPicture | None = None
         self._image = QImage()
         self._fresh = False
-        self.landmarks_shown = True
+        self._labels: dict[tuple[str, float], QPixmap] = {}
         self._hint = FloatingLabel(self)
         self._word = FloatingLabel(self, at_top=True, at_left=True)
 
@@ -98,10 +97,12 @@ class PictureView(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paints the picture, the overlays and the corners."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._theme.picture))
-        self._paint_content(painter)
-        paint_corners(painter, self.width(), self.height(), self._theme)
-        painter.end()
+        try:
+            painter.fillRect(self.rect(), QColor(self._theme.picture))
+            self._paint_content(painter)
+            paint_corners(painter, self.width(), self.height(), self._theme)
+        finally:
+            painter.end()  # a painter that outlives its event takes the program down
         if self._fresh:
             self._fresh = False
             self.painted.emit()
@@ -125,56 +126,47 @@ class PictureView(QWidget):
         return QRectF(left, top, width, height)
 
     def _paint_picture(self, painter: QPainter, shown: ShownPicture, image: QImage, place: QRectF) -> None:
-        """Paints a picture and its overlays inside the painter's clip."""
+        """Paints a picture and its labels inside the painter's clip."""
         painter.drawImage(place, image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         to_view = place.width() / shown.placement.width_px * shown.placement.scale
-
-        def at(point: tuple[float, float]) -> QPointF:
-            # pixel centres are integers in the frame and halves on the screen
-            return QPointF(place.left() + (point[0] + 0.5) * to_view, place.top() + (point[1] + 0.5) * to_view)
-
         for drawing in shown.drawings:
-            self._paint_hand(painter, drawing, to_view, at)
-
-    def _paint_hand(
-        self,
-        painter: QPainter,
-        drawing: HandDrawing,
-        to_view: float,
-        at: Callable[[tuple[float, float]], QPointF],
-    ) -> None:
-        line = min(max(drawing.size_px * to_view / 85.0, 2.0), 4.5)
-        lines = [(stroke, at(stroke.start_px), at(stroke.end_px)) for stroke in drawing.strokes]
-        halo = QColor(HALO_COLOR)
-        halo.setAlphaF(0.55)
-        painter.setPen(QPen(halo, line + 2.5, cap=Qt.PenCapStyle.RoundCap))
-        painter.drawLines(*(QLineF(start, end) for _, start, end in lines))
-        for stroke, start, end in lines:
-            painter.setPen(QPen(QColor(stroke.color), line, cap=Qt.PenCapStyle.RoundCap))
-            painter.drawLine(start, end)
-        if self.landmarks_shown:
-            painter.setPen(QPen(QColor(255, 255, 255, 190), 1.2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            for point in drawing.observed_px:
-                painter.drawEllipse(at(point), line + 1.5, line + 1.5)
-        painter.setPen(QPen(halo, 1.2))
-        for dot in drawing.dots:
-            painter.setBrush(QColor(dot.color))
-            painter.drawEllipse(at(dot.center_px), line * 0.95, line * 0.95)
-        self._paint_label(painter, drawing.label, at(drawing.label_anchor_px))
+            # pixel centres are integers in the frame and halves on the screen
+            x, y = ((value + 0.5) * to_view for value in drawing.label_anchor_px)
+            self._paint_label(painter, drawing.label, QPointF(place.left() + x, place.top() + y))
 
     def _paint_label(self, painter: QPainter, text: str, anchor: QPointF) -> None:
+        label = self._label(text)
+        width, height = label.deviceIndependentSize().width(), label.deviceIndependentSize().height()
+        left = min(max(anchor.x() - width / 2.0, 8.0), self.width() - width - 8.0)
+        top = min(anchor.y() + 14.0, self.height() - height - 10.0)
+        painter.drawPixmap(QPointF(round(left), round(top)), label)
+
+    def _label(self, text: str) -> QPixmap:
+        """A label as a picture; there are only some hundred different ones, and text is slow to paint."""
+        key = text, self.devicePixelRatioF()
+        if key not in self._labels:
+            if len(self._labels) >= _MOST_LABELS:
+                self._labels.clear()
+            self._labels[key] = self._make_label(text)
+        return self._labels[key]
+
+    def _make_label(self, text: str) -> QPixmap:
         font = QFont(self.font())
         font.setPixelSize(13)
         font.setWeight(QFont.Weight.DemiBold)
+        size = QSize(QFontMetrics(font).horizontalAdvance(text) + 20, 26)
+        ratio = self.devicePixelRatioF()
+        label = QPixmap(size * ratio)
+        label.setDevicePixelRatio(ratio)
+        label.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(label)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font)
-        width, height = painter.fontMetrics().horizontalAdvance(text) + 20.0, 26.0
-        left = min(max(anchor.x() - width / 2.0, 8.0), self.width() - width - 8.0)
-        top = min(anchor.y() + 14.0, self.height() - height - 10.0)
-        box = QRectF(left, top, width, height)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(16, 18, 22, 200))
-        painter.drawRoundedRect(box, height / 2.0, height / 2.0)
+        box = QRectF(0.0, 0.0, size.width(), size.height())
+        painter.drawRoundedRect(box, box.height() / 2.0, box.height() / 2.0)
         painter.setPen(QColor("#f2f4f7"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        painter.end()
+        return label

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QColor, QFont
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
@@ -35,7 +35,7 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no type
         self.hideButtons()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         item = self.getPlotItem()
-        item.setContentsMargins(0, 2, 2, 0)
+        item.setContentsMargins(0, 7, 2, 0)
         font = QFont(self.font())
         font.setPixelSize(10)
         for side in ("left", "bottom"):
@@ -44,6 +44,10 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no type
             axis.setStyle(tickLength=-3, tickTextOffset=3)
         item.getAxis("left").setWidth(30)
         item.getAxis("bottom").setHeight(16)
+
+    def sizeHint(self) -> QSize:
+        """Small: the panel decides how wide it is."""
+        return QSize(200, self.minimumHeight())
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
@@ -67,6 +71,7 @@ class TimePlot(SmallPlot):
         """
         super().__init__(name)
         self.setXRange(-SERIES_S, 0.0, padding=0.0)
+        self.getPlotItem().getAxis("bottom").setTickSpacing(5.0, 1.0)
         self._highest = highest
         if highest is not None:
             self.setYRange(0.0, highest, padding=0.02)

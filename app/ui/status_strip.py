@@ -53,7 +53,7 @@ class StatusStrip(QWidget):
                 divider.setObjectName("divider")
                 divider.setFixedHeight(26)
                 layout.addWidget(divider, alignment=Qt.AlignmentFlag.AlignVCenter)
-            layout.addWidget(metric, 1 if metric is self.source else 0)
+            layout.addWidget(metric, 1 if metric is self.source else 0, Qt.AlignmentFlag.AlignVCenter)
 
     def show_source(self, name: str, facts: SourceFacts | None, intrinsics: Intrinsics | None) -> None:
         """What comes in.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PyQt6.QtCore import QRectF, Qt
-from PyQt6.QtGui import QColor, QGuiApplication, QPainter, QPainterPath, QPalette
+from PyQt6.QtGui import QColor, QGuiApplication, QPainter, QPainterPath, QPalette, QPixmap
 
 from app.palette import DARK, LIGHT, THEMES, Theme, ThemeName
 
@@ -27,14 +29,14 @@ QToolTip {{ background: {surface}; color: {text}; border: 1px solid {border}; pa
 QFrame#message {{ background: {surface}; border: 1px solid {border}; border-radius: 12px; }}
 QLabel#messageTitle {{ font-size: 16px; font-weight: 600; }}
 QLabel#messageText {{ color: {muted}; }}
-QPushButton {{
-    color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 7px 14px;
 QLabel#warningText {{ color: {warning}; }}
 QLineEdit {{
     color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 6px 10px;
     selection-background-color: {accent}; selection-color: {on_accent};
 }}
 QLineEdit:focus {{ border-color: {accent}; }}
+QPushButton {{
+    color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 7px 14px;
     min-height: 18px;
 }}
 QPushButton#icon {{ padding: 7px 9px; }}
@@ -132,13 +134,49 @@ def theme_named(name: ThemeName | str) -> Theme:
 
 
 def paint_corners(painter: QPainter, width: float, height: float, theme: Theme) -> None:
-    """Rounds a painted view by painting the window's colour over its corners, which costs next to nothing."""
-    outside = QPainterPath()
-    outside.addRect(QRectF(-1.0, -1.0, width + 2.0, height + 2.0))
-    inside = QPainterPath()
-    inside.addRoundedRect(QRectF(0.0, 0.0, width, height), RADIUS_PX, RADIUS_PX)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.fillPath(outside.subtracted(inside), QColor(theme.window))
+    """Rounds a painted view by painting the window's colour over its corners, and frames it.
+
+    The corners are pictures, because a view is painted thirty times a second and antialiased paths are slow.
+    """
+    device = painter.device()
+    corner = _corner(theme.window, theme.border, 1.0 if device is None else device.devicePixelRatioF())
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.setPen(QColor(theme.border))
+    right, bottom, inset = round(width) - 1, round(height) - 1, RADIUS_PX
+    painter.drawLine(inset, 0, right - inset, 0)
+    painter.drawLine(inset, bottom, right - inset, bottom)
+    painter.drawLine(0, inset, 0, bottom - inset)
+    painter.drawLine(right, inset, right, bottom - inset)
+    for x, y, piece in (
+        (0, 0, 0),
+        (right + 1 - inset, 0, 1),
+        (0, bottom + 1 - inset, 2),
+        (right + 1 - inset, bottom + 1 - inset, 3),
+    ):
+        painter.drawPixmap(x, y, corner[piece])
+
+
+@lru_cache(maxsize=16)
+def _corner(window: str, border: str, ratio: float) -> tuple[QPixmap, QPixmap, QPixmap, QPixmap]:
+    """The four corners: upper left, upper right, lower left, lower right."""
+    size = 2 * RADIUS_PX
+    whole = QPixmap(round(size * ratio), round(size * ratio))
+    whole.setDevicePixelRatio(ratio)
+    whole.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(whole)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    outside = QPainterPath()
+    outside.addRect(QRectF(-1.0, -1.0, size + 2.0, size + 2.0))
+    inside = QPainterPath()
+    inside.addRoundedRect(QRectF(0.0, 0.0, size, size), RADIUS_PX, RADIUS_PX)
+    painter.fillPath(outside.subtracted(inside), QColor(window))
+    painter.setPen(QColor(border))
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawRoundedRect(QRectF(0.5, 0.5, width - 1.0, height - 1.0), RADIUS_PX, RADIUS_PX)
+    painter.drawRoundedRect(QRectF(0.5, 0.5, size - 1.0, size - 1.0), RADIUS_PX, RADIUS_PX)
+    painter.end()
+    half = round(RADIUS_PX * ratio)
+
+    def piece(x: int, y: int) -> QPixmap:
+        return whole.copy(x, y, half, half)
+
+    return piece(0, 0), piece(half, 0), piece(0, half), piece(half, half)

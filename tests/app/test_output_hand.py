@@ -82,7 +82,7 @@ def test_network_leads_while_it_is_sure() -> None:
     outputs = list(play([0.9] * 5, [0.9] * 5))
     assert providers(outputs) == ["network"] * 5
     assert outputs[-1] is not None
-    assert outputs[-1].reason == "the network is sure (90%)"
+    assert outputs[-1].reason == "the network is sure enough (90%)"
     assert outputs[-1].bend == 0.0
 
 

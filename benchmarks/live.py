@@ -1,0 +1,196 @@
+"""The real window with both paths at camera speed: frames per second, captured to painted, lag of the window's thread.
+
+    xvfb-run -a python -m benchmarks.live
+    xvfb-run -a python -m benchmarks.live --rates 30 --seconds 30 --view combined --profile
+
+The demo clip is played from its file at 30 and at 60 frames per second. "Captured" is the moment the decoded frame
+enters the pipeline, "painted" the moment both views of a path's pane have painted it; the frames that go by while the
+engines load are left out. The lag is how late a 10 ms timer of the window's thread fires.
+"""
+
+# ruff: noqa: E402 - the process is prepared before OpenCV and Qt are imported
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import pstats
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from app.environment import prepare_process
+
+prepare_process()
+
+import numpy as np
+from PyQt6.QtCore import QEventLoop, Qt, QTimer
+from PyQt6.QtGui import QSurfaceFormat
+from PyQt6.QtWidgets import QApplication
+
+from app.machine import describe_machine
+from app.methods import chosen_paths
+from app.sources.choose import SourceWishes, choose_source
+from app.sources.demo import DEMO_CLIP
+from app.ui.graphics import opengl_format
+from app.ui.main_window import MainWindow
+from app.ui.window_options import WindowOptions
+from hand.embedded import load_embedded_model
+
+VIEWS = ("side by side", "combined", "network", "ik", "output")
+LAG_TIMER_MS = 10
+WARM_UP_S = 4.0
+LONGEST_START_S = 90.0
+TARGETS = {30: {"rate": 29.5, "p50_ms": 20.0, "p95_ms": 30.0, "lag_p95_ms": 8.0}, 60: {"rate": 50.0}}
+
+
+class LagMeter:
+    """How late a timer of the window's thread fires."""
+
+    def __init__(self) -> None:
+        self.lags_ms: list[float] = []
+        self._last_s = time.perf_counter()
+        self.timer = QTimer()
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self._fire)
+        self.timer.start(LAG_TIMER_MS)
+
+    def _fire(self) -> None:
+        now = time.perf_counter()
+        self.lags_ms.append(max(0.0, (now - self._last_s) * 1e3 - LAG_TIMER_MS))
+        self._last_s = now
+
+
+def wait(seconds: float) -> None:
+    """Runs the window for so long."""
+    loop = QEventLoop()
+    QTimer.singleShot(round(seconds * 1e3), loop.quit)
+    loop.exec()
+
+
+def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
+    """One run of the window."""
+    model = load_embedded_model()
+    wishes = SourceWishes(frames_per_second=rate, loop=True)
+    window = MainWindow(
+        WindowOptions(
+            chosen=choose_source(options.source, wishes),
+            model=model,
+            paths=chosen_paths(options.method, options.network, model, 1, complain=print),
+            view=options.view,
+            renderer=options.renderer,
+            theme="dark",
+        )
+    )
+    window.resize(*options.size)
+    window.show()
+    if options.disagreement:
+        window.show_disagreement(True)
+    window.show_overlay_mesh(options.overlay == "mesh")
+    started = time.monotonic()
+    while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
+        if time.monotonic() - started > LONGEST_START_S:
+            raise SystemExit("live: the paths gave no results; see the messages above")
+        wait(0.5)
+    wait(WARM_UP_S)
+    profile = cProfile.Profile() if options.profile else None
+    meter, busy_s, wall_s = LagMeter(), time.process_time(), time.perf_counter()
+    window.measure_anew()
+    if profile is not None:
+        profile.enable()
+    wait(options.seconds)
+    if profile is not None:
+        profile.disable()
+    busy_s, wall_s = time.process_time() - busy_s, time.perf_counter() - wall_s
+    numbers = window.comparison.numbers()
+    result: dict[str, Any] = {
+        "source_rate": rate,
+        "paths": {},
+        "gui_lag_ms": {"p50": _percentile(meter.lags_ms, 50), "p95": _percentile(meter.lags_ms, 95)},
+        "cores_busy": round(busy_s / wall_s, 2),
+        "renderer": window.mesh.renderer_name,
+    }
+    for provider in window.pipeline.providers:
+        summary = window.statistics(provider).summary()
+        result["paths"][provider] = {
+            "frames_per_second": round((summary.frames) / wall_s, 2),
+            "latency_p50_ms": round(summary.latency_p50_ms, 1),
+            "latency_p95_ms": round(summary.latency_p95_ms, 1),
+            "stages_ms": {k: round(v, 1) for k, v in window.statistics(provider).stage_medians_ms().items()},
+            "work_ms": round(numbers.paths[provider].work_ms, 2),
+            "drops": window.drops(provider),
+        }
+    meter.timer.stop()
+    window.close()
+    window.deleteLater()
+    QApplication.processEvents()
+    if profile is not None:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+    return result
+
+
+def report(result: dict[str, Any]) -> None:
+    """Prints a run beside its targets."""
+    rate = result["source_rate"]
+    print(f"\n{rate:.0f} frames/s from the source; 3D view {result['renderer']}; {result['cores_busy']} cores busy")
+    print("| path | frames/s | captured to painted p50 / p95, ms | work, ms | dropped |\n|---|---|---|---|---|")
+    for provider, path in result["paths"].items():
+        latency = f"{path['latency_p50_ms']} / {path['latency_p95_ms']}"
+        print(f"| {provider} | {path['frames_per_second']} | {latency} | {path['work_ms']} | {path['drops']} |")
+    for provider, path in result["paths"].items():
+        print(f"{provider}, stages in ms: " + ", ".join(f"{name} {value}" for name, value in path["stages_ms"].items()))
+    print(f"lag of the window's thread p50 / p95: {result['gui_lag_ms']['p50']} / {result['gui_lag_ms']['p95']} ms")
+    targets = TARGETS.get(round(rate), {})
+    for provider, path in result["paths"].items():
+        for name, wanted, got, good in (
+            ("rate", targets.get("rate"), path["frames_per_second"], lambda got, wanted: got >= wanted),
+            ("p50_ms", targets.get("p50_ms"), path["latency_p50_ms"], lambda got, wanted: got <= wanted),
+            ("p95_ms", targets.get("p95_ms"), path["latency_p95_ms"], lambda got, wanted: got <= wanted),
+        ):
+            if wanted is not None:
+                print(f"  {'met   ' if good(got, wanted) else 'MISSED'} {provider} {name}: {got} (wanted {wanted})")
+    if "lag_p95_ms" in targets:
+        met = result["gui_lag_ms"]["p95"] <= targets["lag_p95_ms"]
+        print(
+            f"  {'met   ' if met else 'MISSED'} lag p95: {result['gui_lag_ms']['p95']} (wanted {targets['lag_p95_ms']})"
+        )
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", type=float, nargs="+", default=[30.0, 60.0])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--source", default=str(DEMO_CLIP), help="a video (default: the demo clip's file)")
+    parser.add_argument("--method", choices=("both", "network", "ik"), default="both")
+    parser.add_argument("--network", type=Path)
+    parser.add_argument("--view", choices=VIEWS, default="side by side")
+    parser.add_argument("--renderer", choices=("auto", "opengl", "software"), default="auto")
+    parser.add_argument("--overlay", choices=("skeleton", "mesh"), default="skeleton")
+    parser.add_argument("--disagreement", action="store_true", help="colour the meshes")
+    parser.add_argument("--size", type=int, nargs=2, default=(1280, 720))
+    parser.add_argument("--profile", action="store_true", help="profile the window's thread")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    QSurfaceFormat.setDefaultFormat(opengl_format())
+    application = QApplication(sys.argv[:1])
+    application.setStyle("Fusion")
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"load before the start: {load:.1f}; window {options.size[0]} x {options.size[1]}, view {options.view}")
+    results = [measure(rate, options) for rate in options.rates]
+    for result in results:
+        report(result)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, "runs": results}, indent=2) + "\n", encoding="utf-8")
+
+
+def _percentile(values: list[float], percent: float) -> float:
+    return round(float(np.percentile(values, percent)), 2) if values else float("nan")
+
+
+if __name__ == "__main__":
+    main()
