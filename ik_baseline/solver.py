@@ -24,7 +24,19 @@ from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
-from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, Fit, Prior, State, Target, minimise
+from ik_baseline.kernel import (
+    BONE_OF_LANDMARK,
+    UNKNOWNS,
+    WORLD_ROWS,
+    Chain,
+    Fit,
+    Prior,
+    State,
+    Target,
+    minimise,
+    pose_landmarks,
+    residuals_and_jacobian,
+)
 from ik_baseline.person import HandCalibration, build_chain
 from ik_baseline.warm_start import WarmStart, steadied
 
@@ -152,7 +164,7 @@ class IkSolver:
             world = mirror_points(world)
             pixels = mirror_pixels(pixels, intrinsics.width_px)
             intrinsics = intrinsics.mirrored()
-        world = world @ _turn_to_ray(pixels.mean(0), intrinsics).T
+        world = world @ turn_to_ray(pixels.mean(0), intrinsics).T
         box_px = max(float(np.ptp(pixels, axis=0).max()), 1.0)
         return Target(
             world=np.ascontiguousarray(world, np.float64),
@@ -177,6 +189,21 @@ class IkSolver:
         """The state of a frame by itself, without memory of any other; from the closed form when no start is given."""
         start = self.closed_form(target) if start is None else start
         return self._minimise(target, self._prior(start, _NOTHING_KNOWN), start, MAX_ITERATIONS_COLD).state
+
+    def described(self, side: Side, target: Target, state: State) -> IkSolution:
+        """A state that was found elsewhere, as a solution.
+
+        Args:
+            side: of the hand that ``target`` was made from.
+            target: what was observed.
+            state: of a right hand.
+        """
+        points, _, world, _ = pose_landmarks(self._chain, state.rotation, state.angles)
+        rides = world[BONE_OF_LANDMARK]
+        landmarks = points + np.einsum("kij,kj->ki", rides, self._chain.offsets)
+        residuals, _ = residuals_and_jacobian(self._chain, state, target)
+        fit = Fit(state, points, landmarks, residuals, _NOTHING_KNOWN, 0)
+        return self._solution(side, target, fit, WarmStart(state, target.pixels, target.world, _NOTHING_KNOWN))
 
     def prior_weights(self) -> Float[np.ndarray, "55"]:
         """One over the variance of each unknown before anything is seen; 0 where nothing is known."""
@@ -221,7 +248,7 @@ class IkSolver:
         )
 
 
-def _turn_to_ray(center_px: Float[np.ndarray, "2"], intrinsics: Intrinsics) -> Float[np.ndarray, "3 3"]:
+def turn_to_ray(center_px: Float[np.ndarray, "2"], intrinsics: Intrinsics) -> Float[np.ndarray, "3 3"]:
     """The smallest rotation from the optical axis to the ray through a pixel.
 
     A detector that looks at a crop sees a hand at the picture's edge as if it were straight ahead, so its landmarks

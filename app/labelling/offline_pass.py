@@ -1,0 +1,167 @@
+"""Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and judgement.
+
+The order of things: landmarks are freed of what the detector always gets wrong; the person's shape is solved over many
+different frames and held; each hand's movement is solved at once; then every frame is compared with all that was said
+about it, weighted, or rejected.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from app.labelling.judgement import judge
+from app.labelling.witnesses import Detector, Witness, gather
+from hand.camera import Intrinsics
+from hand.errors import RecordingError
+from hand.mirror import Side
+from hand.model import HandModel
+from hand.recording import RecordedHand
+from hand.recording_reader import open_recording
+from hand.session_labels import OfflineLabel, OfflineLabels, write_offline
+from hand.types import HandObservation
+from ik_baseline.calibration import HandCalibrator
+from ik_baseline.landmark_correction import LandmarkCorrection, measured_correction
+from ik_baseline.person import HandCalibration
+from ik_baseline.session_solver import Seen, SessionSolver
+from ik_baseline.solver import IkSolution, IkSolver
+
+SHAPE_FRAMES: Final = 40
+"""Different frames that the person's shape is solved over."""
+
+_LEAST_SHAPE_FRAMES: Final = 8
+_SHAPE_CANDIDATES: Final = 400
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and which share of the whole is done, 0 to 1."""
+
+
+def label_session(
+    folder: Path,
+    model: HandModel,
+    *,
+    detector: Detector | None = None,
+    progress: Progress | None = None,
+    correction: LandmarkCorrection | None = None,
+) -> OfflineLabels:
+    """Labels a session and writes ``offline.jsonl`` into it.
+
+    Args:
+        folder: the session.
+        model: the hand model of its poses and shapes.
+        detector: looks again at frames without live landmarks; they stay without label when left out.
+        progress: told how it goes.
+        correction: of the detector's landmarks; the measured one when left out.
+
+    Raises:
+        RecordingError: it is no recording, it was recorded with another hand model, no hand is in it, or the disk is
+            full.
+    """
+    report = progress or (lambda stage, share: None)
+    recording = open_recording(folder)
+    if recording.info.hand_model_digest != model.digest:
+        raise RecordingError(
+            f"{folder} was recorded with the hand model {recording.info.hand_model}, not {model.name}; label it with "
+            "that model."
+        )
+    total = max(len(recording.frames), 1)
+    witnesses = gather(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
+    if not witnesses:
+        raise RecordingError(f"No hand was seen in {folder}, so there is nothing to label; record it again.")
+    offline = label_witnesses(witnesses, recording.info.intrinsics, model, report, correction)
+    write_offline(folder, offline)
+    report("done", 1.0)
+    return offline
+
+
+def label_witnesses(
+    witnesses: Sequence[Witness],
+    intrinsics: Intrinsics,
+    model: HandModel,
+    report: Progress = lambda stage, share: None,
+    correction: LandmarkCorrection | None = None,
+) -> OfflineLabels:
+    """Labels of hands that were gathered.
+
+    Args:
+        witnesses: at least one, in time order.
+        intrinsics: of the pictures.
+        model: the hand model.
+        report: told how it goes.
+        correction: of the detector's landmarks; the measured one when left out.
+    """
+    correct = correction or measured_correction()
+    observations = [correct(witness.observation, intrinsics) for witness in witnesses]
+    report("measuring the hand", 0.5)
+    calibration = person_of(observations, intrinsics, model)
+    solver = SessionSolver(IkSolver(model, calibration))
+    labels: list[OfflineLabel] = []
+    done = 0
+    sides: tuple[Side, ...] = ("right", "left")
+    for side in sides:
+        own = [number for number, observation in enumerate(observations) if observation.side == side]
+        seen = [Seen(witnesses[number].frame.index, observations[number]) for number in own]
+
+        def tell(solved: int, before: int = done) -> None:
+            report("solving the movement", 0.55 + 0.43 * (before + solved) / len(witnesses))
+
+        solutions = solver.solve(seen, intrinsics, progress=tell) if seen else []
+        for number, solution in zip(own, solutions, strict=True):
+            judgement = judge(witnesses[number], solution, intrinsics)
+            hand = _recorded(solution, witnesses[number], judgement.weight)
+            index = witnesses[number].frame.index
+            labels.append(OfflineLabel(index, hand, judgement.weight, judgement.reasons, judgement.agreement))
+        done += len(own)
+    labels.sort(key=lambda label: label.frame)
+    return OfflineLabels(
+        labels=tuple(labels),
+        shape=np.asarray(calibration.shape, np.float32),
+        hand_model_digest=model.digest,
+        made_with={"handlive": _version(), "shape_frames": str(calibration.frames)},
+    )
+
+
+def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, model: HandModel) -> HandCalibration:
+    """The person's shape, solved over different frames from all over the session.
+
+    Args:
+        observations: corrected.
+        intrinsics: of the pictures.
+        model: the hand model.
+
+    Returns:
+        The average hand where too few different frames were seen to tell.
+    """
+    # offsets are what the correction already answers for
+    calibrator = HandCalibrator(model, wanted_frames=SHAPE_FRAMES, offset_deviation_m=1e-5)
+    order = np.random.default_rng(0).permutation(len(observations))[:_SHAPE_CANDIDATES]
+    taken = sum(calibrator.add(observations[number], intrinsics) for number in order)
+    return calibrator.solve() if taken >= _LEAST_SHAPE_FRAMES else HandCalibration.default(model)
+
+
+def _recorded(solution: IkSolution, witness: Witness, weight: float) -> RecordedHand:
+    observation = witness.observation
+    single = np.float32
+    return RecordedHand(
+        side=solution.side,
+        provider="offline",
+        confidence=weight,
+        pose_rad=solution.pose_rad.astype(single),
+        shape=np.asarray(solution.shape, single),
+        camera_translation_m=solution.camera_translation_m.astype(single),
+        joints_m=solution.joints_m.astype(single),
+        reprojection_px=float(solution.reprojection_px.mean()),
+        landmarks_px=np.asarray(observation.landmarks_px, single),
+        world_landmarks_m=np.asarray(observation.world_landmarks_m, single),
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("handlive")
+    except importlib.metadata.PackageNotFoundError:  # run from a folder that was never installed
+        return "unknown"

@@ -1,0 +1,128 @@
+"""What each frame of a session has to say about each hand: landmarks, the live solution, the network's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+
+from hand.crop import crop_around
+from hand.errors import RecordingError
+from hand.mirror import Side, other_side
+from hand.recording import RecordedFrame, RecordedHand
+from hand.recording_reader import Recording
+from hand.types import HandObservation
+
+_EXPANSION: Final = 1.5
+
+FLICKER_SHARE: Final = 0.15
+"""A side that is seen in fewer than this share of a session's hands, and never beside the other, is a mistaken one."""
+
+
+class Detector(Protocol):
+    """Finds hands in pictures; ``ik_baseline.detector.HandDetector`` is one."""
+
+    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
+        """Hands of one picture, the surest first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Witness:
+    """One hand of one frame, and who says what about it.
+
+    Attributes:
+        frame: the frame.
+        observation: the detector's landmarks.
+        live: what MediaPipe + IK made of them while recording; None where the frame was looked at again afterwards.
+        network: what the network said of the same hand; None where it said nothing.
+        side_changed: the side was seen as the other one, and taken for a mistake.
+    """
+
+    frame: RecordedFrame
+    observation: HandObservation
+    live: RecordedHand | None
+    network: RecordedHand | None
+    side_changed: bool = False
+
+
+def gather(
+    recording: Recording, detector: Detector | None = None, progress: Callable[[int], None] | None = None
+) -> list[Witness]:
+    """Everything that was seen, in time order.
+
+    Args:
+        recording: the session.
+        detector: looks again at frames that the live path was too slow for; they stay without label when left out.
+        progress: told how many frames are done.
+    """
+    witnesses: list[Witness] = []
+    for number, frame in enumerate(recording.frames, 1):
+        witnesses.extend(_of_frame(recording, frame, detector))
+        if progress is not None:
+            progress(number)
+    return _without_flicker(witnesses, recording.info.intrinsics.width_px)
+
+
+def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | None) -> Iterator[Witness]:
+    networks = [hand for hand in frame.hands if hand.provider == "network"]
+    live = [hand for hand in frame.hands if hand.provider == "ik" and hand.landmarks_px is not None]
+    for hand in live:
+        observation = _observation(hand)
+        if observation is not None:
+            yield Witness(frame, observation, hand, _nearest(networks, hand.joints_m))
+    if live or detector is None:
+        return
+    try:
+        picture = recording.picture(frame)
+    except RecordingError:
+        return  # a damaged picture says nothing, and nobody learns from it either
+    seen: set[Side] = set()
+    for observation in detector.detect(picture):
+        if observation.side not in seen:  # two hands of one side are one hand and a mistake, the surer comes first
+            seen.add(observation.side)
+            same = [hand for hand in networks if hand.side == observation.side]
+            yield Witness(frame, observation, None, same[0] if same else None)
+
+
+def _observation(hand: RecordedHand) -> HandObservation | None:
+    if hand.landmarks_px is None or hand.world_landmarks_m is None:
+        return None
+    pixels = np.asarray(hand.landmarks_px, np.float64)
+    crop = crop_around(pixels, _EXPANSION, flipped=hand.side == "left")
+    return HandObservation(hand.side, hand.confidence, pixels, np.asarray(hand.world_landmarks_m, np.float64), crop)
+
+
+def _nearest(hands: Sequence[RecordedHand], joints_m: np.ndarray) -> RecordedHand | None:
+    """The hand that is in the same place; of two hands, the other one is further off than a palm."""
+    directions = [_direction(hand.joints_m) @ _direction(joints_m) for hand in hands]
+    return hands[int(np.argmax(directions))] if hands else None
+
+
+def _direction(joints_m: np.ndarray) -> np.ndarray:
+    middle = np.asarray(joints_m, np.float64).mean(0)
+    return np.asarray(middle / max(float(np.linalg.norm(middle)), 1e-9))
+
+
+def _without_flicker(witnesses: list[Witness], width_px: int) -> list[Witness]:
+    """Hands of a side that is nearly never seen are given the other side, marked as changed."""
+    counts: dict[Side, int] = {"left": 0, "right": 0}
+    together: dict[int, int] = {}
+    for witness in witnesses:
+        counts[witness.observation.side] += 1
+        together[witness.frame.index] = together.get(witness.frame.index, 0) + 1
+    if any(count > 1 for count in together.values()):
+        return witnesses
+    rare: Side = "left" if counts["left"] < counts["right"] else "right"
+    if counts[rare] > FLICKER_SHARE * len(witnesses):
+        return witnesses
+    return [_turned(witness) if witness.observation.side == rare else witness for witness in witnesses]
+
+
+def _turned(witness: Witness) -> Witness:
+    observation = witness.observation
+    side = other_side(observation.side)
+    crop = crop_around(observation.landmarks_px, _EXPANSION, flipped=side == "left")
+    return replace(witness, observation=replace(observation, side=side, crop=crop), side_changed=True)

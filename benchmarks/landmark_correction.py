@@ -1,0 +1,130 @@
+"""Learns what MediaPipe gets wrong on rendered hands of a known pose, and prints what knowing it is worth.
+
+    python benchmarks/landmark_correction.py --cache /tmp/observed.npz            # measures
+    python benchmarks/landmark_correction.py --cache /tmp/observed.npz --write    # and makes the shipped file
+
+Each rendered session is another person in another light; sessions with an odd seed turn the hand much further. Every
+fifth session is left out of learning and measured on; what is written is learned from all of them. The cache can be
+gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hand.camera import Intrinsics, project  # noqa: E402
+from hand.embedded import load_embedded_model  # noqa: E402
+from hand.layer import HandLayer  # noqa: E402
+from hand.metrics import aligned, distances  # noqa: E402
+from ik_baseline.detector import HandDetector  # noqa: E402
+from ik_baseline.kernel import BONE_OF_LANDMARK  # noqa: E402
+from ik_baseline.landmark_correction import LandmarkCorrection, gaussian_kernel, normalized  # noqa: E402
+from ik_baseline.person import measured_offsets_m  # noqa: E402
+from trainer.synthetic.moving_hand import MovingHand, MovingHandSettings  # noqa: E402
+
+FIRST_SEED = 1000
+FRAMES = range(5, 600, 20)
+WIDE = MovingHandSettings(yaw_deg=100.0, tilt_deg=45.0, cover=(0.28, 0.7))
+CENTERS = 1000
+WIDTH = 1.5
+RIDGE = 0.1
+WRONG_HAND = 0.6
+"""What is further off than this share of the hand's box, or of the palm, is another thing."""
+
+
+def observe(seed: int) -> list[np.ndarray]:
+    """Rows of one session: seed, camera (fx cx cy), landmarks 42, world 63, where the landmarks should be 63."""
+    model = load_embedded_model()
+    layer, offsets = HandLayer(model, np.float64), measured_offsets_m()
+    hand = MovingHand(model, seed, FRAMES.stop, settings=WIDE if seed % 2 else None)
+    rows = []
+    with HandDetector(1, still=True) as detector:
+        for index in FRAMES:
+            sample = hand.frame(index)
+            joints_px = project(sample.joints_m.astype(float), sample.intrinsics)
+            for seen in detector.detect(sample.image_rgb):
+                gap = np.linalg.norm(seen.landmarks_px - joints_px, axis=1).mean() / np.ptp(joints_px, axis=0).max()
+                if seen.side != "right" or gap > WRONG_HAND:
+                    continue
+                truth = layer(sample.pose_rad.astype(float), sample.shape, sample.translation_m)
+                bones = truth.joint_rotations[list(BONE_OF_LANDMARK)]
+                wanted = truth.joints_m + np.einsum("kij,kj->ki", bones, offsets)
+                camera = sample.intrinsics
+                row = ([seed], [camera.fx_px, camera.cx_px, camera.cy_px], seen.landmarks_px.ravel())
+                rows.append(np.concatenate([*row, seen.world_landmarks_m.ravel(), wanted.ravel()]))
+    return rows
+
+
+def gathered(cache: Path, sessions: int) -> np.ndarray:
+    """Rows of all sessions, from the cache as far as they are there."""
+    rows = list(np.load(cache)["rows"]) if cache.is_file() else []
+    done = {int(row[0]) for row in rows}
+    for seed in range(FIRST_SEED, FIRST_SEED + sessions):
+        if seed not in done:
+            rows.extend(observe(seed))
+            np.savez_compressed(cache, rows=np.array(rows))
+            print(f"session {seed}: {len(rows)} observations", flush=True)
+    table = np.array(rows)
+    return table[table[:, 0] < FIRST_SEED + sessions]
+
+
+def example(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features of an observation, and by how much it is wrong."""
+    camera = Intrinsics(row[1], row[1], row[2], row[3], 640, 480)
+    pixels, world, wanted = row[4:46].reshape(21, 2), row[46:109].reshape(21, 3), row[109:].reshape(21, 3)
+    seen = normalized(world, pixels, camera)
+    form = (wanted - wanted.mean(0)) / np.linalg.norm(wanted[9] - wanted[0]) @ seen.palm
+    picture = (project(wanted, camera) - pixels) / seen.box_px
+    return seen.features, np.concatenate([(form - seen.form).ravel(), picture.ravel()])
+
+
+def learn(features: np.ndarray, errors: np.ndarray) -> LandmarkCorrection:
+    """Ridge regression on a Gaussian kernel about some of the observations."""
+    chosen = np.random.default_rng(0).permutation(len(features))[:CENTERS]
+    centers, mean = features[chosen], errors.mean(0)
+    near = gaussian_kernel(features, centers, WIDTH)
+    among = gaussian_kernel(centers, centers, WIDTH)
+    matrix = near.T @ near + RIDGE * among + 1e-6 * np.eye(len(centers))
+    return LandmarkCorrection(centers, np.linalg.solve(matrix, near.T @ (errors - mean)), mean, WIDTH)
+
+
+def main() -> None:
+    """Gathers, learns, measures, and writes if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True, help="observations, made where they are missing")
+    parser.add_argument("--sessions", type=int, default=110, help="rendered sessions")
+    parser.add_argument("--write", action="store_true", help="write ik_baseline/landmark_correction.npz")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    rows = gathered(options.cache, options.sessions)
+    features, errors = (np.array(part) for part in zip(*(example(row) for row in rows), strict=True))
+    right = np.linalg.norm(errors[:, :63].reshape(-1, 21, 3), axis=-1).mean(1) < WRONG_HAND
+    rows, features, errors = rows[right], features[right], errors[right]
+    held_out = rows[:, 0] % 5 == 0
+    correction = learn(features[~held_out], errors[~held_out])
+    wanted = rows[held_out, 109:].reshape(-1, 21, 3)
+    change = gaussian_kernel(features[held_out], correction.centers, WIDTH) @ correction.weights + correction.mean
+    before = features[held_out, :63].reshape(-1, 21, 3)
+    after = before + change[:, :63].reshape(-1, 21, 3)
+    print(f"{len(rows)} observations of {len(np.unique(rows[:, 0]))} sessions, {held_out.sum()} of them measured on")
+    for name, form in (("MediaPipe's world landmarks", before), ("corrected", after)):
+        error = distances(aligned(form, wanted), wanted).mean() * 1e3
+        print(f"  {name:28s} PA error {error:6.2f} mm")
+    gaps = errors[held_out, 63:].reshape(-1, 21, 2)
+    left = np.linalg.norm(gaps - change[:, 63:].reshape(-1, 21, 2), axis=-1).mean()
+    print(f"  in the picture, over the box: {np.linalg.norm(gaps, axis=-1).mean():.4f}, corrected {left:.4f}")
+    if options.write:
+        learn(features, errors).save()
+        print("ik_baseline/landmark_correction.npz is written.")
+
+
+if __name__ == "__main__":
+    main()

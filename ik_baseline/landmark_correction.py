@@ -1,0 +1,152 @@
+"""What MediaPipe gets wrong in the same way every time, taken back.
+
+Its error is mostly no noise: shown the same pose from the same side it errs alike, so more frames do not average it
+out, but what it will get wrong can be told from what it says. The correction was learned on rendered hands of a known
+pose, by kernel ridge regression (Saunders et al. 1998) on a subset of centres (Williams and Seeger 2001), and is kept
+in ``landmark_correction.npz``; ``benchmarks/landmark_correction.py`` makes that file and prints what it is worth on
+people and movements that it was not learned from.
+
+It serves labels that are worked out after a recording. The live solver does not use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.camera import Intrinsics
+from hand.mirror import mirror_pixels, mirror_points
+from hand.types import HandObservation
+from ik_baseline.solver import turn_to_ray
+
+CORRECTION_FILE = Path(__file__).with_name("landmark_correction.npz")
+
+_VIEW_WEIGHT = 0.7
+"""What view and picture weigh in telling two observations apart, against the hand's form in three dimensions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NormalizedHand:
+    """Landmarks of a right hand, freed of place, size and view.
+
+    Attributes:
+        features: what the correction is told from.
+        form: landmarks in axes of their own palm, over the palm's length, about their mean.
+        picture: landmarks in the picture about their mean, over the longer side of their box.
+        palm: the palm's axes in the camera (columns radial, distal, palmar).
+        palm_m: length of the palm.
+        box_px: longer side of the box.
+    """
+
+    features: Float[np.ndarray, "114"]
+    form: Float[np.ndarray, "21 3"]
+    picture: Float[np.ndarray, "21 2"]
+    palm: Float[np.ndarray, "3 3"]
+    palm_m: float
+    box_px: float
+
+
+def normalized(
+    world_m: Float[np.ndarray, "21 3"], pixels_px: Float[np.ndarray, "21 2"], intrinsics: Intrinsics
+) -> NormalizedHand:
+    """Frees a right hand's landmarks of place, size and view.
+
+    Args:
+        world_m: the detector's world landmarks, as it gives them.
+        pixels_px: its landmarks in the picture.
+        intrinsics: of the picture.
+    """
+    world = (world_m - world_m.mean(0)) @ turn_to_ray(pixels_px.mean(0), intrinsics).T
+    distal = world[9] - world[0]
+    palm_m = max(float(np.linalg.norm(distal)), 1e-6)
+    distal = distal / palm_m
+    palmar = np.cross(world[5] - world[0], world[17] - world[0])
+    palmar = palmar - distal * (palmar @ distal)
+    palmar = palmar / max(float(np.linalg.norm(palmar)), 1e-9)
+    palm = np.stack([np.cross(distal, palmar), distal, palmar], axis=1)
+    box_px = max(float(np.ptp(pixels_px, axis=0).max()), 1.0)
+    form = world @ palm / palm_m
+    picture = (pixels_px - pixels_px.mean(0)) / box_px
+    features = np.concatenate([form.ravel(), _VIEW_WEIGHT * palm.ravel(), _VIEW_WEIGHT * picture.ravel()])
+    return NormalizedHand(features, form, picture, palm, palm_m, box_px)
+
+
+class LandmarkCorrection:
+    """The learned correction."""
+
+    def __init__(
+        self,
+        centers: Float[np.ndarray, "C 114"],
+        weights: Float[np.ndarray, "C 105"],
+        mean: Float[np.ndarray, "105"],
+        width: float,
+    ) -> None:
+        """Takes what was learned.
+
+        Args:
+            centers: features of the observations that others are compared with.
+            weights: what each says about the correction: 63 numbers of the form, 42 of the picture.
+            mean: the correction where nothing is near.
+            width: of the Gaussian kernel.
+        """
+        self.centers = centers
+        self.weights = weights
+        self.mean = mean
+        self.width = width
+
+    def __call__(self, observation: HandObservation, intrinsics: Intrinsics) -> HandObservation:
+        """The observation as it should have been.
+
+        Args:
+            observation: what the detector saw, of either hand.
+            intrinsics: of the picture.
+        """
+        left = observation.side == "left"
+        world, pixels = observation.world_landmarks_m, observation.landmarks_px
+        if left:
+            world, pixels = mirror_points(world), mirror_pixels(pixels, intrinsics.width_px)
+        camera = intrinsics.mirrored() if left else intrinsics
+        hand = normalized(world, pixels, camera)
+        change = gaussian_kernel(hand.features[None], self.centers, self.width)[0] @ self.weights + self.mean
+        form = hand.form + change[:63].reshape(21, 3)
+        straight = turn_to_ray(pixels.mean(0), camera)
+        # back into the axes of a detector that looks straight at the hand, which the solver expects
+        world = hand.palm_m * form @ hand.palm.T @ straight
+        pixels = pixels + hand.box_px * change[63:].reshape(21, 2)
+        if left:
+            world, pixels = mirror_points(world), mirror_pixels(pixels, intrinsics.width_px)
+        return replace(observation, world_landmarks_m=world, landmarks_px=pixels)
+
+    def save(self, path: Path = CORRECTION_FILE) -> None:
+        """Writes it, in half precision, which is finer than what it was learned from."""
+        np.savez_compressed(
+            path,
+            centers=self.centers.astype(np.float16),
+            weights=self.weights.astype(np.float16),
+            mean=self.mean.astype(np.float32),
+            width=np.array(self.width),
+        )
+
+
+def gaussian_kernel(
+    points: Float[np.ndarray, "N D"], centers: Float[np.ndarray, "C D"], width: float
+) -> Float[np.ndarray, "N C"]:
+    """How near points are to centres, 1 where they coincide."""
+    squared = (points**2).sum(1)[:, None] + (centers**2).sum(1)[None] - 2.0 * points @ centers.T
+    return np.asarray(np.exp(-np.maximum(squared, 0.0) / (2.0 * width**2)))
+
+
+@lru_cache(maxsize=1)
+def measured_correction() -> LandmarkCorrection:
+    """The correction that comes along."""
+    with np.load(CORRECTION_FILE) as content:
+        return LandmarkCorrection(
+            content["centers"].astype(np.float64),
+            content["weights"].astype(np.float64),
+            content["mean"].astype(np.float64),
+            float(content["width"]),
+        )
