@@ -1,0 +1,294 @@
+"""Writes what the camera sees and what the paths make of it, in a thread of its own, without slowing anybody down.
+
+Frames come from the capture thread the moment they are taken, results a little later, from the paths. The recorder
+keeps a frame until its result is there, or until it is clear that there will be none, and writes in order. The queue is
+bounded: what does not fit is dropped, counted, shown, and noted in the recording. Once a second everything is handed to
+the disk itself, so that a killed program, a full disk or a power cut costs a second at most.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from hand.errors import HandliveError
+from hand.model import HandModel
+from hand.recording import RecordedHand, SessionInfo, recorded_hand
+from hand.recording_writer import DEFAULT_MIN_FREE_BYTES, RecordingWriter
+from hand.types import Frame, PathResult, Provider
+
+logger = logging.getLogger(__name__)
+
+QUEUE_FRAMES: Final = 90
+"""Frames that wait at most: three seconds at 30 a second, 83 MB at 640 x 480."""
+
+PATIENCE_S: Final = 0.6
+"""How long a frame waits for its result."""
+
+SYNC_S: Final = 0.9
+_JPEG_QUALITY: Final = 92
+
+
+class RecorderPhase(Enum):
+    """What the recorder is doing."""
+
+    WAITING = "waiting for the first frame"
+    RECORDING = "recording"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderState:
+    """The recorder as the window shows it.
+
+    Attributes:
+        phase: what it is doing.
+        sentence: why it failed, else empty.
+        frames: written.
+        with_hands: of them, how many have an estimate.
+        dropped: frames that did not fit into the queue.
+        marks: how many were set.
+        seconds: from the first frame to the last, pauses left out.
+    """
+
+    phase: RecorderPhase = RecorderPhase.WAITING
+    sentence: str = ""
+    frames: int = 0
+    with_hands: int = 0
+    dropped: int = 0
+    marks: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A frame on its way to the disk."""
+
+    frame: Frame
+    since_s: float
+    results: Mapping[Provider, PathResult] | None = None
+    marker: str = ""
+
+
+class SessionRecorder:
+    """Records one session: make it, feed it from any threads, stop it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: HandModel,
+        *,
+        name: str = "",
+        versions: Mapping[str, str] | None = None,
+        min_free_bytes: int = DEFAULT_MIN_FREE_BYTES,
+        queue_frames: int = QUEUE_FRAMES,
+        on_change: Callable[[], None] | None = None,
+        paused: bool = False,
+    ) -> None:
+        """Starts the thread; the folder is made with the first frame.
+
+        Args:
+            folder: of the new session.
+            model: hand model of the paths' estimates.
+            name: what the user calls the session.
+            versions: of the program and its parts.
+            min_free_bytes: recording does not start, and stops, with less free on the disk.
+            queue_frames: how many frames wait at most.
+            on_change: called in the recorder's thread after every written frame and every change of phase.
+            paused: begins with a pause.
+        """
+        self.folder = folder
+        self._model = model
+        self._name = name
+        self._versions = dict(versions or {})
+        self._min_free_bytes = min_free_bytes
+        self._queue_frames = queue_frames
+        self._on_change = on_change or (lambda: None)
+        self._condition = threading.Condition()
+        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
+        self._answered = -1  # results up to this frame are there, or will never be
+        self._marker = ""
+        self._unnoted_drops = 0
+        self._stopping = False
+        self._paused = paused
+        self._state = RecorderState(RecorderPhase.PAUSED if paused else RecorderPhase.WAITING)
+        self._source: tuple[str, bool, tuple[int, ...]] | None = None
+        self._last_time_ns: int | None = None
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> RecorderState:
+        """What it is doing; immutable, safe to read from any thread."""
+        with self._condition:
+            return self._state
+
+    @property
+    def paused(self) -> bool:
+        """Whether frames are let pass."""
+        with self._condition:
+            return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        with self._condition:
+            self._paused = paused
+            if self._state.phase in (RecorderPhase.WAITING, RecorderPhase.RECORDING, RecorderPhase.PAUSED):
+                going_on = RecorderPhase.RECORDING if self._state.frames else RecorderPhase.WAITING
+                self._state = replace(self._state, phase=RecorderPhase.PAUSED if paused else going_on)
+        self._on_change()
+
+    def mark(self, text: str = "mark") -> None:
+        """Marks the next frame."""
+        with self._condition:
+            self._marker = text
+            self._state = replace(self._state, marks=self._state.marks + 1)
+
+    def offer_frame(self, frame: Frame) -> None:
+        """A frame was taken; never waits."""
+        with self._condition:
+            if self._stopping or self._paused or self._state.phase is RecorderPhase.FAILED:
+                return
+            source = (frame.source_id, frame.mirrored, frame.image_rgb.shape)
+            if self._source is None:
+                self._source = source
+            elif source != self._source or (self._waiting and frame.sequence <= next(reversed(self._waiting))):
+                self._fail_locked("The source changed while it was recorded, so the recording ended there.")
+                return
+            if len(self._waiting) >= self._queue_frames:
+                self._unnoted_drops += 1
+                self._state = replace(self._state, dropped=self._state.dropped + 1)
+                return
+            marker, self._marker = self._marker, ""
+            self._waiting[frame.sequence] = _Waiting(frame, time.monotonic(), marker=marker)
+            self._condition.notify_all()
+
+    def offer_result(self, frame: Frame, results: Mapping[Provider, PathResult]) -> None:
+        """The paths spoke about a frame, in the order of the frames; never waits."""
+        with self._condition:
+            entry = self._waiting.get(frame.sequence)
+            if entry is not None:
+                entry.results = {**(entry.results or {}), **results}
+            self._answered = max(self._answered, frame.sequence)
+            self._condition.notify_all()
+
+    def stop(self, timeout_s: float = 10.0) -> RecorderState:
+        """Writes what is queued, marks the recording complete, and ends the thread."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
+        return self.state
+
+    def _run(self) -> None:
+        writer: RecordingWriter | None = None
+        synced_s = time.monotonic()
+        try:
+            while True:
+                entry = self._next_entry()
+                if entry is not None:
+                    writer = writer or self._begin(entry.frame)
+                    self._write(writer, entry)
+                if writer is not None and time.monotonic() - synced_s > SYNC_S:
+                    writer.sync()
+                    synced_s = time.monotonic()
+                if entry is None and self._finished():
+                    break
+            if writer is not None:
+                self._note_drops(writer)
+                writer.close()
+            self._end(RecorderPhase.STOPPED)
+        except HandliveError as error:
+            self._end(RecorderPhase.FAILED, f"{error} What was recorded until then is kept.")
+        except Exception as error:
+            logger.exception("recorder")
+            self._end(RecorderPhase.FAILED, f"The recorder stopped with an error ({type(error).__name__}: {error}).")
+
+    def _next_entry(self) -> _Waiting | None:
+        """The first frame, once its result is there or will never be; None after a short while without one."""
+        with self._condition:
+            self._condition.wait_for(self._first_is_ready, timeout=0.1)
+            return self._waiting.popitem(last=False)[1] if self._first_is_ready() else None
+
+    def _first_is_ready(self) -> bool:
+        if not self._waiting:
+            return False
+        sequence, entry = next(iter(self._waiting.items()))
+        late = time.monotonic() - entry.since_s > PATIENCE_S
+        return self._stopping or late or sequence <= self._answered
+
+    def _finished(self) -> bool:
+        with self._condition:
+            ended = self._stopping or self._state.phase is RecorderPhase.FAILED
+            return ended and not self._waiting
+
+    def _begin(self, frame: Frame) -> RecordingWriter:
+        info = SessionInfo(
+            source_id=frame.source_id,
+            intrinsics=frame.intrinsics,
+            mirrored=frame.mirrored,
+            hand_model=self._model.name,
+            hand_model_digest=self._model.digest,
+            versions=self._versions,
+            name=self._name,
+        )
+        return RecordingWriter(self.folder, info, min_free_bytes=self._min_free_bytes, jpeg_quality=_JPEG_QUALITY)
+
+    def _write(self, writer: RecordingWriter, entry: _Waiting) -> None:
+        self._note_drops(writer)
+        hands, timings_ms = _said(entry.results or {})
+        writer.add(entry.frame, hands, marker=entry.marker, timings_ms=timings_ms)
+        time_ns, before_ns = entry.frame.capture_time_ns, self._last_time_ns
+        self._last_time_ns = time_ns
+        passed_s = 0.0 if before_ns is None else min((time_ns - before_ns) / 1e9, 0.5)
+        with self._condition:
+            state = self._state
+            waiting = state.phase is RecorderPhase.WAITING
+            self._state = replace(
+                state,
+                phase=RecorderPhase.RECORDING if waiting else state.phase,
+                frames=state.frames + 1,
+                with_hands=state.with_hands + bool(hands),
+                seconds=state.seconds + passed_s,
+            )
+        self._on_change()
+
+    def _note_drops(self, writer: RecordingWriter) -> None:
+        with self._condition:
+            dropped, self._unnoted_drops = self._unnoted_drops, 0
+        writer.note_dropped(dropped)
+
+    def _end(self, phase: RecorderPhase, sentence: str = "") -> None:
+        with self._condition:
+            self._stopping = True
+            self._waiting.clear()
+            if self._state.phase is not RecorderPhase.FAILED:
+                self._state = replace(self._state, phase=phase, sentence=sentence)
+        self._on_change()
+
+    def _fail_locked(self, sentence: str) -> None:
+        """Ends the session with what is queued; called with the lock held."""
+        self._stopping = True
+        self._state = replace(self._state, phase=RecorderPhase.FAILED, sentence=sentence)
+        self._condition.notify_all()
+
+
+def _said(results: Mapping[Provider, PathResult]) -> tuple[list[RecordedHand], dict[str, float]]:
+    """The hands of all paths, and their times by path and stage."""
+    hands: list[RecordedHand] = []
+    timings_ms: dict[str, float] = {}
+    for provider, result in results.items():
+        for number, state in enumerate(result.states):
+            seen = result.observations[number] if number < len(result.observations) else None
+            hands.append(recorded_hand(state, seen))
+        timings_ms.update({f"{provider}/{stage}": spent for stage, spent in result.timings_ms.items()})
+    return hands, timings_ms

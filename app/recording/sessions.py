@@ -1,0 +1,115 @@
+"""Where sessions lie, what is known of each at a glance, and how one is deleted for good."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+from hand.errors import RecordingError
+from hand.recording import SESSION_FILE
+from hand.recording_reader import Recording, open_recording
+from hand.session_labels import OFFLINE_FILE
+
+_UNSUITABLE = re.compile(r"[^\w-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEntry:
+    """A session in a list.
+
+    Attributes:
+        folder: where it lies.
+        name: for people.
+        frames: how many it has.
+        seconds: from the first to the last.
+        dropped: frames that were not written.
+        bytes: on the disk.
+        labelled: the offline pass ran over it.
+        word: what is wrong with it, in one sentence; else empty.
+    """
+
+    folder: Path
+    name: str
+    frames: int
+    seconds: float
+    dropped: int
+    bytes: int
+    labelled: bool
+    word: str = ""
+
+
+def sessions_folder() -> Path:
+    """Where sessions are recorded: on this machine, in the user's own data folder."""
+    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "sessions"
+
+
+def new_session_folder(name: str, home: Path | None = None, now: datetime | None = None) -> Path:
+    """A folder that is not there yet, named after the time and the session.
+
+    Args:
+        name: what the user calls it; may be empty.
+        home: where sessions lie; :func:`sessions_folder` when left out.
+        now: the time; the present when left out.
+    """
+    home = home or sessions_folder()
+    stamp = (now or datetime.now()).strftime("%Y-%m-%d_%H-%M-%S")
+    suitable = _UNSUITABLE.sub("-", name.strip()).strip("-")[:40]
+    stem = f"{stamp}_{suitable}" if suitable else stamp
+    folder, number = home / stem, 2
+    while folder.exists():
+        folder, number = home / f"{stem}_{number}", number + 1
+    return folder
+
+
+def list_sessions(home: Path | None = None) -> list[SessionEntry]:
+    """All sessions, the newest first; one that cannot be opened is listed with the reason."""
+    home = home or sessions_folder()
+    if not home.is_dir():
+        return []
+    folders = [folder for folder in home.iterdir() if (folder / SESSION_FILE).is_file()]
+    return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
+
+
+def delete_session(folder: Path) -> None:
+    """Deletes a session with all its pictures; there is no way back.
+
+    The folder gets another name first, so that a deletion that is interrupted leaves no half session in the list.
+
+    Raises:
+        RecordingError: it is no session, or something of it cannot be deleted.
+    """
+    if not (folder / SESSION_FILE).is_file():
+        raise RecordingError(f"{folder} is not a recording, so it is not deleted.")
+    try:
+        going = folder.with_name(f".deleting-{folder.name}")
+        folder.rename(going)
+        shutil.rmtree(going)
+    except OSError as error:
+        raise RecordingError(
+            f"{folder} cannot be deleted ({error.strerror or error}); delete what is left of it by hand."
+        ) from None
+
+
+def _entry(folder: Path) -> SessionEntry:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    labelled = (folder / OFFLINE_FILE).is_file()
+    try:
+        recording = open_recording(folder)
+    except RecordingError as error:
+        return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, str(error))
+    name = recording.info.name or folder.name
+    word = " ".join(recording.repairs)
+    return SessionEntry(
+        folder, name, len(recording.frames), _seconds(recording), recording.dropped, size, labelled, word
+    )
+
+
+def _seconds(recording: Recording) -> float:
+    if not recording.frames:
+        return 0.0
+    return (recording.frames[-1].capture_time_ns - recording.frames[0].capture_time_ns) / 1e9
