@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from app.pipeline.capture import CaptureThread, SourceState
 from app.pipeline.frame_desk import FrameDesk
+from app.pipeline.frame_tap import FrameTap
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.joiner import JoinedResult, Joiner
 from app.pipeline.lens import Lens
@@ -100,6 +101,7 @@ class LivePipeline(Generic[T, P]):
         self._joins = compose is not None or output is not None
         self._listeners: Listeners[JoinedResult] = Listeners()
         self._preview: Mailbox[Frame] = Mailbox()
+        self._tap = FrameTap()
         self._inboxes: dict[Provider, Mailbox[Frame]] = (
             {provider: Mailbox(lossless=True) for provider in paths} if every_frame else FrameDesk(paths).inboxes
         )
@@ -119,7 +121,7 @@ class LivePipeline(Generic[T, P]):
             for provider, factory in paths.items()
         }
         self._capture = CaptureThread(
-            [*self._inboxes.values(), self._preview],
+            [*self._inboxes.values(), self._preview, self._tap],
             lens or Lens(),
             self._announce,
             paced=not every_frame,
@@ -147,6 +149,7 @@ class LivePipeline(Generic[T, P]):
             if worker.ident is not None:
                 worker.join(_PATH_JOIN_S)
         self._listeners.close()
+        self._tap.close()
 
     def show(self, source: FrameSource) -> None:
         """Switches to a source; returns at once."""
@@ -163,6 +166,14 @@ class LivePipeline(Generic[T, P]):
             The listener; close it to end it. The pipeline closes what is left when it is closed itself.
         """
         return self._listeners.add(name, callback)
+
+    def add_frame_listener(self, name: str, callback: Callable[[Frame], None]) -> Listener[Frame]:
+        """Gives every frame that is taken, also those that no path has time for, to a callback in its own thread.
+
+        Returns:
+            The listener; close it to end it.
+        """
+        return self._tap.add(name, callback)
 
     @property
     def mirror(self) -> bool:
