@@ -64,6 +64,14 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
     group.add_argument("--fps", type=_positive, metavar="N", help="rate to ask of a camera, or to play a file at")
+    group.add_argument(
+        "--rotate",
+        type=int,
+        choices=(0, 90, 180, 270),
+        default=0,
+        metavar="DEG",
+        help="turn pictures clockwise by 90, 180 or 270 degrees, before they are mirrored",
+    )
     group.add_argument("--loop", action="store_true", help="start a file again at its end")
 
 

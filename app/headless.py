@@ -53,6 +53,7 @@ class HeadlessRun:
         frames: stop after so many, None for all of a file.
         realtime: files run at their own rate and frames are dropped as in the window.
         mirror: mirror the pictures.
+        quarter_turns: turn them clockwise by so many right angles first.
         lens: the user's word on intrinsics.
         notes: sentences for the report.
         listeners: get every joined result with its output hand, by a name for logs.
@@ -65,6 +66,7 @@ class HeadlessRun:
     frames: int | None = None
     realtime: bool = False
     mirror: bool = False
+    quarter_turns: int = 0
     lens: Lens = field(default_factory=Lens)
     notes: tuple[str, ...] = ()
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
@@ -94,6 +96,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     for name, listener in run.listeners.items():
         pipeline.add_listener(name, listener)
     pipeline.mirror = run.mirror
+    pipeline.quarter_turns = run.quarter_turns
     recorder = _Recorder(run)
     pipeline.start()
     started_s = time.monotonic()

@@ -17,7 +17,9 @@ import cv2
 from app.pipeline.lens import Lens
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.pacer import Pacer
-from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SourceFacts
+from app.pipeline.playback import Playback
+from app.pipeline.turned import turn_intrinsics, turn_picture
+from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, SourceFacts
 from hand.errors import HandliveError
 from hand.types import Frame
 
@@ -28,6 +30,7 @@ READ_FAILURE_BUDGET = 10
 
 _PAUSE_AFTER_FAILURE_S = 0.02
 _RETRY_S = 1.0
+_PAUSED_POLL_S = 0.02
 
 
 class SourcePhase(Enum):
@@ -95,6 +98,8 @@ class CaptureThread(threading.Thread):
         self._stopping = False
         self._state = SourceState()
         self._mirror = False
+        self.playback = Playback()
+        self.quarter_turns = 0
 
     @property
     def state(self) -> SourceState:
@@ -161,13 +166,26 @@ class CaptureThread(threading.Thread):
     def _play(self, source: FrameSource, facts: SourceFacts) -> bool:
         """Reads until the end (True), an interruption (True) or a loss (False)."""
         self._publish(SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
-        pacer = Pacer(facts.frames_per_second if self._paced and not facts.live else 0.0)
+        rate = facts.frames_per_second if self._paced and not facts.live else 0.0
+        seekable = source if isinstance(source, SeekableSource) else None
+        self._begin_playback(seekable, facts)
+        speed, pacer = 1.0, Pacer(rate)
         failures_in_a_row = 0
         while not self._interrupt.wait(pacer.wait_s()):
+            if self.playback.is_waiting():
+                self._interrupt.wait(_PAUSED_POLL_S)
+                continue
+            if self.playback.state.speed != speed:
+                speed = self.playback.state.speed
+                pacer = Pacer(rate * speed)
+            if seekable is not None:
+                self._move(seekable)
             read = source.read()
             if isinstance(read, Picture):
                 failures_in_a_row = 0
                 self._deliver(read, facts)
+                if seekable is not None:
+                    self.playback.arrived_at(seekable.position - 1)
             elif isinstance(read, EndOfSource):
                 self._change(SourcePhase.ENDED, f"The end of {facts.name}.")
                 return True
@@ -179,10 +197,27 @@ class CaptureThread(threading.Thread):
                 self._count_failure(read)
         return True
 
+    def _begin_playback(self, source: SeekableSource | None, facts: SourceFacts) -> None:
+        if source is None:
+            self.playback.begin(seekable=False, length=0, frames_per_second=facts.frames_per_second, loop=False)
+        else:
+            self.playback.begin(
+                seekable=True, length=source.length, frames_per_second=facts.frames_per_second, loop=source.loops
+            )
+
+    def _move(self, source: SeekableSource) -> None:
+        source.loops = self.playback.state.loop
+        target = self.playback.take_target()
+        if target is not None:
+            source.seek(target)
+
     def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
         image, mirror = picture.image_rgb, self._mirror
         height, width = image.shape[:2]
         intrinsics = self._lens.intrinsics_for(width, height, facts.intrinsics)
+        turns = self.quarter_turns
+        if turns % 4:
+            image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)
         if mirror:
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
         state = self.state

@@ -17,6 +17,7 @@ from app.pipeline.lens import Lens
 from app.pipeline.listeners import Listener, Listeners
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.output_hand import OutputChooser
+from app.pipeline.playback import Playback
 from app.pipeline.worker import PathPhase, PathState, PathUpdate, PathWorker
 from app.sources.base import FrameSource
 from hand.types import Frame, PathResult, Provider
@@ -183,6 +184,20 @@ class LivePipeline(Generic[T, P]):
     @mirror.setter
     def mirror(self, mirror: bool) -> None:
         self._capture.mirror = mirror
+
+    @property
+    def playback(self) -> Playback:
+        """Pause, speed and place of a file."""
+        return self._capture.playback
+
+    @property
+    def quarter_turns(self) -> int:
+        """Right angles by which pictures are turned clockwise, before they are mirrored."""
+        return self._capture.quarter_turns
+
+    @quarter_turns.setter
+    def quarter_turns(self, quarter_turns: int) -> None:
+        self._capture.quarter_turns = quarter_turns % 4
 
     @property
     def providers(self) -> tuple[Provider, ...]:

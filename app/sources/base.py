@@ -7,7 +7,7 @@ after a failure are the capture thread's work, once for all sources.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -98,3 +98,26 @@ class FrameSource(Protocol):
 
     def may_be_back(self) -> bool:
         """Whether a source that failed is worth another ``open`` now; asked about once a second, so it is cheap."""
+
+
+@runtime_checkable
+class SeekableSource(Protocol):
+    """What a file can do beside that."""
+
+    @property
+    def length(self) -> int:
+        """Number of pictures once it is open, 0 where unknown."""
+
+    @property
+    def position(self) -> int:
+        """Index of the picture that the next read gives."""
+
+    @property
+    def loops(self) -> bool:
+        """Whether it starts again at its end by itself."""
+
+    @loops.setter
+    def loops(self, loops: bool) -> None: ...
+
+    def seek(self, index: int) -> None:
+        """Makes the next read give this picture, or the nearest there is."""

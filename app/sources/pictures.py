@@ -124,6 +124,29 @@ class FolderSource:
         self._next = 0
 
     @property
+    def length(self) -> int:
+        """Number of pictures."""
+        return len(self._files)
+
+    @property
+    def position(self) -> int:
+        """Index of the picture that the next read gives."""
+        return self._next
+
+    @property
+    def loops(self) -> bool:
+        """Whether it starts again at its end."""
+        return self._loop
+
+    @loops.setter
+    def loops(self, loops: bool) -> None:
+        self._loop = loops
+
+    def seek(self, index: int) -> None:
+        """Goes to a picture."""
+        self._next = max(0, min(index, len(self._files) - 1))
+
+    @property
     def name(self) -> str:
         """The folder's name."""
         return self._folder.name or str(self._folder)

@@ -49,6 +49,33 @@ class VideoSource:
         self._capture: cv2.VideoCapture | None = None
         self._first: np.ndarray | None = None
         self._signature: tuple[int, int] | None = None
+        self._length = self._position = 0
+
+    @property
+    def length(self) -> int:
+        """Number of frames, 0 where the file does not say."""
+        return self._length
+
+    @property
+    def position(self) -> int:
+        """Index of the frame that the next read gives."""
+        return self._position
+
+    @property
+    def loops(self) -> bool:
+        """Whether it starts again at its end."""
+        return self._loop
+
+    @loops.setter
+    def loops(self, loops: bool) -> None:
+        self._loop = loops
+
+    def seek(self, index: int) -> None:
+        """Goes to a frame; slow in files with few key frames, because all frames since the last one are decoded."""
+        if self._capture is not None:
+            self._first = None
+            self._position = max(0, min(index, self._length - 1) if self._length else index)
+            self._capture.set(cv2.CAP_PROP_POS_FRAMES, self._position)
 
     @property
     def name(self) -> str:
@@ -76,6 +103,7 @@ class VideoSource:
         self._capture, self._first = capture, first
         rate = self._frames_per_second or float(capture.get(cv2.CAP_PROP_FPS))
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._length, self._position = max(count, 0), 0
         return SourceFacts(
             name=self._title,
             kind=self._kind,
@@ -91,9 +119,11 @@ class VideoSource:
         image_bgr = self._next()
         if image_bgr is None and self._loop and self._capture is not None:
             self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+            self._position = 0
             image_bgr = self._next()
         if image_bgr is None:
             return EndOfSource()
+        self._position += 1
         return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns())
 
     def close(self) -> None:

@@ -18,6 +18,11 @@ _SHAPES = {
     "tools": '<path d="M4 7h10M18 7h2M4 17h2M10 17h10"/><circle cx="16" cy="7" r="2"/><circle cx="8" cy="17" r="2"/>',
     "panels": '<rect x="3" y="4.5" width="18" height="15" rx="2.5"/><path d="M14.5 4.5v15"/>',
     "reset": '<path d="M4 12a8 8 0 1 0 2.6-5.9"/><path d="M4 3.5v4.5h4.5"/>',
+    "play": '<path d="M7 4.5v15l12-7.5z"/>',
+    "pause": '<path d="M8 5v14M16 5v14"/>',
+    "step_back": '<path d="M18 5v14l-10-7zM5.5 5v14"/>',
+    "step_on": '<path d="M6 5v14l10-7zM18.5 5v14"/>',
+    "loop": '<path d="M4 11a6 6 0 0 1 6-6h9M16 2l3 3-3 3M20 13a6 6 0 0 1-6 6H5M8 22l-3-3 3-3"/>',
     "dark": '<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z"/>',
     "light": '<circle cx="12" cy="12" r="4"/><path d="M12 2.5v2.5M12 19v2.5M2.5 12H5M19 12h2.5M5.3 5.3 7 7M17 17l1.7'
     ' 1.7M5.3 18.7 7 17M17 7l1.7-1.7"/>',

@@ -34,7 +34,13 @@ QLineEdit {{
     color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 6px 10px;
     selection-background-color: {accent}; selection-color: {on_accent};
 }}
-QLineEdit:focus {{ border-color: {accent}; }}
+QLineEdit:focus, QComboBox:focus {{ border-color: {accent}; }}
+QComboBox {{
+    color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 7px 10px;
+    min-height: 18px;
+}}
+QComboBox::drop-down {{ border: none; width: 0px; }}
+QComboBox QAbstractItemView {{ background: {surface}; color: {text}; selection-background-color: {hover}; }}
 QPushButton {{
     color: {text}; background: {raised}; border: 1px solid {border}; border-radius: 8px; padding: 7px 14px;
     min-height: 18px;

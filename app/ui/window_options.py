@@ -35,6 +35,7 @@ class WindowOptions:
         streams: where the output hand is sent from the start.
         lens: the user's word on intrinsics.
         mirror: mirror pictures; None mirrors cameras alone.
+        quarter_turns: turn pictures clockwise by so many right angles first.
         theme: colours; "system" follows the desktop.
         renderer: what draws the mesh; "auto" takes OpenGL where a graphics card does it.
         size: of the window, None for the default.
@@ -53,6 +54,7 @@ class WindowOptions:
     streams: tuple[StreamAddress, ...] = ()
     lens: Lens = field(default_factory=Lens)
     mirror: bool | None = None
+    quarter_turns: int = 0
     theme: ThemeName | Literal["system"] = "system"
     renderer: RendererChoice = "auto"
     size: tuple[int, int] | None = None

@@ -10,16 +10,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from app_fakes import FakePath, FakeSource
+from app_fakes import FakePath, FakeSource, write_clip
 from gltf_reader import Gltf
 from pytestqt.qtbot import QtBot
 
 from app.outputs.address import LOCALHOST, StreamAddress
+from app.pipeline.capture import SourcePhase
 from app.sources.choose import ChosenSource
+from app.sources.video import VideoSource
 from app.ui.main_window import MainWindow
 from app.ui.motion_tool import MotionTool
 from app.ui.snapshot_tool import NOTHING_SENTENCE
 from app.ui.stream_panel import NONE_WORD, StreamPanel
+from app.ui.transport import TransportBar
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
 
@@ -191,3 +194,39 @@ def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
     assert not panel.rows
     assert panel.word.text() == NONE_WORD
     panel.close_all()
+
+
+def test_transport_pauses_steps_and_seeks_a_file(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    bar = window.findChild(TransportBar)
+    assert bar is not None
+    wait_for_result(qtbot, window)
+    assert not bar.isVisible()  # the fake source cannot be paused
+    source = VideoSource(write_clip(tmp_path / "clip.mp4", frames=12), frames_per_second=20.0)
+    window.show_source(ChosenSource(source))
+    qtbot.waitUntil(bar.isVisible, timeout=PATIENCE_MS)
+    playback = window.pipeline.playback
+    press(window, "Space")
+    assert playback.state.paused
+    press(window, ".")
+    press(window, ".")
+    bar.slider.setValue(9)
+    qtbot.waitUntil(lambda: playback.state.position == 9, timeout=PATIENCE_MS)
+    press(window, ",")
+    qtbot.waitUntil(lambda: bar.place.text().startswith("9 / 12"), timeout=PATIENCE_MS)
+    press(window, "Space")
+    qtbot.waitUntil(lambda: window.pipeline.source_state.phase is SourcePhase.ENDED, timeout=PATIENCE_MS)
+    bar.slider.setValue(3)  # after its end the file opens again, at that place
+    qtbot.waitUntil(lambda: playback.state.position == 3, timeout=PATIENCE_MS)
+    assert playback.state.paused
+
+
+def test_picture_is_turned_from_the_menu(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(quarter_turns=3)
+    wait_for_result(qtbot, window)
+    assert window.joined is not None
+    assert window.joined.frame.image_rgb.shape == (320, 240, 3)
+    press(window, "Shift+R")
+    qtbot.waitUntil(
+        lambda: window.joined is not None and window.joined.frame.image_rgb.shape == (240, 320, 3), timeout=PATIENCE_MS
+    )

@@ -1,0 +1,110 @@
+"""What the user wants of a file that plays: pause, speed, another place, one frame on or back, again at the end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Final
+
+SPEEDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""What a file can be slowed down or hurried to, as a share of its own speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackState:
+    """Where a file is, as the window shows it.
+
+    Attributes:
+        seekable: the source can be stopped and moved; a camera cannot.
+        paused: it stands still.
+        speed: share of its own speed.
+        loop: it starts again at its end.
+        position: index of the frame shown last, -1 before the first.
+        length: how many frames there are, 0 where that is unknown.
+        frames_per_second: of the file at its own speed.
+    """
+
+    seekable: bool = False
+    paused: bool = False
+    speed: float = 1.0
+    loop: bool = False
+    position: int = -1
+    length: int = 0
+    frames_per_second: float = 0.0
+
+
+class Playback:
+    """The wishes of one side and the state of the other; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        """Nothing plays."""
+        self._lock = threading.Lock()
+        self._state = PlaybackState()
+        self._target: int | None = None
+
+    @property
+    def state(self) -> PlaybackState:
+        """Where the file is; immutable."""
+        with self._lock:
+            return self._state
+
+    # what the user wants
+
+    def pause(self, paused: bool) -> None:
+        """Stands still, or goes on."""
+        self._change(paused=paused)
+
+    def set_speed(self, speed: float) -> None:
+        """Plays at a share of the file's own speed."""
+        self._change(speed=min(max(speed, SPEEDS[0]), SPEEDS[-1]))
+
+    def set_loop(self, loop: bool) -> None:
+        """Starts again at the end, or stops there."""
+        self._change(loop=loop)
+
+    def seek(self, index: int) -> None:
+        """Goes to a frame and shows it, also while paused."""
+        with self._lock:
+            last = self._state.length - 1 if self._state.length else index
+            self._target = max(0, min(index, last))
+
+    def step(self, frames: int) -> None:
+        """Pauses, and goes so many frames on, or back where negative."""
+        with self._lock:
+            position = self._state.position if self._target is None else self._target
+            last = self._state.length - 1 if self._state.length else position + frames
+            self._state = replace(self._state, paused=True)
+            self._target = max(0, min(position + frames, last))
+
+    # what the capture thread does about it
+
+    def begin(self, *, seekable: bool, length: int, frames_per_second: float, loop: bool) -> None:
+        """Another source plays, from its beginning and not paused; speed stays what the user likes."""
+        with self._lock:
+            self._target = None
+            self._state = PlaybackState(
+                seekable=seekable,
+                speed=self._state.speed if seekable else 1.0,
+                loop=loop,
+                length=length,
+                frames_per_second=frames_per_second,
+            )
+
+    def take_target(self) -> int | None:
+        """The frame to go to, once."""
+        with self._lock:
+            target, self._target = self._target, None
+            return target
+
+    def is_waiting(self) -> bool:
+        """Whether there is nothing to do until the user wants something."""
+        with self._lock:
+            return self._state.seekable and self._state.paused and self._target is None
+
+    def arrived_at(self, position: int) -> None:
+        """This frame was shown."""
+        self._change(position=position)
+
+    def _change(self, **values: object) -> None:
+        with self._lock:
+            self._state = replace(self._state, **values)  # type: ignore[arg-type]
