@@ -47,10 +47,11 @@ def overlay_skeleton(
     for start, end, color in strokes:
         cv2.line(picture_rgb, start, end, color, width, cv2.LINE_AA, _SUBPIXEL_BITS)
     if landmarks:
-        radius = (width + 3) << _SUBPIXEL_BITS
+        radius = (width + 4) << _SUBPIXEL_BITS
         for point in drawing.observed_px:
             cv2.circle(picture_rgb, place(point), radius, _LANDMARK_RGB, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
     for dot in drawing.dots:
         center = place(dot.center_px)
-        cv2.circle(picture_rgb, center, (width + 1) << _SUBPIXEL_BITS, halo, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.circle(picture_rgb, center, width << _SUBPIXEL_BITS, rgb(dot.color), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        for radius_px, color in ((width + 2.0, halo), (width + 1.0, rgb(dot.color))):
+            radius = round(radius_px * (1 << _SUBPIXEL_BITS))
+            cv2.circle(picture_rgb, center, radius, color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)

@@ -259,7 +259,7 @@ class MainWindow(QMainWindow):
         """
         dock = QDockWidget(name, self)
         dock.setObjectName(f"panel {name}")
-        dock.setWidget(_with_margin(widget))
+        dock.setWidget(_with_margin(widget, area))
         dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
         dock.setTitleBarWidget(QWidget())  # the tab says its name
         neighbors = [other for other in self.findChildren(QDockWidget) if self.dockWidgetArea(other) == area]
@@ -550,11 +550,13 @@ class MainWindow(QMainWindow):
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
 
-def _with_margin(widget: QWidget) -> QWidget:
+def _with_margin(widget: QWidget, area: Qt.DockWidgetArea) -> QWidget:
     """Puts a panel in line with the panes."""
     around = QWidget()
     layout = QVBoxLayout(around)
-    layout.setContentsMargins(0, 8, SPACING_PX, 0)
+    left = 0 if area == Qt.DockWidgetArea.RightDockWidgetArea else SPACING_PX
+    right = 0 if area == Qt.DockWidgetArea.LeftDockWidgetArea else SPACING_PX
+    layout.setContentsMargins(left, 8, right, 0)
     layout.addWidget(widget)
     return around
 

@@ -36,7 +36,7 @@ class PictureView(QWidget):
         self._fresh = False
         self._labels: dict[tuple[str, float], QPixmap] = {}
         self._hint = FloatingLabel(self)
-        self._word = FloatingLabel(self, at_top=True, at_left=True)
+        self._word = FloatingLabel(self, at_top=True, aside=True)
 
     def sizeHint(self) -> QSize:
         """Of a webcam picture."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6.QtGui import QColor, QImage, QPainter
 
 from app.palette import Theme
 from app.pipeline.comparison import BOTH
@@ -53,15 +52,8 @@ def save_session_picture(rows: Sequence[dict[str, float]], source: str, theme: T
         for provider in BOTH:
             shares = np.array([_share(row, f"output_{provider}_frames") for row in rows])
             plot.plot(seconds, shares, pen=pg.mkPen(getattr(theme, provider), width=2), connect="finite")
-        image = QImage(*_SIZE_PX, QImage.Format.Format_RGB32)
-        image.fill(QColor(theme.window))
-        board.ci.layout.activate()
-        painter = QPainter(image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        board.render(painter)
-        painter.end()
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not image.save(str(path)):
+        if not board.grab().save(str(path)):
             raise OSError(f"{path} cannot be written")
     finally:
         board.close()

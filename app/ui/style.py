@@ -54,6 +54,9 @@ QPushButton::menu-indicator {{ image: none; width: 0px; }}
 QLabel#hint {{
     background: {surface}; color: {text}; border: 1px solid {border}; border-radius: 15px; padding: 6px 14px;
 }}
+QLabel#aside {{
+    background: rgba(16, 18, 22, 165); color: #f2f4f7; border-radius: 9px; padding: 3px 9px; font-size: 11px;
+}}
 QLabel#warning {{
     background: {surface}; color: {warning}; border: 1px solid {warning}; border-radius: 15px; padding: 6px 14px;
 }}
@@ -95,6 +98,16 @@ QSlider::handle:horizontal {{
     width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {text}; border: none;
 }}
 QSlider::handle:horizontal:focus {{ background: {accent}; }}
+QTreeWidget, QPlainTextEdit {{
+    background: {surface}; color: {text}; border: 1px solid {border}; border-radius: 8px; padding: 2px;
+    selection-background-color: {hover}; selection-color: {text}; outline: none;
+}}
+QTreeWidget::item {{ padding: 4px 2px; }}
+QTreeWidget::item:selected {{ background: {hover}; color: {text}; }}
+QHeaderView {{ background: transparent; }}
+QHeaderView::section {{ background: {surface}; color: {muted}; border: none; padding: 4px 4px; font-size: 11px; }}
+QProgressBar {{ background: {border}; border: none; border-radius: 3px; }}
+QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 QFrame#divider {{ background: {border}; max-width: 1px; min-width: 1px; }}
 """
 
