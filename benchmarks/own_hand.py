@@ -26,13 +26,16 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from app.labelling.offline_pass import label_session
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.hand_path import HandPath, ik_path_factory
 from app.pipeline.network_path import network_path_factory
 from hand.embedded import load_embedded_model
-from hand.recording import RecordedHand, SessionInfo, recorded_hand
+from hand.metrics import pa_error_mm
+from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, recorded_hand
 from hand.recording_writer import RecordingWriter
+from hand.session_labels import OFFLINE_FILE, read_session_labels
 from hand.types import Frame
 from trainer.compare import compare_networks, write_report
 from trainer.config import SourceConfig
@@ -63,7 +66,6 @@ HARD_LIGHT = Lighting(
 DARKNESS = 0.93
 FRAMES_PER_SECOND = 15
 _PERSON_SEED = 20_011
-_GENERAL_CROPS = 400
 _WANTED_FALL = 0.20
 _ALLOWED_RISE = 0.05
 
@@ -102,6 +104,7 @@ def main() -> None:
     parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR", help="to start from")
     parser.add_argument("--seconds", type=float, default=16.0, help="length of a session (default: 16)")
     parser.add_argument("--recipe", default="quick", help="quick, standard or thorough (default: quick)")
+    parser.add_argument("--general", type=int, default=400, metavar="N", help="renderings of everybody's hands")
     parser.add_argument("--out", type=Path, default=Path("reports/own_hand"), help="default: reports/own_hand")
     parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's")
     options = parser.parse_args()
@@ -117,13 +120,17 @@ def main() -> None:
     started = time.monotonic()
     finetune = [sys.executable, "-m", "trainer", "finetune", "--run", str(run), "--base", str(options.network)]
     split = ["--recordings", str(sessions), "--hold-out", "session_3", "--recipe", options.recipe]
+    split += ["--general", str(options.general // 2)]
     subprocess.run([*finetune, *split, *options.set], check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     minutes = (time.monotonic() - started) / 60.0
     held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.0)
-    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], _GENERAL_CROPS, truth=True)
+    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
     write_report(comparison, options.out / "against_truth")
     own, general = comparison.own.change, comparison.general.change
     print(f"{describe_machine()}; {options.recipe} recipe, {minutes:.1f} minutes with export and report")
+    for folder in sorted(sessions.iterdir()):
+        labels, live = label_error_mm(folder)
+        print(f"{folder.name}: labels {labels:.2f} mm from the truth, live IK {live:.2f} mm")
     print(f"held-out session against the truth, PA-MPJPE: {own.before:.2f} -> {own.after:.2f} mm ({own.share:+.1%}),")
     print(f"  95 % interval {own.low:+.1%} to {own.high:+.1%} over {own.units} blocks of time; {own.verdict}")
     print(f"general renderings, PA-MPJPE: {general.before:.2f} -> {general.after:.2f} mm ({general.share:+.1%})")
@@ -179,7 +186,33 @@ def record(person: Person, folder: Path, *, seed: int, seconds: float, network: 
 
 
 def label(sessions: Path) -> None:
-    """The offline pass over every session that has not had it."""
+    """The offline pass over every session that has not had it; it never looks at the truth."""
+    model = load_embedded_model()
+    for folder in sorted(sessions.iterdir()):
+        if not (folder / OFFLINE_FILE).is_file():
+            label_session(folder, model)
+
+
+def label_error_mm(folder: Path) -> tuple[float, float]:
+    """Aligned joint error against the truth, of the labels that were kept and of the live IK hands.
+
+    Args:
+        folder: a session.
+    """
+    session = read_session_labels(folder)
+    truth = {frame.index: _of(frame, "truth") for frame in session.recording.frames}
+    kept = [(label.hand, truth[label.frame.index]) for label in session.labels if label.status != "rejected"]
+    live = [(hand, truth[frame.index]) for frame in session.recording.frames for hand in _of(frame, "ik")]
+    errors = []
+    for pairs in (kept, live):
+        found = np.stack([hand.joints_m for hand, _ in pairs]).astype(np.float64)
+        true = np.stack([hands[0].joints_m for _, hands in pairs]).astype(np.float64)
+        errors.append(pa_error_mm(found, true))
+    return errors[0], errors[1]
+
+
+def _of(frame: RecordedFrame, provider: Recorded) -> list[RecordedHand]:
+    return [hand for hand in frame.hands if hand.provider == provider]
 
 
 def _truth(sample: SyntheticSample) -> RecordedHand:

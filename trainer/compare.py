@@ -200,9 +200,7 @@ def compare_on(
     pa = [errors_pa_mm(part) for part in (before, after)]
     wrist = [distances(part.joints_m, part.true_joints_m).mean(1) * 1000.0 for part in (before, after)]
     flat = [errors_2d(part) for part in (before, after)]
-    order = np.argsort(pa[1].mean(1) - pa[0].mean(1))
-    # the best and the worst changes, each picture once
-    most = list(dict.fromkeys([*order[:_PAIRS].tolist(), *order[::-1][:_PAIRS].tolist()[::-1]]))
+    most = _changed_most(pa[1].mean(1) - pa[0].mean(1), blocks)
     return SetComparison(
         name=name,
         count=len(crops),
@@ -228,6 +226,20 @@ def compare_on(
             for index in most
         ),
     )
+
+
+def _changed_most(change: Float[np.ndarray, " N"], blocks: Int[np.ndarray, " N"]) -> list[int]:
+    """Pictures with the best changes and those with the worst, best first, and only one of each stretch of time."""
+    order = np.argsort(change).tolist()
+    best: dict[int, int] = {}
+    worst: dict[int, int] = {}
+    for index in order:
+        best.setdefault(int(blocks[index]), index)
+    for index in reversed(order):
+        worst.setdefault(int(blocks[index]), index)
+    gains = list(best.values())[:_PAIRS]
+    losses = [index for index in list(worst.values())[:_PAIRS] if index not in gains]
+    return gains + losses[::-1]
 
 
 def write_report(comparison: Comparison, folder: Path) -> None:

@@ -253,6 +253,7 @@ def _request(options: argparse.Namespace) -> FineTuneRequest:
         held_out=tuple(options.hold_out),
         recipe=options.recipe,
         name=options.name or options.run.name,
+        general_crops=options.general,
         values=overrides(options.set),
     )
 
@@ -268,6 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hold-out", action="append", default=[], metavar="SESSION", help="for the report alone")
     parser.add_argument("--recipe", choices=RECIPES, default="quick", help="how much learns (default: quick)")
     parser.add_argument("--name", default="", help="of the network that is made")
+    parser.add_argument("--general", type=int, default=240, metavar="N", help="unseen renderings of the report")
     parser.add_argument("--finish", action="store_true", help="train no further; export and compare what there is")
     parser.add_argument("--measure", action="store_true", help="only say how long it will take, as JSON")
     parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")

@@ -98,13 +98,17 @@ class NetworkLibrary:
             folder, name, folder.parent == self.folder, (folder / WEIGHTS_FILE).is_file(), card, figures
         )
 
-    def add(self, source: Path) -> NetworkEntry:
+    def add(self, source: Path, name: str = "") -> NetworkEntry:
         """Copies a network into the library: an exported folder, or a shared file.
+
+        Args:
+            source: folder or file.
+            name: to call its folder by, made plain; the source's own when empty.
 
         Raises:
             CheckpointError: it is no network, holds what no network has, or the disk is full.
         """
-        target = self._free_folder(source)
+        target = self._free_folder(name or (source.stem if source.is_file() else source.name))
         if source.is_dir():
             read_metadata(source)
             try:
@@ -164,9 +168,9 @@ class NetworkLibrary:
                 swaps.append(Swap(*(str(content[key]) for key in ("time_utc", "folder", "name", "reason"))))
         return swaps[::-1]
 
-    def _free_folder(self, source: Path) -> Path:
+    def _free_folder(self, name: str) -> Path:
         # a name made of plain characters alone, whatever a stranger called the file
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", source.stem if source.is_file() else source.name).strip("-")[:40]
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:40]
         if plain in ("", "network"):
             plain = datetime.now().strftime("network-%Y-%m-%d-%H-%M-%S")
         number, target = 1, self.folder / plain

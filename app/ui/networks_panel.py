@@ -1,0 +1,319 @@
+"""The networks panel: which one is live, which there are, whether teaching helped, swap and go back."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.jobs.training import TrainingRun
+from app.networks.library import NetworkEntry, NetworkLibrary
+from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
+from app.networks.network_file import SUFFIX
+from app.networks.trial import Trial, try_network
+from app.palette import Theme
+from app.ui.report_view import ReportView, read_report
+from app.ui.style import SPACING_PX
+from hand.errors import HandliveError
+from trainer.run_folder import NETWORK_FOLDER
+
+if TYPE_CHECKING:
+    from app.ui.main_window import MainWindow
+
+_FILE_KINDS = f"Networks (*{SUFFIX})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What the trial thread brings back: a network and its trial, or why there is none."""
+
+    candidate: LoadedNetwork | None
+    trial: Trial | None
+    sentence: str = ""
+
+
+class NetworksPanel(QWidget):
+    """Swaps networks while the picture goes on."""
+
+    said = pyqtSignal(str)
+    """A sentence for the user."""
+
+    _tried = pyqtSignal(object)
+
+    def __init__(self, library: NetworkLibrary, live: LiveNetwork) -> None:
+        """Shows what is there.
+
+        Args:
+            library: all networks.
+            live: the one at work.
+        """
+        super().__init__()
+        self._library = library
+        self._live = live
+        self._waiting: _Tried | None = None
+        self._run: TrainingRun | None = None
+        self._thread: threading.Thread | None = None
+        self.now = QLabel()
+        self.now.setObjectName("paneTitle")
+        self.now.setWordWrap(True)
+        self.revert = QPushButton("Go back")
+        self.doubts = QLabel()
+        self.doubts.setWordWrap(True)
+        self.doubts.setObjectName("warning")
+        self.anyway = QPushButton("Swap in anyway")
+        self.leave = QPushButton("Leave it")
+        self.list = QTreeWidget()
+        self.list.setAccessibleName("Networks")
+        self.list.setHeaderLabels(["Network", "Unseen renderings, mm"])
+        self.list.setRootIsDecorated(False)
+        self.list.setMinimumHeight(110)
+        self.swap = QPushButton("Swap in")
+        self.swap.setObjectName("primary")
+        self.share = QPushButton("Share ...")
+        self.open = QPushButton("Open ...")
+        self.delete = QPushButton("Delete")
+        self.report = ReportView()
+        self.swap_tuned = QPushButton("Keep it and swap it in")
+        self.swap_tuned.setObjectName("primary")
+        self._lay_out()
+        self._tried.connect(self._judge, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        self.swap.clicked.connect(lambda _checked: self._swap_chosen())
+        self.swap_tuned.clicked.connect(lambda _checked: self._swap_tuned())
+        self.revert.clicked.connect(lambda _checked: self.go_back())
+        self.share.clicked.connect(lambda _checked: self._share())
+        self.open.clicked.connect(lambda _checked: self._open())
+        self.delete.clicked.connect(lambda _checked: self._delete())
+        self.anyway.clicked.connect(lambda _checked: self._answer(yes=True))
+        self.leave.clicked.connect(lambda _checked: self._answer(yes=False))
+        self.list.itemSelectionChanged.connect(self._show_buttons)
+        self.show_networks()
+
+    def show_networks(self) -> None:
+        """Reads the library again."""
+        chosen = self._chosen()
+        self.list.clear()
+        for entry in self._library.entries():
+            error = entry.figures.get("rendered_pa_mpjpe_mm")
+            is_live = entry.folder.resolve() == self._live.folder.resolve()
+            name = entry.name if entry.own else f"{entry.name} (comes along)"
+            item = QTreeWidgetItem([f"\N{BLACK CIRCLE} {name}" if is_live else name, f"{error:.1f}" if error else ""])
+            item.setData(0, Qt.ItemDataRole.UserRole, entry)
+            item.setToolTip(0, entry.card[:1500] or str(entry.folder))
+            self.list.addTopLevelItem(item)
+            if chosen is not None and entry.folder == chosen.folder:
+                item.setSelected(True)
+        self.list.resizeColumnToContents(0)
+        self._show_live()
+        self._show_buttons()
+
+    def show_run(self, run: TrainingRun) -> None:
+        """Shows a finished run's report, and offers its network."""
+        self._run = run
+        self.report.show_report(run.folder)
+        self.swap_tuned.setVisible((run.folder / NETWORK_FOLDER).is_dir())
+
+    def go_back(self) -> None:
+        """One click: the network before is live again from the next frame on."""
+        network = self._live.revert()
+        if network is not None:
+            self._library.note(network.folder, network.name, "revert")
+            self.said.emit(f"{network.name} is live again.")
+        self.show_networks()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.report.set_theme(theme)
+
+    def wait(self) -> None:
+        """Waits for a trial that is under way."""
+        if self._thread is not None:
+            self._thread.join()
+
+    # swapping
+
+    def try_and_swap(self, folder: Path, verdict: str = "") -> None:
+        """Loads and tries a network beside the live view, then swaps it in, or asks first.
+
+        Args:
+            folder: of the network.
+            verdict: of its report, if there is one.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._thread = threading.Thread(target=self._try, args=(folder, verdict), name="network-trial", daemon=True)
+        self._thread.start()
+
+    def _try(self, folder: Path, verdict: str) -> None:
+        """In its own thread: nothing here touches a widget."""
+        try:
+            candidate = load_candidate(folder)
+            tried = _Tried(candidate, try_network(candidate, self._live.current(), verdict))
+        except HandliveError as problem:
+            tried = _Tried(None, None, str(problem))
+        except Exception as problem:  # noqa: BLE001 - a stranger's network may break an engine in any way
+            tried = _Tried(None, None, f"The network in {folder} cannot be tried ({problem}); do not use it.")
+        self._tried.emit(tried)
+
+    def _judge(self, tried: _Tried) -> None:
+        if tried.candidate is None or tried.trial is None:
+            self.said.emit(tried.sentence)
+            return
+        self._waiting = tried
+        if tried.trial.doubts:
+            self.doubts.setText(" ".join(tried.trial.doubts))
+            self._ask(asking=True)
+        else:
+            self._answer(yes=True)
+
+    def _answer(self, *, yes: bool) -> None:
+        waiting, self._waiting = self._waiting, None
+        self._ask(asking=False)
+        if yes and waiting is not None and waiting.candidate is not None:
+            self._live.swap(waiting.candidate)
+            self._library.note(waiting.candidate.folder, waiting.candidate.name, "swap")
+            self.said.emit(f"{waiting.candidate.name} is live now.")
+        self.show_networks()
+
+    def _ask(self, *, asking: bool) -> None:
+        for widget in (self.doubts, self.anyway, self.leave):
+            widget.setVisible(asking)
+
+    def _swap_chosen(self) -> None:
+        entry = self._chosen()
+        if entry is not None:
+            self.try_and_swap(entry.folder)
+
+    def _swap_tuned(self) -> None:
+        if self._run is None:
+            return
+        try:
+            kept = self._library.add(self._run.folder / NETWORK_FOLDER, name=self._run.request.name)
+        except HandliveError as problem:
+            self.said.emit(str(problem))
+            return
+        self.show_networks()
+        self.try_and_swap(kept.folder, str(read_report(self._run.folder).get("verdict", "")))
+
+    # files
+
+    def _share(self) -> None:
+        entry = self._chosen()
+        if entry is None:
+            return
+        file, _ = QFileDialog.getSaveFileName(self, "Share a network", f"{entry.name}{SUFFIX}", _FILE_KINDS)
+        if file:
+            self._attempt(lambda: self._library.share(entry, Path(file)), f"{entry.name} is in {file}.")
+
+    def _open(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "Open a network", "", _FILE_KINDS)
+        if file:
+            self.open_file(Path(file))
+
+    def open_file(self, file: Path) -> None:
+        """Takes a shared network into the library; it is not live yet."""
+        self._attempt(lambda: self._library.add(file), f"{file.stem} is in the list; choose it and swap it in.")
+
+    def _delete(self) -> None:
+        entry = self._chosen()
+        if entry is not None and entry.folder.resolve() != self._live.folder.resolve():
+            self._attempt(lambda: self._library.delete(entry), f"{entry.name} was deleted.")
+
+    def _attempt(self, act: object, success: str) -> None:
+        assert callable(act)
+        try:
+            act()
+            self.said.emit(success)
+        except HandliveError as problem:
+            self.said.emit(str(problem))
+        self.show_networks()
+
+    # how it is built
+
+    def _chosen(self) -> NetworkEntry | None:
+        items = self.list.selectedItems()
+        entry = items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
+        return entry if isinstance(entry, NetworkEntry) else None
+
+    def _show_live(self) -> None:
+        live = next((e for e in self._library.entries() if e.folder.resolve() == self._live.folder.resolve()), None)
+        self.now.setText(live.name if live else self._live.folder.name)
+        previous = self._live.previous
+        self.revert.setVisible(previous is not None)
+        self.revert.setText(f"Go back to {previous.name}" if previous else "Go back")
+
+    def _show_buttons(self) -> None:
+        entry = self._chosen()
+        is_live = entry is not None and entry.folder.resolve() == self._live.folder.resolve()
+        self.swap.setEnabled(entry is not None and not is_live)
+        self.share.setEnabled(entry is not None)
+        self.delete.setEnabled(entry is not None and entry.own and not is_live)
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(*(SPACING_PX,) * 4)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(_section("LIVE NOW"))
+        layout.addWidget(self.now)
+        layout.addWidget(self.revert, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.doubts)
+        layout.addLayout(_row(self.anyway, self.leave))
+        layout.addSpacing(SPACING_PX // 2)
+        layout.addWidget(_section("DID IT HELP?"))
+        layout.addWidget(self.report)
+        layout.addWidget(self.swap_tuned, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addSpacing(SPACING_PX // 2)
+        layout.addWidget(_section("ALL NETWORKS"))
+        layout.addWidget(self.list, 1)
+        layout.addLayout(_row(self.swap, self.share, self.open, self.delete))
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        outside = QVBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        outside.addWidget(scroll)
+        self.setMinimumWidth(390)
+        self._ask(asking=False)
+        self.swap_tuned.setVisible(False)
+
+
+def install_networks(window: MainWindow, library: NetworkLibrary) -> NetworksPanel | None:
+    """Adds the panel to a window whose network can be swapped."""
+    live = window.options.live_network
+    if live is None:
+        return None
+    panel = NetworksPanel(library, live)
+    window.add_panel("Networks", panel, shortcut="Ctrl+K")
+    panel.said.connect(window.notify)
+    window.theme_changed.connect(panel.set_theme)
+    window.closing.connect(panel.wait)
+    return panel
+
+
+def _row(*buttons: QPushButton) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for button in buttons:
+        row.addWidget(button)
+    row.addStretch(1)
+    return row
+
+
+def _section(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("section")
+    return label
