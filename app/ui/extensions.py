@@ -30,6 +30,7 @@ def install_extensions(window: MainWindow) -> None:
     from app.ui.smoothing_panel import install_smoothing
     from app.ui.snapshot_tool import install_snapshots
     from app.ui.stream_panel import install_streams
+    from app.ui.teach_panel import install_teaching
     from app.ui.transport import install_transport
 
     install_smoothing(window)
@@ -37,3 +38,4 @@ def install_extensions(window: MainWindow) -> None:
     install_motion_recording(window)
     install_snapshots(window)
     install_transport(window)
+    install_teaching(window)
