@@ -31,13 +31,26 @@ def build_parser() -> argparse.ArgumentParser:
     _add_program_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="predict")
+    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera")
     predict = commands.add_parser(
         "predict",
         help="write the hands of pictures into a JSON file",
         description="Writes the hands of every picture into a JSON file.",
     )
     _add_predict_options(predict)
+    board = commands.add_parser(
+        "board",
+        help="write the board that cameras are calibrated with, to be printed",
+        description="Writes the board that cameras are calibrated with: an A4 page as PDF or PNG, at true scale.",
+    )
+    board.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .pdf or .png file")
+    lens = commands.add_parser(
+        "calibrate-camera",
+        help="find a camera's intrinsics from pictures of the printed board",
+        description="Finds a camera's intrinsics from the printed board: show it everywhere in the picture, leaning to "
+        "all sides. They are kept under the camera's name and used from then on.",
+    )
+    _add_lens_options(lens)
     return parser
 
 
@@ -173,6 +186,12 @@ def _add_headless_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--frames", type=_count, metavar="N", help="stop after N frames; with --screenshot: save after N frames"
     )
+
+
+def _add_lens_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", metavar="X", help="a camera, or a video or folder of pictures taken with it")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
+    parser.add_argument("--camera", metavar="NAME", help="name of the camera, where pictures do not tell it")
 
 
 def _add_predict_options(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from app.arguments import parse
 from app.display_check import why_no_window
 from app.headless import HeadlessRun, run_headless
+from app.lens_calibration.board import write_board
+from app.lens_calibration.command import calibrate_camera, describe_solution
 from app.methods import SHIPPED_NETWORK_DIR, chosen_paths
 from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
@@ -47,6 +49,11 @@ def run(arguments: list[str] | None = None) -> int:
         if options.command == "predict":
             return _predict(options)
         if options.headless:
+        if options.command == "board":
+            print(f"The board is in {write_board(options.output)}; print it at 100 %.")
+            return EXIT_OK
+        if options.command == "calibrate-camera":
+            return _calibrate_camera(options)
             return _headless(options)
         reason = why_no_window()
         if reason:
@@ -150,6 +157,18 @@ def _headless(options: argparse.Namespace) -> int:
 
 
 def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float) -> None:
+def _calibrate_camera(options: argparse.Namespace) -> int:
+    chosen = choose_source(options.source, SourceWishes(options.size))
+    if not chosen.is_camera and options.camera is None:
+        raise SourceError(
+            "Pictures and videos do not say which camera took them; add --camera with its name, as the window shows it."
+        )
+    print(f"Watching {chosen.source.name} for the board.", file=sys.stderr)
+    result = calibrate_camera(chosen.source, lambda sentence: print(sentence, file=sys.stderr), camera=options.camera)
+    print(f"{result.camera}: {describe_solution(result.solution)}; kept in {result.file}.")
+    return EXIT_OK
+
+
     written = save_motion(recorder.motion(frames_per_second), file)
     print(f"Motion written to {' and '.join(str(path) for path in written)}.")
 

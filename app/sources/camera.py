@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from app.lens_calibration.store import saved_intrinsics
 from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
 from app.sources.camera_list import CameraInfo, list_cameras
 from hand.errors import SourceError
@@ -87,6 +88,7 @@ class CameraSource:
             height_px=given[1],
             frames_per_second=rate if rate > 0 else 0.0,
             live=True,
+            intrinsics=saved_intrinsics(self._chosen.name, *given) if min(given) > 0 else None,
             note=_difference((width, height), given, self._frames_per_second, rate),
         )
 

@@ -48,7 +48,7 @@ class TransportBar(QWidget):
             self.speed.addItem(f"{speed:g} ×", speed)  # noqa: RUF001 - as factors are written
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(SPACING_PX, SPACING_PX, 0, 0)
+        layout.setContentsMargins(SPACING_PX, 0, 0, 0)
         layout.setSpacing(8)
         for button in (self.back, self.play, self.on):
             layout.addWidget(button)

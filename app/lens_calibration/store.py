@@ -1,0 +1,82 @@
+"""Calibrations kept per camera, and used whenever that camera gives pictures of the same proportions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from app.lens_calibration.solve import LensSolution
+from hand.atomic_file import write_json_atomically
+from hand.camera import Intrinsics
+from hand.errors import ConfigError, IntrinsicsError
+
+logger = logging.getLogger(__name__)
+
+SCHEMA: Final = 1
+SAME_PROPORTIONS: Final = 0.01
+"""Width over height may differ by this share: cameras cut other proportions out of another field of view."""
+
+
+def cameras_folder() -> Path:
+    """In the user's data folder."""
+    return platformdirs.user_data_path("handlive") / "cameras"
+
+
+def save_calibration(camera: str, solution: LensSolution, folder: Path | None = None) -> Path:
+    """Keeps a calibration under the camera's name.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    file = _file(camera, folder)
+    content = {
+        "schema": SCHEMA,
+        "camera": camera,
+        "date_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "intrinsics": asdict(solution.intrinsics),
+        "rms_px": round(solution.rms_px, 4),
+        "rms_with_distortion_px": round(solution.straight_rms_px, 4),
+        "distortion_k1_k2": solution.distortion,
+        "views": solution.views,
+    }
+    try:
+        write_json_atomically(file, content)
+    except OSError as error:
+        raise ConfigError(f"The camera calibration cannot be written to {file}: {error.strerror or error}.") from None
+    return file
+
+
+def saved_intrinsics(camera: str, width_px: int, height_px: int, folder: Path | None = None) -> Intrinsics | None:
+    """The camera's own intrinsics at this picture size, or None; a damaged file is no reason to show no picture.
+
+    Args:
+        camera: its name.
+        width_px: of the pictures it gives now.
+        height_px: of the pictures it gives now.
+        folder: where calibrations are; the user's data folder when left out.
+    """
+    file = _file(camera, folder)
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA or content["camera"] != camera:
+            raise ValueError("it is of another camera or version")
+        known = Intrinsics(**content["intrinsics"])
+    except (OSError, ValueError, KeyError, TypeError, IntrinsicsError) as error:
+        logger.warning("The camera calibration %s cannot be used (%s); calibrate the camera again.", file, error)
+        return None
+    proportions = (width_px / height_px) / (known.width_px / known.height_px)
+    return known.scaled_to(width_px, height_px) if abs(proportions - 1.0) <= SAME_PROPORTIONS else None
+
+
+def _file(camera: str, folder: Path | None) -> Path:
+    slug = re.sub(r"[^a-z0-9]+", "-", camera.casefold()).strip("-") or "camera"
+    return (folder or cameras_folder()) / f"{slug}.json"
