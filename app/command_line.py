@@ -48,12 +48,12 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "predict":
             return _predict(options)
-        if options.headless:
         if options.command == "board":
             print(f"The board is in {write_board(options.output)}; print it at 100 %.")
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
+        if options.headless:
             return _headless(options)
         reason = why_no_window()
         if reason:
@@ -156,7 +156,6 @@ def _headless(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float) -> None:
 def _calibrate_camera(options: argparse.Namespace) -> int:
     chosen = choose_source(options.source, SourceWishes(options.size))
     if not chosen.is_camera and options.camera is None:
@@ -169,6 +168,7 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float) -> None:
     written = save_motion(recorder.motion(frames_per_second), file)
     print(f"Motion written to {' and '.join(str(path) for path in written)}.")
 
