@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,18 +18,41 @@ from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR
 from trainer.config import FitConfig, SourceConfig, read_config
-from trainer.evaluation import Predictions, errors_2d, figures, joint_figures, predict_crops
+from trainer.contact_sheet import contact_sheet, write_png
+from trainer.evaluation import (
+    Predictions,
+    best_median_worst,
+    errors_2d,
+    errors_pa_mm,
+    figures,
+    joint_figures,
+    predict_crops,
+)
 from trainer.fit import build_network, start_from
 from trainer.held_out import empty_crops, photograph_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
 from trainer.networks.output import NetworkOutput
-from trainer.report_page import ReportSection, report_page
+from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
+from trainer.run_folder import BEST_FILE
+from trainer.run_story import RunStory, read_story
 from trainer.runtime import NetworkRuntime, load_network
 
 REPORT_SCHEMA = 1
+
+_EXAMPLES = """examples:
+  the network that comes along, on unseen renderings and the photographs that its recipe holds out
+    python -m trainer evaluate --network assets/network --config configs/shipped.yaml
+  a training, finished or not, with its curves
+    python -m trainer evaluate --run runs/debug --crops 500
+  photographs of your own; labels first, then figures and a sheet to look at
+    python main_v2.py predict --input photos --method ik --output labels.json
+    python -m trainer evaluate --network assets/network --config configs/shipped.yaml \\
+        --photographs labels.json photos --contact-sheet sheet.png
+"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -36,16 +61,60 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         HandliveError: recipe, network or data cannot be used.
     """
+    options = _parser().parse_args(arguments)
+    story = None if options.run is None else read_story(options.run)
+    config = _recipe(options.config, story)
+    network, name = _network(config, options)
+    sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
+    size = config.network.input_px
+    photographs = photograph_crops(
+        sources or config.held_out, size, options.crops, lambda sentence: print(sentence, file=sys.stderr)
+    )
+    if options.contact_sheet is not None and not photographs:
+        raise ConfigError("There are no photographs for a contact sheet; give --photographs PREDICTIONS FOLDER.")
+    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
+    with tqdm(total=options.crops, desc="unseen renderings", unit="crop") as bar:
+        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar))}
+    if photographs:
+        sets["photographs"] = list(photographs.values())
+    names = {"photographs": list(photographs)}
+    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names)
+    content = {"schema": REPORT_SCHEMA, "network": name, **content}
+    if story is not None:
+        content["run"] = {"losses": _thinned(story.losses), "evaluations": story.evaluations}
+    write_json_atomically(options.out / "report.json", content)
+    write_text_atomically(options.out / "report.html", report_page(name, sections, content["empty"], story))
+    for section in sections:
+        for key, value in section.figures.items():
+            print(f"{section.name:<12} {key:<24} {value:.4g}")
+    for key, value in content["empty"].items():
+        print(f"{'no hand':<12} {key:<24} {value:.4g}")
+    print(f"The report is {options.out / 'report.html'}.")
+    if options.contact_sheet is not None:
+        write_png(options.contact_sheet, contact_sheet(sections[-1].crops, sections[-1].predictions))
+        print(f"The contact sheet is {options.contact_sheet}.")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainer evaluate",
-        description="Measure a network on unseen renderings and on labelled photographs (cropped as badly as live), "
-        "and write report.json and report.html. The page shows pictures of the photographs: keep it to yourself.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measure a network on unseen renderings and on labelled photographs (cropped as badly as live),\n"
+        "and write report.json and report.html. The page shows the photographs: keep it to yourself.",
+        epilog=_EXAMPLES,
     )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--weights", type=Path, help="trained weights, for example runs/shipped/best.safetensors")
-    which.add_argument("--network", type=Path, help="folder of an exported network; it runs without torch's layers")
-    parser.add_argument("--config", type=Path, required=True, help="the recipe; it names the held-out photographs")
-    parser.add_argument("--crops", type=int, default=2000, help="unseen renderings, and the most photographs")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="a training: its curves, and its recipe and best weights"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--weights", type=Path, metavar="FILE", help="other trained weights; needs their recipe")
+    which.add_argument("--network", type=Path, metavar="DIR", help="an exported network, run by ONNX Runtime")
+    parser.add_argument(
+        "--config", type=Path, metavar="RECIPE", help="names the held-out photographs (default: the run's)"
+    )
+    parser.add_argument(
+        "--crops", type=int, default=2000, help="unseen renderings, and most photographs (default: 2000)"
+    )
     parser.add_argument(
         "--photographs",
         nargs=2,
@@ -54,33 +123,27 @@ def main(arguments: Sequence[str]) -> None:
         help="a prediction file and the pictures it labels, instead of the recipe's held-out ones; may be repeated",
     )
     parser.add_argument("--out", type=Path, default=Path("reports/evaluation"), help="default: reports/evaluation")
-    options = parser.parse_args(arguments)
-    config = read_config(options.config)
-    network = _network(config, options.weights, options.network)
-    sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
-    size = config.network.input_px
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
-    with tqdm(total=options.crops, desc="unseen renderings", unit="crop") as bar:
-        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar))}
-    photographs = photograph_crops(
-        sources or config.held_out, size, options.crops, lambda sentence: print(sentence, file=sys.stderr)
+    parser.add_argument(
+        "--contact-sheet", type=Path, metavar="PNG", help="also draw the best, median and worst photographs here"
     )
-    if photographs:
-        sets["photographs"] = list(photographs.values())
-    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)))
-    content = {"schema": REPORT_SCHEMA, "network": str(options.weights or options.network), **content}
-    write_json_atomically(options.out / "report.json", content)
-    write_text_atomically(options.out / "report.html", report_page(content["network"], sections, content["empty"]))
-    for section in sections:
-        for key, value in section.figures.items():
-            print(f"{section.name:<12} {key:<24} {value:.4g}")
-    for key, value in content["empty"].items():
-        print(f"{'no hand':<12} {key:<24} {value:.4g}")
-    print(f"The report is {options.out / 'report.html'}.")
+    return parser
+
+
+def _recipe(path: Path | None, story: RunStory | None) -> FitConfig:
+    if path is not None:
+        return read_config(path)
+    if story is None:
+        raise ConfigError(
+            "Which recipe was the network trained by? Give --config RECIPE, or --run DIR, which knows it."
+        )
+    return story.recipe()
 
 
 def measure(
-    network: nn.Module, sets: dict[str, list[LabelledCrop]], empty: list[LabelledCrop]
+    network: nn.Module,
+    sets: dict[str, list[LabelledCrop]],
+    empty: list[LabelledCrop],
+    names: Mapping[str, list[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Any], list[ReportSection]]:
     """Runs a network over sets of labelled crops, and over crops without a hand.
 
@@ -88,6 +151,7 @@ def measure(
         network: gives :class:`NetworkOutput`.
         sets: labelled crops by name.
         empty: crops that show no hand.
+        names: of the pictures of a set, where they have any.
 
     Returns:
         The content of the report, and what its page shows.
@@ -97,9 +161,14 @@ def measure(
     for name, crops in sets.items():
         predictions = predict_crops(network, layer, crops)
         values = {key: round(value, 5) for key, value in figures(predictions).items()}
-        sections.append(ReportSection(name, values, joint_figures(predictions), predictions, crops))
+        sections.append(ReportSection(name, values, joint_figures(predictions), predictions, crops, names.get(name)))
     content: dict[str, Any] = {
-        section.name: {"count": len(section.crops), "figures": section.figures, "joints": section.joints}
+        section.name: {
+            "count": len(section.crops),
+            "figures": section.figures,
+            "joints": section.joints,
+            "pictures": _pictures(section),
+        }
         for section in sections
     }
     content["empty"] = _presence_figures(
@@ -121,13 +190,17 @@ class OnnxNetwork(nn.Module):
         return NetworkOutput(**outputs, heat_maps=torch.zeros(len(image), 21, 0, 0))
 
 
-def _network(config: FitConfig, weights: Path | None, folder: Path | None) -> nn.Module:
-    if weights is None and folder is not None:
-        return OnnxNetwork(load_network(folder))
-    network = build_network(config.network, load_embedded_model())
-    if weights is not None:
-        start_from(network, weights)
-    return network
+def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module, str]:
+    """What is to be measured, and what to call it."""
+    if options.network is not None:
+        return OnnxNetwork(load_network(options.network)), str(options.network)
+    weights = options.weights or (options.run and options.run / BEST_FILE)
+    if weights is None:
+        raise ConfigError("What is to be measured? Give --run DIR, --weights FILE or --network DIR.")
+    # a run's weights are at hand, so ImageNet's need not be
+    network = build_network(replace(config.network, pretrained=False), load_embedded_model())
+    start_from(network, weights)
+    return network, str(weights)
 
 
 def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:
@@ -141,6 +214,22 @@ def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dic
     if good.size:
         values["empty_below_every_good_hand"] = float((without.presence < good.min()).mean())
     return {key: round(value, 5) for key, value in values.items()}
+
+
+def _pictures(section: ReportSection) -> dict[str, list[dict[str, Any]]]:
+    """Which pictures the page shows, with their errors."""
+    flat, aligned_mm = errors_2d(section.predictions), errors_pa_mm(section.predictions).mean(1)
+    return {
+        kind: [
+            {"name": section.name_of(i), "epe_2d": round(float(flat[i]), 5), "pa_mm": round(float(aligned_mm[i]), 3)}
+            for i in chosen
+        ]
+        for kind, chosen in best_median_worst(flat, PICTURES_PER_ROW).items()
+    }
+
+
+def _thinned(points: list[tuple[int, float]], most: int = 500) -> list[tuple[int, float]]:
+    return points[:: max(1, -(-len(points) // most))]
 
 
 def _tick(bar: tqdm) -> None:

@@ -125,5 +125,17 @@ def joint_figures(predictions: Predictions) -> dict[str, list[float]]:
     return {name: [round(float(value), 5) for value in row] for name, row in values.items()}
 
 
+def best_median_worst(errors: Float[np.ndarray, " N"], count: int) -> dict[str, list[int]]:
+    """Indices of the pictures to look at, ``count`` of each kind: "best", "median" and "worst" (the worst first).
+
+    Args:
+        errors: of each picture.
+        count: how many of each kind; fewer where there are fewer pictures.
+    """
+    order = np.argsort(errors).tolist()
+    middle = max(len(order) // 2 - count // 2, 0)
+    return {"best": order[:count], "median": order[middle : middle + count], "worst": order[::-1][:count]}
+
+
 def _extents(predictions: Predictions) -> Float[np.ndarray, " N"]:
     return np.ptp(predictions.true_joints_crop, axis=1).max(-1)

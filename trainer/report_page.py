@@ -12,8 +12,10 @@ from jaxtyping import Float, UInt8
 
 from hand.joints import BONES, JOINT_NAMES
 from hand.metrics import pck_curve
-from trainer.evaluation import Predictions, errors_2d, errors_pa_mm
+from trainer.evaluation import Predictions, best_median_worst, errors_2d, errors_pa_mm
 from trainer.labelled_crop import LabelledCrop
+from trainer.line_chart import line_chart
+from trainer.run_story import RunStory
 
 PICTURES_PER_ROW = 6
 PICTURE_PX = 256
@@ -39,6 +41,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 .row { display: flex; flex-wrap: wrap; gap: 8px } figure { margin: 0; width: 164px }
 figure img { width: 164px; border-radius: 6px; display: block } figcaption { font-size: 12px; color: #5a6274 }
 svg { background: #f5f6f9; border-radius: 6px } .note { color: #5a6274 }
+.charts { display: flex; flex-wrap: wrap; gap: 24px } figure.chart { width: 500px } .warning { color: #b3261e }
 """
 
 
@@ -52,6 +55,7 @@ class ReportSection:
         joints: errors by joint.
         predictions: beside the truth.
         crops: the pictures, in the order of the predictions.
+        names: of the pictures; their numbers where there are none.
     """
 
     name: str
@@ -59,38 +63,52 @@ class ReportSection:
     joints: dict[str, list[float]]
     predictions: Predictions
     crops: list[LabelledCrop]
+    names: list[str] | None = None
+
+    def name_of(self, index: int) -> str:
+        """What to call a picture."""
+        return f"crop {index}" if self.names is None else self.names[index]
 
 
-def report_page(title: str, sections: list[ReportSection], empty: dict[str, float]) -> str:
+def report_page(
+    title: str, sections: list[ReportSection], empty: dict[str, float], story: RunStory | None = None
+) -> str:
     """The whole page.
 
     Args:
         title: which network.
         sections: the sets.
         empty: figures of crops without a hand.
+        story: of the training, for its curves.
     """
     body = "".join(_section(section) for section in sections)
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Evaluation of a hand network</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p class='note'>Coloured: predicted joints. White: labels.</p>"
-        f"{body}<h2>No hand</h2>{_figure_table(empty)}</html>"
+        f"{body}<h2>No hand</h2>{_figure_table(empty)}{'' if story is None else _training(story)}</html>"
     )
+
+
+def _training(story: RunStory) -> str:
+    """Curves of the loss, and of every evaluated figure: the sets that share one share its chart."""
+    charts = [line_chart("Loss", {"loss": story.losses})] if story.losses else []
+    curves = story.curves()
+    for name, meaning in _MEANING.items():
+        of_sets = {key.removesuffix(f"_{name}"): points for key, points in curves.items() if key.endswith(f"_{name}")}
+        # "mpjpe_mm" ends "pa_mpjpe_mm" too
+        own = {key: points for key, points in of_sets.items() if not key.endswith("_pa")}
+        if own:
+            charts.append(line_chart(meaning, own))
+    warnings = "".join(f"<p class='warning'>{html.escape(sentence)}</p>" for _, sentence in story.warnings[-3:])
+    return f"<h2>Training</h2>{warnings}<div class='charts'>{''.join(charts)}</div>"
 
 
 def _section(section: ReportSection) -> str:
     error = errors_2d(section.predictions)
-    order = np.argsort(error)
-    half = PICTURES_PER_ROW // 2
-    middle = max(len(order) // 2 - half, 0)
-    rows = {
-        "Best": order[:PICTURES_PER_ROW],
-        "Median": order[middle : middle + PICTURES_PER_ROW],
-        "Worst": order[::-1][:PICTURES_PER_ROW],
-    }
     pictures = "".join(
-        f"<h3>{name}</h3><div class='row'>{''.join(_figure(section, int(index), error) for index in chosen)}</div>"
-        for name, chosen in rows.items()
+        f"<h3>{name.capitalize()}</h3><div class='row'>{''.join(_figure(section, i, error) for i in chosen)}</div>"
+        for name, chosen in best_median_worst(error, PICTURES_PER_ROW).items()
     )
     return (
         f"<h2>{html.escape(section.name)} ({len(section.crops)} crops)</h2>{_figure_table(section.figures)}"
@@ -140,8 +158,9 @@ def _figure(section: ReportSection, index: int, error: Float[np.ndarray, " N"]) 
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
     encoded = base64.b64encode(data.tobytes()).decode() if ok else ""
     sure = float(np.exp(np.log(predictions.sigma[index]).mean()))
+    name = html.escape(section.name_of(index))
     return (
-        f"<figure><img alt='crop {index}' src='data:image/jpeg;base64,{encoded}'>"
+        f"<figure title='{name}'><img alt='{name}' src='data:image/jpeg;base64,{encoded}'>"
         f"<figcaption>{error[index]:.3f} of the box, sigma {sure:.3f}, presence {predictions.presence[index]:.2f}"
         "</figcaption></figure>"
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import cv2
 import numpy as np
 from torch.utils.data import Dataset
@@ -11,7 +14,9 @@ from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.joints import BONES
 from hand.layer import HandLayer
+from hand.mirror import mirror_pose
 from hand.rotations import matrix_from_axis_angle
+from trainer.config import SourceConfig
 from trainer.labelled_crop import LabelledCrop, label_crop
 
 CAMERA = Intrinsics.from_fov(160, 120)
@@ -46,3 +51,34 @@ class StickHands(Dataset[LabelledCrop]):
 
     def __getitem__(self, index: int) -> LabelledCrop:
         return stick_hand(index % 16)
+
+
+def write_left_hand(folder: Path) -> np.ndarray:
+    """A picture with a dot on each joint of a left hand, and its prediction file; returns the joints in the picture."""
+    rng = np.random.default_rng(2)
+    right = rng.normal(0.0, 0.2, 48) + np.concatenate([[1.2, 1.2, 1.2], np.zeros(45)])
+    geometry = HandLayer(load_embedded_model("left"), np.float64)(
+        mirror_pose(right), np.zeros(10), np.array([0.1, 0, 0.5])
+    )
+    camera = Intrinsics.from_fov(320, 240)
+    pixels = project(geometry.joints_m, camera)
+    picture = np.zeros((240, 320, 3), np.uint8)
+    for x, y in pixels.round().astype(int).tolist():
+        cv2.circle(picture, (x, y), 2, (255, 255, 255), -1)
+    cv2.imwrite(str(folder / "hand.png"), picture)
+    hand = {
+        "method": "ik",
+        "side": "left",
+        "confidence": 0.9,
+        "joints_px": pixels.tolist(),
+        "joints_m": geometry.joints_m.tolist(),
+        "pose_rad": mirror_pose(right).tolist(),
+        "shape": [0.0] * 10,
+    }
+    image = {"file": "hand.png", "width": 320, "height": 240, "hands": [hand, hand | {"confidence": 0.2}]}
+    (folder / "pred.json").write_text(json.dumps({"schema": 1, "hand_model": "embedded", "images": [image]}))
+    return pixels
+
+
+def photographs_in(folder: Path, match: str = "") -> SourceConfig:
+    return SourceConfig("photographs", 3.0, path=str(folder / "pred.json"), pictures=str(folder), match=match)

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from crops import stick_hand
+from crops import stick_hand, write_left_hand
 from torch import nn
 
 from hand.embedded import load_embedded_model
+from hand.errors import ConfigError, DataError, HandliveError
 from hand.torch_layer import TorchHandLayer
 from trainer.batch import HandBatch
+from trainer.checkpoint import save_weights
+from trainer.config import FitConfig
 from trainer.evaluate import OnnxNetwork, main, measure
-from trainer.evaluation import Predictions, errors_2d, figures, joint_figures, predict_crops
+from trainer.evaluation import Predictions, best_median_worst, errors_2d, figures, joint_figures, predict_crops
+from trainer.events import EventLog
 from trainer.export import ExportFacts, export_network
 from trainer.fit import build_network
 from trainer.held_out import empty_crops
 from trainer.labelled_crop import LabelledCrop, collate
+from trainer.line_chart import round_ticks
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
+from trainer.run_story import read_story
 from trainer.runtime import load_network
 
+NETWORK = NetworkConfig("mobilenet_v3_small", "mlp", 64, 32)
 CROPS = [stick_hand(index) for index in range(12)]
 
 
@@ -101,7 +109,7 @@ def test_confidence_that_knows_its_errors_separates_the_halves() -> None:
 
 def test_exported_and_trained_network_measure_the_same(tmp_path: Path) -> None:
     model = load_embedded_model()
-    network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model).eval()
+    network = build_network(NETWORK, model).eval()
     export_network(
         network, ExportFacts("t", model.name, model.digest, 1.6, {"offset": 0.0, "slope": 1.0}, {}), tmp_path
     )
@@ -117,7 +125,7 @@ def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: py
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text("name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32}\n")
     model = load_embedded_model()
-    network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
+    network = build_network(NETWORK, model)
     facts = ExportFacts("t", model.name, model.digest, 1.6, {"offset": 0.0, "slope": 1.0}, {})
     export_network(network, facts, tmp_path / "network")
     out = tmp_path / "report"
@@ -133,3 +141,84 @@ def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: py
     page = (out / "report.html").read_text()
     assert page.count("<img") == 18
     assert not re.search(r"(src|href)=['\"]?(http|/|\.)", page)
+
+
+def write_run(folder: Path) -> None:
+    """A run that was killed at step 30, whose last checkpoint was at step 20, and that went on from there."""
+    config = FitConfig(name="tiny", network=NETWORK)
+    network = build_network(NETWORK, load_embedded_model())
+    save_weights(folder / "best.safetensors", network.state_dict(), {})
+    log = EventLog(folder / "events.jsonl")
+    log.emit("hello", step=0, config=asdict(config))
+    for step in (10, 20, 30):
+        log.emit("step", step=step, loss=9.0 - step / 10)
+        log.emit("evaluation", step=step, rendered_pa_mpjpe_mm=30.0 - step, rendered_mpjpe_mm=50.0 - step, score=1.0)
+    log.emit("hello", step=20, config=asdict(config))
+    log.emit("step", step=30, loss=5.5)
+    log.emit("evaluation", step=30, rendered_pa_mpjpe_mm=7.0, rendered_mpjpe_mm=21.0, score=float("nan"))
+    log.emit("warning", step=30, hint="collapsed", message="Step 30: <one pose>.")
+    log.close()
+
+
+def test_a_story_tells_repeated_steps_once(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    story = read_story(tmp_path)
+    assert story.losses == [(10, 8.0), (20, 7.0), (30, 5.5)]
+    assert story.curves()["rendered_pa_mpjpe_mm"] == [(10, 20.0), (20, 10.0), (30, 7.0)]
+    assert story.recipe().network == NETWORK
+    with pytest.raises(DataError, match=r"is no training: its .* is missing or empty"):
+        read_story(tmp_path / "elsewhere")
+
+
+def test_a_run_is_reported_with_its_curves_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recipe and the weights are the run's own; photographs come with names, and a sheet of them is drawn."""
+    write_run(tmp_path / "run")
+    write_left_hand(tmp_path)
+    out, sheet = tmp_path / "report", tmp_path / "elsewhere" / "sheet.png"
+    arguments = ["--run", str(tmp_path / "run"), "--crops", "8", "--out", str(out), "--contact-sheet", str(sheet)]
+    main([*arguments, "--photographs", str(tmp_path / "pred.json"), str(tmp_path)])
+    content = json.loads((out / "report.json").read_text())
+    assert content["run"]["losses"] == [[10, 8.0], [20, 7.0], [30, 5.5]]
+    worst = content["rendered"]["pictures"]["worst"]
+    assert [picture["epe_2d"] for picture in worst] == sorted((p["epe_2d"] for p in worst), reverse=True)
+    assert content["photographs"]["pictures"]["best"][0]["name"] == f"{tmp_path / 'hand.png'} (0)"
+    page = (out / "report.html").read_text()
+    # loss, aligned and from the wrist, each in its own chart; and the share of joints of both sets
+    assert page.count("class='chart'") == 3
+    assert page.count("<polyline") == 3 + 2
+    assert "Step 30: &lt;one pose&gt;." in page
+    picture = cv2.imread(str(sheet))
+    # one photograph, three rows; what is drawn on it is coloured
+    assert picture.shape[0] > 3 * 256
+    assert np.ptp(picture[40:296, 6:262].astype(int), axis=2).max() > 100
+    assert "The contact sheet is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network", "nowhere"], "Which recipe was the network trained by"),
+        (["--config", "configs/debug.yaml"], "What is to be measured"),
+        (["--config", "configs/debug.yaml", "--network", "nowhere"], "There is no trained network at nowhere"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_rendered(arguments: list[str], message: str) -> None:
+    with pytest.raises(HandliveError, match=message):
+        main(arguments)
+
+
+def test_a_sheet_needs_photographs(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    with pytest.raises(ConfigError, match="no photographs for a contact sheet"):
+        main(["--run", str(tmp_path), "--crops", "20", "--contact-sheet", str(tmp_path / "sheet.png")])
+
+
+def test_ticks_are_round_and_enclose_the_values() -> None:
+    assert round_ticks(0.0, 1720.0, 5) == [0.0, 500.0, 1000.0, 1500.0, 2000.0]
+    assert round_ticks(0.124, 0.208, 5) == pytest.approx([0.12, 0.14, 0.16, 0.18, 0.2, 0.22])
+    assert round_ticks(3.0, 3.0, 5)[-1] >= 3.0
+
+
+def test_pictures_to_look_at_are_the_extremes_and_the_middle() -> None:
+    chosen = best_median_worst(np.array([5.0, 1.0, 4.0, 2.0, 3.0]), 2)
+    assert chosen == {"best": [1, 3], "median": [3, 4], "worst": [0, 2]}

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from crops import photographs_in, write_left_hand
 
-from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
-from hand.layer import HandLayer
-from hand.mirror import mirror_pixels, mirror_points, mirror_pose
+from hand.mirror import mirror_pixels, mirror_points
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig, SourceConfig, read_config
-from trainer.labelled_crop import collate
+from trainer.crop_jitter import CropJitter
+from trainer.fit import _held_out_sets
+from trainer.held_out import live_crops, photograph_crops
+from trainer.labelled_crop import LabelledCrop, collate
 from trainer.mixture import build_samples
+from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops
 
@@ -26,6 +30,27 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_can_be_read(path: Path) -> None:
     assert read_config(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_builds_a_network_that_answers(path: Path) -> None:
+    """Without ImageNet's weights, which a machine may lack, and without memory, which a ViT-B takes a lot of."""
+    config = replace(read_config(path).network, pretrained=False)
+    with torch.device("meta"):
+        network = HandNetwork(config, torch.zeros(16, 6)).eval()
+        output = network(torch.zeros(2, 3, config.input_px, config.input_px))
+    assert output.rotations.shape == (2, 16, 3, 3)
+    names = {"network." + name for name, _ in network.named_modules()}
+    assert all(f"network.{name}" in names for name in read_config(path).freeze)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_says_what_to_expect_and_on_which_machine(path: Path) -> None:
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    text = " ".join(header).lower()
+    assert "expect" in text
+    assert re.search(r"\b(cpu|gpu)", text)
+    assert re.search(r"minute|hour", text)
 
 
 def test_an_unknown_key_of_a_recipe_is_named(tmp_path: Path) -> None:
@@ -47,37 +72,6 @@ def test_rendered_labels_pose_the_hand_they_came_from() -> None:
     batch = collate([crops[index] for index in range(4)])
     posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m
     torch.testing.assert_close(posed - posed[:, :1], batch.joints_m, atol=1e-5, rtol=0.0)
-
-
-def write_left_hand(folder: Path) -> np.ndarray:
-    """A picture with a dot on each joint of a left hand, and its prediction file; returns the joints in the picture."""
-    rng = np.random.default_rng(2)
-    right = rng.normal(0.0, 0.2, 48) + np.concatenate([[1.2, 1.2, 1.2], np.zeros(45)])
-    geometry = HandLayer(load_embedded_model("left"), np.float64)(
-        mirror_pose(right), np.zeros(10), np.array([0.1, 0, 0.5])
-    )
-    camera = Intrinsics.from_fov(320, 240)
-    pixels = project(geometry.joints_m, camera)
-    picture = np.zeros((240, 320, 3), np.uint8)
-    for x, y in pixels.round().astype(int).tolist():
-        cv2.circle(picture, (x, y), 2, (255, 255, 255), -1)
-    cv2.imwrite(str(folder / "hand.png"), picture)
-    hand = {
-        "method": "ik",
-        "side": "left",
-        "confidence": 0.9,
-        "joints_px": pixels.tolist(),
-        "joints_m": geometry.joints_m.tolist(),
-        "pose_rad": mirror_pose(right).tolist(),
-        "shape": [0.0] * 10,
-    }
-    image = {"file": "hand.png", "width": 320, "height": 240, "hands": [hand, hand | {"confidence": 0.2}]}
-    (folder / "pred.json").write_text(json.dumps({"schema": 1, "hand_model": "embedded", "images": [image]}))
-    return pixels
-
-
-def photographs_in(folder: Path, match: str = "") -> SourceConfig:
-    return SourceConfig("photographs", 3.0, path=str(folder / "pred.json"), pictures=str(folder), match=match)
 
 
 def test_a_left_hand_in_a_photograph_becomes_a_right_one(tmp_path: Path) -> None:
@@ -120,3 +114,70 @@ def test_a_mixture_draws_from_each_source_by_its_share(tmp_path: Path) -> None:
 def test_a_recipe_without_sources_is_refused() -> None:
     with pytest.raises(ConfigError, match="has no sources"):
         build_samples(FitConfig(sources=()))
+
+
+def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path) -> None:
+    """In training and in reports alike: the same photograph, the same error, thinned out or not."""
+    pixels = write_left_hand(tmp_path)
+    content = json.loads((tmp_path / "pred.json").read_text())
+    hand = content["images"][0]["hands"][0]
+    content["images"][0]["hands"] = [hand] * 6
+    (tmp_path / "pred.json").write_text(json.dumps(content))
+    source = photographs_in(tmp_path)
+    every, some = live_crops(source, 128), photograph_crops([source], 128, 3, lambda text: None)
+    assert (len(every), len(some)) == (6, 3)
+    for name, crop in some.items():
+        np.testing.assert_array_equal(crop.image, every[name].image)
+        np.testing.assert_array_equal(crop.joints_crop, every[name].joints_crop)
+    places = np.stack([crop.joints_crop.mean(0) for crop in every.values()])
+    assert np.ptp(places, axis=0).min() > 0.05
+    # what training chooses its checkpoint by are these crops
+    config = FitConfig(evaluation_count=1, held_out=(source,), network=NetworkConfig(input_px=128))
+    sets, measure = _held_out_sets(config)
+    assert measure == "photographs_epe_2d"
+    for ours, theirs in zip(sets["photographs"], every.values(), strict=True):
+        np.testing.assert_array_equal(ours.image, theirs.image)
+    assert pixels.shape == (21, 2)
+
+
+def joints_as_posed(crop: LabelledCrop) -> np.ndarray:
+    """Where a crop's own 3D labels fall in it, through the crop camera."""
+    batch = collate([crop])
+    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m[0].numpy()
+    points = posed - posed[:1] + crop.root_m
+    return np.asarray(crop.focal * points[:, :2] / points[:, 2:])
+
+
+@pytest.mark.parametrize("kind", ["rendered", "photographs"])
+def test_every_turned_crop_brings_its_labels_along(tmp_path: Path, kind: str) -> None:
+    """Pose, joints and picture are three statements about one hand; a crop that turns one of them alone breaks them."""
+    if kind == "rendered":
+        stream: RenderedCrops | PhotographCrops = RenderedCrops(128, seed=8, only_right_hands=True)
+    else:
+        write_left_hand(tmp_path)
+        turned = CropJitter(angle_deviation_rad=0.5, any_angle_share=0.5)
+        stream = PhotographCrops(read_pseudo_labels(photographs_in(tmp_path)), 128, seed=3, jitter=turned)
+    crops = [stream[index] for index in range(8)]
+    for crop in crops:
+        assert np.abs(joints_as_posed(crop) - crop.joints_crop).max() < 0.08
+    # the mistake: the 2D label of another turn than the picture's and the pose's
+    angles = 0.6
+    spin = np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]], np.float32)
+    for crop in crops:
+        assert np.abs(joints_as_posed(crop) @ spin.T - crop.joints_crop).max() > 0.15
+
+
+def test_the_dots_of_a_photograph_lie_under_its_labels_however_it_is_turned(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    jitter = CropJitter(angle_deviation_rad=0.5, any_angle_share=0.5)
+    stream = PhotographCrops(read_pseudo_labels(photographs_in(tmp_path)), 128, 3, jitter, augment=False)
+    exact = PhotographCrops(read_pseudo_labels(photographs_in(tmp_path)), 128, 3, jitter=None)[0]
+    (crop,) = [stream[index] for index in range(len(stream))]
+
+    def hits(image: np.ndarray, joints_crop: np.ndarray) -> float:
+        places = np.clip(((joints_crop + 1.0) * 64 - 0.5).round().astype(int), 0, 127)
+        return float((image[places[:, 1], places[:, 0], 0] > 60).mean())
+
+    assert hits(crop.image, crop.joints_crop) > 0.9
+    # the picture turned and moved, the label not
+    assert hits(crop.image, exact.joints_crop) < 0.5

@@ -1,0 +1,65 @@
+"""One picture of a network's best, median and worst crops, to be looked at before its figures are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from hand.atomic_file import write_atomically
+from trainer.evaluation import Predictions, best_median_worst, errors_2d
+from trainer.labelled_crop import LabelledCrop
+from trainer.report_page import PICTURE_PX, overlay
+
+COLUMNS: Final = 8
+_GAP_PX: Final = 6
+_CAPTION_PX: Final = 24
+_HEADING_PX: Final = 40
+_PAPER: Final = (247, 248, 250)
+_INK: Final = (29, 35, 48)
+
+
+def contact_sheet(crops: Sequence[LabelledCrop], predictions: Predictions) -> UInt8[np.ndarray, "H W 3"]:
+    """Three rows: best, median and worst by 2D error, with labelled joints in white and predicted ones in colours.
+
+    Args:
+        crops: the pictures.
+        predictions: about them, in their order.
+    """
+    error = errors_2d(predictions)
+    rows = best_median_worst(error, COLUMNS)
+    columns = max(len(row) for row in rows.values())
+    width = columns * (PICTURE_PX + _GAP_PX) + _GAP_PX
+    height = len(rows) * (_HEADING_PX + PICTURE_PX + _CAPTION_PX)
+    sheet = np.full((height, width, 3), _PAPER, np.uint8)
+    for number, (name, row) in enumerate(rows.items()):
+        top = number * (_HEADING_PX + PICTURE_PX + _CAPTION_PX)
+        _write(sheet, f"{name.capitalize()}: 2D error over the hand's box", (_GAP_PX, top + 28), 0.7)
+        for column, index in enumerate(row):
+            left = _GAP_PX + column * (PICTURE_PX + _GAP_PX)
+            picture = overlay(crops[index].image, predictions.joints_crop[index], predictions.true_joints_crop[index])
+            sheet[top + _HEADING_PX : top + _HEADING_PX + PICTURE_PX, left : left + PICTURE_PX] = picture
+            _write(sheet, f"{error[index]:.3f}", (left, top + _HEADING_PX + PICTURE_PX + 17), 0.5)
+    return sheet
+
+
+def write_png(path: Path, image_rgb: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Writes a picture whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    _, data = cv2.imencode(".png", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
+    write_atomically(path, lambda target: _write_bytes(target, data.tobytes()))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _write(sheet: np.ndarray, text: str, place: tuple[int, int], size: float) -> None:
+    cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, _INK, 1, cv2.LINE_AA)
