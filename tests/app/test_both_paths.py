@@ -1,0 +1,373 @@
+"""The window with both paths on fakes: views, the output and its fallback, switching off, breaking, closing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import FakePath, FakeSource, found, hand_state, nothing, plain_image
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from app.methods import chosen_paths
+from app.pipeline.hand_path import PathFactory
+from app.pipeline.joiner import JoinedResult
+from app.pipeline.worker import PathPhase
+from app.rendering.orbit import Orbit
+from app.sources.base import FrameSource
+from app.sources.choose import ChosenSource
+from app.ui.main_window import MainWindow
+from app.ui.window_options import ViewName, WindowOptions
+from app.ui.wipe_view import WipeView
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from hand.types import Frame, PathResult
+
+PATIENCE_MS = 20_000
+OpenBoth = Callable[..., MainWindow]
+
+
+def network_found(frame: Frame, confidence: float = 0.9) -> PathResult:
+    """A hand one centimetre beside that of the other path."""
+    state = replace(hand_state(frame, "right", 0.01), provider="network", confidence=confidence)
+    return PathResult(frame, "network", (state,), (), {"total": 2.0})
+
+
+@pytest.fixture
+def open_both(qtbot: QtBot) -> Iterator[OpenBoth]:
+    """Opens windows with two fake paths and closes them behind the test."""
+    windows: list[MainWindow] = []
+
+    def open_it(
+        network: PathFactory | None = None,
+        ik: PathFactory | None = None,
+        source: FrameSource | None = None,
+        **options: object,
+    ) -> MainWindow:
+        window = MainWindow(
+            WindowOptions(
+                chosen=ChosenSource(source or FakeSource(forever=True, frames_per_second=60.0)),
+                model=load_embedded_model(),
+                paths={"network": network or (lambda: FakePath(network_found)), "ik": ik or FakePath},
+                renderer="software",
+                retry_s=0.02,
+                theme="dark",
+                **options,  # type: ignore[arg-type]
+            )
+        )
+        windows.append(window)
+        window.resize(1280, 720)
+        window.show()
+        return window
+
+    yield open_it
+    for window in windows:
+        window.close()
+        window.deleteLater()
+
+
+def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.waitSignal(window.result_shown, timeout=PATIENCE_MS):
+        pass
+
+
+def wait_for_output(qtbot: QtBot, window: MainWindow, provider: str) -> None:
+    def is_there() -> bool:
+        joined = window.joined
+        return joined is not None and joined.output is not None and joined.output.provider == provider
+
+    qtbot.waitUntil(is_there, timeout=PATIENCE_MS)
+
+
+def test_both_panes_show_the_same_frame_and_the_output_is_marked(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    for _ in range(5):
+        wait_for_result(qtbot, window)
+        displays = [pane.display for pane in window.stage.shown_panes]
+        assert len(displays) == 2
+        assert displays[0] is not None
+        assert displays[1] is not None
+        assert displays[0].frame is displays[1].frame
+    network, ik = window.panes["network"], window.panes["ik"]
+    assert network.heading.is_output
+    assert not ik.heading.is_output
+    qtbot.waitUntil(lambda: "sure enough (90%)" in network.picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.status.rate.value().count("|") == 1, timeout=PATIENCE_MS)
+
+
+def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    wait_for_result(qtbot, window)
+    views: tuple[ViewName, ...] = ("combined", "network", "ik", "output", "side by side")
+    for view in views:
+        window.show_view(view)
+        for mesh in (True, False):
+            window.bar.overlay.setChecked(mesh)
+            wait_for_result(qtbot, window)
+            wait_for_result(qtbot, window)
+            for pane in window.stage.shown_panes:
+                assert pane.display is not None
+                assert pane.display.has_hand
+                assert colors_in(pane.scene.widget.grab().toImage()) > 20
+        assert window.stage.view == view
+
+
+def colors_in(image: QImage) -> int:
+    middle = image.height() // 2
+    return len({image.pixel(x, middle) for x in range(20, image.width() - 20, 3)})
+
+
+def test_disagreement_colours_the_meshes_and_explains_them(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    wait_for_output(qtbot, window, "network")
+    for _ in range(3):
+        wait_for_result(qtbot, window)
+    plain = reddest(window.panes["network"].scene.widget.grab().toImage())
+    window.bar.difference.setChecked(True)
+    for _ in range(3):
+        wait_for_result(qtbot, window)
+    # the fakes' hands are parallel, so laid onto each other they agree everywhere: cool colours
+    assert reddest(window.panes["network"].scene.widget.grab().toImage()) < plain - 40
+
+
+def reddest(image: QImage) -> int:
+    """The largest surplus of red over blue anywhere above the legend."""
+    step = range(0, image.width(), 4), range(0, image.height() - 50, 4)
+    colors = [image.pixelColor(x, y) for x in step[0] for y in step[1]]
+    return max(color.red() - color.blue() for color in colors)
+
+
+def test_unsure_network_hands_over_to_ik_and_takes_back(qtbot: QtBot, open_both: OpenBoth) -> None:
+    confidence = {"now": 0.9}
+    window = open_both(lambda: FakePath(lambda frame: network_found(frame, confidence["now"])))
+    wait_for_output(qtbot, window, "network")
+    confidence["now"] = 0.1
+    wait_for_output(qtbot, window, "ik")
+    qtbot.waitUntil(lambda: window.panes["ik"].heading.is_output, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "unsure (10%" in window.panes["ik"].picture.word_text, timeout=PATIENCE_MS)
+    confidence["now"] = 0.9
+    wait_for_output(qtbot, window, "network")
+
+
+def test_covered_network_and_lost_detector_leave_the_output_on_the_hand(qtbot: QtBot, open_both: OpenBoth) -> None:
+    blind = {"network": False, "ik": False}
+    window = open_both(
+        lambda: FakePath(lambda frame: PathResult(frame, "network", ()) if blind["network"] else network_found(frame)),
+        lambda: FakePath(lambda frame: nothing(frame) if blind["ik"] else found(frame)),
+    )
+    wait_for_output(qtbot, window, "network")
+    blind["network"] = True
+    wait_for_output(qtbot, window, "ik")
+    blind["network"], blind["ik"] = False, True
+    wait_for_output(qtbot, window, "network")
+    qtbot.waitUntil(lambda: "MediaPipe sees no hand" in window.panes["network"].picture.word_text, timeout=PATIENCE_MS)
+
+
+def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: QtBot, open_both: OpenBoth) -> None:
+    def refuse() -> FakePath:
+        raise CheckpointError("network.onnx is damaged; export the network again.")
+
+    window = open_both(refuse)
+    wait_for_output(qtbot, window, "ik")
+    hint = "network.onnx is damaged; export the network again."
+    qtbot.waitUntil(lambda: window.panes["network"].picture.hint_text == hint, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.panes["network"].display is not None, timeout=PATIENCE_MS)  # the picture goes on
+    assert window.panes["ik"].picture.hint_text == ""
+    assert window.joined is not None
+    assert window.joined.silent["network"] in ("does not work", "is starting")
+
+
+def test_folder_of_the_wrong_kind_is_a_path_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "network.json").write_text("{}", encoding="utf-8")
+    model = load_embedded_model()
+    paths = chosen_paths("both", tmp_path, model, 1, forgiving=True, complain=print)
+    assert list(paths) == ["network", "ik"]
+    with pytest.raises(CheckpointError):
+        paths["network"]()
+    with pytest.raises(CheckpointError):
+        chosen_paths("both", tmp_path, model, 1, complain=print)
+
+
+def test_path_that_breaks_again_and_again_leaves_the_other_alone(qtbot: QtBot, open_both: OpenBoth) -> None:
+    def explode(frame: Frame) -> PathResult:
+        raise RuntimeError("boom")
+
+    window = open_both(ik=lambda: FakePath(explode))
+    wait_for_output(qtbot, window, "network")
+    qtbot.waitUntil(lambda: window.pipeline.path_state("ik").failures >= 2, timeout=PATIENCE_MS)
+    wait_for_result(qtbot, window)
+    assert window.pipeline.path_state("network").failures == 0
+
+
+def test_path_that_is_switched_off_rests_and_comes_back(qtbot: QtBot, open_both: OpenBoth) -> None:
+    path = FakePath(network_found)
+    window = open_both(lambda: path)
+    wait_for_output(qtbot, window, "network")
+    window.panes["network"].heading.switch.click()
+    qtbot.waitUntil(lambda: window.pipeline.path_state("network").phase is PathPhase.RESTING, timeout=PATIENCE_MS)
+    wait_for_output(qtbot, window, "ik")
+    done = len(path.processed)
+    for _ in range(5):
+        wait_for_result(qtbot, window)
+    assert len(path.processed) == done  # it costs nothing
+    assert window.panes["network"].picture.hint_text == "Network is switched off"
+    assert window.panes["network"].display is not None
+    assert not window.panes["network"].display.has_hand  # but its picture goes on
+    window.panes["network"].heading.switch.click()
+    wait_for_output(qtbot, window, "network")
+    assert path.closed == 0  # its engine was kept
+
+
+def test_both_paths_off_still_shows_the_picture(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    wait_for_result(qtbot, window)
+    window.set_wanted("network", False)
+    window.set_wanted("ik", False)
+
+    def is_bare() -> bool:
+        image = window.panes["ik"].picture.grab().toImage()
+        color = image.pixelColor(image.width() // 2, image.height() // 2)
+        return (color.red(), color.green(), color.blue()) == (90, 90, 90)
+
+    qtbot.waitUntil(is_bare, timeout=PATIENCE_MS)
+
+
+def test_slow_path_does_not_slow_the_other_down(qtbot: QtBot, open_both: OpenBoth) -> None:
+    def slow(frame: Frame) -> PathResult:
+        threading.Event().wait(0.25)
+        return found(frame)
+
+    path = FakePath(network_found)
+    window = open_both(lambda: path, lambda: FakePath(slow))
+    qtbot.waitUntil(lambda: window.statistics("ik").frames >= 3, timeout=PATIENCE_MS)
+    assert window.statistics("network").frames > 2 * window.statistics("ik").frames
+    numbers = window.comparison.numbers()
+    assert numbers.compared > 0  # on the same frames all the same
+    assert numbers.disagreement_mm == pytest.approx(0.0, abs=0.1)
+    assert numbers.placement_mm == pytest.approx(10.0, abs=0.1)
+
+
+def test_sources_switched_fifty_times_with_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
+    sources = [FakeSource(forever=True, name=f"Fake {number}", live=number % 3 == 0) for number in range(50)]
+    window = open_both()
+    for number, source in enumerate(sources):
+        window.show_source(ChosenSource(source))
+        if number % 10 == 0:
+            wait_for_result(qtbot, window)
+    qtbot.waitUntil(
+        lambda: window.joined is not None and window.joined.frame.source_id == "Fake 49", timeout=PATIENCE_MS
+    )
+    assert not any(source.is_open for source in sources[:-1])
+
+
+def test_changing_resolution_is_followed_by_both_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
+    sizes = ((240, 320), (480, 640), (300, 200))
+    images = [np.full((*size, 3), 60, np.uint8) for size in sizes]
+    window = open_both(source=FakeSource(images, forever=True, frames_per_second=30))
+    seen = set()
+    for _ in range(40):
+        wait_for_result(qtbot, window)
+        for pane in window.stage.shown_panes:
+            assert pane.display is not None
+            seen.add((pane.name, pane.display.frame.image_rgb.shape[:2]))
+        if len(seen) == 2 * len(sizes):
+            return
+    pytest.fail(f"only {seen} were shown")
+
+
+@pytest.mark.parametrize("moment", ["starting", "running", "switching", "resting", "broken", "another view"])
+def test_closed_in_the_middle_of_anything_leaves_no_thread(qtbot: QtBot, open_both: OpenBoth, moment: str) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+
+    def explode(frame: Frame) -> PathResult:
+        raise RuntimeError("boom")
+
+    def make_slowly() -> FakePath:
+        threading.Event().wait(0.2)
+        return FakePath()
+
+    ik: PathFactory = {"starting": make_slowly, "broken": lambda: FakePath(explode)}.get(moment, FakePath)
+    window = open_both(ik=ik)
+    if moment != "starting":
+        wait_for_result(qtbot, window)
+    if moment == "switching":
+        window.show_source(ChosenSource(FakeSource([plain_image()] * 3)))
+    elif moment == "resting":
+        window.set_wanted("ik", False)
+    elif moment == "another view":
+        window.show_view("combined")
+    window.close()
+    assert {thread.name for thread in threading.enumerate() if not thread.daemon or "path" in thread.name} <= before
+
+
+def test_linked_views_turn_together(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    wait_for_result(qtbot, window)
+    view = window.panes["network"].scene.widget
+    middle = view.rect().center()
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=middle)
+    qtbot.mouseMove(view, middle + QPoint(80, 30))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=middle + QPoint(80, 30))
+    orbits = {pane.scene.orbit for pane in window.panes.values()}
+    assert len(orbits) == 1
+    assert orbits != {Orbit()}
+    window.bar.reset.click()
+    assert {pane.scene.orbit for pane in window.panes.values()} == {Orbit()}
+
+
+def test_wipe_follows_the_mouse_and_the_arrow_keys(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both(view="combined")
+    wait_for_result(qtbot, window)
+    view = window.panes["combined"].picture
+    assert isinstance(view, WipeView)
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(view.width() // 4, view.height() // 2))
+    assert view.share == pytest.approx(0.25, abs=0.02)
+    qtbot.keyClick(view, Qt.Key.Key_Right)
+    assert view.share == pytest.approx(0.29, abs=0.02)
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(0, 5))
+    assert view.share == pytest.approx(0.02)
+
+
+def test_panels_show_numbers_and_save_the_session(qtbot: QtBot, open_both: OpenBoth, tmp_path: Path) -> None:
+    window = open_both()
+    panel = window.compare_panel
+    qtbot.waitUntil(lambda: panel.value("ik", "reprojection_px") == "2.8", timeout=PATIENCE_MS)  # 2 px right and down
+    qtbot.waitUntil(lambda: panel.disagreement_text.startswith("0.0 mm"), timeout=PATIENCE_MS)
+    assert panel.value("network", "confidence") == "90%"
+    panel.save(tmp_path / "session")
+    assert "session is saved as session.csv" in window.stage.notice_text
+    assert QImage(str(tmp_path / "session.png")).width() > 600
+    assert (tmp_path / "session.csv").read_text(encoding="utf-8").startswith("second,network_frames")
+    panel.save(Path("/proc/nowhere/session"))
+    assert "cannot be saved" in window.stage.notice_text
+
+
+def test_thresholds_are_set_in_the_window_and_keep_their_order(open_both: OpenBoth) -> None:
+    window = open_both()
+    panel = window.output_panel
+    panel.leave.slider.setValue(70)
+    assert (window.chooser.settings.leave_below, window.chooser.settings.return_above) == (0.7, 0.7)
+    panel.back.slider.setValue(40)
+    assert (window.chooser.settings.leave_below, window.chooser.settings.return_above) == (0.4, 0.4)
+    panel.fade.slider.setValue(10)
+    assert window.chooser.settings.fade_ms == 500.0
+
+
+def test_listeners_get_each_frame_once_with_its_output(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    heard: list[tuple[int, str]] = []
+
+    def listen(joined: JoinedResult) -> None:
+        if not joined.late:
+            heard.append((joined.frame.sequence, "" if joined.output is None else joined.output.provider))
+
+    window.pipeline.add_listener("test", listen)
+    qtbot.waitUntil(lambda: len(heard) > 10, timeout=PATIENCE_MS)
+    sequences = [sequence for sequence, _ in heard]
+    assert sequences == sorted(set(sequences))
+    assert heard[-1][1] == "network"

@@ -1,0 +1,158 @@
+"""The comparison's numbers against values worked out by hand, and the session's files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import found, hand_state, plain_image
+
+from app.pipeline.comparison import Comparison
+from app.pipeline.frame_desk import FrameDesk
+from app.pipeline.joiner import JoinedResult
+from app.pipeline.lens import Lens
+from app.pipeline.output_hand import OutputHand
+from app.pipeline.session_summary import save_summary, summarize
+from hand.joints import JOINT_NAMES
+from hand.types import Frame, PathResult, Provider
+
+LENS = Lens().intrinsics_for(320, 240)
+
+
+def frame(index: int, rate: float = 20.0) -> Frame:
+    return Frame(index, 1_000_000_000 + round(index * 1e9 / rate), plain_image(), LENS, "x")
+
+
+def joined(
+    index: int,
+    providers: Sequence[Provider] = ("network", "ik"),
+    *,
+    output: Provider | None = "network",
+    wobble_m: float = 0.0,
+    late: bool = False,
+) -> JoinedResult:
+    """Both see the hand; the network's finger tips lie 21 mm (joint 8) beside, its wrist 30 mm behind."""
+    here = frame(index)
+    ik = found(here)
+    joints = ik.states[0].joints_m.copy() + np.array([0.0, 0.0, 0.03], np.float32)
+    joints[8, 0] += 0.021
+    joints[12, 0] += wobble_m * (-1) ** index
+    state = replace(hand_state(here), provider="network", confidence=0.6, joints_m=joints)
+    results: dict[Provider, PathResult] = {
+        "network": PathResult(here, "network", (state,), (), {"network": 3.0, "total": 4.0}),
+        "ik": ik,
+    }
+    outputs = () if output is None else (OutputHand(results[output].states[0], ""),)
+    return JoinedResult(here, {name: results[name] for name in providers}, outputs, late=late)
+
+
+def test_numbers_are_what_was_put_in() -> None:
+    comparison = Comparison()
+    for index in range(60):
+        comparison.record(joined(index, output="network" if index < 45 else "ik", wobble_m=0.001))
+    numbers = comparison.numbers()
+    network, ik = numbers.paths["network"], numbers.paths["ik"]
+    assert network.frames_per_second == pytest.approx(20.0)
+    assert (network.work_ms, ik.work_ms) == (4.0, 1.5)
+    assert (network.confidence, ik.confidence) == (pytest.approx(0.6), pytest.approx(0.9))
+    assert network.hand_share == 1.0
+    assert ik.reprojection_px == pytest.approx(math.hypot(2.0, 2.0), abs=1e-3)
+    assert ik.jitter_mm == pytest.approx(0.0, abs=1e-3)
+    assert network.jitter_mm == pytest.approx(4.0 / 21.0, rel=1e-2)  # one joint of 21 swings by 2 mm: 4 mm / frame^2
+    assert numbers.joints_mm[8] == pytest.approx(21.0, abs=1e-2)
+    assert numbers.joints_mm[0] == 0.0
+    assert numbers.disagreement_mm == pytest.approx(22.0 / 21.0, abs=1e-2)
+    assert numbers.placement_mm == pytest.approx(30.0, abs=1e-2)
+    assert numbers.output_shares == {"network": 0.75, "ik": 0.25}
+    assert numbers.changes == 1
+
+
+def test_window_forgets_and_the_session_does_not() -> None:
+    comparison = Comparison()
+    for index in range(400):  # 20 s, and for the last 10 s without MediaPipe
+        comparison.record(joined(index, ("network", "ik") if index < 200 else ("network",)))
+    numbers = comparison.numbers()
+    assert math.isnan(numbers.paths["ik"].frames_per_second)
+    assert numbers.compared == 0
+    assert math.isnan(numbers.disagreement_mm)
+    rows = comparison.rows()
+    assert len(rows) == 20
+    assert [row["ik_frames"] for row in rows] == [20] * 10 + [0] * 10
+    assert comparison.session_joints_mm()[8] == pytest.approx(21.0, abs=1e-2)
+    comparison.reset()
+    assert comparison.rows() == []
+    assert math.isnan(comparison.numbers().paths["network"].work_ms)
+
+
+def test_late_frames_count_once_and_are_compared() -> None:
+    comparison = Comparison()
+    for index in range(10):
+        comparison.record(joined(index, ("network",)))
+        if index % 5 == 4:
+            comparison.record(joined(index - 2, output=None, late=True))
+    row = comparison.rows()[0]
+    assert (row["network_frames"], row["ik_frames"], row["compared_frames"]) == (10, 2, 2)
+    assert row["output_network_frames"] == 10
+
+
+def test_hand_of_nobody_gives_no_numbers() -> None:
+    comparison = Comparison()
+    here = frame(0)
+    comparison.record(JoinedResult(here, {"ik": PathResult(here, "ik", ())}))
+    numbers = comparison.numbers()
+    assert math.isnan(numbers.paths["ik"].confidence)
+    assert numbers.paths["ik"].hand_share == 0.0
+    assert numbers.output_shares == {"network": 0.0, "ik": 0.0}
+
+
+def test_session_is_saved_as_a_table_and_a_summary(tmp_path: Path) -> None:
+    comparison = Comparison()
+    for index in range(100):
+        comparison.record(joined(index, output="network" if index % 50 else None))
+    table, summary = save_summary(comparison, "clip.mp4", tmp_path / "deep" / "session")
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 5
+    assert float(rows[2]["network_confidence"]) == pytest.approx(0.6)
+    content = json.loads(summary.read_text(encoding="utf-8"))
+    assert content == summarize(comparison, "clip.mp4")
+    assert content["paths"]["ik"]["frames"] == 100
+    assert content["paths"]["ik"]["frames_per_second"] == 20
+    assert content["joints_mm"][JOINT_NAMES[8]] == pytest.approx(21.0, abs=0.01)
+    assert content["output"] == {"network_frames": 98, "ik_frames": 0, "frames_without_hand": 2, "changes": 0}
+    empty, _ = save_summary(Comparison(), "", tmp_path / "empty")
+    assert empty.read_text(encoding="utf-8") == "second\n"
+
+
+def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
+    desk = FrameDesk(("network", "ik"))
+    fast, slow = desk.inboxes["network"], desk.inboxes["ik"]
+    had: dict[str, list[int]] = {"fast": [], "slow": []}
+    for index in range(30):
+        for inbox in (fast, slow):
+            inbox.put(frame(index))
+        for name, inbox, every, offset in (("fast", fast, 2, 1), ("slow", slow, 5, 0)):
+            if index % every == offset:
+                taken = inbox.take_now()
+                assert taken is not None
+                had[name].append(taken.sequence)
+    assert had["fast"] == [0, *range(3, 30, 2)]  # frame 0, because the other one had taken it
+    assert set(had["slow"]) <= set(had["fast"])
+    assert had["slow"] == sorted(set(had["slow"]))
+    assert len(had["slow"]) == 6
+
+
+def test_frames_of_another_source_are_never_mixed() -> None:
+    desk = FrameDesk(("network", "ik"))
+    for inbox in desk.inboxes.values():
+        inbox.put(frame(0))
+    assert desk.inboxes["network"].take_now() is not None
+    other = replace(frame(3), source_id="y")
+    for inbox in desk.inboxes.values():
+        inbox.put(other)
+    assert desk.inboxes["ik"].take_now() is other
