@@ -163,7 +163,7 @@ def final_labels(
         found.setdefault(label.frame, []).append(label)
     labels: list[FrameLabel] = []
     for frame in recording.frames:
-        automatic = found.get(frame.index, []) if offline else _without_offline(frame)
+        automatic = found.get(frame.index, []) if offline else without_offline(frame)
         labels.extend(frame_labels(frame, automatic, verdicts.get(frame.index)))
     return tuple(labels)
 
@@ -287,7 +287,7 @@ def append_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
         ) from None
 
 
-def _without_offline(frame: RecordedFrame) -> list[OfflineLabel]:
+def without_offline(frame: RecordedFrame) -> list[OfflineLabel]:
     """What a frame says by itself: the truth, or else what MediaPipe + IK saw."""
     for provider in ("truth", "ik"):
         hands = [hand for hand in frame.hands if hand.provider == provider]

@@ -1,0 +1,1 @@
+"""Looking through a session's labels: filters, decisions, corrections. Knows no window."""
