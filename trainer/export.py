@@ -29,12 +29,18 @@ from trainer.checkpoint import save_weights
 from trainer.config import read_config
 from trainer.crop_jitter import CropJitter
 from trainer.evaluation import errors_2d, figures, predict_crops
-from trainer.fit import build_network, start_from
+from trainer.fit import trained_network
 from trainer.held_out import held_out_sets
 from trainer.networks.hand_network import HandNetwork
 from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA
 
 WEIGHTS_FILE = "network.safetensors"
+
+_EXAMPLES = """examples:
+  the best weights of a training, ready for the app
+    python -m trainer export --weights runs/mine/best.safetensors --config configs/shipped.yaml --out networks/mine
+    python main_v2.py --method network --network networks/mine
+"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -43,20 +49,10 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         HandliveError: recipe or weights cannot be used.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m trainer export",
-        description="Measure trained weights on held-out crops, calibrate their confidence there, and write "
-        f"{ONNX_FILE}, {WEIGHTS_FILE} and {METADATA_FILE}.",
-    )
-    parser.add_argument("--weights", type=Path, required=True, help="for example runs/shipped/best.safetensors")
-    parser.add_argument("--config", type=Path, required=True, help="the recipe they were trained by")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the three files, such as assets/network")
-    parser.add_argument("--crops", type=int, default=512, help="held-out crops of each kind (default: 512)")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     config = read_config(options.config)
     model = load_embedded_model()
-    network = build_network(config.network, model)
-    start_from(network, options.weights)
+    network = trained_network(config.network, model, options.weights)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
         sets = held_out_sets(config, options.crops, lambda text: print(text, file=sys.stderr), lambda: _tick(bar))
@@ -76,6 +72,21 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
     for key, value in facts.figures.items():
         print(f"  {key:<32} {value:.4g}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer export",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measure trained weights on held-out crops, calibrate their confidence there, and write\n"
+        f"{ONNX_FILE}, {WEIGHTS_FILE} and {METADATA_FILE}.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--weights", type=Path, required=True, help="for example runs/shipped/best.safetensors")
+    parser.add_argument("--config", type=Path, required=True, help="the recipe they were trained by")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the three files, such as assets/network")
+    parser.add_argument("--crops", type=int, default=512, help="held-out crops of each kind (default: 512)")
+    return parser
 
 
 @dataclass(frozen=True, slots=True)

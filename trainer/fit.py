@@ -7,6 +7,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,6 +39,21 @@ from trainer.recordings import held_out_session_crops
 EVALUATION_SEED = 900_001
 """Rendered pictures of the evaluation; recipes keep away from this seed."""
 
+_EXAMPLES = """examples:
+  that everything is connected, in minutes on one core
+    python -m trainer fit --config configs/debug.yaml
+  the network that comes along, then its report
+    python -m trainer fit --config configs/shipped.yaml --out runs/mine
+    python -m trainer evaluate --run runs/mine
+  another batch and another trunk than the recipe's; values are YAML
+    python -m trainer fit --config configs/vit.yaml batch=32 "network={trunk: vit_tiny_8, input_px: 64}"
+  four GPUs of one machine
+    torchrun --nproc-per-node 4 -m trainer fit --config configs/handformer.yaml devices=4
+  curves while it trains
+    tensorboard --logdir runs
+configs/README.md lists the recipes.
+"""
+
 
 def main(arguments: Sequence[str]) -> None:
     """Reads the command line, then trains.
@@ -45,18 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         HandliveError: recipe, data or checkpoint cannot be used.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m trainer fit",
-        description="Train by a recipe. The run's folder holds events.jsonl, last.pt and best.safetensors; giving the "
-        "same folder again goes on where the run stopped. On stdin, a line 'stop' saves and ends.",
-    )
-    parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/debug.yaml")
-    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/<name of the recipe>)")
-    parser.add_argument(
-        "--recordings", type=Path, metavar="DIR", help="sessions for the recipe's sources of kind recordings"
-    )
-    parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     config = read_config(options.config, overrides(options.set))
     if options.recordings is not None:
         config, _ = with_recordings(with_base(config, Path(config.start_from)), options.recordings)
@@ -68,6 +73,24 @@ def main(arguments: Sequence[str]) -> None:
     finally:
         events.close()
         stream.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer fit",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train a network by a recipe. The run's folder holds events.jsonl (the run's story), tensorboard/\n"
+        "(the same as curves), last.pt (to go on from) and best.safetensors (the best weights so far). Giving the\n"
+        "same folder again goes on where the run stopped. A line 'stop' on stdin saves and ends.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/debug.yaml")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/<name of the recipe>)")
+    parser.add_argument(
+        "--recordings", type=Path, metavar="DIR", help="sessions for the recipe's sources of kind recordings"
+    )
+    parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")
+    return parser
 
 
 def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callable[[], bool]) -> None:
@@ -96,9 +119,10 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
     model = load_embedded_model()
-    network = build_network(config.network, model)
     if config.start_from:
-        start_from(network, Path(config.start_from))
+        network = trained_network(config.network, model, Path(config.start_from))
+    else:
+        network = build_network(config.network, model)
     layer = TorchHandLayer(model).to(fabric.device)
     loss: Loss = ManoLoss(layer, config.loss_weights) if config.loss == "mano" else SimpleManoLoss(config.loss_weights)
     samples = build_samples(config)
@@ -118,6 +142,17 @@ def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
     upright = torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
     mean = torch.cat([upright, torch.tensor(sixd_from_matrix(fingers), dtype=torch.float32)])
     return HandNetwork(config, mean)
+
+
+def trained_network(config: NetworkConfig, model: HandModel, weights: Path) -> HandNetwork:
+    """A network with weights of its own; those of ImageNet, which it may once have started from, are not needed.
+
+    Raises:
+        CheckpointError: the weights are missing, damaged, or of another layout.
+    """
+    network = build_network(replace(config, pretrained=False), model)
+    start_from(network, weights)
+    return network
 
 
 def start_from(network: nn.Module, path: Path) -> None:

@@ -90,7 +90,8 @@ def test_metadata_and_weights_travel_along(tmp_path: Path) -> None:
 def test_the_command_measures_calibrates_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(
-        "name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32}\n"
+        # as a recipe says that began with ImageNet: its weights are not needed any more
+        "name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32, pretrained: true}\n"
         "held_out: [{kind: photographs, path: missing.json}]\n"
     )
     network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), load_embedded_model())
@@ -102,6 +103,7 @@ def test_the_command_measures_calibrates_and_writes(tmp_path: Path, capsys: pyte
     assert metadata["hand_model_digest"] == load_embedded_model().digest
     assert metadata["figures"]["rendered_pa_mpjpe_mm"] > 1.0
     assert set(metadata["confidence"]) == {"offset", "slope"}
+    assert metadata["network"]["pretrained"] is False
     assert "missing.json should be a prediction file" in capsys.readouterr().err
 
 
