@@ -24,6 +24,7 @@ from app.sources.choose import ChosenSource
 from app.ui.main_window import MainWindow
 from app.ui.window_options import ViewName, WindowOptions
 from app.ui.wipe_view import WipeView
+from benchmarks.soak import soak
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.types import Frame, PathResult
@@ -371,3 +372,15 @@ def test_listeners_get_each_frame_once_with_its_output(qtbot: QtBot, open_both: 
     sequences = [sequence for sequence, _ in heard]
     assert sequences == sorted(set(sequences))
     assert heard[-1][1] == "network"
+
+
+def test_short_soak_grows_no_threads_and_no_files(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both()
+    wait_for_output(qtbot, window, "network")
+    soak(window, 3.0, 0.25)  # every view once
+    samples = soak(window, 6.0, 0.25)
+    assert samples[-1].frames > samples[0].frames
+    half = samples[len(samples) // 2 :]
+    assert max(sample.threads for sample in half) <= max(sample.threads for sample in samples[: len(half)])
+    assert half[-1].files <= samples[0].files + 2
+    assert half[-1].memory_mb - samples[0].memory_mb < 50.0
