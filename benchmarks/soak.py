@@ -7,7 +7,7 @@ Every few seconds the view changes, so that all panes work; every half minute th
 called flat when a line through the second half of the samples rises by less than the limit in half an hour.
 """
 
-# ruff: noqa: E402 - the process is prepared before OpenCV and Qt are imported
+
 from __future__ import annotations
 
 import argparse

@@ -438,7 +438,9 @@ class MainWindow(QMainWindow):
         panes: dict[PaneName, Pane] = {}
         for name in names:
             picture = WipeView(PATH_NAMES["network"], PATH_NAMES["ik"]) if name == "combined" else PictureView()
-            panes[name] = Pane(name, _TITLES[name], picture, make_mesh_view(self._options.renderer))
+            scene = make_mesh_view(self._options.renderer)
+            switchable = len(self._providers) > 1 and name in self._providers
+            panes[name] = Pane(name, _TITLES[name], picture, scene, switchable=switchable)
         return panes
 
     def _views(self) -> tuple[ViewName, ...]:

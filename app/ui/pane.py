@@ -34,7 +34,14 @@ class Pane(QWidget):
     """Drawings of another size are wanted."""
 
     def __init__(
-        self, name: PaneName, title: str, picture: PictureView, scene: MeshView, parent: QWidget | None = None
+        self,
+        name: PaneName,
+        title: str,
+        picture: PictureView,
+        scene: MeshView,
+        *,
+        switchable: bool = False,
+        parent: QWidget | None = None,
     ) -> None:
         """Empty.
 
@@ -43,13 +50,14 @@ class Pane(QWidget):
             title: for people.
             picture: shows frames.
             scene: shows hands in 3D.
+            switchable: its path can be switched off.
             parent: the widget around it.
         """
         super().__init__(parent)
         self.name: PaneName = name
         self.picture = picture
         self.scene = scene
-        self.heading = PaneHeading(title, switchable=name in ("network", "ik"))
+        self.heading = PaneHeading(title, switchable=switchable)
         self.display: Display[Any] | None = None
         self._unpainted: set[str] = set()
         self._views = QSplitter(Qt.Orientation.Vertical)
