@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -63,21 +64,25 @@ class Swap:
 class NetworkLibrary:
     """The network that comes along, and those in the user's folder."""
 
-    def __init__(self, shipped: Path, folder: Path | None = None) -> None:
+    def __init__(self, shipped: Path, folder: Path | None = None, beside: Sequence[Path] = ()) -> None:
         """Remembers the folders.
 
         Args:
             shipped: of the network that comes along.
             folder: of the user's own; in the user's data folder when None.
+            beside: further networks to offer, such as one that was named on the command line.
         """
         self.shipped = shipped
+        self.beside = tuple(path for path in beside if path.resolve() != shipped.resolve())
         self.folder = folder or Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "networks"
 
     def entries(self) -> list[NetworkEntry]:
         """All networks that can be read, the shipped one first, then the newest."""
-        own = sorted(self.folder.glob(f"*/{METADATA_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        files = sorted(self.folder.glob(f"*/{METADATA_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        own = [file.parent for file in files]
+        beside = [path for path in self.beside if path.resolve() not in [folder.resolve() for folder in own]]
         found = []
-        for folder in (self.shipped, *(path.parent for path in own)):
+        for folder in (self.shipped, *beside, *own):
             with suppress(CheckpointError):  # a damaged one is not offered; opening it by hand says why
                 found.append(self.entry(folder))
         return found
@@ -167,6 +172,14 @@ class NetworkLibrary:
                 content: dict[str, Any] = json.loads(line)
                 swaps.append(Swap(*(str(content[key]) for key in ("time_utc", "folder", "name", "reason"))))
         return swaps[::-1]
+
+    def last_live(self) -> Path | None:
+        """The network that was live last, to begin with it again; None where there is none, or it is gone."""
+        for swap in self.history()[:1]:
+            with suppress(CheckpointError):
+                read_metadata(Path(swap.folder))
+                return Path(swap.folder)
+        return None
 
     def _free_folder(self, name: str) -> Path:
         # a name made of plain characters alone, whatever a stranger called the file

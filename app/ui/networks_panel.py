@@ -67,6 +67,7 @@ class NetworksPanel(QWidget):
         self._waiting: _Tried | None = None
         self._run: TrainingRun | None = None
         self._thread: threading.Thread | None = None
+        self._trying = False
         self.now = QLabel()
         self.now.setObjectName("paneTitle")
         self.now.setWordWrap(True)
@@ -152,8 +153,9 @@ class NetworksPanel(QWidget):
             folder: of the network.
             verdict: of its report, if there is one.
         """
-        if self._thread is not None and self._thread.is_alive():
+        if self._trying:
             return
+        self._trying = True
         self._thread = threading.Thread(target=self._try, args=(folder, verdict), name="network-trial", daemon=True)
         self._thread.start()
 
@@ -169,6 +171,7 @@ class NetworksPanel(QWidget):
         self._tried.emit(tried)
 
     def _judge(self, tried: _Tried) -> None:
+        self._trying = False
         if tried.candidate is None or tried.trial is None:
             self.said.emit(tried.sentence)
             return

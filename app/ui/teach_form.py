@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -75,6 +75,8 @@ class TeachForm(QWidget):
     def __init__(self) -> None:
         """Empty lists."""
         super().__init__()
+        self.template = FineTuneRequest("", "")
+        """What the form does not ask about: the report's size, and differences from the recipe."""
         self._recordings = Path()
         self.base = QComboBox()
         self.base.setAccessibleName("Network to begin with")
@@ -194,7 +196,8 @@ class TeachForm(QWidget):
         base = self.base.currentData()
         if base is None or not learn:
             return None
-        return FineTuneRequest(
+        return replace(
+            self.template,
             base=str(base),
             recordings=str(self._recordings),
             train=learn,

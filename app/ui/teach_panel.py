@@ -209,7 +209,8 @@ class TeachPanel(QWidget):
 
 def install_teaching(window: MainWindow) -> None:
     """Adds the panel to a window."""
-    library = NetworkLibrary(SHIPPED_NETWORK_DIR)
+    live = window.options.live_network
+    library = NetworkLibrary(SHIPPED_NETWORK_DIR, beside=() if live is None else (live.folder,))
     data = Path(platformdirs.user_data_dir("handlive", appauthor=False))
     panel = TeachPanel(library, data / "sessions", TrainingRuns(default_runs_folder()))
     window.add_panel("Teach", panel, shortcut="Ctrl+T")
