@@ -18,7 +18,6 @@ from pathlib import Path
 
 import platformdirs
 
-import trainer
 from app.jobs.run_story import RUNNING_PHASES, RunPhase, RunStory, is_running
 from hand.errors import ConfigError, HandliveError
 from trainer.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
@@ -31,7 +30,7 @@ KILL_AFTER_S = 5.0
 
 _LOG_FILE = "log.txt"
 _STARTING_S = 60.0
-_PROJECT_DIR = Path(trainer.__file__).resolve().parent.parent
+_PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 
 def default_runs_folder() -> Path:
