@@ -88,7 +88,7 @@ class CaptureThread(threading.Thread):
         """
         super().__init__(name="capture", daemon=True)
         self._sinks = sinks
-        self._lens = lens
+        self.lens = lens
         self._on_news = on_news
         self._paced = paced
         self._retry_s = retry_s
@@ -214,7 +214,7 @@ class CaptureThread(threading.Thread):
     def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
         image, mirror = picture.image_rgb, self._mirror
         height, width = image.shape[:2]
-        intrinsics = self._lens.intrinsics_for(width, height, facts.intrinsics)
+        intrinsics = self.lens.intrinsics_for(width, height, facts.intrinsics)
         turns = self.quarter_turns
         if turns % 4:
             image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)

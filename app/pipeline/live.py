@@ -191,6 +191,15 @@ class LivePipeline(Generic[T, P]):
         return self._capture.playback
 
     @property
+    def lens(self) -> Lens:
+        """The user's word on intrinsics."""
+        return self._capture.lens
+
+    @lens.setter
+    def lens(self, lens: Lens) -> None:
+        self._capture.lens = lens
+
+    @property
     def quarter_turns(self) -> int:
         """Right angles by which pictures are turned clockwise, before they are mirrored."""
         return self._capture.quarter_turns

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 def install_extensions(window: MainWindow) -> None:
     """Puts every extension into a window, in the order of the menus."""
+    from app.ui.lens_panel import install_lens
     from app.ui.motion_tool import install_motion_recording
     from app.ui.smoothing_panel import install_smoothing
     from app.ui.snapshot_tool import install_snapshots
@@ -35,6 +36,7 @@ def install_extensions(window: MainWindow) -> None:
 
     install_smoothing(window)
     install_streams(window)
+    install_lens(window)
     install_motion_recording(window)
     install_snapshots(window)
     install_transport(window)

@@ -12,7 +12,6 @@ from app.palette import Theme
 from app.pipeline.capture import SourcePhase
 from app.pipeline.playback import SPEEDS, PlaybackState
 from app.ui.icons import ICON_SIZE, icon
-from app.ui.style import SPACING_PX
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
@@ -48,7 +47,7 @@ class TransportBar(QWidget):
             self.speed.addItem(f"{speed:g} ×", speed)  # noqa: RUF001 - as factors are written
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(SPACING_PX, 0, 0, 0)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         for button in (self.back, self.play, self.on):
             layout.addWidget(button)

@@ -13,11 +13,14 @@ import pytest
 from app_fakes import FakePath, FakeSource, write_clip
 from gltf_reader import Gltf
 from pytestqt.qtbot import QtBot
+from test_lens_calibration import poses, render
 
+from app.lens_calibration.store import saved_intrinsics
 from app.outputs.address import LOCALHOST, StreamAddress
 from app.pipeline.capture import SourcePhase
 from app.sources.choose import ChosenSource
 from app.sources.video import VideoSource
+from app.ui.lens_panel import NO_CAMERA_SENTENCE, LensPanel
 from app.ui.main_window import MainWindow
 from app.ui.motion_tool import MotionTool
 from app.ui.snapshot_tool import NOTHING_SENTENCE
@@ -229,4 +232,41 @@ def test_picture_is_turned_from_the_menu(qtbot: QtBot, open_window: Open) -> Non
     press(window, "Shift+R")
     qtbot.waitUntil(
         lambda: window.joined is not None and window.joined.frame.image_rgb.shape == (240, 320, 3), timeout=PATIENCE_MS
+    )
+
+
+def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and_turned(
+    qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.lens_calibration.store.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.ui.lens_panel.LOOK_EVERY_NS", 0)
+    views = [render(rotation, translation) for rotation, translation in poses(24)]
+    window = open_window(quarter_turns=1, mirror=True)
+    panel = window.findChild(LensPanel)
+    assert panel is not None
+    panel.start_button.click()
+    assert panel.word.text() == NO_CAMERA_SENTENCE  # nothing runs yet, and then it is no camera
+    window.show_source(ChosenSource(FakeSource(views, name="Cam", live=True, forever=True), is_camera=True))
+    qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
+    panel.start_button.click()
+    assert panel.running
+    qtbot.waitUntil(lambda: "kept for Cam" in panel.result.text(), timeout=PATIENCE_MS)
+    assert not panel.running
+    known = saved_intrinsics("Cam", 640, 480, tmp_path)
+    assert known is not None
+    assert known.fx_px == pytest.approx(540.0, rel=0.01)
+
+
+def test_typed_lens_is_used_or_refused_in_place(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    panel = window.findChild(LensPanel)
+    assert panel is not None
+    for text, word in (("300", "between 1 and 179"), ("wide", "a number of degrees"), ("1,2,3", "four numbers")):
+        panel.field.setText(text)
+        panel.use.click()
+        assert word in panel.result.text()
+    panel.field.setText("500,500,160,120")
+    panel.use.click()
+    qtbot.waitUntil(
+        lambda: window.joined is not None and window.joined.frame.intrinsics.fx_px == 500.0, timeout=PATIENCE_MS
     )
