@@ -15,6 +15,7 @@ from app.lens_calibration.command import calibrate_camera, describe_solution
 from app.methods import SHIPPED_NETWORK_DIR, chosen_paths
 from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
+from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork
 from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
@@ -184,7 +185,8 @@ def _window(options: argparse.Namespace) -> int:
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
     lens, model, smoothing = _lens(options), load_model(options.hand_model), Smoothing(options.smoothing)
-    live_network = LiveNetwork(options.network or SHIPPED_NETWORK_DIR)
+    chosen_before = None if options.network else NetworkLibrary(SHIPPED_NETWORK_DIR).last_live()
+    live_network = LiveNetwork(options.network or chosen_before or SHIPPED_NETWORK_DIR)
     return run_window(
         WindowOptions(
             chosen=chosen,
