@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 def install_extensions(window: MainWindow) -> None:
     """Puts every extension into a window, in the order of the menus."""
+    from app.ui.help_tools import install_help
     from app.ui.lens_panel import install_lens
     from app.ui.motion_tool import install_motion_recording
+    from app.ui.record_panel import install_recorder
+    from app.ui.settings_tool import install_settings
     from app.ui.smoothing_panel import install_smoothing
     from app.ui.snapshot_tool import install_snapshots
     from app.ui.stream_panel import install_streams
@@ -40,4 +43,7 @@ def install_extensions(window: MainWindow) -> None:
     install_motion_recording(window)
     install_snapshots(window)
     install_transport(window)
+    install_recorder(window)
     install_teaching(window)
+    install_help(window)
+    install_settings(window)  # the last, because it puts the panels of all others where they were

@@ -1,0 +1,101 @@
+"""The timeline of a session: how far each label is believed, what became of it, and where one is looking."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt6.QtWidgets import QSizePolicy, QWidget
+
+from app.palette import DARK, Theme
+
+KEPT, REJECTED, CORRECTED = "#4fd18b", "#ff6b6b", "#6aa9ff"
+"""What became of a label."""
+
+_STRIP_PX = 8
+
+
+class ReviewTimeline(QWidget):
+    """One pixel stands for many frames: the lowest confidence among them is drawn, so that no bad one hides."""
+
+    clicked = pyqtSignal(int)
+    """The number of a frame."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        super().__init__()
+        self._confidence = np.zeros(0)
+        self._status = np.zeros(0, np.int8)
+        self._current = 0
+        self._range: tuple[int, int] | None = None
+        self._theme = DARK
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Timeline")
+        self.setToolTip("Confidence of the labels over the session; click to go there.")
+
+    def sizeHint(self) -> QSize:
+        """Low and wide."""
+        return QSize(600, 74)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self.update()
+
+    def show_session(self, confidence: Float[np.ndarray, " frames"], status: Int[np.ndarray, " frames"]) -> None:
+        """Shows a session's curves."""
+        self._confidence, self._status = confidence, status
+        self.update()
+
+    def show_place(self, current: int, chosen: tuple[int, int] | None) -> None:
+        """Shows where one is, and the range that is chosen."""
+        self._current, self._range = current, chosen
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draws curve, strip and place."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(self.rect(), QColor(self._theme.surface))
+        count = len(self._confidence)
+        if count == 0:
+            return
+        width, height = self.width(), self.height() - _STRIP_PX - 4
+        edges = np.linspace(0, count, min(width, count) + 1).astype(int)
+        lowest = np.minimum.reduceat(self._confidence, edges[:-1])
+        worst = np.maximum.reduceat(_severity(self._status), edges[:-1])
+        step = width / len(lowest)
+        if self._range is not None:
+            first, last = (width * (place / count) for place in (self._range[0], self._range[1] + 1))
+            shade = QColor(self._theme.accent)
+            shade.setAlpha(60)
+            painter.fillRect(QRectF(first, 0.0, max(last - first, 1.0), height), shade)
+        line = [QPointF((i + 0.5) * step, height - 3 - (height - 8) * float(v)) for i, v in enumerate(lowest)]
+        painter.setPen(QPen(QColor(self._theme.accent), 1.4))
+        painter.drawPolyline(QPolygonF(line))
+        painter.setPen(Qt.PenStyle.NoPen)
+        colors = [QColor(self._theme.border), QColor(KEPT), QColor(CORRECTED), QColor(REJECTED)]
+        for i, severity in enumerate(worst):
+            painter.fillRect(QRectF(i * step, height + 2, step + 0.5, _STRIP_PX), colors[int(severity)])
+        x = width * (self._current + 0.5) / count
+        painter.setPen(QPen(QColor(self._theme.text), 2))
+        painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Goes where one clicks."""
+        self._go(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        """Goes along while the button is held."""
+        self._go(event)
+
+    def _go(self, event: QMouseEvent | None) -> None:
+        if event is not None and len(self._confidence):
+            share = min(max(event.position().x() / max(self.width(), 1), 0.0), 1.0)
+            self.clicked.emit(min(int(share * len(self._confidence)), len(self._confidence) - 1))
+
+
+def _severity(status: Int[np.ndarray, " frames"]) -> Int[np.ndarray, " frames"]:
+    """0 no hand, 1 kept, 2 corrected, 3 rejected: of many frames in one pixel the last of these is drawn."""
+    return np.asarray(np.array([0, 1, 3, 2], np.int8)[status])

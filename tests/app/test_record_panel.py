@@ -1,0 +1,155 @@
+"""Recorder and review as a user meets them: count down, record, stop, look through, decide by key, drag a joint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import found, plain_image
+from PyQt6.QtCore import QPoint, Qt
+from pytestqt.qtbot import QtBot
+
+from app.palette import DARK
+from app.pipeline.joiner import JoinedResult
+from app.pipeline.output_hand import OutputChooser
+from app.ui import record_panel
+from app.ui.record_panel import RecordPanel
+from app.ui.review_window import ReviewWindow
+from hand.camera import Intrinsics
+from hand.embedded import load_embedded_model
+from hand.recording_reader import open_recording
+from hand.types import Frame
+
+MODEL = load_embedded_model()
+CAMERA = Intrinsics.from_fov(320, 240)
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordPanel]:
+    monkeypatch.setattr(record_panel, "COUNTDOWN_S", 1)
+    panel = RecordPanel(MODEL, tmp_path / "sessions")
+    qtbot.addWidget(panel)
+    panel.show()
+    yield panel
+    panel.close_down()
+
+
+def feed(panel: RecordPanel, first: int, last: int) -> None:
+    chooser = OutputChooser(MODEL)
+    for k in range(first, last):
+        frame = Frame(k, k * 33_333_333, plain_image(), CAMERA, "Fake")
+        panel.take_frame(frame)
+        results = {"ik": found(frame)}
+        outputs = chooser.choose(frame, results, {})  # type: ignore[arg-type]
+        panel.take_joined(JoinedResult(frame, results, outputs))  # type: ignore[arg-type]
+
+
+def record(qtbot: QtBot, panel: RecordPanel, name: str = "Own hand") -> Path:
+    panel.name.setText(name)
+    with qtbot.waitSignal(panel.flashed, timeout=10_000):
+        panel.record.click()
+    feed(panel, 0, 30)
+    recorder = panel.recorder
+    assert recorder is not None
+    qtbot.waitUntil(lambda: recorder.state.frames == 30, timeout=20_000)
+    with qtbot.waitSignal(panel.said, timeout=10_000) as said:
+        panel.record.click()
+    assert said.args == ["30 frames recorded, 0 dropped."]
+    return recorder.folder
+
+
+def test_a_session_is_recorded_after_a_countdown(qtbot: QtBot, panel: RecordPanel) -> None:
+    folder = record(qtbot, panel)
+    recording = open_recording(folder)
+    assert recording.complete
+    assert recording.info.name == "Own hand"
+    assert len(recording.frames) == 30
+    assert all(frame.hands for frame in recording.frames)
+    item = panel.sessions.topLevelItem(0)
+    assert item is not None
+    assert (item.text(0), item.text(3)) == ("Own hand", "no")
+    assert panel.record.text() == "Record"
+
+
+def test_the_countdown_can_be_broken_off(qtbot: QtBot, panel: RecordPanel) -> None:
+    panel.record.click()
+    assert panel.record.text().startswith("Break off")
+    panel.record.click()
+    qtbot.wait(1200)
+    assert panel.recorder is None
+    assert panel.record.text() == "Record"
+
+
+def test_pause_and_mark(qtbot: QtBot, panel: RecordPanel) -> None:
+    panel.begin()
+    feed(panel, 0, 5)
+    panel.pause.click()
+    assert panel.pause.text() == "Go on"
+    feed(panel, 5, 10)
+    panel.pause.click()
+    panel.marker.click()
+    feed(panel, 10, 15)
+    recorder = panel.recorder
+    assert recorder is not None
+    panel.finish()
+    frames = open_recording(recorder.folder).frames
+    assert [frame.sequence for frame in frames] == [*range(5), *range(10, 15)]
+    assert [frame.sequence for frame in frames if frame.marker] == [10]
+
+
+def test_what_is_shown_fills_the_table_and_changes_the_card(qtbot: QtBot, panel: RecordPanel) -> None:
+    panel.begin()
+    before = panel.cards.texts
+    feed(panel, 0, 30)
+    panel.refresh()
+    assert panel.table._filled.max() == 1.0
+    assert len(before) == 3
+    panel.finish()
+
+
+@pytest.fixture
+def review(qtbot: QtBot, panel: RecordPanel) -> ReviewWindow:
+    window = ReviewWindow(record(qtbot, panel), MODEL, DARK)
+    qtbot.addWidget(window)
+    window.show()
+    window.activateWindow()
+    with qtbot.waitActive(window, timeout=5000):
+        pass
+    return window
+
+
+def test_frames_are_decided_by_key_and_by_range_and_undone(qtbot: QtBot, review: ReviewWindow) -> None:
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    assert (review.review.status[0], review.current) == (2, 1)
+    for _ in range(4):
+        qtbot.keyClick(review, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    assert list(review.review.status[:7]) == [2, 2, 2, 2, 2, 2, 1]
+    qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert list(review.review.status[:7]) == [2, 1, 1, 1, 1, 1, 1]
+    review.filter.setCurrentIndex(review.filter.findData("rejected"))
+    assert list(review.film.numbers) == [0]
+    qtbot.keyClick(review, Qt.Key.Key_K)
+    assert review.review.status[0] == 1
+
+
+def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, review: ReviewWindow) -> None:
+    review.go_to(3)
+    intrinsics = review.review.recording.info.intrinsics
+    before = review.review.labels(3)[0].joints_px(intrinsics)
+    tip = review.picture.place_of(*before[8]).toPoint()
+    qtbot.mousePress(review.picture, Qt.MouseButton.LeftButton, pos=tip)
+    qtbot.mouseMove(review.picture, tip + QPoint(6, 12))
+    qtbot.mouseRelease(review.picture, Qt.MouseButton.LeftButton, pos=tip + QPoint(6, 12))
+    assert review.review.status[3] == 3
+    label = review.review.labels(3)[0]
+    assert (label.status, label.hand.provider, label.weight) == ("corrected", "corrected", 1.0)
+    moved = np.linalg.norm(label.joints_px(intrinsics) - before, axis=1)
+    assert moved[8] > 2.0 * moved[[0, 17, 20]].max()
+
+
+def test_the_timeline_goes_where_one_clicks(qtbot: QtBot, review: ReviewWindow) -> None:
+    qtbot.mouseClick(review.timeline, Qt.MouseButton.LeftButton, pos=QPoint(review.timeline.width() // 2, 20))
+    assert review.current == 15
