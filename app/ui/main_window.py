@@ -63,6 +63,7 @@ class MainWindow(QMainWindow):
 
     result_shown = pyqtSignal()
     """A new frame is on the screen, in both views of every pane."""
+    _all_painted = pyqtSignal()
     closing = pyqtSignal()
     """The window closes; the pipeline still runs."""
     theme_changed = pyqtSignal(object)
@@ -367,7 +368,7 @@ class MainWindow(QMainWindow):
             if result is not None:
                 self._statistics[provider].record(result, now_ns)
         if not self._unpainted:
-            self.result_shown.emit()
+            self._all_painted.emit()
 
     def _situation(self, provider: Provider) -> PathSituation:
         result = self._last_results.get(provider)
@@ -487,6 +488,8 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         # queued: the bell rings in other threads
         self._bell.rang.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        # queued: a listener that changes the layout from inside a paint event takes OpenGL down
+        self._all_painted.connect(self.result_shown, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self._numbers.timeout.connect(self._show_numbers)
         for pane in self.panes.values():
             pane.resized.connect(self._plan)
