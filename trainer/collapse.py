@@ -12,6 +12,9 @@ from typing import Final
 COLLAPSED_BELOW: Final = 0.15
 """Spread of the predicted finger poses over that of the labels; trainings that went well had 0.4 after 260 steps."""
 
+SETTLED_SAMPLES: Final = 16_000
+"""Before this many samples a network from scratch has not yet left the mean pose that it starts from."""
+
 _SPREAD: Final = "spread_ratio"
 
 

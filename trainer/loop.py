@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from hand.errors import ConfigError, HandliveError
 from trainer.batch import HandBatch
 from trainer.checkpoint import Progress, load_training_state, save_training_state, save_weights
-from trainer.collapse import collapse_warning, collapsed_sets
+from trainer.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
 from trainer.config import FitConfig
 from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
@@ -191,7 +191,8 @@ def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fa
     # one process judges for all, or they could disagree on when to stop
     figures = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
     events.emit("evaluation", step=progress.step, **figures)
-    if progress.step > run.config.warmup_steps and fabric.is_global_zero:
+    settled = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= SETTLED_SAMPLES
+    if settled and fabric.is_global_zero:
         for name, spread in collapsed_sets(figures).items():
             sentence = collapse_warning(name, spread, progress.step)
             events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)

@@ -176,7 +176,10 @@ class MeanPose(nn.Module):
         return output._replace(rotations=output.rotations[:1].expand_as(output.rotations))
 
 
-def test_a_mean_pose_predictor_is_warned_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_mean_pose_predictor_is_warned_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.loop.SETTLED_SAMPLES", 3 * CONFIG.batch)
     layer = TorchHandLayer(load_embedded_model())
     crops = [stick_hand(index) for index in range(8)]
 
@@ -191,12 +194,14 @@ def test_a_mean_pose_predictor_is_warned_of(tmp_path: Path, capfd: pytest.Captur
         (6, "collapsed", "rendered"),
     ]
     assert "on rendered the predicted poses vary 0% as much as the labelled ones" in capfd.readouterr().err
-    # within the warm-up every network is near the mean pose it starts from
-    early = replace(tiny_run(tmp_path / "early"), config=replace(CONFIG, warmup_steps=6), evaluate=evaluate)
+    # at first every network is near the mean pose it starts from
+    monkeypatch.setattr("trainer.loop.SETTLED_SAMPLES", 7 * CONFIG.batch)
+    early = replace(tiny_run(tmp_path / "early"), evaluate=evaluate)
     assert not [event for event in go(early)[1] if event["event"] == "warning"]
 
 
-def test_a_lively_network_is_not_warned_of(tmp_path: Path) -> None:
+def test_a_lively_network_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.loop.SETTLED_SAMPLES", 0)
     run = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 1.0, "rendered_spread_ratio": 0.4})
     assert not [event for event in go(run)[1] if event["event"] == "warning"]
 
