@@ -16,6 +16,10 @@ from app.sources.pictures import PICTURE_SUFFIXES
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 
+_NAME_PX = 140
+"""A source's name may be so wide: the other buttons of the bar keep their words at 1280 pixels."""
+
+
 class _CameraSearch(QObject):
     """Lists cameras away from the GUI thread, because on some systems that opens each of them."""
 
@@ -70,7 +74,7 @@ class SourceButton(QPushButton):
 
     def set_source_name(self, name: str) -> None:
         """Shows which source plays; a long name keeps its beginning and its end."""
-        shown = self.fontMetrics().elidedText(name or "Choose a source", Qt.TextElideMode.ElideMiddle, 260)
+        shown = self.fontMetrics().elidedText(name or "Choose a source", Qt.TextElideMode.ElideMiddle, _NAME_PX)
         self.setText(f" {shown}  \N{BLACK DOWN-POINTING SMALL TRIANGLE}".replace("&", "&&"))
 
     def _list(self, cameras: tuple[CameraInfo, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
+from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from app.ui.window_options import ViewName
 
@@ -38,6 +38,7 @@ class ViewSwitch(QWidget):
             button = QPushButton(text)
             button.setObjectName("first" if index == 0 else "last" if index == len(_NAMES) - 1 else "segment")
             button.setCheckable(True)
+            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)  # never narrower than its word
             button.setToolTip(explanation)
             button.setAccessibleName(f"View: {text}")
             button.clicked.connect(lambda _checked, name=name: self.chosen.emit(name))
