@@ -1,0 +1,123 @@
+"""Networks whose answers are known: one that says the labels themselves, and one that is off by a known amount."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crops import stick_hand
+
+from hand.rotations import matrix_from_axis_angle
+from trainer.compare import Comparison, SetComparison, compare_on, write_report
+from trainer.compare_statistics import Change
+from trainer.labelled_crop import LabelledCrop
+from trainer.runtime import NetworkRuntime
+
+COUNT = 36
+META = {
+    "name": "known",
+    "network": {"input_px": 64},
+    "crop_expansion": 1.6,
+    "hand_model_digest": "",
+    "confidence": {"offset": 0.0, "slope": 0.0},
+}
+
+
+class KnownNetwork:
+    """Answers with the labels of the crops it is asked about in order, all fingers turned and 2D joints shifted."""
+
+    def __init__(self, crops: Sequence[LabelledCrop], turned_rad: float, shifted: float) -> None:
+        self._crops = list(crops)
+        self._turn = matrix_from_axis_angle(np.array([0.0, 0.0, turned_rad]))
+        self._shifted = shifted
+
+    def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Sequence[np.ndarray]:
+        count = len(inputs["image"])
+        crops, self._crops = self._crops[:count], self._crops[count:]
+        rotations = np.stack([crop.rotations for crop in crops])
+        rotations[:, 1:] = rotations[:, 1:] @ self._turn
+        return [
+            rotations.astype(np.float32),
+            np.stack([crop.shape for crop in crops]),
+            np.ones((count, 3), np.float32),
+            np.stack([crop.joints_crop for crop in crops]) + np.float32(self._shifted),
+            np.full((count, 21), -2.0, np.float32),
+            np.full(count, 20.0, np.float32),
+            np.full(count, 20.0, np.float32),
+        ]
+
+
+@pytest.fixture(scope="module")
+def crops() -> list[LabelledCrop]:
+    return [stick_hand(index) for index in range(COUNT)]
+
+
+def compared(crops: list[LabelledCrop], before: tuple[float, float], after: tuple[float, float]) -> SetComparison:
+    networks = [NetworkRuntime(KnownNetwork(crops, *off), META) for off in (before, after)]
+    frames = np.arange(COUNT)
+    return compare_on("your hand", networks, crops, frames // 3, frames // 3, frames / 30.0)
+
+
+def test_a_network_that_became_perfect(crops: list[LabelledCrop]) -> None:
+    result = compared(crops, (0.4, 0.1), (0.0, 0.0))
+    assert result.change.verdict == "better"
+    assert result.change.share == pytest.approx(-1.0, abs=1e-4)
+    assert result.change.units == 12
+    assert result.after["pa_mpjpe_mm"] == pytest.approx(0.0, abs=1e-3)
+    assert result.after["jitter_mm"] == pytest.approx(0.0, abs=1e-3)
+    # every joint is off by 0.1 along both axes of the crop
+    extents = [np.ptp(crop.joints_crop, axis=0).max() for crop in crops]
+    assert result.before["epe_2d"] == pytest.approx(np.mean(0.1 * np.sqrt(2.0) / np.array(extents)), rel=1e-4)
+    assert result.after["epe_2d"] == pytest.approx(0.0, abs=1e-6)
+    assert result.after["good_share"] == 1.0
+    # the curve says 0.5 of everything: half wrong where everything is good
+    assert result.after["mean_confidence"] == pytest.approx(0.5, abs=1e-3)
+    assert result.after["calibration_gap"] == pytest.approx(0.5, abs=1e-3)
+    for before, after in result.fingers.values():
+        assert before > 1.0
+        assert after == pytest.approx(0.0, abs=1e-3)
+
+
+def test_the_same_network_twice_and_the_other_way_round(crops: list[LabelledCrop]) -> None:
+    assert compared(crops, (0.3, 0.0), (0.3, 0.0)).change.verdict == "no clear difference"
+    assert compared(crops, (0.1, 0.0), (0.4, 0.0)).change.verdict == "worse"
+
+
+def test_pictures_of_one_moment_are_shown_once(crops: list[LabelledCrop], tmp_path: Path) -> None:
+    part = compared(crops, (0.4, 0.1), (0.1, 0.0))
+    assert len(part.pairs) == 12
+    assert [change for change, _ in part.pairs] == sorted(change for change, _ in part.pairs)
+    comparison = Comparison("old <b>", "new", part, compared(crops, (0.1, 0.0), (0.1, 0.0)))
+    write_report(comparison, tmp_path)
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content["verdict"] == "better"
+    assert len(content["own"]["pictures"]) == 12
+    assert all((tmp_path / picture["file"]).is_file() for picture in content["own"]["pictures"])
+    page = (tmp_path / "report.html").read_text()
+    assert comparison.sentence in page
+    assert "old &lt;b&gt;" in page
+
+
+def change(before: float, after: float, verdict: str) -> Change:
+    share = after / before - 1.0
+    return Change(before, after, share, share - 0.02, share + 0.02, 20, verdict)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("own", "general", "words"),
+    [
+        (change(10.0, 7.0, "better"), change(8.0, 8.1, "no clear difference"), ("Better on your", "about as before")),
+        (change(10.0, 12.0, "worse"), change(8.0, 9.0, "worse"), ("Worse on your hand", "forgotten")),
+        (change(10.0, 9.9, "no clear difference"), change(8.0, 8.2, "worse"), ("No clear", "about as before")),
+        (change(10.0, 7.0, "better"), change(8.0, 7.0, "better"), ("fell from 10.0 to 7.0 mm", "got better too")),
+    ],
+)
+def test_the_sentence_is_plain(own: Change, general: Change, words: tuple[str, str]) -> None:
+    def part(of: Change) -> SetComparison:
+        return SetComparison("set", 1, of, of, of, {}, {}, {}, ())
+
+    sentence = Comparison("a", "b", part(own), part(general)).sentence
+    assert all(word in sentence for word in words), sentence

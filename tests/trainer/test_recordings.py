@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hand.camera import Intrinsics, project
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError, DataError
+from hand.layer import HandLayer
+from hand.mirror import mirror_points, mirror_pose
+from hand.recording import RecordedHand, SessionInfo
+from hand.recording_writer import RecordingWriter
+from hand.session_labels import Verdict, append_verdicts
+from hand.torch_layer import TorchHandLayer
+from hand.types import Frame
+from trainer.config import FitConfig, SourceConfig, read_config
+from trainer.crop_jitter import CropJitter
+from trainer.labelled_crop import collate
+from trainer.mixture import build_samples
+from trainer.own_hand import with_base, with_recordings
+from trainer.recordings import RecordingCrops, find_sessions, read_session_hands
+from trainer.rendered import RenderedCrops
+from trainer.repeated import RepeatedCrops
+
+CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def write_session(folder: Path, *, left: bool = False, frames: int = 10, digest: str = "") -> None:
+    """A session whose pictures have a dot on every joint; the labels are live IK's, and true."""
+    rng = np.random.default_rng(7)
+    model = load_embedded_model("left" if left else "right")
+    layer = HandLayer(model, np.float64)
+    info = SessionInfo("test", CAMERA, False, model.name, digest or load_embedded_model().digest)
+    with RecordingWriter(folder, info) as writer:
+        for index in range(frames):
+            pose = rng.normal(0.0, 0.2, 48)
+            pose[:3] += 1.2
+            pose = mirror_pose(pose) if left else pose
+            translation = np.array([0.06 if left else -0.06, 0.0, 0.45])
+            joints = layer(pose, np.zeros(10), translation).joints_m
+            picture = np.zeros((240, 320, 3), np.uint8)
+            for x, y in project(joints, CAMERA).round().astype(int).tolist():
+                cv2.circle(picture, (x, y), 2, (255, 255, 255), -1)
+            hand = RecordedHand("left" if left else "right", "ik", 0.8, pose, np.zeros(10), translation, joints)
+            writer.add(Frame(index, index * 100_000_000, picture, CAMERA, "test"), [hand])
+
+
+def recordings(folder: Path, **values: object) -> SourceConfig:
+    return SourceConfig("recordings", path=str(folder), **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_labels_lie_on_the_hand_and_pose_it(tmp_path: Path, left: bool) -> None:
+    write_session(tmp_path / "s", left=left)
+    crops = RecordingCrops(read_session_hands(recordings(tmp_path)), 128, 3, CropJitter())
+    batch = collate([crops[index] for index in range(6)])
+    for image, joints in zip(batch.image.numpy(), batch.joints_crop.numpy(), strict=True):
+        places = ((joints + 1.0) * 64 - 0.5).round().astype(int).clip(0, 127)
+        inside = np.abs(joints).max(1) < 0.97
+        # colours are jittered, so a dot is only brighter than what is around it
+        assert np.median(image[0, places[inside, 1], places[inside, 0]]) > np.median(image[0]) + 40
+    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m
+    torch.testing.assert_close(posed - posed[:, :1], batch.joints_m, atol=2e-5, rtol=0.0)
+    assert batch.joints_weight.tolist() == pytest.approx([0.8] * 6)
+
+
+def test_a_left_hand_becomes_the_right_one_of_the_mirrored_picture(tmp_path: Path) -> None:
+    write_session(tmp_path / "s", left=True)
+    hand = read_session_hands(recordings(tmp_path))[0]
+    assert hand.mirrored
+    assert hand.intrinsics == CAMERA.mirrored()
+    places = hand.joints_px.round().astype(int)
+    assert (hand.picture()[places[:, 1], places[:, 0], 0] > 100).mean() > 0.9
+    assert np.isfinite(mirror_points(hand.joints_m)).all()
+
+
+def test_rejected_frames_are_not_learned_from(tmp_path: Path) -> None:
+    write_session(tmp_path / "s")
+    append_verdicts(tmp_path / "s", [Verdict(2, "rejected"), Verdict(5, "rejected")])
+    frames = [hand.frame for hand in read_session_hands(recordings(tmp_path))]
+    assert frames == [0, 1, 3, 4, 6, 7, 8, 9]
+    with pytest.raises(ConfigError, match="No label of s is believed"):
+        read_session_hands(recordings(tmp_path, floor=0.9))
+
+
+def test_sessions_and_spans_of_time_are_taken_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_session(tmp_path / name)
+    assert [folder.name for folder in find_sessions(tmp_path)] == ["a", "b"]
+    early = read_session_hands(recordings(tmp_path, sessions=("a",), span=(0.0, 0.7)))
+    late = read_session_hands(recordings(tmp_path, sessions=("a",), span=(0.7, 1.0)))
+    assert {hand.session for hand in early + late} == {"a"}
+    assert [hand.frame for hand in early + late] == list(range(10))
+    assert len(late) == 3
+    with pytest.raises(DataError, match="no session 'c'"):
+        read_session_hands(recordings(tmp_path, sessions=("c",)))
+    with pytest.raises(DataError, match="no recorded session"):
+        find_sessions(tmp_path / "a" / "frames")
+
+
+def test_another_hand_models_pose_is_not_taught_but_its_joints_are(tmp_path: Path) -> None:
+    write_session(tmp_path / "s", digest="another")
+    crop = RecordingCrops(read_session_hands(recordings(tmp_path)), 64, 1, CropJitter())[0]
+    assert (crop.pose_weight, crop.shape_weight) == (0.0, 0.0)
+    assert crop.joints_weight == pytest.approx(0.8)
+
+
+def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
+    write_session(tmp_path / "s")
+    config = FitConfig(sources=(recordings(tmp_path),))
+    first, second = build_samples(config), build_samples(config)
+    second[3]
+    np.testing.assert_array_equal(first[5].image, second[5].image)
+    repeated, again = (RepeatedCrops(RenderedCrops(64, 5), 2, 9) for _ in range(2))
+    again[0]
+    np.testing.assert_array_equal(repeated[4].image, again[4].image)
+
+
+def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_path: Path) -> None:
+    config = read_config(CONFIGS / "finetune.yaml")
+    write_session(tmp_path / "a")
+    alone, (report,) = with_recordings(config, tmp_path)
+    assert report.span == (0.8, 1.0)
+    assert alone.sources[0].span[1] == pytest.approx(0.72)
+    assert alone.held_out[0].span == pytest.approx((0.72, 0.8))
+    write_session(tmp_path / "b")
+    split, (report,) = with_recordings(config, tmp_path)
+    assert (split.sources[0].sessions, report.sessions) == (("a",), ("b",))
+    assert split.held_out[0].sessions == ("a",)  # the checkpoint is not chosen on what the report measures
+    with pytest.raises(ConfigError, match="'b' is to be learned from and held out"):
+        with_recordings(config, tmp_path, ["a", "b"], ["b"])
+    with pytest.raises(ConfigError, match="held out"):
+        with_recordings(config, tmp_path, [], ["a", "b"])
+
+
+def test_variants_of_a_recipe(tmp_path: Path) -> None:
+    quick, thorough = (read_config(CONFIGS / "finetune.yaml", {"variant": name}) for name in ("quick", "thorough"))
+    assert quick.freeze == ("trunk",)
+    assert thorough.freeze == ()
+    assert read_config(CONFIGS / "finetune.yaml", {"steps": 7}).steps == 7
+    with pytest.raises(ConfigError, match="no variant 'slow'; choose one of quick, standard, thorough"):
+        read_config(CONFIGS / "finetune.yaml", {"variant": "slow"})
+    weights = tmp_path / "best.safetensors"
+    assert with_base(quick, weights).start_from == str(weights)
