@@ -6,6 +6,15 @@
 
 Prints the curve and the verdict of each family; the exit code is 1 where one fails. There is no peer: the answer is
 known. A network that stays above the line has a mistake in it, whatever its figures on large data.
+
+Measured with the defaults on one thread of an Intel Xeon (64 pictures of 64 px, batches of all 64):
+
+    family              network                           steps   PA mm   from the wrist mm
+    mobilenet           mobilenet_v3_large + transformer    140    0.95                1.88
+    efficientnet-lite   efficientnet_lite0 + transformer    140    0.77                1.39
+    handformer          resnet18 + transformer              140    0.73                1.56
+    resnet-mlp          resnet18 + mlp                      160    0.99                1.63
+    vit                 vit_tiny_16 + mlp                   300    0.94                1.93
 """
 
 from __future__ import annotations
@@ -36,7 +45,7 @@ def main() -> int:
     parser.add_argument("--trunk", help="another trunk for the family's head, for example resnet50")
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--input-px", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=800, help="at most; it stops once the pictures are known")
+    parser.add_argument("--steps", type=int, default=400, help="at most; it stops once the pictures are known")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--accelerator", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="of a CPU")
