@@ -21,8 +21,9 @@ from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
 from app.pipeline.own_hand import OwnHandWish
-from app.pipeline.smoothing import Smoothing
+from app.pipeline.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
+from app.settings import Settings, load_settings, settings_file
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
 from hand.embedded import load_embedded_model
 from hand.errors import HandliveError, SourceError
@@ -185,6 +186,9 @@ def _window(options: argparse.Namespace) -> int:
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
     lens, model, smoothing = _lens(options), load_model(options.hand_model), Smoothing(options.smoothing)
+    kept = Settings() if options.screenshot else load_settings(settings_file()).settings
+    if options.smoothing == DEFAULT_STRENGTH:
+        smoothing.strength = kept.smoothing
     chosen_before = None if options.network else NetworkLibrary(SHIPPED_NETWORK_DIR).last_live()
     live_network = LiveNetwork(options.network or chosen_before or SHIPPED_NETWORK_DIR)
     return run_window(
@@ -199,7 +203,10 @@ def _window(options: argparse.Namespace) -> int:
             lens=lens,
             mirror=options.mirror,
             quarter_turns=options.rotate // 90,
-            theme=options.theme,
+            # what the command line leaves open is as it was the last time
+            theme=options.theme if options.theme != "system" else kept.theme,
+            view=kept.view,
+            settings_file=None if options.screenshot else settings_file(),
             renderer=options.renderer,
             size=options.window_size,
             screenshot=options.screenshot,

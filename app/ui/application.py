@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QApplication
 from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.screenshot import Screenshot
+from app.ui.settings_tool import restore_geometry
 from app.ui.window_options import WindowOptions
 
 _DEFAULT_SIZE = (1360, 800)
@@ -30,7 +31,8 @@ def run_window(options: WindowOptions) -> int:
     application.setDesktopFileName("handlive")
     application.setStyle("Fusion")
     window = MainWindow(options)
-    window.resize(*_window_size(options))
+    if not restore_geometry(window):
+        window.resize(*_window_size(options))
     hints = QGuiApplication.styleHints()
     if hints is not None:
         hints.colorSchemeChanged.connect(lambda _scheme: window.follow_system_theme())

@@ -250,6 +250,6 @@ def _words(text: str) -> QLabel:
 def install_lens(window: MainWindow) -> None:
     """Adds the panel."""
     panel = LensPanel(window)
-    window.add_panel("Camera", panel, shortcut="Ctrl+K")
+    window.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
     window.theme_changed.connect(panel.coverage.set_theme)
     window.closing.connect(panel.stop)

@@ -261,7 +261,8 @@ class MainWindow(QMainWindow):
         dock = QDockWidget(name, self)
         dock.setObjectName(f"panel {name}")
         dock.setWidget(_with_margin(widget, area))
-        dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        # one that could not be closed would have its line in the menu switched off by Qt
+        dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
         dock.setTitleBarWidget(QWidget())  # the tab says its name
         neighbors = [other for other in self.findChildren(QDockWidget) if self.dockWidgetArea(other) == area]
         self.addDockWidget(area, dock)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
 
 FILTERS = "Animated mesh (*.glb);;Skeleton (*.bvh);;Arrays (*.npz)"
-STARTED_SENTENCE = "Recording the motion; press Ctrl+R again to stop and save."
+STARTED_SENTENCE = "Recording the motion; press Ctrl+Shift+M again to stop and save."
 
 
 class MotionTool:
@@ -39,7 +39,7 @@ class MotionTool:
         self.action = window.add_tool(
             "Record the motion",
             self.toggle,
-            shortcut="Ctrl+R",
+            shortcut="Ctrl+Shift+M",
             help_text="Record the output hand, then save it as animated mesh, skeleton or arrays",
         )
         self.action.setCheckable(True)

@@ -39,6 +39,7 @@ class WindowOptions:
         theme: colours; "system" follows the desktop.
         renderer: what draws the mesh; "auto" takes OpenGL where a graphics card does it.
         size: of the window, None for the default.
+        settings_file: where choices are kept between starts; None keeps none.
         screenshot: save the window here, then close.
         screenshot_frames: after so many shown results.
         retry_s: how often a source that failed is asked whether it is back.
@@ -58,6 +59,7 @@ class WindowOptions:
     theme: ThemeName | Literal["system"] = "system"
     renderer: RendererChoice = "auto"
     size: tuple[int, int] | None = None
+    settings_file: Path | None = None
     screenshot: Path | None = None
     screenshot_frames: int = 60
     retry_s: float = 1.0

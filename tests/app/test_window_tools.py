@@ -89,10 +89,10 @@ def test_motion_is_recorded_between_two_presses(
     monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: file)
     window = open_window()
     wait_for_result(qtbot, window)
-    press(window, "Ctrl+R")
+    press(window, "Ctrl+Shift+M")
     for _ in range(5):
         wait_for_result(qtbot, window)
-    press(window, "Ctrl+R")
+    press(window, "Ctrl+Shift+M")
     qtbot.waitUntil(lambda: any("saved to" in sentence for sentence in said), timeout=PATIENCE_MS)
     vertices = Gltf(file).skinned_vertices("right_hand_mesh", 0.0)
     joined = window.joined
@@ -104,7 +104,7 @@ def test_motion_that_is_being_recorded_is_kept_when_the_window_closes(
     qtbot: QtBot, open_window: Open, tmp_path: Path
 ) -> None:
     window = open_window()
-    press(window, "Ctrl+R")
+    press(window, "Ctrl+Shift+M")
     for _ in range(3):
         wait_for_result(qtbot, window)
     window.close()
@@ -119,8 +119,8 @@ def test_recording_nothing_says_so(
     monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: tmp_path / "motion.npz")
     window = open_window()
     window.pipeline.set_wanted("ik", False)
-    press(window, "Ctrl+R")
-    press(window, "Ctrl+R")
+    press(window, "Ctrl+Shift+M")
+    press(window, "Ctrl+Shift+M")
     qtbot.waitUntil(lambda: any("There is no motion to save" in sentence for sentence in said), timeout=PATIENCE_MS)
 
 

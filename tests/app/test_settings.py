@@ -1,0 +1,119 @@
+"""Settings survive a restart, and a file that does not survive costs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QDockWidget
+from pytestqt.qtbot import QtBot
+from test_window_tools import Open, open_window, own_folders, press, said, wait_for_result  # noqa: F401 - fixtures
+
+from app.diagnostics import LINES_KEPT, LogMemory
+from app.palette import LIGHT
+from app.settings import LoadedSettings, Settings, load_settings, save_settings
+from app.ui.help_tools import COPIED_SENTENCE, LogPanel, shortcuts_of
+from app.ui.settings_tool import restore_geometry
+
+
+def test_settings_come_back(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "settings.json"
+    wanted = Settings("light", "output", 0.25, "Zw==", "cA==")
+    assert load_settings(file) == LoadedSettings(Settings())
+    save_settings(wanted, file)
+    assert load_settings(file) == LoadedSettings(wanted)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"schema": 99}', b"\xff\xfe"])
+def test_damaged_file_is_said_and_the_usual_settings_are_used(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(content)
+    loaded = load_settings(file)
+    assert loaded.settings == Settings()
+    assert str(file) in loaded.sentence
+    assert loaded.sentence.endswith("the usual ones are in use.")
+
+
+def test_values_that_mean_nothing_are_left_out_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(
+        json.dumps({"schema": 1, "theme": "pink", "view": "ik", "smoothing": 7, "geometry": 3, "new": "field"})
+    )
+    assert load_settings(file) == LoadedSettings(Settings(view="ik"))
+
+
+def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:  # noqa: F811
+    file = tmp_path / "settings.json"
+    window = open_window(settings_file=file)
+    window.resize(window.width(), 650)
+    wait_for_result(qtbot, window)
+    window.set_theme(LIGHT)
+    press(window, "Ctrl+L")
+    window.options.smoothing.strength = 0.75
+    window.close()
+    kept = load_settings(file).settings
+    assert (kept.theme, kept.smoothing) == ("light", 0.75)
+    again = open_window(settings_file=file)
+    assert restore_geometry(again)
+    assert again.height() == 650
+    (streams,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Streams")
+    (camera,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Camera")
+    assert (streams.isVisible(), camera.isVisible()) == (True, False)
+
+
+def test_window_without_a_file_keeps_nothing_and_a_damaged_one_is_said(
+    qtbot: QtBot,
+    open_window: Open,  # noqa: F811
+    said: list[str],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text("damaged")
+    open_window(settings_file=file)
+    assert any("cannot be read" in sentence for sentence in said)
+    assert not restore_geometry(open_window())
+
+
+def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window: Open) -> None:  # noqa: F811
+    window = open_window()
+    pairs = shortcuts_of(window.actions())
+    keys = [key for key, _ in pairs]
+    assert {"M", "Space", "?", "Ctrl+Shift+M", "Ctrl+S", ",", "."} <= set(keys)
+    assert all(text.strip() for _, text in pairs)
+    used = [action.shortcut().toString() for action in window.actions() if not action.shortcut().isEmpty()]
+    assert len(used) == len(set(used)), "two actions share a shortcut, so neither works"
+
+
+def test_log_is_shown_and_diagnostics_are_copied(
+    qtbot: QtBot,
+    open_window: Open,  # noqa: F811
+    said: list[str],  # noqa: F811
+) -> None:
+    window = open_window()
+    wait_for_result(qtbot, window)
+    press(window, "Ctrl+G")
+    logging.getLogger("app.test").warning("something %s", "odd")
+    panel = window.findChild(LogPanel)
+    assert panel is not None
+    qtbot.waitUntil(lambda: "something odd" in panel.text.toPlainText(), timeout=10_000)
+    panel.copy_button.click()
+    assert said[-1] == COPIED_SENTENCE
+    clipboard = QGuiApplication.clipboard()
+    assert clipboard is not None
+    text = clipboard.text()
+    for word in ("handlive ", "cores: ", "source: Fake", "path ik: running", "something odd"):
+        assert word in text
+    assert str(Path.home()) not in text
+
+
+def test_log_memory_is_bounded() -> None:
+    memory = LogMemory()
+    logger = logging.Logger("test")
+    logger.addHandler(memory)
+    for number in range(LINES_KEPT + 10):
+        logger.warning("line %d", number)
+    assert (memory.count, len(memory.lines())) == (LINES_KEPT + 10, LINES_KEPT)
+    assert memory.lines()[-1].endswith(f"line {LINES_KEPT + 9}")
