@@ -46,7 +46,9 @@ def pictures(count: int, start: int = 0) -> torch.Tensor:
     return torch.from_numpy(stack).permute(0, 3, 1, 2).float()
 
 
-@pytest.mark.parametrize(("trunk", "head"), [("mobilenet_v3_large", "transformer"), ("resnet18", "mlp")])
+@pytest.mark.parametrize(
+    ("trunk", "head"), [("mobilenet_v3_large", "transformer"), ("resnet18", "mlp"), ("vit_tiny_16", "mlp")]
+)
 def test_onnx_runtime_and_torch_pose_the_same_hand(tmp_path: Path, trunk: str, head: str) -> None:
     """Joints within 0.1 mm, for one crop and for several at once."""
     network = lively_network(trunk, head)

@@ -1,0 +1,46 @@
+"""--help teaches by examples, and examples that the commands themselves would refuse teach nothing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from trainer import evaluate, export, fit
+from trainer.__main__ import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+TEACHING = {"fit": fit, "evaluate": evaluate, "export": export}
+
+
+@pytest.fixture(params=TEACHING)
+def help_text(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as left:
+        main([request.param, "--help"])
+    assert left.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_says_what_happens_and_shows_how(help_text: str) -> None:
+    assert re.search(r"usage: python -m trainer \w+", help_text)
+    assert "examples:" in help_text
+    assert max(map(len, help_text.splitlines())) <= 120
+
+
+def test_every_example_of_a_trainer_command_is_understood(help_text: str) -> None:
+    lines = help_text[help_text.index("examples:") :].replace("\\\n", " ").splitlines()
+    examples = [line.split(" -m trainer ", 1)[1] for line in lines if " -m trainer " in line]
+    assert examples
+    for example in examples:
+        command, *arguments = shlex.split(example)
+        options = TEACHING[command]._parser().parse_args(arguments)
+        if options.config is not None:
+            assert (ROOT / options.config).is_file()
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in COMMANDS)
