@@ -34,6 +34,7 @@ PATIENCE_S: Final = 0.6
 
 SYNC_S: Final = 0.9
 _JPEG_QUALITY: Final = 92
+_EARLY_RESULTS: Final = 32
 
 
 class RecorderPhase(Enum):
@@ -116,6 +117,7 @@ class SessionRecorder:
         self._condition = threading.Condition()
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._answered = -1  # results up to this frame are there, or will never be
+        self._early: OrderedDict[int, tuple[Frame, Mapping[Provider, PathResult]]] = OrderedDict()
         self._marker = ""
         self._unnoted_drops = 0
         self._stopping = False
@@ -170,16 +172,25 @@ class SessionRecorder:
                 return
             marker, self._marker = self._marker, ""
             self._waiting[frame.sequence] = _Waiting(frame, time.monotonic(), marker=marker)
+            early = self._early.pop(frame.sequence, None)
+            if early is not None and early[0] is frame:
+                self._answer(frame, early[1])
             self._condition.notify_all()
 
     def offer_result(self, frame: Frame, results: Mapping[Provider, PathResult]) -> None:
-        """The paths spoke about a frame, in the order of the frames; never waits."""
+        """The paths spoke about a frame, in the order of the frames; never waits.
+
+        Frames and results come by different threads, so a result may be here before its frame is.
+        """
         with self._condition:
             entry = self._waiting.get(frame.sequence)
-            if entry is not None:
-                entry.results = {**(entry.results or {}), **results}
-            self._answered = max(self._answered, frame.sequence)
-            self._condition.notify_all()
+            if entry is None:
+                self._early[frame.sequence] = (frame, results)
+                while len(self._early) > _EARLY_RESULTS:
+                    self._early.popitem(last=False)
+            elif entry.frame is frame:  # and not one of the same number from before the source began anew
+                self._answer(frame, results)
+                self._condition.notify_all()
 
     def stop(self, timeout_s: float = 10.0) -> RecorderState:
         """Writes what is queued, marks the recording complete, and ends the thread."""
@@ -188,6 +199,11 @@ class SessionRecorder:
             self._condition.notify_all()
         self._thread.join(timeout_s)
         return self.state
+
+    def _answer(self, frame: Frame, results: Mapping[Provider, PathResult]) -> None:
+        entry = self._waiting[frame.sequence]
+        entry.results = {**(entry.results or {}), **results}
+        self._answered = max(self._answered, frame.sequence)
 
     def _run(self) -> None:
         writer: RecordingWriter | None = None

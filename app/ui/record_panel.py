@@ -378,7 +378,7 @@ def _review(window: MainWindow, folder: Path) -> None:
 
 def _words(state: RecorderState) -> str:
     dropped = f" · {state.dropped} dropped" if state.dropped else ""
-    marks = f" · {state.marks} marks" if state.marks else ""
+    marks = f" · {state.marks} mark{'s' if state.marks > 1 else ''}" if state.marks else ""
     share = state.with_hands / state.frames if state.frames else 0.0
     what = {RecorderPhase.PAUSED: "Paused", RecorderPhase.WAITING: "Waiting for a frame"}.get(state.phase, "Recording")
     return f"{what} · {_clock(state.seconds)} · {state.frames} frames, {share:.0%} with a hand{dropped}{marks}"

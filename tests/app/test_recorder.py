@@ -70,6 +70,21 @@ def test_every_frame_is_written_and_results_find_theirs(tmp_path: Path) -> None:
     assert [frame.marker for frame in recording.frames if frame.marker] == ["look here"]
 
 
+def test_results_may_come_before_their_frames_but_not_from_another_run(tmp_path: Path) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
+    frames = [_frame(k) for k in range(6)]
+    before = _frame(5)  # the last frame of the run before, of the same number
+    recorder.offer_result(before, {"ik": _result(before)})
+    for frame in frames[:3]:
+        recorder.offer_result(frame, {"ik": _result(frame)})
+    for frame in frames:
+        recorder.offer_frame(frame)
+    for frame in frames[3:5]:
+        recorder.offer_result(frame, {"ik": _result(frame)})
+    recorder.stop()
+    assert [bool(frame.hands) for frame in open_recording(tmp_path / "s").frames] == [True] * 5 + [False]
+
+
 def test_what_does_not_fit_is_dropped_counted_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_add = RecordingWriter.add
 
