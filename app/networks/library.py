@@ -30,7 +30,8 @@ class NetworkEntry:
     Attributes:
         folder: where it lies.
         name: for people.
-        own: the user's own, which may be deleted; the one that comes along may not.
+        own: the user's own, which may be deleted.
+        shipped: it comes along with the program.
         tunable: it has the weights that training starts from.
         card: what is known about it, Markdown.
         figures: measured when it was made.
@@ -39,9 +40,17 @@ class NetworkEntry:
     folder: Path
     name: str
     own: bool
+    shipped: bool
     tunable: bool
     card: str
     figures: dict[str, float]
+
+    @property
+    def title(self) -> str:
+        """Its name, told apart from others of the same name."""
+        if self.own:
+            return self.name
+        return f"{self.name} (comes along)" if self.shipped else f"{self.name} (in {self.folder.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +108,8 @@ class NetworkLibrary:
             card = (folder / CARD_FILE).read_text(encoding="utf-8", errors="replace")
         figures = {str(key): float(value) for key, value in dict(metadata.get("figures", {})).items()}
         name = str(metadata.get("name") or folder.name)
-        return NetworkEntry(
-            folder, name, folder.parent == self.folder, (folder / WEIGHTS_FILE).is_file(), card, figures
-        )
+        tunable = (folder / WEIGHTS_FILE).is_file()
+        return NetworkEntry(folder, name, folder.parent == self.folder, folder == self.shipped, tunable, card, figures)
 
     def add(self, source: Path, name: str = "") -> NetworkEntry:
         """Copies a network into the library: an exported folder, or a shared file.

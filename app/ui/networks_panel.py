@@ -11,6 +11,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QPushButton,
     QScrollArea,
@@ -79,7 +80,11 @@ class NetworksPanel(QWidget):
         self.leave = QPushButton("Leave it")
         self.list = QTreeWidget()
         self.list.setAccessibleName("Networks")
-        self.list.setHeaderLabels(["Network", "Unseen renderings, mm"])
+        self.list.setHeaderLabels(["Network", "Other hands, mm"])
+        header = self.list.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.list.setRootIsDecorated(False)
         self.list.setMinimumHeight(110)
         self.swap = QPushButton("Swap in")
@@ -110,14 +115,13 @@ class NetworksPanel(QWidget):
         for entry in self._library.entries():
             error = entry.figures.get("rendered_pa_mpjpe_mm")
             is_live = entry.folder.resolve() == self._live.folder.resolve()
-            name = entry.name if entry.own else f"{entry.name} (comes along)"
-            item = QTreeWidgetItem([f"\N{BLACK CIRCLE} {name}" if is_live else name, f"{error:.1f}" if error else ""])
+            title = f"\N{BLACK CIRCLE} {entry.title}" if is_live else entry.title
+            item = QTreeWidgetItem([title, f"{error:.1f}" if error else ""])
             item.setData(0, Qt.ItemDataRole.UserRole, entry)
             item.setToolTip(0, entry.card[:1500] or str(entry.folder))
             self.list.addTopLevelItem(item)
             if chosen is not None and entry.folder == chosen.folder:
                 item.setSelected(True)
-        self.list.resizeColumnToContents(0)
         self._show_live()
         self._show_buttons()
 

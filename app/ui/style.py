@@ -50,6 +50,9 @@ QPushButton:hover {{ background: {hover}; }}
 QPushButton:focus {{ border-color: {accent}; }}
 QPushButton:checked, QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {accent}; }}
 QPushButton#primary {{ font-weight: 600; }}
+QPushButton:disabled, QPushButton#primary:disabled {{
+    color: {muted}; background: {surface}; border-color: {border}; font-weight: normal;
+}}
 QPushButton::menu-indicator {{ image: none; width: 0px; }}
 QLabel#hint {{
     background: {surface}; color: {text}; border: 1px solid {border}; border-radius: 15px; padding: 6px 14px;

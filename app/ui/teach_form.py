@@ -150,7 +150,7 @@ class TeachForm(QWidget):
         self.base.blockSignals(True)
         self.base.clear()
         for entry in tunable:
-            self.base.addItem(entry.name if entry.own else f"{entry.name} (comes along)", entry.folder)
+            self.base.addItem(entry.title, entry.folder)
         place = self.base.findData(chosen)
         self.base.setCurrentIndex(max(place, 0) if tunable else -1)
         self.base.blockSignals(False)

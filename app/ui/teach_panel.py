@@ -95,7 +95,6 @@ class TeachPanel(QWidget):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.look)
         self._timer.start(_LOOK_EVERY_MS)
-        self.look()
 
     def look(self) -> None:
         """Looks at networks, sessions and runs, and shows what changed."""
@@ -104,8 +103,8 @@ class TeachPanel(QWidget):
         self.form.show_networks(self._library.entries())
         self.form.show_sessions(self._recordings, list_sessions(self._recordings))
         runs = self._runs.refresh()
-        if self._shown is None:
-            self._shown = self._runs.at_work() or (runs[0] if runs else None)
+        if self._shown is None and runs:
+            self.show_run(self._runs.at_work() or runs[0])
         for run in runs:
             before, self._phases[run.folder.name] = self._phases.get(run.folder.name), run.phase
             if before is not None and before is not run.phase and run.phase is RunPhase.FINISHED:
