@@ -261,7 +261,7 @@ def main() -> None:
 
 def _read(path: Path) -> list[np.ndarray]:
     reader = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[np.ndarray] = []
     while True:
         ok, image = reader.read()
         if not ok:

@@ -144,18 +144,10 @@ def report(result: dict[str, Any]) -> None:
     print(f"lag of the window's thread p50 / p95: {result['gui_lag_ms']['p50']} / {result['gui_lag_ms']['p95']} ms")
     targets = TARGETS.get(round(rate), {})
     for provider, path in result["paths"].items():
-        for name, wanted, got, good in (
-            ("rate", targets.get("rate"), path["frames_per_second"], lambda got, wanted: got >= wanted),
-            ("p50_ms", targets.get("p50_ms"), path["latency_p50_ms"], lambda got, wanted: got <= wanted),
-            ("p95_ms", targets.get("p95_ms"), path["latency_p95_ms"], lambda got, wanted: got <= wanted),
-        ):
-            if wanted is not None:
-                print(f"  {'met   ' if good(got, wanted) else 'MISSED'} {provider} {name}: {got} (wanted {wanted})")
-    if "lag_p95_ms" in targets:
-        met = result["gui_lag_ms"]["p95"] <= targets["lag_p95_ms"]
-        print(
-            f"  {'met   ' if met else 'MISSED'} lag p95: {result['gui_lag_ms']['p95']} (wanted {targets['lag_p95_ms']})"
-        )
+        _judge(f"{provider} frames/s", path["frames_per_second"], targets.get("rate"), more_is_better=True)
+        _judge(f"{provider} p50, ms", path["latency_p50_ms"], targets.get("p50_ms"))
+        _judge(f"{provider} p95, ms", path["latency_p95_ms"], targets.get("p95_ms"))
+    _judge("lag p95, ms", result["gui_lag_ms"]["p95"], targets.get("lag_p95_ms"))
 
 
 def main() -> None:
@@ -186,6 +178,12 @@ def main() -> None:
         report(result)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "runs": results}, indent=2) + "\n", encoding="utf-8")
+
+
+def _judge(name: str, got: float, wanted: float | None, *, more_is_better: bool = False) -> None:
+    if wanted is not None:
+        met = got >= wanted if more_is_better else got <= wanted
+        print(f"  {'met   ' if met else 'MISSED'} {name}: {got} (wanted {wanted:g})")
 
 
 def _percentile(values: list[float], percent: float) -> float:
