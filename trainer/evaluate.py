@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +31,7 @@ from trainer.evaluation import (
     joint_figures,
     predict_crops,
 )
-from trainer.fit import build_network, start_from
+from trainer.fit import trained_network
 from trainer.held_out import empty_crops, photograph_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
 from trainer.networks.output import NetworkOutput
@@ -197,10 +196,7 @@ def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module,
     weights = options.weights or (options.run and options.run / BEST_FILE)
     if weights is None:
         raise ConfigError("What is to be measured? Give --run DIR, --weights FILE or --network DIR.")
-    # a run's weights are at hand, so ImageNet's need not be
-    network = build_network(replace(config.network, pretrained=False), load_embedded_model())
-    start_from(network, weights)
-    return network, str(weights)
+    return trained_network(config.network, load_embedded_model(), weights), str(weights)
 
 
 def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:
