@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.arguments import parse
-from app.command_line import run
+from app.command_line import _paths, run
 from app.methods import chosen_paths
 from app.sources.demo import DEMO_CLIP
 from hand.camera import Intrinsics, project
@@ -92,7 +92,7 @@ def test_a_network_folder_that_is_none_is_refused(
 
 def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model, said = load_embedded_model(), []  # type: ignore[var-annotated]
-    for method, wanted in (("ik", ["ik"]), ("network", ["network"]), ("both", ["ik", "network"])):
+    for method, wanted in (("ik", ["ik"]), ("network", ["network"]), ("both", ["network", "ik"])):
         paths = chosen_paths(method, network_dir, model, 1, complain=said.append)  # type: ignore[arg-type]
         assert list(paths) == wanted
     assert said == []
@@ -101,6 +101,11 @@ def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch
     assert said == ["No trained network is installed, so --method both runs ik alone."]
 
 
-def test_the_default_is_the_ik_path() -> None:
-    assert (parse([]).method, parse([]).network) == ("ik", None)
-    assert parse(["--method", "network"]).method == "network"
+def test_the_window_has_both_paths_by_default_and_other_runs_have_ik(
+    network_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.methods.SHIPPED_NETWORK_DIR", network_dir)
+    model = load_embedded_model()
+    assert list(_paths(parse([]), model, window=True)) == ["network", "ik"]
+    assert list(_paths(parse(["--headless"]), model)) == ["ik"]
+    assert list(_paths(parse(["--method", "network"]), model, window=True)) == ["network"]
