@@ -34,6 +34,7 @@ class CoverageTable(QWidget):
         self._filled = np.zeros((len(POSES), len(VIEWS)))
         self._theme = DARK
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(_HEAD_PX + _ROW_PX * len(POSES))
         self.setAccessibleName("Poses and sides shown so far")
         self.setToolTip("Which poses were shown from which side; a cell is full after half a second.")
 

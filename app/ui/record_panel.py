@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QProcess, Qt, QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import (
+    QFileDialog,
     QHBoxLayout,
     QHeaderView,
+    QInputDialog,
     QLabel,
     QLineEdit,
     QMessageBox,
@@ -30,6 +32,7 @@ from app.pipeline.joiner import JoinedResult
 from app.recording.coverage import Coverage
 from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
 from app.recording.sessions import SessionEntry, delete_session, list_sessions, new_session_folder, sessions_folder
+from app.sources.pictures import is_picture
 from app.ui.coverage_view import CoverageTable, PromptCards
 from app.ui.style import SPACING_PX
 from hand.errors import HandliveError
@@ -131,6 +134,7 @@ class RecordPanel(QWidget):
         name = self.name.text().strip()
         self._recorder = SessionRecorder(new_session_folder(name, self.home), self._model, name=name)
         self.flashed.emit(True)
+        self.said.emit("Recording.")
         self.refresh()
 
     def finish(self) -> None:
@@ -193,11 +197,23 @@ class RecordPanel(QWidget):
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
+        self.work("-m", "app.labelling", str(folder))
+
+    def import_from(self, source: Path) -> None:
+        """Makes a session of a video or a folder of pictures, in a process of its own."""
+        self.work("-m", "app.recording", "import", str(source), "--home", str(self.home))
+
+    def export_to(self, folder: Path, out: Path, layout: str) -> None:
+        """Exports a session without faces, in a process of its own."""
+        self.work("-m", "app.recording", "export", str(folder), str(out), "--layout", layout)
+
+    def work(self, *arguments: str) -> None:
+        """Runs a command of this program that says how far it is as JSON lines; one at a time."""
         if self._labelling is not None:
             return
         process = QProcess(self)
         process.setProgram(sys.executable)
-        process.setArguments(["-m", "app.labelling", str(folder)])
+        process.setArguments(list(arguments))
         process.setWorkingDirectory(str(Path(__file__).resolve().parents[2]))
         process.readyReadStandardOutput.connect(lambda: self._read_labelling(process))
         process.finished.connect(lambda code, _status: self._labelled(process, code))
@@ -229,14 +245,16 @@ class RecordPanel(QWidget):
             except ValueError:
                 continue
             if "share" in content:
-                self.labelling.setText(f"Labelling: {content['stage']}, {content['share']:.0%}")
+                self.labelling.setText(f"{content['stage'].capitalize()}: {content['share']:.0%}")
             elif "kept" in content:
                 self.said.emit(f"{content['kept']} of {content['labels']} labels are good enough to learn from.")
+            elif "word" in content:
+                self.said.emit(str(content["word"]))
 
     def _labelled(self, process: QProcess, code: int) -> None:
         if code != 0:
             words = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-            self.said.emit(words[-1] if words else "The labelling was broken off; try again.")
+            self.said.emit(words[-1] if words else "The work was broken off; try again.")
         self._labelling = None
         self.labelling.setText("")
         process.deleteLater()
@@ -263,11 +281,32 @@ class RecordPanel(QWidget):
             self.said.emit(str(error))
         self.list_sessions()
 
+    def _choose_import(self) -> None:
+        """A video, or any picture of a folder that is taken as a whole."""
+        patterns = "*.mp4 *.avi *.mov *.mkv *.webm *.jpg *.jpeg *.png *.bmp *.webp"
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, "A video, or one picture of a folder", "", f"Videos and pictures ({patterns})"
+        )
+        if chosen:
+            path = Path(chosen)
+            self.import_from(path.parent if is_picture(path) else path)
+
+    def _choose_export(self, folder: Path) -> None:
+        layouts = {"FreiHAND's layout": "freihand", "WebDataset": "webdataset"}
+        layout, agreed = QInputDialog.getItem(self, "Export session", "Layout", list(layouts), 0, False)
+        if not agreed:
+            return
+        place = QFileDialog.getExistingDirectory(self, "Where to")
+        if place:
+            self.export_to(folder, Path(place) / f"{folder.name}_{layouts[layout]}", layouts[layout])
+
     def _offer(self) -> None:
-        entry = self._selected()
+        entry, free = self._selected(), self._labelling is None
         for button in (self.review, self.delete):
             button.setEnabled(entry is not None)
-        self.label_button.setEnabled(entry is not None and self._labelling is None)
+        for button in (self.label_button, self.export):
+            button.setEnabled(entry is not None and free)
+        self.importer.setEnabled(free)
 
     def _build(self) -> None:
         self.name = QLineEdit()
@@ -298,6 +337,12 @@ class RecordPanel(QWidget):
             "Review", "Look through the labels", partial(self._with_selected, self.review_wanted.emit)
         )
         self.delete = _button("Delete", "Deletes the session for good", partial(self._with_selected, self._delete))
+        self.importer = _button("Import …", "Makes a session of a video or a folder of pictures", self._choose_import)
+        self.export = _button(
+            "Export …",
+            "Writes the labels that are not rejected for others; faces are blurred outside the hand",
+            partial(self._with_selected, self._choose_export),
+        )
         self.labelling = QLabel()
         self.place = QLabel()
         self.place.setWordWrap(True)
@@ -317,6 +362,7 @@ class RecordPanel(QWidget):
         layout.addWidget(_section("SESSIONS"))
         layout.addWidget(self.sessions, 1)
         layout.addLayout(_row(self.label_button, self.review, self.delete))
+        layout.addLayout(_row(self.importer, self.export))
         layout.addWidget(self.labelling)
         layout.addWidget(self.place)
 

@@ -1,0 +1,103 @@
+"""``python -m app.recording``: imports, exports, lists and deletes sessions, saying how far it is as JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import cv2
+
+from app.recording.exporting import export_freihand, export_webdataset
+from app.recording.importing import import_session
+from app.recording.sessions import delete_session, list_sessions, new_session_folder, sessions_folder
+from hand.embedded import load_embedded_model
+from hand.errors import HandliveError
+from hand.mano_files import load_hand_model
+
+
+def main() -> int:
+    """Does one thing; 2 when it could not be done."""
+    options = _parser().parse_args()
+    cv2.setNumThreads(1)
+    try:
+        model = load_hand_model(options.hand_model) if options.hand_model else load_embedded_model()
+        if options.what == "import":
+            from ik_baseline.tracker import IkTracker
+
+            folder = new_session_folder(options.name or options.source.stem, options.home)
+            with IkTracker(model, still=options.source.is_dir()) as tracker:
+                tell = _FrameTeller("importing")
+                count = import_session(options.source, folder, model, [tracker], name=options.name, progress=tell)
+            _say(word=f"{count} pictures of {options.source.name} are a session now; label it next.")
+        elif options.what == "export":
+            from ik_baseline.faces import FaceFinder
+
+            with ExitStack() as stack:
+                faces = None if options.keep_faces else stack.enter_context(FaceFinder())
+                if options.layout == "freihand":
+                    count = export_freihand(options.session, options.out, model, faces, _ShareTeller("exporting"))
+                else:
+                    count = export_webdataset(options.session, options.out, faces, _ShareTeller("exporting"))
+            _say(word=f"{count} labels are in {options.out}.")
+        elif options.what == "list":
+            for entry in list_sessions(options.home):
+                print(f"{entry.folder}\t{entry.name}\t{entry.frames} frames\t{entry.seconds:.0f} s\t{entry.word}")
+        else:
+            delete_session(options.session)
+    except HandliveError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app.recording", description=__doc__)
+    parser.add_argument("--hand-model", type=Path, help="MANO file of the sessions")
+    verbs = parser.add_subparsers(dest="what", required=True)
+    taken = verbs.add_parser("import", help="make a session of a video or a folder of pictures")
+    taken.add_argument("source", type=Path)
+    taken.add_argument("--name", default="", help="what the session is called")
+    taken.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
+    given = verbs.add_parser("export", help="write the labels that are not rejected for others")
+    given.add_argument("session", type=Path)
+    given.add_argument("out", type=Path, help="a new folder")
+    given.add_argument("--layout", choices=("freihand", "webdataset"), default="freihand")
+    given.add_argument("--keep-faces", action="store_true", help="do not blur faces outside the hand")
+    listed = verbs.add_parser("list", help="show what there is")
+    listed.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
+    gone = verbs.add_parser("delete", help="delete a session for good")
+    gone.add_argument("session", type=Path)
+    return parser
+
+
+class _FrameTeller:
+    """Counts frames whose number nobody knows beforehand: half of what is left is always still to come."""
+
+    def __init__(self, stage: str) -> None:
+        self._tell = _ShareTeller(stage)
+
+    def __call__(self, frames: int) -> None:
+        if frames % 30 == 0:
+            self._tell(frames / (frames + 300))
+
+
+class _ShareTeller:
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._last = -1.0
+
+    def __call__(self, share: float) -> None:
+        if share - self._last >= 0.01:
+            self._last = share
+            _say(stage=self._stage, share=round(share, 3))
+
+
+def _say(**content: object) -> None:
+    print(json.dumps(content), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
