@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QLabel, QScrollArea, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
@@ -16,6 +15,7 @@ from app.jobs.training import TrainingRun, TrainingRuns, default_runs_folder
 from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.library import NetworkLibrary
 from app.palette import Theme
+from app.recording.sessions import sessions_folder
 from app.ui.networks_panel import install_networks
 from app.ui.run_view import RunView, duration
 from app.ui.style import SPACING_PX
@@ -210,8 +210,7 @@ def install_teaching(window: MainWindow) -> None:
     """Adds the panel to a window."""
     live = window.options.live_network
     library = NetworkLibrary(SHIPPED_NETWORK_DIR, beside=() if live is None else (live.folder,))
-    data = Path(platformdirs.user_data_dir("handlive", appauthor=False))
-    panel = TeachPanel(library, data / "sessions", TrainingRuns(default_runs_folder()))
+    panel = TeachPanel(library, sessions_folder(), TrainingRuns(default_runs_folder()))
     window.add_panel("Teach", panel, shortcut="Ctrl+T")
     panel.said.connect(window.notify)
     window.theme_changed.connect(panel.set_theme)
