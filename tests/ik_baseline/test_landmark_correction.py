@@ -1,0 +1,39 @@
+"""The correction of MediaPipe's landmarks: what it changes, what it leaves alone, and that both hands agree."""
+
+from __future__ import annotations
+
+import numpy as np
+from ik_cases import CAMERA, make_case, mirrored
+
+from hand.mirror import mirror_pixels, mirror_points
+from ik_baseline.landmark_correction import LandmarkCorrection, gaussian_kernel, measured_correction
+from ik_baseline.solver import IkSolver
+
+
+def test_no_correction_gives_the_observation_back(solver: IkSolver) -> None:
+    nothing = LandmarkCorrection(np.zeros((1, 114)), np.zeros((1, 105)), np.zeros(105), 1.0)
+    seen = make_case(solver, np.random.default_rng(0)).observation
+    same = nothing(seen, CAMERA)
+    np.testing.assert_allclose(same.landmarks_px, seen.landmarks_px, atol=1e-9)
+    # about their mean: the origin of world landmarks means nothing
+    np.testing.assert_allclose(
+        same.world_landmarks_m, seen.world_landmarks_m - seen.world_landmarks_m.mean(0), atol=1e-9
+    )
+
+
+def test_a_left_hand_is_corrected_as_its_mirror_image(solver: IkSolver) -> None:
+    correction = measured_correction()
+    seen = make_case(solver, np.random.default_rng(3)).observation
+    right = correction(seen, CAMERA)
+    left = correction(mirrored(seen), CAMERA.mirrored())
+    np.testing.assert_allclose(mirror_points(left.world_landmarks_m), right.world_landmarks_m, atol=1e-9)
+    np.testing.assert_allclose(mirror_pixels(left.landmarks_px, CAMERA.width_px), right.landmarks_px, atol=1e-6)
+    assert left.side == "left"
+
+
+def test_the_kernel_is_one_where_points_coincide() -> None:
+    points = np.random.default_rng(0).normal(size=(5, 114))
+    kernel = gaussian_kernel(points, points, 2.0)
+    np.testing.assert_allclose(np.diag(kernel), 1.0)
+    expected = np.exp(-((points[:, None] - points[None]) ** 2).sum(-1) / 8.0)
+    np.testing.assert_allclose(kernel, expected, atol=1e-12)
