@@ -45,6 +45,7 @@ from trainer.synthetic.camera_effects import draw_effects
 from trainer.synthetic.composition import Scene
 from trainer.synthetic.lighting import Lighting
 from trainer.synthetic.moving_hand import MovingHand, MovingHandSettings
+from trainer.synthetic.recorded_series import recorded_truth
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
 
@@ -172,7 +173,7 @@ def record(person: Person, folder: Path, *, seed: int, seconds: float, network: 
                 writer = RecordingWriter(folder, info)
             time_ns = sample.index * 1_000_000_000 // FRAMES_PER_SECOND
             frame = Frame(sample.index, time_ns, sample.image_rgb, sample.intrinsics, "rendered")
-            hands = [_truth(sample)]
+            hands = [recorded_truth(sample)]
             for path in paths:
                 result = path.process(frame)
                 seen = list(result.observations) + [None] * len(result.states)
@@ -213,19 +214,6 @@ def label_error_mm(folder: Path) -> tuple[float, float]:
 
 def _of(frame: RecordedFrame, provider: Recorded) -> list[RecordedHand]:
     return [hand for hand in frame.hands if hand.provider == provider]
-
-
-def _truth(sample: SyntheticSample) -> RecordedHand:
-    return RecordedHand(
-        side=sample.side,
-        provider="truth",
-        confidence=1.0,
-        pose_rad=sample.pose_rad,
-        shape=sample.shape,
-        camera_translation_m=sample.translation_m,
-        joints_m=sample.joints_m,
-        reprojection_px=0.0,
-    )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from trainer.config import FitConfig, SourceConfig, read_config
 from trainer.evaluation import errors_2d, figures, predict_crops
 from trainer.events import EventLog, claim_stdout
 from trainer.export import ExportFacts, export_network
-from trainer.fit import EVALUATION_SEED, StopSign, build_network, overrides, start_from, train
+from trainer.fit import EVALUATION_SEED, StopSign, build_network, overrides, train, trained_network
 from trainer.held_out import rendered_crops
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.loop import freeze
@@ -138,8 +138,7 @@ def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[SourceCon
 def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out: Path) -> None:
     """Exports a run's best weights with a confidence that is calibrated on the user's frames and on renderings."""
     model = load_embedded_model()
-    network = build_network(config.network, model)
-    start_from(network, weights)
+    network = trained_network(config.network, model, weights)
     size, count = config.network.input_px, max(request.general_crops // 2, 2)
     sets: dict[str, list[LabelledCrop]] = {"rendered": rendered_crops(size, count, seed=EVALUATION_SEED)}
     sets["recordings"] = [

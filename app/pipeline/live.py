@@ -222,10 +222,6 @@ class LivePipeline(Generic[T, P]):
         """What a path is doing."""
         return self._workers[provider].state
 
-    def is_wanted(self, provider: Provider) -> bool:
-        """Whether a path is switched on."""
-        return self._workers[provider].wanted
-
     def set_wanted(self, provider: Provider, wanted: bool) -> None:
         """Switches a path on or off; one that is off costs nothing."""
         self._workers[provider].wanted = wanted

@@ -118,7 +118,7 @@ class FolderSource:
             frames_per_second: pictures per second.
         """
         self._folder = folder
-        self._loop = loop
+        self.loops = loop
         self._frames_per_second = frames_per_second or FOLDER_PICTURES_PER_SECOND
         self._files: list[Path] = []
         self._next = 0
@@ -132,15 +132,6 @@ class FolderSource:
     def position(self) -> int:
         """Index of the picture that the next read gives."""
         return self._next
-
-    @property
-    def loops(self) -> bool:
-        """Whether it starts again at its end."""
-        return self._loop
-
-    @loops.setter
-    def loops(self, loops: bool) -> None:
-        self._loop = loops
 
     def seek(self, index: int) -> None:
         """Goes to a picture."""
@@ -163,13 +154,13 @@ class FolderSource:
         if not self._files:
             kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
             raise SourceError(f"There is no picture in the folder {self._folder}; expected files of type {kinds}.")
-        count = None if self._loop else len(self._files)
+        count = None if self.loops else len(self._files)
         return SourceFacts(self.name, "folder", 0, 0, self._frames_per_second, frame_count=count)
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
         """The next picture; a damaged one is a failure that is skipped."""
         if self._next >= len(self._files):
-            if not self._loop or not self._files:
+            if not self.loops or not self._files:
                 return EndOfSource()
             self._next = 0
         path = self._files[self._next]

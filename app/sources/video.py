@@ -41,7 +41,7 @@ class VideoSource:
             intrinsics: of the camera that took it, where known.
         """
         self._path = path
-        self._loop = loop
+        self.loops = loop
         self._frames_per_second = frames_per_second
         self._kind = kind
         self._title = title or path.name
@@ -60,15 +60,6 @@ class VideoSource:
     def position(self) -> int:
         """Index of the frame that the next read gives."""
         return self._position
-
-    @property
-    def loops(self) -> bool:
-        """Whether it starts again at its end."""
-        return self._loop
-
-    @loops.setter
-    def loops(self, loops: bool) -> None:
-        self._loop = loops
 
     def seek(self, index: int) -> None:
         """Goes to a frame; slow in files with few key frames, because all frames since the last one are decoded."""
@@ -110,14 +101,14 @@ class VideoSource:
             width_px=first.shape[1],
             height_px=first.shape[0],
             frames_per_second=rate if math.isfinite(rate) and 0 < rate <= 1000 else _FALLBACK_FRAMES_PER_SECOND,
-            frame_count=count if count > 0 and not self._loop else None,
+            frame_count=count if count > 0 and not self.loops else None,
             intrinsics=self._intrinsics,
         )
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
         """The next frame, or the end; a looping file starts again instead."""
         image_bgr = self._next()
-        if image_bgr is None and self._loop and self._capture is not None:
+        if image_bgr is None and self.loops and self._capture is not None:
             self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
             self._position = 0
             image_bgr = self._next()

@@ -14,7 +14,6 @@ from PyQt6.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
-    QScrollArea,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -28,6 +27,7 @@ from app.networks.network_file import SUFFIX
 from app.networks.trial import Trial, try_network
 from app.palette import Theme
 from app.ui.report_view import ReportView, read_report
+from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
 from hand.errors import HandliveError
 from trainer.run_folder import NETWORK_FOLDER
@@ -287,13 +287,7 @@ class NetworksPanel(QWidget):
         layout.addWidget(_section("ALL NETWORKS"))
         layout.addWidget(self.list, 1)
         layout.addLayout(_row(self.swap, self.share, self.open, self.delete))
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outside = QVBoxLayout(self)
-        outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(scroll)
+        let_scroll(self, inside)
         self.setMinimumWidth(390)
         self._ask(asking=False)
         self.swap_tuned.setVisible(False)

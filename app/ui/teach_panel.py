@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
-from PyQt6.QtWidgets import QLabel, QScrollArea, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from app.jobs.estimate import EstimateProcess
 from app.jobs.run_story import RunPhase
@@ -18,6 +18,7 @@ from app.palette import Theme
 from app.recording.sessions import sessions_folder
 from app.ui.networks_panel import install_networks
 from app.ui.run_view import RunView, duration
+from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
 from app.ui.teach_form import TeachForm, list_sessions
 from hand.errors import HandliveError
@@ -80,13 +81,7 @@ class TeachPanel(QWidget):
         layout.addSpacing(SPACING_PX // 2)
         layout.addWidget(_section("ALL RUNS"))
         layout.addWidget(self.list)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outside = QVBoxLayout(self)
-        outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(scroll)
+        let_scroll(self, inside)
         self.setMinimumWidth(380)
         self.form.started.connect(self._start)
         self.form.measure_wanted.connect(self._measure)

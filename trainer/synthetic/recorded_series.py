@@ -149,17 +149,20 @@ class RecordedSeries:
         return SceneRenderer(load_embedded_model(), self.series.seed, levels=2, backgrounds=pool)
 
 
-def _hand(sample: SyntheticSample) -> dict[str, Any]:
-    content = hand_to_json(
-        RecordedHand(
-            side=sample.side,
-            provider="truth",
-            confidence=1.0,
-            pose_rad=sample.pose_rad,
-            shape=sample.shape,
-            camera_translation_m=sample.translation_m,
-            joints_m=sample.joints_m,
-            reprojection_px=0.0,
-        )
+def recorded_truth(sample: SyntheticSample) -> RecordedHand:
+    """The hand of a rendered picture, as a recording keeps it."""
+    return RecordedHand(
+        side=sample.side,
+        provider="truth",
+        confidence=1.0,
+        pose_rad=sample.pose_rad,
+        shape=sample.shape,
+        camera_translation_m=sample.translation_m,
+        joints_m=sample.joints_m,
+        reprojection_px=0.0,
     )
+
+
+def _hand(sample: SyntheticSample) -> dict[str, Any]:
+    content = hand_to_json(recorded_truth(sample))
     return {**content, "joints_px": numbers(sample.joints_px), "joints_visible": sample.joint_visible.tolist()}
