@@ -26,7 +26,9 @@ PATIENCE_MS = 30.0
 MOST_PENDING = 2
 """Later frames that may already be there while one still waits for a path."""
 
-_REMEMBERED = 12
+_REMEMBERED = 24
+"""Frames that a late path can still complete: 0.4 s of a 60 Hz source. Each holds its picture, so not for ever."""
+
 _LATENESS_WEIGHT = 0.2
 _NS_PER_MS = 1e6
 
