@@ -50,6 +50,7 @@ def label_crop(
     joints_m: Float[np.ndarray, "21 3"],
     input_px: int,
     trust: float = 1.0,
+    depth_trust: float = 1.0,
 ) -> LabelledCrop:
     """Cuts a right hand out of a picture and expresses its labels in the crop camera.
 
@@ -62,6 +63,7 @@ def label_crop(
         joints_m: 21 joints in camera axes.
         input_px: side of the network's input.
         trust: weight of all labels.
+        depth_trust: weight of the labels in 3D over that of those in 2D.
     """
     camera = crop_camera(crop, intrinsics)
     joints = joints_m @ camera.rotation.T
@@ -78,10 +80,10 @@ def label_crop(
         focal=camera.focal,
         present=1.0,
         right=1.0,
-        pose_weight=trust,
-        shape_weight=trust,
-        joints_weight=trust,
-        root_weight=trust,
+        pose_weight=trust * depth_trust,
+        shape_weight=trust * depth_trust,
+        joints_weight=trust * depth_trust,
+        root_weight=trust * depth_trust,
         joints_crop_weight=np.full(21, trust, np.float32),
         right_weight=1.0,
     )

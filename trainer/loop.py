@@ -90,7 +90,8 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     frozen = freeze(run.network, config.freeze)
     average = copy.deepcopy(run.network).eval().requires_grad_(False).to(fabric.device)
     bare_optimizer = torch.optim.AdamW(parameter_groups(run.network, config), weight_decay=config.weight_decay)
-    network, optimizer = fabric.setup(run.network, bare_optimizer)
+    fused: Any = torch.compile(run.network) if config.compile else run.network
+    network, optimizer = fabric.setup(fused, bare_optimizer)
 
     progress = Progress(measure=run.measure)
     saved = load_training_state(run.folder)

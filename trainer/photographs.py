@@ -36,6 +36,7 @@ class PhotographLabel:
         joints_m: 21 joints, camera axes.
         joints_px: 21 joints.
         confidence: of the labeller.
+        depth_trust: weight of what the label says in 3D over that of what it says in 2D.
     """
 
     file: Path
@@ -45,6 +46,7 @@ class PhotographLabel:
     joints_m: np.ndarray
     joints_px: np.ndarray
     confidence: float
+    depth_trust: float
 
 
 def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
@@ -69,7 +71,7 @@ def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
             "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
         )
     labels = [
-        _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand)
+        _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand, source.depth_trust)
         for image in images
         if re.match(source.match, image["file"])
         for hand in image["hands"]
@@ -83,7 +85,7 @@ def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
     return labels
 
 
-def _right_hand_label(file: Path, width_px: int, hand: dict) -> PhotographLabel:
+def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float) -> PhotographLabel:
     pose, shape, joints_m, joints_px = (
         np.asarray(hand[key], np.float64) for key in ("pose_rad", "shape", "joints_m", "joints_px")
     )
@@ -96,6 +98,7 @@ def _right_hand_label(file: Path, width_px: int, hand: dict) -> PhotographLabel:
         joints_m=mirror_points(joints_m) if left else joints_m,
         joints_px=mirror_pixels(joints_px, width_px) if left else joints_px,
         confidence=float(hand["confidence"]),
+        depth_trust=depth_trust,
     )
 
 
@@ -151,6 +154,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
             joints_m=label.joints_m,
             input_px=self.input_px,
             trust=label.confidence,
+            depth_trust=label.depth_trust,
         )
         if self.augment:
             labelled = labelled.with_image(jitter_colors(labelled.image, rng))
