@@ -25,12 +25,13 @@ class SourceConfig:
             user's own hand).
         share: how often it is drawn from, relative to the other sources.
         backgrounds: rendered: folder of hand-free photographs to render in front of.
+        wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several.
         pictures: photographs: the folder that the file's names are relative to.
         floor: photographs, recordings: least confidence or weight of a label.
-        depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees where a joint is in a
-            picture better than how far away it is.
+        depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees better where a
+            joint is in a picture than how far away it is.
         match: photographs: regular expression that a file's name must begin with, to split by person or session.
         sessions: recordings: names of the folders to take; all of them when empty.
         span: recordings: the part of each session's time to take, from and to, as shares of the whole.
@@ -39,6 +40,7 @@ class SourceConfig:
     kind: str
     share: float = 1.0
     backgrounds: str = ""
+    wide_share: float = 0.0
     repeat: int = 0
     path: str = ""
     pictures: str = ""
@@ -78,7 +80,7 @@ class FitConfig:
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         log_every: steps between log events.
         tensorboard: draw the events as TensorBoard curves too, in the run's folder.
-        compile: let torch.compile fuse the network's steps; takes some minutes to begin with, then a quarter less time a step.
+        compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
         network: which network.

@@ -55,7 +55,9 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
 def _build_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
     if source.kind == "rendered":
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
-        fresh = RenderedCrops(config.network.input_px, config.seed, backgrounds=backgrounds)
+        fresh = RenderedCrops(
+            config.network.input_px, config.seed, backgrounds=backgrounds, wide_share=source.wide_share
+        )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if source.kind == "photographs":
         return PhotographCrops(read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter())

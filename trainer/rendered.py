@@ -14,6 +14,7 @@ from hand.rotations import matrix_from_axis_angle
 from trainer.labelled_crop import LabelledCrop, label_crop, without_hand
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
+from trainer.synthetic.composition import CROP_SETTINGS, WIDE_CROP_SETTINGS
 from trainer.synthetic.scene import SceneRenderer
 
 EMPTY_SHARE = 0.06
@@ -27,7 +28,13 @@ class RenderedCrops(Dataset[LabelledCrop]):
     """An endless stream of rendered crops; crop i depends on the seed and on i alone."""
 
     def __init__(
-        self, input_px: int, seed: int, *, backgrounds: Path | None = None, only_right_hands: bool = False
+        self,
+        input_px: int,
+        seed: int,
+        *,
+        backgrounds: Path | None = None,
+        only_right_hands: bool = False,
+        wide_share: float = 0.0,
     ) -> None:
         """Remembers what to render; each worker process builds its own renderer.
 
@@ -36,10 +43,12 @@ class RenderedCrops(Dataset[LabelledCrop]):
             seed: of the series; training and evaluation use different ones.
             backgrounds: folder of hand-free photographs.
             only_right_hands: no empty and no left-handed crops, as evaluation wants it.
+            wide_share: how many show what webcams seldom see, see ``WIDE_CROP_SETTINGS``.
         """
         self.input_px = input_px
         self.seed = seed
         self.only_right_hands = only_right_hands
+        self.wide_share = wide_share
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
 
@@ -51,7 +60,8 @@ class RenderedCrops(Dataset[LabelledCrop]):
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < EMPTY_SHARE:
             return empty_crop(self._pool, rng, self.input_px)
-        sample = self._renderer.crop(index, self.input_px)
+        settings = WIDE_CROP_SETTINGS if rng.random() < self.wide_share else CROP_SETTINGS
+        sample = self._renderer.crop(index, self.input_px, settings)
         middle = (self.input_px - 1) / 2.0
         labelled = label_crop(
             sample.image_rgb,

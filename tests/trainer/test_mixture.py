@@ -67,6 +67,21 @@ def test_rendered_crops_depend_on_seed_and_index_alone() -> None:
     assert np.abs(first[3].image.astype(int) - first[4].image.astype(int)).mean() > 5.0
 
 
+def test_wide_crops_take_their_share_and_leave_the_others_alone() -> None:
+    """Half of them are other hands; the rest are to the bit those of a recipe without."""
+    narrow, wide = RenderedCrops(64, seed=5), RenderedCrops(64, seed=5, wide_share=0.5)
+    same = [np.array_equal(narrow[index].image, wide[index].image) for index in range(24)]
+    assert 6 <= sum(same) <= 19
+
+
+def test_photographs_are_believed_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    source = replace(photographs_in(tmp_path), depth_trust=0.25)
+    crop = PhotographCrops(read_pseudo_labels(source), 128, seed=1, jitter=None)[0]
+    for weight in (crop.pose_weight, crop.shape_weight, crop.joints_weight, crop.root_weight):
+        assert weight == pytest.approx(0.25 * crop.joints_crop_weight[0])
+
+
 def test_rendered_labels_pose_the_hand_they_came_from() -> None:
     crops = RenderedCrops(128, seed=6, only_right_hands=True)
     batch = collate([crops[index] for index in range(4)])

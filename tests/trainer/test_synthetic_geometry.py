@@ -12,7 +12,7 @@ from hand.poses import NAMED_POSES
 from hand.rotations import matrix_from_axis_angle
 from hand.topology import boundary_loop, cap_faces
 from tests.hand.test_raster import sphere_mesh
-from trainer.synthetic.pose_prior import PosePrior
+from trainer.synthetic.pose_prior import PoseKind, PosePrior
 from trainer.synthetic.subdivision import subdivide
 from trainer.synthetic.surface import HandSurface
 from trainer.synthetic.views import draw_orientation, facing_camera
@@ -88,17 +88,33 @@ def test_digits_are_measured_in_their_bones_axes(surface: HandSurface) -> None:
         assert digit.along[tip] > 0.95
 
 
-def test_drawn_poses_keep_limits_and_do_not_cross(surface: HandSurface) -> None:
-    """A hundred natural poses: within joint limits, no rod inside another, and far from all alike."""
+@pytest.mark.parametrize("kind", ["natural", "free"])
+def test_drawn_poses_keep_limits_and_do_not_cross(surface: HandSurface, kind: PoseKind) -> None:
+    """A hundred poses: within joint limits, no rod inside another, and far from all alike."""
     prior = PosePrior(surface)
     limits = joint_limits()
-    poses = np.stack([prior.draw(np.random.default_rng(index)) for index in range(100)])
+    poses = np.stack([prior.draw(np.random.default_rng(index), kind) for index in range(100)])
     angles = angles_from_rotations(matrix_from_axis_angle(poses.reshape(100, 16, 3)), surface.frames)
     assert np.abs(limits.excess_rad(angles))[:, 1:].max() < 1e-6
     assert not any(prior.crosses(pose) for pose in poses)
     assert angles[:, 1::3, 0].std(0).min() > np.radians(15)
     np.testing.assert_array_equal(poses[:, :3], 0.0)
-    assert (prior.draw(np.random.default_rng(5)) == poses[5]).all()
+    assert (prior.draw(np.random.default_rng(5), kind) == poses[5]).all()
+
+
+def test_free_poses_bend_knuckles_and_what_lies_beyond_apart(surface: HandSurface) -> None:
+    """A hook (knuckle straight, the rest bent) and a table (the other way round) are among them; blends are poorer."""
+    prior = PosePrior(surface)
+
+    def hooks_and_tables(kind: PoseKind) -> tuple[int, int]:
+        poses = np.stack([prior.draw(np.random.default_rng(index), kind) for index in range(150)])
+        angles = angles_from_rotations(matrix_from_axis_angle(poses.reshape(150, 16, 3)), surface.frames)
+        knuckles, middles = np.degrees(angles[:, 1:13:3, 0]), np.degrees(angles[:, 2:13:3, 0])
+        return int(((knuckles < 25) & (middles > 70)).sum()), int(((knuckles > 65) & (middles < 25)).sum())
+
+    hooks, tables = hooks_and_tables("free")
+    assert min(hooks, tables) > 15
+    assert tables > 3 * hooks_and_tables("natural")[1]
 
 
 def test_a_thumb_pushed_through_the_index_is_noticed(surface: HandSurface) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,9 @@ FRAME_SETTINGS: Final = SceneSettings()
 
 CROP_SETTINGS: Final = SceneSettings(cover=(0.25, 0.85), off_center=0.2)
 """What the pictures show that crops are cut out of."""
+
+WIDE_CROP_SETTINGS: Final = replace(CROP_SETTINGS, pose="free", view="any", held_share=0.3)
+"""Beyond what a webcam usually sees: fingers bent anyhow, from any side, more often with something in the hand."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

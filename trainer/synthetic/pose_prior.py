@@ -1,4 +1,4 @@
-"""Hand poses as people hold them: blends of named poses, loosened, within limits, no finger inside another."""
+"""Hand poses as people hold them: blends of named poses or any bends, within limits, no finger inside another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.synthetic.surface import HandSurface
 
-PoseKind = Literal["open", "closed", "natural"]
+PoseKind = Literal["open", "closed", "natural", "free"]
 
 OPEN_POSES: Final = ("open_hand", "spread_hand", "flat_hand")
 CLOSED_POSES: Final = (
@@ -46,10 +46,12 @@ class PosePrior:
 
         Args:
             rng: decides.
-            kind: "open" and "closed" stay near those named poses; "natural" blends any two, finger by finger at times.
+            kind: "open" and "closed" stay near those named poses; "natural" blends any two, finger by finger at times;
+                "free" bends fingers anyhow, together (as in the letters C and O) or each on its own.
         """
-        if kind == "natural":
-            target = self._blend(rng)
+        draw_target = {"natural": self._blend, "free": self._bend}.get(kind)
+        if draw_target is not None:
+            target = draw_target(rng)
             looseness_deg = 7.0
         else:
             names = OPEN_POSES if kind == "open" else CLOSED_POSES
@@ -61,8 +63,8 @@ class PosePrior:
             rotations = self._rotations(np.clip(loosened, self._limits.lower_rad, self._limits.upper_rad))
             if self._capsules.depth(rotations) <= 0.0:
                 return axis_angle_from_matrix(rotations).reshape(48)
-            if kind == "natural" and attempt % 4 == 3:
-                target = self._blend(rng)
+            if draw_target is not None and attempt % 4 == 3:
+                target = draw_target(rng)
         return self.pose(self._named["relaxed"])
 
     def pose(self, angles_rad: Float[np.ndarray, "16 3"]) -> Float[np.ndarray, "48"]:
@@ -85,6 +87,22 @@ class PosePrior:
         else:
             share = np.full((16, 1), rng.beta(0.5, 0.5))
         return first * (1.0 - share) + second * share
+
+    def _bend(self, rng: np.random.Generator) -> Float[np.ndarray, "16 3"]:
+        """Fingers bent anywhere within their limits, knuckles apart from the joints beyond them; a blend's thumb."""
+        # (finger, knuckle or beyond): 0 is straight, 1 as far as it goes
+        together = np.clip(rng.uniform(size=2) + 0.1 * rng.normal(size=(4, 2)), 0.0, 1.0)
+        bend = together if rng.uniform() < 0.6 else rng.uniform(size=(4, 2))
+        target = self._blend(rng)
+        for finger in range(4):
+            knuckle, beyond = bend[finger]
+            first = 1 + 3 * finger
+            shares = np.array([knuckle, beyond, beyond * rng.uniform(0.5, 1.0)])
+            straight = np.maximum(self._limits.lower_rad[first : first + 3, 0], 0.0)
+            target[first : first + 3, 0] = straight + shares * (self._limits.upper_rad[first : first + 3, 0] - straight)
+            # a bent knuckle leaves no room to spread
+            target[first, 1] *= 1.0 - knuckle
+        return target
 
     def _looseness(self, rng: np.random.Generator, degrees: float) -> Float[np.ndarray, "16 3"]:
         """Noise that bends a finger as a whole more than its joints one by one, and hardly twists it."""
