@@ -155,10 +155,11 @@ def measure(
     Returns:
         The content of the report, and what its page shows.
     """
-    layer = TorchHandLayer(load_embedded_model())
+    model = load_embedded_model()
+    layer = TorchHandLayer(model)
     sections = []
     for name, crops in sets.items():
-        predictions = predict_crops(network, layer, crops)
+        predictions = predict_crops(network, layer, crops, settle_on=model)
         values = {key: round(value, 5) for key, value in figures(predictions).items()}
         sections.append(ReportSection(name, values, joint_figures(predictions), predictions, crops, names.get(name)))
     content: dict[str, Any] = {

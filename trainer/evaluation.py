@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 
+from hand.camera import Intrinsics, project
+from hand.crop_camera import translation_from_weak_camera
+from hand.layer import HandLayer
 from hand.metrics import aligned, distances, mpjpe_mm, pa_error_mm, pose_spread_rad
+from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix
 from hand.torch_layer import TorchHandLayer
 from trainer.labelled_crop import LabelledCrop, collate
+from trainer.networks.output import NetworkOutput
+from trainer.settling import settle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +49,11 @@ class Predictions:
 
 @torch.no_grad()
 def predict_crops(
-    network: nn.Module, layer: TorchHandLayer, crops: Sequence[LabelledCrop], batch: int = 64
+    network: nn.Module,
+    layer: TorchHandLayer,
+    crops: Sequence[LabelledCrop],
+    batch: int = 64,
+    settle_on: HandModel | None = None,
 ) -> Predictions:
     """Runs a network over labelled crops that show a hand.
 
@@ -52,6 +62,8 @@ def predict_crops(
         layer: on the network's device.
         crops: at least one.
         batch: crops at a time.
+        settle_on: the layer's hand model, to measure the hand as the program shows it, settled on its 2D joints; None
+            to measure what the network itself says.
     """
     training = network.training
     network.eval()
@@ -60,6 +72,8 @@ def predict_crops(
     for start in range(0, len(crops), batch):
         labels = collate(crops[start : start + batch]).to(device)
         output = network(labels.image.float())
+        if settle_on is not None:
+            output = _settled(output, labels.focal, settle_on)
         joints = layer(output.rotations, output.shape).joints_m
         values = {
             "joints_m": joints - joints[:, :1],
@@ -78,6 +92,26 @@ def predict_crops(
     for name in ("poses_rad", "true_poses_rad"):
         arrays[name] = axis_angle_from_matrix(arrays[name]).reshape(-1, 48)
     return Predictions(**arrays)
+
+
+def _settled(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel) -> NetworkOutput:
+    """The same answers with every hand settled, and its 2D joints where it then projects."""
+    hand = HandLayer(model)
+    rotations, joints_crop = output.rotations.double().cpu().numpy(), output.joints_crop.double().cpu().numpy()
+    for index, sigma in enumerate(output.log_sigma.double().exp().cpu().numpy()):
+        # any number of pixels would do: a crop's coordinates are measured in its own size
+        half = 100.0
+        camera = Intrinsics(float(focal[index]) * half, float(focal[index]) * half, half, half, 200, 200)
+        shape = output.shape[index].double().cpu().numpy()
+        start = translation_from_weak_camera(output.camera[index].double().cpu().numpy(), float(focal[index]))
+        settled = settle(hand, rotations[index], shape, joints_crop[index] * half + half, sigma * half, camera, start)
+        joints_m = hand.from_matrices(settled.rotations, shape).joints_m.astype(np.float64)
+        rotations[index] = settled.rotations
+        joints_crop[index] = project(joints_m - joints_m[0] + settled.root_m, camera) / half - 1.0
+    return output._replace(
+        rotations=torch.from_numpy(rotations).to(output.rotations),
+        joints_crop=torch.from_numpy(joints_crop).to(output.joints_crop),
+    )
 
 
 def figures(predictions: Predictions) -> dict[str, float]:

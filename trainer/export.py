@@ -56,7 +56,9 @@ def main(arguments: Sequence[str]) -> None:
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
         sets = held_out_sets(config, options.crops, lambda text: print(text, file=sys.stderr), lambda: _tick(bar))
-    measured = {name: predict_crops(network, TorchHandLayer(model), crops) for name, crops in sets.items()}
+    measured = {
+        name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
+    }
     log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     facts = ExportFacts(

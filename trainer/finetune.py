@@ -144,7 +144,9 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     sets["recordings"] = [
         crop for source in config.held_out for crop in held_out_session_crops(source, size, count, EVALUATION_SEED)
     ]
-    measured = {name: predict_crops(network, TorchHandLayer(model), crops) for name, crops in sets.items()}
+    measured = {
+        name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
+    }
     log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     before = read_metadata(Path(request.base))

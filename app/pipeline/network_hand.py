@@ -17,8 +17,8 @@ from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix
 from hand.types import HandObservation, HandState
-from trainer.placement import place_by_pixels
 from trainer.runtime import CropPrediction
+from trainer.settling import settle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,15 +91,23 @@ class NetworkPoser:
         prediction = hand.prediction
         left = hand.side == "left"
         camera = intrinsics.mirrored() if left else intrinsics
-        from_wrist = self._own_layer.from_matrices(prediction.rotations, prediction.shape).joints_m
-        from_wrist = np.asarray(from_wrist - from_wrist[0], np.float64)
-        root = place_by_pixels(from_wrist, prediction.joints_px, prediction.sigma_px, camera, prediction.root_m)
-        if self._refit is not None:
-            joints = from_wrist + root
-            return self._refit.solve(hand, mirror_points(joints) if left else joints, joints_px, intrinsics, memory)
-        translation = root - self._own_layer.shaped(prediction.shape).joints_m[0]
-        pose = axis_angle_from_matrix(prediction.rotations).reshape(48)
         layer = self._own_layer
+        settled = settle(
+            layer,
+            prediction.rotations,
+            prediction.shape,
+            prediction.joints_px,
+            prediction.sigma_px,
+            camera,
+            prediction.root_m,
+        )
+        translation = settled.root_m - layer.shaped(prediction.shape).joints_m[0]
+        if self._refit is not None:
+            joints = np.asarray(
+                layer.from_matrices(settled.rotations, prediction.shape, translation).joints_m, np.float64
+            )
+            return self._refit.solve(hand, mirror_points(joints) if left else joints, joints_px, intrinsics, memory)
+        pose = axis_angle_from_matrix(settled.rotations).reshape(48)
         if left:
             pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer
         geometry = layer(pose, prediction.shape, translation)

@@ -1,0 +1,80 @@
+"""Settling: a hand bent onto its 2D joints, against known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hand.camera import Intrinsics, project
+from hand.embedded import load_embedded_model
+from hand.layer import HandLayer
+from hand.metrics import pa_error_mm
+from hand.rotations import matrix_from_axis_angle
+from trainer.settling import SettledHand, settle
+
+CAMERA = Intrinsics.from_fov(640, 480)
+LAYER = HandLayer(load_embedded_model(), np.float64)
+SHAPE = np.zeros(10)
+WRIST_M = np.array([0.02, 0.08, 0.5])
+
+
+def true_hand(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Local rotations, and joints in the camera."""
+    rng = np.random.default_rng(seed)
+    rotations = matrix_from_axis_angle(rng.normal(0.0, 0.3, (16, 3)) + np.array([[0.0, 0.0, 0.3]]))
+    joints = LAYER.from_matrices(rotations, SHAPE).joints_m
+    return rotations, joints - joints[0] + WRIST_M
+
+
+def joints_of(settled: SettledHand) -> np.ndarray:
+    joints = LAYER.from_matrices(settled.rotations, SHAPE).joints_m
+    return joints - joints[0] + settled.root_m
+
+
+def gap_px(joints_m: np.ndarray, pixels: np.ndarray) -> float:
+    return float(np.linalg.norm(project(joints_m, CAMERA) - pixels, axis=1).mean())
+
+
+def test_a_hand_that_lies_on_its_joints_stays_as_it_is() -> None:
+    rotations, joints_m = true_hand(1)
+    settled = settle(LAYER, rotations, SHAPE, project(joints_m, CAMERA), np.full(21, 3.0), CAMERA, WRIST_M)
+    np.testing.assert_allclose(settled.rotations, rotations, atol=1e-4)
+    np.testing.assert_allclose(settled.root_m, WRIST_M, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hand_predicted_beside_its_joints_is_bent_onto_them(seed: int) -> None:
+    """Nearer in the picture, and nearer to the truth in depth too."""
+    rotations, joints_m = true_hand(seed)
+    wrong = rotations @ matrix_from_axis_angle(np.random.default_rng(50 + seed).normal(0.0, 0.15, (16, 3)))
+    pixels = project(joints_m, CAMERA)
+    settled = settle(LAYER, wrong, SHAPE, pixels, np.full(21, 2.0), CAMERA, WRIST_M)
+    predicted = LAYER.from_matrices(wrong, SHAPE).joints_m
+    predicted = predicted - predicted[0] + WRIST_M
+    assert gap_px(joints_of(settled), pixels) < 0.25 * gap_px(predicted, pixels)
+    before, after = (pa_error_mm(hand[None], joints_m[None]) for hand in (predicted, joints_of(settled)))
+    assert after < 0.8 * before
+    np.testing.assert_allclose(
+        settled.rotations @ settled.rotations.transpose(0, 2, 1), np.tile(np.eye(3), (16, 1, 1)), atol=1e-6
+    )
+
+
+def test_doubtful_joints_bend_nothing() -> None:
+    rotations, joints_m = true_hand(2)
+    pixels = project(joints_m, CAMERA)
+    sigma = np.full(21, 2.0)
+    pixels[8] += 60.0
+    sigma[8] = 300.0
+    settled = settle(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
+    assert 1000.0 * np.linalg.norm(joints_of(settled) - joints_m, axis=1).max() < 4.0
+    sigma[8] = 2.0
+    trusted = settle(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
+    assert 1000.0 * np.linalg.norm(joints_of(trusted) - joints_m, axis=1)[8] > 20.0
+
+
+def test_nonsense_gives_a_hand_all_the_same() -> None:
+    rotations, _ = true_hand(3)
+    pixels = np.random.default_rng(0).uniform(-3000.0, 3000.0, (21, 2))
+    settled = settle(LAYER, rotations, SHAPE, pixels, np.full(21, 1e-6), CAMERA, WRIST_M)
+    assert np.isfinite(settled.rotations).all()
+    assert settled.root_m[2] > 0.0
