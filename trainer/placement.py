@@ -22,6 +22,7 @@ def place_by_pixels(
     sigma_px: Float[np.ndarray, "21"],
     intrinsics: Intrinsics,
     start_m: Float[np.ndarray, "3"],
+    steps: int = STEPS,
 ) -> Float[np.ndarray, "3"]:
     """The wrist position at which the posed hand's projection fits its 2D joints best.
 
@@ -34,6 +35,7 @@ def place_by_pixels(
         sigma_px: expected error of each.
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
+        steps: at most; six place a hand exactly, three well enough to go on from.
 
     Returns:
         The wrist in camera axes.
@@ -43,7 +45,7 @@ def place_by_pixels(
     weights = 1.0 / np.maximum(sigma_px, 0.1)[:, None] ** 2
     start_depth = math.log(start_m[2])
     u, v, log_depth = float(start_m[0] / start_m[2]), float(start_m[1] / start_m[2]), start_depth
-    for _ in range(STEPS):
+    for _ in range(steps):
         depth = math.exp(log_depth)
         root = depth * np.array([u, v, 1.0])
         points = from_wrist_m + root

@@ -75,16 +75,16 @@ def settle(
     """
     geometry = layer.from_matrices(rotations, shape)
     joints_m = np.asarray(geometry.joints_m, np.float64)
-    root = place_by_pixels(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m)
+    start = place_by_pixels(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m, steps=3)
     turns, root = _bend(
-        joints_m - joints_m[0] + root,
+        joints_m - joints_m[0] + start,
         np.asarray(geometry.joint_rotations, np.float64),
         np.asarray(joints_px, np.float64),
         np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
     )
     if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
-        return SettledHand(rotations, place_by_pixels(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m))
+        return SettledHand(rotations, start)
     local = turns.copy()
     local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
     return SettledHand(local, root)
@@ -114,112 +114,146 @@ _CHAINS: Final = _chains()
 def _bend(
     points: np.ndarray, turns: np.ndarray, pixels: np.ndarray, sigma: np.ndarray, camera: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The turned joints' orientations and the wrist, from 21 points and 16 orientations in camera axes."""
+    """The turned joints' orientations and the wrist, from 21 points and 16 orientations in camera axes.
+
+    Unknowns are a turn of every finger joint about camera axes, three numbers each, finger by finger (0 to 44), then
+    one of the whole hand (45 to 47) and the wrist's place (48 to 50): so fingers meet in the last six alone.
+    """
     points, turns = points.copy(), turns.copy()
-    start_depth = points[0, 2]
+    old_points, old_turns = np.empty_like(points), np.empty_like(turns)
     bent = np.zeros((16, 3))  # what each joint was turned so far, in its own axes
-    prior = np.empty(16)
-    for joint in range(16):
-        deviation = GLOBAL_DEVIATION_RAD if joint == 0 else FINGER_DEVIATION_RAD
-        prior[joint] = 1.0 / deviation**2
+    own, turn, bare, swing = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    finger_prior, global_prior = 1.0 / FINGER_DEVIATION_RAD**2, 1.0 / GLOBAL_DEVIATION_RAD**2
+    start_depth = points[0, 2]
     depth_prior = 1.0 / (DEPTH_DEVIATION * start_depth) ** 2
-    row = np.empty((2, 15))
-    place = np.empty(15, np.int64)
+    normal, gradient = np.empty((51, 51)), np.empty(51)
+    row, place = np.empty((2, 15)), np.empty(15, np.int64)
+    place[0], place[1], place[2] = 48, 49, 50
     for _ in range(STEPS):
-        normal = np.zeros((51, 51))
-        gradient = np.zeros(51)
+        normal[:] = 0.0
+        gradient[:] = 0.0
         for j in range(21):
             x, y, z = points[j, 0], points[j, 1], max(points[j, 2], 0.02)
-            du, dv = camera[0] / z, camera[1] / z
-            error_u = (du * x + camera[2] - pixels[j, 0]) / sigma[j]
-            error_v = (dv * y + camera[3] - pixels[j, 1]) / sigma[j]
+            du, dv = camera[0] / z / sigma[j], camera[1] / z / sigma[j]
+            error_u = du * x + (camera[2] - pixels[j, 0]) / sigma[j]
+            error_v = dv * y + (camera[3] - pixels[j, 1]) / sigma[j]
             weight = 1.0 / np.sqrt(1.0 + error_u * error_u + error_v * error_v)
-            du, dv = du / sigma[j], dv / sigma[j]
-            # columns: the wrist's place, then a turn of each joint of the chain about camera axes
             row[0, 0], row[0, 1], row[0, 2] = du, 0.0, -du * x / z
             row[1, 0], row[1, 1], row[1, 2] = 0.0, dv, -dv * y / z
-            place[0], place[1], place[2] = 48, 49, 50
             used = 3
             for link in range(4):
                 joint = _CHAINS[j, link]
                 if joint < 0:
                     break
-                pivot = points[_PLACE[joint]]
-                rx, ry, rz = points[j, 0] - pivot[0], points[j, 1] - pivot[1], points[j, 2] - pivot[2]
+                pivot = _PLACE[joint]
+                rx, ry, rz = x - points[pivot, 0], y - points[pivot, 1], points[j, 2] - points[pivot, 2]
                 for k in range(2):
                     a, b, c = row[k, 0], row[k, 1], row[k, 2]
                     row[k, used] = c * ry - b * rz
                     row[k, used + 1] = a * rz - c * rx
                     row[k, used + 2] = b * rx - a * ry
                 for axis in range(3):
-                    place[used + axis] = 3 * joint + axis
+                    place[used + axis] = axis + (45 if joint == 0 else 3 * (joint - 1))
                 used += 3
             for m in range(used):
                 gradient[place[m]] += weight * (row[0, m] * error_u + row[1, m] * error_v)
                 for n in range(used):
                     normal[place[m], place[n]] += weight * (row[0, m] * row[0, n] + row[1, m] * row[1, n])
         for joint in range(16):
-            pull = turns[joint] @ bent[joint]
+            first, prior = (45, global_prior) if joint == 0 else (3 * (joint - 1), finger_prior)
             for axis in range(3):
-                normal[3 * joint + axis, 3 * joint + axis] += prior[joint]
-                gradient[3 * joint + axis] += prior[joint] * pull[axis]
+                pull = 0.0
+                for k in range(3):
+                    pull += turns[joint, axis, k] * bent[joint, k]
+                normal[first + axis, first + axis] += prior
+                gradient[first + axis] += prior * pull
         normal[50, 50] += depth_prior
         gradient[50] += depth_prior * (points[0, 2] - start_depth)
-        step = _solve(normal, -gradient)
+        _solve(normal, gradient)
         # every joint turns in its own axes; then the chain is laid out again
-        root = points[0] + step[48:]
-        before_points, before_turns = points.copy(), turns.copy()
-        points[0] = root
+        old_points[:], old_turns[:] = points, turns
+        for axis in range(3):
+            points[0, axis] -= gradient[48 + axis]
         for joint in range(16):
-            own = before_turns[joint].T @ step[3 * joint : 3 * joint + 3]
-            bent[joint] += own
-            turn = _rotation(own)
+            first = 45 if joint == 0 else 3 * (joint - 1)
+            for axis in range(3):
+                own[axis] = 0.0
+                for k in range(3):
+                    own[axis] -= old_turns[joint, k, axis] * gradient[first + k]
+                bent[joint, axis] += own[axis]
+            _rotation(own, turn)
             if joint == 0:
-                turns[0] = before_turns[0] @ turn
-            else:
-                parent = _PARENTS[joint]
-                swing = turns[parent] @ before_turns[parent].T
-                bone = before_points[_PLACE[joint]] - before_points[_PLACE[parent]]
-                points[_PLACE[joint]] = points[_PLACE[parent]] + swing @ bone
-                turns[joint] = swing @ before_turns[joint] @ turn
-            if joint % 3 == 0 and joint > 0:
-                tip = _PLACE[joint] + 1
-                swing = turns[joint] @ before_turns[joint].T
-                points[tip] = points[_PLACE[joint]] + swing @ (before_points[tip] - before_points[_PLACE[joint]])
+                _product(old_turns[0], turn, turns[0])
+                continue
+            parent = _PARENTS[joint]
+            _swing(old_turns[parent], turns[parent], swing)
+            _follow(old_points, points, _PLACE[parent], _PLACE[joint], swing)
+            _product(old_turns[joint], turn, bare)
+            _product(swing, bare, turns[joint])
+            if joint % 3 == 0:
+                _swing(old_turns[joint], turns[joint], swing)
+                _follow(old_points, points, _PLACE[joint], _PLACE[joint] + 1, swing)
     return turns, points[0].copy()
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _rotation(turn: np.ndarray) -> np.ndarray:
-    """Rodrigues' formula; the series near zero."""
-    angle = np.sqrt((turn * turn).sum())
-    if angle < 1e-6:
-        sine, cosine = 1.0, 0.5
-    else:
-        sine, cosine = np.sin(angle) / angle, (1.0 - np.cos(angle)) / (angle * angle)
-    x, y, z = turn
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + sine * cross + cosine * (cross @ cross)
+def _follow(old_points: np.ndarray, points: np.ndarray, above: int, below: int, swing: np.ndarray) -> None:
+    """Lays a bone at the new place of the joint above it, turned."""
+    for axis in range(3):
+        points[below, axis] = points[above, axis]
+        for k in range(3):
+            points[below, axis] += swing[axis, k] * (old_points[below, k] - old_points[above, k])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Cholesky's method; numba's own solver would need SciPy, which a training machine may lack."""
+def _product(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    """3 x 3; numba's own product calls BLAS, which costs more than these few sums."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = left[i, 0] * right[0, j] + left[i, 1] * right[1, j] + left[i, 2] * right[2, j]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _swing(old: np.ndarray, new: np.ndarray, out: np.ndarray) -> None:
+    """The turn that takes an old orientation to a new one."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = new[i, 0] * old[j, 0] + new[i, 1] * old[j, 1] + new[i, 2] * old[j, 2]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _rotation(turn: np.ndarray, out: np.ndarray) -> None:
+    """Rodrigues' formula; the series near zero."""
+    x, y, z = turn[0], turn[1], turn[2]
+    squared = x * x + y * y + z * z
+    angle = np.sqrt(squared)
+    if angle < 1e-6:
+        sine, cosine = 1.0, 0.5
+    else:
+        sine, cosine = np.sin(angle) / angle, (1.0 - np.cos(angle)) / squared
+    cross = ((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0))
+    for i in range(3):
+        for j in range(3):
+            outer = turn[i] * turn[j] - (squared if i == j else 0.0)
+            out[i, j] = (1.0 if i == j else 0.0) + sine * cross[i][j] + cosine * outer
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _solve(matrix: np.ndarray, right: np.ndarray) -> None:
+    """Cholesky's method, in place, past the zeros between different fingers; the answer replaces ``right``."""
     size = len(right)
-    lower = matrix.copy()
     for i in range(size):
-        for j in range(i + 1):
-            total = lower[i, j]
-            for k in range(j):
-                total -= lower[i, k] * lower[j, k]
-            lower[i, j] = np.sqrt(max(total, 1e-12)) if i == j else total / lower[j, j]
-    result = right.copy()
+        begin = i // 9 * 9 if i < 45 else 0
+        for j in range(begin, i + 1):
+            total = matrix[i, j]
+            for k in range(max(begin, j // 9 * 9 if j < 45 else 0), j):
+                total -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = np.sqrt(max(total, 1e-12)) if i == j else total / matrix[j, j]
     for i in range(size):
-        for k in range(i):
-            result[i] -= lower[i, k] * result[k]
-        result[i] /= lower[i, i]
+        for k in range(i // 9 * 9 if i < 45 else 0, i):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]
     for i in range(size - 1, -1, -1):
-        for k in range(i + 1, size):
-            result[i] -= lower[k, i] * result[k]
-        result[i] /= lower[i, i]
-    return result
+        right[i] /= matrix[i, i]
+        for k in range(i // 9 * 9 if i < 45 else 0, i):
+            right[k] -= matrix[i, k] * right[i]
