@@ -3,9 +3,10 @@
     python -m benchmarks.landmark_transfer [--cache data/landmark_looks]
 
 There is no truth on photographs, but there are things that a better hand must have. What is measured of MediaPipe's
-landmarks as they are, with half of the correction, and with the whole of it:
+landmarks as they are, with half of the correction in 3D, with half of all of it, and with the whole of it:
 
-* one person's bones do not change their length: scatter of every bone over the palm's size, from picture to picture;
+* one person's bones do not change their length: scatter of every finger bone from picture to picture, over the palm's
+  size, and over the sum of these bones;
 * people differ: the share of a bone's variance that lies between persons. A correction that merely pulled everybody to
   one average hand would lower the scatter and this share with it;
 * a finger bends in one plane: distance of its four joints from their common plane, over its length, where it is bent;
@@ -37,9 +38,9 @@ from app.machine import describe_machine
 from hand.camera import Intrinsics
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
-from hand.joints import BONES
 from hand.metrics import aligned, distances
 from hand.types import HandObservation
+from ik_baseline.bone_constancy import FINGER_BONES, bone_lengths, scatter
 from ik_baseline.detector import CROP_EXPANSION, HandDetector
 from ik_baseline.landmark_correction import measured_correction
 from ik_baseline.second_look import SecondLook
@@ -49,6 +50,9 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 LOOKS = 4
 CLIP_STEP = 3
 LEAST_SCORE = 0.6
+PARTS = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.5), (1.0, 1.0))
+"""Of the correction that are compared: in 3D, in the picture."""
+
 BENT = 0.12
 """A finger counts as bent when its chord is shorter than its length by this share: a straight one has no plane."""
 
@@ -56,7 +60,6 @@ LEAST_PICTURES = 5
 """Pictures of a person below which nothing is said about the person's bones."""
 
 KNUCKLES = (5, 9, 13, 17)
-FINGER_BONES = tuple(bone for bone in BONES if bone[0] != 0)
 FINGERS = tuple(tuple(range(start, start + 4)) for start in KNUCKLES)
 
 Correction = Callable[[HandObservation, Intrinsics], HandObservation]
@@ -162,16 +165,10 @@ def palm_m(world: np.ndarray) -> np.ndarray:
     return np.linalg.norm(world[..., KNUCKLES, :] - world[..., :1, :], axis=-1).mean(-1)
 
 
-def bone_lengths(world: np.ndarray) -> np.ndarray:
+def over_palm(world: np.ndarray) -> np.ndarray:
     """Lengths of the finger bones over the palm's size, (N, 15)."""
-    starts, ends = np.array(FINGER_BONES).T
-    return np.linalg.norm(world[:, ends] - world[:, starts], axis=-1) / palm_m(world)[:, None]
-
-
-def robust_scatter(values: np.ndarray) -> np.ndarray:
-    """Standard deviation over the median, per column, from the median absolute deviation."""
-    middle = np.median(values, axis=0)
-    return 1.4826 * np.median(np.abs(values - middle), axis=0) / middle
+    starts, ends = FINGER_BONES.T
+    return np.asarray(np.linalg.norm(world[:, ends] - world[:, starts], axis=-1) / palm_m(world)[:, None])
 
 
 def between_persons(values: np.ndarray, persons: np.ndarray) -> np.ndarray:
@@ -203,9 +200,10 @@ def out_of_plane(world: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one set of pictures with one correction; percents but for the last three."""
+    """Of one set of pictures with one correction; percents but for ``ik_3d_mm``."""
 
-    scatter: float
+    scatter_palm: float
+    scatter_sum: float
     between: float
     plane: float
     looks_3d: float
@@ -226,13 +224,10 @@ def measure(hands: Sequence[SeenHand], correct: Correction, solver: IkSolver) ->
     first = [correct(hand.looks[0], hand.camera) for hand in hands]
     world = np.array([seen.world_landmarks_m for seen in first])
     persons = np.array([hand.person for hand in hands])
-    bones = bone_lengths(world)
-    scatters = [
-        robust_scatter(bones[persons == person])
-        for person in np.unique(persons)
-        if (persons == person).sum() >= LEAST_PICTURES
-    ]
-    several = len(np.unique(persons)) > 20
+    names, counts = np.unique(persons, return_counts=True)
+    own = [persons == name for name, count in zip(names, counts, strict=True) if count >= LEAST_PICTURES]
+    bones, shares = over_palm(world), bone_lengths(world)
+    several = len(names) > 20
     apart_3d, apart_2d = [], []
     for hand in hands:
         if len(hand.looks) < 3:
@@ -248,7 +243,8 @@ def measure(hands: Sequence[SeenHand], correct: Correction, solver: IkSolver) ->
     solved = [solver.solve(seen, hand.camera) for seen, hand in zip(first, hands, strict=True)]
     boxes = [np.ptp(seen.landmarks_px, axis=0).max() for seen in first]
     return Figures(
-        scatter=float(np.mean(scatters)) * 100.0,
+        scatter_palm=float(np.mean([scatter(bones[rows]) for rows in own])) * 100.0,
+        scatter_sum=float(np.mean([scatter(shares[rows]) for rows in own])) * 100.0,
         between=float(np.mean(between_persons(bones, persons))) * 100.0 if several else float("nan"),
         plane=out_of_plane(world),
         looks_3d=float(np.median(apart_3d)) * 100.0,
@@ -268,17 +264,18 @@ def main() -> int:
         print(f"skipped: the development pictures are not at {REAL}")
         return 0
     cv2.setNumThreads(1)
-    print(describe_machine())
-    print("percent; IK 3D in mm.  'between' is there where there are many persons")
-    print("set, correction     hands | scatter between plane | looks 3D  2D | IK 3D    2D  pressed")
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores; percent, IK 3D in mm")
+    print("set       3D  2D hands | scatter palm   sum between plane | looks 3D   2D | IK 3D    2D pressed")
     solver = IkSolver(load_embedded_model())
     for name in SETS:
         hands = [hand for hand in gather(name, options.cache) if hand.looks[0].score >= LEAST_SCORE]
-        for share in (0.0, 0.5, 1.0):
-            f = measure(hands, part_of_correction(share), solver)
+        for share, in_picture in PARTS:
+            f = measure(hands, part_of_correction(share, in_picture), solver)
             print(
-                f"{name:8s} {share:.1f} {len(hands):13d} | {f.scatter:7.2f} {f.between:7.1f} {f.plane:5.2f} |"
-                f"    {f.looks_3d:5.2f} {f.looks_2d:4.2f} | {f.ik_3d_mm:5.2f} {f.ik_2d:5.2f} {f.pressed:5.1f}",
+                f"{name:8s} {share:.1f} {in_picture:.1f} {len(hands):5d} | {f.scatter_palm:12.2f} {f.scatter_sum:5.2f} "
+                f"{f.between:7.1f} {f.plane:5.2f} | {f.looks_3d:8.2f} {f.looks_2d:4.2f} "
+                f"| {f.ik_3d_mm:5.2f} {f.ik_2d:5.2f} {f.pressed:5.1f}",
                 flush=True,
             )
     return 0
