@@ -2,9 +2,9 @@
 
     python -m benchmarks.own_hand_clip [--network DIR] [--recipe quick] [key=value ...]
 
-The desk clip beside the repository (one hand, 21 s) becomes three sessions, one after the other; the network is taught on
-the first two and measured on the third, against the labels of the offline pass: there is no truth, so this says whether
-the network learned what the labels say, and not whether they are right.
+The desk clip beside the repository (one hand, 21 s) becomes three sessions, one after the other; the network is taught
+on the first two and measured on the third, against the labels of the offline pass: there is no truth, so this says
+whether the network learned what the labels say, and not whether they are right.
 """
 
 from __future__ import annotations
@@ -93,14 +93,12 @@ def main() -> int:
         labels = read_session_labels(folder).labels
         kept = sum(found.status != "rejected" for found in labels)
         print(f"{folder.name}: {len(labels)} labels, {kept} kept")
-    own, general = comparison.own, comparison.general
+    own, general = comparison.own, comparison.general.change
     print(f"held-out session against its labels, PA-MPJPE: {own.change.before:.2f} -> {own.change.after:.2f} mm")
     print(f"  ({own.change.share:+.1%}, 95 % interval {own.change.low:+.1%} to {own.change.high:+.1%} over "
           f"{own.change.units} blocks of time; {own.change.verdict})")  # fmt: skip
     print(f"the same in the picture: {own.change_2d.share:+.1%}")
-    print(
-        f"general renderings: {general.change.before:.2f} -> {general.change.after:.2f} mm ({general.change.share:+.1%})"
-    )
+    print(f"general renderings: {general.before:.2f} -> {general.after:.2f} mm ({general.share:+.1%})")
     return 0
 
 

@@ -1,8 +1,8 @@
 """Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and judgement.
 
-The order of things: landmarks are freed of what the detector always gets wrong, as far as the session bears it; the person's shape is solved over many
-different frames and held; each hand's movement is solved at once; then every frame is compared with all that was said
-about it, weighted, or rejected.
+The order of things: landmarks are freed of what the detector always gets wrong, as far as the session bears it; the
+person's shape is solved over many different frames and held; each hand's movement is solved at once; then every frame
+is compared with all that was said about it, weighted, or rejected.
 """
 
 from __future__ import annotations
