@@ -38,6 +38,7 @@ from hand.torch_layer import TorchHandLayer
 from hand.types import Frame, HandObservation
 from ik_baseline.detector import CROP_EXPANSION
 from ik_baseline.kernel import UNKNOWNS, State, residuals_and_jacobian
+from ik_baseline.landmark_correction import photograph_correction
 from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.tracker import IkTracker
@@ -251,6 +252,11 @@ def tracked(
             yield observation, joints, project(joints, camera), dict(result.timings_ms)
 
 
+def uncorrected(observation: HandObservation, camera: Intrinsics) -> HandObservation:
+    """The detector's landmarks as they are."""
+    return observation
+
+
 def pictures(path: Path, camera: Intrinsics | None = None) -> None:
     """Reprojection over a clip, and jitter on one of its frames."""
     frames = read_clip(path)
@@ -258,22 +264,26 @@ def pictures(path: Path, camera: Intrinsics | None = None) -> None:
     camera = camera or Intrinsics.from_fov(width, height)
     model = load_embedded_model()
     print(f"{path.name}, {width} x {height}, {len(frames)} frames")
-    for name, calibration in (
-        ("with landmark offsets", HandCalibration.default(model)),
-        ("without", HandCalibration.without_offsets(model)),
+    offsets, bare = HandCalibration.default(model), HandCalibration.without_offsets(model)
+    for name, calibration, correct in (
+        ("as it runs", offsets, photograph_correction),
+        ("landmarks as they are", offsets, uncorrected),
+        ("without offsets", bare, photograph_correction),
     ):
-        with IkTracker(model, calibration=calibration) as tracker:
-            gaps, expected, timings = [], [], []
+        with IkTracker(model, calibration=calibration, correct=correct) as tracker:
+            gaps, expected, world_mm, timings = [], [], [], []
             for observation, _, joints_px, timing in tracked(tracker, frames, camera):
                 box = float(np.ptp(observation.landmarks_px, axis=0).max())
                 gaps.append(np.linalg.norm(joints_px - observation.landmarks_px, axis=1).mean() / box)
-                landmarks_px = project(tracker.solver.solve(observation, camera).landmarks_m, camera)
+                alone = tracker.solver.solve(correct(observation, camera), camera)
+                landmarks_px = project(alone.landmarks_m, camera)
                 expected.append(np.linalg.norm(landmarks_px - observation.landmarks_px, axis=1).mean() / box)
+                world_mm.append(alone.world_residual_m.mean() * 1e3)
                 timings.append(timing)
         stages = ", ".join(f"{key} {np.median([t[key] for t in timings]):.2f}" for key in timings[0])
         print(
             f"  {name:22s} found {len(gaps)}; over the box: model joints {np.median(gaps):.4f}, joints plus offsets "
-            f"{np.median(expected):.4f}; ms: {stages}"
+            f"{np.median(expected):.4f}, to the world landmarks {np.median(world_mm):.2f} mm; ms: {stages}"
         )
     still = frames[len(frames) * 2 // 3]
     rng = np.random.default_rng(0)

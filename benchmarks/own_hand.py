@@ -18,7 +18,7 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from hand.session_labels import OFFLINE_FILE, read_session_labels
 from hand.types import Frame
 from trainer.compare import compare_networks, write_report
 from trainer.config import SourceConfig
-from trainer.run_folder import NETWORK_FOLDER
+from trainer.run_folder import NETWORK_FOLDER, REQUEST_FILE
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects
 from trainer.synthetic.composition import Scene
@@ -118,17 +118,15 @@ def main() -> None:
             record(person, folder, seed=100 + number, seconds=options.seconds, network=options.network)
     label(sessions)
     run: Path = options.out / f"run_{options.recipe}"
-    started = time.monotonic()
-    finetune = [sys.executable, "-m", "trainer", "finetune", "--run", str(run), "--base", str(options.network)]
-    split = ["--recordings", str(sessions), "--hold-out", "session_3", "--recipe", options.recipe]
-    split += ["--general", str(options.general // 2)]
-    subprocess.run([*finetune, *split, *options.set], check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    minutes = (time.monotonic() - started) / 60.0
+    minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
     held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.0)
     comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
     write_report(comparison, options.out / "against_truth")
     own, general = comparison.own.change, comparison.general.change
-    print(f"{describe_machine()}; {options.recipe} recipe, {minutes:.1f} minutes with export and report")
+    machine = describe_machine()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"{machine['processor']}, {machine['cores']} cores, load {load:.1f}")
+    print(f"{options.recipe} recipe {' '.join(options.set)}: {minutes:.1f} minutes with export and report")
     for folder in sorted(sessions.iterdir()):
         labels, live = label_error_mm(folder)
         print(f"{folder.name}: labels {labels:.2f} mm from the truth, live IK {live:.2f} mm")
@@ -137,6 +135,29 @@ def main() -> None:
     print(f"general renderings, PA-MPJPE: {general.before:.2f} -> {general.after:.2f} mm ({general.share:+.1%})")
     print(f"falls by at least {_WANTED_FALL:.0%}: {'yes' if own.share <= -_WANTED_FALL else 'NO'}")
     print(f"general worsens by at most {_ALLOWED_RISE:.0%}: {'yes' if general.share <= _ALLOWED_RISE else 'NO'}")
+
+
+def teach(run: Path, network: Path, sessions: Path, recipe: str, general: int, values: Sequence[str]) -> float:
+    """Fine-tunes in a process of its own, holding the third session out; a run that was broken off goes on.
+
+    Args:
+        run: folder of the run.
+        network: to start from.
+        sessions: folder of the sessions.
+        recipe: quick, standard or thorough.
+        general: unseen renderings of the report.
+        values: that win over the recipe's.
+
+    Returns:
+        Minutes, export and report included.
+    """
+    started = time.monotonic()
+    command = [sys.executable, "-m", "trainer", "finetune", "--run", str(run)]
+    if not (run / REQUEST_FILE).is_file():
+        command += ["--base", str(network), "--recordings", str(sessions), "--hold-out", "session_3"]
+        command += ["--recipe", recipe, "--general", str(general), *values]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    return (time.monotonic() - started) / 60.0
 
 
 def make_person() -> Person:
@@ -160,20 +181,37 @@ def make_person() -> Person:
 
 
 def record(person: Person, folder: Path, *, seed: int, seconds: float, network: Path) -> None:
-    """Plays a session to both live paths and records their estimates, with the truth beside them."""
+    """Plays a rendered session to both live paths and records their estimates, with the truth beside them."""
+    frames = int(seconds * FRAMES_PER_SECOND)
+    rendered = tqdm(person.session(seed, frames), total=frames, desc=folder.name, unit="frame")
+
+    def shown() -> Iterator[tuple[Frame, list[RecordedHand]]]:
+        for sample in rendered:
+            time_ns = sample.index * 1_000_000_000 // FRAMES_PER_SECOND
+            frame = Frame(sample.index, time_ns, sample.image_rgb, sample.intrinsics, "rendered")
+            yield frame, [recorded_truth(sample)]
+
+    play(shown(), folder, network)
+
+
+def play(shown: Iterable[tuple[Frame, list[RecordedHand]]], folder: Path, network: Path) -> None:
+    """Plays frames to both live paths, as a camera would, and records a session.
+
+    Args:
+        shown: each frame, and what is known of it besides.
+        folder: of the session.
+        network: that runs live.
+    """
     model = load_embedded_model()
     paths: list[HandPath] = [ik_path_factory(model, 1)(), network_path_factory(network, model, 1)()]
-    frames = int(seconds * FRAMES_PER_SECOND)
     tqdm.monitor_interval = 0
     writer: RecordingWriter | None = None
     try:
-        for sample in tqdm(person.session(seed, frames), total=frames, desc=folder.name, unit="frame"):
+        for frame, known in shown:
             if writer is None:
-                info = SessionInfo("rendered", sample.intrinsics, False, model.name, model.digest)
+                info = SessionInfo(frame.source_id, frame.intrinsics, False, model.name, model.digest)
                 writer = RecordingWriter(folder, info)
-            time_ns = sample.index * 1_000_000_000 // FRAMES_PER_SECOND
-            frame = Frame(sample.index, time_ns, sample.image_rgb, sample.intrinsics, "rendered")
-            hands = [recorded_truth(sample)]
+            hands = list(known)
             for path in paths:
                 result = path.process(frame)
                 seen = list(result.observations) + [None] * len(result.states)

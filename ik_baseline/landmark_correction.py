@@ -6,7 +6,8 @@ pose, by kernel ridge regression (Saunders et al. 1998) on a subset of centres (
 in ``landmark_correction.npz``; ``benchmarks/landmark_correction.py`` makes that file and prints what it is worth on
 people and movements that it was not learned from.
 
-It serves labels that are worked out after a recording. The live solver does not use it.
+Photographs are not renderings: of what MediaPipe gets wrong on those, half carries over to these in 3D, and nothing in
+the picture (``benchmarks/landmark_transfer.py``). :func:`photograph_correction` is that part, and what runs live.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from hand.types import HandObservation
 from ik_baseline.solver import turn_to_ray
 
 CORRECTION_FILE = Path(__file__).with_name("landmark_correction.npz")
+
+PHOTOGRAPH_SHARE = 0.5
+"""Part of the correction in 3D that makes photographs' hands better. With it one person's bones change their length
+less from picture to picture, fingers bend more nearly in one plane, and mirrored and turned looks agree better; with
+the whole of it bones change their length more than without any."""
 
 _VIEW_WEIGHT = 0.7
 """What view and picture weigh in telling two observations apart, against the hand's form in three dimensions."""
@@ -98,12 +104,21 @@ class LandmarkCorrection:
         self.mean = mean
         self.width = width
 
-    def __call__(self, observation: HandObservation, intrinsics: Intrinsics) -> HandObservation:
+    def __call__(
+        self,
+        observation: HandObservation,
+        intrinsics: Intrinsics,
+        *,
+        form_share: float = 1.0,
+        picture_share: float = 1.0,
+    ) -> HandObservation:
         """The observation as it should have been.
 
         Args:
             observation: what the detector saw, of either hand.
             intrinsics: of the picture.
+            form_share: part of the correction in 3D that is made.
+            picture_share: part of the correction in the picture that is made.
         """
         left = observation.side == "left"
         world, pixels = observation.world_landmarks_m, observation.landmarks_px
@@ -112,11 +127,11 @@ class LandmarkCorrection:
         camera = intrinsics.mirrored() if left else intrinsics
         hand = normalized(world, pixels, camera)
         change = gaussian_kernel(hand.features[None], self.centers, self.width)[0] @ self.weights + self.mean
-        form = hand.form + change[:63].reshape(21, 3)
+        form = hand.form + form_share * change[:63].reshape(21, 3)
         straight = turn_to_ray(pixels.mean(0), camera)
         # back into the axes of a detector that looks straight at the hand, which the solver expects
         world = hand.palm_m * form @ hand.palm.T @ straight
-        pixels = pixels + hand.box_px * change[63:].reshape(21, 2)
+        pixels = pixels + picture_share * hand.box_px * change[63:].reshape(21, 2)
         if left:
             world, pixels = mirror_points(world), mirror_pixels(pixels, intrinsics.width_px)
         return replace(observation, world_landmarks_m=world, landmarks_px=pixels)
@@ -150,3 +165,13 @@ def measured_correction() -> LandmarkCorrection:
             content["mean"].astype(np.float64),
             float(content["width"]),
         )
+
+
+def photograph_correction(observation: HandObservation, intrinsics: Intrinsics) -> HandObservation:
+    """The observation of a real hand with the part of the correction that holds for real hands.
+
+    Args:
+        observation: what the detector saw, of either hand.
+        intrinsics: of the picture.
+    """
+    return measured_correction()(observation, intrinsics, form_share=PHOTOGRAPH_SHARE, picture_share=0.0)

@@ -56,12 +56,17 @@ class SecondLook:
 
     def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
         """The hands that most looks see, the surest first; scores are lowered where the looks disagree."""
+        groups = self.looks_at(image_rgb)
+        hands = [_merged(group, len(self._looks)) for group in groups if 2 * len(group) >= len(self._looks)]
+        return tuple(sorted(hands, key=lambda hand: -hand.score))
+
+    def looks_at(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[list[HandObservation]]:
+        """What every look saw, hand by hand, expressed in the picture itself."""
         groups: list[list[HandObservation]] = []
         for look in self._looks:
             for seen in self._detector.detect(look.copy(image_rgb)):
                 _add(groups, look.back(seen, image_rgb.shape[1], image_rgb.shape[0]))
-        hands = [_merged(group, len(self._looks)) for group in groups if 2 * len(group) >= len(self._looks)]
-        return tuple(sorted(hands, key=lambda hand: -hand.score))
+        return groups
 
     def close(self) -> None:
         """Closes the detector."""

@@ -27,6 +27,9 @@ from hand.types import HandObservation
 from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, State, Target, residuals_and_jacobian
 from ik_baseline.solver import ROBUST_FLOOR, IkSolution, IkSolver
 
+FRAME_S: Final = 1.0 / 30.0
+"""Time between frames for which the accelerations below are given."""
+
 ANGLE_ACCELERATION_RAD: Final = 0.012
 """Believed change of a joint's speed from frame to frame, in radians per frame per frame at 30 frames a second."""
 
@@ -97,8 +100,13 @@ class _Step:
 class SessionSolver:
     """Solves movements of one hand; holds no memory from one to the next."""
 
-    def __init__(self, solver: IkSolver) -> None:
-        """Takes the solver whose hand, camera model and priors are used."""
+    def __init__(self, solver: IkSolver, frame_s: float = FRAME_S) -> None:
+        """Takes the solver whose hand, camera model and priors are used.
+
+        Args:
+            solver: of single frames.
+            frame_s: time from one frame to the next.
+        """
         self._solver = solver
         chain = solver.chain
         self._lower, self._upper = chain.lower, chain.upper
@@ -108,7 +116,9 @@ class SessionSolver:
         deviations[48:51] = PLACE_ACCELERATION_M
         deviations[51:54] = CENTER_ACCELERATION_M
         deviations[54] = SCALE_ACCELERATION
-        self._stiffness = 1.0 / deviations[_FREE] ** 2
+        # the same acceleration moves a hand four times as far in twice the time
+        slowness = float(np.clip(frame_s / FRAME_S, 0.5, 4.0)) ** 2
+        self._stiffness = 1.0 / (slowness * deviations[_FREE]) ** 2
         self._prior = solver.prior_weights()[_FREE]
 
     def solve(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
 
+from hand.camera import Intrinsics
 from hand.crop import crop_around
 from hand.layer import HandLayer
 from hand.mirror import Side, other_side
@@ -16,6 +17,7 @@ from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.confidence import confidence_of
 from ik_baseline.detector import CROP_EXPANSION, HandDetector, landmark_distance
+from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
 from ik_baseline.second_look import Detector, SecondLook
 from ik_baseline.solver import IkSolution, IkSolver
@@ -32,6 +34,9 @@ SIDE_MEMORY = 0.9
 
 LOST_FIT_M = 0.025
 """Mean distance to the world landmarks above which a followed hand is also solved from nothing, and the better kept."""
+
+
+ObservationCorrection = Callable[[HandObservation, Intrinsics], HandObservation]
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ class IkTracker:
         still: bool = False,
         looks: int = 1,
         calibration: HandCalibration | None = None,
+        correct: ObservationCorrection = photograph_correction,
     ) -> None:
         """Starts the detector and warms the solver up, so that the first frame is not late.
 
@@ -78,6 +84,7 @@ class IkTracker:
             still: pictures are unrelated; nothing is carried from one to the next.
             looks: how often a still picture is looked at, see :class:`~ik_baseline.second_look.SecondLook`.
             calibration: whose hand; the average one when left out.
+            correct: frees observations of what the detector always gets wrong, before they are solved.
 
         Raises:
             DetectorError: MediaPipe is missing or does not start.
@@ -85,10 +92,12 @@ class IkTracker:
         self._solver = IkSolver(model, calibration)
         right = self._solver.model
         self._layers: dict[Side, HandLayer] = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
+        self._correct = correct
         self._still = still
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
         self._solver.warm_up()
+        measured_correction()  # read now, so that the first hand is not late
         detector = HandDetector(max_hands, still=still)
         self._detector: Detector = SecondLook(detector, looks) if still and looks > 1 else detector
 
@@ -171,8 +180,9 @@ class IkTracker:
         self._tracks = sorted(self._tracks, key=lambda track: track.missed > 0)[: self._max_hands]
 
     def _solve(self, track: _Track, frame: Frame) -> HandState:
-        observation = track.observation
         started = time.perf_counter()
+        # what is passed on and recorded stays as it was seen
+        observation = self._correct(track.observation, frame.intrinsics)
         solution = self._solver.solve(observation, frame.intrinsics, track.warm)
         if track.warm is not None and solution.world_residual_m.mean() > LOST_FIT_M:
             afresh = self._solver.solve(observation, frame.intrinsics)

@@ -1,14 +1,15 @@
 """Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and judgement.
 
-The order of things: landmarks are freed of what the detector always gets wrong; the person's shape is solved over many
-different frames and held; each hand's movement is solved at once; then every frame is compared with all that was said
-about it, weighted, or rejected.
+The order of things: landmarks are freed of what the detector always gets wrong, as far as the session bears it; the
+person's shape is solved over many different frames and held; each hand's movement is solved at once; then every frame
+is compared with all that was said about it, weighted, or rejected.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +25,11 @@ from hand.recording import RecordedHand
 from hand.recording_reader import open_recording
 from hand.session_labels import OfflineLabel, OfflineLabels, write_offline
 from hand.types import HandObservation
+from ik_baseline.bone_constancy import supported_share
 from ik_baseline.calibration import HandCalibrator
-from ik_baseline.landmark_correction import LandmarkCorrection, measured_correction
+from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, LandmarkCorrection, measured_correction
 from ik_baseline.person import HandCalibration
-from ik_baseline.session_solver import Seen, SessionSolver
+from ik_baseline.session_solver import FRAME_S, Seen, SessionSolver
 from ik_baseline.solver import IkSolution, IkSolver
 
 SHAPE_FRAMES: Final = 40
@@ -95,10 +97,15 @@ def label_witnesses(
         correction: of the detector's landmarks; the measured one when left out.
     """
     correct = correction or measured_correction()
-    observations = [correct(witness.observation, intrinsics) for witness in witnesses]
+    share = supported_share(correct, [witness.observation for witness in witnesses], intrinsics)
+    # renderings bear all of it, in the picture too; photographs half of it, and nothing in the picture
+    in_picture = max(0.0, (share - PHOTOGRAPH_SHARE) / (1.0 - PHOTOGRAPH_SHARE))
+    observations = [
+        correct(witness.observation, intrinsics, form_share=share, picture_share=in_picture) for witness in witnesses
+    ]
     report("measuring the hand", 0.5)
     calibration = person_of(observations, intrinsics, model)
-    solver = SessionSolver(IkSolver(model, calibration))
+    solver = SessionSolver(IkSolver(model, calibration), _frame_s(witnesses))
     labels: list[OfflineLabel] = []
     done = 0
     sides: tuple[Side, ...] = ("right", "left")
@@ -121,7 +128,11 @@ def label_witnesses(
         labels=tuple(labels),
         shape=np.asarray(calibration.shape, np.float32),
         hand_model_digest=model.digest,
-        made_with={"handlive": _version(), "shape_frames": str(calibration.frames)},
+        made_with={
+            "handlive": _version(),
+            "shape_frames": str(calibration.frames),
+            "correction_share": f"{share:g}",
+        },
     )
 
 
@@ -141,6 +152,13 @@ def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, m
     order = np.random.default_rng(0).permutation(len(observations))[:_SHAPE_CANDIDATES]
     taken = sum(calibrator.add(observations[number], intrinsics) for number in order)
     return calibrator.solve() if taken >= _LEAST_SHAPE_FRAMES else HandCalibration.default(model)
+
+
+def _frame_s(witnesses: Sequence[Witness]) -> float:
+    """Time from one frame to the next; the usual one where a session has no two neighbours."""
+    pairs = [(b.frame, a.frame) for a, b in pairwise(witnesses) if b.frame.index == a.frame.index + 1]
+    steps = [after.capture_time_ns - before.capture_time_ns for after, before in pairs]
+    return float(np.median(steps)) / 1e9 if steps else FRAME_S
 
 
 def _recorded(solution: IkSolution, witness: Witness, weight: float) -> RecordedHand:

@@ -16,6 +16,7 @@ from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.types import Frame, PathResult
 from ik_baseline.calibration import HandCalibrator
+from ik_baseline.landmark_correction import photograph_correction
 from ik_baseline.person import HandCalibration, calibration_file
 from ik_baseline.solver import IkSolver
 
@@ -99,7 +100,8 @@ class OwnHandPath:
     def _learn(self, calibrator: HandCalibrator, result: PathResult) -> None:
         for state, observation in zip(result.states[:1], result.observations, strict=False):
             if state.confidence >= LEAST_CONFIDENCE:
-                calibrator.add(observation, result.frame.intrinsics)
+                # the hand that is learned has to be the one that is solved
+                calibrator.add(photograph_correction(observation, result.frame.intrinsics), result.frame.intrinsics)
         self._word = f"Learning your hand: {calibrator.progress:.0%} – open, close and turn it slowly."  # noqa: RUF001
         if calibrator.progress < 1.0:
             return

@@ -63,7 +63,7 @@ def _session(
             side = "left" if left != (k in flicker) else "right"
             numbers = (np.zeros(48), np.zeros(10), np.zeros(3), seen)
             live = RecordedHand(side, "ik", 0.9, *numbers, 1.0, pixels, world)  # type: ignore[arg-type]
-            writer.add(Frame(k, k * 33, np.zeros((48, 64, 3), np.uint8), camera, "test"), [live])
+            writer.add(Frame(k, k * 33_333_333, np.zeros((48, 64, 3), np.uint8), camera, "test"), [live])
     return folder
 
 

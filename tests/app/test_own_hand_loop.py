@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QTreeWidgetItem
 from pytestqt.qtbot import QtBot
-from tiny_training import CAMERA, tiny_request, write_network
+from tiny_training import CAMERA, StickHand, stick_hands, tiny_request, write_network
 
 from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRuns
@@ -18,16 +19,24 @@ from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork, load_candidate
 from app.networks.trial import Trial
 from app.palette import DARK
+from app.pipeline.joiner import JoinedResult
 from app.pipeline.network_path import NetworkPath
+from app.pipeline.output_hand import OutputChooser
+from app.ui import record_panel
 from app.ui.networks_panel import NetworksPanel
+from app.ui.record_panel import RecordPanel
+from app.ui.review_window import ReviewWindow
 from app.ui.run_view import describe_run, duration
 from app.ui.teach_form import ROLES
 from app.ui.teach_panel import TeachPanel
+from hand.camera import project
+from hand.crop import crop_around
 from hand.embedded import load_embedded_model
-from hand.session_labels import Verdict, append_verdicts
-from hand.types import Frame
+from hand.types import Frame, HandObservation, HandState, PathResult, Provider
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(1500)
+MODEL = load_embedded_model()
+FRAMES = 20
 
 
 class NoFinder:
@@ -38,7 +47,7 @@ class NoFinder:
         pass
 
 
-def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: TeachPanel, seconds: float = 240.0) -> None:
+def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: TeachPanel, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         qtbot.wait(200)
@@ -47,14 +56,85 @@ def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: TeachPanel, seconds:
         assert time.monotonic() < end, run and (run.phase, run.story.lines, run.log_tail())
 
 
+def shown_to_both(panel: RecordPanel, hand: StickHand) -> None:
+    """What the pipeline tells the recorder about a frame: that it is there, and what was found in it."""
+    frame, joints_m = hand.frame, hand.geometry.joints_m
+    panel.take_frame(frame)
+    pixels = project(joints_m, CAMERA)
+    state = HandState(
+        sequence=frame.sequence,
+        side="right",
+        pose_rad=hand.pose_rad.astype(np.float32),
+        shape=np.zeros(10, np.float32),
+        camera_translation_m=hand.translation_m.astype(np.float32),
+        joints_m=joints_m.astype(np.float32),
+        vertices_m=hand.geometry.vertices_m.astype(np.float32),
+        confidence=0.9,
+        provider="ik",
+    )
+    seen = HandObservation("right", 0.9, pixels, joints_m - joints_m.mean(0), crop_around(pixels, 1.5))
+    results: dict[Provider, PathResult] = {"ik": PathResult(frame, "ik", (state,), (seen,))}
+    panel.take_joined(JoinedResult(frame, results, OutputChooser(MODEL).choose(frame, results)))
+
+
+def record_session(qtbot: QtBot, panel: RecordPanel, name: str, seed: int) -> Path:
+    """Counts down, records twenty frames, and stops, all by the panel's own button."""
+    panel.name.setText(name)
+    with qtbot.waitSignal(panel.flashed, timeout=20_000):
+        qtbot.mouseClick(panel.record, Qt.MouseButton.LeftButton)
+    recorder = panel.recorder
+    assert recorder is not None
+    for hand in stick_hands(FRAMES, seed):
+        shown_to_both(panel, hand)
+    qtbot.waitUntil(lambda: recorder.state.frames == FRAMES, timeout=20_000)
+    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+        qtbot.mouseClick(panel.record, Qt.MouseButton.LeftButton)
+    assert said.args == [f"{FRAMES} frames recorded, 0 dropped."]
+    return recorder.folder
+
+
+def session_item(panel: RecordPanel, folder: Path) -> QTreeWidgetItem:
+    """A session's row in the panel's list."""
+    items = [panel.sessions.topLevelItem(number) for number in range(panel.sessions.topLevelItemCount())]
+    return next(item for item in items if item and item.data(0, Qt.ItemDataRole.UserRole).folder == folder)
+
+
+def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
+    """Labels a session by the button, looks through it, and rejects two frames by key."""
+    panel.sessions.setCurrentItem(session_item(panel, folder))
+    with qtbot.waitSignal(panel.said, timeout=300_000) as said:
+        qtbot.mouseClick(panel.label_button, Qt.MouseButton.LeftButton)
+    assert "labels are good enough to learn from" in said.args[0]
+    qtbot.waitUntil(lambda: session_item(panel, folder).text(3) == "yes", timeout=300_000)
+    panel.sessions.setCurrentItem(session_item(panel, folder))
+    with qtbot.waitSignal(panel.review_wanted, timeout=5000) as wanted:
+        qtbot.mouseClick(panel.review, Qt.MouseButton.LeftButton)
+    review = ReviewWindow(wanted.args[0], MODEL, DARK)
+    qtbot.addWidget(review)
+    review.show()
+    review.activateWindow()
+    with qtbot.waitActive(review, timeout=5000):
+        pass
+    review.go_to(3)
+    for _ in range(2):
+        qtbot.keyClick(review, Qt.Key.Key_X)
+    assert [int(status) for status in review.review.status[[3, 4]]] == [2, 2]
+
+
 @pytest.mark.slow
-def test_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path) -> None:
-    request = tiny_request(tmp_path)
-    append_verdicts(tmp_path / "sessions" / "s1", [Verdict(frame, "rejected") for frame in (3, 4)])
+def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = tiny_request(tmp_path, sessions=False)
+    monkeypatch.setattr(record_panel, "COUNTDOWN_S", 1)
+    recording = RecordPanel(MODEL, tmp_path / "sessions")
+    qtbot.addWidget(recording)
+    recording.show()
+    folders = [record_session(qtbot, recording, f"s{number}", number) for number in (1, 2, 3)]
+    label_and_review(qtbot, recording, folders[0])
+    recording.close_down()
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
     live = LiveNetwork(library.shipped)
     first = live.current()
-    path = NetworkPath(live.runtime, load_embedded_model(), NoFinder(), network_now=lambda: live.runtime)  # type: ignore[arg-type]
+    path = NetworkPath(live.runtime, MODEL, NoFinder(), network_now=lambda: live.runtime)  # type: ignore[arg-type]
     panel = TeachPanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
     networks = NetworksPanel(library, live)
     panel.run_shown.connect(networks.show_run)
@@ -64,13 +144,14 @@ def test_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path) -> None:
         widget.show()
     panel.form.template = request
     # the newest session is held out, and the user leaves it so
-    assert panel.form.roles() == {"s1": "learn", "s2": "learn", "s3": "held out"}
+    names = [folder.name for folder in folders]
+    assert panel.form.roles() == dict(zip(names, ("learn", "learn", "held out"), strict=True))
     panel.form.name.setText("Tiny hand")
     qtbot.mouseClick(panel.form.start, Qt.MouseButton.LeftButton)
     run = panel.view._run
     assert run is not None
     wait_for(qtbot, lambda: run.phase is RunPhase.FINISHED, panel)
-    assert (run.request.train, run.request.held_out) == (("s1", "s2"), ("s3",))
+    assert (run.request.train, run.request.held_out) == ((names[0], names[1]), (names[2],))
     assert "your hand" in networks.report.sentence.text()
     assert panel.list.topLevelItem(0).text(1) == "done"  # type: ignore[union-attr]
     # one click brings it live, between two frames

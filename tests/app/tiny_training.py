@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.joints import BONES
-from hand.layer import HandLayer
+from hand.layer import HandGeometry, HandLayer
 from hand.recording import RecordedHand, SessionInfo
 from hand.recording_writer import RecordingWriter
 from hand.types import Frame
@@ -20,23 +22,40 @@ from trainer.run_folder import FineTuneRequest
 CAMERA = Intrinsics.from_fov(160, 120)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StickHand:
+    """A frame with a stick hand in it, and the truth about that hand."""
+
+    frame: Frame
+    pose_rad: np.ndarray
+    translation_m: np.ndarray
+    geometry: HandGeometry
+
+
+def stick_hands(frames: int, seed: int) -> Iterator[StickHand]:
+    """A stick hand that moves slowly, ten frames a second."""
+    rng = np.random.default_rng(seed)
+    layer = HandLayer(load_embedded_model(), np.float64)
+    middle, phase = rng.normal(0.0, 0.15, 48), rng.uniform(0.0, 2.0 * np.pi, 48)
+    middle[0] += np.pi / 2
+    translation = np.array([-0.1, 0.0, 0.5])
+    for index in range(frames):
+        pose = middle + 0.15 * np.sin(phase + 0.15 * index)
+        hand = layer(pose, np.zeros(10), translation)
+        picture = np.full((120, 160, 3), 60, np.uint8)
+        places = project(hand.joints_m, CAMERA).round().astype(int).tolist()
+        for start, end in BONES:
+            cv2.line(picture, places[start], places[end], (200, 150, 120), 3)
+        yield StickHand(Frame(index, index * 100_000_000, picture, CAMERA, "test"), pose, translation, hand)
+
+
 def write_session(folder: Path, frames: int, seed: int) -> None:
     """A session of stick hands with live IK labels that are true."""
-    rng = np.random.default_rng(seed)
     model = load_embedded_model()
-    layer = HandLayer(model, np.float64)
     with RecordingWriter(folder, SessionInfo("test", CAMERA, False, model.name, model.digest)) as writer:
-        for index in range(frames):
-            pose = rng.normal(0.0, 0.2, 48)
-            pose[:3] = rng.normal((np.pi / 2, 0.0, 0.0), 0.3)
-            translation = np.array([-0.1, 0.0, 0.5])
-            joints = layer(pose, np.zeros(10), translation).joints_m
-            picture = np.full((120, 160, 3), 60, np.uint8)
-            places = project(joints, CAMERA).round().astype(int).tolist()
-            for start, end in BONES:
-                cv2.line(picture, places[start], places[end], (200, 150, 120), 3)
-            hand = RecordedHand("right", "ik", 0.9, pose, np.zeros(10), translation, joints)
-            writer.add(Frame(index, index * 100_000_000, picture, CAMERA, "test"), [hand])
+        for shown in stick_hands(frames, seed):
+            numbers = (shown.pose_rad, np.zeros(10), shown.translation_m, shown.geometry.joints_m)
+            writer.add(shown.frame, [RecordedHand("right", "ik", 0.9, *numbers)])
 
 
 def write_network(folder: Path) -> None:
@@ -54,10 +73,10 @@ def write_network(folder: Path) -> None:
     export_network(network, ExportFacts("tiny", model.name, model.digest, 1.6, curve, {}), folder)
 
 
-def tiny_request(folder: Path, **values: Any) -> FineTuneRequest:
-    """A request that names the network and the sessions in a folder, which are made."""
+def tiny_request(folder: Path, *, sessions: bool = True, **values: Any) -> FineTuneRequest:
+    """A request that names the network and the sessions in a folder, which are made, the latter if wished."""
     write_network(folder / "base")
-    for number in (1, 2, 3):
+    for number in (1, 2, 3) if sessions else ():
         write_session(folder / "sessions" / f"s{number}", 20, number)
     small = {"batch": 4, "steps": 8, "evaluate_every": 2, "evaluation_count": 4, "log_every": 1, "workers": 0}
     sources = [

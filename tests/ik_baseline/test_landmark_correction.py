@@ -6,7 +6,13 @@ import numpy as np
 from ik_cases import CAMERA, make_case, mirrored
 
 from hand.mirror import mirror_pixels, mirror_points
-from ik_baseline.landmark_correction import LandmarkCorrection, gaussian_kernel, measured_correction
+from ik_baseline.landmark_correction import (
+    PHOTOGRAPH_SHARE,
+    LandmarkCorrection,
+    gaussian_kernel,
+    measured_correction,
+    photograph_correction,
+)
 from ik_baseline.solver import IkSolver
 
 
@@ -29,6 +35,19 @@ def test_a_left_hand_is_corrected_as_its_mirror_image(solver: IkSolver) -> None:
     np.testing.assert_allclose(mirror_points(left.world_landmarks_m), right.world_landmarks_m, atol=1e-9)
     np.testing.assert_allclose(mirror_pixels(left.landmarks_px, CAMERA.width_px), right.landmarks_px, atol=1e-6)
     assert left.side == "left"
+
+
+def test_photographs_get_their_share_in_3d_and_keep_their_landmarks_in_the_picture(solver: IkSolver) -> None:
+    seen = make_case(solver, np.random.default_rng(3)).observation
+    nothing, whole, real = (
+        measured_correction()(seen, CAMERA, form_share=0.0, picture_share=0.0),
+        measured_correction()(seen, CAMERA),
+        photograph_correction(seen, CAMERA),
+    )
+    np.testing.assert_array_equal(real.landmarks_px, seen.landmarks_px)
+    share = PHOTOGRAPH_SHARE * (whole.world_landmarks_m - nothing.world_landmarks_m)
+    np.testing.assert_allclose(real.world_landmarks_m, nothing.world_landmarks_m + share, atol=1e-9)
+    assert np.abs(share).max() > 1e-3
 
 
 def test_the_kernel_is_one_where_points_coincide() -> None:

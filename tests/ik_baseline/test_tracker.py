@@ -16,6 +16,7 @@ from hand.errors import DetectorError
 from hand.metrics import pa_error_mm
 from hand.types import Frame, HandObservation
 from ik_baseline import tracker as tracker_module
+from ik_baseline.landmark_correction import photograph_correction
 from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolver
 from ik_baseline.tracker import FORGET_AFTER_FRAMES, IkTracker
@@ -40,7 +41,9 @@ def tracker(monkeypatch: pytest.MonkeyPatch) -> Iterator[IkTracker]:
     """Follows two hands of a scripted detector."""
     monkeypatch.setattr(tracker_module, "HandDetector", ScriptedDetector)
     model = load_embedded_model()
-    with IkTracker(model, max_hands=2, calibration=HandCalibration.without_offsets(model)) as made:
+    calibration = HandCalibration.without_offsets(model)
+    # this detector makes no mistakes that could be corrected
+    with IkTracker(model, max_hands=2, calibration=calibration, correct=lambda seen, _: seen) as made:
         yield made
 
 
@@ -79,6 +82,19 @@ def test_a_state_describes_the_hand_of_the_picture(tracker: IkTracker, case: Cas
     assert state.confidence > 0.8
     assert state.reprojection_px < 1.0
     assert set(result.timings_ms) == {"detector", "solver", "mesh", "total"}
+
+
+def test_what_is_solved_is_corrected_and_what_is_passed_on_is_not(
+    monkeypatch: pytest.MonkeyPatch, solver: IkSolver, case: Case
+) -> None:
+    monkeypatch.setattr(tracker_module, "HandDetector", ScriptedDetector)
+    model = load_embedded_model()
+    with IkTracker(model) as made:
+        (result,) = run(made, [case.observation])
+    expected = made.solver.solve(photograph_correction(case.observation, CAMERA), CAMERA)
+    assert result.observations == (case.observation,)
+    np.testing.assert_allclose(result.states[0].joints_m, expected.joints_m, atol=1e-6)
+    assert np.abs(made.solver.solve(case.observation, CAMERA).joints_m - expected.joints_m).max() > 1e-3
 
 
 def test_two_hands_keep_their_tracks_when_the_detector_swaps_them(tracker: IkTracker, case: Case) -> None:

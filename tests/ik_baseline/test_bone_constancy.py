@@ -1,0 +1,43 @@
+"""Constant bones choose the part of a correction that belongs to the hand that is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ik_cases import CAMERA, make_case
+
+from ik_baseline.bone_constancy import bone_lengths, scatter, supported_share
+from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, measured_correction, photograph_correction
+from ik_baseline.solver import IkSolver
+
+
+def test_one_hands_bones_are_constant_whatever_its_pose(solver: IkSolver) -> None:
+    rng = np.random.default_rng(1)
+    hands = np.array([make_case(solver, rng).joints_m for _ in range(20)])
+    assert scatter(bone_lengths(hands)) < 0.01
+    assert scatter(bone_lengths(hands * rng.uniform(0.5, 2.0, (20, 1, 1)))) < 0.01
+    assert scatter(bone_lengths(hands + rng.normal(0.0, 0.004, hands.shape))) > 0.05
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_part_that_was_done_to_the_landmarks_is_found(solver: IkSolver, share: float) -> None:
+    correction, rng = measured_correction(), np.random.default_rng(2)
+    seen = []
+    for _ in range(60):
+        true = make_case(solver, rng).observation
+        wrong = correction(true, CAMERA)
+        # what the correction will say about the wrong landmarks is not quite what was done to them, so a few rounds
+        for _ in range(12):
+            back = correction(wrong, CAMERA, form_share=share, picture_share=0.0)
+            gap = back.world_landmarks_m - (true.world_landmarks_m - true.world_landmarks_m.mean(0))
+            wrong = replace(true, world_landmarks_m=wrong.world_landmarks_m - gap)
+        seen.append(wrong)
+    assert supported_share(correction, seen, CAMERA) == share
+
+
+def test_too_few_hands_are_treated_as_photographs_are(solver: IkSolver) -> None:
+    seen = [make_case(solver, np.random.default_rng(3)).observation]
+    assert supported_share(measured_correction(), seen, CAMERA) == PHOTOGRAPH_SHARE
+    assert photograph_correction(seen[0], CAMERA).side == seen[0].side

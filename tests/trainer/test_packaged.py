@@ -1,0 +1,25 @@
+"""What an installed package needs beside its code is packed with it."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from setuptools import Distribution
+from setuptools.config.pyprojecttoml import apply_configuration
+
+from trainer.finetune import CONFIG
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_recipe_for_a_users_own_hand_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    packed = apply_configuration(Distribution(), str(ROOT / "pyproject.toml"))
+    assert packed.packages is not None
+    # the recipe lies as far from the code when both are installed as it does here
+    assert CONFIG.parent == ROOT / "configs"
+    assert "configs" in packed.packages
+    assert any(fnmatch(CONFIG.name, pattern) for pattern in packed.package_data["configs"])
