@@ -82,7 +82,7 @@ class CaptureThread(threading.Thread):
         Args:
             sinks: every frame goes into each of them.
             lens: the user's word on intrinsics.
-            on_news: called in this thread whenever there is a frame or another state.
+            on_news: called in this thread whenever there is another state.
             paced: files run at their own rate; otherwise as fast as they are taken.
             retry_s: how often a source that failed is asked whether it is back.
         """
@@ -224,7 +224,8 @@ class CaptureThread(threading.Thread):
         frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror, facts.live)
         for sink in self._sinks:
             sink.put(frame)
-        self._publish(replace(state, frames=state.frames + 1))
+        # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice
+        self._publish(replace(state, frames=state.frames + 1), news=False)
 
     def _count_failure(self, failure: ReadFailure) -> None:
         state = self.state
@@ -243,9 +244,10 @@ class CaptureThread(threading.Thread):
     def _change(self, phase: SourcePhase, sentence: str) -> None:
         self._publish(replace(self.state, phase=phase, sentence=sentence))
 
-    def _publish(self, state: SourceState) -> None:
+    def _publish(self, state: SourceState, *, news: bool = True) -> None:
         with self._lock:
             if self._request is not None:
                 return  # the user already chose another source, whose state stands
             self._state = state
-        self._on_news()
+        if news:
+            self._on_news()

@@ -8,7 +8,7 @@ from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QColor, QFont
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
-from app.pipeline.comparison import BOTH, SERIES_S
+from app.pipeline.comparison_numbers import BOTH, SERIES_S
 from hand.types import Provider
 
 _JOINTS = 21

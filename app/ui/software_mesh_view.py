@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PyQt6.QtCore import QRectF, QSize, pyqtSignal
+from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -49,6 +49,7 @@ class SoftwareMeshView(QWidget):
         self.setAccessibleName("3D hand")
         self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
         self.setToolTip(HELP)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # Qt need not paint all that lies behind
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._controls = OrbitControls(self)
         self._controls.changed.connect(self._turned)

@@ -54,6 +54,7 @@ class SourceButton(QPushButton):
         self.setAccessibleName("Source")
         self.setToolTip("Choose a camera, a file or the demo clip")
         self._cameras: list[QAction] = []
+        self._source_name: str | None = None
         self._search = _CameraSearch(self)
         self._search.found.connect(self._list)
         menu = QMenu(self)
@@ -74,6 +75,9 @@ class SourceButton(QPushButton):
 
     def set_source_name(self, name: str) -> None:
         """Shows which source plays; a long name keeps its beginning and its end."""
+        if name == self._source_name:
+            return  # asked at every frame, and measuring text takes a while
+        self._source_name = name
         shown = self.fontMetrics().elidedText(name or "Choose a source", Qt.TextElideMode.ElideMiddle, _NAME_PX)
         self.setText(f" {shown}  \N{BLACK DOWN-POINTING SMALL TRIANGLE}".replace("&", "&&"))
 

@@ -277,11 +277,11 @@ def test_desktop_colors_are_followed_until_the_user_chooses(
     for theme in (LIGHT, DARK):
         monkeypatch.setattr("app.ui.main_window.system_theme", lambda theme=theme: theme)
         window.follow_system_theme()
-        assert window._theme is theme
+        assert window.theme is theme
     window.bar.theme.click()
-    assert window._theme is LIGHT
+    assert window.theme is LIGHT
     window.follow_system_theme()
-    assert window._theme is LIGHT
+    assert window.theme is LIGHT
 
 
 def test_pictures_that_change_their_size_are_shown(qtbot: QtBot, open_window: Open) -> None:
