@@ -108,6 +108,7 @@ class ScreenPainter(Generic[M]):
         self._followers: dict[PaneName, FocusFollower] = {name: FocusFollower() for name in prepare_scene}
         self._frames = ScaledFrames()
         self._overlay_painters = {key: _OverlayPainter() for key in ("network", "ik", "output")}
+        self._last_colors: dict[Provider, tuple[np.ndarray | None, ...]] = {}
         self._lock = threading.Lock()
         self._plan = ScreenPlan()
 
@@ -163,11 +164,20 @@ class ScreenPainter(Generic[M]):
         plan = own.plan
         scene = own.scene
         if scene is None:
-            colors = _colors(result, joined) if plan.by_disagreement else ()
+            colors = self._colors_of(result, joined) if plan.by_disagreement else ()
             mesh = self._meshes.assemble(own.hands, result.frame.capture_time_ns, colors)
             scene = self._scene(result.provider, mesh, None)
         picture = own.picture or self._picture(result, own.hands, self._size(result.provider), plan)
         return Display(result.frame, picture, None, scene, bool(result.states))
+
+    def _colors_of(self, result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
+        """Colours of a path's hands; while the other path is only late, those it had last."""
+        if LATE in joined.silent.values():
+            before = self._last_colors.get(result.provider, ())
+            return before if len(before) == len(result.states) else ()
+        for provider, one in joined.results.items():
+            self._last_colors[provider] = _colors(one, joined)
+        return self._last_colors[result.provider]
 
     def _bare_pane(self, pane: PaneName, frame: Frame, plan: ScreenPlan) -> Display[M]:
         picture = self._bare_picture(frame, plan.picture_sizes_px[pane])

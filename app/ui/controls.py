@@ -22,6 +22,8 @@ def install_controls(window: MainWindow) -> None:
     """Connects a window's buttons, and gives it its keys, each an action whose text the list of shortcuts shows."""
     bar = window.bar
     bar.source.chosen.connect(window.choose)
+    bar.source.watch.appeared.connect(partial(_greet_camera, window))
+    bar.source.watch.start()
     bar.mirror.toggled.connect(lambda mirror: setattr(window.pipeline, "mirror", mirror))
     bar.views.chosen.connect(window.show_view)
     bar.overlay.toggled.connect(window.show_overlay_mesh)
@@ -63,6 +65,12 @@ def key_action(window: MainWindow, text: str, act: Callable[[], object], shortcu
     action.triggered.connect(lambda _checked: act())
     window.addAction(action)
     return action
+
+
+def _greet_camera(window: MainWindow, name: str) -> None:
+    """Says that a camera was plugged in, unless it is the one that is awaited and goes on by itself."""
+    if name != window.pipeline.source_state.name:
+        window.notify(f"{name} was plugged in; choose it as the source.")
 
 
 def _toggle_theme(window: MainWindow) -> None:

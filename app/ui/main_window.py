@@ -17,6 +17,7 @@ from app.pipeline.output_hand import OutputChooser
 from app.pipeline.statistics import PathStatistics
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.screen import Display, OwnDrawing, ScreenPainter
+from app.sources.camera_formats import CameraFormat
 from app.sources.choose import DEMO, ChosenSource, UnusableSource, choose_source
 from app.ui.comparison_panel import ComparisonPanel
 from app.ui.controls import install_controls, key_action
@@ -110,10 +111,10 @@ class MainWindow(QMainWindow):
 
     # what the user does
 
-    def choose(self, text: str) -> None:
+    def choose(self, text: str, camera_format: CameraFormat | None = None) -> None:
         """Switches to the source that a text names; what is wrong with it is said over the panes."""
         try:
-            chosen = choose_source(text, self._options.wishes)
+            chosen = choose_source(text, self._options.wishes.with_format(camera_format))
         except SourceError as error:
             chosen = ChosenSource(UnusableSource(text, str(error)))
         self.show_source(chosen)
@@ -263,7 +264,7 @@ class MainWindow(QMainWindow):
         self.closing.emit()
         self._numbers.stop()
         self._narrator.stop()
-        self.bar.source.stop()
+        self.bar.source.watch.stop()
         self.pipeline.close()
         super().closeEvent(event)
 
@@ -271,7 +272,7 @@ class MainWindow(QMainWindow):
         self.pipeline.begin_pull()
         source = self.pipeline.source_state
         self.feed.pull()
-        self.bar.source.set_source_name(source.name)
+        self.bar.source.show_source(source.name, source.facts)
         self._narrator.tell(source, {provider: self.feed.situation(provider) for provider in self.pipeline.providers})
 
     def _plan(self) -> None:

@@ -6,6 +6,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QVBoxLayout, QWidget
 
+from app.ui.scrolling import Scrolling
 from app.ui.style import SPACING_PX
 
 
@@ -59,5 +60,7 @@ def _with_margin(widget: QWidget, area: Qt.DockWidgetArea) -> QWidget:
     left = 0 if area == Qt.DockWidgetArea.RightDockWidgetArea else SPACING_PX
     right = 0 if area == Qt.DockWidgetArea.LeftDockWidgetArea else SPACING_PX
     layout.setContentsMargins(left, 8, right, 0)
-    layout.addWidget(widget)
+    # a tall panel at the side must not make the window higher than the screen
+    beside = area in (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
+    layout.addWidget(Scrolling(widget) if beside else widget)
     return around

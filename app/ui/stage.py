@@ -123,8 +123,7 @@ class Stage(QWidget):
 
     def _arrange(self) -> None:
         self._veil.setGeometry(self.rect())
-        self._message.setFixedWidth(min(_MESSAGE_WIDTH_PX, max(120, self.width() - 4 * SPACING_PX)))
-        self._message.adjustSize()
+        self._message.fit(min(_MESSAGE_WIDTH_PX, max(120, self.width() - 4 * SPACING_PX)))
         self._message.move((self.width() - self._message.width()) // 2, (self.height() - self._message.height()) // 2)
         self._veil.raise_()
         self._message.raise_()
