@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import cv2
+import numpy as np
 
 from app.pipeline.lens import Lens
 from app.pipeline.mailbox import Mailbox
@@ -181,6 +182,8 @@ class CaptureThread(threading.Thread):
             if seekable is not None:
                 self._move(seekable)
             read = source.read()
+            if isinstance(read, Picture) and not _is_whole(read.image_rgb):
+                read = ReadFailure(f"{facts.name} gave a damaged picture.", skipped=not facts.live)
             if isinstance(read, Picture):
                 failures_in_a_row = 0
                 self._deliver(read, facts)
@@ -251,3 +254,8 @@ class CaptureThread(threading.Thread):
             self._state = state
         if news:
             self._on_news()
+
+
+def _is_whole(image: np.ndarray) -> bool:
+    """Whether there are pixels of three colours, whatever a driver or decoder came up with."""
+    return image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0

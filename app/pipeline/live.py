@@ -264,16 +264,14 @@ class LivePipeline(Generic[T, P]):
             self._announce()
 
     def _emit(self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[T]], measured: bool) -> None:
+        if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen
+            self._listeners.publish(joined)
         if self._compose is None:
-            if measured:
-                self._listeners.publish(joined)
             return
         panes = self._compose(joined, updates)
         results = {provider: update.result for provider, update in updates.items()} if measured else {}
         self._composed.put(Composition(joined, results, panes), Composition.merged_into)
         self._announce()
-        if measured:  # the window first: somebody sits in front of it
-            self._listeners.publish(joined)
 
     def _path_changed(self, provider: Provider, state: PathState) -> None:
         if self._joins:
