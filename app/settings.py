@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 import platformdirs
 
 from app.pipeline.smoothing import DEFAULT_STRENGTH
+from app.snapshot.mesh_files import MESH_SUFFIXES
 from hand.atomic_file import write_json_atomically
 
 SCHEMA: Final = 1
@@ -18,7 +19,7 @@ SCHEMA: Final = 1
 Colors = Literal["system", "dark", "light"]
 View = Literal["side by side", "combined", "network", "ik", "output"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {"theme": get_args(Colors), "view": get_args(View)}
+_CHOICES: dict[str, tuple[str, ...]] = {"theme": get_args(Colors), "view": get_args(View), "mesh_suffix": MESH_SUFFIXES}
 _LONGEST_TEXT = 20_000
 
 
@@ -32,6 +33,8 @@ class Settings:
         smoothing: strength of the filter, 0 to 1.
         geometry: size and place of the window, as Qt writes it, in base64.
         panels: which panels are where, likewise.
+        mesh_suffix: format of a snapshot's meshes.
+        guided: the first steps were read.
     """
 
     theme: Colors = "system"
@@ -39,6 +42,8 @@ class Settings:
     smoothing: float = DEFAULT_STRENGTH
     geometry: str = ""
     panels: str = ""
+    mesh_suffix: str = MESH_SUFFIXES[0]
+    guided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ def _is_usable(name: str, value: Any) -> bool:
         return False
     if name in _CHOICES:
         return value in _CHOICES[name]
+    if name == "guided":
+        return isinstance(value, bool)
     if name == "smoothing":
         return type(value) in (int, float) and math.isfinite(value) and 0.0 <= value <= 1.0
     return isinstance(value, str) and len(value) <= _LONGEST_TEXT

@@ -97,7 +97,7 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
     wait(WARM_UP_S)
     profile = cProfile.Profile() if options.profile else None
     meter, busy_s, wall_s = LagMeter(), time.process_time(), time.perf_counter()
-    window.measure_anew()
+    window.feed.measure_anew()
     if profile is not None:
         profile.enable()
     wait(options.seconds)
@@ -120,7 +120,7 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
             "latency_p95_ms": round(summary.latency_p95_ms, 1),
             "stages_ms": {k: round(v, 1) for k, v in window.statistics(provider).stage_medians_ms().items()},
             "work_ms": round(numbers.paths[provider].work_ms, 2),
-            "drops": window.drops(provider),
+            "drops": window.feed.drops(provider),
         }
     meter.timer.stop()
     window.close()

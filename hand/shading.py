@@ -27,6 +27,14 @@ SKIN_RGB: Final = (0.87, 0.66, 0.55)
 
 _GAMMA: Final = 2.2
 
+_STEPS: Final = 1024
+_LINEAR: Final = (np.arange(_STEPS + 1, dtype=np.float32) / _STEPS) ** np.float32(_GAMMA)
+"""Light by sRGB value: a table, because powers were half of the time."""
+
+_DISPLAYED: Final = (np.arange(_STEPS + 1, dtype=np.float32) / _STEPS) ** np.float32(2.0 / _GAMMA)
+"""sRGB value by the square root of light, which is nearly a straight line, so that the table is exact in the dark too.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Lighting:
@@ -60,10 +68,18 @@ STUDIO: Final = Lighting()
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _look_up(table: np.ndarray, share: float) -> float:
+    """A value between the entries of a table over 0 to 1."""
+    place = min(max(share, 0.0), 1.0) * _STEPS
+    index = min(int(place), _STEPS - 1)
+    return float(table[index] + (table[index + 1] - table[index]) * (place - index))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _shade(
     vertices: np.ndarray,
     normals: np.ndarray,
-    albedo: np.ndarray,
+    colors: np.ndarray,
     light: tuple[float, ...],
     key_direction: np.ndarray,
     fill_direction: np.ndarray,
@@ -88,7 +104,7 @@ def _shade(
         edge = (1.0 - facing) * (1.0 - facing) * (1.0 - facing)
         white = gloss * half**28 * min(max(4.0 * to_key, 0.0), 1.0) + rim * edge * (0.25 + 0.75 * up)
         for k in range(3):
-            shaded[v, k] = min(albedo[v, k] * diffuse + white, 1.0) ** (1.0 / 2.2)
+            shaded[v, k] = _look_up(_DISPLAYED, np.sqrt(_look_up(_LINEAR, colors[v, k]) * diffuse + white))
 
 
 def shade_vertices(
@@ -121,7 +137,7 @@ def shade_vertices(
     _shade(
         np.asarray(vertices_m, np.float32),
         np.asarray(normals, np.float32),
-        np.power(np.asarray(colors_rgb, np.float32), np.float32(_GAMMA)),
+        np.asarray(colors_rgb, np.float32),
         light,
         _unit(lighting.key_direction),
         _unit(lighting.fill_direction),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import cv2
+import numpy as np
 
 from app.pipeline.lens import Lens
 from app.pipeline.mailbox import Mailbox
@@ -82,7 +83,7 @@ class CaptureThread(threading.Thread):
         Args:
             sinks: every frame goes into each of them.
             lens: the user's word on intrinsics.
-            on_news: called in this thread whenever there is a frame or another state.
+            on_news: called in this thread whenever there is another state.
             paced: files run at their own rate; otherwise as fast as they are taken.
             retry_s: how often a source that failed is asked whether it is back.
         """
@@ -181,6 +182,8 @@ class CaptureThread(threading.Thread):
             if seekable is not None:
                 self._move(seekable)
             read = source.read()
+            if isinstance(read, Picture) and not _is_whole(read.image_rgb):
+                read = ReadFailure(f"{facts.name} gave a damaged picture.", skipped=not facts.live)
             if isinstance(read, Picture):
                 failures_in_a_row = 0
                 self._deliver(read, facts)
@@ -224,7 +227,8 @@ class CaptureThread(threading.Thread):
         frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror, facts.live)
         for sink in self._sinks:
             sink.put(frame)
-        self._publish(replace(state, frames=state.frames + 1))
+        # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice
+        self._publish(replace(state, frames=state.frames + 1), news=False)
 
     def _count_failure(self, failure: ReadFailure) -> None:
         state = self.state
@@ -243,9 +247,15 @@ class CaptureThread(threading.Thread):
     def _change(self, phase: SourcePhase, sentence: str) -> None:
         self._publish(replace(self.state, phase=phase, sentence=sentence))
 
-    def _publish(self, state: SourceState) -> None:
+    def _publish(self, state: SourceState, *, news: bool = True) -> None:
         with self._lock:
             if self._request is not None:
                 return  # the user already chose another source, whose state stands
             self._state = state
-        self._on_news()
+        if news:
+            self._on_news()
+
+
+def _is_whole(image: np.ndarray) -> bool:
+    """Whether there are pixels of three colours, whatever a driver or decoder came up with."""
+    return image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0

@@ -20,94 +20,46 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from app.pipeline.comparison_numbers import (
+    BOTH,
+    SERIES_S,
+    WINDOW_S,
+    ComparisonNumbers,
+    PathNumbers,
+    Series,
+)
 from app.pipeline.hand_pairs import pair_hands
 from app.pipeline.joiner import JoinedResult
+from app.pipeline.rolling_rows import RollingRows
 from hand.camera import project
 from hand.metrics import jitter_mm
 from hand.types import HandState, PathResult, Provider
 
-WINDOW_S = 5.0
-"""What the numbers look back."""
-
-SERIES_S = 20.0
-"""What the plots look back."""
-
 LONGEST_SESSION_S = 24 * 3600
 """Rows that are kept at most; beyond it the oldest go."""
 
-BOTH: tuple[Provider, ...] = ("network", "ik")
+_MOST_ROWS = 8192
+"""Of each kind: the plots' seconds of two hands at 200 frames per second."""
+
+_SAMPLE_COLUMNS = 6
+"""Time in seconds, work in ms, whether there is a hand, confidence, reprojection in px, jitter in mm."""
+
+_PAIR_COLUMNS = 3 + 21
+"""Time in seconds, mean disagreement in mm, placement in mm, and the disagreement of each joint in mm."""
+
+_OUTPUT_COLUMNS = 2
+"""Time in seconds, and who was the output."""
+
+_OUTPUT_VALUES: Mapping[Provider, float] = {"network": 1.0, "ik": 0.0}
+"""As the series has it; NaN is nobody."""
 
 _LONGEST_STEP_S = 0.2
 _MM_PER_M = 1000.0
 _NO_JOINTS = np.full(21, np.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class PathNumbers:
-    """One path over the window; NaN where nothing was measured.
-
-    Attributes:
-        frames_per_second: results.
-        work_ms: median time per frame.
-        confidence: mean of the hands.
-        reprojection_px: median.
-        jitter_mm: mean, mm per frame squared.
-        hand_share: share of results with a hand.
-    """
-
-    frames_per_second: float = math.nan
-    work_ms: float = math.nan
-    confidence: float = math.nan
-    reprojection_px: float = math.nan
-    jitter_mm: float = math.nan
-    hand_share: float = math.nan
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ComparisonNumbers:
-    """Both paths over the window.
-
-    Attributes:
-        paths: each on its own.
-        disagreement_mm: mean over joints, median over frames.
-        disagreement_p95_mm: 95th percentile over frames.
-        placement_mm: median distance of the wrists.
-        joints_mm: median for each joint.
-        compared: frames in which both had the hand.
-        output_shares: share of frames in which each path was the output.
-        changes: how often the output changed in the whole session.
-    """
-
-    paths: Mapping[Provider, PathNumbers]
-    disagreement_mm: float
-    disagreement_p95_mm: float
-    placement_mm: float
-    joints_mm: Float[np.ndarray, "21"]
-    compared: int
-    output_shares: Mapping[Provider, float]
-    changes: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """What plots show: times in seconds (0 is now, the past is negative) and values, by name.
-
-    Attributes:
-        confidence: of each path.
-        work_ms: of each path.
-        disagreement_mm: of both.
-        output: path that was the output, 1 network, 0 IK, NaN none.
-    """
-
-    confidence: Mapping[Provider, tuple[np.ndarray, np.ndarray]]
-    work_ms: Mapping[Provider, tuple[np.ndarray, np.ndarray]]
-    disagreement_mm: tuple[np.ndarray, np.ndarray]
-    output: tuple[np.ndarray, np.ndarray]
-
-
 @dataclass(slots=True)
 class _Sample:
-    time_s: float
     work_ms: float
     has_hand: bool
     confidence: float
@@ -117,8 +69,6 @@ class _Sample:
 
 @dataclass(slots=True)
 class _Pair:
-    time_s: float
-    joints_mm: np.ndarray
     mean_mm: float
     placement_mm: float
 
@@ -163,11 +113,11 @@ class _Memory:
     def __init__(self) -> None:
         self.started_s: float | None = None
         self.now_s = 0.0
-        self.samples: dict[Provider, deque[_Sample]] = {provider: deque() for provider in BOTH}
+        self.samples = {provider: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for provider in BOTH}
         self.recorded: dict[Provider, deque[int]] = {provider: deque(maxlen=32) for provider in BOTH}
         self.tracks: dict[Provider, _Track] = {provider: _Track() for provider in BOTH}
-        self.pairs: deque[_Pair] = deque()
-        self.outputs: deque[tuple[float, str]] = deque()
+        self.pairs = RollingRows(_PAIR_COLUMNS, _MOST_ROWS)
+        self.outputs = RollingRows(_OUTPUT_COLUMNS, _MOST_ROWS)
         self.last_output = ""
         self.changes = 0
         self.second: _Second | None = None
@@ -199,32 +149,40 @@ class Comparison:
             for provider, result in joined.results.items():
                 if self._is_new(provider, joined):
                     sample = self._sample(provider, result, joined.results.get("ik"), time_s)
-                    self._memory.samples[provider].append(sample)
                     second.samples[provider].append(sample)
+                    self._memory.samples[provider].append(
+                        time_s,
+                        sample.work_ms,
+                        sample.has_hand,
+                        sample.confidence,
+                        sample.reprojection_px,
+                        sample.jitter_mm,
+                    )
             if len(joined.results) == 2:
                 self._compare(joined, second, time_s)
             if not joined.late:
                 self._count_output(joined, second, time_s)
-            self._forget(time_s)
+            self._memory.now_s = max(self._memory.now_s, time_s)
 
     def numbers(self) -> ComparisonNumbers:
         """The last seconds."""
         with self._lock:
             since = self._memory.now_s - WINDOW_S
-            pairs = [pair for pair in self._memory.pairs if pair.time_s >= since]
-            outputs = [name for time_s, name in self._memory.outputs if time_s >= since]
-            paths = {provider: self._path_numbers(provider, since) for provider in BOTH}
+            samples = {provider: self._memory.samples[provider].since(since) for provider in BOTH}
+            pairs, outputs = self._memory.pairs.since(since), self._memory.outputs.since(since)
             changes = self._memory.changes
-        joints = np.array([pair.joints_mm for pair in pairs]) if pairs else np.empty((0, 21))
-        means = [pair.mean_mm for pair in pairs]
+        followed = outputs[:, 1]
         return ComparisonNumbers(
-            paths=paths,
-            disagreement_mm=_percentile(means, 50),
-            disagreement_p95_mm=_percentile(means, 95),
-            placement_mm=_percentile([pair.placement_mm for pair in pairs], 50),
-            joints_mm=np.median(joints, 0) if pairs else _NO_JOINTS,
+            paths={provider: _path_numbers(rows) for provider, rows in samples.items()},
+            disagreement_mm=_percentile(pairs[:, 1], 50),
+            disagreement_p95_mm=_percentile(pairs[:, 1], 95),
+            placement_mm=_percentile(pairs[:, 2], 50),
+            joints_mm=np.median(pairs[:, 3:], 0) if len(pairs) else _NO_JOINTS,
             compared=len(pairs),
-            output_shares={provider: outputs.count(provider) / max(len(outputs), 1) for provider in BOTH},
+            output_shares={
+                provider: float((followed == value).sum()) / max(len(followed), 1)
+                for provider, value in _OUTPUT_VALUES.items()
+            },
             changes=changes,
         )
 
@@ -232,19 +190,13 @@ class Comparison:
         """The curves of the last :data:`SERIES_S` seconds."""
         with self._lock:
             now = self._memory.now_s
-            samples = {provider: list(self._memory.samples[provider]) for provider in BOTH}
-            pairs, outputs = list(self._memory.pairs), list(self._memory.outputs)
-        confidence, work = {}, {}
-        for provider, path in samples.items():
-            times = np.array([sample.time_s - now for sample in path])
-            confidence[provider] = (times, np.array([sample.confidence for sample in path], float))
-            work[provider] = (times, np.array([sample.work_ms for sample in path], float))
-        value = {"network": 1.0, "ik": 0.0, "": math.nan}
+            samples = {provider: self._memory.samples[provider].since(now - SERIES_S) for provider in BOTH}
+            pairs, outputs = (rows.since(now - SERIES_S) for rows in (self._memory.pairs, self._memory.outputs))
         return Series(
-            confidence,
-            work,
-            (np.array([p.time_s - now for p in pairs]), np.array([p.mean_mm for p in pairs], float)),
-            (np.array([time_s - now for time_s, _ in outputs]), np.array([value[name] for _, name in outputs], float)),
+            confidence={provider: (rows[:, 0] - now, rows[:, 3]) for provider, rows in samples.items()},
+            work_ms={provider: (rows[:, 0] - now, rows[:, 1]) for provider, rows in samples.items()},
+            disagreement_mm=(pairs[:, 0] - now, pairs[:, 1]),
+            output=(outputs[:, 0] - now, outputs[:, 1]),
         )
 
     def rows(self) -> list[dict[str, float]]:
@@ -279,7 +231,6 @@ class Comparison:
     def _sample(self, provider: Provider, result: PathResult, ik: PathResult | None, time_s: float) -> _Sample:
         state = result.states[0] if result.states else None
         return _Sample(
-            time_s=time_s,
             work_ms=result.timings_ms.get("total", sum(result.timings_ms.values())),
             has_hand=state is not None,
             confidence=math.nan if state is None else state.confidence,
@@ -304,45 +255,36 @@ class Comparison:
             apart = (network.joints_m - network.joints_m[0]) - (ik.joints_m - ik.joints_m[0])
             joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
             placement = float(np.linalg.norm(network.joints_m[0] - ik.joints_m[0])) * _MM_PER_M
-            pair = _Pair(time_s, joints, float(joints.mean()), placement)
-            self._memory.pairs.append(pair)
+            pair = _Pair(float(joints.mean()), placement)
             second.pairs.append(pair)
+            self._memory.pairs.append(time_s, pair.mean_mm, placement, joints)
             self._memory.joint_sum_mm += joints
             self._memory.joint_count += 1
 
     def _count_output(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
         name = "" if joined.output is None else joined.output.provider
-        self._memory.outputs.append((time_s, name))
+        self._memory.outputs.append(time_s, _OUTPUT_VALUES[joined.output.provider] if joined.output else math.nan)
         second.outputs.append(name)
         if name and self._memory.last_output and name != self._memory.last_output:
             self._memory.changes += 1
             second.changes += 1
         self._memory.last_output = name or self._memory.last_output
 
-    def _forget(self, time_s: float) -> None:
-        self._memory.now_s = max(self._memory.now_s, time_s)
-        since = self._memory.now_s - SERIES_S
-        for samples in self._memory.samples.values():
-            while samples and samples[0].time_s < since:
-                samples.popleft()
-        while self._memory.pairs and self._memory.pairs[0].time_s < since:
-            self._memory.pairs.popleft()
-        while self._memory.outputs and self._memory.outputs[0][0] < since:
-            self._memory.outputs.popleft()
 
-    def _path_numbers(self, provider: Provider, since_s: float) -> PathNumbers:
-        samples = [sample for sample in self._memory.samples[provider] if sample.time_s >= since_s]
-        if not samples:
-            return PathNumbers()
-        span_s = samples[-1].time_s - samples[0].time_s
-        return PathNumbers(
-            frames_per_second=(len(samples) - 1) / span_s if span_s > 0.0 else math.nan,
-            work_ms=_percentile([sample.work_ms for sample in samples], 50),
-            confidence=_mean(sample.confidence for sample in samples),
-            reprojection_px=_percentile([sample.reprojection_px for sample in samples], 50),
-            jitter_mm=_mean(sample.jitter_mm for sample in samples),
-            hand_share=sum(sample.has_hand for sample in samples) / len(samples),
-        )
+def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
+    """What the rows of one path come to."""
+    if not len(rows):
+        return PathNumbers()
+    times, work, has_hand, confidence, reprojection, jitter = rows.T
+    span_s = float(np.ptp(times))
+    return PathNumbers(
+        frames_per_second=(len(rows) - 1) / span_s if span_s > 0.0 else math.nan,
+        work_ms=_percentile(work, 50),
+        confidence=_mean(confidence),
+        reprojection_px=_percentile(reprojection, 50),
+        jitter_mm=_mean(jitter),
+        hand_share=float(has_hand.mean()),
+    )
 
 
 def _reprojection_px(state: HandState, ik: PathResult) -> float:
@@ -359,12 +301,12 @@ def _mean(values: Iterable[float]) -> float:
     return sum(finite) / len(finite) if finite else math.nan
 
 
-def _percentile(values: Iterable[float], percent: float) -> float:
-    """Linear between neighbours, as NumPy's; on some hundred numbers ten times as fast."""
-    ordered = sorted(value for value in values if math.isfinite(value))
-    if not ordered:
+def _percentile(values: Float[np.ndarray, " N"], percent: float) -> float:
+    """Linear between neighbours, as NumPy's, which takes ten times as long on so few; NaN are left out."""
+    ordered = np.sort(values[np.isfinite(values)])
+    if not len(ordered):
         return math.nan
     place = (len(ordered) - 1) * percent / 100.0
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))

@@ -2,7 +2,7 @@
 
 A frame is complete when every path that is awaited has spoken about it. A path is not awaited while it is off, starting
 or broken, when it already spoke about a later frame (then it skipped this one), or when it is usually so late that
-waiting would hold the other one up. What comes too late for its frame is still shown and compared, as ``late``.
+waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ PATIENCE_MS = 30.0
 
 MOST_PENDING = 2
 """Later frames that may already be there while one still waits for a path."""
+
+MOST_PENDING_HANDLESS = 12
+"""The same while nobody saw a hand in it: the other path's hand would be the output, and nothing else is held up."""
 
 _REMEMBERED = 24
 """Frames that a late path can still complete: 0.4 s of a 60 Hz source. Each holds its picture, so not for ever."""
@@ -150,7 +153,9 @@ class Joiner(Generic[T]):
     def _flush(self) -> None:
         while self._pending:
             entry = self._pending[0]
-            if self._missing(entry) and len(self._pending) <= MOST_PENDING:
+            handless = not any(update.result.states for update in entry.updates.values())
+            most = MOST_PENDING_HANDLESS if handless else MOST_PENDING
+            if self._missing(entry, patient=handless) and len(self._pending) <= most:
                 return
             self._pending.popleft()
             results = _results(entry)
@@ -159,12 +164,12 @@ class Joiner(Generic[T]):
             self._passed.append(entry)
             self._emit(entry.joined, dict(entry.updates), True)
 
-    def _missing(self, entry: _Entry[T]) -> bool:
+    def _missing(self, entry: _Entry[T], *, patient: bool) -> bool:
         return any(
             provider not in entry.updates
             and provider not in self._silent
             and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
-            and self._lateness_ms[provider] < PATIENCE_MS
+            and (patient or self._lateness_ms[provider] < PATIENCE_MS)
             for provider in self._lateness_ms
         )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.pipeline.capture import CaptureThread, SourceState
+from app.pipeline.composition import Composition
 from app.pipeline.frame_desk import FrameDesk
 from app.pipeline.frame_tap import FrameTap
 from app.pipeline.hand_path import PathFactory
@@ -38,24 +38,18 @@ _WHY_SILENT = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Composition(Generic[P]):
-    """What there is to show since the last pull.
+class _Preview(Mailbox[Frame]):
+    """Bare frames for a window without results; each is news, but not while nobody wants them."""
 
-    Attributes:
-        joined: the newest frame and what the paths said about it.
-        measured: results that were not there at the last pull, by path; one drawn again is none.
-        panes: drawings by the name of the pane they are for.
-    """
+    def __init__(self, announce: Callable[[], None]) -> None:
+        super().__init__()
+        self._announce = announce
 
-    joined: JoinedResult
-    measured: Mapping[Provider, PathResult]
-    panes: Mapping[Any, P]
-
-    def merged_into(self, newer: Composition[P]) -> Composition[P]:
-        """The newer one, with what only the older one has."""
-        joined = self.joined if newer.joined.late and not self.joined.late else newer.joined
-        return Composition(joined, {**self.measured, **newer.measured}, {**self.panes, **newer.panes})
+    def put(self, content: Frame, merge: Callable[[Frame, Frame], Frame] | None = None) -> None:
+        """Leaves a frame and says so."""
+        super().put(content, merge)
+        if not self.shut:
+            self._announce()
 
 
 Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[Any, P]]
@@ -101,7 +95,7 @@ class LivePipeline(Generic[T, P]):
         self._compose = compose
         self._joins = compose is not None or output is not None
         self._listeners: Listeners[JoinedResult] = Listeners()
-        self._preview: Mailbox[Frame] = Mailbox()
+        self._preview = _Preview(self._announce)
         self._tap = FrameTap()
         self._inboxes: dict[Provider, Mailbox[Frame]] = (
             {provider: Mailbox(lossless=True) for provider in paths} if every_frame else FrameDesk(paths).inboxes
@@ -243,6 +237,16 @@ class LivePipeline(Generic[T, P]):
         """The newest frame that was not yet taken, for showing pictures while no path runs."""
         return self._preview.take_now()
 
+    @property
+    def preview_wanted(self) -> bool:
+        """Whether bare frames are kept for :meth:`take_frame` and announced; at first they are."""
+        return not self._preview.shut
+
+    @preview_wanted.setter
+    def preview_wanted(self, wanted: bool) -> None:
+        if self._preview.shut == wanted:
+            self._preview.shut = not wanted
+
     def redraw(self) -> None:
         """Prepares the last results once more, for views that were turned while no frames come."""
         for worker in self._workers.values():
@@ -260,7 +264,7 @@ class LivePipeline(Generic[T, P]):
             self._announce()
 
     def _emit(self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[T]], measured: bool) -> None:
-        if measured:
+        if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen
             self._listeners.publish(joined)
         if self._compose is None:
             return

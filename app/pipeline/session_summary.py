@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from app.machine import describe_machine, product_version
-from app.pipeline.comparison import BOTH, Comparison
+from app.pipeline.comparison import Comparison
+from app.pipeline.comparison_numbers import BOTH
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.joints import JOINT_NAMES
 

@@ -50,7 +50,9 @@ class Composer:
         scene = None
         if mesh is not None:
             scene = Scene(mesh, None, FocusFollower().follow(mesh.vertices_m, mesh.time_ns))
-        right = self._painter.paint(scene, Orbit(), (_HEIGHT_PX, _HEIGHT_PX), self._theme)
+        right = cv2.cvtColor(
+            self._painter.paint(scene, Orbit(), (_HEIGHT_PX, _HEIGHT_PX), self._theme), cv2.COLOR_BGRA2RGB
+        )
         hands = ", ".join(drawing.label.replace("  ", " ") for drawing in drawings) or "no hand"
         caption = self._caption(f"{title} - frame {result.frame.sequence}: {hands}", width + _HEIGHT_PX)
         return np.concatenate([caption, np.concatenate([left, right], 1)], 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -10,6 +12,9 @@ from jaxtyping import UInt8
 
 from app.rendering.skeleton import HandDrawing
 from app.rendering.skeleton_overlay import overlay_skeleton
+
+_REMEMBERED = 4
+"""Scaled frames that are kept: two paths may be at two frames, each in two sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,41 @@ def show_picture(
         landmarks: also show where the detector saw the joints.
     """
     placement = place(image_rgb.shape[1], image_rgb.shape[0], view_size_px)
-    picture = scale_picture(image_rgb, placement)
+    picture = cv2.cvtColor(scale_picture(image_rgb, placement), cv2.COLOR_RGB2BGRA)
+    return with_skeletons(picture, placement, drawings, landmarks=landmarks)
+
+
+def with_skeletons(
+    picture_bgra: UInt8[np.ndarray, "height width 4"],
+    placement: Placement,
+    drawings: tuple[HandDrawing, ...],
+    *,
+    landmarks: bool,
+) -> ShownPicture:
+    """A scaled picture with the skeletons of hands drawn into it, in place."""
     for drawing in drawings:
-        overlay_skeleton(picture, drawing, placement.scale, landmarks=landmarks)
-    return ShownPicture(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA), placement, drawings)
+        overlay_skeleton(picture_bgra, drawing, placement.scale, landmarks=landmarks)
+    return ShownPicture(picture_bgra, placement, drawings)
+
+
+class ScaledFrames:
+    """Frames scaled to the views that show them: panes of one size share the work. Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        """Nothing scaled yet."""
+        self._lock = threading.Lock()
+        self._scaled: deque[tuple[np.ndarray, Placement, np.ndarray]] = deque(maxlen=_REMEMBERED)
+
+    def picture(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], view_size_px: tuple[int, int]
+    ) -> tuple[UInt8[np.ndarray, "height width 4"], Placement]:
+        """The frame as BGRA at the size of its place in a view, in an array of the caller's own, and that place."""
+        placement = place(image_rgb.shape[1], image_rgb.shape[0], view_size_px)
+        with self._lock:
+            scaled = next(
+                (picture for image, at, picture in self._scaled if image is image_rgb and at == placement), None
+            )
+            if scaled is None:
+                scaled = cv2.cvtColor(scale_picture(image_rgb, placement), cv2.COLOR_RGB2BGRA)
+                self._scaled.append((image_rgb, placement, scaled))
+        return scaled.copy(), placement

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +17,25 @@ from hand.normals import vertex_normals
 from hand.shading import SKIN_RGB
 from hand.topology import cap_faces
 from hand.types import HandState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmoothHand:
+    """One hand smoothed for the screen, before it has a colour.
+
+    Attributes:
+        side: which hand, for its triangles.
+        vertices_m: in camera axes.
+        normals: unit normals at the vertices.
+    """
+
+    side: Side
+    vertices_m: Float[np.ndarray, "V 3"]
+    normals: Float[np.ndarray, "V 3"]
+
+    def moved(self, shift_m: Float[np.ndarray, "3"]) -> SmoothHand:
+        """The same hand somewhere else."""
+        return replace(self, vertices_m=self.vertices_m + np.asarray(shift_m, np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,24 +97,42 @@ class HandMeshBuilder:
         colors_rgb: Sequence[Float[np.ndarray, "V 3"] | None] = (),
         plain_rgb: tuple[float, float, float] = SKIN_RGB,
     ) -> HandMesh | None:
-        """The hands of a picture, or None when there is none.
+        """The hands of a picture, or None when there is none; the arguments are those of :meth:`assemble`."""
+        return self.assemble([self.smooth(state) for state in states], time_ns, colors_rgb, plain_rgb)
+
+    def smooth(self, state: HandState) -> SmoothHand | None:
+        """A hand ready to be assembled, which is most of the work; None when its vertices are not finite."""
+        if not np.isfinite(state.vertices_m).all():
+            return None
+        vertices = self._refined(np.asarray(state.vertices_m, np.float32))
+        # the caps have no part in the normals: the skin at the wrist goes on straight
+        return SmoothHand(state.side, vertices, vertex_normals(vertices, self._open[state.side]))
+
+    def assemble(
+        self,
+        hands: Sequence[SmoothHand | None],
+        time_ns: int,
+        colors_rgb: Sequence[Float[np.ndarray, "V 3"] | None] = (),
+        plain_rgb: tuple[float, float, float] = SKIN_RGB,
+    ) -> HandMesh | None:
+        """Some hands as one mesh, or None when there is none.
 
         Args:
-            states: the hands.
+            hands: the hands; those that are None are left out.
             time_ns: when the picture was captured.
             colors_rgb: of each hand's own vertices; None, or nothing at all, leaves a hand plain.
             plain_rgb: colour of plain hands.
         """
-        kept = [index for index, state in enumerate(states) if np.isfinite(state.vertices_m).all()]
+        kept = [(index, hand) for index, hand in enumerate(hands) if hand is not None]
         if not kept:
             return None
-        sides = tuple(states[index].side for index in kept)
-        vertices = [self._refined(np.asarray(states[index].vertices_m, np.float32)) for index in kept]
-        # the caps have no part in the normals: the skin at the wrist goes on straight
-        normals = [vertex_normals(part, self._open[side]) for part, side in zip(vertices, sides, strict=True)]
-        colors = [self._colors(colors_rgb[i] if i < len(colors_rgb) else None, plain_rgb) for i in kept]
+        colors = [self._colors(colors_rgb[i] if i < len(colors_rgb) else None, plain_rgb) for i, _ in kept]
         return HandMesh(
-            np.concatenate(vertices), np.concatenate(normals), self._faces(sides), np.concatenate(colors), time_ns
+            _joined([hand.vertices_m for _, hand in kept]),
+            _joined([hand.normals for _, hand in kept]),
+            self._faces(tuple(hand.side for _, hand in kept)),
+            _joined(colors),
+            time_ns,
         )
 
     def _colors(self, colors_rgb: np.ndarray | None, plain_rgb: tuple[float, float, float]) -> np.ndarray:
@@ -113,6 +150,10 @@ class HandMeshBuilder:
             parts = [_closed(self._open[side]) + index * self._vertex_count for index, side in enumerate(sides)]
             self._closed[sides] = np.concatenate(parts).astype(np.int32)
         return self._closed[sides]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _smooth_surface(faces: np.ndarray, vertex_count: int) -> SmoothSurface | None:

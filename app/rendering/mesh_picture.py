@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -32,8 +33,8 @@ class MeshPainter:
 
     def paint(
         self, scene: Scene | None, orbit: Orbit, size_px: tuple[int, int], theme: Theme
-    ) -> UInt8[np.ndarray, "height width 3"]:
-        """A picture of the hands, or of the empty stage.
+    ) -> UInt8[np.ndarray, "height width 4"]:
+        """A picture of the hands, or of the empty stage, as BGRA.
 
         Args:
             scene: the hands, if any.
@@ -55,7 +56,7 @@ class MeshPainter:
 
     def draw(
         self,
-        picture_rgb: UInt8[np.ndarray, "height width 3"],
+        picture: UInt8[np.ndarray, "height width channels"],
         mesh: HandMesh,
         vertices_m: Float[np.ndarray, "V 3"],
         normals: Float[np.ndarray, "V 3"],
@@ -65,7 +66,7 @@ class MeshPainter:
         """Draws a lit mesh over a picture, in place.
 
         Args:
-            picture_rgb: the background, of the camera's size.
+            picture: the background, of the camera's size: RGB, or with four channels BGRA.
             mesh: faces and colours.
             vertices_m: its vertices in the camera's axes.
             normals: its normals in the camera's axes.
@@ -73,11 +74,11 @@ class MeshPainter:
             opacity: 0 to 1.
         """
         colors = shade_vertices(vertices_m, normals, mesh.colors_rgb)
-        points_px = np.nan_to_num(project(vertices_m, camera))
+        points_px = project(vertices_m, camera)  # the rasteriser leaves out what has no image
         rasterizer = self._rasterizer_for(camera.width_px, camera.height_px)
         rasterizer.clear()
         rasterizer.draw(points_px, vertices_m[:, 2], mesh.faces, colors, cull_back_faces=True)
-        rasterizer.composite(picture_rgb, alpha=opacity)
+        rasterizer.composite(picture, alpha=opacity)
 
     def _rasterizer_for(self, width: int, height: int) -> Rasterizer:
         if self._rasterizer is None or self._size_px != (width, height):
@@ -87,8 +88,8 @@ class MeshPainter:
 
 
 @lru_cache(maxsize=4)
-def stage(width: int, height: int, theme: Theme) -> UInt8[np.ndarray, "height width 3"]:
-    """The background behind the mesh: light in the middle, falling off smoothly, with a dither against banding."""
+def stage(width: int, height: int, theme: Theme) -> UInt8[np.ndarray, "height width 4"]:
+    """The background behind the mesh as BGRA: light in the middle, falling off smoothly, dithered against banding."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     across = (x - (width - 1) / 2.0) / max(width, height)
     down = (y - (height - 1) * 0.46) / max(width, height)
@@ -97,5 +98,6 @@ def stage(width: int, height: int, theme: Theme) -> UInt8[np.ndarray, "height wi
     center, edge = (np.array(rgb(color), np.float32) for color in (theme.stage_center, theme.stage_edge))
     noise = np.random.default_rng(0).random((height, width, 1), np.float32) - 0.5
     picture = np.clip(center + (edge - center) * share + noise + 0.5, 0.0, 255.0).astype(np.uint8)
+    picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA)
     picture.flags.writeable = False
     return picture

@@ -11,19 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
-import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from app.pipeline.hand_pairs import pair_hands
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.output_hand import LATE
 from app.pipeline.worker import PathUpdate
 from app.rendering.disagreement import disagreement_colors, vertex_distances_mm
-from app.rendering.display import ShownPicture, place, scale_picture, show_picture
-from app.rendering.hand_mesh import HandMesh, HandMeshBuilder, Scene
+from app.rendering.display import ScaledFrames, ShownPicture, with_skeletons
+from app.rendering.hand_mesh import HandMesh, HandMeshBuilder, Scene, SmoothHand
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower
-from app.rendering.skeleton import HandDrawing, draw_hands
+from app.rendering.skeleton import draw_hands
+from hand.camera import Intrinsics
 from hand.types import Frame, HandState, PathResult, Provider
 
 M = TypeVar("M")
@@ -81,11 +82,13 @@ class OwnDrawing(Generic[M]):
 
     Attributes:
         plan: it was drawn for.
+        hands: the path's hands, smoothed, in the order of its states.
         picture: with the path's own overlay, None where no pane shows it.
         scene: for the path's own 3D view, None where it has to wait for the other path.
     """
 
     plan: ScreenPlan
+    hands: tuple[SmoothHand | None, ...]
     picture: ShownPicture | None
     scene: M | None
 
@@ -103,7 +106,9 @@ class ScreenPainter(Generic[M]):
         self._meshes = meshes
         self._prepare_scene = prepare_scene
         self._followers: dict[PaneName, FocusFollower] = {name: FocusFollower() for name in prepare_scene}
+        self._frames = ScaledFrames()
         self._overlay_painters = {key: _OverlayPainter() for key in ("network", "ik", "output")}
+        self._last_colors: dict[Provider, tuple[np.ndarray | None, ...]] = {}
         self._lock = threading.Lock()
         self._plan = ScreenPlan()
 
@@ -127,13 +132,13 @@ class ScreenPainter(Generic[M]):
         """What can be drawn of one path alone."""
         plan = self.plan
         size = plan.picture_sizes_px.get(result.provider, plan.picture_sizes_px.get("combined"))
-        picture = (
-            None if size is None else self._picture(result.provider, result.frame, result.states, size, plan, result)
-        )
+        hands = tuple(self._meshes.smooth(state) for state in result.states)
+        picture = None if size is None else self._picture(result, hands, size, plan)
         scene = None
         if result.provider in plan.picture_sizes_px and not plan.by_disagreement:
-            scene = self._own_scene(result)
-        return OwnDrawing(plan, picture, scene)
+            mesh = self._meshes.assemble(hands, result.frame.capture_time_ns)
+            scene = self._scene(result.provider, mesh, None)
+        return OwnDrawing(plan, hands, picture, scene)
 
     def compose(
         self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]]
@@ -151,7 +156,7 @@ class ScreenPainter(Generic[M]):
         if "combined" in plan.picture_sizes_px and LATE not in joined.silent.values():
             panes["combined"] = self._combined_pane(joined, updates, plan)
         if "output" in plan.picture_sizes_px and not joined.late:
-            panes["output"] = self._output_pane(joined, plan)
+            panes["output"] = self._output_pane(joined, updates, plan)
         return panes
 
     def _own_pane(self, joined: JoinedResult, update: PathUpdate[OwnDrawing[M]]) -> Display[M]:
@@ -159,16 +164,23 @@ class ScreenPainter(Generic[M]):
         plan = own.plan
         scene = own.scene
         if scene is None:
-            colors = _colors(result, joined) if plan.by_disagreement else ()
-            mesh = self._meshes.build(result.states, result.frame.capture_time_ns, colors)
+            colors = self._colors_of(result, joined) if plan.by_disagreement else ()
+            mesh = self._meshes.assemble(own.hands, result.frame.capture_time_ns, colors)
             scene = self._scene(result.provider, mesh, None)
-        picture = own.picture or self._picture(
-            result.provider, result.frame, result.states, self._size(result.provider), plan, result
-        )
+        picture = own.picture or self._picture(result, own.hands, self._size(result.provider), plan)
         return Display(result.frame, picture, None, scene, bool(result.states))
 
+    def _colors_of(self, result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
+        """Colours of a path's hands; while the other path is only late, those it had last."""
+        if LATE in joined.silent.values():
+            before = self._last_colors.get(result.provider, ())
+            return before if len(before) == len(result.states) else ()
+        for provider, one in joined.results.items():
+            self._last_colors[provider] = _colors(one, joined)
+        return self._last_colors[result.provider]
+
     def _bare_pane(self, pane: PaneName, frame: Frame, plan: ScreenPlan) -> Display[M]:
-        picture = show_picture(frame.image_rgb, plan.picture_sizes_px[pane])
+        picture = self._bare_picture(frame, plan.picture_sizes_px[pane])
         return Display(frame, picture, None, self._prepare_scene[pane](None), False)
 
     def _combined_pane(
@@ -180,36 +192,52 @@ class ScreenPainter(Generic[M]):
             if own is not None and own.picture is not None:
                 pictures.append(own.picture)
             else:
-                pictures.append(show_picture(joined.frame.image_rgb, plan.picture_sizes_px["combined"]))
-        hands = {provider: result.states for provider, result in joined.results.items()}
-        pairs = pair_hands(hands.get("network", ()), hands.get("ik", ()))
+                pictures.append(self._bare_picture(joined.frame, plan.picture_sizes_px["combined"]))
+        states = {provider: result.states for provider, result in joined.results.items()}
+        smooth = self._smoother(updates)
+        pairs = pair_hands(states.get("network", ()), states.get("ik", ()))
         solid, ghost, colors = [], [], []
         for network, ik in pairs:
-            front = network or ik
+            front = network if network is not None else ik
             assert front is not None
-            solid.append(front)
+            solid.append(smooth(front))
             both = network is not None and ik is not None
             colors.append(_pair_colors(network, ik) if both and plan.by_disagreement else None)
-            if network is not None and ik is not None:
-                ghost.append(_laid_onto(ik, network))
+            hand = smooth(ik) if network is not None and ik is not None else None
+            if hand is not None and network is not None and ik is not None:
+                # with its wrist where the network's is: how far away a hand is, one camera hardly tells
+                ghost.append(hand.moved(network.joints_m[0] - ik.joints_m[0]))
         time_ns = joined.frame.capture_time_ns
         scene = self._scene(
             "combined",
-            self._meshes.build(solid, time_ns, colors),
-            self._meshes.build(ghost, time_ns, plain_rgb=GHOST_RGB),
+            self._meshes.assemble(solid, time_ns, colors),
+            self._meshes.assemble(ghost, time_ns, plain_rgb=GHOST_RGB),
         )
         return Display(joined.frame, pictures[0], pictures[1], scene, bool(pairs))
 
-    def _output_pane(self, joined: JoinedResult, plan: ScreenPlan) -> Display[M]:
+    def _output_pane(
+        self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]], plan: ScreenPlan
+    ) -> Display[M]:
         frame = joined.frame
         states = tuple(output.state for output in joined.outputs)
-        picture = self._picture("output", frame, states, plan.picture_sizes_px["output"], plan, None)
-        mesh = self._meshes.build(states, frame.capture_time_ns)
+        smooth = self._smoother(updates)
+        hands = tuple(smooth(state) for state in states)
+        picture = self._picture(
+            PathResult(frame, "network", states), hands, plan.picture_sizes_px["output"], plan, who="output"
+        )
+        mesh = self._meshes.assemble(hands, frame.capture_time_ns)
         return Display(frame, picture, None, self._scene("output", mesh, None), bool(states))
 
-    def _own_scene(self, result: PathResult) -> M:
-        mesh = self._meshes.build(result.states, result.frame.capture_time_ns)
-        return self._scene(result.provider, mesh, None)
+    def _smoother(
+        self, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]]
+    ) -> Callable[[HandState], SmoothHand | None]:
+        """Smooths hands, except those that a path's thread smoothed already."""
+        known = {
+            id(state): hand
+            for update in updates.values()
+            for state, hand in zip(update.result.states, update.prepared.hands, strict=True)
+        }
+        return lambda state: known[id(state)] if id(state) in known else self._meshes.smooth(state)
 
     def _scene(self, pane: PaneName, solid: HandMesh | None, ghost: HandMesh | None) -> M:
         if solid is None:
@@ -217,21 +245,28 @@ class ScreenPainter(Generic[M]):
         focus = self._followers[pane].follow(solid.vertices_m, solid.time_ns)
         return self._prepare_scene[pane](Scene(solid, ghost, focus))
 
+    def _bare_picture(self, frame: Frame, size_px: tuple[int, int]) -> ShownPicture:
+        return ShownPicture(*self._frames.picture(frame.image_rgb, size_px))
+
     def _picture(
         self,
-        who: str,
-        frame: Frame,
-        states: tuple[HandState, ...],
+        result: PathResult,
+        hands: tuple[SmoothHand | None, ...],
         size_px: tuple[int, int],
         plan: ScreenPlan,
-        result: PathResult | None,
+        who: str = "",
     ) -> ShownPicture:
-        drawings = draw_hands(result or PathResult(frame, "network", states))
+        """The frame with the overlay of some hands; ``who`` has the painter, if not the result's path."""
+        frame, drawings = result.frame, draw_hands(result)
+        picture, placement = self._frames.picture(frame.image_rgb, size_px)
         if plan.overlay == "skeleton":
-            return show_picture(frame.image_rgb, size_px, drawings, landmarks=plan.landmarks)
-        mesh = self._meshes.build(states, frame.capture_time_ns)
+            return with_skeletons(picture, placement, drawings, landmarks=plan.landmarks)
+        mesh = self._meshes.assemble(hands, frame.capture_time_ns)
+        if mesh is not None:
+            camera = frame.intrinsics.scaled_to(placement.width_px, placement.height_px)
+            self._overlay_painters[who or result.provider].paint(picture, mesh, camera)
         labels = tuple(replace(drawing, strokes=(), dots=(), observed_px=()) for drawing in drawings)
-        return self._overlay_painters[who].paint(frame, mesh, size_px, labels)
+        return ShownPicture(picture, placement, labels)
 
     def _size(self, pane: PaneName) -> tuple[int, int]:
         sizes = self.plan.picture_sizes_px
@@ -245,17 +280,10 @@ class _OverlayPainter:
         self._lock = threading.Lock()
         self._painter = MeshPainter()
 
-    def paint(
-        self, frame: Frame, mesh: HandMesh | None, size_px: tuple[int, int], labels: tuple[HandDrawing, ...]
-    ) -> ShownPicture:
-        image = frame.image_rgb
-        placement = place(image.shape[1], image.shape[0], size_px)
-        picture = scale_picture(image, placement)
-        if mesh is not None:
-            camera = frame.intrinsics.scaled_to(placement.width_px, placement.height_px)
-            with self._lock:
-                self._painter.draw(picture, mesh, mesh.vertices_m, mesh.normals, camera, _OVERLAY_OPACITY)
-        return ShownPicture(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA), placement, labels)
+    def paint(self, picture_bgra: UInt8[np.ndarray, "height width 4"], mesh: HandMesh, camera: Intrinsics) -> None:
+        """Draws a mesh into a picture of the camera's size."""
+        with self._lock:
+            self._painter.draw(picture_bgra, mesh, mesh.vertices_m, mesh.normals, camera, _OVERLAY_OPACITY)
 
 
 def _colors(result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
@@ -269,14 +297,3 @@ def _pair_colors(one: HandState | None, other: HandState | None) -> np.ndarray |
     if one is None or other is None or one.vertices_m.shape != other.vertices_m.shape:
         return None
     return disagreement_colors(vertex_distances_mm(one, other))
-
-
-def _laid_onto(state: HandState, target: HandState) -> HandState:
-    """A hand moved so that its wrist is where the target's is: how far away it is, one camera hardly tells."""
-    shift = target.joints_m[0] - state.joints_m[0]
-    return replace(
-        state,
-        vertices_m=state.vertices_m + shift,
-        joints_m=state.joints_m + shift,
-        camera_translation_m=state.camera_translation_m + shift,
-    )

@@ -6,20 +6,20 @@ window's own thread, ten times as much.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from app.palette import HALO_COLOR, rgb
+from app.palette import HALO_COLOR, Rgb, rgb
 from app.rendering.skeleton import HandDrawing
+from app.rendering.strokes import COLUMNS, FILLED, paint_shapes
 
-_SUBPIXEL_BITS = 4
 _LANDMARK_RGB = (244, 246, 250)
+_RING_PX, _HALO_PX = 1.0, 1.0
 _THINNEST_PX, _THICKEST_PX = 2, 8
 
 
 def overlay_skeleton(
-    picture_rgb: UInt8[np.ndarray, "height width 3"],
+    picture: UInt8[np.ndarray, "height width channels"],
     drawing: HandDrawing,
     scale: float = 1.0,
     *,
@@ -28,30 +28,34 @@ def overlay_skeleton(
     """Draws one hand's overlay into a picture.
 
     Args:
-        picture_rgb: changed in place.
+        picture: changed in place: RGB, or with four channels BGRA.
         drawing: in pixels of the frame.
         scale: size of the picture over that of the frame.
         landmarks: also draw circles where the detector saw the joints.
     """
-    width = min(max(_THINNEST_PX, round(drawing.size_px * scale / 75.0)), _THICKEST_PX)
-
-    def place(point: tuple[float, float]) -> tuple[int, int]:
-        # pixel centres are integers on both sides of the scaling
-        x, y = ((value + 0.5) * scale - 0.5 for value in point)
-        return round(x * (1 << _SUBPIXEL_BITS)), round(y * (1 << _SUBPIXEL_BITS))
-
-    strokes = [(place(stroke.start_px), place(stroke.end_px), rgb(stroke.color)) for stroke in drawing.strokes]
+    width = float(min(max(_THINNEST_PX, round(drawing.size_px * scale / 75.0)), _THICKEST_PX))
+    stroke_px, dot_px = 0.5 * width + 0.6, width + 1.5  # radii
     halo = rgb(HALO_COLOR)
-    for start, end, _ in strokes:
-        cv2.line(picture_rgb, start, end, halo, width + 2, cv2.LINE_AA, _SUBPIXEL_BITS)
-    for start, end, color in strokes:
-        cv2.line(picture_rgb, start, end, color, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    rows: list[tuple[float, ...]] = []
+
+    def add(
+        start: tuple[float, float], end: tuple[float, float], radius: float, color: Rgb, thickness: float = FILLED
+    ) -> None:
+        rows.append((*start, *end, radius, thickness, *color))
+
+    for stroke in drawing.strokes:
+        add(stroke.start_px, stroke.end_px, stroke_px + _HALO_PX, halo)
+    for stroke in drawing.strokes:
+        add(stroke.start_px, stroke.end_px, stroke_px, rgb(stroke.color))
     if landmarks:
-        radius = (width + 4) << _SUBPIXEL_BITS
         for point in drawing.observed_px:
-            cv2.circle(picture_rgb, place(point), radius, _LANDMARK_RGB, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            add(point, point, width + 4.0, _LANDMARK_RGB, _RING_PX)
     for dot in drawing.dots:
-        center = place(dot.center_px)
-        for radius_px, color in ((width + 2.0, halo), (width + 1.0, rgb(dot.color))):
-            radius = round(radius_px * (1 << _SUBPIXEL_BITS))
-            cv2.circle(picture_rgb, center, radius, color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        add(dot.center_px, dot.center_px, dot_px + _HALO_PX, halo)
+        add(dot.center_px, dot.center_px, dot_px, rgb(dot.color))
+    shapes = np.array(rows, np.float32).reshape(-1, COLUMNS)
+    # pixel centres are integers on both sides of the scaling
+    shapes[:, :4] = (shapes[:, :4] + 0.5) * scale - 0.5
+    if picture.shape[2] == 4:
+        shapes[:, 6:9] = shapes[:, 8:5:-1].copy()
+    paint_shapes(picture, shapes)

@@ -6,11 +6,26 @@ the topology is worked out once and each frame costs two small weighted sums.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from jaxtyping import Float, Int
 
 _EDGE_ENDS, _EDGE_WINGS = 3.0 / 8.0, 1.0 / 8.0
 _BORDER_NEIGHBOR = 1.0 / 8.0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _weigh(points: np.ndarray, sources: np.ndarray, weights: np.ndarray, means: np.ndarray) -> None:
+    """Each mean is a weighted sum of some of the points."""
+    count, width = sources.shape
+    for row in range(count):
+        x, y, z = means.dtype.type(0), means.dtype.type(0), means.dtype.type(0)
+        for k in range(width):
+            point, weight = sources[row, k], weights[row, k]
+            x += weight * points[point, 0]
+            y += weight * points[point, 1]
+            z += weight * points[point, 2]
+        means[row, 0], means[row, 1], means[row, 2] = x, y, z
 
 
 class SmoothSurface:
@@ -53,9 +68,12 @@ class SmoothSurface:
 
     def refine(self, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "fine 3"]:
         """The fine mesh: moved coarse vertices first, then one per edge."""
-        moved = np.einsum("vk,vkc->vc", self._vertex_weights, vertices[self._vertex_sources])
-        added = np.einsum("ek,ekc->ec", self._edge_weights, vertices[self._edge_sources])
-        return np.concatenate([moved, added])
+        coarse = np.ascontiguousarray(vertices)
+        fine = np.empty((self.vertex_count, 3), coarse.dtype)
+        moved = len(self._vertex_sources)
+        _weigh(coarse, self._vertex_sources, self._vertex_weights, fine[:moved])
+        _weigh(coarse, self._edge_sources, self._edge_weights, fine[moved:])
+        return fine
 
 
 def _vertex_rule(wings: dict[tuple[int, int], list[int]], vertex_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.sources.base import FrameSource, ReadFailure, SourceFacts
 from app.sources.camera import CameraSource
+from app.sources.camera_formats import CameraFormat
 from app.sources.camera_list import first_camera, list_cameras
 from app.sources.demo import demo_source
 from app.sources.pictures import FolderSource, PictureSource, is_picture
@@ -34,6 +35,13 @@ class SourceWishes:
     frames_per_second: float | None = None
     loop: bool = False
     hold: bool = False
+
+    def with_format(self, camera_format: CameraFormat | None) -> SourceWishes:
+        """The same with a camera's format, if there is one."""
+        if camera_format is None:
+            return self
+        size_px = (camera_format.width_px, camera_format.height_px)
+        return replace(self, size_px=size_px, frames_per_second=camera_format.frames_per_second)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.palette import Theme
-from app.pipeline.comparison import BOTH, SERIES_S, WINDOW_S, Comparison, ComparisonNumbers, PathNumbers, Series
+from app.pipeline.comparison import Comparison
+from app.pipeline.comparison_numbers import BOTH, SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.session_summary import save_summary
 from app.ui.plots import JointPlot, TimePlot
 from app.ui.session_picture import save_session_picture

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 def install_extensions(window: MainWindow) -> None:
     """Puts every extension into a window, in the order of the menus."""
+    from app.ui.guide import install_guide
     from app.ui.help_tools import install_help
     from app.ui.lens_panel import install_lens
     from app.ui.motion_tool import install_motion_recording
@@ -45,5 +46,6 @@ def install_extensions(window: MainWindow) -> None:
     install_transport(window)
     install_recorder(window)
     install_teaching(window)
+    install_guide(window)
     install_help(window)
     install_settings(window)  # the last, because it puts the panels of all others where they were

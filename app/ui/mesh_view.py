@@ -74,11 +74,12 @@ class MeshView(Protocol):
 def paint_frame(painter: QPainter, widget: QWidget, theme: Theme, title: str, *, empty: bool, legend: bool) -> None:
     """What every 3D view paints over its mesh: caption, rounded corners, legend, and a word while there is no hand."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    font = QFont(widget.font())
-    font.setPixelSize(12)
-    painter.setFont(font)
-    painter.setPen(QColor(theme.muted))
-    painter.drawText(QRectF(widget.rect()).adjusted(14, 10, -14, -10), Qt.AlignmentFlag.AlignLeft, title)
+    if title or empty:
+        font = QFont(widget.font())
+        font.setPixelSize(12)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.muted))
+        painter.drawText(QRectF(widget.rect()).adjusted(14, 10, -14, -10), Qt.AlignmentFlag.AlignLeft, title)
     if empty:
         painter.drawText(QRectF(widget.rect()), Qt.AlignmentFlag.AlignCenter, NO_HAND_TEXT)
     elif legend:

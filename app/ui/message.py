@@ -62,5 +62,14 @@ class MessageCard(QFrame):
             button.setObjectName("primary" if index == 0 else "")
             button.clicked.connect(lambda _checked, act=act: act())
             self._buttons.addWidget(button)
+            button.show()  # by itself it would count as hidden until the event loop runs, and have no room in the card
         if actions:
             self._buttons.addStretch()
+
+    def fit(self, width_px: int) -> None:
+        """Takes a width, and the height that its sentence then needs."""
+        layout = self.layout()
+        assert layout is not None
+        layout.invalidate()
+        self.ensurePolished()  # the sheet decides the fonts
+        self.setFixedSize(width_px, layout.totalHeightForWidth(width_px))

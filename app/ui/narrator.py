@@ -68,6 +68,7 @@ class Narrator:
         self._replay: Action = ("Play again", remedies.replay)
         self._demo: Action = ("Play the demo clip", remedies.demo)
         self._notified = ""
+        self._told: object = None
         self._notice_end = QTimer(stage)
         self._notice_end.setSingleShot(True)
         self._notice_end.timeout.connect(lambda: stage.notice(""))
@@ -90,6 +91,10 @@ class Narrator:
             source: what the source is doing.
             paths: what each path is doing.
         """
+        told = source.phase, source.name, source.sentence, self._stage.view, dict(paths)
+        if told == self._told:
+            return  # asked at every frame, and mostly nothing changed
+        self._told = told
         self._tell_source(source)
         running = source.phase is SourcePhase.RUNNING
         live = source.facts is not None and source.facts.live

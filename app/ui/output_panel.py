@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from app.palette import Theme
-from app.pipeline.comparison import SERIES_S, ComparisonNumbers, Series
+from app.pipeline.comparison_numbers import SERIES_S, ComparisonNumbers, Series
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.output_hand import OutputChooser, OutputSettings
 from app.pipeline.worker import PATH_NAMES

@@ -125,19 +125,32 @@ class PictureView(QWidget):
         top = round((self.height() - height) / 2.0 * ratio) / ratio
         return QRectF(left, top, width, height)
 
-    def _paint_picture(self, painter: QPainter, shown: ShownPicture, image: QImage, place: QRectF) -> None:
-        """Paints a picture and its labels inside the painter's clip."""
+    def _paint_picture(
+        self, painter: QPainter, shown: ShownPicture, image: QImage, place: QRectF, room: QRectF | None = None
+    ) -> None:
+        """Paints a picture and its labels inside the painter's clip.
+
+        Args:
+            painter: on the view.
+            shown: the picture.
+            image: its pixels.
+            place: where it lies.
+            room: labels stay inside, where they fit; the whole view when left out.
+        """
         painter.drawImage(place, image)
+        room = QRectF(self.rect()) if room is None else room
         to_view = place.width() / shown.placement.width_px * shown.placement.scale
         for drawing in shown.drawings:
             # pixel centres are integers in the frame and halves on the screen
             x, y = ((value + 0.5) * to_view for value in drawing.label_anchor_px)
-            self._paint_label(painter, drawing.label, QPointF(place.left() + x, place.top() + y))
+            self._paint_label(painter, drawing.label, QPointF(place.left() + x, place.top() + y), room)
 
-    def _paint_label(self, painter: QPainter, text: str, anchor: QPointF) -> None:
+    def _paint_label(self, painter: QPainter, text: str, anchor: QPointF, room: QRectF) -> None:
         label = self._label(text)
         width, height = label.deviceIndependentSize().width(), label.deviceIndependentSize().height()
-        left = min(max(anchor.x() - width / 2.0, 8.0), self.width() - width - 8.0)
+        if width + 16.0 > room.width():
+            return
+        left = min(max(anchor.x() - width / 2.0, room.left() + 8.0), room.right() - width - 8.0)
         top = min(anchor.y() + 14.0, self.height() - height - 10.0)
         painter.drawPixmap(QPointF(round(left), round(top)), label)
 

@@ -8,11 +8,12 @@ from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QColor, QFont
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
-from app.pipeline.comparison import BOTH, SERIES_S
+from app.pipeline.comparison_numbers import BOTH, SERIES_S
 from hand.types import Provider
 
 _JOINTS = 21
 _BAR_WIDTH = 0.72
+_LONGEST_STEP_S = 1.0
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
 
 
@@ -78,8 +79,9 @@ class TimePlot(SmallPlot):
         self._curves = {curve: self.plot(connect="finite") for curve in curves}
 
     def show_curve(self, curve: str, times_s: np.ndarray, values: np.ndarray) -> None:
-        """Draws a curve anew."""
-        self._curves[curve].setData(times_s, values)
+        """Draws a curve anew, with a gap where nothing was measured for a while."""
+        gaps = np.flatnonzero(np.diff(times_s) > _LONGEST_STEP_S) + 1
+        self._curves[curve].setData(np.insert(times_s, gaps, times_s[gaps - 1]), np.insert(values, gaps, np.nan))
         if self._highest is None:
             highest = max((_highest(item) for item in self._curves.values()), default=1.0)
             self.setYRange(0.0, max(1.15 * highest, 1.0), padding=0.0)

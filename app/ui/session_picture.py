@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from app.palette import Theme
-from app.pipeline.comparison import BOTH
+from app.pipeline.comparison_numbers import BOTH
 
 _SIZE_PX = (1200, 900)
 _CURVES: tuple[tuple[str, str], ...] = (

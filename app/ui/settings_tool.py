@@ -9,6 +9,8 @@ from PyQt6.QtCore import QByteArray, QObject
 
 from app.palette import Theme
 from app.settings import Colors, LoadedSettings, Settings, load_settings, save_settings
+from app.ui.guide import Guide
+from app.ui.snapshot_tool import SnapshotTool
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
@@ -31,32 +33,46 @@ class SettingsKeeper(QObject):
         self._before = loaded.settings
         self._started_with = window.theme
         self._chosen_theme: Colors = self._before.theme
+        self._guided = self._before.guided
         window.theme_changed.connect(self._remember_theme)
         window.closing.connect(self.save)
         if loaded.sentence:
             window.notify(loaded.sentence)
 
     def restore(self) -> None:
-        """Puts panels where they were; what does not fit any more is left out by Qt."""
+        """Puts panels where they were (what does not fit any more is left out by Qt), and guides whoever is new."""
         if self._before.panels:
             self._window.restoreState(_bytes(self._before.panels))
+        snapshots, guide = self._window.findChild(SnapshotTool), self._window.findChild(Guide)
+        if snapshots is not None:
+            snapshots.mesh_suffix = self._before.mesh_suffix
+        if guide is not None:
+            guide.closed.connect(self._remember_guide)
+            if not self._guided:
+                guide.open()
 
     def save(self) -> None:
         """Writes the settings; a full disk is no reason not to close."""
         file = self._window.options.settings_file
         if file is None:
             return
+        snapshots = self._window.findChild(SnapshotTool)
         settings = Settings(
             theme=self._chosen_theme,
             view=self._window.stage.view,
             smoothing=self._window.options.smoothing.strength,
             geometry=_text(self._window.saveGeometry()),
             panels=_text(self._window.saveState()),
+            mesh_suffix=self._before.mesh_suffix if snapshots is None else snapshots.mesh_suffix,
+            guided=self._guided,
         )
         try:
             save_settings(settings, file)
         except OSError as error:
             logger.warning("The settings cannot be written to %s: %s.", file, error.strerror or error)
+
+    def _remember_guide(self) -> None:
+        self._guided = True
 
     def _remember_theme(self, theme: Theme) -> None:
         """Whatever comes after the colours of the start was chosen by the user."""

@@ -6,7 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.snapshot.mesh_files import show_meshes
+from PyQt6.QtCore import QObject
+from PyQt6.QtGui import QAction, QActionGroup
+from PyQt6.QtWidgets import QMenu
+
+from app.snapshot.mesh_files import MESH_SUFFIXES, show_meshes
 from app.snapshot.snapshot import meshes_of, save_snapshot
 from app.ui.background import Background
 from app.ui.user_folders import snapshot_folder
@@ -15,11 +19,13 @@ from hand.errors import RecordingError
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
 
+_NAMES = {".glb": "GLB", ".obj": "OBJ", ".ply": "PLY"}
+
 NOTHING_SENTENCE = "There is no picture to keep yet; choose a source first."
 NO_HAND_SENTENCE = "There is no hand to inspect; show one first."
 
 
-class SnapshotTool:
+class SnapshotTool(QObject):
     """Knows the moment on the screen through the window."""
 
     def __init__(self, window: MainWindow, folder: Path | None = None) -> None:
@@ -29,6 +35,7 @@ class SnapshotTool:
             window: where.
             folder: for snapshots; a folder in the user's pictures when left out.
         """
+        super().__init__(window)
         self._window = window
         self._folder = folder or snapshot_folder()
         self._inspections: list[subprocess.Popen[bytes]] = []
@@ -41,12 +48,24 @@ class SnapshotTool:
             shortcut="Ctrl+S",
             help_text=f"Keep picture, meshes and numbers of this moment in {self._folder}",
         )
+        self._formats = self._add_formats()
         self.inspect_action = window.add_tool(
             "Inspect the mesh…",
             self.inspect,
             shortcut="Ctrl+I",
             help_text="Open this moment's meshes in a window of their own, to turn and measure them",
         )
+
+    @property
+    def mesh_suffix(self) -> str:
+        """Format of a snapshot's meshes, one of ``MESH_SUFFIXES``."""
+        chosen = self._formats.checkedAction()
+        return MESH_SUFFIXES[0] if chosen is None else str(chosen.data())
+
+    @mesh_suffix.setter
+    def mesh_suffix(self, suffix: str) -> None:
+        for action in self._formats.actions():
+            action.setChecked(action.data() == suffix)
 
     def save(self) -> None:
         """Keeps the moment on the screen."""
@@ -55,11 +74,26 @@ class SnapshotTool:
             self._window.notify(NOTHING_SENTENCE)
             return
 
+        suffix = self.mesh_suffix
+
         def work() -> str:
-            files = save_snapshot(joined, model, self._folder)
-            return f"Snapshot kept as {files.picture} with {len(files.meshes)} meshes."
+            files = save_snapshot(joined, model, self._folder, mesh_suffix=suffix)
+            return f"Snapshot kept as {files.picture} with {len(files.meshes)} meshes ({_NAMES[suffix]})."
 
         self._background.start("snapshot", work)
+
+    def _add_formats(self) -> QActionGroup:
+        """Below the tool that saves: which format its meshes have."""
+        menu = QMenu("Meshes of snapshots", self._window)
+        formats = QActionGroup(menu)
+        for suffix in MESH_SUFFIXES:
+            action = QAction(_NAMES[suffix], formats)
+            action.setCheckable(True)
+            action.setData(suffix)
+            menu.addAction(action)
+        formats.actions()[0].setChecked(True)
+        self._window.bar.tools.menu().addMenu(menu)
+        return formats
 
     def inspect(self) -> None:
         """Shows the output hands in 3D, outside the window."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-from PyQt6.QtCore import QRectF, QSize, pyqtSignal
+from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -50,6 +49,7 @@ class SoftwareMeshView(QWidget):
         self.setAccessibleName("3D hand")
         self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
         self.setToolTip(HELP)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # Qt need not paint all that lies behind
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._controls = OrbitControls(self)
         self._controls.changed.connect(self._turned)
@@ -98,8 +98,7 @@ class SoftwareMeshView(QWidget):
         with self._lock:
             request = self._request
         with self._painting:
-            picture = self._painter.paint(scene, request.orbit, request.size_px, request.theme)
-        return MeshPicture(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA))
+            return MeshPicture(self._painter.paint(scene, request.orbit, request.size_px, request.theme))
 
     def show_scene(self, prepared: MeshPicture) -> None:
         """Shows a drawn view from now on."""
@@ -154,8 +153,7 @@ class SoftwareMeshView(QWidget):
     def _empty_stage(self) -> QImage:
         wanted = (*self._request.size_px, self._theme.name)
         if self._background is None or self._background[0] != wanted:
-            pixels = cv2.cvtColor(stage(*self._request.size_px, self._theme), cv2.COLOR_RGB2BGRA)
-            self._background = (wanted, pixels)
+            self._background = (wanted, stage(*self._request.size_px, self._theme))
         return bgra_image(self._background[1])
 
     def _turned(self) -> None:

@@ -84,6 +84,16 @@ class Stage(QWidget):
                 pane.setVisible(name in names)
         self._pages.setCurrentWidget(self._beside if names[0] in _BESIDE else self._panes[names[0]])
 
+    def caption_scenes(self, *, legend: bool) -> None:
+        """Says over the 3D views what they show.
+
+        Args:
+            legend: the colours of disagreement are explained, where there are any.
+        """
+        for name, pane in self._panes.items():
+            caption = "Network solid, IK translucent" if name == "combined" else ""
+            pane.scene.caption(caption, legend=legend and name != "output")
+
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._veil.theme = theme
@@ -113,8 +123,7 @@ class Stage(QWidget):
 
     def _arrange(self) -> None:
         self._veil.setGeometry(self.rect())
-        self._message.setFixedWidth(min(_MESSAGE_WIDTH_PX, max(120, self.width() - 4 * SPACING_PX)))
-        self._message.adjustSize()
+        self._message.fit(min(_MESSAGE_WIDTH_PX, max(120, self.width() - 4 * SPACING_PX)))
         self._message.move((self.width() - self._message.width()) // 2, (self.height() - self._message.height()) // 2)
         self._veil.raise_()
         self._message.raise_()

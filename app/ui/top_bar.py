@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from app.palette import DARK, Theme
 from app.ui.icons import ICON_SIZE, icon
 from app.ui.source_menu import SourceButton
 from app.ui.view_switch import ViewSwitch
+from app.ui.window_options import ViewName
 
 
 class TopBar(QWidget):
@@ -61,6 +64,13 @@ class TopBar(QWidget):
             self.theme,
         ):
             button.setIconSize(ICON_SIZE)
+
+    def offer_views(self, views: Sequence[ViewName]) -> None:
+        """Shows what there is to choose from; with a single view that is nothing."""
+        several = len(views) > 1
+        self.views.offer(views, "" if several else "There is only one path: no trained network is in use")
+        self.views.setVisible(several)
+        self.difference.setVisible(several)
 
     def set_theme(self, theme: Theme) -> None:
         """Draws the icons in a theme's colours."""

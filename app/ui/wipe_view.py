@@ -93,9 +93,9 @@ class WipeView(PictureView):
         left = QRectF(0.0, 0.0, x, self.height())
         right = QRectF(x, 0.0, self.width() - x, self.height())
         painter.setClipRect(left)
-        self._paint_picture(painter, self._shown, self._image, place)
+        self._paint_picture(painter, self._shown, self._image, place, left)
         painter.setClipRect(right)
-        self._paint_picture(painter, self._other, self._other_image, place)
+        self._paint_picture(painter, self._other, self._other_image, place, right)
         painter.setClipping(False)
         self._paint_line(painter, x, place)
 

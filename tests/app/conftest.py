@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.environment import load_opencv
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+    from windows import Open
 
 load_opencv()
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith("linux"):
@@ -43,3 +48,20 @@ def no_leaked_qt_objects() -> Iterator[None]:
         widget.deleteLater()
     assert not names, f"windows left open: {names}"
     assert not running, f"timers left running: {[timer.objectName() or repr(timer) for timer in running]}"
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Open]:
+    """Opens windows on fakes (:func:`windows.make_window`) and closes them behind the test."""
+    from windows import make_window
+
+    opened = []
+
+    def open_it(*args: object, **options: object) -> object:
+        opened.append(make_window(*args, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_it  # type: ignore[misc]
+    for window in opened:
+        window.close()
+        window.deleteLater()

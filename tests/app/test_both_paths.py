@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from app_fakes import FakePath, FakeSource, found, hand_state, nothing, plain_im
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
+from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.methods import chosen_paths
 from app.pipeline.hand_path import PathFactory
@@ -22,14 +23,13 @@ from app.rendering.orbit import Orbit
 from app.sources.base import FrameSource
 from app.sources.choose import ChosenSource
 from app.ui.main_window import MainWindow
-from app.ui.window_options import ViewName, WindowOptions
+from app.ui.window_options import ViewName
 from app.ui.wipe_view import WipeView
 from benchmarks.soak import LIMIT_MB, growth_mb, soak
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.types import Frame, PathResult
 
-PATIENCE_MS = 20_000
 OpenBoth = Callable[..., MainWindow]
 
 
@@ -40,9 +40,8 @@ def network_found(frame: Frame, confidence: float = 0.9) -> PathResult:
 
 
 @pytest.fixture
-def open_both(qtbot: QtBot) -> Iterator[OpenBoth]:
-    """Opens windows with two fake paths and closes them behind the test."""
-    windows: list[MainWindow] = []
+def open_both(open_window: Open) -> OpenBoth:
+    """Opens windows with two fake paths."""
 
     def open_it(
         network: PathFactory | None = None,
@@ -50,31 +49,10 @@ def open_both(qtbot: QtBot) -> Iterator[OpenBoth]:
         source: FrameSource | None = None,
         **options: object,
     ) -> MainWindow:
-        window = MainWindow(
-            WindowOptions(
-                chosen=ChosenSource(source or FakeSource(forever=True, frames_per_second=60.0)),
-                model=load_embedded_model(),
-                paths={"network": network or (lambda: FakePath(network_found)), "ik": ik or FakePath},
-                renderer="software",
-                retry_s=0.02,
-                theme="dark",
-                **options,  # type: ignore[arg-type]
-            )
-        )
-        windows.append(window)
-        window.resize(1280, 720)
-        window.show()
-        return window
+        paths = {"network": network or (lambda: FakePath(network_found)), "ik": ik or FakePath}
+        return open_window(source, paths, size=(1280, 720), **options)
 
-    yield open_it
-    for window in windows:
-        window.close()
-        window.deleteLater()
-
-
-def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
-    with qtbot.waitSignal(window.result_shown, timeout=PATIENCE_MS):
-        pass
+    return open_it
 
 
 def wait_for_output(qtbot: QtBot, window: MainWindow, provider: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from app_fakes import plain_image, wait_until
+from app_fakes import hand_state, plain_image, wait_until
 
-from app.pipeline.joiner import JoinedResult, Joiner
+from app.pipeline.joiner import MOST_PENDING_HANDLESS, JoinedResult, Joiner
 from app.pipeline.lens import Lens
 from app.pipeline.listeners import QUEUE_LENGTH, Listeners
 from app.pipeline.worker import PathUpdate
@@ -33,14 +33,16 @@ class Bench:
         for provider in providers:
             self.joiner.expect(provider)
         self.frames = [Frame(index, index + 1, plain_image(), LENS, "x") for index in range(40)]
+        self.hand = hand_state(self.frames[0])
 
     def _choose(self, frame: Frame, *_: object) -> tuple[()]:
         self.chosen.append(frame.sequence)
         return ()
 
-    def say(self, provider: Provider, index: int, after_ms: float = 0.0) -> PathUpdate[int]:
+    def say(self, provider: Provider, index: int, after_ms: float = 0.0, *, hand: bool = True) -> PathUpdate[int]:
         self.now_ns += int(after_ms * 1e6)
-        update = PathUpdate(PathResult(self.frames[index], provider, ()), 0, 0, 0)
+        states = (self.hand,) if hand else ()
+        update = PathUpdate(PathResult(self.frames[index], provider, states), 0, 0, 0)
         self.joiner.add(provider, update)
         return update
 
@@ -111,6 +113,20 @@ def test_slow_path_is_soon_not_awaited_and_comes_late() -> None:
     ]
     assert bench.emitted[-1][1] == {"ik"}  # the pane of the other one stays on its newer frame
     assert bench.chosen == list(range(30))
+
+
+def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:
+    """Else the one hand there is would always come late, and never be the output."""
+    bench = Bench()
+    for index in range(0, 30, 5):  # it takes five frames for one, so it is usually late
+        for step in range(5):
+            bench.say("ik", index + step, 33.0, hand=False)
+        bench.say("network", index, 1.0)
+    assert bench.log[-5:] == [(21, "ik"), (22, "ik"), (23, "ik"), (24, "ik"), (25, "ik+network")]
+    assert bench.chosen == list(range(26))
+    for index in range(30, 40):  # but not for ever
+        bench.say("ik", index, 33.0, hand=False)
+    assert bench.log[-1] == (39 - MOST_PENDING_HANDLESS, "ik")
 
 
 def test_path_that_is_quick_again_is_awaited_again() -> None:

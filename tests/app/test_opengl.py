@@ -53,8 +53,8 @@ def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, f
     drawn = _rgb(view.grabFramebuffer())
     view.close()
     view.deleteLater()
-    expected = MeshPainter().paint(scene, view.orbit, (SIZE, SIZE), DARK)
-    background = stage(SIZE, SIZE, DARK).astype(int)
+    expected = MeshPainter().paint(scene, view.orbit, (SIZE, SIZE), DARK)[:, :, 2::-1]
+    background = stage(SIZE, SIZE, DARK)[:, :, 2::-1].astype(int)
     here, there = (np.abs(picture.astype(int) - background).max(2) > 12 for picture in (drawn, expected))
     assert there.mean() > 0.05
     assert (here & there).sum() / (here | there).sum() > 0.97

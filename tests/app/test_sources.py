@@ -164,6 +164,14 @@ def test_camera_says_what_it_really_gives_and_is_found_by_name_after_replugging(
     assert _FakeCapture.indices == [2, 4]
 
 
+def test_camera_that_another_program_holds_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sources.camera.list_cameras", lambda: (CameraInfo(0, "Laptop Camera"),))
+    monkeypatch.setattr("app.sources.camera.cv2.VideoCapture", _FakeCapture)
+    monkeypatch.setattr(_FakeCapture, "isOpened", lambda _capture: False)
+    with pytest.raises(SourceError, match="Laptop Camera cannot be opened; close other programs that use it"):
+        CameraSource(0).open()
+
+
 def test_missing_camera_names_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.sources.camera._ON_LINUX", True)
     monkeypatch.setattr("app.sources.camera.list_cameras", lambda: (CameraInfo(0, "Laptop Camera"),))

@@ -3,70 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from app_fakes import FakePath, FakeSource, found, nothing, plain_image, write_clip, write_picture
-from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
+from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from PyQt6.QtGui import QImage, QKeyEvent, QWheelEvent
-from PyQt6.QtWidgets import QPushButton
+from PyQt6.QtWidgets import QDockWidget, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
+from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.palette import DARK, LIGHT, rgb
 from app.pipeline.capture import SourcePhase
-from app.pipeline.hand_path import PathFactory
 from app.rendering.orbit import Orbit
-from app.sources.base import FrameSource
+from app.sources.base import SourceFacts
+from app.sources.camera_formats import CameraFormat
+from app.sources.camera_list import CameraInfo
 from app.sources.choose import ChosenSource, SourceWishes
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
+from app.ui.guide import Guide
 from app.ui.main_window import MainWindow
+from app.ui.message import MessageCard
 from app.ui.narrator import NO_HAND_HINT
 from app.ui.screenshot import Screenshot
 from app.ui.software_mesh_view import SoftwareMeshView
-from app.ui.window_options import WindowOptions
-from hand.embedded import load_embedded_model
 from hand.errors import DetectorError
 from hand.types import Frame, PathResult
-
-Open = Callable[..., MainWindow]
-PATIENCE_MS = 20_000
-
-
-@pytest.fixture
-def open_window(qtbot: QtBot) -> Iterator[Open]:
-    """Opens windows with fakes and closes them behind the test."""
-    windows: list[MainWindow] = []
-
-    def open_it(
-        source: FrameSource | None = None, factory: PathFactory | None = None, *, note: str = "", **options: object
-    ) -> MainWindow:
-        window = MainWindow(
-            WindowOptions(
-                chosen=ChosenSource(source or FakeSource(forever=True), note=note),
-                model=load_embedded_model(),
-                paths={"ik": factory or FakePath},
-                renderer="software",
-                retry_s=0.02,
-                **{"theme": "dark", **options},  # type: ignore[arg-type]
-            )
-        )
-        windows.append(window)
-        window.resize(1000, 600)
-        window.show()
-        return window
-
-    yield open_it
-    for window in windows:
-        window.close()
-        window.deleteLater()
-
-
-def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
-    with qtbot.waitSignal(window.result_shown, timeout=PATIENCE_MS):
-        pass
 
 
 def click(qtbot: QtBot, window: MainWindow, text: str) -> None:
@@ -88,7 +52,7 @@ def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window:
     qtbot.waitUntil(lambda: window.status.residual.value() == "1.2 px", timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: window.status.latency.value().endswith(" ms"), timeout=PATIENCE_MS)
     assert window.status.source.value() == "Fake"
-    assert window.status.picture.value() == "320 × 240 @ 200"  # noqa: RUF001
+    assert window.status.picture.value() == "320 × 240 @ 60"  # noqa: RUF001
     assert window.status.lens.value() == "62° assumed"
     assert window.status.renderer.value() == "Software"
     assert window.stage.message_text == ""
@@ -97,7 +61,8 @@ def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window:
 
 def test_no_hand_is_hinted_and_the_hint_goes_when_there_is_one(qtbot: QtBot, open_window: Open) -> None:
     hand = threading.Event()
-    window = open_window(factory=lambda: FakePath(lambda frame: found(frame) if hand.is_set() else nothing(frame)))
+    path = FakePath(lambda frame: found(frame) if hand.is_set() else nothing(frame))
+    window = open_window(paths={"ik": lambda: path})
     qtbot.waitUntil(lambda: window.picture.hint_text == NO_HAND_HINT, timeout=PATIENCE_MS)
     hand.set()
     qtbot.waitUntil(lambda: window.picture.hint_text == "", timeout=PATIENCE_MS)
@@ -154,7 +119,7 @@ def test_path_that_breaks_is_said_while_pictures_go_on_and_recovers(qtbot: QtBot
             raise DetectorError("The hand detector stopped; it is started again.")
         return found(frame)
 
-    window = open_window(factory=lambda: FakePath(behave))
+    window = open_window(paths={"ik": lambda: FakePath(behave)})
     qtbot.waitUntil(
         lambda: window.picture.hint_text == "The hand detector stopped; it is started again.", timeout=PATIENCE_MS
     )
@@ -189,14 +154,14 @@ def test_closed_while_the_path_is_starting(open_window: Open) -> None:
         threading.Event().wait(0.3)
         return FakePath()
 
-    window = open_window(factory=make_slowly)
+    window = open_window(paths={"ik": make_slowly})
     assert starting.wait(20)
     window.close()
 
 
 def test_closed_in_the_middle_closes_source_and_path(qtbot: QtBot, open_window: Open) -> None:
     source, path = FakeSource(forever=True), FakePath()
-    window = open_window(source, lambda: path)
+    window = open_window(source, {"ik": lambda: path})
     wait_for_result(qtbot, window)
     window.close()
     assert not source.is_open
@@ -277,11 +242,11 @@ def test_desktop_colors_are_followed_until_the_user_chooses(
     for theme in (LIGHT, DARK):
         monkeypatch.setattr("app.ui.main_window.system_theme", lambda theme=theme: theme)
         window.follow_system_theme()
-        assert window._theme is theme
+        assert window.theme is theme
     window.bar.theme.click()
-    assert window._theme is LIGHT
+    assert window.theme is LIGHT
     window.follow_system_theme()
-    assert window._theme is LIGHT
+    assert window.theme is LIGHT
 
 
 def test_pictures_that_change_their_size_are_shown(qtbot: QtBot, open_window: Open) -> None:
@@ -326,3 +291,176 @@ def test_wishes_reach_further_sources(qtbot: QtBot, open_window: Open, tmp_path:
     window.choose(str(write_clip(tmp_path / "clip.mp4", frames=3)))
     for _ in range(6):  # more than the clip has
         wait_for_result(qtbot, window)
+
+
+def test_message_has_room_for_its_whole_sentence(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    wait_for_result(qtbot, window)
+    window.choose("no such thing")
+    qtbot.waitUntil(lambda: "called 'no such thing'" in window.stage.message_text, timeout=PATIENCE_MS)
+    card = window.stage.findChild(MessageCard)
+    assert card is not None
+
+    def is_whole() -> bool:
+        labels = [label for label in card.findChildren(QLabel) if label.text()]
+        return len(labels) == 2 and all(label.height() >= label.heightForWidth(label.width()) for label in labels)
+
+    qtbot.waitUntil(is_whole, timeout=PATIENCE_MS)
+
+
+def test_window_fits_a_small_screen_with_any_panel_open(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(size=(1280, 720))
+    for dock in window.findChildren(QDockWidget):
+        dock.setVisible(True)
+        dock.raise_()
+        wait_for_result(qtbot, window)
+        assert window.height() == 720, dock.windowTitle()
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> list[CameraInfo]:
+    """The cameras of a made-up machine; only the one with number 2 tells its formats."""
+    cameras = [CameraInfo(0, "Laptop Camera"), CameraInfo(2, "USB Camera")]
+    monkeypatch.setattr("app.ui.camera_watch.list_cameras", lambda: tuple(cameras))
+    formats = CameraFormat(640, 480, 30.0), CameraFormat(1280, 720, 60.0)
+    monkeypatch.setattr("app.ui.camera_watch.camera_formats", lambda index: formats if index == 2 else ())
+    return cameras
+
+
+def lines_of(window: MainWindow) -> list[str]:
+    """The cameras in the source menu."""
+    menu = window.bar.source.menu()
+    assert menu is not None
+    lines = [action.text() for action in menu.actions()]
+    return lines[1 : lines.index("")]
+
+
+def test_menu_lists_cameras_with_their_own_formats(
+    qtbot: QtBot, open_window: Open, plugged: list[CameraInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str | None, SourceWishes]] = []
+
+    def choose(text: str | None, wishes: SourceWishes) -> ChosenSource:
+        asked.append((text, wishes))
+        camera = FakeSource(forever=True, live=True, name="USB Camera", frames_per_second=60.0)
+        return ChosenSource(camera, is_camera=True)
+
+    monkeypatch.setattr("app.ui.main_window.choose_source", choose)
+    window = open_window(wishes=SourceWishes(loop=True))
+    menu = window.bar.source.menu()
+    assert menu is not None
+    menu.aboutToShow.emit()
+    qtbot.waitUntil(lambda: lines_of(window) == ["Laptop Camera", "USB Camera"], timeout=PATIENCE_MS)
+    laptop, usb = menu.actions()[1:3]
+    qtbot.waitUntil(lambda: menu.actions()[2].menu() is not None, timeout=PATIENCE_MS)
+    usb = menu.actions()[2]
+    assert laptop.menu() is None  # nobody tells its formats, so it is a plain line
+    formats = usb.menu()
+    assert formats is not None
+    assert [action.text() for action in formats.actions() if action.text()] == [
+        "Usual size and rate",
+        "640 × 480, 30 frames/s",  # noqa: RUF001
+        "1280 × 720, 60 frames/s",  # noqa: RUF001
+    ]
+    formats.actions()[-1].trigger()
+    assert asked == [("2", SourceWishes((1280, 720), 60.0, loop=True))]
+
+
+def test_camera_that_is_plugged_in_is_listed_and_greeted(
+    qtbot: QtBot, open_window: Open, plugged: list[CameraInfo]
+) -> None:
+    window = open_window()
+    watch = window.bar.source.watch
+    watch.look()
+    qtbot.waitUntil(lambda: lines_of(window) == ["Laptop Camera", "USB Camera"], timeout=PATIENCE_MS)
+    assert window.stage.notice_text == ""
+    plugged.append(CameraInfo(4, "Desk Camera"))
+    qtbot.waitUntil(lambda: watch.look() is None and "Desk Camera" in lines_of(window), timeout=PATIENCE_MS)
+    assert window.stage.notice_text == "Desk Camera was plugged in; choose it as the source."
+    plugged.clear()
+    qtbot.waitUntil(lambda: watch.look() is None and lines_of(window) == [], timeout=PATIENCE_MS)
+
+
+def test_guide_is_shown_at_the_first_start_alone(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window(settings_file=tmp_path / "settings.json")
+    guide = window.findChild(Guide)
+    assert guide is not None
+    assert guide.isVisible()
+    wait_for_result(qtbot, window)  # it goes on behind it
+    guide.close_button.click()
+    assert not guide.isVisible()
+    window.close()
+    again = open_window(settings_file=tmp_path / "settings.json")
+    guide = again.findChild(Guide)
+    assert guide is not None
+    assert not guide.isVisible()
+    (action,) = (action for action in again.actions() if action.text() == "First steps")
+    action.trigger()
+    assert guide.isVisible()
+
+
+def test_camera_held_by_another_program_is_said_and_shown_once_it_is_free(qtbot: QtBot, open_window: Open) -> None:
+    camera = FakeSource(live=True, forever=True, name="USB Camera")
+    camera.plugged.clear()  # it refuses to open, as one that somebody else holds
+    window = open_window(camera)
+    qtbot.waitUntil(lambda: window.stage.message_text.startswith("This source cannot be shown"), timeout=PATIENCE_MS)
+    camera.plugged.set()
+    wait_for_result(qtbot, window)
+    assert window.stage.message_text == ""
+
+
+def test_damaged_frames_are_left_out_and_said(qtbot: QtBot, open_window: Open) -> None:
+    damaged = [np.zeros((0, 0, 3), np.uint8), np.zeros((240, 320), np.uint8), np.full((240, 320, 3), np.nan)]
+    window = open_window(FakeSource([plain_image(), *damaged], forever=True, name="clip.mp4"))
+    for _ in range(5):
+        wait_for_result(qtbot, window)
+        assert window.joined is not None
+        assert window.joined.frame.image_rgb.shape == (240, 320, 3)
+    qtbot.waitUntil(lambda: window.stage.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
+    assert window.pipeline.path_state("ik").failures == 0
+
+
+@pytest.mark.parametrize("moment", ["open", "read", "close", "engine"])
+def test_what_hangs_holds_up_nobody(qtbot: QtBot, open_window: Open, moment: str) -> None:
+    """A driver or an engine that does not return must not stop the window from answering its user."""
+    hangs, let_go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        let_go.wait()
+
+    class HangingSource(FakeSource):
+        def open(self) -> SourceFacts:
+            if moment == "open":
+                hang()
+            return super().open()
+
+        def close(self) -> None:
+            if moment == "close" and self.is_open:
+                hang()
+            super().close()
+
+    def make_path() -> FakePath:
+        if moment == "engine":
+            hang()
+        return FakePath()
+
+    source = HangingSource(forever=True, name="Stubborn", on_read=hang if moment == "read" else None)
+    window = open_window(source, {"ik": make_path})
+    try:
+        if moment == "close":
+            wait_for_result(qtbot, window)
+            window.show_source(ChosenSource(FakeSource(forever=True, name="Other")))
+        qtbot.waitUntil(hangs.is_set, timeout=PATIENCE_MS)
+        window.show_source(ChosenSource(FakeSource(forever=True, name="Last")))
+        for theme in (LIGHT, DARK):  # the window's thread works and paints
+            window.set_theme(theme)
+            color = window.grab().toImage().pixelColor(3, 3)
+            assert (color.red(), color.green(), color.blue()) == rgb(theme.window)
+        fired: list[bool] = []
+        QTimer.singleShot(0, lambda: fired.append(True))
+        qtbot.waitUntil(lambda: bool(fired), timeout=PATIENCE_MS)
+        assert not let_go.is_set()
+    finally:
+        let_go.set()
+    qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.source_id == "Last", timeout=PATIENCE_MS)

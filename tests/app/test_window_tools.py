@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from app_fakes import FakePath, FakeSource, write_clip
+from app_fakes import FakeSource, write_clip
 from gltf_reader import Gltf
+from PyQt6.QtGui import QAction
 from pytestqt.qtbot import QtBot
 from test_lens_calibration import poses, render
+from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.lens_calibration.store import saved_intrinsics
 from app.outputs.address import LOCALHOST, StreamAddress
@@ -23,14 +24,10 @@ from app.sources.video import VideoSource
 from app.ui.lens_panel import NO_CAMERA_SENTENCE, LensPanel
 from app.ui.main_window import MainWindow
 from app.ui.motion_tool import MotionTool
-from app.ui.snapshot_tool import NOTHING_SENTENCE
+from app.ui.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
 from app.ui.stream_panel import NONE_WORD, StreamPanel
 from app.ui.transport import TransportBar
-from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
-
-PATIENCE_MS = 30_000
-Open = Callable[..., MainWindow]
 
 
 @pytest.fixture(autouse=True)
@@ -40,41 +37,10 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def open_window(qtbot: QtBot) -> Iterator[Open]:
-    windows: list[MainWindow] = []
-
-    def open_it(**options: object) -> MainWindow:
-        window = MainWindow(
-            WindowOptions(
-                chosen=ChosenSource(FakeSource(forever=True, frames_per_second=50.0)),
-                model=load_embedded_model(),
-                paths={"ik": FakePath},
-                renderer="software",
-                theme="dark",
-                **options,  # type: ignore[arg-type]
-            )
-        )
-        windows.append(window)
-        window.resize(1100, 700)
-        window.show()
-        return window
-
-    yield open_it
-    for window in windows:
-        window.close()
-        window.deleteLater()
-
-
-@pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sentences: list[str] = []
     monkeypatch.setattr(MainWindow, "notify", lambda _window, sentence: sentences.append(sentence))
     return sentences
-
-
-def wait_for_result(qtbot: QtBot, window: MainWindow) -> None:
-    with qtbot.waitSignal(window.result_shown, timeout=PATIENCE_MS):
-        pass
 
 
 def press(window: MainWindow, shortcut: str) -> None:
@@ -126,16 +92,22 @@ def test_recording_nothing_says_so(
 
 @pytest.mark.slow
 def test_snapshot_keeps_what_is_on_the_screen(qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path) -> None:
-    window = open_window()
+    window = open_window(settings_file=tmp_path / "settings.json")
     press(window, "Ctrl+S")
     assert said[-1] == NOTHING_SENTENCE
+    (chosen,) = (action for action in window.findChildren(QAction) if action.text() == "PLY")
+    chosen.trigger()
     wait_for_result(qtbot, window)
     press(window, "Ctrl+S")
     qtbot.waitUntil(lambda: any("Snapshot kept" in sentence for sentence in said), timeout=PATIENCE_MS)
     (description,) = (tmp_path / "snapshots").glob("*.json")
     content = json.loads(description.read_text())
     assert cv2.imread(str(description.with_name(content["files"]["picture"]))) is not None
-    assert len(content["files"]["meshes"]) == 2
+    assert [Path(name).suffix for name in content["files"]["meshes"]] == [".ply", ".ply"]
+    window.close()
+    again = open_window(settings_file=tmp_path / "settings.json").findChild(SnapshotTool)
+    assert again is not None
+    assert again.mesh_suffix == ".ply"  # kept between starts
 
 
 def test_inspection_shows_the_output_hand(

@@ -1,0 +1,87 @@
+"""Which cameras there are, looked up away from the window's thread, and who comes and goes."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from dataclasses import dataclass
+
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+
+from app.sources.camera_formats import CameraFormat, camera_formats
+from app.sources.camera_list import CameraInfo, list_cameras
+
+_LOOK_EVERY_MS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedCamera:
+    """A camera and what it can give.
+
+    Attributes:
+        camera: which.
+        formats: sizes and rates, none where nobody tells.
+    """
+
+    camera: CameraInfo
+    formats: tuple[CameraFormat, ...] = ()
+
+
+class CameraWatch(QObject):
+    """Looks for cameras when asked, and on Linux, where looking opens none of them, again and again."""
+
+    found = pyqtSignal(object)
+    """All cameras there are, a tuple of :class:`OfferedCamera`; comes whenever one was looked for."""
+    appeared = pyqtSignal(str)
+    """A camera was plugged in; carries its name."""
+
+    def __init__(self, parent: QObject) -> None:
+        """Looks for nothing yet."""
+        super().__init__(parent)
+        self._thread: threading.Thread | None = None
+        self._known: frozenset[CameraInfo] | None = None
+        self._formats: dict[CameraInfo, tuple[CameraFormat, ...]] = {}
+        self._formats_wanted = False
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.look)
+        self.found.connect(self._compare)
+
+    def start(self) -> None:
+        """Looks from now on, where that disturbs nobody."""
+        if platform.system() == "Linux":
+            self._timer.start(_LOOK_EVERY_MS)
+
+    def stop(self) -> None:
+        """Looks no more, and waits for a search that is under way."""
+        self._timer.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def want_formats(self, wanted: bool) -> None:
+        """Whether cameras are asked for their formats too, which opens each once; then looks at once.
+
+        Args:
+            wanted: somebody is about to read them.
+        """
+        self._formats_wanted = wanted
+        if wanted:
+            self.look()
+
+    def look(self) -> None:
+        """Starts a search, unless one is under way."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._search, name="camera-search", daemon=True)
+            self._thread.start()
+
+    def _search(self) -> None:
+        cameras = list_cameras()
+        if self._formats_wanted:
+            self._formats = {camera: self._formats.get(camera) or camera_formats(camera.index) for camera in cameras}
+        self.found.emit(tuple(OfferedCamera(camera, self._formats.get(camera, ())) for camera in cameras))
+
+    def _compare(self, offered: tuple[OfferedCamera, ...]) -> None:
+        cameras = frozenset(offer.camera for offer in offered)
+        before, self._known = self._known, cameras
+        if before is not None:
+            for camera in sorted(cameras - before, key=lambda camera: camera.index):
+                self.appeared.emit(camera.name)

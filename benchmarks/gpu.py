@@ -1,0 +1,109 @@
+"""What one hand costs the network on a graphics card, and how often data crosses between it and the processor.
+
+Run ``python -m benchmarks.gpu``, with ``--network DIR`` for another network than the one that comes along. Where there
+is no card that torch can use, it says so and ends with code 2. The step (crop in, parameters out, batch 1) should stay
+under 3 ms, with one copy each way. Its peers, in the same run, are the same network in torch without a graph and in
+full precision, and ONNX Runtime on one core of the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from app.machine import describe_machine
+from app.methods import SHIPPED_NETWORK_DIR
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from trainer.config import build_dataclass
+from trainer.cuda_session import load_cuda_network, pack
+from trainer.export import WEIGHTS_FILE
+from trainer.fit import trained_network
+from trainer.networks.hand_network import NetworkConfig
+from trainer.runtime import NetworkRuntime, load_network
+
+_ROUNDS = 15
+_CALLS_PER_TURN = 20
+_TARGET_MS = 3.0
+_GRAPH = "graph, half precision"
+
+
+def main() -> int:
+    """Prints medians, 95th percentiles, ratios and copies."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu")
+    parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR")
+    folder: Path = parser.parse_args().network
+    try:
+        card = load_cuda_network(folder)
+    except CheckpointError as error:
+        print(error, file=sys.stderr)
+        return 2
+    processor = load_network(folder)
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, card.input_px, card.input_px)).astype(np.float32)
+    steps: dict[str, Callable[[], object]] = {
+        _GRAPH: lambda: card.outputs(image),
+        "kernel by kernel, full precision": _eager(card, folder, image),
+        "ONNX Runtime, one core": lambda: processor.outputs(image),
+    }
+    times = _times_ms(steps)
+    machine = describe_machine()
+    print(f"{torch.cuda.get_device_name()}; {machine['processor']}, {machine['cores']} cores; {machine['system']}")
+    print(f"one crop of {card.input_px} px, {_ROUNDS * _CALLS_PER_TURN} calls in turns of {_CALLS_PER_TURN}:")
+    for name, values in times.items():
+        p50, p95 = np.percentile(values, (50, 95))
+        print(f"  {name:34s} p50 {p50:6.2f}  p95 {p95:6.2f} ms   {p50 / np.median(times[_GRAPH]):6.2f} x the graph")
+    print(f"copies of one step: {_copies(steps[_GRAPH])}")
+    largest = max(
+        float(np.abs(here - there).max())
+        for here, there in zip(card.outputs(image).values(), processor.outputs(image).values(), strict=True)
+    )
+    print(f"largest difference of any output to ONNX Runtime: {largest:.4f}")
+    met = float(np.median(times[_GRAPH])) <= _TARGET_MS
+    print(f"target of {_TARGET_MS:g} ms per step: {'met' if met else 'MISSED'}")
+    return 0
+
+
+def _eager(runtime: NetworkRuntime, folder: Path, image: np.ndarray) -> Callable[[], object]:
+    """The network as torch runs it when nobody thinks about it."""
+    config = build_dataclass(NetworkConfig, dict(runtime.metadata["network"]), str(folder))
+    network = trained_network(config, load_embedded_model(), folder / WEIGHTS_FILE).eval().to("cuda")
+
+    @torch.inference_mode()
+    def run() -> object:
+        return pack(network(torch.from_numpy(image).to("cuda"))).cpu()
+
+    return run
+
+
+def _times_ms(steps: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    # in turns, so that a busy moment of the machine falls on all of them
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for round_number in range(_ROUNDS + 1):
+        for name, run in steps.items():
+            for _ in range(_CALLS_PER_TURN):
+                start = time.perf_counter()
+                run()
+                if round_number:  # the first round warms up
+                    times[name].append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def _copies(run: Callable[[], object]) -> str:
+    """How often and how much one step copies between processor and card, as the profiler sees it."""
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as recorded:
+        run()
+        torch.cuda.synchronize()
+    names = [event.name for event in recorded.events() if event.name.startswith("Memcpy")]
+    ways = {"to the card": "HtoD", "from the card": "DtoH"}
+    return ", ".join(f"{sum(mark in name for name in names)} {way}" for way, mark in ways.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The network on a graphics card says what it says on the processor; packing is checked everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from trainer.cuda_session import CudaSession, load_cuda_network, pack, unpack
+from trainer.export import ExportFacts, export_network
+from trainer.fit import build_network
+from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.runtime import OUTPUT_NAMES, load_network
+
+SIDE = 64
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card that torch can use")
+
+
+def small_network() -> HandNetwork:
+    torch.manual_seed(0)
+    config = NetworkConfig(trunk="mobilenet_v3_small", input_px=SIDE, width=32, layers=1)
+    return build_network(config, load_embedded_model()).eval()
+
+
+def crops(count: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, 3, SIDE, SIDE)).astype(np.float32)
+
+
+def test_packing_loses_nothing() -> None:
+    with torch.inference_mode():
+        output = small_network()(torch.from_numpy(crops(2)))
+        parts = unpack(pack(output).numpy())
+    assert tuple(parts) == OUTPUT_NAMES
+    for name, part in parts.items():
+        np.testing.assert_array_equal(part, getattr(output, name).numpy())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
+def test_machine_without_a_graphics_card_is_told_what_to_do() -> None:
+    with pytest.raises(CheckpointError, match="no graphics card that torch can use"):
+        CudaSession(small_network())
+
+
+@needs_cuda
+@pytest.mark.parametrize("count", [1, 3])
+def test_graph_says_what_the_processor_says(count: int, tmp_path: Path) -> None:
+    network = small_network()
+    facts = ExportFacts("small", "", load_embedded_model().digest, 1.6, {"offset": 0.0, "slope": 1.0}, {})
+    export_network(network, facts, tmp_path)
+    on_card, on_processor = load_cuda_network(tmp_path), load_network(tmp_path)
+    for _ in range(3):  # a graph that was recorded once answers again and again
+        images = crops(count)
+        here, there = on_card.outputs(images), on_processor.outputs(images)
+        for name in OUTPUT_NAMES:
+            np.testing.assert_allclose(here[name], there[name], atol=0.02, err_msg=name)
