@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "compare": ("trainer.compare", "measure two networks side by side on recorded sessions and renderings"),
     "synthesize": ("trainer.synthesize", "render hands with perfect labels, as a recording or in FreiHAND's layout"),
     "evaluate": ("trainer.evaluate", "measure a network on unseen renderings and photographs, and write a report"),
+    "data": ("trainer.datasets.command", "look at a data set before it is learned from, and pack it"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),
     "backgrounds": ("trainer.cut_backgrounds", "cut the hand-free parts out of labelled photographs"),
     "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),

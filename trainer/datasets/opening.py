@@ -1,0 +1,130 @@
+"""Which loader a folder or a recipe's source wants, and the crops that a source gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from torch.utils.data import Dataset
+
+from hand.errors import ConfigError, DataError
+from hand.model import HandModel
+from trainer.config import FitConfig, SourceConfig
+from trainer.crop_jitter import CropJitter
+from trainer.datasets.crops import SetCrops, held_out_set_crops, training_jitter
+from trainer.datasets.freihand import VERSIONS, FreihandSet
+from trainer.datasets.hand_set import HandSet
+from trainer.datasets.pose_fit import fitter_for
+from trainer.datasets.set_facts import SETS, SplitName, what_is_there
+from trainer.labelled_crop import LabelledCrop
+
+SET_KINDS: Final = tuple(SETS)
+"""Kinds of sources that are data sets."""
+
+_MARKS: Final = {
+    "freihand": (
+        "training_xyz.json",
+        "evaluation_xyz.json",
+        "training_mano.json",
+        "training_K.json",
+        "evaluation_K.json",
+    ),
+}
+"""Files by which a folder is recognised, one of which is enough."""
+
+
+def recognised(folder: Path) -> str:
+    """The kind of data set that a folder holds, judged by its files.
+
+    Raises:
+        DataError: none that there is a loader for.
+    """
+    for kind, marks in _MARKS.items():
+        if any((folder / mark).exists() for mark in marks):
+            return kind
+    titles = ", ".join(facts.title for facts in SETS.values())
+    raise DataError(
+        f"{folder} should be the folder of a data set ({titles}) and has none of its files; {what_is_there(folder)}: "
+        "give the folder that holds, for example, training_xyz.json."
+    )
+
+
+def splits_of(kind: str, folder: Path) -> list[SplitName]:
+    """The splits that a folder has, training before validation before evaluation."""
+    splits: list[SplitName] = []
+    if kind == "freihand":
+        if (folder / "training").is_dir() or not (folder / "evaluation").is_dir():
+            splits += ["training", "validation"]
+        if (folder / "evaluation").is_dir():
+            splits.append("evaluation")
+    return splits
+
+
+def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...] = VERSIONS) -> HandSet:
+    """One split of a data set.
+
+    Args:
+        kind: one of :data:`SET_KINDS`.
+        folder: of the set.
+        split: which part.
+        versions: FreiHAND: which backgrounds.
+
+    Raises:
+        DataError: a file is missing or not what it should be.
+        ConfigError: there is no such kind.
+    """
+    if kind == "freihand":
+        return FreihandSet(folder, split, versions)
+    raise ConfigError(f"There is no data set of kind {kind!r}; choose one of {', '.join(SET_KINDS)}.")
+
+
+def source_set(source: SourceConfig) -> HandSet:
+    """The data set of a recipe's source.
+
+    Raises:
+        HandliveError: it has no path, or cannot be opened.
+    """
+    if not source.path:
+        raise ConfigError(f"A source of kind {source.kind} needs a path: the folder of {SETS[source.kind].title}.")
+    return open_set(source.kind, Path(source.path), source.split, source.versions or VERSIONS)
+
+
+def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
+    """The training stream of a source.
+
+    Args:
+        source: of one of :data:`SET_KINDS`.
+        config: its recipe.
+        model: that the network poses.
+
+    Raises:
+        HandliveError: the set cannot be used.
+    """
+    hands = source_set(source)
+    return SetCrops(
+        hands,
+        fitter_for(hands, model),
+        config.network.input_px,
+        config.seed,
+        training_jitter(source.rotation_deg),
+        new_background=source.new_background,
+        backgrounds=Path(source.backgrounds) if source.backgrounds else None,
+    )
+
+
+def measured_crops(
+    source: SourceConfig, model: HandModel, input_px: int, most: int, jitter: CropJitter, seed: int
+) -> dict[str, LabelledCrop]:
+    """Crops of a held-out source, by name; see :func:`trainer.datasets.crops.held_out_set_crops`.
+
+    Raises:
+        DataError: the set cannot be used.
+        ConfigError: the source is the part that is learned from.
+    """
+    if source.split == "training":
+        raise ConfigError(
+            f"A held-out source of kind {source.kind} should have split: validation or evaluation, not what is "
+            "learned from."
+        )
+    hands = source_set(source)
+    return held_out_set_crops(hands, fitter_for(hands, model), input_px, most, jitter, seed)
