@@ -40,8 +40,12 @@ class Mixture(Dataset[LabelledCrop]):
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Sample ``index`` of the mixture."""
+        return self.stream_of(index)[index]
+
+    def stream_of(self, index: int) -> Dataset[LabelledCrop]:
+        """The stream that sample ``index`` is drawn from."""
         rng = np.random.default_rng((self.seed, 49979687, index))
-        return self.streams[int(rng.choice(len(self.streams), p=self.probabilities))][index]
+        return self.streams[int(rng.choice(len(self.streams), p=self.probabilities))]
 
 
 def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
