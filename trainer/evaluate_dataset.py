@@ -123,6 +123,8 @@ def _crop(hands: HandSet, number: int, input_px: int) -> _PlacedCrop:
     hand = hands.hand(number)
     if hand is None:
         raise DataError(f"Hand {number} of {hands.facts.title} has no annotation, so that nothing says where it is.")
+    if hand.box_px is None and hand.joints_known.sum() < 2:
+        raise DataError(f"{hand.name} of {hands.facts.title} has neither joints nor a box to cut the hand out by.")
     square = crop_around(hand.outline_px, CropJitter().expansion)
     camera = crop_camera(square, hand.intrinsics)
     image = crop_picture(picture_of(hands, number, hand), square, input_px)

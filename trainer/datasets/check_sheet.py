@@ -64,8 +64,7 @@ def _part(hands: HandSet, report: SetReport, faces: Int[np.ndarray, "F 3"], rows
             start = x + side * PICTURE_PX
             sheet[top : top + PICTURE_PX, start : start + PICTURE_PX] = picture
         residual = "" if checked.fitted is None else f"  {checked.fitted.residual_mm:.2f} mm"
-        mirrored = "  left, mirrored" if checked.hand.mirrored else ""
-        _write(sheet, checked.hand.name[-48:] + residual + mirrored, (x, top + PICTURE_PX + 17), 0.5)
+        _write(sheet, checked.hand.name[-34:] + residual, (x, top + PICTURE_PX + 17), 0.5)
     return sheet
 
 

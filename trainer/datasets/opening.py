@@ -11,9 +11,11 @@ from hand.errors import ConfigError, DataError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
+from trainer.datasets import interhand
 from trainer.datasets.crops import SetCrops, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import VERSIONS, FreihandSet
 from trainer.datasets.hand_set import HandSet
+from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.pose_fit import fitter_for
 from trainer.datasets.set_facts import SETS, SplitName, what_is_there
 from trainer.labelled_crop import LabelledCrop
@@ -22,13 +24,9 @@ SET_KINDS: Final = tuple(SETS)
 """Kinds of sources that are data sets."""
 
 _MARKS: Final = {
-    "freihand": (
-        "training_xyz.json",
-        "evaluation_xyz.json",
-        "training_mano.json",
-        "training_K.json",
-        "evaluation_K.json",
-    ),
+    "freihand": tuple(f"{part}_{name}.json" for part in ("training", "evaluation") for name in ("K", "mano", "scale")),
+    "interhand": ("annotations",),
+    "ho3d": ("train.txt", "evaluation.txt"),
 }
 """Files by which a folder is recognised, one of which is enough."""
 
@@ -51,13 +49,15 @@ def recognised(folder: Path) -> str:
 
 def splits_of(kind: str, folder: Path) -> list[SplitName]:
     """The splits that a folder has, training before validation before evaluation."""
-    splits: list[SplitName] = []
-    if kind == "freihand":
-        if (folder / "training").is_dir() or not (folder / "evaluation").is_dir():
-            splits += ["training", "validation"]
-        if (folder / "evaluation").is_dir():
-            splits.append("evaluation")
-    return splits
+    names: tuple[SplitName, ...] = ("training", "validation", "evaluation")
+    if kind == "interhand":
+        found = [split for split in names if (folder / "annotations" / interhand.PARTS[split]).is_dir()]
+    else:
+        trained_on = "training" if kind == "freihand" else "train"
+        parts = {"training": trained_on, "validation": trained_on, "evaluation": "evaluation"}
+        found = [split for split in names if (folder / parts[split]).is_dir()]
+    # a folder without any is opened all the same, for the sentence that says what is missing
+    return found or ["training"]
 
 
 def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...] = VERSIONS) -> HandSet:
@@ -75,6 +75,10 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
     """
     if kind == "freihand":
         return FreihandSet(folder, split, versions)
+    if kind == "ho3d":
+        return Ho3dSet(folder, split)
+    if kind == "interhand":
+        return interhand.InterHandSet(folder, split)
     raise ConfigError(f"There is no data set of kind {kind!r}; choose one of {', '.join(SET_KINDS)}.")
 
 
