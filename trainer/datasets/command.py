@@ -17,7 +17,7 @@ from trainer.datasets.check_sheet import check_sheet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.opening import SET_KINDS, open_set, recognised, splits_of
 from trainer.datasets.pose_fit import fitter_for
-from trainer.datasets.set_facts import SETS
+from trainer.datasets.shards import PER_SHARD, pack
 from trainer.hand_model import training_hand_model
 
 _EXAMPLES: Final = """examples:
@@ -25,6 +25,9 @@ _EXAMPLES: Final = """examples:
     python -m trainer data check data/freihand
   FreiHAND's poses against its joints, with your own MANO file; every hand and not 2000
     python -m trainer data check data/freihand --hand-model MANO_RIGHT.pkl --most 0
+  packed into tar files, for disks that are slow with many small files; then in a recipe:
+  {kind: shards, path: data/freihand_shards}
+    python -m trainer data pack data/freihand --out data/freihand_shards
 docs/datasets.md says where the sets come from and how they are laid out.
 """
 
@@ -36,7 +39,11 @@ def main(arguments: Sequence[str]) -> None:
         HandliveError: the folder is no data set, or pictures of it are broken.
     """
     options = _parser().parse_args(arguments)
-    _check(options)
+    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
+    if options.command == "check":
+        _check(options)
+    else:
+        _pack(options)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -51,9 +58,8 @@ def _check(options: argparse.Namespace) -> None:
     for split in splits_of(kind, options.folder):
         hands = open_set(kind, options.folder, split)
         wanted = len(hands) if options.most <= 0 else min(options.most, len(hands))
-        title = f"{SETS[kind].title}, {split}"
+        title = f"{hands.facts.title}, {split}"
         fitter = fitter_for(hands, model, strict=False)
-        tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
         with tqdm(total=wanted, desc=split, unit=" hands") as bar:
             report = check_set(hands, fitter, title, options.most, lambda bar=bar: _tick(bar))  # type: ignore[misc]
         print("\n".join(report.lines()))
@@ -69,14 +75,34 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
+def _pack(options: argparse.Namespace) -> None:
+    """``data pack``.
+
+    Raises:
+        HandliveError: the folder is no data set, or the other one is in use.
+    """
+    kind = options.kind or recognised(options.folder)
+    for split in splits_of(kind, options.folder):
+        hands = open_set(kind, options.folder, split)
+        with tqdm(total=len(hands), desc=split, unit=" hands") as bar:
+            packed, left_out = pack(
+                hands,
+                options.out / split,
+                per_shard=options.per_shard,
+                tick=lambda bar=bar: _tick(bar),  # type: ignore[misc]
+            )
+        without = f"; {left_out} without annotation were left out" if left_out else ""
+        print(f"{options.out / split} holds {packed} hands of {hands.facts.title}{without}.")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainer data",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Look at a data set on disk: counts, broken pictures, whether poses give joints, and a sheet.",
+        description="Look at a data set before it is learned from, or pack it into tar files.",
         epilog=_EXAMPLES,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -97,6 +123,18 @@ def _parser() -> argparse.ArgumentParser:
         help="hands of each split to look at, evenly spread; 0 for all (default: 2000)",
     )
     check.add_argument("--out", type=Path, default=Path("reports/data"), help="default: reports/data")
+    pack_ = commands.add_parser(
+        "pack",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="tar files of a thousand hands each, read back identically",
+        description="Pack a data set into tar files in WebDataset's layout, split by split; a recipe reads them as a\n"
+        "source of kind shards. Pictures keep their bytes and labels their numbers.",
+        epilog=_EXAMPLES,
+    )
+    pack_.add_argument("folder", type=Path, metavar="DIR", help="the folder of the set")
+    pack_.add_argument("--out", type=Path, required=True, metavar="SHARDS", help="folder to write to, empty or new")
+    pack_.add_argument("--kind", choices=SET_KINDS, help="which set it is (default: judged by its files)")
+    pack_.add_argument("--per-shard", type=int, default=PER_SHARD, help=f"hands in a tar file (default: {PER_SHARD})")
     return parser
 
 

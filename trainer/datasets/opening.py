@@ -18,15 +18,17 @@ from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.pose_fit import fitter_for
 from trainer.datasets.set_facts import SETS, SplitName, what_is_there
+from trainer.datasets.shards import ShardSet
 from trainer.labelled_crop import LabelledCrop
 
-SET_KINDS: Final = tuple(SETS)
-"""Kinds of sources that are data sets."""
+SET_KINDS: Final = (*SETS, "shards")
+"""Kinds of sources that are data sets; shards are a packed one, of any kind."""
 
 _MARKS: Final = {
     "freihand": tuple(f"{part}_{name}.json" for part in ("training", "evaluation") for name in ("K", "mano", "scale")),
     "interhand": ("annotations",),
     "ho3d": ("train.txt", "evaluation.txt"),
+    "shards": ("training/shards.json", "validation/shards.json", "evaluation/shards.json"),
 }
 """Files by which a folder is recognised, one of which is enough."""
 
@@ -52,6 +54,8 @@ def splits_of(kind: str, folder: Path) -> list[SplitName]:
     names: tuple[SplitName, ...] = ("training", "validation", "evaluation")
     if kind == "interhand":
         found = [split for split in names if (folder / "annotations" / interhand.PARTS[split]).is_dir()]
+    elif kind == "shards":
+        found = [split for split in names if (folder / split).is_dir()]
     else:
         trained_on = "training" if kind == "freihand" else "train"
         parts = {"training": trained_on, "validation": trained_on, "evaluation": "evaluation"}
@@ -79,6 +83,8 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
         return Ho3dSet(folder, split)
     if kind == "interhand":
         return interhand.InterHandSet(folder, split)
+    if kind == "shards":
+        return ShardSet(folder, split)
     raise ConfigError(f"There is no data set of kind {kind!r}; choose one of {', '.join(SET_KINDS)}.")
 
 
@@ -89,7 +95,7 @@ def source_set(source: SourceConfig) -> HandSet:
         HandliveError: it has no path, or cannot be opened.
     """
     if not source.path:
-        raise ConfigError(f"A source of kind {source.kind} needs a path: the folder of {SETS[source.kind].title}.")
+        raise ConfigError(f"A source of kind {source.kind} needs a path: the folder of the set.")
     return open_set(source.kind, Path(source.path), source.split, source.versions or VERSIONS)
 
 
@@ -113,6 +119,7 @@ def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> D
         training_jitter(source.rotation_deg),
         new_background=source.new_background,
         backgrounds=Path(source.backgrounds) if source.backgrounds else None,
+        number_of=hands.nearby(config.seed) if isinstance(hands, ShardSet) else None,
     )
 
 
