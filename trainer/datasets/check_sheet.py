@@ -13,6 +13,7 @@ from hand.camera import Intrinsics, project
 from hand.crop import crop_around, crop_picture
 from hand.joints import BONES
 from hand.shading import MeshRenderer
+from trainer.contact_sheet import CAPTION_PX, GAP_PX, PAPER, write_on
 from trainer.datasets.check import CheckedHand, SetReport
 from trainer.datasets.hand_set import HandSet, picture_of
 from trainer.report_page import PICTURE_PX, finger_color
@@ -22,11 +23,7 @@ COLUMNS: Final = 4
 """Hands in a row, each with two pictures."""
 
 _EXPANSION: Final = 1.5
-_GAP_PX: Final = 8
-_CAPTION_PX: Final = 24
 _HEADING_PX: Final = 44
-_PAPER: Final = (247, 248, 250)
-_INK: Final = (29, 35, 48)
 
 
 def check_sheet(
@@ -51,20 +48,20 @@ def _part(hands: HandSet, report: SetReport, faces: Int[np.ndarray, "F 3"], rows
     left = min(most - len(worst), len(others))
     shown = worst + [others[place * len(others) // left] for place in range(left)]
     rows = max(-(-len(shown) // COLUMNS), 1)
-    cell_width, cell_height = 2 * PICTURE_PX + 2 * _GAP_PX, PICTURE_PX + _CAPTION_PX
-    size = (_HEADING_PX + rows * cell_height, COLUMNS * cell_width + _GAP_PX, 3)
-    sheet: np.ndarray = np.full(size, _PAPER, np.uint8)
+    cell_width, cell_height = 2 * PICTURE_PX + 2 * GAP_PX, PICTURE_PX + CAPTION_PX
+    size = (_HEADING_PX + rows * cell_height, COLUMNS * cell_width + GAP_PX, 3)
+    sheet: np.ndarray = np.full(size, PAPER, np.uint8)
     legend = "left: labelled joints, right: mesh posed by the labels" if any(each.fitted for each in shown) else ""
-    _write(sheet, f"{report.title}   {legend or 'labelled joints and vertices'}", (_GAP_PX, 30), 0.7)
+    write_on(sheet, f"{report.title}   {legend or 'labelled joints and vertices'}", (GAP_PX, 30), 0.7)
     renderer = MeshRenderer(faces, PICTURE_PX, PICTURE_PX)
     for place, checked in enumerate(shown):
         top = _HEADING_PX + place // COLUMNS * cell_height
-        x = _GAP_PX + place % COLUMNS * cell_width
+        x = GAP_PX + place % COLUMNS * cell_width
         for side, picture in enumerate(_pictures(hands, checked, renderer)):
             start = x + side * PICTURE_PX
             sheet[top : top + PICTURE_PX, start : start + PICTURE_PX] = picture
         residual = "" if checked.fitted is None else f"  {checked.fitted.residual_mm:.2f} mm"
-        _write(sheet, checked.hand.name[-34:] + residual, (x, top + PICTURE_PX + 17), 0.5)
+        write_on(sheet, checked.hand.name[-34:] + residual, (x, top + PICTURE_PX + 17), 0.5)
     return sheet
 
 
@@ -98,7 +95,3 @@ def _draw_joints(picture: UInt8[np.ndarray, "P P 3"], checked: CheckedHand, came
 def _draw_dots(picture: UInt8[np.ndarray, "P P 3"], places_px: Float[np.ndarray, "V 2"]) -> None:
     for x, y in np.nan_to_num(places_px).clip(-1e4, 1e4).round().astype(int).tolist():
         cv2.circle(picture, (x, y), 1, (255, 214, 64), -1, cv2.LINE_AA)
-
-
-def _write(sheet: np.ndarray, text: str, place: tuple[int, int], size: float) -> None:
-    cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, _INK, 1, cv2.LINE_AA)

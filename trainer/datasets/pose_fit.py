@@ -37,9 +37,10 @@ class FittedPose:
         shape: coefficients.
         joints_m: camera axes; the tips are the model's own.
         vertices_m: camera axes.
-        residual_mm: mean distance from the labelled joints, the tips taken where the set takes them.
+        residual_mm: distance from the labelled joints, the tips taken where the set takes them: the largest where joints
+            were made from the pose, the mean where they were annotated by themselves.
         turn_rad: how far the hand had to be turned: near 0, or the set's axes were misread.
-        unmoved_mm: the same distance where the set's own translation puts the hand; NaN where it has none.
+        unmoved_mm: mean distance where the set's own translation puts the hand; NaN where it has none.
     """
 
     rotations: Float[np.ndarray, "16 3 3"]
@@ -84,17 +85,18 @@ class PoseFitter:
         move = best_similarity(joints[known], hand.joints_m[known], scale=False)
         rotations = rotations.copy()
         rotations[0] = move.rotation @ rotations[0]
+        missed_mm = distances(move.applied(joints)[known], hand.joints_m[known]) * 1000.0
         unmoved = float("nan")
         if pose.translation_m is not None and pose.to_camera is not None:
             # the pose is in camera axes already, so that only the translation is still to be changed
             place = pose.to_camera.translation(pose.translation_m, self._layer.shaped(pose.shape).joints_m[0])
-            unmoved = _mean_mm((joints + place)[known], hand.joints_m[known])
+            unmoved = float(distances((joints + place)[known], hand.joints_m[known]).mean() * 1000.0)
         return FittedPose(
             rotations=rotations,
             shape=pose.shape,
             joints_m=move.applied(posed.joints_m),
             vertices_m=move.applied(posed.vertices_m),
-            residual_mm=_mean_mm(move.applied(joints)[known], hand.joints_m[known]),
+            residual_mm=float(np.max(missed_mm) if self.facts.joints_are_posed else np.mean(missed_mm)),
             turn_rad=float(np.linalg.norm(axis_angle_from_matrix(move.rotation))),
             unmoved_mm=unmoved,
         )
@@ -162,7 +164,3 @@ def fitter_for(
             "right hand's unmodified MANO file, and look at the set with `python -m trainer data check`."
         )
     return fitter
-
-
-def _mean_mm(points: Float[np.ndarray, "N 3"], targets: Float[np.ndarray, "N 3"]) -> float:
-    return float(distances(points, targets).mean() * 1000.0)
