@@ -37,7 +37,7 @@ class FittedPose:
         shape: coefficients.
         joints_m: camera axes; the tips are the model's own.
         vertices_m: camera axes.
-        residual_mm: distance from the labelled joints, the tips taken where the set takes them: the largest where joints
+        residual_mm: distance from the labelled joints, tips taken where the set takes them: the largest where joints
             were made from the pose, the mean where they were annotated by themselves.
         turn_rad: how far the hand had to be turned: near 0, or the set's axes were misread.
         unmoved_mm: mean distance where the set's own translation puts the hand; NaN where it has none.
