@@ -34,14 +34,35 @@ class PckCurve:
     auc: float
 
 
-def aligned(
+@dataclass(frozen=True, slots=True, eq=False)
+class Similarity:
+    """A best fit of one set of points to another: scaled and turned about its own mean, then moved to the target's.
+
+    Attributes:
+        scale: factor.
+        rotation: proper rotation, applied to columns.
+        mean: of the points that were fitted.
+        target_mean: of the points they were fitted to.
+    """
+
+    scale: Float[np.ndarray, "*batch"]
+    rotation: Float[np.ndarray, "*batch 3 3"]
+    mean: Float[np.ndarray, "*batch 1 3"]
+    target_mean: Float[np.ndarray, "*batch 1 3"]
+
+    def applied(self, points: Float[np.ndarray, "*batch N 3"]) -> Float[np.ndarray, "*batch N 3"]:
+        """Points moved along with those that were fitted."""
+        turned = (points - self.mean) @ np.swapaxes(self.rotation, -1, -2)
+        return self.scale[..., None, None] * turned + self.target_mean
+
+
+def best_similarity(
     predicted: Float[np.ndarray, "*batch P 3"], target: Float[np.ndarray, "*batch P 3"], *, scale: bool = True
-) -> Float[np.ndarray, "*batch P 3"]:
-    """The prediction, moved onto the target by the best similarity (or rigid) transform.
+) -> Similarity:
+    """The similarity (or rigid) transform that takes points nearest to their targets.
 
     Least squares over rotation, shift and scale (Umeyama 1991, "Least-Squares Estimation of Transformation Parameters
-    Between Two Point Patterns", eq. 40-43); the rotation has determinant +1. A prediction whose points coincide is
-    moved to the target's mean.
+    Between Two Point Patterns", eq. 40-43); the rotation has determinant +1. Points that coincide get scale 0.
 
     Args:
         predicted: points.
@@ -58,7 +79,20 @@ def aligned(
     if scale:
         spread = (x * x).sum((-1, -2))
         factor = np.where(spread > 0.0, (singular * signs).sum(-1) / np.where(spread > 0.0, spread, 1.0), 0.0)
-    return factor[..., None, None] * (x @ turn) + target_mean
+    return Similarity(np.asarray(factor), np.swapaxes(turn, -1, -2), predicted_mean, target_mean)
+
+
+def aligned(
+    predicted: Float[np.ndarray, "*batch P 3"], target: Float[np.ndarray, "*batch P 3"], *, scale: bool = True
+) -> Float[np.ndarray, "*batch P 3"]:
+    """The prediction, moved onto the target by :func:`best_similarity`.
+
+    Args:
+        predicted: points.
+        target: the points they should coincide with, in the same order.
+        scale: also fit the scale.
+    """
+    return best_similarity(predicted, target, scale=scale).applied(predicted)
 
 
 def distances(

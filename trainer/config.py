@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from hand.errors import ConfigError
+from trainer.datasets.set_facts import SplitName
 from trainer.networks.hand_network import NetworkConfig
 
 T = TypeVar("T")
@@ -21,13 +22,14 @@ class SourceConfig:
     """One stream of samples in the mixture.
 
     Attributes:
-        kind: "rendered" (fresh pictures), "photographs" (pictures with pseudo-labels) or "recordings" (sessions of the
-            user's own hand).
+        kind: "rendered" (fresh pictures), "photographs" (pictures with pseudo-labels), "recordings" (sessions of the
+            user's own hand), or a data set: "freihand", "ho3d", "interhand", or "shards" of one (docs/datasets.md).
         share: how often it is drawn from, relative to the other sources.
-        backgrounds: rendered: folder of hand-free photographs to render in front of.
+        backgrounds: rendered, data sets: folder of hand-free photographs to put hands in front of.
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
-        path: photographs: the prediction file that labels them; recordings: a session, or the folder of several.
+        path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
+            sets: the set's folder.
         pictures: photographs: the folder that the file's names are relative to.
         floor: photographs, recordings: least confidence or weight of a label.
         depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees better where a
@@ -35,6 +37,10 @@ class SourceConfig:
         match: photographs: regular expression that a file's name must begin with, to split by person or session.
         sessions: recordings: names of the folders to take; all of them when empty.
         span: recordings: the part of each session's time to take, from and to, as shares of the whole.
+        split: data sets: which part; validation is held out of training, evaluation is what results are reported on.
+        versions: freihand: which backgrounds; all four when empty.
+        rotation_deg: data sets: half of the crops are turned by up to this much either way.
+        new_background: data sets: how often a hand that has a mask is put before another background.
     """
 
     kind: str
@@ -49,6 +55,10 @@ class SourceConfig:
     match: str = ""
     sessions: tuple[str, ...] = ()
     span: tuple[float, float] = (0.0, 1.0)
+    split: SplitName = "training"
+    versions: tuple[str, ...] = ()
+    rotation_deg: float = 90.0
+    new_background: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ class FitConfig:
         compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
+        hand_model: the user's own MANO_RIGHT.pkl for the network to pose; the embedded hand when empty.
         network: which network.
         sources: the mixture.
     """
@@ -113,6 +124,7 @@ class FitConfig:
     compile: bool = False
     patience: int = 0
     start_from: str = ""
+    hand_model: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
     held_out: tuple[SourceConfig, ...] = ()

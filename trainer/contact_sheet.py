@@ -16,11 +16,11 @@ from trainer.labelled_crop import LabelledCrop
 from trainer.report_page import PICTURE_PX, overlay
 
 COLUMNS: Final = 8
-_GAP_PX: Final = 6
-_CAPTION_PX: Final = 24
+GAP_PX: Final = 6
+CAPTION_PX: Final = 24
 _HEADING_PX: Final = 40
-_PAPER: Final = (247, 248, 250)
-_INK: Final = (29, 35, 48)
+PAPER: Final = (247, 248, 250)
+INK: Final = (29, 35, 48)
 
 
 def contact_sheet(crops: Sequence[LabelledCrop], predictions: Predictions) -> UInt8[np.ndarray, "H W 3"]:
@@ -33,17 +33,17 @@ def contact_sheet(crops: Sequence[LabelledCrop], predictions: Predictions) -> UI
     error = errors_2d(predictions)
     rows = best_median_worst(error, COLUMNS)
     columns = max(len(row) for row in rows.values())
-    width = columns * (PICTURE_PX + _GAP_PX) + _GAP_PX
-    height = len(rows) * (_HEADING_PX + PICTURE_PX + _CAPTION_PX)
-    sheet = np.full((height, width, 3), _PAPER, np.uint8)
+    width = columns * (PICTURE_PX + GAP_PX) + GAP_PX
+    height = len(rows) * (_HEADING_PX + PICTURE_PX + CAPTION_PX)
+    sheet = np.full((height, width, 3), PAPER, np.uint8)
     for number, (name, row) in enumerate(rows.items()):
-        top = number * (_HEADING_PX + PICTURE_PX + _CAPTION_PX)
-        _write(sheet, f"{name.capitalize()}: 2D error over the hand's box", (_GAP_PX, top + 28), 0.7)
+        top = number * (_HEADING_PX + PICTURE_PX + CAPTION_PX)
+        write_on(sheet, f"{name.capitalize()}: 2D error over the hand's box", (GAP_PX, top + 28), 0.7)
         for column, index in enumerate(row):
-            left = _GAP_PX + column * (PICTURE_PX + _GAP_PX)
+            left = GAP_PX + column * (PICTURE_PX + GAP_PX)
             picture = overlay(crops[index].image, predictions.joints_crop[index], predictions.true_joints_crop[index])
             sheet[top + _HEADING_PX : top + _HEADING_PX + PICTURE_PX, left : left + PICTURE_PX] = picture
-            _write(sheet, f"{error[index]:.3f}", (left, top + _HEADING_PX + PICTURE_PX + 17), 0.5)
+            write_on(sheet, f"{error[index]:.3f}", (left, top + _HEADING_PX + PICTURE_PX + 17), 0.5)
     return sheet
 
 
@@ -61,5 +61,6 @@ def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _write(sheet: np.ndarray, text: str, place: tuple[int, int], size: float) -> None:
-    cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, _INK, 1, cv2.LINE_AA)
+def write_on(sheet: UInt8[np.ndarray, "H W 3"], text: str, place: tuple[int, int], size: float) -> None:
+    """Writes a line of text onto a sheet, in place."""
+    cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)

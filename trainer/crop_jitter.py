@@ -23,7 +23,8 @@ class CropJitter:
         scale_deviation: of the log of the side.
         shift_deviation: of the centre, over the side, along each axis.
         angle_deviation_rad: of the roll.
-        any_angle_share: share of crops with a roll from anywhere in the circle.
+        any_angle_share: share of crops with a roll from anywhere up to the largest.
+        largest_angle_rad: of those, either way; half a turn is the whole circle.
     """
 
     expansion: float = 1.6
@@ -31,21 +32,22 @@ class CropJitter:
     shift_deviation: float = 0.05
     angle_deviation_rad: float = 0.25
     any_angle_share: float = 0.15
+    largest_angle_rad: float = np.pi
 
 
-def jittered_crop(joints_px: Float[np.ndarray, "21 2"], jitter: CropJitter, rng: np.random.Generator) -> SquareCrop:
+def jittered_crop(points_px: Float[np.ndarray, "N 2"], jitter: CropJitter, rng: np.random.Generator) -> SquareCrop:
     """A crop around the joints with random errors; errors beyond two deviations are cut off.
 
     Args:
-        joints_px: the hand in the picture.
+        points_px: the hand in the picture, usually its 21 joints.
         jitter: how large the errors are.
         rng: source of chance.
     """
-    crop = crop_around(joints_px, jitter.expansion)
+    crop = crop_around(points_px, jitter.expansion)
     shift_x, shift_y, scale, angle = np.clip(rng.standard_normal(4), -2.0, 2.0)
     roll = jitter.angle_deviation_rad * angle
     if rng.random() < jitter.any_angle_share:
-        roll = rng.uniform(-np.pi, np.pi)
+        roll = rng.uniform(-jitter.largest_angle_rad, jitter.largest_angle_rad)
     return replace(
         crop,
         center_x_px=crop.center_x_px + jitter.shift_deviation * shift_x * crop.size_px,

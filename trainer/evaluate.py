@@ -18,10 +18,12 @@ from tqdm import tqdm
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
+from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR
 from trainer.config import FitConfig, SourceConfig, read_config
 from trainer.contact_sheet import contact_sheet, write_png
+from trainer.evaluate_dataset import open_evaluation, predict_set, score_lines, score_set
 from trainer.evaluation import (
     Predictions,
     best_median_worst,
@@ -32,7 +34,8 @@ from trainer.evaluation import (
     predict_crops,
 )
 from trainer.fit import trained_network
-from trainer.held_out import empty_crops, photograph_crops, rendered_crops
+from trainer.hand_model import training_hand_model
+from trainer.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
 from trainer.networks.output import NetworkOutput
 from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
@@ -51,6 +54,8 @@ _EXAMPLES = """examples:
     python main_v2.py predict --input photos --method ik --output labels.json
     python -m trainer evaluate --network assets/network --config configs/shipped.yaml \\
         --photographs labels.json photos --contact-sheet sheet.png
+  FreiHAND's evaluation split by the official figures, with the pred.json that its server wants
+    python -m trainer evaluate --dataset freihand data/freihand --network runs/freihand/network --out pred.json
 """
 
 
@@ -61,6 +66,10 @@ def main(arguments: Sequence[str]) -> None:
         HandliveError: recipe, network or data cannot be used.
     """
     options = _parser().parse_args(arguments)
+    if options.dataset is not None:
+        _score_data_set(options)
+        return
+    out = options.out or Path("reports/evaluation")
     story = None if options.run is None else read_story(options.run)
     config = _recipe(options.config, story)
     network, name = _network(config, options)
@@ -77,20 +86,23 @@ def main(arguments: Sequence[str]) -> None:
     if photographs:
         sets["photographs"] = list(photographs.values())
     names = {"photographs": list(photographs)}
-    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names)
+    model = training_hand_model(options.hand_model or config.hand_model)
+    sets |= data_set_crops(config.held_out, model, size, options.crops)
+    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model)
     content = {"schema": REPORT_SCHEMA, "network": name, **content}
     if story is not None:
         content["run"] = {"losses": _thinned(story.losses), "evaluations": story.evaluations}
-    write_json_atomically(options.out / "report.json", content)
-    write_text_atomically(options.out / "report.html", report_page(name, sections, content["empty"], story))
+    write_json_atomically(out / "report.json", content)
+    write_text_atomically(out / "report.html", report_page(name, sections, content["empty"], story))
     for section in sections:
         for key, value in section.figures.items():
             print(f"{section.name:<12} {key:<24} {value:.4g}")
     for key, value in content["empty"].items():
         print(f"{'no hand':<12} {key:<24} {value:.4g}")
-    print(f"The report is {options.out / 'report.html'}.")
+    print(f"The report is {out / 'report.html'}.")
     if options.contact_sheet is not None:
-        write_png(options.contact_sheet, contact_sheet(sections[-1].crops, sections[-1].predictions))
+        shown = next(section for section in sections if section.name == "photographs")
+        write_png(options.contact_sheet, contact_sheet(shown.crops, shown.predictions))
         print(f"The contact sheet is {options.contact_sheet}.")
 
 
@@ -121,11 +133,61 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("PREDICTIONS", "FOLDER"),
         help="a prediction file and the pictures it labels, instead of the recipe's held-out ones; may be repeated",
     )
-    parser.add_argument("--out", type=Path, default=Path("reports/evaluation"), help="default: reports/evaluation")
+    parser.add_argument(
+        "--dataset",
+        nargs=2,
+        metavar=("KIND", "DIR"),
+        help="the official figures on a data set's evaluation split instead: freihand or ho3d, and its folder",
+    )
+    parser.add_argument(
+        "--hand-model", metavar="FILE", help="the MANO_RIGHT.pkl that the network poses (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="the report's folder, or the file with --dataset (default: reports/evaluation, pred.json)",
+    )
     parser.add_argument(
         "--contact-sheet", type=Path, metavar="PNG", help="also draw the best, median and worst photographs here"
     )
     return parser
+
+
+def _score_data_set(options: argparse.Namespace) -> None:
+    """Writes pred.json about a data set and prints its score.
+
+    Raises:
+        HandliveError: network or data cannot be used.
+    """
+    kind, folder = options.dataset[0], Path(options.dataset[1])
+    hands = open_evaluation(kind, folder)
+    if options.network is None:
+        story = None if options.run is None else read_story(options.run)
+        config = _recipe(options.config, story)
+        input_px, model = config.network.input_px, training_hand_model(options.hand_model or config.hand_model)
+        network, name = _network(config, options)
+    else:
+        runtime = load_network(options.network)
+        input_px, model = runtime.input_px, training_hand_model(options.hand_model or "")
+        if runtime.hand_model_digest != model.digest:
+            raise ConfigError(
+                f"{options.network} poses {runtime.metadata.get('hand_model')}, not {model.name}; give the MANO file "
+                "that it was trained with as --hand-model."
+            )
+        network, name = OnnxNetwork(runtime), str(options.network)
+    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
+    with tqdm(total=len(hands), desc=hands.facts.title, unit=" hands") as bar:
+        predictions = predict_set(network, model, hands, input_px, tick=lambda count: _tick(bar, count))
+    out = options.out or Path("pred.json")
+    predictions.write(out)
+    print(f"{out} holds what {name} says about {len(hands)} hands of {hands.facts.title}.")
+    score = score_set(kind, folder, out)
+    if score is None:
+        print(
+            f"{folder} has no evaluation_xyz.json and evaluation_verts.json, so that only its owners' server can score."
+        )
+        return
+    print(score.as_text() + "\n" + "\n".join(score_lines(score)))
 
 
 def _recipe(path: Path | None, story: RunStory | None) -> FitConfig:
@@ -143,6 +205,7 @@ def measure(
     sets: dict[str, list[LabelledCrop]],
     empty: list[LabelledCrop],
     names: Mapping[str, list[str]] = MappingProxyType({}),
+    model: HandModel | None = None,
 ) -> tuple[dict[str, Any], list[ReportSection]]:
     """Runs a network over sets of labelled crops, and over crops without a hand.
 
@@ -151,11 +214,12 @@ def measure(
         sets: labelled crops by name.
         empty: crops that show no hand.
         names: of the pictures of a set, where they have any.
+        model: that the network poses; the embedded one when None.
 
     Returns:
         The content of the report, and what its page shows.
     """
-    model = load_embedded_model()
+    model = model or load_embedded_model()
     layer = TorchHandLayer(model)
     sections = []
     for name, crops in sets.items():
@@ -197,7 +261,8 @@ def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module,
     weights = options.weights or (options.run and options.run / BEST_FILE)
     if weights is None:
         raise ConfigError("What is to be measured? Give --run DIR, --weights FILE or --network DIR.")
-    return trained_network(config.network, load_embedded_model(), weights), str(weights)
+    model = training_hand_model(options.hand_model or config.hand_model)
+    return trained_network(config.network, model, weights), str(weights)
 
 
 def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:
@@ -229,5 +294,5 @@ def _thinned(points: list[tuple[int, float]], most: int = 500) -> list[tuple[int
     return points[:: max(1, -(-len(points) // most))]
 
 
-def _tick(bar: tqdm) -> None:
-    bar.update(1)
+def _tick(bar: tqdm, count: int = 1) -> None:
+    bar.update(count)

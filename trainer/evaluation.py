@@ -120,21 +120,26 @@ def figures(predictions: Predictions) -> dict[str, float]:
     Returns:
         ``pa_mpjpe_mm``, ``mpjpe_mm`` (relative to the wrist), ``epe_2d`` (mean 2D error over the longer side of the
         hand's own box), its median ``epe_2d_median``, ``confident_half`` (2D error of the more confident half over
-        that of the other half; 1 where there is no error), and ``spread_ratio`` (spread of predicted poses over that
-        of the labelled ones: near 0 means the network predicts one pose).
+        that of the other half; 1 where there is no error), and, where poses are labelled, ``spread_ratio`` (spread of
+        predicted poses over that of the labelled ones: near 0 means the network predicts one pose).
     """
     extent = _extents(predictions)
     error = errors_2d(predictions)
     order = np.argsort(predictions.sigma.mean(1) / extent)
     confident, doubtful = np.array_split(error[order], 2)
-    return {
+    values = {
         "pa_mpjpe_mm": pa_error_mm(predictions.joints_m, predictions.true_joints_m),
         "mpjpe_mm": mpjpe_mm(predictions.joints_m, predictions.true_joints_m),
         "epe_2d": float(error.mean()),
         "epe_2d_median": float(np.median(error)),
         "confident_half": float(confident.mean() / doubtful.mean()) if doubtful.sum() > 0.0 else 1.0,
-        "spread_ratio": pose_spread_rad(predictions.poses_rad) / pose_spread_rad(predictions.true_poses_rad),
     }
+    # data sets that were labelled with another hand model teach joints and no pose
+    posed = np.abs(predictions.true_poses_rad).max(1) > 0.0
+    if posed.sum() > 1:
+        predicted, true = predictions.poses_rad[posed], predictions.true_poses_rad[posed]
+        values["spread_ratio"] = pose_spread_rad(predicted) / pose_spread_rad(true)
+    return values
 
 
 def errors_2d(predictions: Predictions) -> Float[np.ndarray, " N"]:

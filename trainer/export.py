@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hand.atomic_file import write_atomically, write_text_atomically
-from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR, fit_confidence
 from trainer.checkpoint import save_weights
@@ -30,6 +29,7 @@ from trainer.config import read_config
 from trainer.crop_jitter import CropJitter
 from trainer.evaluation import errors_2d, figures, predict_crops
 from trainer.fit import trained_network
+from trainer.hand_model import training_hand_model
 from trainer.held_out import held_out_sets
 from trainer.networks.hand_network import HandNetwork
 from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     config = read_config(options.config)
-    model = load_embedded_model()
+    model = training_hand_model(config.hand_model)
     network = trained_network(config.network, model, options.weights)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:

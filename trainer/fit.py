@@ -17,7 +17,6 @@ import yaml
 from lightning.fabric import Fabric
 from torch import nn
 
-from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError, ConfigError
 from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
@@ -25,9 +24,11 @@ from hand.torch_layer import TorchHandLayer
 from trainer.checkpoint import load_weights
 from trainer.config import FitConfig, read_config
 from trainer.curves import TensorBoardCurves
+from trainer.datasets.opening import SET_KINDS
 from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog, claim_stdout
-from trainer.held_out import live_crops, rendered_crops
+from trainer.hand_model import training_hand_model
+from trainer.held_out import data_set_crops, live_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
 from trainer.loop import Evaluate, Loss, Run, fit
 from trainer.losses import ManoLoss, SimpleManoLoss
@@ -118,7 +119,7 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
     cv2.setNumThreads(1)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
-    model = load_embedded_model()
+    model = training_hand_model(config.hand_model)
     if config.start_from:
         network = trained_network(config.network, model, Path(config.start_from))
     else:
@@ -126,7 +127,7 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
     layer = TorchHandLayer(model).to(fabric.device)
     loss: Loss = ManoLoss(layer, config.loss_weights) if config.loss == "mano" else SimpleManoLoss(config.loss_weights)
     samples = build_samples(config)
-    sets, measure = _held_out_sets(config)
+    sets, measure = _held_out_sets(config, model)
     evaluate = _evaluator(sets, measure, layer)
     run = Run(config, folder, network, loss, samples, evaluate, should_stop, f"{measure} of live crops")
     try:
@@ -170,10 +171,11 @@ def start_from(network: nn.Module, path: Path) -> None:
         ) from None
 
 
-def _held_out_sets(config: FitConfig) -> tuple[dict[str, list[LabelledCrop]], str]:
+def _held_out_sets(config: FitConfig, model: HandModel) -> tuple[dict[str, list[LabelledCrop]], str]:
     """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
-    The score is what the recipe is for: recordings' aligned 3D error, else photographs' 2D error, else renderings'.
+    The score is what the recipe is for: recordings' aligned 3D error, else a data set's, else photographs' 2D error,
+    else renderings'.
     """
     size = config.network.input_px
     sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED)}
@@ -181,9 +183,11 @@ def _held_out_sets(config: FitConfig) -> tuple[dict[str, list[LabelledCrop]], st
         if source.kind == "recordings":
             hands = held_out_session_crops(source, size, config.evaluation_count, EVALUATION_SEED)
             sets.setdefault("recordings", []).extend(hands)
-        else:
+        elif source.kind not in SET_KINDS:
             sets.setdefault("photographs", []).extend(live_crops(source, size).values())
-    measures = ("recordings_pa_mpjpe_mm", "photographs_epe_2d", "rendered_pa_mpjpe_mm")
+    sets |= data_set_crops(config.held_out, model, size, config.evaluation_count, EVALUATION_SEED)
+    of_sets = (f"{kind}_pa_mpjpe_mm" for kind in SET_KINDS)
+    measures = ("recordings_pa_mpjpe_mm", *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
     return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
 
 

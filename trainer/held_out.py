@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hand.errors import HandliveError
+from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
+from trainer.datasets.opening import SET_KINDS, measured_crops
+from trainer.hand_model import training_hand_model
 from trainer.labelled_crop import LabelledCrop
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops, empty_crop
@@ -71,7 +74,7 @@ def photograph_crops(
     """Labelled photographs of several sources, evenly thinned out to ``most``, under the crop errors of live use.
 
     Args:
-        sources: of kind photographs.
+        sources: of any kind; those of other kinds are passed over.
         input_px: side of the crops.
         most: crops in all.
         complain: gets a sentence for every source that is not there; the others are still used.
@@ -80,12 +83,36 @@ def photograph_crops(
         Crops by name, as :func:`live_crops` gives them.
     """
     crops: dict[str, LabelledCrop] = {}
-    for source in sources:
+    photographs = [source for source in sources if source.kind == "photographs"]
+    for source in photographs:
         try:
-            crops |= live_crops(source, input_px, most // len(sources))
+            crops |= live_crops(source, input_px, most // len(photographs))
         except HandliveError as problem:
             complain(str(problem))
     return crops
+
+
+def data_set_crops(
+    sources: Sequence[SourceConfig], model: HandModel, input_px: int, most: int, seed: int = REPORT_SEED
+) -> dict[str, list[LabelledCrop]]:
+    """Held-out hands of data sets under the crop errors of live use, by the kind of set.
+
+    Args:
+        sources: of any kind; those of other kinds are passed over.
+        model: that the network poses.
+        input_px: side of the crops.
+        most: crops of each source.
+        seed: of the crop errors.
+
+    Raises:
+        HandliveError: a set cannot be used: unlike photographs, it is no extra, but what the recipe is for.
+    """
+    sets: dict[str, list[LabelledCrop]] = {}
+    for source in sources:
+        if source.kind in SET_KINDS:
+            crops = measured_crops(source, model, input_px, most, LIVE_JITTER, seed)
+            sets.setdefault(source.kind, []).extend(crops.values())
+    return sets
 
 
 def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
@@ -98,14 +125,15 @@ def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
 def held_out_sets(
     config: FitConfig, count: int, complain: Callable[[str], None], tick: Callable[[], None] = lambda: None
 ) -> dict[str, list[LabelledCrop]]:
-    """Unseen renderings and a recipe's held-out photographs, under "rendered" and "photographs" (if there are any).
+    """Unseen renderings and what a recipe holds out: "rendered", "photographs" and data sets by kind.
 
     Args:
         config: the recipe.
-        count: renderings, and the most photographs.
+        count: renderings, and the most photographs and hands of each set.
         complain: gets a sentence for every source of photographs that is not there.
         tick: called after each rendering.
     """
     sets = {"rendered": rendered_crops(config.network.input_px, count, tick)}
     photographs = photograph_crops(config.held_out, config.network.input_px, count, complain)
+    sets |= data_set_crops(config.held_out, training_hand_model(config.hand_model), config.network.input_px, count)
     return sets | ({"photographs": list(photographs.values())} if photographs else {})

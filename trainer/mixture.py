@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
+from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
+from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
+from trainer.datasets.opening import SET_KINDS, source_crops
+from trainer.hand_model import training_hand_model
+from trainer.joints_only import JointsOnly
 from trainer.labelled_crop import LabelledCrop
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.recordings import RecordingCrops, read_session_hands
@@ -35,8 +40,12 @@ class Mixture(Dataset[LabelledCrop]):
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Sample ``index`` of the mixture."""
+        return self.stream_of(index)[index]
+
+    def stream_of(self, index: int) -> Dataset[LabelledCrop]:
+        """The stream that sample ``index`` is drawn from."""
         rng = np.random.default_rng((self.seed, 49979687, index))
-        return self.streams[int(rng.choice(len(self.streams), p=self.probabilities))][index]
+        return self.streams[int(rng.choice(len(self.streams), p=self.probabilities))]
 
 
 def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
@@ -48,11 +57,20 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
     """
     if not config.sources:
         raise ConfigError(f"The recipe {config.name} has no sources; give at least one, for example kind: rendered.")
-    streams = [_build_stream(source, config) for source in config.sources]
+    model = training_hand_model(config.hand_model)
+    streams = [_build_stream(source, config, model) for source in config.sources]
     return Mixture(streams, [source.share for source in config.sources], config.seed)
 
 
-def _build_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
+    if source.kind in SET_KINDS:
+        return source_crops(source, config, model)
+    # the program's own labels are of the embedded hand
+    own = _own_stream(source, config)
+    return own if model.digest == load_embedded_model().digest else JointsOnly(own)
+
+
+def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
     if source.kind == "rendered":
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
         fresh = RenderedCrops(
@@ -63,4 +81,5 @@ def _build_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCr
         return PhotographCrops(read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter())
     if source.kind == "recordings":
         return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, CropJitter())
-    raise ConfigError(f"There is no kind of source {source.kind!r}; choose rendered, photographs or recordings.")
+    kinds = ", ".join(("rendered", "photographs", "recordings", *SET_KINDS))
+    raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {kinds}.")

@@ -180,12 +180,13 @@ def overlay(
     for joints, is_label in ((labelled, True), (predicted, False)):
         places = np.clip((joints + 1.0) * (PICTURE_PX / 2.0) - 0.5, -1e4, 1e4).round().astype(int)
         for start, end in BONES:
-            hue = 180 * ((end - 1) // 4) // 5
-            color = (255, 255, 255) if is_label else _color(hue)
+            color = (255, 255, 255) if is_label else finger_color((end - 1) // 4)
             cv2.line(picture, places[start].tolist(), places[end].tolist(), color, 1 if is_label else 2, cv2.LINE_AA)
     return picture
 
 
-def _color(hue: int) -> tuple[int, int, int]:
+def finger_color(finger: int) -> tuple[int, int, int]:
+    """The colour that a finger is drawn in, RGB; 0 is the thumb, 4 the little finger."""
+    hue = 180 * finger // 5
     red, green, blue = cv2.cvtColor(np.array([[[hue, 200, 255]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0].tolist()
     return red, green, blue

@@ -1,11 +1,12 @@
 """``python -m trainer synthesize``: rendered hands with perfect labels, as many as wanted, on all cores.
 
 A series depends on its seed alone: any number of processes, and any number of interruptions, give the same files. The
-same command goes on where a stopped one was. See trainer/synthetic/recorded_series.py and freihand_series.py for what
-is written.
+same command goes on where a stopped one was. What is written is said in trainer/synthetic/recorded_series.py,
+freihand_series.py, ho3d_series.py and interhand_series.py; the last three are data sets that a recipe can learn from.
 
     python -m trainer synthesize --count 1000 --seed 3 --out data/rendered --crops 128
     python -m trainer synthesize --count 2000 --seed 3 --out data/rendered_freihand --format freihand
+    python -m trainer synthesize --count 500 --seed 3 --out data/rendered_freihand --format freihand --split evaluation
 """
 
 from __future__ import annotations
@@ -29,12 +30,19 @@ from tqdm import tqdm
 from hand.errors import ConfigError, DataError
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.freihand_series import FreihandSeries
+from trainer.synthetic.ho3d_series import Ho3dSeries
+from trainer.synthetic.interhand_series import InterHandSeries
 from trainer.synthetic.label_lines import LabelLines
 from trainer.synthetic.recorded_series import RecordedSeries
 from trainer.synthetic.series import Series, SeriesLayout
 
-LAYOUTS: Final[dict[str, Callable[[Series], SeriesLayout]]] = {"recording": RecordedSeries, "freihand": FreihandSeries}
-_DEFAULT_SIZE: Final = {"recording": (640, 480), "freihand": (224, 224)}
+LAYOUTS: Final[dict[str, Callable[[Series], SeriesLayout]]] = {
+    "recording": RecordedSeries,
+    "freihand": FreihandSeries,
+    "ho3d": Ho3dSeries,
+    "interhand": InterHandSeries,
+}
+_DEFAULT_SIZE: Final = {"recording": (640, 480), "freihand": (224, 224), "ho3d": (640, 480), "interhand": (512, 334)}
 _WAITING_PER_JOB: Final = 4
 """Samples given out ahead of the one that is written next: enough that no process ever waits."""
 
@@ -141,8 +149,10 @@ def _layout(options: argparse.Namespace) -> SeriesLayout:
     width, height = options.size or _DEFAULT_SIZE[options.format]
     if options.format == "freihand" and (width != height or options.crops):
         raise ConfigError("FreiHAND's pictures are square crops already: give --size like 224x224, and no --crops.")
+    if options.format in ("ho3d", "interhand") and options.crops:
+        raise ConfigError(f"The layout {options.format} has no place for crops; leave --crops out.")
     if options.format == "recording" and options.split != "training":
-        raise ConfigError("A recording has no splits: give --split with --format freihand, or another --seed instead.")
+        raise ConfigError("A recording has no splits: give --split with another --format, or another --seed instead.")
     if options.backgrounds is not None:
         BackgroundPool(options.seed, folder=options.backgrounds)
     series = Series(
@@ -166,8 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_at_least(0), default=0, help="of the series (default: 0)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to, or to go on in")
     parser.add_argument("--format", choices=sorted(LAYOUTS), default="recording", help="layout (default: recording)")
-    parser.add_argument("--split", choices=("training", "evaluation"), default="training", help="of FreiHAND's layout")
-    parser.add_argument("--size", type=_size, metavar="WxH", help="picture size (640x480; for freihand 224x224)")
+    parser.add_argument("--split", choices=("training", "evaluation"), default="training", help="of a data set")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="picture size (default: the layout's own)")
     parser.add_argument("--crops", type=_at_least(16), metavar="PX", help="also write square crops of this side")
     parser.add_argument("--backgrounds", type=Path, metavar="DIR", help="photographs without hands")
     parser.add_argument("--jobs", type=_at_least(1), default=_cores(), help="processes (default: %(default)s)")

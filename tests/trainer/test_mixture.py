@@ -148,7 +148,7 @@ def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path)
     assert np.ptp(places, axis=0).min() > 0.05
     # what training chooses its checkpoint by are these crops
     config = FitConfig(evaluation_count=1, held_out=(source,), network=NetworkConfig(input_px=128))
-    sets, measure = _held_out_sets(config)
+    sets, measure = _held_out_sets(config, load_embedded_model())
     assert measure == "photographs_epe_2d"
     for ours, theirs in zip(sets["photographs"], every.values(), strict=True):
         np.testing.assert_array_equal(ours.image, theirs.image)

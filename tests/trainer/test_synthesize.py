@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import FREIHAND_EVALUATION, FREIHAND_SAMPLES
 
 from hand.camera import project
 from hand.embedded import load_embedded_model
@@ -65,15 +66,6 @@ def on_mask(mask: np.ndarray, points_px: np.ndarray, reach: int = 2) -> np.ndarr
 
 
 @pytest.fixture(scope="module")
-def freihand(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small training split and a small evaluation split in one folder."""
-    folder = tmp_path_factory.mktemp("freihand")
-    assert synthesize(folder, "--format", "freihand") == 0
-    assert synthesize(folder, "--format", "freihand", "--split", "evaluation", count=2) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small recording with crops."""
     folder = tmp_path_factory.mktemp("recording")
@@ -106,14 +98,16 @@ def read_freihand(folder: Path, split: str) -> list[dict[str, np.ndarray]]:
     return samples
 
 
-def test_freihand_has_four_versions_of_each_sample_that_share_the_hand(freihand: Path) -> None:
+def test_freihand_has_four_versions_of_each_sample_that_share_the_hand(freihand_set: Path) -> None:
     """File = sample + samples * version, 224 x 224; green first; the hand is the same and the background is not."""
-    names = sorted(path.name for path in (freihand / "training" / "rgb").iterdir())
-    assert names == [f"{number:08d}.jpg" for number in range(4 * SAMPLES)]
-    for sample in range(SAMPLES):
-        mask = cv2.imread(str(freihand / "training" / "mask" / f"{sample:08d}.jpg"), cv2.IMREAD_GRAYSCALE)
+    names = sorted(path.name for path in (freihand_set / "training" / "rgb").iterdir())
+    assert names == [f"{number:08d}.jpg" for number in range(4 * FREIHAND_SAMPLES)]
+    for sample in range(FREIHAND_SAMPLES):
+        mask = cv2.imread(str(freihand_set / "training" / "mask" / f"{sample:08d}.jpg"), cv2.IMREAD_GRAYSCALE)
         versions = [
-            cv2.imread(str(freihand / "training" / "rgb" / f"{sample + SAMPLES * version:08d}.jpg")).astype(int)
+            cv2.imread(
+                str(freihand_set / "training" / "rgb" / f"{sample + FREIHAND_SAMPLES * version:08d}.jpg")
+            ).astype(int)
             for version in range(4)
         ]
         assert all(picture.shape == (224, 224, 3) for picture in versions)
@@ -128,12 +122,12 @@ def test_freihand_has_four_versions_of_each_sample_that_share_the_hand(freihand:
             assert np.median(np.abs(versions[version] - versions[0])[around].max(-1)) > 15
 
 
-@pytest.mark.parametrize(("split", "count"), [("training", SAMPLES), ("evaluation", 2)])
-def test_freihand_labels_agree_with_each_other_by_its_own_formulas(freihand: Path, split: str, count: int) -> None:
+@pytest.mark.parametrize(("split", "count"), [("training", FREIHAND_SAMPLES), ("evaluation", FREIHAND_EVALUATION)])
+def test_freihand_labels_agree_with_each_other_by_its_own_formulas(freihand_set: Path, split: str, count: int) -> None:
     """mano with hands_mean added poses xyz and verts up to a shift; root formula and scale hold; joints lie on it."""
     model = load_embedded_model()
     layer = HandLayer(model, np.float64)
-    samples = read_freihand(freihand, split)
+    samples = read_freihand(freihand_set, split)
     assert len(samples) == count
     for number, sample in enumerate(samples):
         k, xyz = sample["K"], sample["xyz"]
@@ -155,23 +149,23 @@ def test_freihand_labels_agree_with_each_other_by_its_own_formulas(freihand: Pat
         pixels = xyz @ k.T
         pixels = pixels[:, :2] / pixels[:, 2:]
         assert ((pixels > -40) & (pixels < 264)).all()
-        line = json.loads((freihand / f"{split}_labels.jsonl").read_text().splitlines()[number])
+        line = json.loads((freihand_set / f"{split}_labels.jsonl").read_text().splitlines()[number])
         np.testing.assert_allclose(line["uv"], pixels, atol=0.01)
         if split == "training":
-            mask = cv2.imread(str(freihand / "training" / "mask" / f"{number:08d}.jpg"), cv2.IMREAD_GRAYSCALE)
+            mask = cv2.imread(str(freihand_set / "training" / "mask" / f"{number:08d}.jpg"), cv2.IMREAD_GRAYSCALE)
             visible = np.array(line["visible"])
             assert visible.sum() >= 6
             assert on_mask(mask, pixels[visible]).all()
 
 
-def test_freihand_splits_are_different_hands_and_evaluation_has_one_version(freihand: Path) -> None:
+def test_freihand_splits_are_different_hands_and_evaluation_has_one_version(freihand_set: Path) -> None:
     """No pose of one split is in the other; evaluation has as many pictures as samples, and no masks."""
-    training, evaluation = read_freihand(freihand, "training"), read_freihand(freihand, "evaluation")
+    training, evaluation = read_freihand(freihand_set, "training"), read_freihand(freihand_set, "evaluation")
     distances = [np.abs(a["pose"] - b["pose"]).max() for a in training for b in evaluation]
     assert min(distances) > 0.05
-    assert len(list((freihand / "evaluation" / "rgb").iterdir())) == 2
-    assert not (freihand / "evaluation" / "mask").exists()
-    assert str(load_embedded_model().vertex_count) in (freihand / "README.txt").read_text()
+    assert len(list((freihand_set / "evaluation" / "rgb").iterdir())) == FREIHAND_EVALUATION
+    assert not (freihand_set / "evaluation" / "mask").exists()
+    assert str(load_embedded_model().vertex_count) in (freihand_set / "README.txt").read_text()
 
 
 def test_a_recording_is_read_by_the_programs_own_reader(recording: Path) -> None:

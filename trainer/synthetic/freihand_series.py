@@ -32,15 +32,20 @@ from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.label_lines import cannot_write, numbers, part_of, write_whole
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
-from trainer.synthetic.series import Series, claim, jpeg_bytes, make_folder, what_decides
+from trainer.synthetic.series import (
+    Series,
+    claim,
+    jpeg_bytes,
+    make_folder,
+    series_renderer,
+    what_decides,
+)
 
 VERSIONS: Final = ("gs", "hom", "sample", "auto")
 """Green screen and three ways to replace it; here three other backgrounds."""
 
 LABELS: Final = ("K", "mano", "xyz", "verts", "scale")
 _ROOT: Final = 9
-_EVALUATION_SEED: Final = 500_009
-"""Added to the seed for the evaluation split: other people, poses and backgrounds."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class FreihandSeries:
         """
         series, folder = self.series, self.series.out / self.series.split
         versions = len(VERSIONS) if series.split == "training" else 1
-        rng = np.random.default_rng((self._seed, 49979693, index))
+        rng = np.random.default_rng((self.series.split_seed, 49979693, index))
         size = (series.height_px, series.width_px)
         backgrounds = [self._backgrounds.draw(rng, *size) for _ in range(max(versions - 1, 1))]
         if versions > 1:
@@ -114,17 +119,13 @@ class FreihandSeries:
         except OSError as error:
             raise cannot_write(self.labels_path, error) from None
 
-    @property
-    def _seed(self) -> int:
-        return self.series.seed + (_EVALUATION_SEED if self.series.split == "evaluation" else 0)
-
     @cached_property
     def _backgrounds(self) -> BackgroundPool:
-        return BackgroundPool(self._seed, folder=self.series.backgrounds)
+        return BackgroundPool(self.series.split_seed, folder=self.series.backgrounds)
 
-    @cached_property
+    @property
     def _renderer(self) -> SceneRenderer:
-        return SceneRenderer(load_embedded_model(), self._seed, levels=2, backgrounds=self._backgrounds)
+        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def freihand_labels(sample: SyntheticSample, model: HandModel) -> dict[str, Any]:

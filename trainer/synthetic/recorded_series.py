@@ -36,12 +36,11 @@ from hand.recording import (
     picture_path,
     session_to_json,
 )
-from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.composition import SceneSettings, tracker_square
 from trainer.synthetic.label_lines import numbers, write_whole
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
-from trainer.synthetic.series import Series, claim, jpeg_bytes, make_folder, what_decides
+from trainer.synthetic.series import Series, claim, jpeg_bytes, make_folder, series_renderer, what_decides
 
 FRAMES_PER_SECOND: Final = 30
 _FIELD_OF_VIEW_DEG: Final = (50.0, 75.0)
@@ -143,10 +142,9 @@ class RecordedSeries:
         angle = float(np.degrees(2.0 * np.arctan(0.5 * longer / camera.fx_px)))
         return SceneSettings(field_of_view_deg=(angle, angle))
 
-    @cached_property
+    @property
     def _renderer(self) -> SceneRenderer:
-        pool = BackgroundPool(self.series.seed, folder=self.series.backgrounds)
-        return SceneRenderer(load_embedded_model(), self.series.seed, levels=2, backgrounds=pool)
+        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def recorded_truth(sample: SyntheticSample) -> RecordedHand:

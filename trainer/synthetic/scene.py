@@ -113,11 +113,17 @@ class SceneRenderer:
             height_px: picture height.
             settings: what it shows.
         """
+        return self.render(self.frame_scene(index, width_px, height_px, settings), index)
+
+    def frame_scene(
+        self, index: int, width_px: int = 640, height_px: int = 480, settings: SceneSettings = FRAME_SETTINGS
+    ) -> Scene:
+        """The scene that :meth:`frame` renders."""
         rng = np.random.default_rng((self.seed, index))
         scene = self._accompany(self._draw(rng, width_px, height_px, settings), index, settings)
         background = self._backgrounds.draw(rng, height_px, width_px)
         effects = draw_effects(rng, width_px / 640.0)
-        return self.render(replace(scene, background=background, effects=effects), index)
+        return replace(scene, background=background, effects=effects)
 
     def crop(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> SyntheticSample:
         """The square that a tracker would cut out of a full picture, with a tracker's errors in place and size.
@@ -210,6 +216,14 @@ class SceneRenderer:
             lighting=lighting,
             mirrored=mirrored,
         )
+
+    def without_hiding_company(self, scene: Scene) -> Scene:
+        """The scene as :meth:`render` shows it: the hand alone where its company would hide too much of it."""
+        hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
+        drawn, _ = self._painter.paint(scene, hand)
+        joints_px = project(hand.joints_m, scene.intrinsics)
+        visible = self._visible(hand.joints_m, joints_px, drawn, len(self._painter.hand_faces))
+        return scene if visible.sum() >= _FEWEST_SEEN else replace(scene, props=(), second=None)
 
     def render(self, scene: Scene, index: int = 0) -> SyntheticSample:
         """The picture of a scene, with its labels.

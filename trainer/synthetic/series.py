@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from hand.model import HandModel
+from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.label_lines import write_whole
+from trainer.synthetic.scene import SceneRenderer
 
 Split = Literal["training", "evaluation"]
+
+EVALUATION_SEED: Final = 500_009
+"""Added to the seed for the evaluation split: other people, poses and backgrounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,25 @@ class Series:
     crop_px: int | None = None
     backgrounds: Path | None = None
     split: Split = "training"
+
+    @property
+    def split_seed(self) -> int:
+        """What decides the samples of this split."""
+        return self.seed + (EVALUATION_SEED if self.split == "evaluation" else 0)
+
+
+@lru_cache(maxsize=2)
+def series_renderer(seed: int, backgrounds: Path | None) -> SceneRenderer:
+    """What a process draws a series with; kept, because growing skins and weaving clothes takes seconds.
+
+    Args:
+        seed: of the split.
+        backgrounds: folder of photographs without hands.
+
+    Raises:
+        DataError: the folder holds no picture.
+    """
+    return SceneRenderer(load_embedded_model(), seed, levels=2, backgrounds=BackgroundPool(seed, folder=backgrounds))
 
 
 @runtime_checkable

@@ -1,0 +1,142 @@
+"""How fast a data set becomes training crops: pictures per second and core, decoded, cut out and augmented.
+
+python benchmarks/loader.py [--set DIR] [--kind freihand] [--input-px 128] [--seconds 4] [--workers 2]
+
+Without --set a small FreiHAND is rendered first, in a temporary folder; its pictures are in the page cache, so that
+this measures the processor and not the disk. The peer is the least that any loader does: decoding and resizing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hand.embedded import load_embedded_model  # noqa: E402
+from trainer.__main__ import main as trainer  # noqa: E402
+from trainer.config import FitConfig, SourceConfig  # noqa: E402
+from trainer.datasets.hand_set import HandSet  # noqa: E402
+from trainer.datasets.opening import SET_KINDS, open_set, recognised  # noqa: E402
+from trainer.datasets.pose_fit import fitter_for  # noqa: E402
+from trainer.datasets.shards import pack  # noqa: E402
+from trainer.labelled_crop import LabelledCrop, collate  # noqa: E402
+from trainer.mixture import build_samples  # noqa: E402
+from trainer.networks.hand_network import NetworkConfig  # noqa: E402
+
+ROUNDS = 5
+
+
+def rate(step: Callable[[int], object], seconds: float) -> float:
+    """Calls per second: the median of some rounds, after a warm-up."""
+    for index in range(20):
+        step(index)
+    rates, index = [], 20
+    for _ in range(ROUNDS):
+        start, count = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds / ROUNDS:
+            step(index)
+            index, count = index + 1, count + 1
+        rates.append(count / (time.perf_counter() - start))
+    return float(np.median(rates))
+
+
+def stream(kind: str, folder: Path, input_px: int, new_background: float = 0.0) -> Dataset[LabelledCrop]:
+    """The training stream of a recipe with this source alone."""
+    source = SourceConfig(kind, path=str(folder), new_background=new_background)
+    return build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=input_px)))
+
+
+def decoder(hands: HandSet, input_px: int) -> Callable[[int], object]:
+    """Decodes and resizes pictures, and does nothing else."""
+
+    def step(index: int) -> object:
+        data = np.frombuffer(hands.picture_bytes(index % len(hands)), np.uint8)
+        return cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (input_px, input_px))
+
+    return step
+
+
+def workers_rate(samples: Dataset[LabelledCrop], workers: int, seconds: float) -> float:
+    """Pictures per second that a DataLoader with worker processes hands over in batches of 64."""
+    loader = DataLoader(
+        samples,
+        batch_size=64,
+        sampler=range(10_000_000),
+        collate_fn=collate,
+        num_workers=workers,
+        prefetch_factor=4,
+        multiprocessing_context="fork",
+    )
+    batches = iter(loader)
+    for _ in range(2 * workers):
+        next(batches)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        count += len(next(batches).image)
+    return count / (time.perf_counter() - start)
+
+
+def measure(kind: str, folder: Path, options: argparse.Namespace) -> None:
+    """Prints all figures."""
+    hands = open_set(kind, folder, "training")
+    picture = cv2.imdecode(np.frombuffer(hands.picture_bytes(0), np.uint8), cv2.IMREAD_COLOR)
+    print(f"{hands.facts.title}, {len(hands)} hands, pictures of {picture.shape[1]} x {picture.shape[0]}")
+    px, fitter = options.input_px, fitter_for(hands, load_embedded_model())
+
+    def labels(index: int) -> object:
+        hand = hands.hand(index % len(hands))
+        return None if hand is None or fitter is None else fitter.believed(hand)
+
+    with tempfile.TemporaryDirectory() as packed:
+        pack(hands, Path(packed) / "training")
+        crops, shards = stream(kind, folder, px), stream("shards", Path(packed), px)
+        peer = rate(decoder(hands, px), options.seconds)
+        rows = [
+            (f"decoded and resized to {px} px (the peer)", peer),
+            ("labels read, posed and held against joints", rate(labels, options.seconds)),
+            ("crops, augmented", rate(crops.__getitem__, options.seconds)),
+            ("crops, augmented, from shards", rate(shards.__getitem__, options.seconds)),
+        ]
+        if hands.mask_bytes(0) is not None:
+            replaced = stream(kind, folder, px, 1.0)
+            rows.append(("crops, augmented, all before new backgrounds", rate(replaced.__getitem__, options.seconds)))
+        for name, value in rows:
+            print(f"  {name:<46} {value:8.0f} /s on one core   {value / peer:5.2f} of the peer")
+        if hasattr(os, "fork"):
+            value = workers_rate(crops, options.workers, options.seconds)
+            print(f"  {f'batches of 64 from {options.workers} worker processes':<46} {value:8.0f} /s in all")
+
+
+def main() -> None:
+    """Reads the command line and measures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", type=Path, help="a data set on disk; a small one is rendered when left out")
+    parser.add_argument("--kind", choices=SET_KINDS, help="which set it is (default: judged by its files)")
+    parser.add_argument("--input-px", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each figure")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if options.set is not None:
+        measure(options.kind or recognised(options.set), options.set, options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        trainer(["synthesize", "--format", "freihand", "--count", "40", "--seed", "4", "--out", folder])
+        measure("freihand", Path(folder), options)
+
+
+if __name__ == "__main__":
+    main()

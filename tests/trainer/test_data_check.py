@@ -1,0 +1,97 @@
+"""``data check``: what it counts, what it names, and that its sheet shows hands."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from trainer.__main__ import main
+from trainer.datasets.command import _parser
+from trainer.datasets.freihand import FreihandSet, read_labels
+
+
+def test_help_teaches_by_examples_that_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["check"], ["pack"]):
+        with pytest.raises(SystemExit) as left:
+            main(["data", *arguments, "--help"])
+        assert left.value.code == 0
+    shown = capsys.readouterr().out
+    examples = [
+        line.split(" -m trainer data ", 1)[1]
+        for line in shown.splitlines()
+        if line.startswith("    python -m trainer data ")
+    ]
+    parsed = {_parser().parse_args(shlex.split(example)).command for example in examples}
+    assert parsed == {"check", "pack"}
+
+
+def check(folder: Path, out: Path, *options: str) -> int:
+    return main(["data", "check", str(folder), "--out", str(out), *options])
+
+
+@pytest.mark.parametrize("kind", ["freihand", "ho3d", "interhand"])
+def test_a_whole_set_is_recognised_and_drawn(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(request.getfixturevalue(f"{kind}_set"), tmp_path) == 0
+    shown = capsys.readouterr().out
+    report = json.loads((tmp_path / "check.json").read_text())
+    for title, part in report.items():
+        assert title in shown
+        assert part["looked_at"] == part["count"]
+        assert part["broken_pictures"] == {}
+        assert part["beyond_limit"] == []
+        assert max(part["residual_mm"].values(), default=0.0) < 0.05
+    assert sum(len(part["residual_mm"]) for part in report.values()) >= 3
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None
+    assert sheet.shape[1] > 2000
+    assert sheet.std() > 20
+
+
+def test_broken_pictures_and_wrong_poses_are_counted_and_named(
+    freihand_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(freihand_set, tmp_path / "copy"))
+    read_labels.cache_clear()
+    hands = FreihandSet(copy, "training")
+    picture = copy / "training" / "rgb" / f"{hands.file_number(1):08d}.jpg"
+    picture.write_bytes(b"")
+    mano = json.loads((copy / "training_mano.json").read_text())
+    mano[int(hands.samples[0])][0][10] += 0.4
+    (copy / "training_mano.json").write_text(json.dumps(mano))
+    read_labels.cache_clear()
+    assert check(copy, tmp_path / "out") == 2
+    captured = capsys.readouterr()
+    assert "1 pictures cannot be used" in captured.err
+    assert hands.hand(1).name in captured.err
+    report = json.loads((tmp_path / "out" / "check.json").read_text())["FreiHAND v2, training"]
+    assert list(report["broken_pictures"]) == [hands.hand(1).name]
+    # all four versions of the sample
+    assert len(report["beyond_limit"]) == 4
+    assert hands.hand(0).name in report["beyond_limit"]
+    assert "4 of 12 beyond 1 mm" in captured.out
+    assert (tmp_path / "out" / "sheet.png").exists()
+
+
+def test_the_sheet_shows_each_hand_with_the_mesh_on_it(freihand_set: Path, tmp_path: Path) -> None:
+    """The mesh covers the masked hand: the picture under it is changed there and nowhere else."""
+    assert check(freihand_set, tmp_path) == 0
+    sheet = cv2.imread(str(tmp_path / "sheet.png")).astype(int)
+    plain, meshed = sheet[44 : 44 + 256, 6 : 6 + 256], sheet[44 : 44 + 256, 6 + 256 : 6 + 512]
+    changed = np.abs(plain - meshed).max(2) > 12
+    assert 0.08 < changed.mean() < 0.7
+    assert not changed[:4].any()
+
+
+def test_a_folder_that_is_no_set_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(tmp_path, tmp_path / "out") == 2
+    assert "should be the folder of a data set (FreiHAND v2, HO-3D, InterHand2.6M)" in capsys.readouterr().err
+    assert check(tmp_path, tmp_path / "out", "--kind", "freihand") == 2
+    assert "training_K.json (camera matrices) is missing" in capsys.readouterr().err

@@ -1,0 +1,203 @@
+"""Scoring on a data set: known answers through the whole command, and the definition of the aligned error by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Float
+from mano_freihand import write_mano_freihand
+from scipy.linalg import orthogonal_procrustes
+from torch import Tensor, nn
+
+from hand.crop import crop_around
+from hand.crop_camera import crop_camera
+from hand.embedded import load_embedded_model
+from hand.joints import to_mano_order
+from hand.mirror import mirror_points
+from hand.model import HandModel
+from hand.scoring import score_freihand, score_ho3d
+from tests.hand.toy_model import toy_model
+from trainer.__main__ import main
+from trainer.crop_jitter import CropJitter
+from trainer.datasets.freihand import FreihandSet
+from trainer.datasets.hand_set import HandSet
+from trainer.datasets.ho3d import Ho3dSet
+from trainer.datasets.pose_fit import PoseFitter
+from trainer.evaluate_dataset import SetPredictions, as_submitted, predict_set, score_lines, score_set
+from trainer.networks.output import NetworkOutput
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Oracle(nn.Module):
+    """Answers with the labelled pose of hand after hand, as a perfect network would in each crop's own camera."""
+
+    def __init__(self, hands: HandSet, model: HandModel) -> None:
+        super().__init__()
+        self.answers = []
+        fitter = PoseFitter(model, hands.facts)
+        for index in range(len(hands)):
+            hand = hands.hand(index)
+            assert hand is not None
+            assert hand.pose is not None
+            fitted = fitter.fit(hand, hand.pose)
+            camera = crop_camera(crop_around(hand.outline_px, CropJitter().expansion), hand.intrinsics)
+            rotations = fitted.rotations.copy()
+            rotations[0] = camera.rotation @ rotations[0]
+            root = camera.rotation @ fitted.joints_m[0]
+            scale = camera.focal / root[2]
+            self.answers.append((rotations, fitted.shape, np.array([scale, *(root[:2] * scale)])))
+
+    def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
+        now, self.answers = self.answers[: len(image)], self.answers[len(image) :]
+        rotations, shape, camera = (
+            torch.tensor(np.stack(part), dtype=torch.float32) for part in zip(*now, strict=True)
+        )
+        nothing = torch.zeros(len(image))
+        joints = torch.zeros(len(image), 21, 2)
+        made = {
+            "rotations": rotations,
+            "shape": shape,
+            "camera": camera,
+            "joints_crop": joints,
+            "log_sigma": joints[..., 0],
+            "heat_maps": joints[..., :1, None],
+        }
+        return NetworkOutput(**{name: made.get(name, nothing) for name in NetworkOutput._fields})
+
+
+def test_a_perfect_network_scores_zero_unaligned_and_aligned(freihand_set: Path, tmp_path: Path) -> None:
+    """Crop camera, wrist and axes and all: any mistake on the way back into the camera shows in the unaligned error."""
+    hands = FreihandSet(freihand_set, "evaluation")
+    predictions = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, 64, batch=1)
+    predictions.write(tmp_path / "pred.json")
+    score = score_set("freihand", freihand_set, tmp_path / "pred.json")
+    assert score is not None
+    assert score.xyz_mean3d < 1e-3
+    assert score.mesh_mean3d < 1e-3
+    assert score.proper_xyz_al_mean3d < 1e-3
+    assert (score.f_score_5, score.reflected_samples) == (1.0, 0)
+    content = json.loads((tmp_path / "pred.json").read_text())
+    assert [np.array(part).shape for part in content] == [(2, 21, 3), (2, load_embedded_model().vertex_count, 3)]
+    truth = np.array(json.loads((freihand_set / "evaluation_xyz.json").read_text()))
+    np.testing.assert_allclose(content[0], truth, atol=1e-5)
+    assert "PA-MPJPE, joints             0.00             0.00" in "\n".join(score_lines(score))
+
+
+def test_the_sets_own_finger_tips_are_submitted(tmp_path: Path) -> None:
+    """A MANO network's joints end at smplx's vertices; FreiHAND compares with vertices of its own choice."""
+    write_mano_freihand(tmp_path, part="evaluation")
+    hands = FreihandSet(tmp_path, "evaluation")
+    model = toy_model(778)
+    predict_set(Oracle(hands, model), model, hands, 64).write(tmp_path / "pred.json")
+    score = score_freihand(tmp_path / "pred.json", tmp_path)
+    assert score.xyz_mean3d < 1e-3
+    assert score.mesh_mean3d < 1e-3
+
+
+def test_a_mirrored_hand_is_free_officially_and_not_properly(freihand_set: Path, tmp_path: Path) -> None:
+    hands = FreihandSet(freihand_set, "evaluation")
+    right = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, 64)
+    SetPredictions(mirror_points(right.joints_m), mirror_points(right.vertices_m)).write(tmp_path / "pred.json")
+    score = score_freihand(tmp_path / "pred.json", freihand_set)
+    assert score.xyz_al_mean3d < 1e-3
+    assert score.proper_xyz_al_mean3d > 0.3
+    text = "\n".join(score_lines(score))
+    assert "2 hands; in 2 of them the official alignment mirrors the hand" in text
+
+
+def test_ho3d_is_written_in_its_order_and_axes_with_the_wrist_it_gives(ho3d_set: Path, tmp_path: Path) -> None:
+    evaluation = Ho3dSet(ho3d_set, "evaluation")
+    truth = np.array(json.loads((ho3d_set / "evaluation_xyz.json").read_text()))
+    joints = truth[:, _from_mano()] * [1.0, -1.0, -1.0]
+    vertices = np.array(json.loads((ho3d_set / "evaluation_verts.json").read_text())) * [1.0, -1.0, -1.0]
+    submitted = as_submitted(joints[0], vertices[0], evaluation.facts)
+    np.testing.assert_allclose(submitted, truth[0], atol=1e-12)
+    np.testing.assert_allclose(submitted, to_mano_order(joints[0]) * [1.0, -1.0, -1.0])
+    first = evaluation.hand(0)
+    assert first is not None
+    np.testing.assert_allclose(first.joints_m[0], joints[0][0], atol=1e-6)
+
+    class Silent(nn.Module):
+        """Knows the mean hand alone."""
+
+        def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
+            count = len(image)
+            eye, zeros = torch.eye(3).repeat(count, 16, 1, 1), torch.zeros(count, 21, 2)
+            made = {
+                "rotations": eye,
+                "shape": torch.zeros(count, 10),
+                "camera": torch.ones(count, 3),
+                "joints_crop": zeros,
+                "log_sigma": zeros[..., 0],
+                "heat_maps": zeros[..., :1, None],
+            }
+            nothing = torch.zeros(count)
+            return NetworkOutput(**{name: made.get(name, nothing) for name in NetworkOutput._fields})
+
+    predictions = predict_set(Silent(), load_embedded_model(), evaluation, 64)
+    np.testing.assert_allclose(predictions.joints_m[:, 0], truth[:, 0], atol=1e-6)
+    predictions.write(tmp_path / "pred.json")
+    score = score_ho3d(tmp_path / "pred.json", ho3d_set)
+    assert 0.5 < score.proper_xyz_al_mean3d < 6.0
+    assert np.isfinite(score.xyz_scale_trans_al_mean3d)
+
+
+def _from_mano() -> list[int]:
+    """MANO order with tips to the common order, written out by fingers."""
+    starts = {"thumb": 13, "index": 1, "middle": 4, "ring": 10, "pinky": 7}
+    order = [0]
+    for place, finger in enumerate(("thumb", "index", "middle", "ring", "pinky")):
+        order += [starts[finger], starts[finger] + 1, starts[finger] + 2, 16 + place]
+    return order
+
+
+def test_the_command_prints_what_the_definition_says(
+    freihand_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shipped network through the command line; its pred.json scored once more, slowly, with SciPy."""
+    out = tmp_path / "pred.json"
+    network = str(ROOT / "assets" / "network")
+    assert main(["evaluate", "--dataset", "freihand", str(freihand_set), "--network", network, "--out", str(out)]) == 0
+    shown = dict(line.split(": ") for line in capsys.readouterr().out.splitlines() if line.count(": ") == 1)
+    predicted, meshes = json.loads(out.read_text())
+    for name, ours, kind in (("xyz_al_mean3d", predicted, "xyz"), ("mesh_al_mean3d", meshes, "verts")):
+        truth = json.loads((freihand_set / f"evaluation_{kind}.json").read_text())
+        errors = []
+        for points, target in zip(np.array(ours), np.array(truth), strict=True):
+            x, y = points - points.mean(0), target - target.mean(0)
+            x, scale_y = x / np.linalg.norm(x), np.linalg.norm(y)
+            turn, scale = orthogonal_procrustes(x, y / scale_y)
+            moved = x @ turn * scale * scale_y + target.mean(0)
+            errors += [float(np.sqrt(((a - b) ** 2).sum())) for a, b in zip(moved, target, strict=True)]
+        assert float(shown[name]) == pytest.approx(100.0 * np.mean(errors), abs=1e-5)
+    assert 0.2 < float(shown["xyz_al_mean3d"]) < 3.0
+    assert float(shown["xyz_mean3d"]) < 30.0, "in the camera, and not about the wrist"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["interhand", "DIR"], "--dataset should be one of freihand, ho3d, got 'interhand'"),
+        (["freihand", "/nowhere"], "camera matrices) is missing"),
+        (["ho3d", "DIR"], r"evaluation.txt (the list of frames) is missing"),
+    ],
+)
+def test_what_cannot_be_scored_is_said(
+    freihand_set: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    given = [argument.replace("DIR", str(freihand_set)) for argument in arguments]
+    assert main(["evaluate", "--dataset", *given, "--network", str(ROOT / "assets" / "network")]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_without_the_truth_the_file_is_written_all_the_same(ho3d_set: Path, tmp_path: Path) -> None:
+    assert score_set("ho3d", tmp_path, tmp_path / "pred.json") is None
+    kept = SetPredictions(np.zeros((1, 21, 3)), np.zeros((1, 30, 3)))
+    replace(kept, joints_m=kept.joints_m + 0.5).write(tmp_path / "pred.json")
+    assert np.array(json.loads((tmp_path / "pred.json").read_text())[0]).max() == 0.5

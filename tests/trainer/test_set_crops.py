@@ -1,0 +1,147 @@
+"""Augmentation keeps labels true: every label is projected back onto the picture that was changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hand.camera import project
+from hand.embedded import load_embedded_model
+from hand.torch_layer import TorchHandLayer
+from trainer.crop_jitter import CropJitter
+from trainer.datasets.crops import SetCrops, cut_hand, training_jitter
+from trainer.datasets.freihand import FreihandSet, read_labels
+from trainer.datasets.hand_set import mask_of, picture_of
+from trainer.datasets.interhand import InterHandSet
+from trainer.datasets.new_background import before_another_background
+from trainer.datasets.pose_fit import fitter_for
+from trainer.labelled_crop import LabelledCrop, collate
+from trainer.synthetic.backgrounds import BackgroundPool
+
+DOT = np.array([255, 255, 255])
+
+
+@pytest.fixture
+def dotted(freihand_set: Path, tmp_path: Path) -> FreihandSet:
+    """A FreiHAND whose pictures are black but for a white dot at every labelled joint, and whose masks are the dots."""
+    folder = Path(shutil.copytree(freihand_set, tmp_path / "dotted"))
+    read_labels.cache_clear()
+    hands = FreihandSet(folder, "training")
+    for index in range(len(hands)):
+        hand = hands.hand(index)
+        picture = np.zeros((224, 224, 3), np.uint8)
+        for x, y in project(hand.joints_m, hand.intrinsics).round().astype(int).tolist():
+            cv2.circle(picture, (x, y), 3, DOT.tolist(), -1)
+        name = f"{hands.file_number(index):08d}.jpg"
+        cv2.imwrite(str(folder / "training" / "rgb" / name), picture)
+        cv2.imwrite(
+            str(folder / "training" / "mask" / f"{hands.sample(index):08d}.jpg"), cv2.dilate(picture, np.ones((5, 5)))
+        )
+    return hands
+
+
+def brightness_at_joints(crop: LabelledCrop) -> float:
+    """How bright the picture is under the labelled joints that lie in it, over how bright it is elsewhere."""
+    side = crop.image.shape[0]
+    inside = np.abs(crop.joints_crop).max(1) < 0.95
+    x, y = ((crop.joints_crop[inside] + 1.0) * (side / 2) - 0.5).round().astype(int).T
+    return float(np.median(crop.image[y, x].mean(1)) - np.median(crop.image.mean(2)))
+
+
+def in_own_camera(crop: LabelledCrop) -> np.ndarray:
+    """Where the crop's pose, not its joints, falls in it."""
+    batch = collate([crop])
+    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m[0].numpy()
+    points = posed - posed[:1] + crop.root_m
+    return np.asarray(crop.focal * points[:, :2] / points[:, 2:])
+
+
+def test_turned_moved_blurred_and_compressed_crops_keep_their_joints(dotted: FreihandSet) -> None:
+    """The training stream as it is: turns to 90 degrees, scale, shift, colour, blur, JPEG, occluders."""
+    stream = SetCrops(dotted, fitter_for(dotted, load_embedded_model()), 128, 5, training_jitter(90.0))
+    plain = SetCrops(dotted, None, 128, 5, CropJitter(0.0, 0.0, 0.0, 0.0, any_angle_share=0.0))
+    crops = [stream[index] for index in range(40)]
+    assert np.mean([brightness_at_joints(crop) > 40.0 for crop in crops]) > 0.9
+    # the mistake that this is about: the picture turned, its labels not
+    mistaken = [crop.with_image(plain[index].image) for index, crop in enumerate(crops)]
+    assert np.mean([brightness_at_joints(crop) > 40.0 for crop in mistaken]) < 0.5
+
+
+def test_the_global_orientation_turns_with_the_picture(freihand_set: Path) -> None:
+    hands = FreihandSet(freihand_set, "training")
+    fitter = fitter_for(hands, load_embedded_model())
+    stream = SetCrops(hands, fitter, 128, 6, training_jitter(90.0))
+    crops = [stream[index] for index in range(40)]
+    for crop in crops:
+        # perspective at the crop's edge is not that of the crop's own camera; a wrong turn is ten times this
+        assert np.abs(in_own_camera(crop) - crop.joints_crop).max() < 0.12
+    batch = collate(crops)
+    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m
+    torch.testing.assert_close(posed - posed[:, :1], batch.joints_m, atol=5e-5, rtol=0.0)
+
+
+def test_turns_reach_ninety_degrees_and_no_farther(freihand_set: Path) -> None:
+    hand = FreihandSet(freihand_set, "training").hand(0)
+    picture, upright = np.zeros((224, 224, 3), np.uint8), CropJitter(0.0, 0.0, 0.0, 0.0, any_angle_share=0.0)
+    # the same joints turned by a quarter: which way the wrist-to-middle line points, against the upright crop
+    reference = cut_hand(hand, None, picture, upright, np.random.default_rng(0), 64).joints_crop
+    turns = []
+    for seed in range(200):
+        jitter = CropJitter(1.6, 0.0, 0.0, 0.0, any_angle_share=1.0, largest_angle_rad=np.pi / 2)
+        turned = cut_hand(hand, None, picture, jitter, np.random.default_rng(seed), 64).joints_crop
+        lines = [complex(*(joints[9] - joints[0])) for joints in (reference, turned)]
+        turns.append(np.degrees(np.angle(lines[1] / lines[0])))
+    assert 80.0 < np.abs(turns).max() <= 90.001
+    assert 35.0 < np.std(turns) < 65.0
+    assert min(turns) < -60.0 < 60.0 < max(turns)
+
+
+def test_another_background_leaves_the_hand_and_nothing_else(freihand_set: Path) -> None:
+    hands = FreihandSet(freihand_set, "training")
+    pool = BackgroundPool(3, size=4)
+    for index in range(3):
+        hand = hands.hand(index)
+        picture, mask = picture_of(hands, index, hand), mask_of(hands, index, hand)
+        assert mask is not None
+        changed = before_another_background(picture, mask, pool, np.random.default_rng(index))
+        core = cv2.erode(mask, np.ones((13, 13), np.uint8)) > 200
+        outside = cv2.dilate(mask, np.ones((13, 13), np.uint8)) < 50
+        assert core.sum() > 300
+        np.testing.assert_array_equal(changed[core], picture[core])
+        assert np.abs(changed[outside].astype(int) - picture[outside]).mean() > 15.0
+
+
+def test_a_stream_before_new_backgrounds_keeps_its_joints(dotted: FreihandSet) -> None:
+    jitter = training_jitter(90.0)
+    stream = SetCrops(dotted, None, 128, 5, jitter, new_background=1.0)
+    before = SetCrops(dotted, None, 128, 5, jitter)
+    assert np.mean([brightness_at_joints(stream[index]) > 25.0 for index in range(8)]) > 0.8
+    darkness = [np.median(crops[index].image) for crops in (before, stream) for index in range(6)]
+    assert np.mean(darkness[:6]) < 30.0 < np.mean(darkness[6:])
+
+
+def test_left_hands_are_mirrored_with_everything(interhand_set: Path) -> None:
+    """No picture is mirrored without its labels: a left hand's pose gives its joints, as a right hand's."""
+    hands = InterHandSet(interhand_set, "training")
+    fitter = fitter_for(hands, load_embedded_model())
+    assert fitter is not None
+    exact, rng = CropJitter(1.6, 0.0, 0.0, 0.0, any_angle_share=0.0), np.random.default_rng(0)
+    left = [index for index, (_, side, _) in enumerate(hands.hands) if side == "left"]
+    assert any(hand is not None and hand.joints_known.all() for hand in map(hands.hand, left))
+    for index in left:
+        hand = hands.hand(index)
+        assert hand is not None
+        _, fitted = fitter.believed(hand)
+        picture = picture_of(hands, index, hand)
+        unmirrored = cv2.imdecode(np.frombuffer(hands.picture_bytes(index), np.uint8), cv2.IMREAD_COLOR)
+        np.testing.assert_array_equal(picture[:, ::-1, ::-1], unmirrored)
+        crop = cut_hand(hand, fitted, picture, exact, rng, 96)
+        if not hand.joints_known.all():  # then the crop is around a part of the hand, and shows it from the side
+            continue
+        assert np.abs(in_own_camera(crop) - crop.joints_crop).max() < 0.12
+        assert crop.right == 1.0

@@ -1,0 +1,111 @@
+"""Packed sets: what is read back is what was packed, and crops of a stream are the same however often it is opened."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hand.errors import DataError
+from trainer.__main__ import main
+from trainer.config import FitConfig, SourceConfig
+from trainer.datasets import shards
+from trainer.datasets.hand_set import HandSet, SetHand
+from trainer.datasets.opening import open_set
+from trainer.datasets.shards import ShardSet, hand_to_json, pack
+from trainer.mixture import build_samples
+from trainer.networks.hand_network import NetworkConfig
+
+
+@pytest.fixture(scope="module")
+def packed(freihand_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("shards") / "freihand"
+    assert main(["data", "pack", str(freihand_set), "--out", str(out), "--per-shard", "5"]) == 0
+    return out
+
+
+def assert_same(ours: SetHand | None, theirs: SetHand | None) -> None:
+    assert ours is not None
+    assert theirs is not None
+    assert hand_to_json(ours) == hand_to_json(theirs)
+    assert ours.joints_m.tobytes() == theirs.joints_m.tobytes()
+    assert ours.joints_known.dtype == theirs.joints_known.dtype
+
+
+@pytest.mark.parametrize("kind", ["freihand", "ho3d", "interhand"])
+def test_every_set_comes_back_bit_by_bit(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    hands: HandSet = open_set(kind, request.getfixturevalue(f"{kind}_set"), "training")
+    assert pack(hands, tmp_path / "training", per_shard=3) == (len(hands), 0)
+    back = ShardSet(tmp_path, "training")
+    assert (len(back), back.facts, back.hand_model_digest) == (len(hands), hands.facts, hands.hand_model_digest)
+    for index in range(len(hands)):
+        assert_same(back.hand(index), hands.hand(index))
+        assert back.picture_bytes(index) == hands.picture_bytes(index)
+        assert back.mask_bytes(index) == hands.mask_bytes(index)
+
+
+def test_any_tar_reader_finds_keys_that_belong_together(packed: Path, freihand_set: Path) -> None:
+    """WebDataset's convention: what comes before a name's first dot is one sample, side by side in the file."""
+    hands = open_set("freihand", freihand_set, "training")
+    seen: list[str] = []
+    for path in sorted((packed / "training").glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                key, _, kind = member.name.partition(".")
+                if not seen or seen[-1] != key:
+                    assert key not in seen
+                    seen.append(key)
+                file = tar.extractfile(member)
+                assert file is not None
+                if kind == "jpg":
+                    assert file.read() == hands.picture_bytes(int(key))
+    assert seen == [f"{number:08d}" for number in range(len(hands))]
+
+
+def test_a_recipe_reads_them_and_sees_the_same_crops_each_time(packed: Path) -> None:
+    source = SourceConfig("shards", path=str(packed))
+    config = FitConfig(sources=(source,), network=NetworkConfig(input_px=64))
+    first, second = build_samples(config), build_samples(config)
+    second[5]
+    for index in (0, 3, 40):
+        np.testing.assert_array_equal(first[index].image, second[index].image)
+        np.testing.assert_array_equal(first[index].joints_m, second[index].joints_m)
+        assert first[index].pose_weight == 1.0
+    held_out = replace(source, split="validation")
+    assert len(open_set("shards", packed, held_out.split)) == 4
+
+
+def test_a_stream_moves_through_all_hands_a_few_files_at_a_time(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "OPEN_SHARDS", 1)
+    hands = ShardSet(packed, "training")
+    assert len(hands) == 12
+    number_of = hands.nearby(seed=3)
+    rng = np.random.default_rng(0)
+    for start in range(0, 36, 12):
+        drawn = [number_of(index, rng) // 5 for index in range(start, start + 12)]
+        assert set(drawn) == {0, 1, 2}
+        # one file after the other, each for as long as it has hands
+        assert int((np.diff(drawn) != 0).sum()) == 2
+    every = {number_of(index, rng) for index in range(600)}
+    assert every == set(range(12))
+
+
+def test_what_is_not_packed_to_the_end_is_said(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(packed, tmp_path / "copy"))
+    shard = copy / "training" / "000001.tar"
+    shard.write_bytes(shard.read_bytes()[:3000])
+    with pytest.raises(DataError, match=r"000001\.tar is missing or cut short"):
+        ShardSet(copy, "training")
+    (copy / "training" / "shards.json").unlink()
+    with pytest.raises(DataError, match=r"should hold packed hands .* holds 000000\.tar, .*: pack it again"):
+        ShardSet(copy, "training")
+    with pytest.raises(DataError, match="should hold packed hands"):
+        ShardSet(tmp_path / "nowhere", "training")
+    assert main(["data", "pack", str(packed), "--out", str(copy)]) == 2
+    assert "should be empty to pack into" in capsys.readouterr().err

@@ -1,0 +1,182 @@
+"""Training samples from a data set: hands in their pictures, cut out with errors, turned, before new backgrounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from hand.errors import DataError
+from trainer.color_jitter import jitter_colors
+from trainer.crop_jitter import CropJitter, jittered_crop
+from trainer.datasets.hand_set import HandSet, SetHand, mask_of, picture_of
+from trainer.datasets.new_background import before_another_background
+from trainer.datasets.pose_fit import FittedPose, PoseFitter
+from trainer.labelled_crop import LabelledCrop, label_crop
+from trainer.synthetic.backgrounds import BackgroundPool
+
+_MOST_DRAWS: Final = 1000
+"""Draws after which a set is thought to have no usable hand at all."""
+
+
+def training_jitter(largest_turn_deg: float) -> CropJitter:
+    """Errors and turns of training crops: half of them are turned by up to an angle either way.
+
+    Args:
+        largest_turn_deg: that angle.
+    """
+    return CropJitter(any_angle_share=0.5, largest_angle_rad=float(np.radians(largest_turn_deg)))
+
+
+class SetCrops(Dataset[LabelledCrop]):
+    """An endless stream of crops of a data set; crop i depends on the seed and on i alone."""
+
+    def __init__(
+        self,
+        hands: HandSet,
+        fitter: PoseFitter | None,
+        input_px: int,
+        seed: int,
+        jitter: CropJitter,
+        *,
+        new_background: float = 0.0,
+        backgrounds: Path | None = None,
+        number_of: Callable[[int, np.random.Generator], int] | None = None,
+    ) -> None:
+        """Remembers the set; pictures are read when they are asked for.
+
+        Args:
+            hands: the set.
+            fitter: judges its poses; None teaches joints alone.
+            input_px: side of the crops.
+            seed: of choice and augmentation.
+            jitter: crop errors and turns.
+            new_background: how often a hand that has a mask is put before another background.
+            backgrounds: folder of hand-free photographs; made-up ones when None.
+            number_of: which hand a crop shows, from its place in the stream and a source of chance; any when None.
+
+        Raises:
+            DataError: the background folder holds no picture.
+        """
+        self.hands = hands
+        self.fitter = fitter
+        self.input_px = input_px
+        self.seed = seed
+        self.jitter = jitter
+        self.new_background = new_background
+        self._pool = BackgroundPool(seed, folder=backgrounds) if new_background > 0.0 else None
+        self._number_of = number_of or self._any_number
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Crop ``index`` of the stream."""
+        rng = np.random.default_rng((self.seed, 32452867, index))
+        number, hand, fitted = self._draw(index, rng)
+        picture = picture_of(self.hands, number, hand)
+        if self._pool is not None and rng.random() < self.new_background:
+            mask = mask_of(self.hands, number, hand)
+            if mask is not None:
+                picture = before_another_background(picture, mask, self._pool, rng)
+        crop = cut_hand(hand, fitted, picture, self.jitter, rng, self.input_px)
+        return crop.with_image(jitter_colors(crop.image, rng))
+
+    def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, SetHand, FittedPose | None]:
+        """The hand of a place in the stream; one that is not annotated or not believed makes way for another."""
+        for attempt in range(_MOST_DRAWS):
+            number = self._number_of(index, rng) if attempt == 0 else self._any_number(index, rng)
+            hand, fitted = labels_of(self.hands, self.fitter, number)
+            if hand is not None:
+                return number, hand, fitted
+        raise DataError(
+            f"None of {_MOST_DRAWS} hands of {self.hands.facts.title} can be learned from; look at the set with "
+            "`python -m trainer data check`."
+        )
+
+    def _any_number(self, _: int, rng: np.random.Generator) -> int:
+        return int(rng.integers(len(self.hands)))
+
+
+def labels_of(
+    hands: HandSet, fitter: PoseFitter | None, number: int
+) -> tuple[SetHand, FittedPose | None] | tuple[None, None]:
+    """What a hand of a set teaches, (None, None) when it is not annotated or not believed."""
+    hand = hands.hand(number)
+    if hand is None or fitter is None:
+        return (None, None) if hand is None else (hand, None)
+    believed, fitted = fitter.believed(hand)
+    if not believed:
+        return None, None
+    return (hand if fitted is None else fitter.with_own_tips(hand, fitted)), fitted
+
+
+def cut_hand(
+    hand: SetHand,
+    fitted: FittedPose | None,
+    picture_rgb: np.ndarray,
+    jitter: CropJitter,
+    rng: np.random.Generator,
+    input_px: int,
+) -> LabelledCrop:
+    """Cuts a hand out of its picture; what is not known of it gets no weight.
+
+    Args:
+        hand: its labels.
+        fitted: its pose, None where there is none to teach.
+        picture_rgb: the picture, mirrored for a left hand.
+        jitter: crop errors and turns.
+        rng: source of chance.
+        input_px: side of the crop.
+    """
+    crop = label_crop(
+        picture_rgb,
+        jittered_crop(hand.outline_px, jitter, rng),
+        hand.intrinsics,
+        rotations=np.tile(np.eye(3), (16, 1, 1)) if fitted is None else fitted.rotations,
+        shape=np.zeros(10) if fitted is None else fitted.shape,
+        joints_m=hand.joints_m,
+        input_px=input_px,
+    )
+    if fitted is None:
+        crop = replace(crop, pose_weight=0.0, shape_weight=0.0)
+    if not hand.joints_known.all():
+        crop = replace(
+            crop,
+            joints_weight=0.0,
+            root_weight=float(hand.joints_known[0]),
+            joints_crop_weight=hand.joints_known.astype(np.float32),
+        )
+    return crop
+
+
+def held_out_set_crops(
+    hands: HandSet, fitter: PoseFitter | None, input_px: int, most: int, jitter: CropJitter, seed: int
+) -> dict[str, LabelledCrop]:
+    """Hands of a set for measuring: evenly thinned out, each once under its own crop error, in its own colours.
+
+    Args:
+        hands: the set; only hands with all joints known can be measured.
+        fitter: judges its poses; None measures joints alone.
+        input_px: side of the crops.
+        most: crops in all.
+        jitter: crop errors.
+        seed: of the crop errors.
+
+    Returns:
+        Crops by the hand's name.
+
+    Raises:
+        DataError: a picture cannot be read, or there is no hand to measure.
+    """
+    wanted = max(1, min(len(hands), most))
+    crops: dict[str, LabelledCrop] = {}
+    for number in (place * len(hands) // wanted for place in range(wanted)):
+        hand, fitted = labels_of(hands, fitter, number)
+        if hand is not None and hand.joints_known.all():
+            rng = np.random.default_rng((seed, number))
+            crops[hand.name] = cut_hand(hand, fitted, picture_of(hands, number, hand), jitter, rng, input_px)
+    if not crops:
+        raise DataError(f"No hand of this part of {hands.facts.title} has all its joints, so none can be measured.")
+    return crops

@@ -1,0 +1,187 @@
+"""InterHand2.6M (Moon et al., ECCV 2020), with the MANO fits of NeuralAnnot.
+
+    annotations/SPLIT/InterHand2.6M_SPLIT_data.json               pictures and what they show, in COCO's style
+    annotations/SPLIT/InterHand2.6M_SPLIT_camera.json             per capture: campos (mm), camrot, focal, princpt
+    annotations/SPLIT/InterHand2.6M_SPLIT_joint_3d.json           per capture and frame: world_coord 42 x 3 (mm)
+    annotations/SPLIT/InterHand2.6M_SPLIT_MANO_NeuralAnnot.json   per capture, frame and side: pose, shape, trans (m)
+    images/SPLIT/...                                              SPLIT is train, val or test
+
+Joints and MANO are in a world frame that each camera sees as R (x - campos). Right hands are joints 0 to 20, left ones
+21 to 41; within a hand the fingers come thumb to little finger, *from the tip to the base*, and the wrist is last.
+Finger poses are relative to the mean pose. A picture of two hands gives two samples; left hands are mirrored.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Shaped
+
+from hand.camera import Intrinsics
+from hand.frame_change import FrameChange
+from hand.mirror import Side, mirror_points
+from trainer.datasets.hand_set import SetHand, SetPose, known_joints
+from trainer.datasets.ho3d import rendered_with
+from trainer.datasets.set_facts import SETS, SetFacts, SplitName, broken, missing
+
+PARTS: Final = {"training": "train", "validation": "val", "evaluation": "test"}
+"""The set's own names of the splits."""
+
+TO_COMMON: Final = (20, *(4 * finger + 3 - joint for finger in range(5) for joint in range(4)))
+"""Index into the 21 joints of one hand, as this set orders them, for each joint of the common order."""
+
+_FACTS: Final = SETS["interhand"]
+_MILLIMETRES: Final = 1000.0
+
+
+class InterHandSet:
+    """One split of InterHand2.6M; see :class:`trainer.datasets.hand_set.HandSet`."""
+
+    def __init__(self, folder: Path, split: SplitName) -> None:
+        """Reads the annotations, some gigabytes of the real training split; pictures when they are asked for.
+
+        Args:
+            folder: holds ``annotations`` and ``images``.
+            split: which part, as the set's owners parted it.
+
+        Raises:
+            DataError: a file is missing or not what it should be.
+        """
+        self.folder = folder
+        self.part = PARTS[split]
+        data = self._annotation("data", "pictures and hand types")
+        self._cameras = self._annotation("camera", "cameras")
+        self._joints = self._annotation("joint_3d", "joints")
+        fits = self._path("MANO_NeuralAnnot")
+        # the fits are a download of their own; joints are annotated without them
+        self._mano = self._annotation("MANO_NeuralAnnot", "MANO fits") if fits.exists() else {}
+        try:
+            self._images = {int(image["id"]): image for image in data["images"]}
+            self.hands: list[tuple[int, Side, Any]] = [
+                (int(note["image_id"]), side, note["joint_valid"])
+                for note in data["annotations"]
+                for side in _sides(note["hand_type"])
+            ]
+            unknown = next((image for image, _, _ in self.hands if image not in self._images), None)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise self._wrong("data", f"an entry lacks {problem}") from None
+        if unknown is not None or not self.hands:
+            raise self._wrong("data", "it annotates no hand" if unknown is None else f"there is no image {unknown}")
+        if not (folder / "images" / self.part).is_dir():
+            raise missing(_FACTS, folder / "images" / self.part, "the pictures")
+        self._digest = rendered_with(folder / f"{self.part}_synthesis.json")
+
+    @property
+    def facts(self) -> SetFacts:
+        """InterHand2.6M's."""
+        return _FACTS
+
+    @property
+    def hand_model_digest(self) -> str:
+        """Empty for the real set; the embedded model's for one that was made with it."""
+        return self._digest
+
+    def __len__(self) -> int:
+        return len(self.hands)
+
+    def hand(self, index: int) -> SetHand | None:
+        """Labels of a hand, None where no two of its joints are annotated.
+
+        Raises:
+            DataError: its frame or camera is not annotated, or not as it should be.
+        """
+        number, side, in_picture = self.hands[index]
+        image = self._images[number]
+        capture, camera, frame = (str(image[key]) for key in ("capture", "camera", "frame_idx"))
+        name = f"{self.part}/{image['file_name']} ({side})"
+        try:
+            cameras, entry = self._cameras[capture], self._joints[capture][frame]
+            rotation = np.array(cameras["camrot"][camera], np.float64).reshape(3, 3)
+            position_m = np.array(cameras["campos"][camera], np.float64).reshape(3) / _MILLIMETRES
+            focal, centre = (np.array(cameras[key][camera], np.float64).reshape(2) for key in ("focal", "princpt"))
+            world_m = np.array(entry["world_coord"], np.float64).reshape(2, 21, 3) / _MILLIMETRES
+            valid = np.array(entry["joint_valid"], bool).reshape(2, 21) & np.array(in_picture, bool).reshape(2, 21)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise broken(_FACTS, f"The annotation of {name} is incomplete or of the wrong shape ({problem})") from None
+        to_camera = FrameChange(rotation, -rotation @ position_m)
+        which = 0 if side == "right" else 1
+        order = list(TO_COMMON)
+        joints, known = known_joints(to_camera.points(world_m[which, order]), valid[which, order])
+        if known.sum() < 2:
+            return None
+        width, height = int(image["width"]), int(image["height"])
+        intrinsics = Intrinsics(focal[0], focal[1], centre[0], centre[1], width, height)
+        pose = self._pose(capture, frame, side, to_camera, name)
+        if side == "right":
+            return SetHand(name, intrinsics, False, joints, known, pose)
+        mirrored = None if pose is None else pose.mirrored()
+        return SetHand(name, intrinsics.mirrored(), True, mirror_points(joints), known, mirrored)
+
+    def picture_bytes(self, index: int) -> bytes:
+        """The picture's file.
+
+        Raises:
+            DataError: it is missing.
+        """
+        path = self.folder / "images" / self.part / self._images[self.hands[index][0]]["file_name"]
+        try:
+            return path.read_bytes()
+        except OSError:
+            raise missing(_FACTS, path, "a picture") from None
+
+    def mask_bytes(self, index: int) -> bytes | None:
+        """None: the set has no masks."""
+        return None
+
+    def _pose(self, capture: str, frame: str, side: Side, to_camera: FrameChange, name: str) -> SetPose | None:
+        fit = ((self._mano.get(capture) or {}).get(frame) or {}).get(side)
+        if fit is None:
+            return None
+        try:
+            pose, shape, place = (
+                np.array(fit[key], np.float64).reshape(size)
+                for key, size in (("pose", 48), ("shape", 10), ("trans", 3))
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            raise broken(_FACTS, f"The MANO fit of {name} is incomplete or of the wrong shape ({problem})") from None
+        return SetPose(to_camera.pose(pose), shape, place, to_camera)
+
+    def _annotation(self, name: str, meaning: str) -> dict[str, Any]:
+        path = self._path(name)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise missing(_FACTS, path, meaning) from None
+        except (OSError, ValueError) as problem:
+            raise broken(_FACTS, f"{path} ({meaning}) is damaged or cut short ({problem})") from None
+        if not isinstance(content, dict):
+            raise self._wrong(name, f"it holds a {type(content).__name__}")
+        return content
+
+    def _path(self, name: str) -> Path:
+        return self.folder / "annotations" / self.part / f"InterHand2.6M_{self.part}_{name}.json"
+
+    def _wrong(self, name: str, why: str) -> Exception:
+        return broken(_FACTS, f"{self._path(name)} is not what it should be: {why}")
+
+
+def in_set_order(joints: Shaped[np.ndarray, "21 ..."]) -> Shaped[np.ndarray, "21 ..."]:
+    """What there is of each joint of one hand, from the common order to this set's."""
+    ordered = np.empty_like(joints)
+    ordered[list(TO_COMMON)] = joints
+    return ordered
+
+
+def _sides(hand_type: str) -> tuple[Side, ...]:
+    """The hands that a picture shows.
+
+    Raises:
+        ValueError: an unknown type.
+    """
+    sides: dict[str, tuple[Side, ...]] = {"right": ("right",), "left": ("left",), "interacting": ("right", "left")}
+    if hand_type not in sides:
+        raise ValueError(f"a known hand_type, got {hand_type!r}")
+    return sides[hand_type]

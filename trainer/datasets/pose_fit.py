@@ -1,0 +1,166 @@
+"""A set's pose held against its joints: the posed hand, moved onto them, and how far it then misses them.
+
+A pose is a claim about one hand model. Read in the wrong convention, or posed by another model, it looks almost right
+and is centimetres off, so no pose is taught that does not give the joints labelled beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.errors import DataError
+from hand.joints import TIP_JOINTS, TIP_VERTICES
+from hand.layer import HandLayer
+from hand.metrics import best_similarity, distances
+from hand.model import HandModel
+from hand.pose_space import canonical_pose_from
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from trainer.datasets.hand_set import HandSet, SetHand, SetPose
+from trainer.datasets.set_facts import SetFacts
+
+MANO_VERTICES = 778
+_PROBED = 32
+"""Hands that are tried before a set is learned from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedPose:
+    """A hand of a set, posed by a hand model and moved rigidly onto the labelled joints.
+
+    Attributes:
+        rotations: local rotations of the 16 MANO joints, the first in camera axes and turned along.
+        shape: coefficients.
+        joints_m: camera axes; the tips are the model's own.
+        vertices_m: camera axes.
+        residual_mm: distance from the labelled joints, tips taken where the set takes them: the largest where joints
+            were made from the pose, the mean where they were annotated by themselves.
+        turn_rad: how far the hand had to be turned: near 0, or the set's axes were misread.
+        unmoved_mm: mean distance where the set's own translation puts the hand; NaN where it has none.
+    """
+
+    rotations: Float[np.ndarray, "16 3 3"]
+    shape: Float[np.ndarray, "10"]
+    joints_m: Float[np.ndarray, "21 3"]
+    vertices_m: Float[np.ndarray, "V 3"]
+    residual_mm: float
+    turn_rad: float
+    unmoved_mm: float
+
+
+class PoseFitter:
+    """Poses the hands of one set with the hand model it was labelled with."""
+
+    def __init__(self, model: HandModel, facts: SetFacts) -> None:
+        """Prepares the model.
+
+        Args:
+            model: a right hand.
+            facts: of the set.
+        """
+        self.facts = facts
+        self._layer = HandLayer(model, np.float64)
+        own = model.tip_vertices
+        self._tips = list(TIP_VERTICES[facts.tips] if facts.tips and model.vertex_count == MANO_VERTICES else own)
+
+    def fit(self, hand: SetHand, pose: SetPose) -> FittedPose:
+        """Poses a hand and moves it onto its joints.
+
+        Args:
+            hand: with three or more known joints.
+            pose: its own.
+        """
+        model = self._layer.model
+        rotations = matrix_from_axis_angle(
+            canonical_pose_from(model, pose.pose_rad, self.facts.convention).reshape(16, 3)
+        )
+        posed = self._layer.from_matrices(rotations, pose.shape)
+        joints = posed.joints_m.copy()
+        joints[list(TIP_JOINTS)] = posed.vertices_m[self._tips]
+        known = hand.joints_known
+        move = best_similarity(joints[known], hand.joints_m[known], scale=False)
+        rotations = rotations.copy()
+        rotations[0] = move.rotation @ rotations[0]
+        missed_mm = distances(move.applied(joints)[known], hand.joints_m[known]) * 1000.0
+        unmoved = float("nan")
+        if pose.translation_m is not None and pose.to_camera is not None:
+            # the pose is in camera axes already, so that only the translation is still to be changed
+            place = pose.to_camera.translation(pose.translation_m, self._layer.shaped(pose.shape).joints_m[0])
+            unmoved = float(distances((joints + place)[known], hand.joints_m[known]).mean() * 1000.0)
+        return FittedPose(
+            rotations=rotations,
+            shape=pose.shape,
+            joints_m=move.applied(posed.joints_m),
+            vertices_m=move.applied(posed.vertices_m),
+            residual_mm=float(np.max(missed_mm) if self.facts.joints_are_posed else np.mean(missed_mm)),
+            turn_rad=float(np.linalg.norm(axis_angle_from_matrix(move.rotation))),
+            unmoved_mm=unmoved,
+        )
+
+    def believed(self, hand: SetHand) -> tuple[bool, FittedPose | None]:
+        """Whether a hand is to be learned from, and with which pose.
+
+        Where joints were made from the pose, a hand whose two labels disagree is refused; where they were annotated by
+        themselves, it goes without its pose.
+        """
+        if hand.pose is None or hand.joints_known.sum() < 3:
+            return True, None
+        fitted = self.fit(hand, hand.pose)
+        if fitted.residual_mm <= self.facts.limit_mm:
+            return True, fitted
+        return not self.facts.joints_are_posed, None
+
+    def with_own_tips(self, hand: SetHand, fitted: FittedPose) -> SetHand:
+        """The labels with the finger tips where this model has them, so that pose and joints speak of one hand."""
+        joints = hand.joints_m.copy()
+        tips = [joint for joint in TIP_JOINTS if hand.joints_known[joint]]
+        joints[tips] = fitted.joints_m[tips]
+        return replace(hand, joints_m=joints) if self.facts.tips else hand
+
+
+def fitter_for(
+    hands: HandSet,
+    model: HandModel,
+    complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr),
+    *,
+    strict: bool = True,
+) -> PoseFitter | None:
+    """What judges the poses of a set, None where they speak of another hand model than the one that learns.
+
+    The embedded hand is not MANO: MANO's angles and shapes would pose it to another hand. Of a set labelled with MANO
+    it therefore learns the joints, in 3D and in the picture, and no pose; with the user's MANO file as ``hand_model``
+    of the recipe a network learns everything.
+
+    Args:
+        hands: the set.
+        model: that the network poses.
+        complain: gets a sentence when poses are left out.
+        strict: refuse a set most of whose poses miss their joints; False to look at it.
+
+    Raises:
+        DataError: the poses are said to be of this model, and half of them miss their joints.
+    """
+    labelled_with = hands.hand_model_digest
+    if model.digest != labelled_with if labelled_with else model.vertex_count != MANO_VERTICES:
+        complain(
+            f"The poses of this {hands.facts.title} are of another hand model than the network's, {model.name}: its "
+            "joints are learned, its poses and shapes are not (hand_model: MANO_RIGHT.pkl in the recipe learns them)."
+        )
+        return None
+    fitter = PoseFitter(model, hands.facts)
+    if not strict:
+        return fitter
+    places = sorted({place * len(hands) // _PROBED for place in range(_PROBED)})
+    probed = [hand for hand in map(hands.hand, places) if hand is not None and hand.joints_known.sum() >= 3]
+    residuals = [fitter.fit(hand, hand.pose).residual_mm for hand in probed if hand.pose is not None]
+    if residuals and float(np.median(residuals)) > hands.facts.limit_mm:
+        raise DataError(
+            f"The poses of {hands.facts.title} should give its joints within {hands.facts.limit_mm:g} mm, with "
+            f"{model.name} they miss them by {np.median(residuals):.1f} mm (median of {len(residuals)}); give the "
+            "right hand's unmodified MANO file, and look at the set with `python -m trainer data check`."
+        )
+    return fitter

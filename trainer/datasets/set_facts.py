@@ -1,0 +1,115 @@
+"""What is known of each data set: where it comes from, under which licence, and in which conventions it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal
+
+from hand.errors import DataError
+
+SplitName = Literal["training", "validation", "evaluation"]
+"""Training and validation are disjoint parts of what may be learned from; evaluation is for results."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """One data set.
+
+    Attributes:
+        kind: its name in recipes and on command lines.
+        title: its name in the literature.
+        home: where it is to be had.
+        licence: what its owners allow, in short.
+        convention: how its finger poses are written, a key of ``hand.pose_space.CONVENTIONS``.
+        tips: its finger tips on MANO's mesh, a key of ``hand.joints.TIP_VERTICES``; "" where tips are no vertices.
+        limit_mm: distance between posed joints and labelled ones beyond which a pose is not believed: the largest if
+            joints are posed, else the mean.
+        joints_are_posed: the joints were made from the pose, so that a hand whose two labels disagree is not believed
+            at all; otherwise joints were annotated by themselves, and hold without a pose.
+    """
+
+    kind: str
+    title: str
+    home: str
+    licence: str
+    convention: str
+    tips: str
+    limit_mm: float
+    joints_are_posed: bool
+
+
+SETS: Final[Mapping[str, SetFacts]] = MappingProxyType(
+    {
+        facts.kind: facts
+        for facts in (
+            SetFacts(
+                "freihand",
+                "FreiHAND v2",
+                "https://lmb.informatik.uni-freiburg.de/projects/freihand/ "
+                "(FreiHAND_pub_v2.zip, and FreiHAND_pub_v2_eval.zip for the evaluation split)",
+                "research only, no commercial use",
+                convention="freihand",
+                tips="freihand",
+                limit_mm=1.0,
+                joints_are_posed=True,
+            ),
+            SetFacts(
+                "ho3d",
+                "HO-3D",
+                "https://github.com/shreyashampali/ho3d (HO-3D_v2 or HO-3D_v3)",
+                "research only, no commercial use",
+                convention="ho3d",
+                tips="ho3d",
+                limit_mm=1.0,
+                joints_are_posed=True,
+            ),
+            SetFacts(
+                "interhand",
+                "InterHand2.6M",
+                "https://mks0601.github.io/InterHand2.6M/ (images and annotations of one release, 5 or 30 fps)",
+                "CC BY-NC 4.0, no commercial use",
+                convention="interhand",
+                tips="",
+                # MANO was fitted to annotated joints there, and misses them by some millimetres
+                limit_mm=15.0,
+                joints_are_posed=False,
+            ),
+        )
+    }
+)
+"""The sets that there are loaders for, by kind."""
+
+
+def broken(facts: SetFacts, what: str) -> DataError:
+    """The error for files that are missing or not what they should be.
+
+    Args:
+        facts: of the set.
+        what: which file, what was wanted and what was found: a sentence without its full stop.
+    """
+    return DataError(f"{what}; get {facts.title} from {facts.home}, licence: {facts.licence}.")
+
+
+def missing(facts: SetFacts, path: Path, wanted: str) -> DataError:
+    """The error for a file or folder that is not there; says what lies beside its place.
+
+    Args:
+        facts: of the set.
+        path: what is missing.
+        wanted: what it holds.
+    """
+    return broken(facts, f"{path} ({wanted}) is missing, {what_is_there(path.parent)}")
+
+
+def what_is_there(folder: Path, most: int = 6) -> str:
+    """What a folder holds, in words: "DIR holds a, b and 130 others"."""
+    if not folder.is_dir():
+        return f"and {folder} is no folder" if folder.exists() else f"and so is its folder {folder}"
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    if not names:
+        return f"{folder} is empty"
+    others = f" and {len(names) - most} others" if len(names) > most else ""
+    return f"{folder} holds {', '.join(names[:most])}{others}"

@@ -1,0 +1,203 @@
+"""A network on a data set's evaluation split: pred.json as the official scripts want it, and the official figures.
+
+``python -m trainer evaluate --dataset freihand DIR --network NET`` ends here. Every hand is cropped without error
+around its labelled joints (HO-3D: around the box that the set gives), predicted once, and put back into the camera:
+for FreiHAND where the network believes it to be, for HO-3D with the wrist where the set's evaluation split says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from hand.atomic_file import write_text_atomically
+from hand.crop import crop_around, crop_picture
+from hand.crop_camera import crop_camera, translation_from_weak_camera
+from hand.errors import ConfigError, DataError
+from hand.frame_change import OPENGL_TO_OPENCV
+from hand.joints import TIP_JOINTS, TIP_VERTICES, to_mano_order
+from hand.model import HandModel
+from hand.scoring import OfficialScore, score_freihand, score_ho3d
+from hand.torch_layer import TorchHandLayer
+from trainer.crop_jitter import CropJitter
+from trainer.datasets.hand_set import HandSet, picture_of
+from trainer.datasets.opening import open_set
+from trainer.datasets.pose_fit import MANO_VERTICES
+from trainer.datasets.set_facts import SetFacts
+
+SCORED_KINDS: Final = ("freihand", "ho3d")
+"""Sets that have an official script."""
+
+_DECIMALS: Final = 6
+"""Of pred.json: a micrometre."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetPredictions:
+    """What a network says about the evaluation split of a set, in the set's own order, joint order and axes.
+
+    Attributes:
+        joints_m: 21 joints of each hand.
+        vertices_m: of the hand model that the network poses.
+    """
+
+    joints_m: Float[np.ndarray, "N 21 3"]
+    vertices_m: Float[np.ndarray, "N V 3"]
+
+    def write(self, path: Path) -> None:
+        """Writes pred.json: [xyz, verts].
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        # one hand at a time: the real sets have millions of vertices, and lists of them take gigabytes
+        parts = (",".join(_points(hand) for hand in hands) for hands in (self.joints_m, self.vertices_m))
+        write_text_atomically(path, f"[[{next(parts)}],[{next(parts)}]]")
+
+
+@torch.no_grad()
+def predict_set(
+    network: nn.Module,
+    model: HandModel,
+    hands: HandSet,
+    input_px: int,
+    *,
+    batch: int = 32,
+    tick: Callable[[int], None] = lambda count: None,
+) -> SetPredictions:
+    """Runs a network over every hand of a split.
+
+    Args:
+        network: gives :class:`trainer.networks.output.NetworkOutput`.
+        model: that it poses.
+        hands: the split.
+        input_px: side of the network's input.
+        batch: crops at a time.
+        tick: told how many hands were done.
+
+    Raises:
+        DataError: a picture cannot be read, or a hand has no annotation at all.
+    """
+    network.eval()
+    layer = TorchHandLayer(model)
+    joints, vertices = [], []
+    for start in range(0, len(hands), batch):
+        chosen = range(start, min(start + batch, len(hands)))
+        crops = [_crop(hands, number, input_px) for number in chosen]
+        output = network(torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).float())
+        posed = layer(output.rotations, output.shape)
+        for place, crop in enumerate(crops):
+            root = posed.joints_m[place, 0].double().numpy()
+            camera = output.camera[place].double().numpy()
+            wrist = crop.wrist_m
+            if wrist is None:
+                wrist = crop.to_camera @ translation_from_weak_camera(camera, crop.focal)
+            mesh, points = (
+                (part[place].double().numpy() - root) @ crop.to_camera.T + wrist
+                for part in (posed.vertices_m, posed.joints_m)
+            )
+            joints.append(as_submitted(points, mesh, hands.facts))
+            vertices.append(in_set_axes(mesh, hands.facts))
+        tick(len(crops))
+    return SetPredictions(np.stack(joints), np.stack(vertices))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlacedCrop:
+    """A crop, and the way from its camera back to the picture's."""
+
+    image: np.ndarray
+    to_camera: Float[np.ndarray, "3 3"]
+    focal: float
+    wrist_m: Float[np.ndarray, "3"] | None
+
+
+def _crop(hands: HandSet, number: int, input_px: int) -> _PlacedCrop:
+    hand = hands.hand(number)
+    if hand is None:
+        raise DataError(f"Hand {number} of {hands.facts.title} has no annotation, so that nothing says where it is.")
+    if hand.box_px is None and hand.joints_known.sum() < 2:
+        raise DataError(f"{hand.name} of {hands.facts.title} has neither joints nor a box to cut the hand out by.")
+    square = crop_around(hand.outline_px, CropJitter().expansion)
+    camera = crop_camera(square, hand.intrinsics)
+    image = crop_picture(picture_of(hands, number, hand), square, input_px)
+    wrist = hand.joints_m[0] if hands.facts.kind == "ho3d" else None
+    return _PlacedCrop(image, camera.rotation.T, camera.focal, wrist)
+
+
+def as_submitted(
+    joints_m: Float[np.ndarray, "21 3"], vertices_m: Float[np.ndarray, "V 3"], facts: SetFacts
+) -> Float[np.ndarray, "21 3"]:
+    """Joints as a set's script wants them: its finger tips (of MANO's mesh), its order, its axes.
+
+    Args:
+        joints_m: common order, OpenCV's axes.
+        vertices_m: the mesh beside them.
+        facts: of the set.
+    """
+    joints = joints_m.copy()
+    if len(vertices_m) == MANO_VERTICES and facts.tips:
+        joints[list(TIP_JOINTS)] = vertices_m[list(TIP_VERTICES[facts.tips])]
+    return in_set_axes(to_mano_order(joints) if facts.kind == "ho3d" else joints, facts)
+
+
+def in_set_axes(points_m: Float[np.ndarray, "N 3"], facts: SetFacts) -> Float[np.ndarray, "N 3"]:
+    """Points in the set's own camera axes: HO-3D has OpenGL's."""
+    return OPENGL_TO_OPENCV.inverse().points(points_m) if facts.kind == "ho3d" else points_m
+
+
+def score_set(kind: str, folder: Path, prediction_file: Path) -> OfficialScore | None:
+    """The official score of a pred.json, None where the set came without the truth (HO-3D's once had a server for it).
+
+    Raises:
+        PredictionFileError: the file, or the truth, is not what it should be.
+    """
+    truth = [folder / f"evaluation_{name}.json" for name in ("xyz", "verts")]
+    if not all(path.is_file() for path in truth):
+        return None
+    return score_freihand(prediction_file, folder) if kind == "freihand" else score_ho3d(prediction_file, folder)
+
+
+def open_evaluation(kind: str, folder: Path) -> HandSet:
+    """The evaluation split of a set that has an official script.
+
+    Raises:
+        DataError: a file is missing or not what it should be.
+        ConfigError: there is no official script for this set.
+    """
+    if kind not in SCORED_KINDS:
+        raise ConfigError(f"--dataset should be one of {', '.join(SCORED_KINDS)}, got {kind!r}.")
+    return open_set(kind, folder, "evaluation")
+
+
+def score_lines(score: OfficialScore) -> list[str]:
+    """The figures that papers report, in millimetres: the official ones beside those of proper rotations."""
+    rows = [
+        ("PA-MPJPE, joints", score.xyz_al_mean3d, score.proper_xyz_al_mean3d),
+        ("PA-MPVPE, vertices", score.mesh_al_mean3d, score.proper_mesh_al_mean3d),
+        ("unaligned joints", score.xyz_mean3d, None),
+        ("unaligned vertices", score.mesh_mean3d, None),
+    ]
+    lines = [f"{'millimetres':<22} {'official':>10} {'proper rotation':>16}"]
+    for name, official, proper in rows:
+        cells = ["-" if value is None or value < 0.0 else f"{value * 10.0:.2f}" for value in (official, proper)]
+        lines.append(f"{name:<22} {cells[0]:>10} {cells[1]:>16}")
+    lines.append(f"{'F@5 / F@15, aligned':<22} {f'{score.f_al_score_5:.3f} / {score.f_al_score_15:.3f}':>10}")
+    lines.append(f"{'AUC, aligned joints':<22} {score.xyz_al_auc3d:>10.3f}")
+    lines.append(
+        f"{score.samples} hands; in {score.reflected_samples} of them the official alignment mirrors the hand, "
+        "which a proper rotation cannot"
+    )
+    return lines
+
+
+def _points(hand: Float[np.ndarray, "N 3"]) -> str:
+    rows: Sequence[list[float]] = hand.round(_DECIMALS).tolist()
+    return "[" + ",".join(f"[{x},{y},{z}]" for x, y, z in rows) + "]"
