@@ -22,6 +22,9 @@ from trainer.synthetic.backgrounds import BackgroundPool
 _MOST_DRAWS: Final = 1000
 """Draws after which a set is thought to have no usable hand at all."""
 
+_BACKGROUNDS: Final = 128
+"""Made-up backgrounds: each process makes its own, and each costs as much as fifty crops."""
+
 
 def training_jitter(largest_turn_deg: float) -> CropJitter:
     """Errors and turns of training crops: half of them are turned by up to an angle either way.
@@ -68,7 +71,7 @@ class SetCrops(Dataset[LabelledCrop]):
         self.seed = seed
         self.jitter = jitter
         self.new_background = new_background
-        self._pool = BackgroundPool(seed, folder=backgrounds) if new_background > 0.0 else None
+        self._pool = BackgroundPool(seed, _BACKGROUNDS, backgrounds) if new_background > 0.0 else None
         self._number_of = number_of or self._any_number
 
     def __getitem__(self, index: int) -> LabelledCrop:

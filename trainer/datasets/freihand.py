@@ -29,7 +29,8 @@ from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from trainer.datasets.hand_set import SetHand, SetPose
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName, broken, missing
+from trainer.datasets.set_facts import SETS, SetFacts, SplitName
+from trainer.datasets.set_files import broken, missing, read_bytes, read_json
 
 VERSIONS: Final = ("gs", "hom", "sample", "auto")
 """Green screen, and three ways to replace it."""
@@ -140,7 +141,7 @@ class FreihandSet:
         Raises:
             DataError: it is missing.
         """
-        return _bytes(self.folder / self.part / "rgb" / f"{self.file_number(index):08d}.jpg", "a picture")
+        return read_bytes(_FACTS, self.folder / self.part / "rgb" / f"{self.file_number(index):08d}.jpg", "a picture")
 
     def mask_bytes(self, index: int) -> bytes | None:
         """The mask of the sample, which holds for all its versions.
@@ -149,7 +150,7 @@ class FreihandSet:
             DataError: the folder has masks, and not this one.
         """
         masks = self.folder / self.part / "mask"
-        return _bytes(masks / f"{self.sample(index):08d}.jpg", "a mask") if masks.is_dir() else None
+        return read_bytes(_FACTS, masks / f"{self.sample(index):08d}.jpg", "a mask") if masks.is_dir() else None
 
     def labelled_vertices(self, indices: Sequence[int]) -> dict[int, Float[np.ndarray, "V 3"]]:
         """Labelled vertices of some hands in camera axes, by the hand's number; none where the set has no such file.
@@ -202,7 +203,7 @@ def read_labels(folder: Path, part: str) -> FreihandLabels:
         path = folder / f"{part}_{name}.json"
         # downloads of the evaluation split did not always come with pose and shape
         if not (part == "evaluation" and name == "mano" and not path.exists()):
-            contents[name] = _json(path, meaning)
+            contents[name] = _entries(path, meaning)
     count = len(contents["xyz"])
     arrays = {name: _array(content, name, folder, part, _SHAPES[name], count) for name, content in contents.items()}
     cameras = arrays["K"]
@@ -275,20 +276,8 @@ def _entries_of(path: Path, wanted: set[int]) -> dict[int, Float[np.ndarray, "V 
     return found
 
 
-def _bytes(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        raise missing(_FACTS, path, what) from None
-
-
-def _json(path: Path, meaning: str) -> list[Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise missing(_FACTS, path, meaning) from None
-    except (OSError, ValueError) as problem:
-        raise broken(_FACTS, f"{path} ({meaning}) is damaged or cut short ({problem})") from None
+def _entries(path: Path, meaning: str) -> list[Any]:
+    content = read_json(_FACTS, path, meaning)
     if not isinstance(content, list) or not content:
         raise broken(_FACTS, f"{path} ({meaning}) should hold a list with one entry per sample, it holds none")
     return content

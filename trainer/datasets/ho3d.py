@@ -10,7 +10,6 @@ annotation is None carry no label. In evaluation handJoints3D is the wrist alone
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +23,8 @@ from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import from_mano_order
 from hand.mano_pickle import allowed_pickle_from_bytes
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName, broken, missing
+from trainer.datasets.set_facts import SETS, SetFacts, SplitName
+from trainer.datasets.set_files import broken, missing, read_bytes, rendered_with
 
 _FACTS: Final = SETS["ho3d"]
 _VALIDATION_SHARE: Final = 10
@@ -132,10 +132,7 @@ class Ho3dSet:
     def _meta(self, name: str) -> dict[str, Any]:
         sequence, frame = name.split("/")
         path = self.folder / self.part / sequence / "meta" / f"{frame}.pkl"
-        try:
-            data = path.read_bytes()
-        except OSError:
-            raise missing(_FACTS, path, "an annotation") from None
+        data = read_bytes(_FACTS, path, "an annotation")
         try:
             return allowed_pickle_from_bytes(data, f"{self.part}/{sequence}/meta/{frame}.pkl")
         except UnsafePickleError:
@@ -181,11 +178,3 @@ def _frames_of_split(frames: list[str], split: SplitName) -> list[str]:
 
 def _recording(frame: str) -> str:
     return frame.split("/")[0][:-1]
-
-
-def rendered_with(note: Path) -> str:
-    """Digest of the hand model that a rendered set was made with, "" where there is no such note, as in a real set."""
-    try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["hand_model_digest"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

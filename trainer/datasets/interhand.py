@@ -13,7 +13,6 @@ Finger poses are relative to the mean pose. A picture of two hands gives two sam
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +23,8 @@ from hand.camera import Intrinsics
 from hand.frame_change import FrameChange
 from hand.mirror import Side, mirror_points
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
-from trainer.datasets.ho3d import rendered_with
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName, broken, missing
+from trainer.datasets.set_facts import SETS, SetFacts, SplitName
+from trainer.datasets.set_files import broken, missing, read_bytes, read_json, rendered_with
 
 PARTS: Final = {"training": "train", "validation": "val", "evaluation": "test"}
 """The set's own names of the splits."""
@@ -127,10 +126,7 @@ class InterHandSet:
             DataError: it is missing.
         """
         path = self.folder / "images" / self.part / self._images[self.hands[index][0]]["file_name"]
-        try:
-            return path.read_bytes()
-        except OSError:
-            raise missing(_FACTS, path, "a picture") from None
+        return read_bytes(_FACTS, path, "a picture")
 
     def mask_bytes(self, index: int) -> bytes | None:
         """None: the set has no masks."""
@@ -150,13 +146,7 @@ class InterHandSet:
         return SetPose(to_camera.pose(pose), shape, place, to_camera)
 
     def _annotation(self, name: str, meaning: str) -> dict[str, Any]:
-        path = self._path(name)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise missing(_FACTS, path, meaning) from None
-        except (OSError, ValueError) as problem:
-            raise broken(_FACTS, f"{path} ({meaning}) is damaged or cut short ({problem})") from None
+        content = read_json(_FACTS, self._path(name), meaning)
         if not isinstance(content, dict):
             raise self._wrong(name, f"it holds a {type(content).__name__}")
         return content

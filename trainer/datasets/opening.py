@@ -17,7 +17,8 @@ from trainer.datasets.freihand import VERSIONS, FreihandSet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.pose_fit import fitter_for
-from trainer.datasets.set_facts import SETS, SplitName, what_is_there
+from trainer.datasets.set_facts import SETS, SplitName
+from trainer.datasets.set_files import what_is_there
 from trainer.datasets.shards import ShardSet
 from trainer.labelled_crop import LabelledCrop
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
-
-from hand.errors import DataError
 
 SplitName = Literal["training", "validation", "evaluation"]
 """Training and validation are disjoint parts of what may be learned from; evaluation is for results."""
@@ -81,35 +78,3 @@ SETS: Final[Mapping[str, SetFacts]] = MappingProxyType(
     }
 )
 """The sets that there are loaders for, by kind."""
-
-
-def broken(facts: SetFacts, what: str) -> DataError:
-    """The error for files that are missing or not what they should be.
-
-    Args:
-        facts: of the set.
-        what: which file, what was wanted and what was found: a sentence without its full stop.
-    """
-    return DataError(f"{what}; get {facts.title} from {facts.home}, licence: {facts.licence}.")
-
-
-def missing(facts: SetFacts, path: Path, wanted: str) -> DataError:
-    """The error for a file or folder that is not there; says what lies beside its place.
-
-    Args:
-        facts: of the set.
-        path: what is missing.
-        wanted: what it holds.
-    """
-    return broken(facts, f"{path} ({wanted}) is missing, {what_is_there(path.parent)}")
-
-
-def what_is_there(folder: Path, most: int = 6) -> str:
-    """What a folder holds, in words: "DIR holds a, b and 130 others"."""
-    if not folder.is_dir():
-        return f"and {folder} is no folder" if folder.exists() else f"and so is its folder {folder}"
-    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
-    if not names:
-        return f"{folder} is empty"
-    others = f" and {len(names) - most} others" if len(names) > most else ""
-    return f"{folder} holds {', '.join(names[:most])}{others}"

@@ -1,0 +1,86 @@
+"""Files of a data set, and the sentence for one that is missing or damaged: which, what lies there, where to get it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hand.errors import DataError
+from trainer.datasets.set_facts import SetFacts
+
+
+def read_json(facts: SetFacts, path: Path, meaning: str) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        facts: of the set.
+        path: of the file.
+        meaning: what it holds, for the message.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise missing(facts, path, meaning) from None
+    except (OSError, ValueError) as problem:
+        raise broken(facts, f"{path} ({meaning}) is damaged or cut short ({problem})") from None
+
+
+def read_bytes(facts: SetFacts, path: Path, meaning: str) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        facts: of the set.
+        path: of the file.
+        meaning: what it holds, for the message.
+
+    Raises:
+        DataError: it is missing.
+    """
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise missing(facts, path, meaning) from None
+
+
+def rendered_with(note: Path) -> str:
+    """Digest of the hand model that a rendered set was made with, "" where there is no such note, as in a real set."""
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["hand_model_digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def broken(facts: SetFacts, what: str) -> DataError:
+    """The error for files that are missing or not what they should be.
+
+    Args:
+        facts: of the set.
+        what: which file, what was wanted and what was found: a sentence without its full stop.
+    """
+    return DataError(f"{what}; get {facts.title} from {facts.home}, licence: {facts.licence}.")
+
+
+def missing(facts: SetFacts, path: Path, wanted: str) -> DataError:
+    """The error for a file or folder that is not there; says what lies beside its place.
+
+    Args:
+        facts: of the set.
+        path: what is missing.
+        wanted: what it holds.
+    """
+    return broken(facts, f"{path} ({wanted}) is missing, {what_is_there(path.parent)}")
+
+
+def what_is_there(folder: Path, most: int = 6) -> str:
+    """What a folder holds, in words: "DIR holds a, b and 130 others"."""
+    if not folder.is_dir():
+        return f"and {folder} is no folder" if folder.exists() else f"and so is its folder {folder}"
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    if not names:
+        return f"{folder} is empty"
+    others = f" and {len(names) - most} others" if len(names) > most else ""
+    return f"{folder} holds {', '.join(names[:most])}{others}"
