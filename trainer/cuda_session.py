@@ -79,11 +79,11 @@ class CudaSession:
         if not torch.cuda.is_available():
             raise CheckpointError(NO_CUDA_SENTENCE)
         try:
-            self._network = network.eval().to("cuda", memory_format=torch.channels_last)
+            self._network = network.eval().to("cuda").to(memory_format=torch.channels_last)
             side = network.config.input_px
             self._host_in = torch.zeros(1, 3, side, side).pin_memory()
             self._in = self._host_in.to("cuda")
-            stream = torch.cuda.Stream()
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):  # the first runs allocate and choose kernels, which no graph may hold
                 for _ in range(_WARM_UP_RUNS):

@@ -294,7 +294,6 @@ class MainWindow(QMainWindow):
             pane.resized.connect(self._plan)
             pane.scene.redraw_wanted.connect(self.pipeline.redraw)
         for provider in self.pipeline.providers:
-            heading = self.panes[provider].heading
-            heading.switched.connect(lambda wanted, who=provider: self.set_wanted(who, wanted))
+            self.panes[provider].heading.switched.connect(lambda wanted, who=provider: self.set_wanted(who, wanted))
         link_orbits([pane.scene for pane in self.panes.values()])
         install_controls(self)

@@ -10,7 +10,8 @@ import pytest
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QDockWidget
 from pytestqt.qtbot import QtBot
-from test_window_tools import Open, open_window, own_folders, press, said, wait_for_result  # noqa: F401 - fixtures
+from test_window_tools import own_folders, press, said  # noqa: F401 - fixtures
+from windows import Open, wait_for_result
 
 from app.diagnostics import LINES_KEPT, LogMemory
 from app.palette import LIGHT
@@ -21,7 +22,7 @@ from app.ui.settings_tool import restore_geometry
 
 def test_settings_come_back(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "settings.json"
-    wanted = Settings("light", "output", 0.25, "Zw==", "cA==")
+    wanted = Settings("light", "output", 0.25, "Zw==", "cA==", ".ply", True)
     assert load_settings(file) == LoadedSettings(Settings())
     save_settings(wanted, file)
     assert load_settings(file) == LoadedSettings(wanted)
@@ -45,7 +46,7 @@ def test_values_that_mean_nothing_are_left_out_one_by_one(tmp_path: Path) -> Non
     assert load_settings(file) == LoadedSettings(Settings(view="ik"))
 
 
-def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:  # noqa: F811
+def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     window = open_window(settings_file=file)
     window.resize(window.width(), 650)
@@ -66,7 +67,7 @@ def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path
 
 def test_window_without_a_file_keeps_nothing_and_a_damaged_one_is_said(
     qtbot: QtBot,
-    open_window: Open,  # noqa: F811
+    open_window: Open,
     said: list[str],  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -77,7 +78,7 @@ def test_window_without_a_file_keeps_nothing_and_a_damaged_one_is_said(
     assert not restore_geometry(open_window())
 
 
-def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window: Open) -> None:  # noqa: F811
+def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     pairs = shortcuts_of(window.actions())
     keys = [key for key, _ in pairs]
@@ -89,7 +90,7 @@ def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window:
 
 def test_log_is_shown_and_diagnostics_are_copied(
     qtbot: QtBot,
-    open_window: Open,  # noqa: F811
+    open_window: Open,
     said: list[str],  # noqa: F811
 ) -> None:
     window = open_window()
