@@ -29,8 +29,8 @@ class SourceConfig:
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several.
         pictures: photographs: the folder that the file's names are relative to.
         floor: photographs, recordings: least confidence or weight of a label.
-        depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees where a joint is in a
-            picture better than how far away it is.
+        depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees where a joint is
+            in a picture better than how far away it is.
         match: photographs: regular expression that a file's name must begin with, to split by person or session.
         sessions: recordings: names of the folders to take; all of them when empty.
         span: recordings: the part of each session's time to take, from and to, as shares of the whole.
@@ -69,16 +69,18 @@ class FitConfig:
         loss_weights: differences from ``trainer.losses.DEFAULT_WEIGHTS``.
         precision: Fabric's word.
         accelerator: "auto", "cpu" or "cuda".
-        devices: per node.
+        devices: per machine, each with a process of its own.
         nodes: machines.
-        workers: processes that make samples.
-        threads: of the process that trains on a CPU; 0 for one per core.
+        workers: processes that make samples, for each device.
+        threads: of a process that trains on a CPU; 0 for all cores, shared among the machine's devices.
         evaluate_every: steps between evaluations and checkpoints.
+        checkpoint_minutes: a checkpoint is at most so old, however far apart evaluations are.
         evaluation_count: rendered pictures of the evaluation.
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         log_every: steps between log events.
         tensorboard: draw the events as TensorBoard curves too, in the run's folder.
-        compile: let torch.compile fuse the network's steps; takes some minutes to begin with, then a quarter less time a step.
+        compile: let torch.compile fuse the network's steps; takes some minutes to begin with, then a quarter less time
+            a step.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
         network: which network.
@@ -105,6 +107,7 @@ class FitConfig:
     workers: int = 0
     threads: int = 0
     evaluate_every: int = 500
+    checkpoint_minutes: float = 10.0
     evaluation_count: int = 512
     log_every: int = 20
     tensorboard: bool = True

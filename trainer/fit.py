@@ -34,6 +34,7 @@ from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.own_hand import with_base, with_recordings
+from trainer.processes import Termination, made_by_all, outliving_the_others
 from trainer.recordings import held_out_session_crops
 
 EVALUATION_SEED = 900_001
@@ -68,8 +69,9 @@ def main(arguments: Sequence[str]) -> None:
     folder: Path = options.out or Path("runs") / config.name
     stream = claim_stdout()
     events = EventLog(folder / "events.jsonl", stream)
+    terminated, told_to_stop = Termination(), StopSign(sys.stdin)
     try:
-        train(config, folder, events, StopSign(sys.stdin))
+        train(config, folder, events, lambda: terminated() or told_to_stop())
     finally:
         events.close()
         stream.close()
@@ -100,15 +102,13 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         config: the recipe.
         folder: of the run.
         events: where to report.
-        should_stop: asked after every step, in the first process.
+        should_stop: asked after every step, in every process.
 
     Raises:
-        HandliveError: data or weights cannot be used.
+        HandliveError: data or weights cannot be used; of several processes, the first one raises it.
+        SystemExit: another one than the first, for the same reason.
     """
-    fabric = Fabric(
-        accelerator=config.accelerator, devices=config.devices, num_nodes=config.nodes, precision=config.precision
-    )
-    fabric.launch()
+    fabric = launch(config)
     curves = TensorBoardCurves(folder / "tensorboard")
     if not fabric.is_global_zero:
         events.silence()
@@ -116,23 +116,60 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         events.listen(curves)
     # pictures are small, and workers forked from a process whose OpenCV has threads wait for them for ever
     cv2.setNumThreads(1)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
+    try:
+        with outliving_the_others(fabric, lambda: None):
+            run = made_by_all(fabric, lambda: _build_run(config, folder, should_stop, fabric))
+            # the other processes never judge, but have to know when the best is chosen anew
+            run = replace(run, measure=fabric.broadcast(run.measure))
+        fit(run, events, fabric)
+    finally:
+        curves.close()
+
+
+def launch(config: FitConfig) -> Fabric:
+    """The processes of a training, those that torchrun has started or as many as the recipe says, with their threads.
+
+    Raises:
+        ConfigError: this machine does not have what the recipe asks for.
+    """
+    devices, nodes = config.devices, config.nodes
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    try:
+        fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+        fabric.launch()
+    except (ValueError, RuntimeError) as problem:
+        raise ConfigError(
+            f"{devices} device(s) of kind {config.accelerator} on {nodes} machine(s) cannot be had "
+            f"({str(problem).splitlines()[0]}); change accelerator, devices or nodes."
+        ) from None
+    torch.set_num_threads(config.threads or max((os.cpu_count() or 1) // devices, 1))
+    return fabric
+
+
+def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool], fabric: Fabric) -> Run:
+    """Everything that a recipe names, as the loop wants it.
+
+    Raises:
+        HandliveError: data or weights cannot be used.
+    """
     model = load_embedded_model()
     if config.start_from:
         network = trained_network(config.network, model, Path(config.start_from))
     else:
         network = build_network(config.network, model)
     layer = TorchHandLayer(model).to(fabric.device)
-    loss: Loss = ManoLoss(layer, config.loss_weights) if config.loss == "mano" else SimpleManoLoss(config.loss_weights)
+    if config.loss == "mano":
+        loss: Loss = ManoLoss(layer, config.loss_weights, fabric.all_reduce)
+    else:
+        loss = SimpleManoLoss(config.loss_weights, fabric.all_reduce)
     samples = build_samples(config)
-    sets, measure = _held_out_sets(config)
+    # held-out crops take a while to make, and the first process alone judges
+    sets, measure = _held_out_sets(config) if fabric.is_global_zero else ({}, "")
     evaluate = _evaluator(sets, measure, layer)
-    run = Run(config, folder, network, loss, samples, evaluate, should_stop, f"{measure} of live crops")
-    try:
-        fit(run, events, fabric)
-    finally:
-        curves.close()
+    return Run(config, folder, network, loss, samples, evaluate, should_stop, measure and f"{measure} of live crops")
 
 
 def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
