@@ -34,6 +34,7 @@ class SourceConfig:
         match: photographs: regular expression that a file's name must begin with, to split by person or session.
         sessions: recordings: names of the folders to take; all of them when empty.
         span: recordings: the part of each session's time to take, from and to, as shares of the whole.
+        split: data sets: which part; validation is held out of training, evaluation is what results are reported on.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class SourceConfig:
     match: str = ""
     sessions: tuple[str, ...] = ()
     span: tuple[float, float] = (0.0, 1.0)
+    split: str = "training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class FitConfig:
             a step.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
+        start_partly: they are of another network; what fits of them is taken, and the rest begins anew.
         network: which network.
         sources: the mixture.
     """
@@ -114,6 +117,7 @@ class FitConfig:
     compile: bool = False
     patience: int = 0
     start_from: str = ""
+    start_partly: bool = False
     network: NetworkConfig = field(default_factory=NetworkConfig)
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
     held_out: tuple[SourceConfig, ...] = ()

@@ -156,7 +156,12 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
         HandliveError: data or weights cannot be used.
     """
     model = load_embedded_model()
-    if config.start_from:
+    if config.start_from and config.start_partly:
+        network = build_network(config.network, model)
+        taken = start_partly_from(network, Path(config.start_from))
+        if fabric.is_global_zero:
+            print(f"{taken:.0%} of the network's weights begin as in {config.start_from}.", file=sys.stderr, flush=True)
+    elif config.start_from:
         network = trained_network(config.network, model, Path(config.start_from))
     else:
         network = build_network(config.network, model)
@@ -205,6 +210,26 @@ def start_from(network: nn.Module, path: Path) -> None:
             f"The weights {path} do not fit this recipe's network ({str(problem).splitlines()[1].strip()}); "
             "use the network section they were trained with."
         ) from None
+
+
+def start_partly_from(network: nn.Module, path: Path) -> float:
+    """Loads those weights of another network that have the name and the size of this one's.
+
+    Returns:
+        The share of this network's numbers that were loaded.
+
+    Raises:
+        CheckpointError: the weights are missing or damaged, or nothing of them fits.
+    """
+    own = network.state_dict()
+    fitting = {
+        name: value for name, value in load_weights(path).items() if name in own and own[name].shape == value.shape
+    }
+    learned = [name for name, _ in network.named_parameters() if name in fitting]
+    if not learned:
+        raise CheckpointError(f"Nothing of the weights {path} fits this recipe's network; take out start_from.")
+    network.load_state_dict(fitting, strict=False)
+    return sum(own[name].numel() for name in learned) / sum(value.numel() for value in network.parameters())
 
 
 def _held_out_sets(config: FitConfig) -> tuple[dict[str, list[LabelledCrop]], str]:

@@ -1,6 +1,6 @@
-"""What one of two processes that train together does; torchrun starts it twice, ``test_processes.py`` looks at the files.
+"""What each of two processes that train together does; ``test_processes.py`` looks at the files they leave.
 
-    torchrun --nproc-per-node 2 two_processes.py OUT
+python two_processes.py OUT
 """
 
 from __future__ import annotations
