@@ -49,7 +49,7 @@ _EXAMPLES = """examples:
   another batch and another trunk than the recipe's; values are YAML
     python -m trainer fit --config configs/vit.yaml batch=32 "network={trunk: vit_tiny_8, input_px: 64}"
   four GPUs of one machine
-    torchrun --nproc-per-node 4 -m trainer fit --config configs/handformer.yaml devices=4
+    torchrun --standalone --nproc-per-node 4 -m trainer fit --config configs/handformer.yaml
   curves while it trains
     tensorboard --logdir runs
 configs/README.md lists the recipes.
