@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -234,7 +235,7 @@ def _source(module: _Module, called: Mapping[tuple[str, str], str]) -> str:
 
 
 def import_lines(statements: Iterable[str]) -> str:
-    """Imports as people write them: whole libraries first, then one line for all that is taken from one."""
+    """Imports as people write them: what every Python has before the rest, and one line for each module."""
     names: dict[str, list[str]] = {}
     whole = []
     for statement in sorted(statements):
@@ -243,7 +244,14 @@ def import_lines(statements: Iterable[str]) -> str:
             names.setdefault(library, []).append(name)
         else:
             whole.append(statement)
-    return "\n".join([*whole, *(f"{library} import {', '.join(some)}" for library, some in names.items())])
+    lines = [*whole, *(f"{library} import {', '.join(some)}" for library, some in names.items())]
+    groups = ([line for line in lines if is_standard(line) is standard] for standard in (True, False))
+    return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def is_standard(statement: str) -> bool:
+    """Whether every Python has what an import takes."""
+    return statement.split()[1].split(".")[0] in sys.stdlib_module_names
 
 
 def _lines_of(module: _Module, number: int) -> tuple[int, int]:

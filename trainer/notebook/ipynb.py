@@ -11,7 +11,6 @@ import ast
 import json
 import pprint
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, Final
 import yaml
 
 from hand.errors import ConfigError
-from trainer.notebook.inline import ROOT, Section, import_lines, other_imports, own_imports, sections
+from trainer.notebook.inline import ROOT, Section, import_lines, is_standard, other_imports, own_imports, sections
 
 STORY: Final = Path(__file__).with_name("story.py")
 RECIPES: Final = ("resnet50_mlp", "handformer", "vit", "freihand_resnet18", "freihand_transformer", "debug")
@@ -93,9 +92,9 @@ def _cells(story: str) -> list[Cell]:
 
 def _imports(tree: ast.Module) -> tuple[str, str]:
     """The story's own imports: what every Python has, and what set-up has to install first."""
-    statements = sorted(other_imports(tree).values())
-    ours = [statement for statement in statements if statement.split()[1].split(".")[0] in sys.stdlib_module_names]
-    return import_lines(ours), import_lines(set(statements) - set(ours))
+    statements = set(other_imports(tree).values())
+    always = {statement for statement in statements if is_standard(statement)}
+    return import_lines(always), import_lines(statements - always)
 
 
 def _blocks(story: str) -> list[tuple[str, str]]:

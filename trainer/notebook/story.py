@@ -112,6 +112,9 @@ if not (PROJECT / "assets" / "hand_model").is_dir():
 
 # %% [code]
 # ## 3. The code
+#
+# First the hand, then what makes samples, networks and training out of it. Each file of the package has a heading with
+# its own words about itself; fold a chapter by the arrow beside its heading. Only what this notebook needs is here.
 
 # %% [markdown]
 # ## 4. Data
@@ -155,6 +158,8 @@ values = RECIPES[ARCHITECTURE] | {"name": RUN, "sources": [at_home(source) for s
 values |= {"held_out": [at_home(source) for source in HELD_OUT]} | CHANGES
 if not torch.cuda.is_available():
     values |= {"accelerator": "cpu", "precision": "32-true"}
+elif torch.cuda.get_device_capability()[0] < 8:
+    values |= {"precision": "16-mixed"}  # as Colab's T4, which computes no bfloat16
 recipe = build_dataclass(FitConfig, values, "the settings")
 for key, value in values.items():
     print(f"{key:>20}  {value}")
