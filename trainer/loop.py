@@ -91,9 +91,9 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         raise ConfigError(f"batch should be a multiple of the {fabric.world_size} processes, got {config.batch}.")
     # convolutions on CPUs are half as fast again with channels last
     run.network.to(memory_format=torch.channels_last)
+    share_batch_statistics(run.network, fabric)
     frozen = freeze(run.network, config.freeze)
     average = copy.deepcopy(run.network).eval().requires_grad_(False).to(fabric.device)
-    share_batch_statistics(run.network, fabric)
     bare_optimizer = torch.optim.AdamW(parameter_groups(run.network, config), weight_decay=config.weight_decay)
     fused: Any = torch.compile(run.network) if config.compile else run.network
     network, optimizer = fabric.setup(fused, bare_optimizer)

@@ -10,15 +10,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 import yaml
 from lightning.fabric import Fabric
+from torch import nn
 from two_processes import trained
 
 from trainer.checkpoint import load_training_state
+from trainer.loop import share_batch_statistics
 from trainer.processes import Termination, first_to_say
 from trainer.run_folder import read_events
 
@@ -155,6 +158,17 @@ def test_the_systems_request_to_end_is_a_wish_once_training_has_begun() -> None:
         assert terminated()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_batch_statistics_are_shared_on_gpus_under_the_same_names() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    names = list(network.state_dict())
+    share_batch_statistics(network, cast(Fabric, SimpleNamespace(world_size=2, device=torch.device("cpu"))))
+    share_batch_statistics(network, cast(Fabric, SimpleNamespace(world_size=1, device=torch.device("cuda"))))
+    assert type(network[1]) is nn.BatchNorm2d
+    share_batch_statistics(network, cast(Fabric, SimpleNamespace(world_size=2, device=torch.device("cuda"))))
+    assert type(network[1]) is nn.SyncBatchNorm
+    assert list(network.state_dict()) == names
 
 
 def test_alone_a_wish_needs_no_others() -> None:

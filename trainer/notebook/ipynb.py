@@ -55,7 +55,7 @@ def notebook_text() -> str:
     Raises:
         ConfigError: the package has something that cannot be taken out of its module.
     """
-    cells = [
+    cells: list[dict[str, Any]] = [
         {"id": f"cell-{number:03}", "cell_type": cell.kind, "metadata": _metadata(cell), "source": _lines(cell.text)}
         | ({"execution_count": None, "outputs": []} if cell.kind == "code" else {})
         for number, cell in enumerate(_cells(STORY.read_text(encoding="utf-8")))
