@@ -25,6 +25,8 @@ from trainer.loop import share_batch_statistics
 from trainer.processes import Termination, first_to_say
 from trainer.run_folder import read_events
 
+pytestmark = pytest.mark.timeout(500)  # on a machine that is busy with other work, three Pythons take long to begin
+
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -38,13 +40,23 @@ def started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a process group."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes left behind, see two_processes.py."""
     folder = tmp_path_factory.mktemp("together")
     command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder)]
     process = started(command, folder / "log")
-    assert process.wait(timeout=150) == 0, (folder / "log").read_text()
+    try:
+        assert process.wait(timeout=400) == 0, (folder / "log").read_text()
+    finally:
+        end(process)
     return folder
 
 
@@ -113,9 +125,7 @@ def training(recipe: Path) -> Iterator[subprocess.Popen[bytes]]:
         time.sleep(0.05)
     assert process.poll() is None, (recipe.parent / "log").read_text()
     yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    end(process)
 
 
 def step_of(run: Path) -> int:
