@@ -8,6 +8,7 @@ import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,7 +35,7 @@ from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.own_hand import with_base, with_recordings
-from trainer.processes import Termination, made_by_all, outliving_the_others
+from trainer.processes import Termination, averaged, made_by_all, outliving_the_others
 from trainer.recordings import held_out_session_crops
 
 EVALUATION_SEED = 900_001
@@ -166,10 +167,11 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
     else:
         network = build_network(config.network, model)
     layer = TorchHandLayer(model).to(fabric.device)
+    over_processes = partial(averaged, fabric)
     if config.loss == "mano":
-        loss: Loss = ManoLoss(layer, config.loss_weights, fabric.all_reduce)
+        loss: Loss = ManoLoss(layer, config.loss_weights, over_processes)
     else:
-        loss = SimpleManoLoss(config.loss_weights, fabric.all_reduce)
+        loss = SimpleManoLoss(config.loss_weights, over_processes)
     samples = build_samples(config)
     # held-out crops take a while to make, and the first process alone judges
     sets, measure = _held_out_sets(config) if fabric.is_global_zero else ({}, "")

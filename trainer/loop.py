@@ -31,7 +31,7 @@ from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.losses import LossTerms
 from trainer.networks.output import NetworkOutput
-from trainer.processes import first_to_say, leave, made_by_first, outliving_the_others
+from trainer.processes import averaged, first_to_say, leave, made_by_first, outliving_the_others
 from trainer.schedule import learning_rate_factor, update_average
 
 
@@ -148,7 +148,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
                 events.emit(
                     "step",
                     step=progress.step,
-                    loss=float(fabric.all_reduce(loss.total.detach())),
+                    loss=float(averaged(fabric, loss.total.detach().clone())),
                     terms=over_processes(fabric, loss.terms),
                     samples_per_second=config.batch / seconds,
                     seconds_left=seconds * (config.steps - progress.step),
@@ -191,12 +191,12 @@ def share_batch_statistics(network: nn.Module, fabric: Fabric) -> None:
     On CPUs there is no such layer: every process normalises by its own part. The names of the weights stay.
     """
     if fabric.world_size > 1 and fabric.device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
 
 
 def over_processes(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, float]:
     """Terms of a loss over the whole batch, of which each process has a part."""
-    values = fabric.all_reduce(torch.tensor(list(terms.values()), dtype=torch.float64))
+    values = averaged(fabric, torch.tensor(list(terms.values()), device=fabric.device))
     return dict(zip(terms, values.tolist(), strict=True))
 
 

@@ -57,7 +57,7 @@ class WeightedSum(NamedTuple):
 
 
 AverageOverProcesses = Callable[[Float[Tensor, " T"]], Float[Tensor, " T"]]
-"""Takes numbers of this process to their means over all that share a batch, such as ``Fabric.all_reduce``.
+"""Takes numbers of this process to their means over all that share a batch, as ``trainer.processes.averaged`` does.
 
 How many hands carry a label differs from process to process. If each divided by its own number, a label would count
 for more where there are few of them, and two processes would learn something else than one.

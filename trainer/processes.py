@@ -15,6 +15,7 @@ from typing import NoReturn, TypeVar
 
 import torch
 from lightning.fabric import Fabric
+from torch import Tensor
 
 from hand.errors import HandliveError
 
@@ -44,7 +45,9 @@ def made_by_all(fabric: Fabric, make: Callable[[], T]) -> T:
         problem = own
     speaker = first_to_say(fabric, problem is not None)
     if speaker is not None:
-        leave(fabric, fabric.broadcast(problem, src=speaker))
+        said = fabric.broadcast(problem, src=speaker)
+        assert said is not None
+        leave(fabric, said)
     return made[0]
 
 
@@ -71,8 +74,22 @@ def first_to_say(fabric: Fabric, wish: bool) -> int | None:
     if fabric.world_size == 1:
         return 0 if wish else None
     number = torch.tensor(float(fabric.global_rank if wish else fabric.world_size), device=fabric.device)
-    first = int(fabric.all_reduce(number, reduce_op="min"))
+    smallest = fabric.all_reduce(number, reduce_op="min")
+    assert isinstance(smallest, Tensor)
+    first = int(smallest)
     return first if first < fabric.world_size else None
+
+
+def averaged(fabric: Fabric, numbers: Tensor) -> Tensor:
+    """The means of each process's numbers; the numbers themselves are overwritten.
+
+    Args:
+        fabric: launched.
+        numbers: as many in every process, without a gradient.
+    """
+    means = fabric.all_reduce(numbers)
+    assert isinstance(means, Tensor)
+    return means
 
 
 def leave(fabric: Fabric, problem: HandliveError) -> NoReturn:

@@ -10,8 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
@@ -170,14 +169,20 @@ def test_the_systems_request_to_end_is_a_wish_once_training_has_begun() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_batch_statistics_are_shared_on_gpus_under_the_same_names() -> None:
+def test_batch_statistics_are_shared_on_gpus_under_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     names = list(network.state_dict())
-    share_batch_statistics(network, cast(Fabric, SimpleNamespace(world_size=2, device=torch.device("cpu"))))
-    share_batch_statistics(network, cast(Fabric, SimpleNamespace(world_size=1, device=torch.device("cuda"))))
-    assert type(network[1]) is nn.BatchNorm2d
-    share_batch_statistics(network, cast(Fabric, SimpleNamespace(world_size=2, device=torch.device("cuda"))))
-    assert type(network[1]) is nn.SyncBatchNorm
+    fabric = Fabric(accelerator="cpu", devices=1)
+
+    def share(processes: int, device: str) -> type:
+        monkeypatch.setattr(Fabric, "world_size", processes)
+        monkeypatch.setattr(Fabric, "device", torch.device(device))
+        share_batch_statistics(network, fabric)
+        return type(network[1])
+
+    assert share(2, "cpu") is nn.BatchNorm2d
+    assert share(1, "cuda") is nn.BatchNorm2d
+    assert share(2, "cuda") is nn.SyncBatchNorm
     assert list(network.state_dict()) == names
 
 

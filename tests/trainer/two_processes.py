@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from trainer.labelled_crop import LabelledCrop, without_hand
 from trainer.loop import Run, fit
 from trainer.losses import AverageOverProcesses, ManoLoss
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.processes import first_to_say, made_by_all, made_by_first
+from trainer.processes import averaged, first_to_say, made_by_all, made_by_first
 
 CONFIG = FitConfig(
     name="together",
@@ -97,7 +98,7 @@ def main(out: Path) -> None:
         return rank
 
     torch.set_num_threads(1)
-    state = trained(fabric, out / f"run_of_{rank}", fabric.all_reduce)
+    state = trained(fabric, out / f"run_of_{rank}", partial(averaged, fabric))
     careless = trained(fabric, out / f"careless_run_of_{rank}", lambda numbers: numbers)
     torch.save({"together": state, "careless": careless}, out / f"state_of_{rank}.pt")
     words = {

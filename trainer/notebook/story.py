@@ -13,6 +13,7 @@
 # after it, and what you changed is what trains. This file is written from the package by `python -m trainer notebook`;
 # to keep a change, make it there.
 # %% [package]
+import importlib
 import importlib.util
 import shutil
 import subprocess
@@ -89,9 +90,7 @@ elif lacking:
 # The Drive is mounted, and the runs of earlier days are on it.
 # %%
 if IN_COLAB:
-    from google.colab import drive  # type: ignore[import-not-found]
-
-    drive.mount("/content/drive")
+    importlib.import_module("google.colab.drive").mount("/content/drive")
 for folder in (DRIVE / "data", DRIVE / "runs", PROJECT):
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -175,9 +174,8 @@ def show(picture: UInt8[np.ndarray, "H W 3"], name: str) -> None:
     """Shows a picture under the cell, and keeps it in the run's folder."""
     write_png(PICTURES / f"{name}.png", picture)
     if importlib.util.find_spec("IPython") is not None:
-        from IPython.display import Image, display  # type: ignore[import-not-found]
-
-        display(Image(str(PICTURES / f"{name}.png")))
+        pages = importlib.import_module("IPython.display")
+        pages.display(pages.Image(str(PICTURES / f"{name}.png")))
 
 
 samples = build_samples(recipe)
