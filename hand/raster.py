@@ -24,8 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from hand import raster_kernels
-from hand.raster_kernels import NEAR_DEPTH
+from hand.raster_kernels import NEAR_DEPTH, composite_pixels, draw_triangles, find_nearest, resolve_pixels
 
 __all__ = ["NEAR_DEPTH", "RasterImage", "Rasterizer", "rasterize"]
 
@@ -115,7 +114,7 @@ class Rasterizer:
         if missing > 0:
             room = max(missing, len(self._planes))
             self._planes = np.concatenate([self._planes, np.zeros((room, self.channels + 2, 3), np.float32)])
-        raster_kernels.draw(
+        draw_triangles(
             np.asarray(points_px, np.float64),
             np.asarray(depth, np.float64),
             np.ascontiguousarray(faces, np.int32),
@@ -141,10 +140,10 @@ class Rasterizer:
         box = np.array(self.drawn_box_px, np.int64)
         shape = self.height_px, self.width_px
         values, coverage = np.zeros((*shape, self.channels), np.float32), np.zeros(shape, np.float32)
-        raster_kernels.resolve(self._visibility, self._planes, self.samples, box, values, coverage)
+        resolve_pixels(self._visibility, self._planes, self.samples, box, values, coverage)
         inverse_depth = np.zeros(shape, np.float32)
         face_id = np.full(shape, -1, np.int32)
-        raster_kernels.nearest(self._visibility, self.samples, box, inverse_depth, face_id)
+        find_nearest(self._visibility, self.samples, box, inverse_depth, face_id)
         depth = np.full(coverage.shape, np.inf, np.float32)
         np.divide(1.0, inverse_depth, out=depth, where=inverse_depth > 0)
         return RasterImage(values, coverage, depth, face_id)
@@ -170,7 +169,7 @@ class Rasterizer:
             )
         box = np.array(self.drawn_box_px, np.int64)
         red = 0 if picture.shape[2] == 3 else 2
-        raster_kernels.composite(self._visibility, self._planes, self.samples, box, np.float32(alpha), red, picture)
+        composite_pixels(self._visibility, self._planes, self.samples, box, np.float32(alpha), red, picture)
 
 
 def rasterize(

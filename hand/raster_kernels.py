@@ -19,7 +19,7 @@ _FACE_MASK: Final = (1 << 32) - 1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def draw(
+def draw_triangles(
     points: np.ndarray,
     depth: np.ndarray,
     faces: np.ndarray,
@@ -175,7 +175,7 @@ def _resolve_row(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def resolve(
+def resolve_pixels(
     visibility: np.ndarray, planes: np.ndarray, samples: int, box: np.ndarray, values: np.ndarray, coverage: np.ndarray
 ) -> None:
     """Values (times coverage) and coverage of the pixels inside `box`."""
@@ -187,7 +187,7 @@ def resolve(
 
 
 @numba.njit(cache=True, nogil=True)
-def nearest(
+def find_nearest(
     visibility: np.ndarray, samples: int, box: np.ndarray, inverse_depth: np.ndarray, face_id: np.ndarray
 ) -> None:
     """Inverse depth and face of the nearest sample of each pixel inside `box`."""
@@ -203,7 +203,7 @@ def nearest(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def composite(
+def composite_pixels(
     visibility: np.ndarray,
     planes: np.ndarray,
     samples: int,

@@ -81,11 +81,12 @@ class FitConfig:
         loss_weights: differences from ``trainer.losses.DEFAULT_WEIGHTS``.
         precision: Fabric's word.
         accelerator: "auto", "cpu" or "cuda".
-        devices: per node.
+        devices: per machine, each with a process of its own.
         nodes: machines.
-        workers: processes that make samples.
-        threads: of the process that trains on a CPU; 0 for one per core.
+        workers: processes that make samples, for each device.
+        threads: of a process that trains on a CPU; 0 for all cores, shared among the machine's devices.
         evaluate_every: steps between evaluations and checkpoints.
+        checkpoint_minutes: a checkpoint is at most so old, however far apart evaluations are.
         evaluation_count: rendered pictures of the evaluation.
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         log_every: steps between log events.
@@ -93,6 +94,7 @@ class FitConfig:
         compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
+        start_partly: they are of another network; what fits of them is taken, and the rest begins anew.
         hand_model: the user's own MANO_RIGHT.pkl for the network to pose; the embedded hand when empty.
         network: which network.
         sources: the mixture.
@@ -118,12 +120,14 @@ class FitConfig:
     workers: int = 0
     threads: int = 0
     evaluate_every: int = 500
+    checkpoint_minutes: float = 10.0
     evaluation_count: int = 512
     log_every: int = 20
     tensorboard: bool = True
     compile: bool = False
     patience: int = 0
     start_from: str = ""
+    start_partly: bool = False
     hand_model: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)

@@ -89,11 +89,7 @@ def main(arguments: Sequence[str]) -> None:
     model = training_hand_model(options.hand_model or config.hand_model)
     sets |= data_set_crops(config.held_out, model, size, options.crops)
     content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model)
-    content = {"schema": REPORT_SCHEMA, "network": name, **content}
-    if story is not None:
-        content["run"] = {"losses": _thinned(story.losses), "evaluations": story.evaluations}
-    write_json_atomically(out / "report.json", content)
-    write_text_atomically(out / "report.html", report_page(name, sections, content["empty"], story))
+    write_page(out, name, content, sections, story)
     for section in sections:
         for key, value in section.figures.items():
             print(f"{section.name:<12} {key:<24} {value:.4g}")
@@ -239,6 +235,25 @@ def measure(
         [section.predictions for section in sections], predict_crops(network, layer, empty)
     )
     return content, sections
+
+
+def write_page(
+    out: Path, name: str, content: Mapping[str, Any], sections: Sequence[ReportSection], story: RunStory | None
+) -> None:
+    """Writes report.json and report.html.
+
+    Args:
+        out: folder for both.
+        name: what to call the network.
+        content: from :func:`measure`.
+        sections: from :func:`measure`.
+        story: of the training, where it is known.
+    """
+    content = {"schema": REPORT_SCHEMA, "network": name, **content}
+    if story is not None:
+        content["run"] = {"losses": _thinned(story.losses), "evaluations": story.evaluations}
+    write_json_atomically(out / "report.json", content)
+    write_text_atomically(out / "report.html", report_page(name, list(sections), content["empty"], story))
 
 
 class OnnxNetwork(nn.Module):

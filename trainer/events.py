@@ -20,14 +20,14 @@ class EventLog:
     """Appends events to a run's file and repeats them on a stream."""
 
     def __init__(self, path: Path, stream: TextIO | None = None) -> None:
-        """Opens the file for appending; a resumed run goes on in the same file.
+        """Remembers the file, which is opened with the first event; a resumed run goes on in the same one.
 
         Args:
             path: events.jsonl of the run.
             stream: where to repeat each line; None for silence.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        self._file: TextIO | None = None
         self._stream = stream
         self._listeners = list[Callable[[dict[str, Any]], None]]()
         self._silent = False
@@ -46,6 +46,9 @@ class EventLog:
             return
         event = {"event": kind, "time": round(time.time(), 3), **_plain(content)}
         line = json.dumps(event, allow_nan=False)
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8")
         self._file.write(line + "\n")
         self._file.flush()
         if self._stream is not None:
@@ -55,7 +58,8 @@ class EventLog:
 
     def close(self) -> None:
         """Closes the file; the stream is not ours to close."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def claim_stdout() -> TextIO:

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from hand.atomic_file import write_atomically, write_text_atomically
 from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR, fit_confidence
 from trainer.checkpoint import save_weights
-from trainer.config import read_config
+from trainer.config import FitConfig, read_config
 from trainer.crop_jitter import CropJitter
 from trainer.evaluation import errors_2d, figures, predict_crops
 from trainer.fit import trained_network
@@ -51,13 +51,35 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     config = read_config(options.config)
-    model = training_hand_model(config.hand_model)
-    network = trained_network(config.network, model, options.weights)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
-        sets = held_out_sets(config, options.crops, lambda text: print(text, file=sys.stderr), lambda: _tick(bar))
+        facts = export_trained(config, options.weights, options.out, options.crops, lambda: _tick(bar))
+    size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
+    print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
+    for key, value in facts.figures.items():
+        print(f"  {key:<32} {value:.4g}")
+
+
+def export_trained(
+    config: FitConfig, weights: Path, out: Path, crops: int, tick: Callable[[], None] = lambda: None
+) -> ExportFacts:
+    """Measures trained weights on held-out crops, calibrates their confidence there, and exports them.
+
+    Args:
+        config: the recipe they were trained by.
+        weights: a run's best.safetensors.
+        out: folder for the network's files.
+        crops: held-out crops of each kind.
+        tick: called after each rendering.
+
+    Raises:
+        HandliveError: recipe or weights cannot be used.
+    """
+    model = training_hand_model(config.hand_model)
+    network = trained_network(config.network, model, weights)
+    sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
     measured = {
-        name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
+        name: predict_crops(network, TorchHandLayer(model), part, settle_on=model) for name, part in sets.items()
     }
     log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
@@ -69,11 +91,8 @@ def main(arguments: Sequence[str]) -> None:
         confidence=fit_confidence(log_sigma, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
-    export_network(network, facts, options.out)
-    size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
-    print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
-    for key, value in facts.figures.items():
-        print(f"  {key:<32} {value:.4g}")
+    export_network(network, facts, out)
+    return facts
 
 
 def _parser() -> argparse.ArgumentParser:

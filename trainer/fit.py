@@ -8,6 +8,7 @@ import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,6 +36,7 @@ from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.own_hand import with_base, with_recordings
+from trainer.processes import Termination, averaged, made_by_all, outliving_the_others
 from trainer.recordings import held_out_session_crops
 
 EVALUATION_SEED = 900_001
@@ -49,7 +51,7 @@ _EXAMPLES = """examples:
   another batch and another trunk than the recipe's; values are YAML
     python -m trainer fit --config configs/vit.yaml batch=32 "network={trunk: vit_tiny_8, input_px: 64}"
   four GPUs of one machine
-    torchrun --nproc-per-node 4 -m trainer fit --config configs/handformer.yaml devices=4
+    torchrun --standalone --nproc-per-node 4 -m trainer fit --config configs/handformer.yaml
   curves while it trains
     tensorboard --logdir runs
 configs/README.md lists the recipes.
@@ -69,8 +71,9 @@ def main(arguments: Sequence[str]) -> None:
     folder: Path = options.out or Path("runs") / config.name
     stream = claim_stdout()
     events = EventLog(folder / "events.jsonl", stream)
+    terminated, told_to_stop = Termination(), StopSign(sys.stdin)
     try:
-        train(config, folder, events, StopSign(sys.stdin))
+        train(config, folder, events, lambda: terminated() or told_to_stop())
     finally:
         events.close()
         stream.close()
@@ -101,15 +104,13 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         config: the recipe.
         folder: of the run.
         events: where to report.
-        should_stop: asked after every step, in the first process.
+        should_stop: asked after every step, in every process.
 
     Raises:
-        HandliveError: data or weights cannot be used.
+        HandliveError: data or weights cannot be used; of several processes, the first one raises it.
+        SystemExit: another one than the first, for the same reason.
     """
-    fabric = Fabric(
-        accelerator=config.accelerator, devices=config.devices, num_nodes=config.nodes, precision=config.precision
-    )
-    fabric.launch()
+    fabric = launch(config)
     curves = TensorBoardCurves(folder / "tensorboard")
     if not fabric.is_global_zero:
         events.silence()
@@ -117,23 +118,66 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         events.listen(curves)
     # pictures are small, and workers forked from a process whose OpenCV has threads wait for them for ever
     cv2.setNumThreads(1)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
+    try:
+        with outliving_the_others(fabric, lambda: None):
+            run = made_by_all(fabric, lambda: _build_run(config, folder, should_stop, fabric))
+            # the other processes never judge, but have to know when the best is chosen anew
+            run = replace(run, measure=fabric.broadcast(run.measure))
+        fit(run, events, fabric)
+    finally:
+        curves.close()
+
+
+def launch(config: FitConfig) -> Fabric:
+    """The processes of a training, those that torchrun has started or as many as the recipe says, with their threads.
+
+    Raises:
+        ConfigError: this machine does not have what the recipe asks for.
+    """
+    devices, nodes = config.devices, config.nodes
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    try:
+        fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+        fabric.launch()
+    except (ValueError, RuntimeError) as problem:
+        raise ConfigError(
+            f"{devices} device(s) of kind {config.accelerator} on {nodes} machine(s) cannot be had "
+            f"({str(problem).splitlines()[0]}); change accelerator, devices or nodes."
+        ) from None
+    torch.set_num_threads(config.threads or max((os.cpu_count() or 1) // devices, 1))
+    return fabric
+
+
+def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool], fabric: Fabric) -> Run:
+    """Everything that a recipe names, as the loop wants it.
+
+    Raises:
+        HandliveError: data or weights cannot be used.
+    """
     model = training_hand_model(config.hand_model)
-    if config.start_from:
+    if config.start_from and config.start_partly:
+        network = build_network(config.network, model)
+        taken = start_partly_from(network, Path(config.start_from))
+        if fabric.is_global_zero:
+            print(f"{taken:.0%} of the network's weights begin as in {config.start_from}.", file=sys.stderr, flush=True)
+    elif config.start_from:
         network = trained_network(config.network, model, Path(config.start_from))
     else:
         network = build_network(config.network, model)
     layer = TorchHandLayer(model).to(fabric.device)
-    loss: Loss = ManoLoss(layer, config.loss_weights) if config.loss == "mano" else SimpleManoLoss(config.loss_weights)
+    over_processes = partial(averaged, fabric)
+    if config.loss == "mano":
+        loss: Loss = ManoLoss(layer, config.loss_weights, over_processes)
+    else:
+        loss = SimpleManoLoss(config.loss_weights, over_processes)
     samples = build_samples(config)
-    sets, measure = _held_out_sets(config, model)
+    # held-out crops take a while to make, and the first process alone judges
+    sets, measure = _held_out_sets(config, model) if fabric.is_global_zero else ({}, "")
     evaluate = _evaluator(sets, measure, layer)
-    run = Run(config, folder, network, loss, samples, evaluate, should_stop, f"{measure} of live crops")
-    try:
-        fit(run, events, fabric)
-    finally:
-        curves.close()
+    return Run(config, folder, network, loss, samples, evaluate, should_stop, measure and f"{measure} of live crops")
 
 
 def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
@@ -169,6 +213,26 @@ def start_from(network: nn.Module, path: Path) -> None:
             f"The weights {path} do not fit this recipe's network ({str(problem).splitlines()[1].strip()}); "
             "use the network section they were trained with."
         ) from None
+
+
+def start_partly_from(network: nn.Module, path: Path) -> float:
+    """Loads those weights of another network that have the name and the size of this one's.
+
+    Returns:
+        The share of this network's numbers that were loaded.
+
+    Raises:
+        CheckpointError: the weights are missing or damaged, or nothing of them fits.
+    """
+    own = network.state_dict()
+    fitting = {
+        name: value for name, value in load_weights(path).items() if name in own and own[name].shape == value.shape
+    }
+    learned = [name for name, _ in network.named_parameters() if name in fitting]
+    if not learned:
+        raise CheckpointError(f"Nothing of the weights {path} fits this recipe's network; take out start_from.")
+    network.load_state_dict(fitting, strict=False)
+    return sum(own[name].numel() for name in learned) / sum(value.numel() for value in network.parameters())
 
 
 def _held_out_sets(config: FitConfig, model: HandModel) -> tuple[dict[str, list[LabelledCrop]], str]:

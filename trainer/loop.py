@@ -1,8 +1,9 @@
 """The training loop, to be read from top to bottom.
 
-Lightning Fabric makes the same lines run on one CPU, one GPU, several, or several machines; the loop knows nothing of
-it beyond ``setup``, ``backward`` and rank 0. Sample i of a run depends on the seed and on i alone, so a run that is
-stopped and resumed sees the same samples in the same order as one that was not.
+Lightning Fabric makes the same lines run on one CPU, one GPU, several, or several machines: every process works on its
+part of each batch, and ``backward`` averages the gradients. The first process alone evaluates and writes. Sample i of a
+run depends on the seed and on i alone, so a run that is stopped and resumed sees the same samples in the same order as
+one that was not, on however many processes either.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from lightning.fabric import Fabric
@@ -30,6 +31,7 @@ from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.losses import LossTerms
 from trainer.networks.output import NetworkOutput
+from trainer.processes import averaged, first_to_say, leave, made_by_first, outliving_the_others
 from trainer.schedule import learning_rate_factor, update_average
 
 
@@ -55,7 +57,7 @@ class Run:
         loss: what is minimised.
         samples: sample i of the run.
         evaluate: figures of the averaged network.
-        should_stop: asked after every step; True saves and ends the run.
+        should_stop: asked after every step, in every process; one True saves and ends the run.
         measure: what the score of ``evaluate`` is; a run that is resumed under another one chooses its best anew.
     """
 
@@ -81,12 +83,15 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         ConfigError: the batch cannot be shared among the processes.
         TrainingDivergedError: the loss is not finite; the batch is saved beside the run's events.
         CheckpointError: the run's own checkpoint cannot be read.
+        LostProcessError: another process is gone; the step before is saved.
+        SystemExit: one of these, in another process than the first, which says it.
     """
     config = run.config
     if config.batch % fabric.world_size:
         raise ConfigError(f"batch should be a multiple of the {fabric.world_size} processes, got {config.batch}.")
     # convolutions on CPUs are half as fast again with channels last
     run.network.to(memory_format=torch.channels_last)
+    share_batch_statistics(run.network, fabric)
     frozen = freeze(run.network, config.freeze)
     average = copy.deepcopy(run.network).eval().requires_grad_(False).to(fabric.device)
     bare_optimizer = torch.optim.AdamW(parameter_groups(run.network, config), weight_decay=config.weight_decay)
@@ -94,7 +99,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     network, optimizer = fabric.setup(fused, bare_optimizer)
 
     progress = Progress(measure=run.measure)
-    saved = load_training_state(run.folder)
+    saved = made_by_first(fabric, lambda: load_training_state(run.folder))
     if saved is not None:
         progress, state = saved
         run.network.load_state_dict(state["network"])
@@ -104,7 +109,10 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         progress = replace(progress, best_score=math.inf, evaluations_without_progress=0, measure=run.measure)
     events.emit("hello", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
 
-    def checkpoint(progress: Progress) -> None:
+    saved_at = time.monotonic()
+
+    def checkpoint() -> None:
+        nonlocal saved_at
         if fabric.is_global_zero:
             state = {
                 "network": run.network.state_dict(),
@@ -113,52 +121,83 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
             }
             save_training_state(run.folder, progress, state)
             events.emit("checkpoint", step=progress.step, path=str(run.folder / "last.pt"))
+        saved_at = time.monotonic()
 
     reason = "finished"
     started, started_step = time.monotonic(), progress.step
-    for batch in batches(run.samples, config, fabric, start_step=progress.step):
-        for group in bare_optimizer.param_groups:
-            group["lr"] = group["peak"] * learning_rate_factor(progress.step, config.warmup_steps, config.steps)
-        network.train()
-        for module in frozen:
-            module.eval()
-        loss = run.loss(network(batch.image.float().contiguous(memory_format=torch.channels_last)), batch)
-        if not torch.isfinite(loss.total):
-            torch.save(batch, run.folder / "diverged_batch.pt")
-            events.emit("error", hint="diverged", step=progress.step, terms=dict(loss.terms))
-            raise TrainingDivergedError(
-                f"The loss of {config.name} was not finite at step {progress.step} ({dict(loss.terms)}); its batch is "
-                f"in {run.folder / 'diverged_batch.pt'}; lower learning_rate or look at that batch's labels."
-            )
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss.total)
-        fabric.clip_gradients(network, bare_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
-        optimizer.step()
-        progress = replace(progress, step=progress.step + 1)
-        update_average(average, run.network, config.ema_decay, progress.step)
+    with outliving_the_others(fabric, checkpoint):
+        for batch in batches(run.samples, config, fabric, start_step=progress.step):
+            for group in bare_optimizer.param_groups:
+                group["lr"] = group["peak"] * learning_rate_factor(progress.step, config.warmup_steps, config.steps)
+            network.train()
+            for module in frozen:
+                module.eval()
+            loss = run.loss(network(batch.image.float().contiguous(memory_format=torch.channels_last)), batch)
+            diverged = first_to_say(fabric, not bool(torch.isfinite(loss.total)))
+            if diverged is not None:
+                give_up(run, fabric.broadcast((batch, loss.terms), src=diverged), progress, events, fabric)
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(loss.total)
+            fabric.clip_gradients(network, bare_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
+            optimizer.step()
+            progress = replace(progress, step=progress.step + 1)
+            update_average(average, run.network, config.ema_decay, progress.step)
 
-        if progress.step % config.log_every == 0:
-            seconds = (time.monotonic() - started) / (progress.step - started_step)
-            events.emit(
-                "step",
-                step=progress.step,
-                loss=float(loss.total.detach()),
-                terms=dict(loss.terms),
-                samples_per_second=config.batch / seconds,
-                seconds_left=seconds * (config.steps - progress.step),
-            )
-        if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
-            progress = judge(run, average, progress, events, fabric)
-            checkpoint(progress)
-            if 0 < config.patience <= progress.evaluations_without_progress:
-                reason = "no progress"
+            if progress.step % config.log_every == 0:
+                seconds = (time.monotonic() - started) / (progress.step - started_step)
+                events.emit(
+                    "step",
+                    step=progress.step,
+                    loss=float(averaged(fabric, loss.total.detach().clone())),
+                    terms=over_processes(fabric, loss.terms),
+                    samples_per_second=config.batch / seconds,
+                    seconds_left=seconds * (config.steps - progress.step),
+                )
+            if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
+                progress = judge(run, average, progress, events, fabric)
+                checkpoint()
+                if 0 < config.patience <= progress.evaluations_without_progress:
+                    reason = "no progress"
+                    break
+            elif time.monotonic() - saved_at > 60.0 * config.checkpoint_minutes:
+                checkpoint()
+            if first_to_say(fabric, run.should_stop()) is not None:
+                reason = "stopped"
+                checkpoint()
                 break
-        if fabric.broadcast(run.should_stop()):
-            reason = "stopped"
-            checkpoint(progress)
-            break
     events.emit("end", reason=reason, step=progress.step, best_score=progress.best_score)
     return progress
+
+
+def give_up(
+    run: Run, cause: tuple[HandBatch, Mapping[str, float]], progress: Progress, events: EventLog, fabric: Fabric
+) -> NoReturn:
+    """Ends all processes because a loss is not finite; the first one saves the batch it came from."""
+    batch, terms = cause
+    path = run.folder / "diverged_batch.pt"
+    if fabric.is_global_zero:
+        torch.save(batch, path)
+    events.emit("error", hint="diverged", step=progress.step, terms=dict(terms))
+    sentence = (
+        f"The loss of {run.config.name} was not finite at step {progress.step} ({dict(terms)}); its batch is in "
+        f"{path}; lower learning_rate or look at that batch's labels."
+    )
+    leave(fabric, TrainingDivergedError(sentence))
+
+
+def share_batch_statistics(network: nn.Module, fabric: Fabric) -> None:
+    """Lets BatchNorm count over the parts of all GPUs, so that they learn what one would learn from the whole batch.
+
+    On CPUs there is no such layer: every process normalises by its own part. The names of the weights stay.
+    """
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+
+
+def over_processes(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, float]:
+    """Terms of a loss over the whole batch, of which each process has a part."""
+    values = averaged(fabric, torch.tensor(list(terms.values()), device=fabric.device))
+    return dict(zip(terms, values.tolist(), strict=True))
 
 
 def freeze(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:

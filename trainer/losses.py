@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -49,25 +49,54 @@ class LossTerms:
     terms: Mapping[str, float] = field(default_factory=dict)
 
 
+class WeightedSum(NamedTuple):
+    """A mean over those who carry a label, before it is divided by how much of it they carry."""
+
+    value: Float[Tensor, ""]
+    weight: Float[Tensor, ""]
+
+
+AverageOverProcesses = Callable[[Float[Tensor, " T"]], Float[Tensor, " T"]]
+"""Takes numbers of this process to their means over all that share a batch, as ``trainer.processes.averaged`` does.
+
+How many hands carry a label differs from process to process. If each divided by its own number, a label would count
+for more where there are few of them, and two processes would learn something else than one.
+"""
+
+
+def alone(numbers: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
+    """The means over the processes where there is one."""
+    return numbers
+
+
 class SimpleManoLoss(nn.Module):
     """Parameters only: rotation matrices and shape, with no hand posed. Fast, and blind to how joints add up."""
 
-    def __init__(self, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
+    def __init__(
+        self, weights: Mapping[str, float] = DEFAULT_WEIGHTS, over_processes: AverageOverProcesses = alone
+    ) -> None:
         super().__init__()
         self.weights = dict(DEFAULT_WEIGHTS) | dict(weights)
+        self.over_processes = over_processes
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The weighted sum over the batch."""
-        return _weighted(parameter_terms(output, batch) | crop_terms(output, batch), self.weights)
+        return _weighted(parameter_terms(output, batch) | crop_terms(output, batch), self.weights, self.over_processes)
 
 
 class ManoLoss(nn.Module):
     """Parameters, posed joints (and vertices, if weighted), their reprojection, heat maps, and the crop's own facts."""
 
-    def __init__(self, layer: TorchHandLayer, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
+    def __init__(
+        self,
+        layer: TorchHandLayer,
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        over_processes: AverageOverProcesses = alone,
+    ) -> None:
         super().__init__()
         self.layer = layer
         self.weights = dict(DEFAULT_WEIGHTS) | dict(weights)
+        self.over_processes = over_processes
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The weighted sum over the batch."""
@@ -84,10 +113,10 @@ class ManoLoss(nn.Module):
             difference = (posed.vertices_m - posed.joints_m[:, :1]) - (true.vertices_m - true.joints_m[:, :1])
             terms["vertices"] = _mean(difference.abs().mean((1, 2)), batch.pose_weight * batch.shape_weight)
         terms |= camera_terms(output, batch, joints)
-        return _weighted(terms, self.weights)
+        return _weighted(terms, self.weights, self.over_processes)
 
 
-def parameter_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Tensor]:
+def parameter_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
     """Squared differences of rotation matrices, of shape, and the shape's own size."""
     rotations = (output.rotations - batch.rotations).square().sum((2, 3))
     return {
@@ -98,7 +127,7 @@ def parameter_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Tensor
     }
 
 
-def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Tensor]:
+def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
     """What can be read off the crop itself: heat maps, 2D joints with their doubt, presence, side."""
     seen = batch.joints_crop_weight * (batch.joints_crop.abs().amax(-1) < 1.0)
     target = gaussian_heat_maps(batch.joints_crop, output.heat_maps.shape[-1])
@@ -110,12 +139,12 @@ def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Tensor]:
     return {
         "heat_map": _mean(cross_entropy, seen),
         "joints_2d": _mean(likelihood, batch.joints_crop_weight),
-        "presence": bce(output.presence_logit, batch.present),
+        "presence": _mean(bce(output.presence_logit, batch.present, reduction="none"), torch.ones_like(batch.present)),
         "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
     }
 
 
-def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor, "B 21 3"]) -> dict[str, Tensor]:
+def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor, "B 21 3"]) -> dict[str, WeightedSum]:
     """Where the posed hand stands: the weak-perspective camera itself, and where its joints fall in the crop."""
     scale, offset = output.camera[:, :1], output.camera[:, 1:]
     depth = batch.focal[:, None] / scale
@@ -148,11 +177,16 @@ def gaussian_heat_maps(
     return maps / maps.sum(-1, keepdim=True).clamp(min=1e-9)
 
 
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean that is 0, not NaN, where nobody carries the label."""
-    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+def _mean(values: Tensor, weights: Tensor) -> WeightedSum:
+    """Weighted mean, left undivided because other processes may carry the label too."""
+    return WeightedSum((values * weights).sum(), weights.sum())
 
 
-def _weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> LossTerms:
-    total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-    return LossTerms(total, {name: float(value.detach()) for name, value in terms.items()})
+def _weighted(
+    terms: Mapping[str, WeightedSum], weights: Mapping[str, float], over_processes: AverageOverProcesses
+) -> LossTerms:
+    """The sum of all terms; a term is 0, not NaN, where nobody carries its label."""
+    carried = over_processes(torch.stack([term.weight.detach() for term in terms.values()]))
+    means = torch.stack([term.value for term in terms.values()]) / carried.clamp(min=1e-6)
+    total = (means * means.new_tensor([weights[name] for name in terms])).sum()
+    return LossTerms(total, dict(zip(terms, means.detach().tolist(), strict=True)))

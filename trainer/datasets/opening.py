@@ -11,11 +11,11 @@ from hand.errors import ConfigError, DataError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
-from trainer.datasets import interhand
 from trainer.datasets.crops import SetCrops, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import VERSIONS, FreihandSet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
+from trainer.datasets.interhand import PARTS, InterHandSet
 from trainer.datasets.pose_fit import fitter_for
 from trainer.datasets.set_facts import SETS, SplitName
 from trainer.datasets.set_files import what_is_there
@@ -54,7 +54,7 @@ def splits_of(kind: str, folder: Path) -> list[SplitName]:
     """The splits that a folder has, training before validation before evaluation."""
     names: tuple[SplitName, ...] = ("training", "validation", "evaluation")
     if kind == "interhand":
-        found = [split for split in names if (folder / "annotations" / interhand.PARTS[split]).is_dir()]
+        found = [split for split in names if (folder / "annotations" / PARTS[split]).is_dir()]
     elif kind == "shards":
         found = [split for split in names if (folder / split).is_dir()]
     else:
@@ -83,7 +83,7 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
     if kind == "ho3d":
         return Ho3dSet(folder, split)
     if kind == "interhand":
-        return interhand.InterHandSet(folder, split)
+        return InterHandSet(folder, split)
     if kind == "shards":
         return ShardSet(folder, split)
     raise ConfigError(f"There is no data set of kind {kind!r}; choose one of {', '.join(SET_KINDS)}.")

@@ -1,0 +1,191 @@
+"""Two processes on CPUs (gloo), as on many machines: the same learning, one voice, and no waiting for the dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from lightning.fabric import Fabric
+from torch import nn
+from two_processes import trained
+
+from trainer.checkpoint import load_training_state
+from trainer.loop import share_batch_statistics
+from trainer.processes import Termination, first_to_say
+from trainer.run_folder import read_events
+
+pytestmark = pytest.mark.timeout(500)  # on a machine that is busy with other work, three Pythons take long to begin
+
+ROOT = Path(__file__).resolve().parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """A process group of its own, so that nothing of it can outlive a test."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env, cwd=ROOT, start_new_session=True
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a process group."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left behind, see two_processes.py."""
+    folder = tmp_path_factory.mktemp("together")
+    command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder)]
+    process = started(command, folder / "log")
+    try:
+        assert process.wait(timeout=400) == 0, (folder / "log").read_text()
+    finally:
+        end(process)
+    return folder
+
+
+def apart(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> float:
+    """Length of the difference over the length of the whole."""
+    one, other = (torch.cat([part[name].double().flatten() for name in sorted(ours)]) for part in (ours, theirs))
+    return float((one - other).norm() / one.norm())
+
+
+def test_two_processes_learn_what_one_learns(together: Path, tmp_path: Path) -> None:
+    alone = trained(Fabric(accelerator="cpu", devices=1), tmp_path, lambda numbers: numbers)
+    first, second = (torch.load(together / f"state_of_{rank}.pt") for rank in (0, 1))
+    for name in ("gradients", "weights"):
+        assert apart(first["together"][name], second["together"][name]) == 0.0
+        assert apart(alone[name], first["together"][name]) < 1e-5
+    # each process by its own number of labelled hands: what a plain average of gradients learns
+    assert apart(alone["gradients"], first["careless"]["gradients"]) > 0.1
+    stories = [read_events(folder / "events.jsonl")[0] for folder in (tmp_path, together / "run_of_0")]
+    losses, their_losses = ([event["loss"] for event in story if event["event"] == "step"] for story in stories)
+    assert their_losses == pytest.approx(losses, rel=1e-4)
+
+
+def test_the_first_process_alone_writes(together: Path) -> None:
+    assert {path.name for path in (together / "run_of_0").iterdir()} == {
+        *("events.jsonl", "last.pt", "progress.json", "best.safetensors"),
+    }
+    assert not (together / "run_of_1").exists()
+
+
+def test_what_one_cannot_make_none_waits_for(together: Path) -> None:
+    first, second = (json.loads((together / f"words_of_{rank}.json").read_text()) for rank in (0, 1))
+    assert first["wish of the second"] == second["wish of the second"] == 1
+    assert first["no wish"] is None
+    assert (first["made by all"], second["made by all"]) == ("gave 0", "gave 1")
+    assert first["made by first"] == second["made by first"] == "gave by 0"
+    assert first["second fails"] == "DataError: The second machine has no pictures."
+    assert second["second fails"] == "SystemExit: 2"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Hours of training on two processes, for a test to end."""
+    content: dict[str, Any] = {
+        "name": "long",
+        "steps": 100_000,
+        "batch": 4,
+        "evaluate_every": 100_000,
+        "evaluation_count": 1,
+        "log_every": 1,
+        "accelerator": "cpu",
+        "tensorboard": False,
+        "network": {"trunk": "mobilenet_v3_small", "head": "mlp", "input_px": 32, "width": 32},
+        "sources": [{"kind": "rendered", "repeat": 2}],
+    }
+    path = tmp_path / "long.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def training(recipe: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """torchrun with the real command on two processes, some steps on its way."""
+    fit = ["-m", "trainer", "fit", "--config", str(recipe), "--out", str(recipe.parent / "run")]
+    process = started([*TORCHRUN, *fit], recipe.parent / "log")
+    while step_of(recipe.parent / "run") < 3 and process.poll() is None:
+        time.sleep(0.05)
+    assert process.poll() is None, (recipe.parent / "log").read_text()
+    yield process
+    end(process)
+
+
+def step_of(run: Path) -> int:
+    """How far a run has come."""
+    return max((event["step"] for event in read_events(run / "events.jsonl")[0] if event["event"] == "step"), default=0)
+
+
+def second_process(launcher: subprocess.Popen[bytes]) -> int:
+    """The process id of rank 1."""
+    for child in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split():
+        if b"LOCAL_RANK=1\0" in Path(f"/proc/{child}/environ").read_bytes():
+            return int(child)
+    raise AssertionError("there is no second process")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the second process through Linux's /proc")
+def test_a_killed_process_ends_the_run_with_one_message_and_a_checkpoint(
+    training: subprocess.Popen[bytes], recipe: Path
+) -> None:
+    os.kill(second_process(training), signal.SIGKILL)
+    assert training.wait(timeout=60) != 0
+    said = (recipe.parent / "log").read_text()
+    assert said.count("Another one of the 2 processes of this training has ended") == 1
+    # the one traceback is torchrun's own
+    assert said.count("Traceback") == 1
+    events = read_events(recipe.parent / "run" / "events.jsonl")[0]
+    saved = load_training_state(recipe.parent / "run")
+    assert saved is not None
+    assert saved[0].step == step_of(recipe.parent / "run") == events[-1]["step"]
+    assert events[-1]["event"] == "checkpoint"
+
+
+def test_the_systems_request_to_end_is_a_wish_once_training_has_begun() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        terminated = Termination()
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert not terminated()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert terminated()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_batch_statistics_are_shared_on_gpus_under_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    names = list(network.state_dict())
+    fabric = Fabric(accelerator="cpu", devices=1)
+
+    def share(processes: int, device: str) -> type:
+        monkeypatch.setattr(Fabric, "world_size", processes)
+        monkeypatch.setattr(Fabric, "device", torch.device(device))
+        share_batch_statistics(network, fabric)
+        return type(network[1])
+
+    assert share(2, "cpu") is nn.BatchNorm2d
+    assert share(1, "cuda") is nn.BatchNorm2d
+    assert share(2, "cuda") is nn.SyncBatchNorm
+    assert list(network.state_dict()) == names
+
+
+def test_alone_a_wish_needs_no_others() -> None:
+    fabric = Fabric(accelerator="cpu", devices=1)
+    assert (first_to_say(fabric, True), first_to_say(fabric, False)) == (0, None)

@@ -1,0 +1,96 @@
+"""What configs/ promises: every recipe is listed, says where its figure comes from, and starts from what fits it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from trainer.checkpoint import load_weights, save_weights
+from trainer.config import FitConfig, SourceConfig, build_dataclass, read_config
+from trainer.fit import build_network, overrides, start_partly_from, trained_network
+from trainer.networks.hand_network import NetworkConfig
+from trainer.runtime import read_metadata
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "configs"
+SET_KINDS = {"freihand", "ho3d", "interhand"}
+
+
+def recipe(name: str) -> FitConfig:
+    return read_config(CONFIGS / f"{name}.yaml")
+
+
+def uses_a_data_set(path: Path) -> bool:
+    return any(source.kind in SET_KINDS for source in read_config(path).sources)
+
+
+def test_the_table_lists_every_recipe_once() -> None:
+    listed = re.findall(r"^\| `(\w+)`", (CONFIGS / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [*filter(uses_a_data_set, sorted(CONFIGS.glob("*.yaml")))], ids=lambda path: path.stem)
+def test_a_data_sets_recipe_names_source_need_and_what_was_not_run(path: Path) -> None:
+    config = read_config(path)
+    header = " ".join(line.lstrip("# ") for line in path.read_text().splitlines() if line.startswith("#"))
+    assert "Published" in header or "target of ours" in header
+    assert "docs/training.md" in header
+    for source in config.sources:
+        assert source.kind in SET_KINDS | {"rendered"}
+        # the header says what has to be on the disk
+        assert source.path in header
+    # chosen by what is neither learned from nor reported on
+    assert [source.split for source in config.held_out] == ["validation"]
+    assert {source.path for source in config.held_out} <= {source.path for source in config.sources}
+
+
+@pytest.mark.parametrize("name", ["resnet50_mlp", "handformer", "vit"])
+def test_a_data_sets_recipe_trains_on_renderings_by_the_words_of_its_head(name: str) -> None:
+    path = CONFIGS / f"{name}.yaml"
+    (line,) = [line for line in path.read_text().splitlines() if "On fresh renderings instead" in line]
+    config = read_config(path, overrides(shlex.split(line.partition(": ")[2])))
+    assert (config.sources, config.held_out) == ((SourceConfig("rendered"),), ())
+
+
+def test_networks_that_go_on_have_the_layout_of_those_they_go_on_from() -> None:
+    assert recipe("ho3d").start_from == "runs/handformer/best.safetensors"
+    assert recipe("ho3d").network == replace(recipe("handformer").network, pretrained=False)
+    shipped = build_dataclass(
+        NetworkConfig, dict(read_metadata(ROOT / "assets" / "network")["network"]), "network.json"
+    )
+    assert recipe("freihand_transformer").network == replace(shipped, pretrained=False)
+    trained_network(recipe("freihand_transformer").network, load_embedded_model(), shipped_weights())
+
+
+def shipped_weights() -> Path:
+    return ROOT / recipe("freihand_transformer").start_from
+
+
+def test_what_fits_of_another_network_is_taken_and_the_rest_begins_anew(tmp_path: Path) -> None:
+    config = recipe("freihand_resnet18")
+    assert config.start_partly
+    network = build_network(config.network, load_embedded_model())
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    share = start_partly_from(network, ROOT / config.start_from)
+    theirs, ours = load_weights(ROOT / config.start_from), network.state_dict()
+    for name in ("to_heat_maps.weight", "pose_head.encoder.layers.1.linear1.weight", "merge.3.running_var"):
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0.0, atol=0.0)
+    for name in ("lateral.weight", "trunk.deep.1.conv2.weight"):
+        torch.testing.assert_close(ours[name], before[name], rtol=0.0, atol=0.0)
+    assert 0.02 < share < 0.2
+    save_weights(tmp_path / "other.safetensors", {"elsewhere": torch.zeros(3)}, {})
+    with pytest.raises(CheckpointError, match=r"Nothing of the weights .* fits this recipe's network"):
+        start_partly_from(network, tmp_path / "other.safetensors")
+
+
+def test_the_commands_of_the_docs_name_recipes_that_exist() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {name for page in pages for name in re.findall(r"--config configs/(\w+)\.yaml", page.read_text())}
+    assert {"mixture", "freihand_transformer"} <= named <= {path.stem for path in CONFIGS.glob("*.yaml")}

@@ -1,0 +1,158 @@
+"""What processes that train one network together have to say to each other; alone, each of these is a plain call.
+
+A process that fails by itself leaves the others waiting for it. So what can fail before the first step is tried by all
+and then agreed upon, what one of them wishes is heard by all, and a process that is gone ends the run. The first
+process speaks for everybody.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn, TypeVar
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from hand.errors import HandliveError
+
+T = TypeVar("T")
+
+
+class LostProcessError(HandliveError):
+    """One of the processes that train together is gone."""
+
+
+def made_by_all(fabric: Fabric, make: Callable[[], T]) -> T:
+    """Makes something in every process; where one cannot, all leave and the first says why.
+
+    Args:
+        fabric: launched.
+        make: has nothing to say to the other processes.
+
+    Raises:
+        HandliveError: in the first process, if any could not make it.
+        SystemExit: in the others.
+    """
+    made: list[T] = []
+    problem: HandliveError | None = None
+    try:
+        made.append(make())
+    except HandliveError as own:
+        problem = own
+    speaker = first_to_say(fabric, problem is not None)
+    if speaker is not None:
+        said = fabric.broadcast(problem, src=speaker)
+        assert said is not None
+        leave(fabric, said)
+    return made[0]
+
+
+def made_by_first(fabric: Fabric, make: Callable[[], T]) -> T | None:
+    """Makes something in the first process alone, as where a file is read that the others' machines may not have.
+
+    Args:
+        fabric: launched.
+        make: as for :func:`made_by_all`.
+
+    Returns:
+        The same in all processes.
+    """
+    return fabric.broadcast(made_by_all(fabric, lambda: make() if fabric.is_global_zero else None))
+
+
+def first_to_say(fabric: Fabric, wish: bool) -> int | None:
+    """The first process that says yes, or None where all say no.
+
+    Args:
+        fabric: launched.
+        wish: what this process says.
+    """
+    if fabric.world_size == 1:
+        return 0 if wish else None
+    number = torch.tensor(float(fabric.global_rank if wish else fabric.world_size), device=fabric.device)
+    smallest = fabric.all_reduce(number, reduce_op="min")
+    assert isinstance(smallest, Tensor)
+    first = int(smallest)
+    return first if first < fabric.world_size else None
+
+
+def averaged(fabric: Fabric, numbers: Tensor) -> Tensor:
+    """The means of each process's numbers; the numbers themselves are overwritten.
+
+    Args:
+        fabric: launched.
+        numbers: as many in every process, without a gradient.
+    """
+    means = fabric.all_reduce(numbers)
+    assert isinstance(means, Tensor)
+    return means
+
+
+def leave(fabric: Fabric, problem: HandliveError) -> NoReturn:
+    """Ends all processes because of a problem that all of them know of."""
+    if fabric.is_global_zero:
+        raise problem
+    raise SystemExit(2)
+
+
+@contextmanager
+def outliving_the_others(fabric: Fabric, keep: Callable[[], None]) -> Iterator[None]:
+    """Ends this process in order when another one is gone.
+
+    On CPUs (gloo) the death of a process breaks the exchange of gradients at once. On GPUs NCCL notices nothing and
+    waits; there the launcher ends the processes that are left, and the last regular checkpoint is what remains.
+
+    Args:
+        fabric: launched.
+        keep: saves, in the first process; between two steps, the exchange of gradients included, every process has
+            the same network, so that what is saved is whole.
+
+    Raises:
+        LostProcessError: another process is gone; in the first process, or the other one of two.
+        SystemExit: the same, in the others, so that it is said once.
+    """
+    try:
+        yield
+    except RuntimeError as problem:
+        if fabric.world_size == 1 or not _is_lost_contact(problem):
+            raise
+        if fabric.is_global_zero:
+            keep()
+        elif fabric.world_size > 2:
+            raise SystemExit(2) from None
+        raise LostProcessError(
+            f"Another one of the {fabric.world_size} processes of this training has ended, so it cannot go on; see "
+            "what that one said last, and give the same command again: it goes on from the last checkpoint."
+        ) from None
+
+
+def _is_lost_contact(problem: RuntimeError) -> bool:
+    # gloo has no error type of its own
+    return isinstance(problem, torch.distributed.DistError) or "gloo" in str(problem)
+
+
+class Termination:
+    """Takes the system's request to end (SIGTERM) as a wish to save first, from the first time it is asked on.
+
+    Batch systems send it some time before they kill, torchrun when one of its processes has died. Before training has
+    begun there is nothing to save, and the request ends the process as usual.
+    """
+
+    def __init__(self) -> None:
+        self._wished = False
+        self._listening = False
+
+    def __call__(self) -> bool:
+        """Whether the system wants this process to end."""
+        if not self._listening:
+            signal.signal(signal.SIGTERM, self._hear)
+            self._listening = True
+        return self._wished
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._wished = True
