@@ -91,7 +91,8 @@ def test_all_code_is_there_to_be_read(cells: list[dict[str, Any]]) -> None:
     assert max(len(line) for text in code for line in text.splitlines()) <= 160
     everything = "\n".join(code)
     for name in ("def fit(", "class HandNetwork", "class ManoLoss", "class TorchHandLayer", "def figures("):
-        assert everything.count(name) == 1
+        # at the top: a class may have a method of the same name
+        assert len(re.findall(rf"^{re.escape(name)}", everything, re.MULTILINE)) == 1
     headings = [cell["text"].splitlines()[0] for cell in cells if cell["cell_type"] == "markdown"]
     assert [line for line in headings if re.match(r"## \d", line)] == [
         "## 1. Settings",
