@@ -354,10 +354,10 @@ def test_listeners_get_each_frame_once_with_its_output(qtbot: QtBot, open_both: 
             heard.append((joined.frame.sequence, "" if joined.output is None else joined.output.provider))
 
     window.pipeline.add_listener("test", listen)
-    qtbot.waitUntil(lambda: len(heard) > 10, timeout=PATIENCE_MS)
+    # on a busy machine the network may be late for a frame, which is then the other path's
+    qtbot.waitUntil(lambda: len(heard) > 10 and heard[-1][1] == "network", timeout=PATIENCE_MS)
     sequences = [sequence for sequence, _ in heard]
     assert sequences == sorted(set(sequences))
-    assert heard[-1][1] == "network"
 
 
 def test_short_soak_grows_no_threads_and_no_files(qtbot: QtBot, open_both: OpenBoth) -> None:
