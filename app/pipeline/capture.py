@@ -77,6 +77,7 @@ class CaptureThread(threading.Thread):
         *,
         paced: bool = True,
         retry_s: float = _RETRY_S,
+        hold: Callable[[], bool] = lambda: False,
     ) -> None:
         """Not yet started.
 
@@ -86,6 +87,7 @@ class CaptureThread(threading.Thread):
             on_news: called in this thread whenever there is another state.
             paced: files run at their own rate; otherwise as fast as they are taken.
             retry_s: how often a source that failed is asked whether it is back.
+            hold: a paced file stays at its first picture while this is true, so that nothing is played to nobody.
         """
         super().__init__(name="capture", daemon=True)
         self._sinks = sinks
@@ -93,6 +95,7 @@ class CaptureThread(threading.Thread):
         self._on_news = on_news
         self._paced = paced
         self._retry_s = retry_s
+        self._hold = hold
         self._lock = threading.Lock()
         self._request: FrameSource | None = None
         self._interrupt = threading.Event()
@@ -173,7 +176,7 @@ class CaptureThread(threading.Thread):
         speed, pacer = 1.0, Pacer(rate)
         failures_in_a_row = 0
         while not self._interrupt.wait(pacer.wait_s()):
-            if self.playback.is_waiting():
+            if self.playback.is_waiting() or (rate > 0.0 and self.state.frames == 1 and self._hold()):
                 self._interrupt.wait(_PAUSED_POLL_S)
                 continue
             if self.playback.state.speed != speed:

@@ -121,6 +121,7 @@ class LivePipeline(Generic[T, P]):
             self._announce,
             paced=not every_frame,
             retry_s=retry_s,
+            hold=self._nobody_looks_yet,
         )
 
     def start(self) -> None:
@@ -255,6 +256,10 @@ class LivePipeline(Generic[T, P]):
     def begin_pull(self) -> None:
         """Call before pulling: news from here on is announced again."""
         self._announced.clear()
+
+    def _nobody_looks_yet(self) -> bool:
+        phases = [worker.state.phase for worker in self._workers.values()]
+        return bool(phases) and all(phase is PathPhase.STARTING for phase in phases)
 
     def _deliver(self, provider: Provider, update: PathUpdate[T]) -> None:
         if self._joins:

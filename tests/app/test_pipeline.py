@@ -106,6 +106,24 @@ def test_end_of_file_is_said_and_the_source_closed() -> None:
         wait_until(lambda: source.opened == 2 and pipeline.source_state.phase is SourcePhase.ENDED)
 
 
+def test_a_file_waits_at_its_first_picture_until_somebody_looks() -> None:
+    loaded = threading.Event()
+
+    def load() -> FakePath:
+        loaded.wait(10.0)
+        return FakePath()
+
+    with running(load) as pipeline:
+        pipeline.show(FakeSource([plain_image()] * 5))
+        wait_until(lambda: pipeline.source_state.frames == 1)
+        threading.Event().wait(0.1)  # twenty pictures' time
+        assert pipeline.source_state.phase is SourcePhase.RUNNING
+        assert pipeline.source_state.frames == 1
+        loaded.set()
+        wait_until(lambda: pipeline.source_state.phase is SourcePhase.ENDED)
+        assert pipeline.source_state.frames == 5
+
+
 def test_a_few_failed_reads_are_forgiven() -> None:
     failure = ReadFailure("hiccup")
     source = FakeSource([plain_image(), *[failure] * (READ_FAILURE_BUDGET - 1), plain_image()])
