@@ -15,7 +15,8 @@ from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
 from hand.types import Provider
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
+"""Only what is broken takes this long; the first window of a fresh checkout waits for its compiled kernels."""
 
 Open = Callable[..., MainWindow]
 
