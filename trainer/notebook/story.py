@@ -26,7 +26,6 @@ import torch
 import yaml
 from jaxtyping import UInt8
 
-from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from trainer.config import FitConfig, build_dataclass
 from trainer.contact_sheet import contact_sheet, write_png
@@ -34,6 +33,7 @@ from trainer.evaluate import measure, write_page
 from trainer.events import EventLog
 from trainer.export import export_trained
 from trainer.fit import train, trained_network
+from trainer.hand_model import training_hand_model
 from trainer.held_out import empty_crops, held_out_sets
 from trainer.mixture import build_samples
 from trainer.report_page import overlay
@@ -231,9 +231,11 @@ finally:
 # pictures. The page goes to Drive beside the checkpoints. Look at `spread_ratio` first: near 0 the network answers
 # with one pose, whatever its error says.
 # %%
-network = trained_network(recipe.network, load_embedded_model(), run_folder / BEST_FILE)
+hand = training_hand_model(recipe.hand_model)
+network = trained_network(recipe.network, hand, run_folder / BEST_FILE)
 unseen = held_out_sets(recipe, REPORT_CROPS, print)
-content, report_sections = measure(network, unseen, empty_crops(recipe.network.input_px, max(REPORT_CROPS // 10, 20)))
+no_hands = empty_crops(recipe.network.input_px, max(REPORT_CROPS // 10, 20))
+content, report_sections = measure(network, unseen, no_hands, model=hand)
 write_page(run_folder / "report", RUN, content, report_sections, read_story(run_folder))
 copy_tree_verified(run_folder / "report", DRIVE / "runs" / RUN / "report")
 for part in report_sections:
