@@ -29,7 +29,12 @@ always under the same error: a network that is best on exact crops need not be b
 
 
 def rendered_crops(
-    input_px: int, count: int, tick: Callable[[], None] = lambda: None, *, seed: int = REPORT_SEED
+    input_px: int,
+    count: int,
+    tick: Callable[[], None] = lambda: None,
+    *,
+    seed: int = REPORT_SEED,
+    wide_share: float = 0.0,
 ) -> list[LabelledCrop]:
     """Unseen rendered right hands.
 
@@ -38,8 +43,9 @@ def rendered_crops(
         count: how many.
         tick: called after each.
         seed: of the series.
+        wide_share: how many show what webcams seldom see.
     """
-    stream = RenderedCrops(input_px, seed, only_right_hands=True)
+    stream = RenderedCrops(input_px, seed, only_right_hands=True, wide_share=wide_share)
     crops = []
     for index in range(count):
         crops.append(stream[index])
