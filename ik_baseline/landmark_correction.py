@@ -103,6 +103,8 @@ class LandmarkCorrection:
         self.weights = weights
         self.mean = mean
         self.width = width
+        # the same for every hand, and half of what comparing it with the centres costs
+        self._centers_squared = (centers**2).sum(1)
 
     def __call__(
         self,
@@ -126,7 +128,10 @@ class LandmarkCorrection:
             world, pixels = mirror_points(world), mirror_pixels(pixels, intrinsics.width_px)
         camera = intrinsics.mirrored() if left else intrinsics
         hand = normalized(world, pixels, camera)
-        change = gaussian_kernel(hand.features[None], self.centers, self.width)[0] @ self.weights + self.mean
+        change = (
+            gaussian_kernel(hand.features[None], self.centers, self.width, self._centers_squared)[0] @ self.weights
+            + self.mean
+        )
         form = hand.form + form_share * change[:63].reshape(21, 3)
         straight = turn_to_ray(pixels.mean(0), camera)
         # back into the axes of a detector that looks straight at the hand, which the solver expects
@@ -148,10 +153,22 @@ class LandmarkCorrection:
 
 
 def gaussian_kernel(
-    points: Float[np.ndarray, "N D"], centers: Float[np.ndarray, "C D"], width: float
+    points: Float[np.ndarray, "N D"],
+    centers: Float[np.ndarray, "C D"],
+    width: float,
+    centers_squared: Float[np.ndarray, " C"] | None = None,
 ) -> Float[np.ndarray, "N C"]:
-    """How near points are to centres, 1 where they coincide."""
-    squared = (points**2).sum(1)[:, None] + (centers**2).sum(1)[None] - 2.0 * points @ centers.T
+    """How near points are to centres, 1 where they coincide.
+
+    Args:
+        points: any number.
+        centers: any number.
+        width: of the kernel.
+        centers_squared: squared length of each centre, where it is known already.
+    """
+    if centers_squared is None:
+        centers_squared = (centers**2).sum(1)
+    squared = (points**2).sum(1)[:, None] + centers_squared[None] - 2.0 * points @ centers.T
     return np.asarray(np.exp(-np.maximum(squared, 0.0) / (2.0 * width**2)))
 
 
