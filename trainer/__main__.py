@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program's name; the process's own when None.
 
     Returns:
-        The exit code: 0, or 2 when the user's input cannot be used.
+        The exit code: 0, 2 when the user's input cannot be used, or 130 when the user broke off.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HandliveError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -71,9 +71,10 @@ def main(arguments: Sequence[str]) -> None:
     folder: Path = options.out or Path("runs") / config.name
     stream = claim_stdout()
     events = EventLog(folder / "events.jsonl", stream)
-    terminated, told_to_stop = Termination(), StopSign(sys.stdin)
+    told_to_stop = StopSign(sys.stdin)
     try:
-        train(config, folder, events, lambda: terminated() or told_to_stop())
+        with Termination() as terminated:
+            train(config, folder, events, lambda: terminated() or told_to_stop())
     finally:
         events.close()
         stream.close()

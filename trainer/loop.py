@@ -31,7 +31,14 @@ from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.losses import LossTerms
 from trainer.networks.output import NetworkOutput
-from trainer.processes import averaged, first_to_say, leave, made_by_first, outliving_the_others
+from trainer.processes import (
+    averaged,
+    first_to_say,
+    leave,
+    leave_ending_to_the_parent,
+    made_by_first,
+    outliving_the_others,
+)
 from trainer.schedule import learning_rate_factor, update_average
 
 
@@ -260,6 +267,7 @@ def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, s
         sampler=indices,
         collate_fn=collate,
         num_workers=config.workers,
+        worker_init_fn=leave_ending_to_the_parent,
         persistent_workers=config.workers > 0,
         prefetch_factor=4 if config.workers > 0 else None,
     )

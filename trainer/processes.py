@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import torch
 from lightning.fabric import Fabric
@@ -20,6 +20,10 @@ from torch import Tensor
 from hand.errors import HandliveError
 
 T = TypeVar("T")
+
+ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class LostProcessError(HandliveError):
@@ -136,23 +140,45 @@ def _is_lost_contact(problem: RuntimeError) -> bool:
 
 
 class Termination:
-    """Takes the system's request to end (SIGTERM) as a wish to save first, from the first time it is asked on.
+    """Takes a request to end (SIGTERM, Ctrl+C) as a wish to save first, from the first time it is asked on.
 
-    Batch systems send it some time before they kill, torchrun when one of its processes has died. Before training has
-    begun there is nothing to save, and the request ends the process as usual.
+    Batch systems send SIGTERM some time before they kill, torchrun when one of its processes has died. Before training
+    has begun there is nothing to save, and the request ends the process as usual; so does a second one. On leaving the
+    context the process is as it was.
     """
 
     def __init__(self) -> None:
         self._wished = False
-        self._listening = False
+        self._before: dict[signal.Signals, _Handler] = {}
+
+    def __enter__(self) -> Termination:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Whether the system wants this process to end."""
-        if not self._listening:
-            signal.signal(signal.SIGTERM, self._hear)
-            self._listening = True
+        """Whether somebody wants this process to end."""
+        if not self._before:
+            self._before = {number: signal.signal(number, self._hear) for number in ENDING_SIGNALS}
         return self._wished
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         self._wished = True
+        signal.signal(number, self._before[signal.Signals(number)])
+
+
+def leave_ending_to_the_parent(worker: int) -> None:
+    """Makes a process that makes samples deaf to requests to end, which terminals and batch systems send to all.
+
+    Its parent would otherwise lose it in the middle of the step that it wants to finish and save. It ends with its
+    parent, however that one ends.
+
+    Args:
+        worker: its number, which the loader says.
+    """
+    del worker
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

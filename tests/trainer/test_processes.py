@@ -157,16 +157,36 @@ def test_a_killed_process_ends_the_run_with_one_message_and_a_checkpoint(
     assert events[-1]["event"] == "checkpoint"
 
 
-def test_the_systems_request_to_end_is_a_wish_once_training_has_begun() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+def test_ctrl_c_in_the_terminal_saves_the_last_whole_step(recipe: Path) -> None:
+    run = recipe.parent / "run"
+    fit = ["-m", "trainer", "fit", "--config", str(recipe), "--out", str(run), "workers=1"]
+    process = started([sys.executable, *fit], recipe.parent / "log")
     try:
-        terminated = Termination()
-        assert signal.getsignal(signal.SIGTERM) is before
-        assert not terminated()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert terminated()
+        while step_of(run) < 3 and process.poll() is None:
+            time.sleep(0.05)
+        # a terminal tells the whole group, the process that makes samples too
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) == 0, (recipe.parent / "log").read_text()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        end(process)
+    assert "Traceback" not in (recipe.parent / "log").read_text()
+    saved = load_training_state(run)
+    assert saved is not None
+    assert saved[0].step == step_of(run) >= 3
+    assert read_events(run / "events.jsonl")[0][-1]["reason"] == "stopped"
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_end_is_a_wish_once_training_has_begun(request_to_end: signal.Signals) -> None:
+    before = signal.getsignal(request_to_end)
+    with Termination() as terminated:
+        assert signal.getsignal(request_to_end) is before
+        assert not terminated()
+        os.kill(os.getpid(), request_to_end)
+        assert terminated()
+        # a second one ends the process
+        assert signal.getsignal(request_to_end) is before
+    assert signal.getsignal(request_to_end) is before
 
 
 def test_batch_statistics_are_shared_on_gpus_under_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
