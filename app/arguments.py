@@ -99,6 +99,11 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
     )
+    group.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="what the network runs on (default: in the window a graphics card where there is one, else the processor)",
+    )
 
 
 def _add_hand_options(parser: argparse.ArgumentParser) -> None:

@@ -105,6 +105,7 @@ def _paths(
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
         smoothing=smoothing,
         live_network=live_network,
+        device=options.device or "cpu",
         complain=lambda sentence: print(sentence, file=sys.stderr),
     )
 
@@ -190,7 +191,7 @@ def _window(options: argparse.Namespace) -> int:
     if options.smoothing == DEFAULT_STRENGTH:
         smoothing.strength = kept.smoothing
     chosen_before = None if options.network else NetworkLibrary(SHIPPED_NETWORK_DIR).last_live()
-    live_network = LiveNetwork(options.network or chosen_before or SHIPPED_NETWORK_DIR)
+    live_network = LiveNetwork(options.network or chosen_before or SHIPPED_NETWORK_DIR, options.device or "auto")
     return run_window(
         WindowOptions(
             chosen=chosen,

@@ -46,7 +46,7 @@ class LogMemory(logging.Handler):
             self._count += 1
 
 
-def diagnostics_text(pipeline: LivePipeline[Any, Any], renderer: str, log: LogMemory) -> str:
+def diagnostics_text(pipeline: LivePipeline[Any, Any], renderer: str, log: LogMemory, network: str = "") -> str:
     """Everything as text to be pasted into a report; the user's folder is written as ~."""
     source = pipeline.source_state
     machine = describe_machine()
@@ -62,5 +62,7 @@ def diagnostics_text(pipeline: LivePipeline[Any, Any], renderer: str, log: LogMe
     for provider in pipeline.providers:
         state = pipeline.path_state(provider)
         lines.append(f"path {provider}: {state.phase.value}, {state.failures} failures. {state.sentence}".rstrip())
+    if network:
+        lines.append(f"network runs on: {network}")
     lines += ["", "log:", *(log.lines() or ("(empty)",))]
     return "\n".join(lines).replace(str(Path.home()), "~") + "\n"

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
 from app.pipeline.hand_path import PathFactory, ik_path_factory
-from app.pipeline.network_path import NetworkPathFactory
+from app.pipeline.network_path_factory import NetworkPathFactory
 from app.pipeline.own_hand import OwnHandWish
 from app.pipeline.smoothing import Smoothing, smoothed
 from assets import ASSETS_DIR
@@ -39,6 +40,7 @@ def chosen_paths(
     own_hand: OwnHandWish | None = None,
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
+    device: DeviceChoice = "cpu",
     complain: Callable[[str], None],
 ) -> dict[Provider, PathFactory]:
     """The paths of a run, the first one first to be shown.
@@ -54,6 +56,7 @@ def chosen_paths(
         own_hand: what the IK path does about the user's own hand shape.
         smoothing: the filter behind each path; none when left out.
         live_network: holds the network, for whoever wants to swap it; then ``network_dir`` only says what was asked.
+        device: what the network runs on, where ``live_network`` does not say it.
         complain: gets a sentence when "both" is only one.
 
     Raises:
@@ -73,7 +76,7 @@ def chosen_paths(
             if method == "network" or not forgiving:
                 raise
             # its worker says the same sentence in the network's place, and tries again
-        paths["network"] = NetworkPathFactory(live_network or LiveNetwork(folder), model, max_hands, still)
+        paths["network"] = NetworkPathFactory(live_network or LiveNetwork(folder, device), model, max_hands, still)
     if method in ("ik", "both"):
         paths["ik"] = ik_path_factory(model, max_hands, still=still, looks=looks, own_hand=own_hand)
     if smoothing is None:

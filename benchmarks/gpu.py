@@ -20,14 +20,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
-from hand.embedded import load_embedded_model
+from app.networks.live_network import load_candidate
 from hand.errors import CheckpointError
-from trainer.config import build_dataclass
-from trainer.cuda_session import load_cuda_network, pack
-from trainer.export import WEIGHTS_FILE
-from trainer.fit import trained_network
-from trainer.networks.hand_network import NetworkConfig
-from trainer.runtime import NetworkRuntime, load_network
+from trainer.cuda_session import load_cuda_network
+from trainer.runtime import load_network
+from trainer.torch_session import network_in_folder, packed
 
 _ROUNDS = 15
 _CALLS_PER_TURN = 20
@@ -46,10 +43,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     processor = load_network(folder)
+    asked = load_candidate(folder, "cuda").runtime
     image = np.random.default_rng(0).integers(0, 256, (1, 3, card.input_px, card.input_px)).astype(np.float32)
     steps: dict[str, Callable[[], object]] = {
         _GRAPH: lambda: card.outputs(image),
-        "kernel by kernel, full precision": _eager(card, folder, image),
+        "the same, asked through the pipe": lambda: asked.outputs(image),
+        "kernel by kernel, full precision": _eager(folder, image),
         "ONNX Runtime, one core": lambda: processor.outputs(image),
     }
     times = _times_ms(steps)
@@ -70,14 +69,13 @@ def main() -> int:
     return 0
 
 
-def _eager(runtime: NetworkRuntime, folder: Path, image: np.ndarray) -> Callable[[], object]:
+def _eager(folder: Path, image: np.ndarray) -> Callable[[], object]:
     """The network as torch runs it when nobody thinks about it."""
-    config = build_dataclass(NetworkConfig, dict(runtime.metadata["network"]), str(folder))
-    network = trained_network(config, load_embedded_model(), folder / WEIGHTS_FILE).eval().to("cuda")
+    network = network_in_folder(folder).eval().to("cuda")
 
     @torch.inference_mode()
     def run() -> object:
-        return pack(network(torch.from_numpy(image).to("cuda"))).cpu()
+        return packed(network(torch.from_numpy(image).to("cuda"))).cpu()
 
     return run
 

@@ -31,10 +31,10 @@ from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from trainer.checkpoint import load_weights
 from trainer.config import build_dataclass, read_config
-from trainer.export import WEIGHTS_FILE, ExportFacts, export_network
-from trainer.fit import build_network
+from trainer.export import ExportFacts, export_network
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.runtime import METADATA_FILE, NetworkRuntime, load_network
+from trainer.runtime import METADATA_FILE, WEIGHTS_FILE, NetworkRuntime, load_network
 
 RECIPE = Path(__file__).resolve().parent.parent / "configs" / "shipped.yaml"
 

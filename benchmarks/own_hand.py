@@ -30,7 +30,7 @@ from app.labelling.offline_pass import label_session
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.hand_path import HandPath, ik_path_factory
-from app.pipeline.network_path import network_path_factory
+from app.pipeline.network_path_factory import network_path_factory
 from hand.embedded import load_embedded_model
 from hand.metrics import pa_error_mm
 from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, recorded_hand

@@ -6,7 +6,6 @@ A :class:`CudaSession` takes the place of ONNX Runtime's session in :class:`trai
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,48 +15,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
-from trainer.config import build_dataclass
-from trainer.export import WEIGHTS_FILE
-from trainer.fit import trained_network
-from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.networks.output import NetworkOutput
-from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, NetworkRuntime, read_metadata
+from trainer.network_pipe import unpack
+from trainer.networks.hand_network import HandNetwork
+from trainer.runtime import INPUT_NAME, NetworkRuntime, read_metadata
+from trainer.torch_session import network_in_folder, packed
 
 NO_CUDA_SENTENCE: Final = (
     "There is no graphics card that torch can use (CUDA); use the network with ONNX Runtime on the processor instead."
 )
 
 _WARM_UP_RUNS = 3
-
-_SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
-    "rotations": (16, 3, 3),
-    "shape": (10,),
-    "camera": (3,),
-    "joints_crop": (21, 2),
-    "log_sigma": (21,),
-    "presence_logit": (),
-    "right_logit": (),
-}
-"""Of one crop's outputs."""
-
-
-def pack(output: NetworkOutput) -> Float[Tensor, "B N"]:
-    """Everything that leaves the network in one float32 array, so that it leaves in one copy."""
-    batch = len(output.shape)
-    return torch.cat([getattr(output, name).float().reshape(batch, -1) for name in OUTPUT_NAMES], 1)
-
-
-def unpack(packed: Float[np.ndarray, "B N"]) -> dict[str, np.ndarray]:
-    """The parts of :func:`pack` by name, in arrays of their own."""
-    parts: dict[str, np.ndarray] = {}
-    start = 0
-    for name in OUTPUT_NAMES:
-        length = math.prod(_SHAPES[name])
-        parts[name] = packed[:, start : start + length].reshape(len(packed), *_SHAPES[name]).copy()
-        start += length
-    return parts
 
 
 class CudaSession:
@@ -116,7 +84,7 @@ class CudaSession:
     def _forward(self, images: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B N"]:
         # without the cache, which would hand out weights that were cast while another graph was recorded
         with torch.autocast("cuda", torch.float16, cache_enabled=False):
-            return pack(self._network(images.contiguous(memory_format=torch.channels_last)))
+            return packed(self._network(images.contiguous(memory_format=torch.channels_last)))
 
 
 def load_cuda_network(folder: Path) -> NetworkRuntime:
@@ -125,6 +93,4 @@ def load_cuda_network(folder: Path) -> NetworkRuntime:
     Raises:
         CheckpointError: the folder cannot be used, or there is no usable graphics card.
     """
-    metadata = read_metadata(folder)
-    config = build_dataclass(NetworkConfig, dict(metadata["network"]), str(folder))
-    return NetworkRuntime(CudaSession(trained_network(config, load_embedded_model(), folder / WEIGHTS_FILE)), metadata)
+    return NetworkRuntime(CudaSession(network_in_folder(folder)), read_metadata(folder))

@@ -33,10 +33,10 @@ from trainer.evaluation import (
     joint_figures,
     predict_crops,
 )
-from trainer.fit import trained_network
 from trainer.hand_model import training_hand_model
 from trainer.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
+from trainer.networks.building import trained_network
 from trainer.networks.output import NetworkOutput
 from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.run_folder import BEST_FILE

@@ -28,13 +28,11 @@ from trainer.checkpoint import save_weights
 from trainer.config import FitConfig, read_config
 from trainer.crop_jitter import CropJitter
 from trainer.evaluation import errors_2d, figures, predict_crops
-from trainer.fit import trained_network
 from trainer.hand_model import training_hand_model
 from trainer.held_out import held_out_sets
+from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
-from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA
-
-WEIGHTS_FILE = "network.safetensors"
+from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
 
 _EXAMPLES = """examples:
   the best weights of a training, ready for the app

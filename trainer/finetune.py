@@ -30,12 +30,13 @@ from trainer.config import FitConfig, SourceConfig, read_config
 from trainer.evaluation import errors_2d, figures, predict_crops
 from trainer.events import EventLog, claim_stdout
 from trainer.export import ExportFacts, export_network
-from trainer.fit import EVALUATION_SEED, StopSign, build_network, overrides, train, trained_network
+from trainer.fit import EVALUATION_SEED, StopSign, overrides, train
 from trainer.held_out import rendered_crops
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.loop import freeze
 from trainer.losses import ManoLoss
 from trainer.mixture import build_samples
+from trainer.networks.building import build_network, trained_network
 from trainer.own_hand import with_base, with_recordings
 from trainer.recordings import held_out_session_crops
 from trainer.run_folder import (

@@ -18,11 +18,9 @@ import yaml
 from lightning.fabric import Fabric
 from torch import nn
 
-from hand.errors import CheckpointError, ConfigError
+from hand.errors import ConfigError
 from hand.model import HandModel
-from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
 from hand.torch_layer import TorchHandLayer
-from trainer.checkpoint import load_weights
 from trainer.config import FitConfig, read_config
 from trainer.curves import TensorBoardCurves
 from trainer.datasets.opening import SET_KINDS
@@ -34,7 +32,7 @@ from trainer.labelled_crop import LabelledCrop
 from trainer.loop import Evaluate, Loss, Run, fit
 from trainer.losses import ManoLoss, SimpleManoLoss
 from trainer.mixture import build_samples
-from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.own_hand import with_base, with_recordings
 from trainer.processes import Termination, averaged, made_by_all, outliving_the_others
 from trainer.recordings import held_out_session_crops
@@ -179,61 +177,6 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
     sets, measure = _held_out_sets(config, model) if fabric.is_global_zero else ({}, "")
     evaluate = _evaluator(sets, measure, layer)
     return Run(config, folder, network, loss, samples, evaluate, should_stop, measure and f"{measure} of live crops")
-
-
-def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
-    """A network that starts at the mean pose of a hand model."""
-    fingers = matrix_from_axis_angle(model.mean_pose_rad.astype("float64").reshape(15, 3))
-    # the orientation starts with fingers up and palm to the camera, the most common view of a webcam
-    upright = torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
-    mean = torch.cat([upright, torch.tensor(sixd_from_matrix(fingers), dtype=torch.float32)])
-    return HandNetwork(config, mean)
-
-
-def trained_network(config: NetworkConfig, model: HandModel, weights: Path) -> HandNetwork:
-    """A network with weights of its own; those of ImageNet, which it may once have started from, are not needed.
-
-    Raises:
-        CheckpointError: the weights are missing, damaged, or of another layout.
-    """
-    network = build_network(replace(config, pretrained=False), model)
-    start_from(network, weights)
-    return network
-
-
-def start_from(network: nn.Module, path: Path) -> None:
-    """Loads weights into a network of the same layout.
-
-    Raises:
-        CheckpointError: missing, damaged, or of another layout.
-    """
-    try:
-        network.load_state_dict(load_weights(path))
-    except RuntimeError as problem:
-        raise CheckpointError(
-            f"The weights {path} do not fit this recipe's network ({str(problem).splitlines()[1].strip()}); "
-            "use the network section they were trained with."
-        ) from None
-
-
-def start_partly_from(network: nn.Module, path: Path) -> float:
-    """Loads those weights of another network that have the name and the size of this one's.
-
-    Returns:
-        The share of this network's numbers that were loaded.
-
-    Raises:
-        CheckpointError: the weights are missing or damaged, or nothing of them fits.
-    """
-    own = network.state_dict()
-    fitting = {
-        name: value for name, value in load_weights(path).items() if name in own and own[name].shape == value.shape
-    }
-    learned = [name for name, _ in network.named_parameters() if name in fitting]
-    if not learned:
-        raise CheckpointError(f"Nothing of the weights {path} fits this recipe's network; take out start_from.")
-    network.load_state_dict(fitting, strict=False)
-    return sum(own[name].numel() for name in learned) / sum(value.numel() for value in network.parameters())
 
 
 def _held_out_sets(config: FitConfig, model: HandModel) -> tuple[dict[str, list[LabelledCrop]], str]:

@@ -21,10 +21,10 @@ from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig
 from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog
-from trainer.fit import build_network
 from trainer.labelled_crop import LabelledCrop
 from trainer.loop import Run, fit
 from trainer.losses import ManoLoss
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 
 PA_TARGET_MM: Final = 1.0

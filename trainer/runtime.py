@@ -25,6 +25,7 @@ INPUT_NAME: Final = "image"
 OUTPUT_NAMES: Final = ("rotations", "shape", "camera", "joints_crop", "log_sigma", "presence_logit", "right_logit")
 ONNX_FILE: Final = "network.onnx"
 METADATA_FILE: Final = "network.json"
+WEIGHTS_FILE: Final = "network.safetensors"
 
 
 @runtime_checkable
@@ -141,17 +142,30 @@ def load_network(folder: Path) -> NetworkRuntime:
     Raises:
         CheckpointError: missing, damaged, of another schema, or its output is not finite.
     """
+    metadata = read_metadata(folder)
+    return NetworkRuntime(open_session(folder, metadata), metadata)
+
+
+def open_session(folder: Path, metadata: Mapping[str, Any]) -> Session:
+    """The network of a folder in ONNX Runtime, on one thread, tried on a grey crop.
+
+    Args:
+        folder: of an exported network.
+        metadata: its own, as :func:`read_metadata` gives it.
+
+    Raises:
+        CheckpointError: missing, damaged, or its output is not finite.
+    """
     # here and not above: whoever only wants the metadata need not load an engine
     import onnxruntime
 
-    metadata = read_metadata(folder)
     options = onnxruntime.SessionOptions()
     # one thread per engine: several of them fight over the cores and both paths lose
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     model = folder / ONNX_FILE
     try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        session: Session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         size = int(metadata["network"]["input_px"])
         values = session.run(OUTPUT_NAMES, {INPUT_NAME: np.full((1, 3, size, size), 128.0, np.float32)})
     except Exception as problem:  # noqa: BLE001 - ONNX Runtime raises types of its own that have no common base
@@ -159,7 +173,7 @@ def load_network(folder: Path) -> NetworkRuntime:
         raise CheckpointError(f"The network {model} cannot be loaded ({cause}); install it again.") from None
     if not all(np.isfinite(value).all() for value in values):
         raise CheckpointError(f"The network {model} gives numbers that are not finite; install it again.")
-    return NetworkRuntime(session, metadata)
+    return session
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:

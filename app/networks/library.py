@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import platformdirs
 
-from app.networks.network_file import CARD_FILE, WEIGHTS_FILE, pack_network, unpack_network
+from app.networks.network_file import CARD_FILE, pack_network, unpack_network
 from hand.errors import CheckpointError
-from trainer.runtime import METADATA_FILE, ONNX_FILE, read_metadata
+from trainer.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
 
 _HISTORY_FILE: Final = "history.jsonl"
 _PARTS: Final = (ONNX_FILE, WEIGHTS_FILE, CARD_FILE, METADATA_FILE)

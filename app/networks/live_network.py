@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from app.networks.card_session import CardSession
+from app.networks.device import DeviceChoice, chosen_device
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
-from trainer.runtime import CropPrediction, NetworkRuntime, load_network
+from hand.errors import CheckpointError
+from trainer.runtime import CropPrediction, NetworkRuntime, load_network, read_metadata
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,15 +27,36 @@ class LoadedNetwork:
     Attributes:
         folder: where it came from.
         runtime: the network itself, already tried on a crop.
+        card: what asks the graphics card; None where the processor runs it.
+        complaint: why the processor runs it, where the card should have; else empty.
     """
 
     folder: Path
     runtime: NetworkRuntime
+    card: CardSession | None = None
+    complaint: str = ""
 
     @property
     def name(self) -> str:
         """Its name for people."""
         return str(self.runtime.metadata.get("name") or self.folder.name)
+
+    @property
+    def note(self) -> str:
+        """One sentence when it does not run where it should, else empty."""
+        return self.complaint or ("" if self.card is None else self.card.note)
+
+    @property
+    def runs_on(self) -> str:
+        """What runs it, for people."""
+        if self.card is None or self.card.note:
+            return "processor (ONNX Runtime)"
+        return self.card.device_name
+
+    def close(self) -> None:
+        """Frees the graphics card."""
+        if self.card is not None:
+            self.card.close()
 
 
 class LiveNetwork:
@@ -38,12 +65,14 @@ class LiveNetwork:
     Loading happens in the caller's thread before the swap, and whoever is predicting finishes with the old network.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: DeviceChoice = "cpu") -> None:
         """Remembers which network to begin with; it is loaded when it is first asked for.
 
         Args:
             folder: of an exported network.
+            device: what it and those that follow it run on.
         """
+        self.device: DeviceChoice = device
         self._lock = threading.Lock()
         self._folder = folder
         self._current: LoadedNetwork | None = None
@@ -60,6 +89,18 @@ class LiveNetwork:
         """What :meth:`revert` goes back to."""
         with self._lock:
             return self._previous
+
+    @property
+    def note(self) -> str:
+        """One sentence when the live network does not run where it should, else empty."""
+        with self._lock:
+            return self._current.note if self._current else ""
+
+    @property
+    def runs_on(self) -> str:
+        """What runs the live network, for people."""
+        with self._lock:
+            return self._current.runs_on if self._current else "not loaded yet"
 
     @property
     def runtime(self) -> NetworkRuntime:
@@ -98,13 +139,15 @@ class LiveNetwork:
         """
         with self._lock:
             if self._current is None:
-                self._current = load_candidate(self._folder)
+                self._current = load_candidate(self._folder, self.device)
             return self._current
 
     def swap(self, network: LoadedNetwork) -> None:
         """Makes a network live from the next frame on."""
         with self._lock:
-            self._previous, self._current = self._current, network
+            forgotten, self._previous, self._current = self._previous, self._current, network
+        if forgotten is not None and forgotten is not network:
+            forgotten.close()
 
     def revert(self) -> LoadedNetwork | None:
         """Goes back to the network before, which in turn can be gone back from; None where there was none."""
@@ -115,10 +158,24 @@ class LiveNetwork:
             return self._current
 
 
-def load_candidate(folder: Path) -> LoadedNetwork:
+def load_candidate(folder: Path, device: DeviceChoice = "cpu") -> LoadedNetwork:
     """Loads a network and runs it once, so that its first live frame is no slower than the others.
+
+    Args:
+        folder: of an exported network.
+        device: what it should run on; where that fails, the processor runs it, and the network says why.
 
     Raises:
         CheckpointError: missing, damaged, of another schema, or its output is not finite.
     """
-    return LoadedNetwork(folder, load_network(folder))
+    chosen = chosen_device(device)
+    if chosen == "cpu":
+        return LoadedNetwork(folder, load_network(folder))
+    metadata = read_metadata(folder)
+    try:
+        card = CardSession(folder, chosen, metadata)
+    except CheckpointError as problem:
+        complaint = f"{problem} The processor runs the network meanwhile."
+        logger.warning(complaint)
+        return LoadedNetwork(folder, load_network(folder), complaint=complaint)
+    return LoadedNetwork(folder, NetworkRuntime(card, metadata), card)

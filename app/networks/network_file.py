@@ -15,10 +15,9 @@ from typing import IO, Final
 
 from hand.atomic_file import write_atomically
 from hand.errors import CheckpointError
-from trainer.runtime import METADATA_FILE, ONNX_FILE, read_metadata
+from trainer.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
 
 SUFFIX: Final = ".handnet"
-WEIGHTS_FILE: Final = "network.safetensors"
 CARD_FILE: Final = "card.md"
 
 LARGEST_BYTES: Final = {ONNX_FILE: 512 << 20, WEIGHTS_FILE: 512 << 20, METADATA_FILE: 1 << 20, CARD_FILE: 1 << 20}

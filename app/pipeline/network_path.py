@@ -8,17 +8,13 @@ which that happened have a ``detector`` among their timings.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from app.networks.live_network import LiveNetwork
-from app.pipeline.crop_search import CropSearch
-from app.pipeline.hand_path import HandPath
+from app.pipeline.finders import Finder
 from app.pipeline.network_hand import NetworkHand, NetworkPoser
 from hand.crop import SquareCrop, crop_around
 from hand.mirror import Side, mirror_pixels
@@ -50,41 +46,6 @@ SAME_HAND_DISTANCE = 0.35
 
 SIDE_MEMORY = 0.9
 """Weight of the past in the belief in a hand's side."""
-
-
-SQUARES_PER_SEARCH = 6
-"""Squares that the network's own search may look at in one video frame."""
-
-
-class Finder(Protocol):
-    """Finds hands in a whole picture; ``ik_baseline.detector.HandDetector`` is one."""
-
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """Hands of one picture, the surest first."""
-
-    def close(self) -> None:
-        """Frees the engine."""
-
-
-class FirstThatFinds:
-    """Several finders in one: each is asked only where those before it saw nothing."""
-
-    def __init__(self, finders: Sequence[Finder]) -> None:
-        """Takes the finders; they are closed with it."""
-        self._finders = finders
-
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """What the first finder that sees anything sees."""
-        for finder in self._finders:
-            found = finder.detect(image_rgb)
-            if found:
-                return found
-        return ()
-
-    def close(self) -> None:
-        """Frees all of them."""
-        for finder in self._finders:
-            finder.close()
 
 
 @dataclass(slots=True)
@@ -124,6 +85,7 @@ class NetworkPath:
         max_hands: int = 1,
         still: bool = False,
         network_now: Callable[[], NetworkRuntime] | None = None,
+        note: Callable[[], str] = str,
     ) -> None:
         """Takes the parts; it closes the finder.
 
@@ -134,6 +96,7 @@ class NetworkPath:
             max_hands: 1 or 2.
             still: pictures are unrelated; nothing is carried from one to the next.
             network_now: which network to use from this frame on, asked before each; always the same when None.
+            note: what there is to say about how the network runs; a sentence, or empty.
 
         Raises:
             CheckpointError: the network was trained for a hand model that is not here.
@@ -142,6 +105,7 @@ class NetworkPath:
         self._model = model
         self._poser = NetworkPoser(model, runtime.hand_model_digest)
         self._network_now = network_now
+        self._note = note
         self._finder = finder
         self._max_hands = max_hands
         self._still = still
@@ -167,7 +131,8 @@ class NetworkPath:
             self._predict_all(frame, timings)
         states, seen = self._describe(frame, timings)
         timings["total"] = (time.perf_counter() - started_s) * 1e3
-        return PathResult(frame, "network", states, seen, timings, self._poser.note)
+        message = " ".join(filter(None, (self._note(), self._poser.note)))
+        return PathResult(frame, "network", states, seen, timings, message)
 
     def swap(self, runtime: NetworkRuntime) -> None:
         """Goes on with another network; followed hands stay followed. Call it in the path's own thread.
@@ -276,54 +241,6 @@ def steady_crop(before: SquareCrop, joints_px: Float[np.ndarray, "21 2"], expans
     shift = max(abs(wanted.center_x_px - before.center_x_px), abs(wanted.center_y_px - before.center_y_px))
     scale = max(wanted.size_px / before.size_px, before.size_px / wanted.size_px)
     return before if shift < STEADY_SHIFT * before.size_px and scale < STEADY_SCALE else wanted
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NetworkPathFactory:
-    """Makes network paths, with MediaPipe to find hands, and the network itself where MediaPipe finds none.
-
-    Attributes:
-        live: the network; swapping it there swaps it in the paths that were made.
-        model: right-hand model of the user.
-        max_hands: 1 or 2.
-        still: every frame is a picture of its own, without a past.
-    """
-
-    live: LiveNetwork
-    model: HandModel
-    max_hands: int = 1
-    still: bool = False
-
-    def __call__(self) -> HandPath:
-        """A path; called in its worker thread.
-
-        Raises:
-            CheckpointError: the network cannot be loaded.
-        """
-        runtime = self.live.runtime
-        own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
-        # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
-        finder = FirstThatFinds((_media_pipe(self.max_hands), own_search))
-        return NetworkPath(
-            runtime,
-            self.model,
-            finder,
-            max_hands=self.max_hands,
-            still=self.still,
-            network_now=lambda: self.live.runtime,
-        )
-
-
-def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> NetworkPathFactory:
-    """Paths that begin with the network in a folder; the arguments are those of :class:`NetworkPathFactory`."""
-    return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
-
-
-def _media_pipe(max_hands: int) -> Finder:
-    # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
-    from ik_baseline.detector import HandDetector
-
-    return HandDetector(max_hands, still=True)
 
 
 def _is_doubted(track: _Track) -> bool:

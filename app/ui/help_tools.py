@@ -129,7 +129,9 @@ class LogPanel(QWidget):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             renderer = f"{self._window.mesh.renderer_name}, {self._window.mesh.renderer_details}"
-            clipboard.setText(diagnostics_text(self._window.pipeline, renderer, self._memory))
+            network = self._window.options.live_network
+            runs_on = "" if network is None else network.runs_on
+            clipboard.setText(diagnostics_text(self._window.pipeline, renderer, self._memory, runs_on))
             self._window.notify(COPIED_SENTENCE)
 
 

@@ -166,7 +166,7 @@ class NetworksPanel(QWidget):
     def _try(self, folder: Path, verdict: str) -> None:
         """In its own thread: nothing here touches a widget."""
         try:
-            candidate = load_candidate(folder)
+            candidate = load_candidate(folder, self._live.device)
             tried = _Tried(candidate, try_network(candidate, self._live.current(), verdict))
         except HandliveError as problem:
             tried = _Tried(None, None, str(problem))
@@ -193,6 +193,8 @@ class NetworksPanel(QWidget):
             self._live.swap(waiting.candidate)
             self._library.note(waiting.candidate.folder, waiting.candidate.name, "swap")
             self.said.emit(f"{waiting.candidate.name} is live now.")
+        elif waiting is not None and waiting.candidate is not None:
+            waiting.candidate.close()
         self.show_networks()
 
     def _ask(self, *, asking: bool) -> None:

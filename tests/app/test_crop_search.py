@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.pipeline.crop_search import CropSearch, search_squares
-from app.pipeline.network_path import FirstThatFinds
+from app.pipeline.finders import FirstThatFinds
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.mirror import mirror_pixels

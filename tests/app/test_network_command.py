@@ -27,7 +27,7 @@ def network_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that has learned nothing but to say that there is a hand."""
     torch = pytest.importorskip("torch")
     from trainer.export import ExportFacts, export_network
-    from trainer.fit import build_network
+    from trainer.networks.building import build_network
     from trainer.networks.hand_network import NetworkConfig
 
     model = load_embedded_model()

@@ -63,7 +63,7 @@ def write_network(folder: Path) -> None:
     import torch
 
     from trainer.export import ExportFacts, export_network
-    from trainer.fit import build_network
+    from trainer.networks.building import build_network
     from trainer.networks.hand_network import NetworkConfig
 
     torch.manual_seed(3)

@@ -10,11 +10,13 @@ import torch
 
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
-from trainer.cuda_session import CudaSession, load_cuda_network, pack, unpack
+from trainer.cuda_session import CudaSession, load_cuda_network
 from trainer.export import ExportFacts, export_network
-from trainer.fit import build_network
+from trainer.network_pipe import pack, unpack
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.runtime import OUTPUT_NAMES, load_network
+from trainer.torch_session import packed
 
 SIDE = 64
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card that torch can use")
@@ -33,8 +35,10 @@ def crops(count: int) -> np.ndarray:
 def test_packing_loses_nothing() -> None:
     with torch.inference_mode():
         output = small_network()(torch.from_numpy(crops(2)))
-        parts = unpack(pack(output).numpy())
+        answers = packed(output).numpy()
+    parts = unpack(answers)
     assert tuple(parts) == OUTPUT_NAMES
+    np.testing.assert_array_equal(pack(parts), answers)
     for name, part in parts.items():
         np.testing.assert_array_equal(part, getattr(output, name).numpy())
 

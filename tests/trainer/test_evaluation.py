@@ -24,10 +24,10 @@ from trainer.evaluate import OnnxNetwork, main, measure
 from trainer.evaluation import Predictions, best_median_worst, errors_2d, figures, joint_figures, predict_crops
 from trainer.events import EventLog
 from trainer.export import ExportFacts, export_network
-from trainer.fit import build_network
 from trainer.held_out import empty_crops
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.line_chart import round_ticks
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
 from trainer.run_story import read_story

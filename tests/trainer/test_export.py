@@ -19,7 +19,7 @@ from hand.layer import HandLayer
 from trainer.checkpoint import load_weights, save_weights
 from trainer.export import ExportFacts, export_network
 from trainer.export import main as export_main
-from trainer.fit import build_network
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
 

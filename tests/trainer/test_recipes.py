@@ -14,7 +14,8 @@ from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from trainer.checkpoint import load_weights, save_weights
 from trainer.config import FitConfig, SourceConfig, build_dataclass, read_config
-from trainer.fit import build_network, overrides, start_partly_from, trained_network
+from trainer.fit import overrides
+from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.runtime import read_metadata
 

@@ -32,10 +32,11 @@ from trainer.contact_sheet import contact_sheet, write_png
 from trainer.evaluate import measure, write_page
 from trainer.events import EventLog
 from trainer.export import export_trained
-from trainer.fit import train, trained_network
+from trainer.fit import train
 from trainer.hand_model import training_hand_model
 from trainer.held_out import empty_crops, held_out_sets
 from trainer.mixture import build_samples
+from trainer.networks.building import trained_network
 from trainer.report_page import overlay
 from trainer.run_backup import RunBackup
 from trainer.run_folder import BEST_FILE, EVENTS_FILE

@@ -1,0 +1,125 @@
+"""The network on a graphics card: a process of its own holds torch and answers, and the processor takes over from it.
+
+torch and software OpenGL crash each other in one process (docs/architecture.md), so the card is asked through a pipe:
+a crop goes over, some hundred numbers come back.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from app.networks.device import Device
+from hand.errors import CheckpointError
+from trainer.network_pipe import (
+    NetworkProcessError,
+    receive_answers,
+    receive_greeting,
+    send_crops,
+    unpack,
+)
+from trainer.runtime import INPUT_NAME, Session, open_session
+
+logger = logging.getLogger(__name__)
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_END_S: Final = 3.0
+
+
+class CardSession:
+    """Takes the place of ONNX Runtime's session; once the card's process fails, that one takes over for good."""
+
+    def __init__(self, folder: Path, device: Device, metadata: Mapping[str, Any]) -> None:
+        """Starts the process, waits until the network is on the card, and tries it.
+
+        Args:
+            folder: of an exported network.
+            device: not the processor.
+            metadata: the network's own.
+
+        Raises:
+            CheckpointError: the card cannot be used, or the network.
+        """
+        self._folder = folder
+        self._metadata = metadata
+        self._lock = threading.Lock()
+        self._instead: Session | None = None
+        self.note = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "trainer.network_server", str(folder), device],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=_ROOT,
+        )
+        # whoever drops the session, or ends the program, need not think of it
+        self._end = weakref.finalize(self, _end, self._process)
+        try:
+            assert self._process.stdout is not None
+            self.device_name = receive_greeting(self._process.stdout)
+            side = int(metadata["network"]["input_px"])
+            answers = self._ask(np.full((1, 3, side, side), 128.0, np.float32))
+        except CheckpointError:
+            self.close()
+            raise
+        except NetworkProcessError as problem:
+            self.close()
+            raise CheckpointError(f"The network could not be started on the graphics card ({problem}).") from None
+        if not all(np.isfinite(answer).all() for answer in answers.values()):
+            self.close()
+            raise CheckpointError("On the graphics card the network gives numbers that are not finite.")
+
+    def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Sequence[np.ndarray]:
+        """The named outputs for a batch, as ``onnxruntime.InferenceSession.run`` gives them.
+
+        Raises:
+            CheckpointError: the card failed, and the processor cannot run the network either.
+        """
+        images = inputs[INPUT_NAME]
+        with self._lock:
+            if self._instead is None:
+                try:
+                    parts = self._ask(images)
+                    return [parts[name] for name in output_names]
+                except NetworkProcessError as problem:
+                    self._fall_back(str(problem))
+            assert self._instead is not None
+            return self._instead.run(output_names, inputs)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._end()
+
+    def _ask(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        questions, answers = self._process.stdin, self._process.stdout
+        assert questions is not None
+        assert answers is not None
+        send_crops(questions, images)
+        return unpack(receive_answers(answers, len(images)))
+
+    def _fall_back(self, cause: str) -> None:
+        self._instead = open_session(self._folder, self._metadata)
+        self.note = f"The graphics card stopped running the network ({cause}), so the processor does."
+        logger.warning(self.note)
+        self.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that ends by itself once nobody asks any more."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):  # what was to be flushed has nobody to go to
+                stream.close()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

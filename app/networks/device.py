@@ -1,0 +1,41 @@
+"""What the network runs on: the graphics card where there is one that torch can use, the processor elsewhere."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from typing import Final, Literal
+
+Device = Literal["cpu", "cuda", "mps"]
+"""The processor (ONNX Runtime, in this process), an NVIDIA card, or an Apple GPU (torch, in a process of its own)."""
+
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+
+_CUDA_LIBRARY: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+def chosen_device(choice: DeviceChoice) -> Device:
+    """The device that a choice means on this machine.
+
+    Args:
+        choice: the user's; "auto" leaves it to the machine.
+    """
+    if choice != "auto":
+        return choice
+    if _cuda_cards() > 0:
+        return "cuda"
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return "mps"
+    return "cpu"
+
+
+def _cuda_cards() -> int:
+    """How many cards NVIDIA's driver has: asked of the driver itself, because torch may not come into this process."""
+    try:
+        driver = ctypes.CDLL(_CUDA_LIBRARY)
+        count = ctypes.c_int(0)
+        failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    except (OSError, AttributeError):
+        return 0
+    return 0 if failed else count.value

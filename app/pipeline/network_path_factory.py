@@ -1,0 +1,65 @@
+"""Makes network paths, in their worker's thread, with everything they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.networks.live_network import LiveNetwork
+from app.pipeline.crop_search import CropSearch
+from app.pipeline.finders import Finder, FirstThatFinds
+from app.pipeline.hand_path import HandPath
+from app.pipeline.network_path import NetworkPath
+from hand.model import HandModel
+
+SQUARES_PER_SEARCH = 6
+"""Squares that the network's own search may look at in one video frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkPathFactory:
+    """Makes network paths, with MediaPipe to find hands, and the network itself where MediaPipe finds none.
+
+    Attributes:
+        live: the network; swapping it there swaps it in the paths that were made.
+        model: right-hand model of the user.
+        max_hands: 1 or 2.
+        still: every frame is a picture of its own, without a past.
+    """
+
+    live: LiveNetwork
+    model: HandModel
+    max_hands: int = 1
+    still: bool = False
+
+    def __call__(self) -> HandPath:
+        """A path; called in its worker thread.
+
+        Raises:
+            CheckpointError: the network cannot be loaded.
+        """
+        runtime = self.live.runtime
+        own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
+        # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
+        finder = FirstThatFinds((_media_pipe(self.max_hands), own_search))
+        return NetworkPath(
+            runtime,
+            self.model,
+            finder,
+            max_hands=self.max_hands,
+            still=self.still,
+            network_now=lambda: self.live.runtime,
+            note=lambda: self.live.note,
+        )
+
+
+def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> NetworkPathFactory:
+    """Paths that begin with the network in a folder; the arguments are those of :class:`NetworkPathFactory`."""
+    return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
+
+
+def _media_pipe(max_hands: int) -> Finder:
+    # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
+    from ik_baseline.detector import HandDetector
+
+    return HandDetector(max_hands, still=True)

@@ -1,0 +1,159 @@
+"""The network in a process of its own, as a graphics card is used: the same answers, and what happens when it fails.
+
+torch runs on the processor here; the pipe, the process and the taking over are those of a card.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
+
+import numpy as np
+import pytest
+
+from app.methods import SHIPPED_NETWORK_DIR
+from app.networks.card_session import CardSession
+from app.networks.device import chosen_device
+from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
+from hand.errors import CheckpointError
+from trainer.network_pipe import (
+    ANSWER_LENGTH,
+    NetworkProcessError,
+    receive_answers,
+    receive_crops,
+    send_crops,
+    send_problem,
+)
+from trainer.runtime import OUTPUT_NAMES, NetworkRuntime, load_network, read_metadata
+
+pytestmark = pytest.mark.timeout(200)  # torch takes long to import on a busy machine
+
+
+def crops(count: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (count, 3, 128, 128)).astype(np.float32)
+
+
+def pipe_with(content: bytes) -> IO[bytes]:
+    """What came over a pipe that then was closed."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked for it reads it
+    stream.write(content)
+    stream.seek(0)
+    return stream
+
+
+@pytest.fixture(scope="module")
+def on_card() -> Iterator[LoadedNetwork]:
+    """The shipped network behind the pipe."""
+    network = _loaded(CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR)))
+    yield network
+    network.close()
+
+
+def _loaded(session: CardSession) -> LoadedNetwork:
+    return LoadedNetwork(SHIPPED_NETWORK_DIR, NetworkRuntime(session, read_metadata(SHIPPED_NETWORK_DIR)), session)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_process_says_what_onnx_runtime_says(on_card: LoadedNetwork, count: int) -> None:
+    here, there = load_network(SHIPPED_NETWORK_DIR).outputs(crops(count)), on_card.runtime.outputs(crops(count))
+    for name in OUTPUT_NAMES:
+        np.testing.assert_allclose(there[name], here[name], atol=2e-3, err_msg=name)
+    assert (on_card.runs_on, on_card.note) == ("processor, under torch", "")
+
+
+def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None:
+    torch_was_here = "torch" in sys.modules
+    session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
+    network = _loaded(session)
+    assert ("torch" in sys.modules) == torch_was_here
+    live = LiveNetwork(SHIPPED_NETWORK_DIR)
+    live.swap(network)
+    before = network.runtime.outputs(crops(1))
+    os.kill(session._process.pid, signal.SIGKILL)
+    after = network.runtime.outputs(crops(1))
+    for name in OUTPUT_NAMES:
+        np.testing.assert_allclose(after[name], before[name], atol=2e-3, err_msg=name)
+    assert live.note == "The graphics card stopped running the network (it has ended), so the processor does."
+    assert live.runs_on == "processor (ONNX Runtime)"
+    assert session._process.poll() is not None
+
+
+def test_a_card_that_cannot_be_used_is_said_and_the_processor_runs_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    network = load_candidate(SHIPPED_NETWORK_DIR, "cuda")
+    assert network.card is None
+    assert "no graphics card that torch can use" in network.note
+    assert network.note.endswith("The processor runs the network meanwhile.")
+    assert network.runtime.outputs(crops(1))["rotations"].shape == (1, 16, 3, 3)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    for name in ("network.json", "network.onnx"):
+        (tmp_path / name).write_bytes((SHIPPED_NETWORK_DIR / name).read_bytes())
+    with pytest.raises(CheckpointError, match=r"network\.safetensors"):
+        CardSession(tmp_path, "cpu", read_metadata(tmp_path))
+
+
+def test_networks_that_nobody_can_go_back_to_free_the_card() -> None:
+    closed: list[str] = []
+
+    def network(name: str) -> LoadedNetwork:
+        card = SimpleNamespace(close=lambda: closed.append(name), note="", device_name="card")
+        return LoadedNetwork(Path(name), load_network(SHIPPED_NETWORK_DIR), card)  # type: ignore[arg-type]
+
+    live = LiveNetwork(SHIPPED_NETWORK_DIR)
+    for name in ("first", "second", "third"):
+        live.swap(network(name))
+    assert closed == ["first"]
+    assert live.previous is not None
+    assert live.previous.folder == Path("second")
+
+
+def test_the_card_that_runs_out_of_memory_is_named() -> None:
+    stream = pipe_with(b"")
+    send_problem(stream, "the graphics card has no memory left; close what else uses it")
+    stream.seek(0)
+    with pytest.raises(NetworkProcessError, match="no memory left"):
+        receive_answers(stream, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"\x01\x00", struct.pack("<II", 2, ANSWER_LENGTH), struct.pack("<II", 1, ANSWER_LENGTH) + b"\x00" * 8],
+    ids=["nothing", "half a head", "another count", "half an answer"],
+)
+def test_broken_answers_are_no_answers(answer: bytes) -> None:
+    with pytest.raises(NetworkProcessError):
+        receive_answers(pipe_with(answer), 1)
+
+
+def test_crops_arrive_as_they_were_sent() -> None:
+    stream = pipe_with(b"")
+    send_crops(stream, crops(2))
+    stream.seek(0)
+    came = receive_crops(stream, 128)
+    assert came is not None
+    np.testing.assert_array_equal(came, crops(2))
+    assert receive_crops(stream, 128) is None
+    stream.seek(0)
+    with pytest.raises(NetworkProcessError, match="64 px were wanted"):
+        receive_crops(stream, 64)
+
+
+def test_the_choice_of_a_device_is_the_users_and_else_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = "app.networks.device"
+    assert chosen_device("mps") == "mps"
+    monkeypatch.setattr(f"{device}._cuda_cards", lambda: 1)
+    assert (chosen_device("auto"), chosen_device("cpu")) == ("cuda", "cpu")
+    monkeypatch.setattr(f"{device}._cuda_cards", lambda: 0)
+    monkeypatch.setattr(f"{device}.sys.platform", "linux")
+    assert chosen_device("auto") == "cpu"
