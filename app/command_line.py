@@ -31,6 +31,8 @@ from hand.mano_files import load_hand_model
 from hand.model import HandModel
 from hand.types import Provider
 
+logger = logging.getLogger(__name__)
+
 EXIT_OK, EXIT_REFUSED = 0, 2
 
 _DEFAULT_REPORT_DIR = Path("reports") / "latest"
@@ -79,6 +81,16 @@ def load_model(path: Path | None) -> HandModel:
         return load_embedded_model()
     model = load_hand_model(path)
     return model if model.side == "right" else model.mirrored()
+
+
+def _model_or_embedded(path: Path | None) -> tuple[HandModel, str]:
+    """The hand model of a window, which is the embedded one where the file cannot be used, and a word about that."""
+    try:
+        return load_model(path), ""
+    except HandliveError as error:
+        note = f"{error} The embedded hand is shown meanwhile."
+        logger.warning(note)
+        return load_embedded_model(), note
 
 
 def _lens(options: argparse.Namespace) -> Lens:
@@ -186,7 +198,8 @@ def _window(options: argparse.Namespace) -> int:
         chosen = choose_source(options.source, wishes)
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
-    lens, model, smoothing = _lens(options), load_model(options.hand_model), Smoothing(options.smoothing)
+    lens, smoothing = _lens(options), Smoothing(options.smoothing)
+    model, note = _model_or_embedded(options.hand_model)
     kept = Settings() if options.screenshot else load_settings(settings_file()).settings
     if options.smoothing == DEFAULT_STRENGTH:
         smoothing.strength = kept.smoothing
@@ -200,6 +213,7 @@ def _window(options: argparse.Namespace) -> int:
             smoothing=smoothing,
             live_network=live_network,
             model=model,
+            opening_note=note,
             streams=tuple(options.stream),
             lens=lens,
             mirror=options.mirror,

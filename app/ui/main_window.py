@@ -108,6 +108,7 @@ class MainWindow(QMainWindow):
         self.pipeline.start()
         self._numbers.start()
         self.show_source(options.chosen)
+        self.notify(options.opening_note)
 
     # what the user does
 

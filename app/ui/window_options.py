@@ -42,6 +42,7 @@ class WindowOptions:
         settings_file: where choices are kept between starts; None keeps none.
         screenshot: save the window here, then close.
         screenshot_frames: after so many shown results.
+        opening_note: what is to be said once, at first; a sentence, or empty.
         retry_s: how often a source that failed is asked whether it is back.
     """
 
@@ -62,4 +63,5 @@ class WindowOptions:
     settings_file: Path | None = None
     screenshot: Path | None = None
     screenshot_frames: int = 60
+    opening_note: str = ""
     retry_s: float = 1.0

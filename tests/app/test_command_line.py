@@ -17,6 +17,7 @@ from app.command_line import load_model, run
 from app.display_check import why_no_window
 from app.environment import load_opencv
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
+from hand.embedded import load_embedded_model
 from hand.errors import ModelFileError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,20 @@ def test_wrong_options_are_refused_by_the_parser(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as refusal:
         parse(wrong)
     assert refusal.value.code == 2
+
+
+def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    monkeypatch.setattr("app.command_line.why_no_window", str)
+    monkeypatch.setattr("app.ui.application.run_window", lambda options: started.append(options) or 0)
+    missing = tmp_path / "MANO_RIGHT.pkl"
+    assert run(["--source", "demo", "--hand-model", str(missing), "--screenshot", str(tmp_path / "window.png")]) == 0
+    (options,) = started
+    assert options.model.digest == load_embedded_model().digest
+    assert str(missing) in options.opening_note
+    assert options.opening_note.endswith("The embedded hand is shown meanwhile.")
 
 
 def test_options_are_read() -> None:

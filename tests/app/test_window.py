@@ -46,6 +46,11 @@ def is_drawn(image: QImage) -> bool:
     return len({image.pixel(x, image.height() // 2) for x in range(40, image.width() - 40, 7)}) > 4
 
 
+def test_what_is_to_be_said_at_first_is_said(open_window: Open) -> None:
+    window = open_window(opening_note="There is no file MANO_RIGHT.pkl. The embedded hand is shown meanwhile.")
+    assert window.stage.notice_text.startswith("There is no file MANO_RIGHT.pkl.")
+
+
 def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     wait_for_result(qtbot, window)
