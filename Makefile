@@ -1,7 +1,7 @@
 # make run    set up what is missing, then open the window (or run headless where there is no display)
 # make test   set up what is missing, then run all tests
 # make lint   ruff, mypy, import rules
-# make bench  every benchmark, one after the other, but for the half hour of benchmarks/soak.py
+# make bench  every short benchmark, one after the other; benchmarks/README.md names those that take longer
 # Options for the program go into ARGS:  make run ARGS="--source clip.mp4 --mirror"
 
 PYTHON := .venv/bin/python
@@ -9,6 +9,8 @@ PYTHON := .venv/bin/python
 ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # tests bring their own display, so that they need none and leave an existing one alone
 DISPLAYED = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1600x1000x24"')
+
+LONG_BENCHMARKS := labels landmark_correction landmark_offsets landmark_transfer live_while_training own_hand own_hand_clip review soak
 
 .PHONY: run test lint bench setup setup-dev clean
 
@@ -25,7 +27,7 @@ lint: setup-dev
 	.venv/bin/lint-imports
 
 bench: setup-dev
-	@for file in $(filter-out benchmarks/soak.py,$(wildcard benchmarks/[a-z]*.py)); do echo "== $$file"; $(ENV) $(DISPLAYED) $(PYTHON) $$file || exit 1; done
+	@for file in $(filter-out $(LONG_BENCHMARKS:%=benchmarks/%.py),$(wildcard benchmarks/[a-z]*.py)); do echo "== $$file"; $(ENV) $(DISPLAYED) $(PYTHON) $$file || exit 1; done
 
 setup:
 	@scripts/setup.sh run
