@@ -17,6 +17,7 @@ from app.command_line import load_model, run
 from app.display_check import why_no_window
 from app.environment import load_opencv
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
+from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
 from hand.errors import ModelFileError
 
@@ -74,8 +75,13 @@ def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
+
+    def run_window(options: WindowOptions) -> int:
+        started.append(options)
+        return 0
+
     monkeypatch.setattr("app.command_line.why_no_window", str)
-    monkeypatch.setattr("app.ui.application.run_window", lambda options: started.append(options) or 0)
+    monkeypatch.setattr("app.ui.application.run_window", run_window)
     missing = tmp_path / "MANO_RIGHT.pkl"
     assert run(["--source", "demo", "--hand-model", str(missing), "--screenshot", str(tmp_path / "window.png")]) == 0
     (options,) = started
