@@ -7,6 +7,7 @@ which that happened have a ``detector`` among their timings.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,13 @@ SAME_HAND_DISTANCE = 0.35
 
 SIDE_MEMORY = 0.9
 """Weight of the past in the belief in a hand's side."""
+
+OVERRULING_LOG_ODDS = 4.0
+"""A found hand is shown both ways; from here on the network's word on its side counts for more than a sure detector's.
+
+On rendered hands from all sides (``benchmarks/sides.py``) it raises the share of sides that are named rightly from 88
+to 95 %, and 2 would to 97 %; but of photographs of hands that face the camera 2 turned some wrongly, 4 next to none.
+"""
 
 
 @dataclass(slots=True)
@@ -193,8 +201,10 @@ class NetworkPath:
             if track.hand is not None and track.hand.sequence == frame.sequence:
                 kept.append(track)
                 continue
-            crop = replace(track.crop, flipped=track.side == "left")
-            prediction = self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
+            prediction = self._predict_as(track.side, track, frame)
+            if track.fresh and self._is_other_side(prediction, track, frame):
+                track.rightness = -track.rightness
+                prediction = self._predict_as(track.side, track, frame)
             if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
                 continue
             self._follow(track, prediction, frame)
@@ -202,6 +212,16 @@ class NetworkPath:
                 kept.append(track)
         self._tracks = kept
         timings["network"] += (time.perf_counter() - started_s) * 1e3
+
+    def _predict_as(self, side: Side, track: _Track, frame: Frame) -> CropPrediction:
+        crop = replace(track.crop, flipped=side == "left")
+        return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
+
+    def _is_other_side(self, shown: CropPrediction, track: _Track, frame: Frame) -> bool:
+        """Whether a hand that was just found looks much more like one of the other side than the finder is sure of."""
+        mirrored = self._predict_as("left" if track.side == "right" else "right", track, frame)
+        against = _log_odds(mirrored.right) - _log_odds(shown.right)
+        return against > OVERRULING_LOG_ODDS * abs(track.rightness)
 
     def _follow(self, track: _Track, prediction: CropPrediction, frame: Frame) -> None:
         side = track.side
@@ -257,3 +277,8 @@ def _share_place(track: _Track, joints_px: Float[np.ndarray, "21 2"]) -> bool:
 def _distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:
     size = max(min(float(np.ptp(points, axis=0).max()) for points in (first_px, second_px)), 1e-6)
     return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size
+
+
+def _log_odds(probability: float) -> float:
+    kept = min(max(probability, 1e-6), 1.0 - 1e-6)
+    return math.log(kept / (1.0 - kept))

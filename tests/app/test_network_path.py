@@ -64,6 +64,7 @@ class Scene:
         self.hands = list(hands)
         self.hand_model_digest = digest
         self.visible_to_detector = True
+        self.detector_confuses_sides = False
         self.searches = self.predictions = self.closed = 0
 
     def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
@@ -87,9 +88,16 @@ class Scene:
         self.searches += 1
         if not self.visible_to_detector:
             return ()
+        other: dict[Side, Side] = {"left": "right", "right": "left"}
         return tuple(
             # landmarks of a detector that is some pixels off
-            HandObservation(hand.side, 0.9, hand.joints_px + 4.0, hand.joints_m, crop_around(hand.joints_px, 1.5))
+            HandObservation(
+                other[hand.side] if self.detector_confuses_sides else hand.side,
+                0.9,
+                hand.joints_px + 4.0,
+                hand.joints_m,
+                crop_around(hand.joints_px, 1.5),
+            )
             for hand in self.hands
         )
 
@@ -238,7 +246,22 @@ def test_still_pictures_have_no_past() -> None:
 def test_still_pictures_are_looked_at_again_where_the_network_itself_saw_the_hand() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path_over(scene, still=True).process(frame(0))
-    assert (scene.searches, scene.predictions) == (1, 2)
+    # as either hand, and once more where its joints are
+    assert (scene.searches, scene.predictions) == (1, 3)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("still", [False, True])
+def test_the_network_overrules_a_detector_that_takes_one_hand_for_the_other(side: Side, still: bool) -> None:
+    scene = Scene(TrueHand((0.0, 0.05, 0.5), side))
+    scene.detector_confuses_sides = True
+    assert worst_mm(path_over(scene, still=still).process(frame(0)), scene.hands[0]) < 1.0
+
+
+def test_a_network_that_is_not_sure_of_the_side_leaves_it_to_the_detector() -> None:
+    scene = Scene(TrueHand((0.0, 0.05, 0.5), right=0.2))
+    (state,) = path_over(scene).process(frame(0)).states
+    assert state.side == "right"
 
 
 def test_another_hand_model_is_refitted_and_said() -> None:

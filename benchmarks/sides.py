@@ -1,0 +1,75 @@
+"""Left or right? MediaPipe's word, the network's, and both as the program weighs them, on rendered right hands.
+
+    python -m benchmarks.sides [--pictures 500] [--network DIR]
+
+Every picture holds one right hand, seen from any side, half of the pictures mirrored so that nobody gains by a habit.
+What MediaPipe does not find at all is left out; then its landmarks choose the crop for everybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from app.machine import describe_machine
+from app.methods import SHIPPED_NETWORK_DIR
+from app.pipeline.network_path import OVERRULING_LOG_ODDS
+from hand.crop import crop_around
+from hand.embedded import load_embedded_model
+from ik_baseline.detector import HandDetector
+from trainer.runtime import load_network
+from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.composition import CROP_SETTINGS
+from trainer.synthetic.scene import SceneRenderer
+
+SEED = 900_004
+PICTURE_PX = 224
+
+
+def main() -> None:
+    """Prints the share of hands whose side is named rightly."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sides")
+    parser.add_argument("--pictures", type=int, default=500)
+    parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR")
+    options = parser.parse_args()
+    runtime, detector = load_network(options.network), HandDetector(1, still=True)
+    renderer = SceneRenderer(load_embedded_model(), SEED, backgrounds=BackgroundPool(SEED))
+    tqdm.monitor_interval = 0
+    rows = []
+    for index in tqdm(range(options.pictures), unit="picture"):
+        sample = renderer.crop(index, PICTURE_PX, CROP_SETTINGS)
+        mirrored = index % 2 == 1
+        picture = np.ascontiguousarray(sample.image_rgb[:, ::-1]) if mirrored else sample.image_rgb
+        intrinsics = sample.intrinsics.mirrored() if mirrored else sample.intrinsics
+        found = detector.detect(picture)
+        if not found:
+            continue
+        crop = crop_around(found[0].landmarks_px, runtime.crop_expansion)
+        as_right, as_left = (
+            runtime.predict(picture, replace(crop, flipped=flipped), intrinsics).right for flipped in (False, True)
+        )
+        said = found[0].score if found[0].side == "right" else -found[0].score
+        truth = -1.0 if mirrored else 1.0
+        rows.append((truth * said, truth * (_log_odds(as_right) - _log_odds(as_left))))
+    detector.close()
+    said, odds = np.array(rows).T
+    machine = describe_machine()
+    print(f"{machine['processor']}; {len(rows)} of {options.pictures} pictures in which MediaPipe finds a hand")
+    print(f"MediaPipe            {np.mean(said > 0.0):.1%}")
+    print(f"network              {np.mean(odds > 0.0):.1%}")
+    for weight in (1.0, 2.0, OVERRULING_LOG_ODDS, 2.0 * OVERRULING_LOG_ODDS):
+        mark = "  (the program's)" if weight == OVERRULING_LOG_ODDS else ""
+        print(f"overruled from {weight:4.1f}   {np.mean(odds + weight * said > 0.0):.1%}{mark}")
+
+
+def _log_odds(probability: float) -> float:
+    kept = float(np.clip(probability, 1e-6, 1.0 - 1e-6))
+    return float(np.log(kept / (1.0 - kept)))
+
+
+if __name__ == "__main__":
+    main()
