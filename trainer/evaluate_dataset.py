@@ -1,8 +1,9 @@
 """A network on a data set's evaluation split: pred.json as the official scripts want it, and the official figures.
 
 ``python -m trainer evaluate --dataset freihand DIR --network NET`` ends here. Every hand is cropped without error
-around its labelled joints (HO-3D: around the box that the set gives), predicted once, and put back into the camera:
-for FreiHAND where the network believes it to be, for HO-3D with the wrist where the set's evaluation split says.
+around its labelled joints (HO-3D: around the box that the set gives), predicted once, settled on its own 2D joints as
+the program does it, and put into the camera: for FreiHAND where it was settled, for HO-3D with the wrist where the
+set's evaluation split says.
 """
 
 from __future__ import annotations
@@ -18,22 +19,27 @@ from jaxtyping import Float
 from torch import nn
 
 from hand.atomic_file import write_text_atomically
-from hand.crop import crop_around, crop_picture
-from hand.crop_camera import crop_camera, translation_from_weak_camera
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop, crop_around, crop_picture
 from hand.errors import ConfigError, DataError
 from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import TIP_JOINTS, TIP_VERTICES, to_mano_order
+from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.scoring import OfficialScore, score_freihand, score_ho3d
-from hand.torch_layer import TorchHandLayer
 from trainer.crop_jitter import CropJitter
 from trainer.datasets.hand_set import HandSet, picture_of
 from trainer.datasets.opening import open_set
 from trainer.datasets.pose_fit import MANO_VERTICES
 from trainer.datasets.set_facts import SetFacts
+from trainer.runtime import OUTPUT_NAMES, in_picture
+from trainer.settling import settle
 
 SCORED_KINDS: Final = ("freihand", "ho3d")
 """Sets that have an official script."""
+
+_NO_CURVE: Final = {"offset": 0.0, "slope": 0.0}
+"""Nobody asks here how sure the network is."""
 
 _DECIMALS: Final = 6
 """Of pred.json: a micrometre."""
@@ -86,23 +92,21 @@ def predict_set(
         DataError: a picture cannot be read, or a hand has no annotation at all.
     """
     network.eval()
-    layer = TorchHandLayer(model)
+    layer = HandLayer(model, np.float64)
     joints, vertices = [], []
     for start in range(0, len(hands), batch):
-        chosen = range(start, min(start + batch, len(hands)))
-        crops = [_crop(hands, number, input_px) for number in chosen]
+        crops = [_crop(hands, number, input_px) for number in range(start, min(start + batch, len(hands)))]
         output = network(torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).float())
-        posed = layer(output.rotations, output.shape)
         for place, crop in enumerate(crops):
-            root = posed.joints_m[place, 0].double().numpy()
-            camera = output.camera[place].double().numpy()
-            wrist = crop.wrist_m
-            if wrist is None:
-                wrist = crop.to_camera @ translation_from_weak_camera(camera, crop.focal)
-            mesh, points = (
-                (part[place].double().numpy() - root) @ crop.to_camera.T + wrist
-                for part in (posed.vertices_m, posed.joints_m)
+            named = {name: getattr(output, name)[place].double().numpy() for name in OUTPUT_NAMES}
+            seen = in_picture(named, crop.square, crop.intrinsics, input_px, _NO_CURVE)
+            # the hand as the program shows it
+            shown = settle(
+                layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m
             )
+            wrist = shown.root_m if crop.wrist_m is None else crop.wrist_m
+            posed = layer.from_matrices(shown.rotations, seen.shape)
+            mesh, points = (part - posed.joints_m[0] + wrist for part in (posed.vertices_m, posed.joints_m))
             joints.append(as_submitted(points, mesh, hands.facts))
             vertices.append(in_set_axes(mesh, hands.facts))
         tick(len(crops))
@@ -111,11 +115,11 @@ def predict_set(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PlacedCrop:
-    """A crop, and the way from its camera back to the picture's."""
+    """A crop, and where in which picture it lies."""
 
     image: np.ndarray
-    to_camera: Float[np.ndarray, "3 3"]
-    focal: float
+    square: SquareCrop
+    intrinsics: Intrinsics
     wrist_m: Float[np.ndarray, "3"] | None
 
 
@@ -126,10 +130,9 @@ def _crop(hands: HandSet, number: int, input_px: int) -> _PlacedCrop:
     if hand.box_px is None and hand.joints_known.sum() < 2:
         raise DataError(f"{hand.name} of {hands.facts.title} has neither joints nor a box to cut the hand out by.")
     square = crop_around(hand.outline_px, CropJitter().expansion)
-    camera = crop_camera(square, hand.intrinsics)
     image = crop_picture(picture_of(hands, number, hand), square, input_px)
     wrist = hand.joints_m[0] if hands.facts.kind == "ho3d" else None
-    return _PlacedCrop(image, camera.rotation.T, camera.focal, wrist)
+    return _PlacedCrop(image, square, hand.intrinsics, wrist)
 
 
 def as_submitted(

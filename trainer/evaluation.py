@@ -100,14 +100,14 @@ def _settled(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel
     rotations, joints_crop = output.rotations.double().cpu().numpy(), output.joints_crop.double().cpu().numpy()
     for index, sigma in enumerate(output.log_sigma.double().exp().cpu().numpy()):
         # any number of pixels would do: a crop's coordinates are measured in its own size
-        half = 100.0
-        camera = Intrinsics(float(focal[index]) * half, float(focal[index]) * half, half, half, 200, 200)
+        half, focal_crop = 100.0, float(focal[index])
+        camera = Intrinsics(focal_crop * half, focal_crop * half, half, half, 200, 200)
         shape = output.shape[index].double().cpu().numpy()
-        start = translation_from_weak_camera(output.camera[index].double().cpu().numpy(), float(focal[index]))
-        settled = settle(hand, rotations[index], shape, joints_crop[index] * half + half, sigma * half, camera, start)
-        joints_m = hand.from_matrices(settled.rotations, shape).joints_m.astype(np.float64)
-        rotations[index] = settled.rotations
-        joints_crop[index] = project(joints_m - joints_m[0] + settled.root_m, camera) / half - 1.0
+        start = translation_from_weak_camera(output.camera[index].double().cpu().numpy(), focal_crop)
+        bent = settle(hand, rotations[index], shape, joints_crop[index] * half + half, sigma * half, camera, start)
+        joints_m = hand.from_matrices(bent.rotations, shape).joints_m.astype(np.float64)
+        rotations[index] = bent.rotations
+        joints_crop[index] = project(joints_m - joints_m[0] + bent.root_m, camera) / half - 1.0
     return output._replace(
         rotations=torch.from_numpy(rotations).to(output.rotations),
         joints_crop=torch.from_numpy(joints_crop).to(output.joints_crop),

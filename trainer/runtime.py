@@ -108,22 +108,41 @@ class NetworkRuntime:
             upright, intrinsics = mirrored_crop(crop, image_rgb.shape[1]), intrinsics.mirrored()
         tensor = crop_picture(image_rgb, crop, self.input_px).transpose(2, 0, 1)[None].astype(np.float32)
         named = {name: value[0].astype(np.float64) for name, value in self.outputs(tensor).items()}
-        camera = crop_camera(upright, intrinsics)
-        rotations = named["rotations"]
-        rotations[0] = camera.rotation.T @ rotations[0]
-        crop_px = (named["joints_crop"] + 1.0) * (self.input_px / 2.0) - 0.5
-        sigma = np.exp(named["log_sigma"])
-        presence = _sigmoid(float(named["presence_logit"]))
-        return CropPrediction(
-            rotations=rotations,
-            shape=named["shape"],
-            root_m=camera.rotation.T @ translation_from_weak_camera(named["camera"], camera.focal),
-            joints_px=transform_points(crop_px, invert_affine(upright.matrix(self.input_px))),
-            sigma_px=sigma * upright.size_px / 2.0,
-            presence=presence,
-            right=_sigmoid(float(named["right_logit"])),
-            confidence=presence * trust_in_joints(float(np.log(sigma.mean())), self._curve),
-        )
+        return in_picture(named, upright, intrinsics, self.input_px, self._curve)
+
+
+def in_picture(
+    named: Mapping[str, np.ndarray],
+    crop: SquareCrop,
+    intrinsics: Intrinsics,
+    input_px: int,
+    curve: Mapping[str, float],
+) -> CropPrediction:
+    """What a network says about one crop, turned back from the crop's camera into the picture's.
+
+    Args:
+        named: the outputs about this crop in double precision, by :data:`OUTPUT_NAMES`.
+        crop: not flipped; of the mirrored picture, where that is what the network saw.
+        intrinsics: of the same picture.
+        input_px: side of the network's input.
+        curve: of the confidence, see :func:`trust_in_joints`.
+    """
+    camera = crop_camera(crop, intrinsics)
+    rotations = named["rotations"].copy()
+    rotations[0] = camera.rotation.T @ rotations[0]
+    crop_px = (named["joints_crop"] + 1.0) * (input_px / 2.0) - 0.5
+    sigma = np.exp(named["log_sigma"])
+    presence = _sigmoid(float(named["presence_logit"]))
+    return CropPrediction(
+        rotations=rotations,
+        shape=named["shape"],
+        root_m=camera.rotation.T @ translation_from_weak_camera(named["camera"], camera.focal),
+        joints_px=transform_points(crop_px, invert_affine(crop.matrix(input_px))),
+        sigma_px=sigma * crop.size_px / 2.0,
+        presence=presence,
+        right=_sigmoid(float(named["right_logit"])),
+        confidence=presence * trust_in_joints(float(np.log(sigma.mean())), curve),
+    )
 
 
 def trust_in_joints(log_sigma: float, curve: Mapping[str, float]) -> float:

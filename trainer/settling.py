@@ -8,22 +8,31 @@ joint's doubt deciding how far. That brings the mesh onto the hand in the pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numba
 import numpy as np
 from jaxtyping import Float
 
+from hand.anatomy import anatomical_frames
 from hand.camera import Intrinsics
-from hand.joints import MANO_PARENTS, mano_joint_to_common
+from hand.joints import MANO_FINGERS, MANO_PARENTS, mano_joint_to_common
 from hand.layer import HandLayer
+from hand.model import HandModel
 from trainer.placement import DEPTH_DEVIATION, place_by_pixels
 
-FINGER_DEVIATION_RAD: Final = 0.26
-"""Believed error of each finger joint's angle. Half or twice as much changed the aligned error by less than 1 %."""
+KNUCKLE_DEVIATIONS_RAD: Final = (0.20, 0.12, 0.06)
+"""Believed error of a knuckle's flexion, abduction and twist (``hand.anatomy``)."""
+
+HINGE_DEVIATIONS_RAD: Final = (0.20, 0.05, 0.04)
+"""The same of the joints beyond it, which can hardly do anything but bend."""
+
+THUMB_DEVIATIONS_RAD: Final = (0.20, 0.15, 0.12)
+"""The same of the thumb's joints."""
 
 GLOBAL_DEVIATION_RAD: Final = 0.22
-"""Believed error of the orientation."""
+"""Believed error of the orientation, about any axis."""
 
 STEPS: Final = 5
 
@@ -61,8 +70,8 @@ def settle(
 
     Gauss-Newton over a small turn of each joint and the wrist's place: the pseudo-Huber loss of every joint's
     reprojection error over its expected size (reweighted least squares, so that one misread joint does not drag a
-    finger along), against turns of :data:`FINGER_DEVIATION_RAD` and :data:`GLOBAL_DEVIATION_RAD`. Tips ride on their
-    last joint, which leaves out how the skin gives: less than a millimetre.
+    finger along), against turns of the believed size about each joint's anatomical axes: a finger rather bends than
+    twists. Tips ride on their last joint, which leaves out how the skin gives: less than a millimetre.
 
     Args:
         layer: of the hand the network was trained for.
@@ -82,12 +91,34 @@ def settle(
         np.asarray(joints_px, np.float64),
         np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
+        believed_precisions(layer.model),
     )
     if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
         return SettledHand(rotations, start)
     local = turns.copy()
     local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
     return SettledHand(local, root)
+
+
+@lru_cache(maxsize=8)
+def believed_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
+    """How firmly the network's word on each MANO joint stands: inverse covariances of small turns in the joint's axes.
+
+    Args:
+        model: where it does not name its joints' anatomical axes, its bones tell them.
+    """
+    axes = model.joint_axes
+    if axes is None:
+        axes = anatomical_frames(HandLayer(model, np.float64)(np.zeros(48), np.zeros(10), np.zeros(3)).joints_m)
+    precisions = np.empty((16, 3, 3))
+    precisions[0] = np.eye(3) / GLOBAL_DEVIATION_RAD**2
+    for joint in range(1, 16):
+        if MANO_FINGERS[(joint - 1) // 3] == "thumb":
+            deviations = THUMB_DEVIATIONS_RAD
+        else:
+            deviations = KNUCKLE_DEVIATIONS_RAD if joint % 3 == 1 else HINGE_DEVIATIONS_RAD
+        precisions[joint] = axes[joint] @ np.diag(1.0 / np.square(deviations)) @ axes[joint].T
+    return precisions
 
 
 def _chains() -> np.ndarray:
@@ -112,7 +143,12 @@ _CHAINS: Final = _chains()
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bend(
-    points: np.ndarray, turns: np.ndarray, pixels: np.ndarray, sigma: np.ndarray, camera: np.ndarray
+    points: np.ndarray,
+    turns: np.ndarray,
+    pixels: np.ndarray,
+    sigma: np.ndarray,
+    camera: np.ndarray,
+    precisions: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The turned joints' orientations and the wrist, from 21 points and 16 orientations in camera axes.
 
@@ -123,7 +159,7 @@ def _bend(
     old_points, old_turns = np.empty_like(points), np.empty_like(turns)
     bent = np.zeros((16, 3))  # what each joint was turned so far, in its own axes
     own, turn, bare, swing = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-    finger_prior, global_prior = 1.0 / FINGER_DEVIATION_RAD**2, 1.0 / GLOBAL_DEVIATION_RAD**2
+    believed = np.empty((3, 3))
     start_depth = points[0, 2]
     depth_prior = 1.0 / (DEPTH_DEVIATION * start_depth) ** 2
     normal, gradient = np.empty((51, 51)), np.empty(51)
@@ -160,13 +196,14 @@ def _bend(
                 for n in range(used):
                     normal[place[m], place[n]] += weight * (row[0, m] * row[0, n] + row[1, m] * row[1, n])
         for joint in range(16):
-            first, prior = (45, global_prior) if joint == 0 else (3 * (joint - 1), finger_prior)
-            for axis in range(3):
-                pull = 0.0
-                for k in range(3):
-                    pull += turns[joint, axis, k] * bent[joint, k]
-                normal[first + axis, first + axis] += prior
-                gradient[first + axis] += prior * pull
+            first = 45 if joint == 0 else 3 * (joint - 1)
+            # from the joint's axes, in which precision and what it was turned are kept, into the camera's
+            _product(turns[joint], precisions[joint], believed)
+            for m in range(3):
+                for n in range(3):
+                    gradient[first + m] += believed[m, n] * bent[joint, n]
+                    for k in range(3):
+                        normal[first + m, first + n] += believed[m, k] * turns[joint, n, k]
         normal[50, 50] += depth_prior
         gradient[50] += depth_prior * (points[0, 2] - start_depth)
         _solve(normal, gradient)

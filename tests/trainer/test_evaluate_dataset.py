@@ -14,7 +14,8 @@ from mano_freihand import write_mano_freihand
 from scipy.linalg import orthogonal_procrustes
 from torch import Tensor, nn
 
-from hand.crop import crop_around
+from hand.camera import project
+from hand.crop import crop_around, transform_points
 from hand.crop_camera import crop_camera
 from hand.embedded import load_embedded_model
 from hand.joints import to_mano_order
@@ -32,6 +33,7 @@ from trainer.evaluate_dataset import SetPredictions, as_submitted, predict_set, 
 from trainer.networks.output import NetworkOutput
 
 ROOT = Path(__file__).resolve().parents[2]
+INPUT_PX = 64
 
 
 class Oracle(nn.Module):
@@ -46,20 +48,22 @@ class Oracle(nn.Module):
             assert hand is not None
             assert hand.pose is not None
             fitted = fitter.fit(hand, hand.pose)
-            camera = crop_camera(crop_around(hand.outline_px, CropJitter().expansion), hand.intrinsics)
+            crop = crop_around(hand.outline_px, CropJitter().expansion)
+            camera = crop_camera(crop, hand.intrinsics)
             rotations = fitted.rotations.copy()
             rotations[0] = camera.rotation @ rotations[0]
             root = camera.rotation @ fitted.joints_m[0]
             scale = camera.focal / root[2]
-            self.answers.append((rotations, fitted.shape, np.array([scale, *(root[:2] * scale)])))
+            pixels = transform_points(project(fitted.joints_m, hand.intrinsics), crop.matrix(INPUT_PX))
+            joints = (pixels + 0.5) / (INPUT_PX / 2.0) - 1.0
+            self.answers.append((rotations, fitted.shape, np.array([scale, *(root[:2] * scale)]), joints))
 
     def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
         now, self.answers = self.answers[: len(image)], self.answers[len(image) :]
-        rotations, shape, camera = (
+        rotations, shape, camera, joints = (
             torch.tensor(np.stack(part), dtype=torch.float32) for part in zip(*now, strict=True)
         )
         nothing = torch.zeros(len(image))
-        joints = torch.zeros(len(image), 21, 2)
         made = {
             "rotations": rotations,
             "shape": shape,
@@ -74,7 +78,7 @@ class Oracle(nn.Module):
 def test_a_perfect_network_scores_zero_unaligned_and_aligned(freihand_set: Path, tmp_path: Path) -> None:
     """Crop camera, wrist and axes and all: any mistake on the way back into the camera shows in the unaligned error."""
     hands = FreihandSet(freihand_set, "evaluation")
-    predictions = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, 64, batch=1)
+    predictions = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, INPUT_PX, batch=1)
     predictions.write(tmp_path / "pred.json")
     score = score_set("freihand", freihand_set, tmp_path / "pred.json")
     assert score is not None
@@ -94,7 +98,7 @@ def test_the_sets_own_finger_tips_are_submitted(tmp_path: Path) -> None:
     write_mano_freihand(tmp_path, part="evaluation")
     hands = FreihandSet(tmp_path, "evaluation")
     model = toy_model(778)
-    predict_set(Oracle(hands, model), model, hands, 64).write(tmp_path / "pred.json")
+    predict_set(Oracle(hands, model), model, hands, INPUT_PX).write(tmp_path / "pred.json")
     score = score_freihand(tmp_path / "pred.json", tmp_path)
     assert score.xyz_mean3d < 1e-3
     assert score.mesh_mean3d < 1e-3
@@ -102,7 +106,7 @@ def test_the_sets_own_finger_tips_are_submitted(tmp_path: Path) -> None:
 
 def test_a_mirrored_hand_is_free_officially_and_not_properly(freihand_set: Path, tmp_path: Path) -> None:
     hands = FreihandSet(freihand_set, "evaluation")
-    right = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, 64)
+    right = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, INPUT_PX)
     SetPredictions(mirror_points(right.joints_m), mirror_points(right.vertices_m)).write(tmp_path / "pred.json")
     score = score_freihand(tmp_path / "pred.json", freihand_set)
     assert score.xyz_al_mean3d < 1e-3

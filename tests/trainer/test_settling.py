@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,8 @@ from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import pa_error_mm
-from hand.rotations import matrix_from_axis_angle
-from trainer.settling import SettledHand, settle
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from trainer.settling import SettledHand, believed_precisions, settle
 
 CAMERA = Intrinsics.from_fov(640, 480)
 LAYER = HandLayer(load_embedded_model(), np.float64)
@@ -59,17 +61,49 @@ def test_a_hand_predicted_beside_its_joints_is_bent_onto_them(seed: int) -> None
     )
 
 
+def bent_index_finger(rotations: np.ndarray, angle_rad: float) -> np.ndarray:
+    """The same hand with every joint of its index finger bent further."""
+    axes = LAYER.model.joint_axes
+    assert axes is not None
+    bent = rotations.copy()
+    for joint in (1, 2, 3):
+        bent[joint] = rotations[joint] @ matrix_from_axis_angle(axes[joint, :, 0] * angle_rad)
+    return bent
+
+
 def test_doubtful_joints_bend_nothing() -> None:
     rotations, joints_m = true_hand(2)
-    pixels = project(joints_m, CAMERA)
-    sigma = np.full(21, 2.0)
-    pixels[8] += 60.0
-    sigma[8] = 300.0
+    bent = LAYER.from_matrices(bent_index_finger(rotations, 0.4), SHAPE).joints_m
+    bent_m = bent - bent[0] + WRIST_M
+    pixels, sigma = project(joints_m, CAMERA), np.full(21, 2.0)
+    pixels[5:9], sigma[5:9] = project(bent_m, CAMERA)[5:9], 300.0
     settled = settle(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
     assert 1000.0 * np.linalg.norm(joints_of(settled) - joints_m, axis=1).max() < 4.0
-    sigma[8] = 2.0
-    trusted = settle(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
-    assert 1000.0 * np.linalg.norm(joints_of(trusted) - joints_m, axis=1)[8] > 20.0
+    sigma[5:9] = 2.0
+    trusted = joints_of(settle(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M))
+    assert np.linalg.norm(trusted[8] - bent_m[8]) < 0.4 * np.linalg.norm(joints_m[8] - bent_m[8])
+    assert 1000.0 * np.linalg.norm(joints_m[8] - bent_m[8]) > 30.0
+
+
+def test_fingers_bend_rather_than_twist() -> None:
+    rotations, _ = true_hand(1)
+    bent = bent_index_finger(rotations, 0.3)
+    joints = LAYER.from_matrices(bent, SHAPE).joints_m
+    pixels = project(joints - joints[0] + WRIST_M, CAMERA)
+    settled = settle(LAYER, rotations, SHAPE, pixels, np.full(21, 1.0), CAMERA, WRIST_M)
+    axes = LAYER.model.joint_axes
+    assert axes is not None
+    for joint in (1, 2, 3):
+        turn = axis_angle_from_matrix(rotations[joint].T @ settled.rotations[joint]) @ axes[joint]
+        assert 0.15 < turn[0] < 0.45
+        assert np.abs(turn[1:]).max() < 0.1
+
+
+def test_a_model_without_axes_of_its_own_is_settled_by_its_bones() -> None:
+    model = load_embedded_model()
+    nameless = believed_precisions(replace(model, joint_axes=None))
+    gaps = np.linalg.norm(nameless - believed_precisions(model), axis=(1, 2)) / np.linalg.norm(nameless, axis=(1, 2))
+    assert gaps.max() < 0.35
 
 
 def test_nonsense_gives_a_hand_all_the_same() -> None:
