@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
@@ -26,6 +25,7 @@ from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
 from app.networks.network_file import SUFFIX
 from app.networks.trial import Trial, try_network
 from app.palette import Theme
+from app.ui.panel_parts import row, section
 from app.ui.report_view import ReportView, read_report
 from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
@@ -274,19 +274,19 @@ class NetworksPanel(QWidget):
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("LIVE NOW"))
+        layout.addWidget(section("LIVE NOW"))
         layout.addWidget(self.now)
         layout.addWidget(self.revert, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.doubts)
-        layout.addLayout(_row(self.anyway, self.leave))
+        layout.addLayout(row(self.anyway, self.leave, fills=False))
         layout.addSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("DID IT HELP?"))
+        layout.addWidget(section("DID IT HELP?"))
         layout.addWidget(self.report)
         layout.addWidget(self.swap_tuned, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("ALL NETWORKS"))
+        layout.addWidget(section("ALL NETWORKS"))
         layout.addWidget(self.list, 1)
-        layout.addLayout(_row(self.swap, self.share, self.open, self.delete))
+        layout.addLayout(row(self.swap, self.share, self.open, self.delete, fills=False))
         let_scroll(self, inside)
         self.setMinimumWidth(390)
         self._ask(asking=False)
@@ -304,17 +304,3 @@ def install_networks(window: MainWindow, library: NetworkLibrary) -> NetworksPan
     window.theme_changed.connect(panel.set_theme)
     window.closing.connect(panel.wait)
     return panel
-
-
-def _row(*buttons: QPushButton) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for button in buttons:
-        row.addWidget(button)
-    row.addStretch(1)
-    return row
-
-
-def _section(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("section")
-    return label
