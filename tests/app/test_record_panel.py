@@ -67,7 +67,7 @@ def test_a_session_is_recorded_after_a_countdown(qtbot: QtBot, panel: RecordPane
     assert recording.info.name == "Own hand"
     assert len(recording.frames) == 30
     assert all(frame.hands for frame in recording.frames)
-    item = panel.sessions.topLevelItem(0)
+    item = panel.sessions.list.topLevelItem(0)
     assert item is not None
     assert (item.text(0), item.text(3)) == ("Own hand", "no")
     assert panel.record.text() == "Record"
