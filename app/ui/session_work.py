@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QProcess, pyqtSignal
@@ -27,12 +28,19 @@ class SessionWork(QObject):
     def __init__(self, parent: QObject) -> None:
         """Idle."""
         super().__init__(parent)
-        self._process: QProcess | None = None
+        self._process = QProcess(self)
+        self._process.setProgram(sys.executable)
+        self._process.setWorkingDirectory(str(_ROOT))
+        self._process.readyReadStandardOutput.connect(self._read)
+        self._process.finished.connect(self._end)
+        # Qt takes a child down after its parent, and a process that is taken down at work still tells its end, to
+        # objects that are no more; so it has to be ended while all of them are there
+        self.destroyed.connect(partial(_end_quietly, self._process))
 
     @property
     def running(self) -> bool:
         """Whether something is at work."""
-        return self._process is not None
+        return self._process.state() is not QProcess.ProcessState.NotRunning
 
     def start(self, *arguments: str) -> None:
         """Begins, unless something is at work already.
@@ -40,27 +48,18 @@ class SessionWork(QObject):
         Args:
             arguments: of the Python interpreter, such as "-m", "app.labelling".
         """
-        if self._process is not None:
-            return
-        process = QProcess(self)
-        process.setProgram(sys.executable)
-        process.setArguments(list(arguments))
-        process.setWorkingDirectory(str(_ROOT))
-        process.readyReadStandardOutput.connect(lambda: self._read(process))
-        process.finished.connect(lambda code, _status: self._end(process, code))
-        self._process = process
-        process.start()
-        self.changed.emit()
+        if not self.running:
+            self._process.setArguments(list(arguments))
+            self._process.start()
+            self.changed.emit()
 
     def kill(self) -> None:
         """Breaks off what is at work, without a word about it."""
-        if self._process is not None:
-            self._process.finished.disconnect()
-            self._process.kill()
-            self._process.waitForFinished(_KILL_WITHIN_MS)
+        _end_quietly(self._process)
 
-    def _read(self, process: QProcess) -> None:
-        for line in bytes(process.readAllStandardOutput().data()).splitlines():
+    def _read(self) -> None:
+        while self._process.canReadLine():  # never half a line
+            line = bytes(self._process.readLine().data())
             try:
                 content = json.loads(line)
             except ValueError:
@@ -72,11 +71,16 @@ class SessionWork(QObject):
             elif "word" in content:
                 self.said.emit(str(content["word"]))
 
-    def _end(self, process: QProcess, code: int) -> None:
+    def _end(self, code: int) -> None:
         if code != 0:
-            words = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
+            words = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
             self.said.emit(words[-1] if words else "The work was broken off; try again.")
-        self._process = None
         self.progressed.emit("")
-        process.deleteLater()
         self.changed.emit()
+
+
+def _end_quietly(process: QProcess) -> None:
+    if process.state() is not QProcess.ProcessState.NotRunning:
+        process.blockSignals(True)
+        process.kill()
+        process.blockSignals(not process.waitForFinished(_KILL_WITHIN_MS))
