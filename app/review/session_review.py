@@ -50,6 +50,7 @@ DUPLICATE_RAD: Final = 0.06
 """A pose that differs less than this on average from the last one that was not a duplicate teaches nothing new."""
 
 _UNDO_STEPS: Final = 500
+_STATUS_WORDS: Final = ("no hand", "kept", "rejected", "corrected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,20 @@ class SessionReview:
         frame = self.recording.frames[number]
         automatic = self._automatic.get(frame.index, []) if self.labelled else without_offline(frame)
         return frame_labels(frame, automatic, self._verdicts.get(frame.index))
+
+    def about(self, number: int) -> str:
+        """What is known of a frame, for people.
+
+        Args:
+            number: place of the frame in the session, from 0.
+        """
+        labels = self.labels(number)
+        if not labels:
+            return "no hand was seen."
+        label = labels[0]
+        who = "you" if label.decided else "the labelling"
+        reasons = f" ({', '.join(label.reasons)})" if label.reasons else ""
+        return f"{_STATUS_WORDS[int(self._status[number])]} by {who}, believed {label.weight:.0%}{reasons}."
 
     def chosen(self, chosen: Filter) -> Int[np.ndarray, " some"]:
         """Numbers of the frames that a filter lets through, in time order."""
