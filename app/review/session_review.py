@@ -247,13 +247,15 @@ def _duplicates(
 ) -> Bool[np.ndarray, " frames"]:
     """Frames that show what the last one that is none showed."""
     duplicate = np.zeros(len(poses_rad), bool)
-    last: int | None = None
+    shown = np.hstack([poses_rad, views_rad])
+    means = np.zeros((48, 2))  # one product for both means, because this is asked for every frame
+    means[:45, 0], means[45:, 1] = 1.0 / 45.0, 1.0 / 3.0
+    last: Float[np.ndarray, "48"] | None = None
     for number in np.flatnonzero(np.isfinite(poses_rad[:, 0])):
         if last is not None:
-            pose = np.abs(poses_rad[number] - poses_rad[last]).mean()
-            view = np.abs(views_rad[number] - views_rad[last]).mean()
+            pose, view = np.abs(shown[number] - last) @ means
             if pose < DUPLICATE_RAD and view < DUPLICATE_RAD:
                 duplicate[number] = True
                 continue
-        last = int(number)
+        last = shown[number]
     return duplicate
