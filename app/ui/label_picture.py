@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.palette import FINGER_COLORS, PALM_COLOR
@@ -25,7 +25,7 @@ class LabelPicture(QWidget):
     def __init__(self) -> None:
         """Empty."""
         super().__init__()
-        self._image: QImage | None = None
+        self._image: QPixmap | None = None
         self._hands: list[tuple[np.ndarray, bool]] = []
         self._held: int | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -39,7 +39,7 @@ class LabelPicture(QWidget):
             picture: RGB; None where it is damaged.
             hands: joints in pixels (21, 2), and whether the label is rejected.
         """
-        self._image = None if picture is None else rgb_image(picture).copy()
+        self._image = None if picture is None else QPixmap.fromImage(rgb_image(picture))
         self._hands = hands
         self.update()
 
@@ -61,7 +61,7 @@ class LabelPicture(QWidget):
             painter.setPen(QColor(PALM_COLOR))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "This picture is damaged.")
             return
-        painter.drawImage(self._rect()[0], self._image)
+        painter.drawPixmap(self._rect()[0], self._image, QRectF(self._image.rect()))
         for joints, rejected in self._hands:
             points = [self.place_of(float(x), float(y)) for x, y in joints]
             for finger, chain in enumerate(_CHAINS):

@@ -98,7 +98,9 @@ class ReviewWindow(QWidget):
         if self._anchor is None:
             return [self.current]
         low, high = sorted((self._anchor, self.current))
-        return [int(number) for number in self.film.numbers if low <= number <= high]
+        numbers = self.film.numbers
+        chosen: list[int] = numbers[(numbers >= low) & (numbers <= high)].tolist()
+        return chosen
 
     def decide(self, status: str) -> None:
         """Keeps or rejects what is chosen; a single frame is left for the next one."""
