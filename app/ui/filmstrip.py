@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -56,10 +57,16 @@ class Filmstrip(QAbstractListModel):
         self.numbers = self._review.chosen(chosen)
         self.endResetModel()
 
-    def refresh(self) -> None:
-        """Shows new decisions; which frames are shown stays, or the one under the eye would disappear."""
-        if len(self.numbers):
-            self.dataChanged.emit(self.index(0), self.index(len(self.numbers) - 1))
+    def refresh(self, numbers: Sequence[int]) -> None:
+        """Shows new decisions; which frames are shown stays, or the one under the eye would disappear.
+
+        Args:
+            numbers: of the frames that were decided about.
+        """
+        if len(self.numbers) and numbers:
+            # a view goes through all rows it is told of, so it is told of no more than need be
+            first, last = self.row_of(min(numbers)), self.row_of(max(numbers))
+            self.dataChanged.emit(self.index(first), self.index(last))
 
     def row_of(self, number: int) -> int:
         """The row at, or next to, a frame."""
@@ -104,7 +111,6 @@ class FilmstripView(QListView):
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setWrapping(False)
         self.setUniformItemSizes(True)
-        self.setLayoutMode(QListView.LayoutMode.Batched)
         self.setMovement(QListView.Movement.Static)
         self.setIconSize(_THUMB_PX)
         self.setGridSize(QSize(_THUMB_PX.width() + 10, _THUMB_PX.height() + 24))

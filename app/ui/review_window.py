@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,7 @@ class ReviewWindow(QWidget):
         self.setAutoFillBackground(True)
         self._build(theme)
         self._connect()
-        self._after_decision()
+        self._after_decision([])
         self.go_to(0)
         self.resize(1100, 760)
 
@@ -107,7 +107,7 @@ class ReviewWindow(QWidget):
         numbers = self.chosen_numbers()
         self._try(lambda: self.review.decide(numbers, status))  # type: ignore[arg-type]
         alone, self._anchor = len(numbers) == 1, None
-        self._after_decision()
+        self._after_decision(numbers)
         if alone:
             self.step(1)
         else:
@@ -117,7 +117,7 @@ class ReviewWindow(QWidget):
         """Takes the last decision back and goes there."""
         changed: list[int] = []
         self._try(lambda: changed.extend(self.review.undo()))
-        self._after_decision()
+        self._after_decision(changed)
         if changed:
             self.go_to(changed[0])
 
@@ -143,7 +143,7 @@ class ReviewWindow(QWidget):
             corrected = self._corrected
             self._try(lambda: self.review.correct(self.current, corrected))
             self._corrector = None
-            self._after_decision()
+            self._after_decision([self.current])
             self._show_current()
 
     def _show_current(self) -> None:
@@ -164,9 +164,9 @@ class ReviewWindow(QWidget):
             + (f" Marked: {marker}." if marker else "")
         )
 
-    def _after_decision(self) -> None:
+    def _after_decision(self, numbers: Sequence[int]) -> None:
         self.timeline.show_session(self.review.confidence, self.review.status)
-        self.film.refresh()
+        self.film.refresh(numbers)
         self.undo_button.setEnabled(self.review.can_undo)
         counts = self.review.counts()
         self.counts.setText(
