@@ -13,7 +13,8 @@ from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 from app.palette import DARK, Theme
 from app.pipeline.joiner import JoinedResult
 from app.recording.coverage import Coverage
-from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
+from app.recording.recorder import SessionRecorder
+from app.recording.recorder_state import RecorderPhase, RecorderState
 from app.recording.sessions import new_session_folder, sessions_folder
 from app.ui.coverage_view import CoverageTable, PromptCards
 from app.ui.flash import Flash
