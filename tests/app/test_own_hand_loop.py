@@ -179,7 +179,7 @@ def test_a_doubtful_network_waits_for_a_yes(qtbot: QtBot, tmp_path: Path, monkey
     other = library.add(tmp_path / "base", name="other")
     live = LiveNetwork(tmp_path / "base")
     first = live.current()
-    monkeypatch.setattr("app.ui.networks_panel.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",)))
+    monkeypatch.setattr("app.ui.network_trial.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",)))
     panel = NetworksPanel(library, live)
     qtbot.addWidget(panel)
     panel.show()
