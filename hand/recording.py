@@ -37,6 +37,8 @@ FRAMES_FOLDER: Final = "frames"
 Recorded = Literal[Provider, "truth", "offline", "corrected"]
 """Who says where a hand is: a path of this product, the program that drew the picture, the pass over the whole session
 that comes after recording, or the user who set it right."""
+_SIDES: Final = get_args(Side)
+_RECORDED: Final = get_args(Recorded)
 _NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
 _NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
@@ -208,7 +210,7 @@ def hand_from_json(content: dict[str, Any]) -> RecordedHand:
     def array(name: str, *shape: int) -> np.ndarray:
         return np.array(content[name], np.float32).reshape(shape)
 
-    if content["side"] not in get_args(Side) or content["provider"] not in get_args(Recorded):
+    if content["side"] not in _SIDES or content["provider"] not in _RECORDED:
         raise ValueError(f"side {content['side']!r}, provider {content['provider']!r}")
     reprojection = content["reprojection_px"]
     return RecordedHand(
@@ -227,4 +229,9 @@ def hand_from_json(content: dict[str, Any]) -> RecordedHand:
 
 def picture_path(folder: Path, index: int) -> Path:
     """The file of one picture."""
-    return folder / FRAMES_FOLDER / f"{index:08d}.jpg"
+    return folder / FRAMES_FOLDER / picture_name(index)
+
+
+def picture_name(index: int) -> str:
+    """What the file of one picture is called."""
+    return f"{index:08d}.jpg"

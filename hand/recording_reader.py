@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +18,20 @@ from jaxtyping import UInt8
 from hand.errors import IntrinsicsError, RecordingError
 from hand.recording import (
     COMPLETE_FILE,
+    FRAMES_FOLDER,
     LABELS_FILE,
     SCHEMA,
     SESSION_FILE,
     RecordedFrame,
     SessionInfo,
     frame_from_json,
+    picture_name,
     picture_path,
     session_from_json,
 )
+
+_LAST_LINE_BYTES = 1 << 16
+"""More than a line has that was written whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,22 +83,21 @@ def open_recording(folder: Path) -> Recording:
     """
     info = _read_session(folder)
     repairs: list[str] = []
-    lines = read_lines(folder / LABELS_FILE, repairs)
-    frames, lost = [], 0
-    for number, line in enumerate(lines, 1):
+    pictures = _pictures(folder)
+    frames: list[RecordedFrame] = []
+    count = dropped = 0
+    for count, line in enumerate(read_lines(folder / LABELS_FILE, repairs), 1):
         try:
             frame = frame_from_json(line)
+            dropped = int(line.get("dropped_before", 0))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise RecordingError(f"{folder / LABELS_FILE}, line {number} is not a frame ({error!r}).") from None
-        picture = picture_path(folder, frame.index)
-        if picture.is_file() and picture.stat().st_size > 0:
+            raise RecordingError(f"{folder / LABELS_FILE}, line {count} is not a frame ({error!r}).") from None
+        if picture_name(frame.index) in pictures:
             frames.append(frame)
-        else:
-            lost += 1
-    if lost:
-        repairs.append(f"{lost} of {len(lines)} frames have no picture and were left out.")
-    complete = _read_complete(folder, len(lines), repairs)
-    dropped = int(complete["dropped"]) if complete else int(lines[-1].get("dropped_before", 0)) if lines else 0
+    if len(frames) < count:
+        repairs.append(f"{count - len(frames)} of {count} frames have no picture and were left out.")
+    complete = _read_complete(folder, count, repairs)
+    dropped = int(complete["dropped"]) if complete else dropped
     return Recording(folder, info, tuple(frames), complete is not None, dropped, tuple(repairs))
 
 
@@ -109,12 +117,17 @@ def _read_session(folder: Path) -> SessionInfo:
         raise RecordingError(f"{path} is damaged ({error}); the recording cannot be read without it.") from None
 
 
-def read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
-    """The lines of a file of JSON lines that are whole; a torn end is cut off the file.
+def read_lines(path: Path, repairs: list[str]) -> Iterator[dict[str, Any]]:
+    """The lines of a file of JSON lines that are whole, one by one; a torn end is cut off the file after the last.
+
+    Nobody should keep all of them: as dictionaries, those of a long session take several times its room and time.
 
     Args:
         path: the file.
-        repairs: a sentence is added for what was missing or cut off.
+        repairs: a sentence is added for what was missing or cut off, when the last line was read.
+
+    Yields:
+        What each line holds.
 
     Raises:
         RecordingError: the file cannot be read, or is damaged before its end.
@@ -123,20 +136,20 @@ def read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
         data = path.read_bytes()
     except FileNotFoundError:
         repairs.append(f"There is no {path.name}: the recording ended before its first frame.")
-        return []
+        return
     except OSError as error:
         raise RecordingError(f"{path} cannot be read ({error.strerror}).") from None
-    lines: list[dict[str, Any]] = []
-    whole_bytes = 0
-    for raw in data.splitlines(keepends=True):
+    number = whole_bytes = 0
+    for raw in io.BytesIO(data):
         line = _parsed(raw) if raw.endswith(b"\n") else None
         if line is None:
             break
-        lines.append(line)
+        number += 1
         whole_bytes += len(raw)
+        yield line
     rest = data[whole_bytes:]
     if any(_parsed(raw) is not None for raw in rest.splitlines()[1:]):
-        raise RecordingError(f"{path} is damaged at line {len(lines) + 1}, with whole lines after it; restore a copy.")
+        raise RecordingError(f"{path} is damaged at line {number + 1}, with whole lines after it; restore a copy.")
     if rest:
         repairs.append(f"The last line of {path.name} was torn ({len(rest)} bytes) and was cut off.")
         try:
@@ -144,7 +157,31 @@ def read_lines(path: Path, repairs: list[str]) -> list[dict[str, Any]]:
                 file.truncate(whole_bytes)
         except OSError:
             repairs[-1] = f"The last line of {path.name} is torn ({len(rest)} bytes) and was left out."
-    return lines
+
+
+def cut_torn_end(path: Path) -> None:
+    """Cuts off what a killed program left of a line, before another one follows it.
+
+    Raises:
+        RecordingError: the file cannot be read, or is damaged before its end.
+        OSError: the same.
+    """
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _LAST_LINE_BYTES, 0))
+        last = file.read().splitlines(keepends=True)[-1:]
+    if not (last and last[0].endswith(b"\n") and _parsed(last[0]) is not None):
+        deque(read_lines(path, []), maxlen=0)
+
+
+def _pictures(folder: Path) -> set[str]:
+    """Names of the pictures that are not empty, all at once: one by one they would take as long as the labels."""
+    try:
+        with os.scandir(folder / FRAMES_FOLDER) as entries:
+            return {entry.name for entry in entries if entry.is_file() and entry.stat().st_size > 0}
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise RecordingError(f"The pictures of {folder} cannot be read ({error.strerror or error}).") from None
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:

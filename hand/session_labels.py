@@ -24,7 +24,7 @@ from hand.atomic_file import write_text_atomically
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
 from hand.recording import RecordedFrame, RecordedHand, hand_from_json, hand_to_json
-from hand.recording_reader import Recording, open_recording, read_lines
+from hand.recording_reader import Recording, cut_torn_end, open_recording, read_lines
 
 OFFLINE_FILE: Final = "offline.jsonl"
 REVIEW_FILE: Final = "review.jsonl"
@@ -204,16 +204,16 @@ def read_offline(folder: Path) -> OfflineLabels | None:
         return None
     lines = read_lines(path, [])
     try:
-        header = lines[0]
+        header = next(lines)
         if int(header["schema"]) > _SCHEMA:
             raise RecordingError(f"{path} was made by a newer program (schema {header['schema']}); update.")
         return OfflineLabels(
-            labels=tuple(_offline_from_json(line) for line in lines[1:]),
+            labels=tuple(_offline_from_json(line) for line in lines),
             shape=np.array(header["shape"], np.float32).reshape(10),
             hand_model_digest=str(header["hand_model_digest"]),
             made_with=MappingProxyType({str(key): str(text) for key, text in header["made_with"].items()}),
         )
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
         raise RecordingError(f"{path} is damaged ({error!r}); label the session again.") from None
 
 
@@ -272,7 +272,7 @@ def append_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
     path = folder / REVIEW_FILE
     try:
         if path.is_file():
-            read_lines(path, [])  # cuts off what a killed program left of a line, before another one follows it
+            cut_torn_end(path)
         with path.open("ab") as file:
             for verdict in verdicts:
                 line: dict[str, Any] = {"frame": verdict.frame, "status": verdict.status}

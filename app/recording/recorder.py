@@ -14,10 +14,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from app.recording.recorder_state import RecorderPhase, RecorderState
 from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.recording import RecordedHand, SessionInfo, recorded_hand
@@ -35,39 +35,6 @@ PATIENCE_S: Final = 0.6
 SYNC_S: Final = 0.9
 _JPEG_QUALITY: Final = 92
 _EARLY_RESULTS: Final = 32
-
-
-class RecorderPhase(Enum):
-    """What the recorder is doing."""
-
-    WAITING = "waiting for the first frame"
-    RECORDING = "recording"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderState:
-    """The recorder as the window shows it.
-
-    Attributes:
-        phase: what it is doing.
-        sentence: why it failed, else empty.
-        frames: written.
-        with_hands: of them, how many have an estimate.
-        dropped: frames that did not fit into the queue.
-        marks: how many were set.
-        seconds: from the first frame to the last, pauses left out.
-    """
-
-    phase: RecorderPhase = RecorderPhase.WAITING
-    sentence: str = ""
-    frames: int = 0
-    with_hands: int = 0
-    dropped: int = 0
-    marks: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)

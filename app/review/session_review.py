@@ -50,6 +50,7 @@ DUPLICATE_RAD: Final = 0.06
 """A pose that differs less than this on average from the last one that was not a duplicate teaches nothing new."""
 
 _UNDO_STEPS: Final = 500
+_STATUS_WORDS: Final = ("no hand", "kept", "rejected", "corrected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,20 @@ class SessionReview:
         frame = self.recording.frames[number]
         automatic = self._automatic.get(frame.index, []) if self.labelled else without_offline(frame)
         return frame_labels(frame, automatic, self._verdicts.get(frame.index))
+
+    def about(self, number: int) -> str:
+        """What is known of a frame, for people.
+
+        Args:
+            number: place of the frame in the session, from 0.
+        """
+        labels = self.labels(number)
+        if not labels:
+            return "no hand was seen."
+        label = labels[0]
+        who = "you" if label.decided else "the labelling"
+        reasons = f" ({', '.join(label.reasons)})" if label.reasons else ""
+        return f"{_STATUS_WORDS[int(self._status[number])]} by {who}, believed {label.weight:.0%}{reasons}."
 
     def chosen(self, chosen: Filter) -> Int[np.ndarray, " some"]:
         """Numbers of the frames that a filter lets through, in time order."""
@@ -232,13 +247,15 @@ def _duplicates(
 ) -> Bool[np.ndarray, " frames"]:
     """Frames that show what the last one that is none showed."""
     duplicate = np.zeros(len(poses_rad), bool)
-    last: int | None = None
+    shown = np.hstack([poses_rad, views_rad])
+    means = np.zeros((48, 2))  # one product for both means, because this is asked for every frame
+    means[:45, 0], means[45:, 1] = 1.0 / 45.0, 1.0 / 3.0
+    last: Float[np.ndarray, "48"] | None = None
     for number in np.flatnonzero(np.isfinite(poses_rad[:, 0])):
         if last is not None:
-            pose = np.abs(poses_rad[number] - poses_rad[last]).mean()
-            view = np.abs(views_rad[number] - views_rad[last]).mean()
+            pose, view = np.abs(shown[number] - last) @ means
             if pose < DUPLICATE_RAD and view < DUPLICATE_RAD:
                 duplicate[number] = True
                 continue
-        last = int(number)
+        last = shown[number]
     return duplicate

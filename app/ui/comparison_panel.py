@@ -13,6 +13,7 @@ from app.palette import Theme
 from app.pipeline.comparison import Comparison
 from app.pipeline.comparison_numbers import BOTH, SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.session_summary import save_summary
+from app.ui.panel_parts import section
 from app.ui.plots import JointPlot, TimePlot
 from app.ui.session_picture import save_session_picture
 from app.ui.status_strip import NOT_MEASURED
@@ -67,9 +68,9 @@ class ComparisonPanel(QWidget):
         self.curve = TimePlot("Disagreement over the last seconds", ("disagreement",))
         self.joints = JointPlot()
         layout.addSpacing(2)
-        layout.addWidget(_section(f"Disagreement, mm, last {SERIES_S:.0f} s"))
+        layout.addWidget(section(f"Disagreement, mm, last {SERIES_S:.0f} s"))
         layout.addWidget(self.curve, 1)
-        layout.addWidget(_section(f"By joint, mm, last {WINDOW_S:.0f} s"))
+        layout.addWidget(section(f"By joint, mm, last {WINDOW_S:.0f} s"))
         layout.addWidget(self.joints, 1)
         buttons = QHBoxLayout()
         save = QPushButton("Save session…")
@@ -147,7 +148,7 @@ class ComparisonPanel(QWidget):
             self._heads[provider] = QLabel(name)
             self._heads[provider].setObjectName("value")
             grid.addWidget(self._heads[provider], 0, column, right)
-        grid.addWidget(_section(f"Last {WINDOW_S:.0f} s"), 0, 0)
+        grid.addWidget(section(f"Last {WINDOW_S:.0f} s"), 0, 0)
         for line, (field, name, _, explanation) in enumerate(_ROWS, 1):
             label = QLabel(name)
             label.setObjectName("small")
@@ -174,12 +175,6 @@ def _value(name: str) -> QLabel:
     label = QLabel(NOT_MEASURED)
     label.setObjectName("value")
     label.setAccessibleName(name)
-    return label
-
-
-def _section(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("section")
     return label
 
 

@@ -15,3 +15,9 @@ def bgra_image(pixels: UInt8[np.ndarray, "height width 4"]) -> QImage:
     height, width = pixels.shape[:2]
     # Qt takes any buffer; its type hints know bytes alone
     return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)  # type: ignore[call-overload]
+
+
+def rgb_image(pixels: UInt8[np.ndarray, "height width 3"]) -> QImage:
+    """An image over the memory of an array whose rows follow each other, with the same care to be taken."""
+    height, width = pixels.shape[:2]
+    return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)  # type: ignore[call-overload]

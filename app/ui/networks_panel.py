@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
@@ -22,10 +19,12 @@ from PyQt6.QtWidgets import (
 
 from app.jobs.training import TrainingRun
 from app.networks.library import NetworkEntry, NetworkLibrary
-from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
+from app.networks.live_network import LiveNetwork, LoadedNetwork
 from app.networks.network_file import SUFFIX
-from app.networks.trial import Trial, try_network
+from app.networks.trial import Trial
 from app.palette import Theme
+from app.ui.network_trial import NetworkTrial
+from app.ui.panel_parts import row, section
 from app.ui.report_view import ReportView, read_report
 from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
@@ -38,22 +37,11 @@ if TYPE_CHECKING:
 _FILE_KINDS = f"Networks (*{SUFFIX})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """What the trial thread brings back: a network and its trial, or why there is none."""
-
-    candidate: LoadedNetwork | None
-    trial: Trial | None
-    sentence: str = ""
-
-
 class NetworksPanel(QWidget):
     """Swaps networks while the picture goes on."""
 
     said = pyqtSignal(str)
     """A sentence for the user."""
-
-    _tried = pyqtSignal(object)
 
     def __init__(self, library: NetworkLibrary, live: LiveNetwork) -> None:
         """Shows what is there.
@@ -65,10 +53,9 @@ class NetworksPanel(QWidget):
         super().__init__()
         self._library = library
         self._live = live
-        self._waiting: _Tried | None = None
+        self._trials = NetworkTrial(live, self)
+        self._waiting: LoadedNetwork | None = None
         self._run: TrainingRun | None = None
-        self._thread: threading.Thread | None = None
-        self._trying = False
         self.now = QLabel()
         self.now.setObjectName("paneTitle")
         self.now.setWordWrap(True)
@@ -96,7 +83,8 @@ class NetworksPanel(QWidget):
         self.swap_tuned = QPushButton("Keep it and swap it in")
         self.swap_tuned.setObjectName("primary")
         self._lay_out()
-        self._tried.connect(self._judge, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        self._trials.tried.connect(self._judge)
+        self._trials.failed.connect(self.said)
         self.swap.clicked.connect(lambda _checked: self._swap_chosen())
         self.swap_tuned.clicked.connect(lambda _checked: self._swap_tuned())
         self.revert.clicked.connect(lambda _checked: self.go_back())
@@ -145,8 +133,7 @@ class NetworksPanel(QWidget):
 
     def wait(self) -> None:
         """Waits for a trial that is under way."""
-        if self._thread is not None:
-            self._thread.join()
+        self._trials.wait()
 
     # swapping
 
@@ -157,44 +144,25 @@ class NetworksPanel(QWidget):
             folder: of the network.
             verdict: of its report, if there is one.
         """
-        if self._trying:
-            return
-        self._trying = True
-        self._thread = threading.Thread(target=self._try, args=(folder, verdict), name="network-trial", daemon=True)
-        self._thread.start()
+        self._trials.start(folder, verdict)
 
-    def _try(self, folder: Path, verdict: str) -> None:
-        """In its own thread: nothing here touches a widget."""
-        try:
-            candidate = load_candidate(folder, self._live.device)
-            tried = _Tried(candidate, try_network(candidate, self._live.current(), verdict))
-        except HandliveError as problem:
-            tried = _Tried(None, None, str(problem))
-        except Exception as problem:  # noqa: BLE001 - a stranger's network may break an engine in any way
-            tried = _Tried(None, None, f"The network in {folder} cannot be tried ({problem}); do not use it.")
-        self._tried.emit(tried)
-
-    def _judge(self, tried: _Tried) -> None:
-        self._trying = False
-        if tried.candidate is None or tried.trial is None:
-            self.said.emit(tried.sentence)
-            return
-        self._waiting = tried
-        if tried.trial.doubts:
-            self.doubts.setText(" ".join(tried.trial.doubts))
+    def _judge(self, candidate: LoadedNetwork, trial: Trial) -> None:
+        self._waiting = candidate
+        if trial.doubts:
+            self.doubts.setText(" ".join(trial.doubts))
             self._ask(asking=True)
         else:
             self._answer(yes=True)
 
     def _answer(self, *, yes: bool) -> None:
-        waiting, self._waiting = self._waiting, None
+        candidate, self._waiting = self._waiting, None
         self._ask(asking=False)
-        if yes and waiting is not None and waiting.candidate is not None:
-            self._live.swap(waiting.candidate)
-            self._library.note(waiting.candidate.folder, waiting.candidate.name, "swap")
-            self.said.emit(f"{waiting.candidate.name} is live now.")
-        elif waiting is not None and waiting.candidate is not None:
-            waiting.candidate.close()
+        if yes and candidate is not None:
+            self._live.swap(candidate)
+            self._library.note(candidate.folder, candidate.name, "swap")
+            self.said.emit(f"{candidate.name} is live now.")
+        elif candidate is not None:
+            candidate.close()
         self.show_networks()
 
     def _ask(self, *, asking: bool) -> None:
@@ -276,19 +244,19 @@ class NetworksPanel(QWidget):
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("LIVE NOW"))
+        layout.addWidget(section("LIVE NOW"))
         layout.addWidget(self.now)
         layout.addWidget(self.revert, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.doubts)
-        layout.addLayout(_row(self.anyway, self.leave))
+        layout.addLayout(row(self.anyway, self.leave, fills=False))
         layout.addSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("DID IT HELP?"))
+        layout.addWidget(section("DID IT HELP?"))
         layout.addWidget(self.report)
         layout.addWidget(self.swap_tuned, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("ALL NETWORKS"))
+        layout.addWidget(section("ALL NETWORKS"))
         layout.addWidget(self.list, 1)
-        layout.addLayout(_row(self.swap, self.share, self.open, self.delete))
+        layout.addLayout(row(self.swap, self.share, self.open, self.delete, fills=False))
         let_scroll(self, inside)
         self.setMinimumWidth(390)
         self._ask(asking=False)
@@ -306,17 +274,3 @@ def install_networks(window: MainWindow, library: NetworkLibrary) -> NetworksPan
     window.theme_changed.connect(panel.set_theme)
     window.closing.connect(panel.wait)
     return panel
-
-
-def _row(*buttons: QPushButton) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for button in buttons:
-        row.addWidget(button)
-    row.addStretch(1)
-    return row
-
-
-def _section(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("section")
-    return label

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Float, Int
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.palette import DARK, Theme
@@ -30,6 +32,7 @@ class ReviewTimeline(QWidget):
         self._current = 0
         self._range: tuple[int, int] | None = None
         self._theme = DARK
+        self._curves: QPixmap | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Timeline")
         self.setToolTip("Confidence of the labels over the session; click to go there.")
@@ -40,12 +43,12 @@ class ReviewTimeline(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
-        self._theme = theme
+        self._theme, self._curves = theme, None
         self.update()
 
     def show_session(self, confidence: Float[np.ndarray, " frames"], status: Int[np.ndarray, " frames"]) -> None:
         """Shows a session's curves."""
-        self._confidence, self._status = confidence, status
+        self._confidence, self._status, self._curves = confidence, status, None
         self.update()
 
     def show_place(self, current: int, chosen: tuple[int, int] | None) -> None:
@@ -56,31 +59,50 @@ class ReviewTimeline(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draws curve, strip and place."""
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect(), QColor(self._theme.surface))
         count = len(self._confidence)
         if count == 0:
             return
-        width, height = self.width(), self.height() - _STRIP_PX - 4
-        edges = np.linspace(0, count, min(width, count) + 1).astype(int)
-        lowest = np.minimum.reduceat(self._confidence, edges[:-1])
-        worst = np.maximum.reduceat(_severity(self._status), edges[:-1])
-        step = width / len(lowest)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = self.width()
         if self._range is not None:
             first, last = (width * (place / count) for place in (self._range[0], self._range[1] + 1))
             shade = QColor(self._theme.accent)
             shade.setAlpha(60)
-            painter.fillRect(QRectF(first, 0.0, max(last - first, 1.0), height), shade)
-        line = [QPointF((i + 0.5) * step, height - 3 - (height - 8) * float(v)) for i, v in enumerate(lowest)]
-        painter.setPen(QPen(QColor(self._theme.accent), 1.4))
-        painter.drawPolyline(QPolygonF(line))
-        painter.setPen(Qt.PenStyle.NoPen)
-        colors = [QColor(self._theme.border), QColor(KEPT), QColor(CORRECTED), QColor(REJECTED)]
-        for i, severity in enumerate(worst):
-            painter.fillRect(QRectF(i * step, height + 2, step + 0.5, _STRIP_PX), colors[int(severity)])
+            painter.fillRect(QRectF(first, 0.0, max(last - first, 1.0), self._curve_height()), shade)
+        if self._curves is None or self._curves.size() != self.size() * self.devicePixelRatioF():
+            self._curves = self._drawn_curves()
+        painter.drawPixmap(0, 0, self._curves)
         x = width * (self._current + 0.5) / count
         painter.setPen(QPen(QColor(self._theme.text), 2))
         painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+
+    def _curve_height(self) -> int:
+        return self.height() - _STRIP_PX - 4
+
+    def _drawn_curves(self) -> QPixmap:
+        """Curve and strip, which stay while one goes from frame to frame."""
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(self.size() * ratio)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        count, width, height = len(self._confidence), self.width(), self._curve_height()
+        edges = np.linspace(0, count, min(width, count) + 1).astype(int)
+        lowest = np.minimum.reduceat(self._confidence, edges[:-1])
+        worst = np.maximum.reduceat(_severity(self._status), edges[:-1])
+        step = width / len(lowest)
+        line = [QPointF((i + 0.5) * step, height - 3 - (height - 8) * v) for i, v in enumerate(lowest.tolist())]
+        painter.setPen(QPen(QColor(self._theme.accent), 1.4))
+        painter.drawPolyline(QPolygonF(line))
+        colors = [QColor(self._theme.border), QColor(KEPT), QColor(CORRECTED), QColor(REJECTED)]
+        changes = [0, *(np.flatnonzero(np.diff(worst)) + 1).tolist(), len(worst)]
+        for first, end in pairwise(changes):
+            area = QRectF(first * step, height + 2, (end - first) * step, _STRIP_PX)
+            painter.fillRect(area, colors[int(worst[first])])
+        painter.end()
+        return picture
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Goes where one clicks."""

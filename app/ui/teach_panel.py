@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
-from PyQt6.QtWidgets import QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from app.jobs.estimate import EstimateProcess
 from app.jobs.run_story import RunPhase
@@ -17,6 +17,7 @@ from app.networks.library import NetworkLibrary
 from app.palette import Theme
 from app.recording.sessions import sessions_folder
 from app.ui.networks_panel import install_networks
+from app.ui.panel_parts import section
 from app.ui.run_view import RunView, duration
 from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
@@ -73,13 +74,13 @@ class TeachPanel(QWidget):
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("TEACH THE NETWORK YOUR HAND"))
+        layout.addWidget(section("TEACH THE NETWORK YOUR HAND"))
         layout.addWidget(self.form)
         layout.addSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("THIS RUN"))
+        layout.addWidget(section("THIS RUN"))
         layout.addWidget(self.view, 1)
         layout.addSpacing(SPACING_PX // 2)
-        layout.addWidget(_section("ALL RUNS"))
+        layout.addWidget(section("ALL RUNS"))
         layout.addWidget(self.list)
         let_scroll(self, inside)
         self.setMinimumWidth(380)
@@ -217,9 +218,3 @@ def install_teaching(window: MainWindow) -> None:
 
 def _pair(before: float | None, after: float | None) -> str:
     return "" if before is None or after is None else f"{before:.1f} \N{RIGHTWARDS ARROW} {after:.1f}"
-
-
-def _section(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("section")
-    return label

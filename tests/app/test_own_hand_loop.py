@@ -95,20 +95,20 @@ def record_session(qtbot: QtBot, panel: RecordPanel, name: str, seed: int) -> Pa
 
 def session_item(panel: RecordPanel, folder: Path) -> QTreeWidgetItem:
     """A session's row in the panel's list."""
-    items = [panel.sessions.topLevelItem(number) for number in range(panel.sessions.topLevelItemCount())]
+    items = [panel.sessions.list.topLevelItem(number) for number in range(panel.sessions.list.topLevelItemCount())]
     return next(item for item in items if item and item.data(0, Qt.ItemDataRole.UserRole).folder == folder)
 
 
 def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     """Labels a session by the button, looks through it, and rejects two frames by key."""
-    panel.sessions.setCurrentItem(session_item(panel, folder))
+    panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.said, timeout=300_000) as said:
-        qtbot.mouseClick(panel.label_button, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(panel.sessions.label_button, Qt.MouseButton.LeftButton)
     assert "labels are good enough to learn from" in said.args[0]
     qtbot.waitUntil(lambda: session_item(panel, folder).text(3) == "yes", timeout=300_000)
-    panel.sessions.setCurrentItem(session_item(panel, folder))
+    panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.review_wanted, timeout=5000) as wanted:
-        qtbot.mouseClick(panel.review, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(panel.sessions.review, Qt.MouseButton.LeftButton)
     review = ReviewWindow(wanted.args[0], MODEL, DARK)
     qtbot.addWidget(review)
     review.show()
@@ -179,7 +179,7 @@ def test_a_doubtful_network_waits_for_a_yes(qtbot: QtBot, tmp_path: Path, monkey
     other = library.add(tmp_path / "base", name="other")
     live = LiveNetwork(tmp_path / "base")
     first = live.current()
-    monkeypatch.setattr("app.ui.networks_panel.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",)))
+    monkeypatch.setattr("app.ui.network_trial.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",)))
     panel = NetworksPanel(library, live)
     qtbot.addWidget(panel)
     panel.show()

@@ -67,7 +67,7 @@ def test_a_session_is_recorded_after_a_countdown(qtbot: QtBot, panel: RecordPane
     assert recording.info.name == "Own hand"
     assert len(recording.frames) == 30
     assert all(frame.hands for frame in recording.frames)
-    item = panel.sessions.topLevelItem(0)
+    item = panel.sessions.list.topLevelItem(0)
     assert item is not None
     assert (item.text(0), item.text(3)) == ("Own hand", "no")
     assert panel.record.text() == "Record"
@@ -153,3 +153,16 @@ def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, re
 def test_the_timeline_goes_where_one_clicks(qtbot: QtBot, review: ReviewWindow) -> None:
     qtbot.mouseClick(review.timeline, Qt.MouseButton.LeftButton, pos=QPoint(review.timeline.width() // 2, 20))
     assert review.current == 15
+
+
+def test_a_decision_draws_its_own_frames_anew_and_no_others(qtbot: QtBot, review: ReviewWindow) -> None:
+    told: list[tuple[int, int]] = []
+    review.film.dataChanged.connect(lambda first, last, _roles: told.append((first.row(), last.row())))
+    review.go_to(4)
+    review.go_to(8, extend=True)
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    review.go_to(20)
+    qtbot.keyClick(review, Qt.Key.Key_K)
+    qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert told == [(4, 8), (20, 20), (20, 20), (4, 8)]

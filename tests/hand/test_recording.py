@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ import pytest
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import RecordingError
-from hand.recording import RecordedHand, SessionInfo, recorded_hand
+from hand.recording import LABELS_FILE, RecordedHand, SessionInfo, recorded_hand
 from hand.recording_reader import open_recording
 from hand.recording_writer import RecordingWriter
 from hand.types import Frame, HandObservation, HandState
@@ -319,3 +320,16 @@ def test_a_session_without_frames_opens(tmp_path: Path) -> None:
     assert recording.frames == ()
     (tmp_path / "s" / "labels.jsonl").unlink()
     assert "before its first frame" in open_recording(tmp_path / "s").repairs[0]
+
+
+def test_opening_holds_one_line_at_a_time(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "s", INFO) as writer:
+        writer.add(_frame(0), [_hand(1)])
+    lines = (tmp_path / "s" / LABELS_FILE).read_bytes()
+    (tmp_path / "s" / LABELS_FILE).write_bytes(lines * 60)
+    tracemalloc.start()
+    recording = open_recording(tmp_path / "s")
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(recording.frames) == 60
+    assert peak_bytes < 4 * 60 * len(lines)  # the file, and the arrays made of it

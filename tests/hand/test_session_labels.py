@@ -124,3 +124,26 @@ def test_a_recording_of_before_names_and_markers_opens(tmp_path: Path) -> None:
     (folder / "session.json").write_text(json.dumps(content))
     recording = open_recording(folder)
     assert (recording.info.name, recording.frames[0].marker, dict(recording.frames[0].timings_ms)) == ("", "", {})
+
+
+def test_a_decision_after_a_line_of_zeros_can_be_read(tmp_path: Path) -> None:
+    folder = _session(tmp_path / "s", [[_hand("ik")]] * 3)
+    append_verdicts(folder, [Verdict(0, "rejected"), Verdict(1, "corrected", _hand("corrected"))])
+    with (folder / REVIEW_FILE).open("ab") as file:
+        file.write(b"\0" * 100_000 + b"\n")  # more than is looked at first, and it ends like a line
+    append_verdicts(folder, [Verdict(2, "rejected")])
+    assert sorted(read_verdicts(folder)) == [0, 1, 2]
+
+
+def test_a_decision_does_not_read_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _session(tmp_path / "s", [[_hand("ik")]])
+    append_verdicts(folder, [Verdict(0, "rejected")])
+
+    def read_all(*_: object) -> None:
+        raise AssertionError("the whole file was read")
+
+    with monkeypatch.context() as patched:
+        for module in ("hand.recording_reader", "hand.session_labels"):
+            patched.setattr(f"{module}.read_lines", read_all)
+        append_verdicts(folder, [Verdict(0, "kept")])
+    assert read_verdicts(folder)[0].status == "kept"

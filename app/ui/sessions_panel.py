@@ -1,0 +1,164 @@
+"""The sessions there are, and what can be done with each: label, review, delete, import, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QHeaderView,
+    QInputDialog,
+    QLabel,
+    QMessageBox,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.recording.sessions import SessionEntry, delete_session, list_sessions
+from app.sources.pictures import is_picture
+from app.ui.panel_parts import button, clock, row
+from app.ui.session_work import SessionWork
+from app.ui.style import SPACING_PX
+from hand.errors import HandliveError
+
+_LAYOUTS = {"FreiHAND's layout": "freihand", "WebDataset": "webdataset"}
+
+
+class SessionsPanel(QWidget):
+    """A list, the buttons under it, and how far the work on a session is."""
+
+    said = pyqtSignal(str)
+    """A sentence for the user."""
+
+    review_wanted = pyqtSignal(object)
+    """A session's folder."""
+
+    def __init__(self, home: Path) -> None:
+        """Lists what is there.
+
+        Args:
+            home: where sessions are kept.
+        """
+        super().__init__()
+        self._home = home
+        self.work = SessionWork(self)
+        self.progress = QLabel()
+        self._build()
+        self.work.said.connect(self.said)
+        self.work.progressed.connect(self.progress.setText)
+        self.work.changed.connect(self._work_changed)
+        self.show_sessions()
+
+    def show_sessions(self) -> None:
+        """Reads the list of sessions anew."""
+        self.list.clear()
+        for entry in list_sessions(self._home):
+            item = QTreeWidgetItem(
+                [entry.name, clock(entry.seconds), f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.labelled else "no"]
+            )
+            item.setData(0, Qt.ItemDataRole.UserRole, entry)
+            item.setToolTip(0, f"{entry.folder}\n{entry.frames} frames, {entry.dropped} dropped. {entry.word}")
+            self.list.addTopLevelItem(item)
+        self._offer()
+
+    def label(self, folder: Path) -> None:
+        """Labels a session in a process of its own, with low priority."""
+        self.work.start("-m", "app.labelling", str(folder))
+
+    def import_from(self, source: Path) -> None:
+        """Makes a session of a video or a folder of pictures, in a process of its own."""
+        self.work.start("-m", "app.recording", "import", str(source), "--home", str(self._home))
+
+    def export_to(self, folder: Path, out: Path, layout: str) -> None:
+        """Exports a session without faces, in a process of its own."""
+        self.work.start("-m", "app.recording", "export", str(folder), str(out), "--layout", layout)
+
+    def _work_changed(self) -> None:
+        """What ended has most likely changed a session."""
+        if self.work.running:
+            self._offer()
+        else:
+            self.show_sessions()
+
+    def _selected(self) -> SessionEntry | None:
+        item = self.list.currentItem()
+        return None if item is None else item.data(0, Qt.ItemDataRole.UserRole)
+
+    def _with_selected(self, act: Callable[[Path], object]) -> None:
+        entry = self._selected()
+        if entry is not None:
+            act(entry.folder)
+
+    def _delete(self, folder: Path) -> None:
+        answer = QMessageBox.question(
+            self, "Delete session", f"Delete {folder.name} with all its pictures? There is no way back."
+        )
+        if answer != QMessageBox.StandardButton.Yes:
+            return
+        try:
+            delete_session(folder)
+        except HandliveError as error:
+            self.said.emit(str(error))
+        self.show_sessions()
+
+    def _choose_import(self) -> None:
+        """A video, or any picture of a folder that is taken as a whole."""
+        patterns = "*.mp4 *.avi *.mov *.mkv *.webm *.jpg *.jpeg *.png *.bmp *.webp"
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, "A video, or one picture of a folder", "", f"Videos and pictures ({patterns})"
+        )
+        if chosen:
+            path = Path(chosen)
+            self.import_from(path.parent if is_picture(path) else path)
+
+    def _choose_export(self, folder: Path) -> None:
+        layout, agreed = QInputDialog.getItem(self, "Export session", "Layout", list(_LAYOUTS), 0, False)
+        if not agreed:
+            return
+        place = QFileDialog.getExistingDirectory(self, "Where to")
+        if place:
+            self.export_to(folder, Path(place) / f"{folder.name}_{_LAYOUTS[layout]}", _LAYOUTS[layout])
+
+    def _offer(self) -> None:
+        entry, free = self._selected(), not self.work.running
+        for made in (self.review, self.delete):
+            made.setEnabled(entry is not None)
+        for made in (self.label_button, self.export):
+            made.setEnabled(entry is not None and free)
+        self.importer.setEnabled(free)
+
+    def _build(self) -> None:
+        self.list = QTreeWidget()
+        self.list.setAccessibleName("Sessions")
+        self.list.setHeaderLabels(["Session", "Length", "Size", "Labelled"])
+        self.list.setRootIsDecorated(False)
+        self.list.setMinimumHeight(90)
+        header = self.list.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list.itemSelectionChanged.connect(self._offer)
+        self.label_button = button(
+            "Label", "Works out better labels over the whole session", partial(self._with_selected, self.label)
+        )
+        self.review = button("Review", "Look through the labels", partial(self._with_selected, self.review_wanted.emit))
+        self.delete = button("Delete", "Deletes the session for good", partial(self._with_selected, self._delete))
+        self.importer = button("Import …", "Makes a session of a video or a folder of pictures", self._choose_import)
+        self.export = button(
+            "Export …",
+            "Writes the labels that are not rejected for others; faces are blurred outside the hand",
+            partial(self._with_selected, self._choose_export),
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(row(self.label_button, self.review, self.delete))
+        layout.addLayout(row(self.importer, self.export))
+        layout.addWidget(self.progress)
