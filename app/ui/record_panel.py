@@ -170,7 +170,7 @@ class RecordPanel(QWidget):
         """Ends what runs; called while the pipeline still does."""
         self.finish()
         self._shown.stop()
-        self.sessions.work.kill()
+        self.sessions.close_down()
 
     def _count_down(self) -> None:
         self._seconds_left -= 1

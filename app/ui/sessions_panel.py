@@ -19,9 +19,10 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.recording.sessions import SessionEntry, delete_session, list_sessions
+from app.recording.sessions import SessionEntry, delete_session
 from app.sources.pictures import is_picture
 from app.ui.panel_parts import button, clock, row
+from app.ui.session_lister import SessionLister
 from app.ui.session_work import SessionWork
 from app.ui.style import SPACING_PX
 from hand.errors import HandliveError
@@ -52,18 +53,37 @@ class SessionsPanel(QWidget):
         self.work.said.connect(self.said)
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
+        self._lister = SessionLister(home, self)
+        self._lister.listed.connect(self._show)
         self.show_sessions()
 
     def show_sessions(self) -> None:
-        """Reads the list of sessions anew."""
+        """Reads the list of sessions anew, and shows it when it is read."""
+        self._lister.start()
+
+    @property
+    def lister_busy(self) -> bool:
+        """Whether the list is being read."""
+        return self._lister.busy
+
+    def close_down(self) -> None:
+        """Ends what runs."""
+        self._lister.stop()
+        self.work.kill()
+
+    def _show(self, entries: list[SessionEntry]) -> None:
+        """Fills the list; what was chosen stays chosen."""
+        chosen = self._selected()
         self.list.clear()
-        for entry in list_sessions(self._home):
+        for entry in entries:
             item = QTreeWidgetItem(
                 [entry.name, clock(entry.seconds), f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.labelled else "no"]
             )
             item.setData(0, Qt.ItemDataRole.UserRole, entry)
             item.setToolTip(0, f"{entry.folder}\n{entry.frames} frames, {entry.dropped} dropped. {entry.word}")
             self.list.addTopLevelItem(item)
+            if chosen is not None and entry.folder == chosen.folder:
+                self.list.setCurrentItem(item)
         self._offer()
 
     def label(self, folder: Path) -> None:
@@ -80,9 +100,8 @@ class SessionsPanel(QWidget):
 
     def _work_changed(self) -> None:
         """What ended has most likely changed a session."""
-        if self.work.running:
-            self._offer()
-        else:
+        self._offer()
+        if not self.work.running:
             self.show_sessions()
 
     def _selected(self) -> SessionEntry | None:

@@ -101,6 +101,7 @@ def session_item(panel: RecordPanel, folder: Path) -> QTreeWidgetItem:
 
 def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     """Labels a session by the button, looks through it, and rejects two frames by key."""
+    qtbot.waitUntil(lambda: not panel.sessions.lister_busy, timeout=20_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.said, timeout=300_000) as said:
         qtbot.mouseClick(panel.sessions.label_button, Qt.MouseButton.LeftButton)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from app.palette import DARK
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.output_hand import OutputChooser
+from app.recording.sessions import SessionEntry
 from app.ui import record_panel
 from app.ui.record_panel import RecordPanel
 from app.ui.review_window import ReviewWindow
@@ -67,10 +69,37 @@ def test_a_session_is_recorded_after_a_countdown(qtbot: QtBot, panel: RecordPane
     assert recording.info.name == "Own hand"
     assert len(recording.frames) == 30
     assert all(frame.hands for frame in recording.frames)
+    qtbot.waitUntil(lambda: panel.sessions.list.topLevelItemCount() == 1, timeout=20_000)
     item = panel.sessions.list.topLevelItem(0)
     assert item is not None
     assert (item.text(0), item.text(3)) == ("Own hand", "no")
     assert panel.record.text() == "Record"
+
+
+def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
+    qtbot: QtBot, panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed, sessions = threading.Event(), panel.sessions
+    entries = [SessionEntry(Path(name), name, 10, 1.0, 0, 1000, False) for name in ("second", "first")]
+
+    def slow(home: Path) -> list[SessionEntry]:
+        assert threading.current_thread() is not threading.main_thread()
+        assert allowed.wait(20.0)
+        return entries
+
+    qtbot.waitUntil(lambda: not sessions.lister_busy, timeout=20_000)
+    monkeypatch.setattr("app.ui.session_lister.list_sessions", slow)
+    sessions.show_sessions()
+    assert sessions.list.topLevelItemCount() == 0
+    allowed.set()
+    qtbot.waitUntil(lambda: sessions.list.topLevelItemCount() == 2, timeout=20_000)
+    sessions.list.setCurrentItem(sessions.list.topLevelItem(1))
+    entries.insert(0, SessionEntry(Path("third"), "third", 10, 1.0, 0, 1000, False))
+    sessions.show_sessions()
+    qtbot.waitUntil(lambda: sessions.list.topLevelItemCount() == 3, timeout=20_000)
+    chosen = sessions.list.currentItem()
+    assert chosen is not None
+    assert chosen.text(0) == "first"
 
 
 def test_the_countdown_can_be_broken_off(qtbot: QtBot, panel: RecordPanel) -> None:
