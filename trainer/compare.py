@@ -195,9 +195,8 @@ def compare_on(
         blocks: stretches of neighbouring frames that were cropped alike, for jitter.
         time_s: when each picture was taken.
     """
-    model = load_embedded_model()
-    layer = TorchHandLayer(model)
-    before, after = (predict_crops(OnnxNetwork(network), layer, crops, settle_on=model) for network in networks)
+    layer = TorchHandLayer(load_embedded_model())
+    before, after = (predict_crops(OnnxNetwork(network), layer, crops) for network in networks)
     pa = [errors_pa_mm(part) for part in (before, after)]
     wrist = [distances(part.joints_m, part.true_joints_m).mean(1) * 1000.0 for part in (before, after)]
     flat = [errors_2d(part) for part in (before, after)]
