@@ -74,6 +74,7 @@ class LiveNetwork:
         """
         self.device: DeviceChoice = device
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._folder = folder
         self._current: LoadedNetwork | None = None
         self._previous: LoadedNetwork | None = None
@@ -138,9 +139,23 @@ class LiveNetwork:
             CheckpointError: it was not loaded yet, and cannot be.
         """
         with self._lock:
-            if self._current is None:
-                self._current = load_candidate(self._folder, self.device)
-            return self._current
+            current = self._current
+        return self._first() if current is None else current
+
+    def _first(self) -> LoadedNetwork:
+        # not under the other lock: a graphics card takes seconds, and the window asks for names meanwhile
+        with self._loading:
+            with self._lock:
+                if self._current is not None:
+                    return self._current
+            loaded = load_candidate(self._folder, self.device)
+            with self._lock:
+                if self._current is None:
+                    self._current = loaded
+                current = self._current
+            if current is not loaded:  # another one was swapped in while it was loaded
+                loaded.close()
+            return current
 
     def swap(self, network: LoadedNetwork) -> None:
         """Makes a network live from the next frame on."""

@@ -228,6 +228,7 @@ class NetworksPanel(QWidget):
     def _show_live(self) -> None:
         live = next((e for e in self._library.entries() if e.folder.resolve() == self._live.folder.resolve()), None)
         self.now.setText(live.name if live else self._live.folder.name)
+        self.now.setToolTip(f"Runs on: {self._live.runs_on}")
         previous = self._live.previous
         self.revert.setVisible(previous is not None)
         self.revert.setText(f"Go back to {previous.name}" if previous else "Go back")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import threading
 import zipfile
 from pathlib import Path
 
@@ -200,3 +201,23 @@ def test_the_history_is_kept_and_survives_damage(library: NetworkLibrary) -> Non
     with (library.folder / "history.jsonl").open("a") as file:
         file.write('{"torn')
     assert [(swap.name, swap.reason) for swap in library.history()] == [("second", "swap"), ("first", "start")]
+
+
+def test_a_network_that_takes_long_to_load_holds_nobody_up_who_asks_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    loading, allowed = threading.Event(), threading.Event()
+    ready = load_candidate(SHIPPED)
+
+    def slow(folder: Path, device: str) -> LoadedNetwork:
+        loading.set()
+        assert allowed.wait(20.0)
+        return ready
+
+    monkeypatch.setattr("app.networks.live_network.load_candidate", slow)
+    live = LiveNetwork(SHIPPED)
+    path = threading.Thread(target=live.current, daemon=True)
+    path.start()
+    assert loading.wait(20.0)
+    assert (live.folder, live.previous, live.note, live.runs_on) == (SHIPPED, None, "", "not loaded yet")
+    allowed.set()
+    path.join(20.0)
+    assert live.current() is ready
