@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Final
 
 import numpy as np
 import torch
@@ -113,6 +114,17 @@ def without_hand(image_rgb: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
 def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Float[np.ndarray, "*batch 2"]:
     """Crop pixels (centres are integers) to crop coordinates, -1 to 1 from edge to edge."""
     return (pixels + 0.5) * (2.0 / input_px) - 1.0
+
+
+WRONG_SIDE_SHARE: Final = 0.06
+"""Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
+renderings look."""
+
+
+def as_wrong_side(crop: LabelledCrop) -> LabelledCrop:
+    """The same hand shown as one of the other side: nothing is known of it but that."""
+    mirrored = without_hand(np.ascontiguousarray(crop.image[:, ::-1]))
+    return replace(mirrored, present=1.0, right_weight=1.0)
 
 
 def collate(crops: Sequence[LabelledCrop]) -> HandBatch:

@@ -21,7 +21,7 @@ from hand.rotations import matrix_from_axis_angle
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
-from trainer.labelled_crop import LabelledCrop, label_crop
+from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,6 +156,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
             trust=label.confidence,
             depth_trust=label.depth_trust,
         )
-        if self.augment:
-            labelled = labelled.with_image(jitter_colors(labelled.image, rng))
-        return labelled
+        if not self.augment:
+            return labelled
+        labelled = labelled.with_image(jitter_colors(labelled.image, rng))
+        return as_wrong_side(labelled) if rng.random() < WRONG_SIDE_SHARE else labelled

@@ -25,7 +25,7 @@ from hand.session_labels import SessionLabels, read_session_labels
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
-from trainer.labelled_crop import LabelledCrop, label_crop
+from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +230,8 @@ class RecordingCrops(Dataset[LabelledCrop]):
         rng = np.random.default_rng((self.seed, 15485867, index))
         hand = self.hands[int(rng.integers(len(self.hands)))]
         crop = crop_session_hand(hand, self.jitter, rng, self.input_px)
-        return crop.with_image(jitter_colors(crop.image, rng))
+        crop = crop.with_image(jitter_colors(crop.image, rng))
+        return as_wrong_side(crop) if rng.random() < WRONG_SIDE_SHARE else crop
 
 
 def held_out_session_crops(source: SourceConfig, input_px: int, most: int, seed: int) -> list[LabelledCrop]:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from hand.rotations import matrix_from_axis_angle
-from trainer.labelled_crop import LabelledCrop, label_crop, without_hand
+from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
 from trainer.synthetic.composition import CROP_SETTINGS, WIDE_CROP_SETTINGS
@@ -19,9 +19,6 @@ from trainer.synthetic.scene import SceneRenderer
 
 EMPTY_SHARE = 0.06
 """Crops without a hand, which teach the network to say so."""
-
-WRONG_SIDE_SHARE = 0.06
-"""Crops that show the hand as a left one, which teach the network to notice."""
 
 
 class RenderedCrops(Dataset[LabelledCrop]):
@@ -73,8 +70,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             input_px=self.input_px,
         )
         if kind < EMPTY_SHARE + WRONG_SIDE_SHARE:
-            mirrored = without_hand(np.ascontiguousarray(labelled.image[:, ::-1]))
-            return replace(mirrored, present=1.0, right_weight=1.0)
+            return as_wrong_side(labelled)
         # the pose of what cannot be seen is still taught, its place in the picture is not insisted on
         return replace(labelled, joints_crop_weight=np.where(sample.joint_visible, 1.0, 0.5).astype(np.float32))
 

@@ -48,11 +48,11 @@ SAME_HAND_DISTANCE = 0.35
 SIDE_MEMORY = 0.9
 """Weight of the past in the belief in a hand's side."""
 
-OVERRULING_LOG_ODDS = 4.0
+OVERRULING_LOG_ODDS = 6.0
 """A found hand is shown both ways; from here on the network's word on its side counts for more than a sure detector's.
 
-On rendered hands from all sides (``benchmarks/sides.py``) it raises the share of sides that are named rightly from 88
-to 95 %, and 2 would to 97 %; but of photographs of hands that face the camera 2 turned some wrongly, 4 next to none.
+On rendered hands from all sides (``benchmarks/sides.py``) it raises the share of sides that are named rightly; less
+would raise it more, but photographs of fists that face the camera would then be turned wrongly.
 """
 
 

@@ -82,6 +82,16 @@ def test_photographs_are_believed_less_in_depth_than_in_the_picture(tmp_path: Pa
         assert weight == pytest.approx(0.25 * crop.joints_crop_weight[0])
 
 
+def test_some_photographs_are_shown_mirrored_but_none_that_is_measured(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    labels = read_pseudo_labels(photographs_in(tmp_path))
+    learned, measured = (
+        PhotographCrops(labels, 32, seed=1, jitter=CropJitter(), augment=augment) for augment in (True, False)
+    )
+    assert 4 <= sum(learned[index].right == 0.0 for index in range(200)) <= 24
+    assert measured[0].right == 1.0
+
+
 def test_rendered_labels_pose_the_hand_they_came_from() -> None:
     crops = RenderedCrops(128, seed=6, only_right_hands=True)
     batch = collate([crops[index] for index in range(4)])

@@ -58,7 +58,8 @@ def recordings(folder: Path, **values: object) -> SourceConfig:
 def test_labels_lie_on_the_hand_and_pose_it(tmp_path: Path, left: bool) -> None:
     write_session(tmp_path / "s", left=left)
     crops = RecordingCrops(read_session_hands(recordings(tmp_path)), 128, 3, CropJitter())
-    batch = collate([crops[index] for index in range(6)])
+    shown_right = [crop for crop in (crops[index] for index in range(12)) if crop.right == 1.0]
+    batch = collate(shown_right[:6])
     for image, joints in zip(batch.image.numpy(), batch.joints_crop.numpy(), strict=True):
         places = ((joints + 1.0) * 64 - 0.5).round().astype(int).clip(0, 127)
         inside = np.abs(joints).max(1) < 0.97
@@ -67,6 +68,17 @@ def test_labels_lie_on_the_hand_and_pose_it(tmp_path: Path, left: bool) -> None:
     posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m
     torch.testing.assert_close(posed - posed[:, :1], batch.joints_m, atol=2e-5, rtol=0.0)
     assert batch.joints_weight.tolist() == pytest.approx([0.8] * 6)
+
+
+def test_some_hands_are_shown_as_the_wrong_one_and_teach_nothing_but_that(tmp_path: Path) -> None:
+    write_session(tmp_path / "s")
+    crops = RecordingCrops(read_session_hands(recordings(tmp_path)), 32, 3, CropJitter())
+    drawn = [crops[index] for index in range(200)]
+    wrong = [crop for crop in drawn if crop.right == 0.0]
+    assert 4 <= len(wrong) <= 24
+    for crop in wrong:
+        assert (crop.present, crop.right_weight, crop.pose_weight, crop.joints_weight) == (1.0, 1.0, 0.0, 0.0)
+        assert crop.joints_crop_weight.max() == 0.0
 
 
 def test_a_left_hand_becomes_the_right_one_of_the_mirrored_picture(tmp_path: Path) -> None:
