@@ -14,7 +14,9 @@ from app.palette import DARK, Theme
 from app.recording.coverage import POSES, VIEWS, Card
 
 _ROW_PX = 18
-_NAME_PX = 168
+_NAME_PX = 120
+_NARROWEST_PX = 35
+"""Of a column, with its head."""
 _HEAD_PX = 20
 _HEADS = {
     "palm": "palm",
@@ -35,6 +37,7 @@ class CoverageTable(QWidget):
         self._theme = DARK
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(_HEAD_PX + _ROW_PX * len(POSES))
+        self.setMinimumWidth(_NAME_PX + _NARROWEST_PX * len(VIEWS))
         self.setAccessibleName("Poses and sides shown so far")
         self.setToolTip("Which poses were shown from which side; a cell is full after half a second.")
 

@@ -153,9 +153,7 @@ class RecordPanel(QWidget):
             self.finish()
             return
         counting = self._countdown.isActive()
-        self.record.setText(
-            "Stop recording" if recorder else f"Break off ({self._seconds_left})" if counting else "Record"
-        )
+        self.record.setText("Stop" if recorder else f"Break off ({self._seconds_left})" if counting else "Record")
         self.pause.setEnabled(recorder is not None)
         self.pause.setText("Go on" if recorder is not None and recorder.paused else "Pause")
         self.marker.setEnabled(recorder is not None)
@@ -189,6 +187,7 @@ class RecordPanel(QWidget):
         self.pause = button("Pause", "Lets frames pass without recording them", self.toggle_pause)
         self.marker = button("Mark", "Marks this moment, to find it again in the review", self.mark)
         self.progress = QLabel()
+        self.progress.setWordWrap(True)
         self.table = CoverageTable()
         self.cards = PromptCards()
         self.sessions = SessionsPanel(self.home)

@@ -1,0 +1,97 @@
+"""Takes the pictures of docs/sessions.md: the recorder at work, and the review of what it recorded.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/picture_sessions.py
+
+The demo clip plays as the camera; the session and everything else that is written, but for the two pictures, goes into
+a folder that is gone afterwards.
+"""
+
+# ruff: noqa: E402 - the process is prepared before OpenCV and Qt are imported
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from app.environment import prepare_process
+
+prepare_process()
+
+from PyQt6.QtCore import QEventLoop, QTimer
+from PyQt6.QtGui import QSurfaceFormat
+from PyQt6.QtWidgets import QApplication, QDockWidget
+
+from app.labelling.offline_pass import label_session
+from app.methods import chosen_paths
+from app.palette import DARK
+from app.sources.choose import SourceWishes, choose_source
+from app.sources.demo import DEMO_CLIP
+from app.ui import record_panel
+from app.ui.graphics import opengl_format
+from app.ui.main_window import MainWindow
+from app.ui.review_window import ReviewWindow
+from app.ui.window_options import WindowOptions
+from hand.embedded import load_embedded_model
+
+RECORDED_S = 9.0
+LONGEST_START_S = 90.0
+PICTURES = ROOT / "docs" / "images"
+
+
+def wait(seconds: float) -> None:
+    """Runs the windows for so long."""
+    loop = QEventLoop()
+    QTimer.singleShot(round(seconds * 1e3), loop.quit)
+    loop.exec()
+
+
+def main() -> None:
+    """Records, labels, and saves both pictures."""
+    QSurfaceFormat.setDefaultFormat(opengl_format())
+    application = QApplication(sys.argv[:1])
+    application.setStyle("Fusion")
+    model = load_embedded_model()
+    with tempfile.TemporaryDirectory() as scratch:
+        record_panel.sessions_folder = lambda: Path(scratch)
+        window = MainWindow(
+            WindowOptions(
+                chosen=choose_source(str(DEMO_CLIP), SourceWishes(loop=True)),
+                model=model,
+                paths=chosen_paths("both", None, model, 1, complain=print),
+                theme="dark",
+            )
+        )
+        window.resize(1280, 720)
+        window.show()
+        started = time.monotonic()
+        while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
+            if time.monotonic() - started > LONGEST_START_S:
+                raise SystemExit("picture_sessions: the paths gave no results; see the messages above")
+            wait(0.2)
+        (panel,) = window.findChildren(record_panel.RecordPanel)
+        dock = next(dock for dock in window.findChildren(QDockWidget) if dock.isAncestorOf(panel))
+        dock.show()
+        dock.raise_()
+        panel.name.setText("Demo")
+        panel.begin()
+        recorder = panel.recorder
+        wait(RECORDED_S)
+        window.grab().save(str(PICTURES / "recorder.png"))
+        panel.finish()
+        window.close()
+        assert recorder is not None
+        label_session(recorder.folder, model)
+        review = ReviewWindow(recorder.folder, model, DARK)
+        review.show()
+        review.go_to(60)
+        wait(1.5)
+        review.grab().save(str(PICTURES / "review.png"))
+        review.close()
+
+
+if __name__ == "__main__":
+    main()
