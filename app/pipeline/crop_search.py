@@ -102,8 +102,10 @@ class CropSearch:
         for _ in range(CLOSER_LOOKS + 1):
             prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
             if prediction.right < 0.5:
-                side = "left" if side == "right" else "right"
-                prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
+                other: Side = "left" if side == "right" else "right"
+                mirrored = self._judge.predict(image_rgb, replace(square, flipped=other == "left"), intrinsics)
+                if mirrored.right > prediction.right:
+                    side, prediction = other, mirrored
             if prediction.presence < LEAST_PRESENCE:
                 return None
             joints = mirror_pixels(prediction.joints_px, width) if side == "left" else prediction.joints_px

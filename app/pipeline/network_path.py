@@ -48,11 +48,15 @@ SAME_HAND_DISTANCE = 0.35
 SIDE_MEMORY = 0.9
 """Weight of the past in the belief in a hand's side."""
 
-OVERRULING_LOG_ODDS = 6.0
-"""A found hand is shown both ways; from here on the network's word on its side counts for more than a sure detector's.
+SIDE_AGAIN = 0.5
+"""The belief in a side that was questioned and stood the test."""
 
-On rendered hands from all sides (``benchmarks/sides.py``) it raises the share of sides that are named rightly; less
-would raise it more, but photographs of fists that face the camera would then be turned wrongly.
+OVERRULING_LOG_ODDS = 6.0
+"""A hand of a questionable side is shown both ways; from here on the network's word on it overrules a sure finder.
+
+A single look says little: a network may be wrong about the side of one hand frame after frame. On rendered hands from
+all sides (``benchmarks/sides.py``) the rule raises the share of sides that are named rightly; a lower threshold would
+raise it more, but photographs of fists that face the camera would then be turned wrongly.
 """
 
 
@@ -202,7 +206,7 @@ class NetworkPath:
                 kept.append(track)
                 continue
             prediction = self._predict_as(track.side, track, frame)
-            if track.fresh and self._is_other_side(prediction, track, frame):
+            if track.fresh and self._is_other_side(prediction, track, frame, sureness=abs(track.rightness)):
                 track.rightness = -track.rightness
                 prediction = self._predict_as(track.side, track, frame)
             if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
@@ -217,11 +221,11 @@ class NetworkPath:
         crop = replace(track.crop, flipped=side == "left")
         return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
 
-    def _is_other_side(self, shown: CropPrediction, track: _Track, frame: Frame) -> bool:
-        """Whether a hand that was just found looks much more like one of the other side than the finder is sure of."""
+    def _is_other_side(self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float) -> bool:
+        """Whether a hand looks much more like one of the other side than what is known so far is sure of its side."""
         mirrored = self._predict_as("left" if track.side == "right" else "right", track, frame)
         against = _log_odds(mirrored.right) - _log_odds(shown.right)
-        return against > OVERRULING_LOG_ODDS * abs(track.rightness)
+        return against > OVERRULING_LOG_ODDS * sureness
 
     def _follow(self, track: _Track, prediction: CropPrediction, frame: Frame) -> None:
         side = track.side
@@ -229,10 +233,13 @@ class NetworkPath:
         joints = prediction.joints_px
         track.joints_px = mirror_pixels(joints, width_px) if side == "left" else joints
         track.hand = NetworkHand(frame.sequence, side, prediction, track.crop)
-        track.crop = steady_crop(track.crop, track.joints_px, self._runtime.crop_expansion)
         track.fresh = False
-        says_right = (2.0 * prediction.right - 1.0) * (1.0 if side == "right" else -1.0)
-        track.rightness = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * says_right
+        sign = 1.0 if side == "right" else -1.0
+        belief = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * sign * (2.0 * prediction.right - 1.0)
+        if belief * sign < 0.0 and not self._is_other_side(prediction, track, frame, sureness=1.0):
+            belief = sign * SIDE_AGAIN
+        track.rightness = belief
+        track.crop = steady_crop(track.crop, track.joints_px, self._runtime.crop_expansion)
 
     def _describe(
         self, frame: Frame, timings: dict[str, float]

@@ -235,6 +235,16 @@ def test_a_wrong_side_is_noticed_after_a_while_and_not_at_once() -> None:
     assert sides[-1] == "left"
 
 
+def test_a_network_that_doubts_either_side_keeps_the_one_it_has() -> None:
+    scene = Scene(TrueHand((0.0, 0.05, 0.5)))
+    path = path_over(scene)
+    path.process(frame(0))
+    scene.hands[0].right = 0.2  # shown as a right hand it looks left, and shown as a left one right: 2.8 in log-odds
+    assert {path.process(frame(sequence)).states[0].side for sequence in range(1, 60)} == {"right"}
+    # the question costs a look of its own, and is asked now and then alone
+    assert scene.predictions < 75
+
+
 def test_still_pictures_have_no_past() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path = path_over(scene, still=True)
