@@ -21,7 +21,7 @@ from app.pipeline.network_path import OVERRULING_LOG_ODDS
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector
-from trainer.runtime import load_network
+from trainer.runtime import load_network, log_odds
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.scene import SceneRenderer
@@ -54,7 +54,7 @@ def main() -> None:
         )
         said = found[0].score if found[0].side == "right" else -found[0].score
         truth = -1.0 if mirrored else 1.0
-        rows.append((truth * said, truth * (_log_odds(as_right) - _log_odds(as_left))))
+        rows.append((truth * said, truth * (log_odds(as_right) - log_odds(as_left))))
     detector.close()
     said, odds = np.array(rows).T
     machine = describe_machine()
@@ -64,11 +64,6 @@ def main() -> None:
     for weight in (1.0, 2.0, OVERRULING_LOG_ODDS, 2.0 * OVERRULING_LOG_ODDS):
         mark = "  (the program's)" if weight == OVERRULING_LOG_ODDS else ""
         print(f"overruled from {weight:4.1f}   {np.mean(odds + weight * said > 0.0):.1%}{mark}")
-
-
-def _log_odds(probability: float) -> float:
-    kept = float(np.clip(probability, 1e-6, 1.0 - 1e-6))
-    return float(np.log(kept / (1.0 - kept)))
 
 
 if __name__ == "__main__":

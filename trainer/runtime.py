@@ -224,3 +224,9 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 def _sigmoid(value: float) -> float:
     return 0.5 * (1.0 + math.tanh(0.5 * value))
+
+
+def log_odds(probability: float) -> float:
+    """The logit of a probability, within what single precision tells from 0 and 1."""
+    kept = min(max(probability, 1e-6), 1.0 - 1e-6)
+    return math.log(kept / (1.0 - kept))

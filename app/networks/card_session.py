@@ -67,15 +67,14 @@ class CardSession:
             self.device_name = receive_greeting(self._process.stdout)
             side = int(metadata["network"]["input_px"])
             answers = self._ask(np.full((1, 3, side, side), 128.0, np.float32))
+            if not all(np.isfinite(answer).all() for answer in answers.values()):
+                raise CheckpointError("On the graphics card the network gives numbers that are not finite.")
         except CheckpointError:
             self.close()
             raise
         except NetworkProcessError as problem:
             self.close()
             raise CheckpointError(f"The network could not be started on the graphics card ({problem}).") from None
-        if not all(np.isfinite(answer).all() for answer in answers.values()):
-            self.close()
-            raise CheckpointError("On the graphics card the network gives numbers that are not finite.")
 
     def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Sequence[np.ndarray]:
         """The named outputs for a batch, as ``onnxruntime.InferenceSession.run`` gives them.

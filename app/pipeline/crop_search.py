@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop, crop_around, crop_picture
-from hand.mirror import Side, mirror_pixels
+from hand.mirror import Side, mirror_pixels, other_side
 from hand.types import HandObservation
 from trainer.runtime import CropPrediction
 
@@ -102,7 +102,7 @@ class CropSearch:
         for _ in range(CLOSER_LOOKS + 1):
             prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
             if prediction.right < 0.5:
-                other: Side = "left" if side == "right" else "right"
+                other = other_side(side)
                 mirrored = self._judge.predict(image_rgb, replace(square, flipped=other == "left"), intrinsics)
                 if mirrored.right > prediction.right:
                     side, prediction = other, mirrored

@@ -7,7 +7,6 @@ which that happened have a ``detector`` among their timings.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,10 +17,10 @@ from jaxtyping import Float
 from app.pipeline.finders import Finder
 from app.pipeline.network_hand import NetworkHand, NetworkPoser
 from hand.crop import SquareCrop, crop_around
-from hand.mirror import Side, mirror_pixels
+from hand.mirror import Side, mirror_pixels, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
-from trainer.runtime import CropPrediction, NetworkRuntime
+from trainer.runtime import CropPrediction, NetworkRuntime, log_odds
 
 PRESENCE_TO_START = 0.6
 """Probability of a hand from which a found hand is followed."""
@@ -206,9 +205,10 @@ class NetworkPath:
                 kept.append(track)
                 continue
             prediction = self._predict_as(track.side, track, frame)
-            if track.fresh and self._is_other_side(prediction, track, frame, sureness=abs(track.rightness)):
-                track.rightness = -track.rightness
-                prediction = self._predict_as(track.side, track, frame)
+            if track.fresh:
+                mirrored = self._seen_as_other_side(prediction, track, frame, sureness=abs(track.rightness))
+                if mirrored is not None:
+                    track.rightness, prediction = -track.rightness, mirrored
             if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
                 continue
             self._follow(track, prediction, frame)
@@ -221,11 +221,13 @@ class NetworkPath:
         crop = replace(track.crop, flipped=side == "left")
         return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
 
-    def _is_other_side(self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float) -> bool:
-        """Whether a hand looks much more like one of the other side than what is known so far is sure of its side."""
-        mirrored = self._predict_as("left" if track.side == "right" else "right", track, frame)
-        against = _log_odds(mirrored.right) - _log_odds(shown.right)
-        return against > OVERRULING_LOG_ODDS * sureness
+    def _seen_as_other_side(
+        self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float
+    ) -> CropPrediction | None:
+        """The hand as one of the other side, where it looks more like that than what is known is sure of its side."""
+        mirrored = self._predict_as(other_side(track.side), track, frame)
+        against = log_odds(mirrored.right) - log_odds(shown.right)
+        return mirrored if against > OVERRULING_LOG_ODDS * sureness else None
 
     def _follow(self, track: _Track, prediction: CropPrediction, frame: Frame) -> None:
         side = track.side
@@ -236,7 +238,7 @@ class NetworkPath:
         track.fresh = False
         sign = 1.0 if side == "right" else -1.0
         belief = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * sign * (2.0 * prediction.right - 1.0)
-        if belief * sign < 0.0 and not self._is_other_side(prediction, track, frame, sureness=1.0):
+        if belief * sign < 0.0 and self._seen_as_other_side(prediction, track, frame, sureness=1.0) is None:
             belief = sign * SIDE_AGAIN
         track.rightness = belief
         track.crop = steady_crop(track.crop, track.joints_px, self._runtime.crop_expansion)
@@ -284,8 +286,3 @@ def _share_place(track: _Track, joints_px: Float[np.ndarray, "21 2"]) -> bool:
 def _distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:
     size = max(min(float(np.ptp(points, axis=0).max()) for points in (first_px, second_px)), 1e-6)
     return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size
-
-
-def _log_odds(probability: float) -> float:
-    kept = min(max(probability, 1e-6), 1.0 - 1e-6)
-    return math.log(kept / (1.0 - kept))

@@ -13,7 +13,7 @@ from hand.crop import SquareCrop, crop_around
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.layer import HandLayer
-from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
+from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle
 from hand.types import Frame, HandObservation, PathResult
@@ -88,11 +88,10 @@ class Scene:
         self.searches += 1
         if not self.visible_to_detector:
             return ()
-        other: dict[Side, Side] = {"left": "right", "right": "left"}
         return tuple(
             # landmarks of a detector that is some pixels off
             HandObservation(
-                other[hand.side] if self.detector_confuses_sides else hand.side,
+                other_side(hand.side) if self.detector_confuses_sides else hand.side,
                 0.9,
                 hand.joints_px + 4.0,
                 hand.joints_m,
