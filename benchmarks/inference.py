@@ -30,7 +30,7 @@ from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from trainer.checkpoint import load_weights
-from trainer.config import build_dataclass, read_config
+from trainer.config import exported_layout, read_config
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
@@ -56,7 +56,7 @@ def main() -> None:
             print(f"no network in {folder}: the one of {RECIPE.name}, untrained, is timed in its place")
             folder = _exported(read_config(RECIPE).network, Path(scratch) / "network")
         runtime = load_network(folder)
-        config = build_dataclass(NetworkConfig, dict(runtime.metadata["network"]), str(folder))
+        config = exported_layout(folder)
         peer_config = NetworkConfig("resnet50", config.head, config.input_px, config.width, config.layers)
         peer = load_network(_exported(peer_config, Path(scratch) / "peer"))
     network, peer_network = _network(config), _network(peer_config)

@@ -13,6 +13,7 @@ import yaml
 from hand.errors import ConfigError
 from trainer.datasets.set_facts import SplitName
 from trainer.networks.hand_network import NetworkConfig
+from trainer.runtime import read_metadata
 
 T = TypeVar("T")
 
@@ -170,6 +171,16 @@ def _variant(content: dict[str, Any], overrides: dict[str, Any], where: str) -> 
     if not isinstance(variants, dict) or not isinstance(variants.get(name), dict):
         raise ConfigError(f"{where}: there is no variant {name!r}; choose one of {', '.join(map(str, variants))}.")
     return dict(variants[name])
+
+
+def exported_layout(folder: Path) -> NetworkConfig:
+    """The network section that an exported network was made by.
+
+    Raises:
+        CheckpointError: there is no exported network in the folder.
+        ConfigError: its section is of another version.
+    """
+    return build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
 
 
 def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:

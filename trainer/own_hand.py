@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from hand.errors import ConfigError
-from trainer.config import FitConfig, SourceConfig, build_dataclass
-from trainer.networks.hand_network import NetworkConfig
+from trainer.config import FitConfig, SourceConfig, exported_layout
 from trainer.recordings import find_sessions
-from trainer.runtime import read_metadata
+from trainer.runtime import WEIGHTS_FILE
 
 WEIGHTS_SUFFIX: Final = ".safetensors"
 
@@ -28,9 +27,8 @@ def with_base(config: FitConfig, base: Path) -> FitConfig:
     """
     if base.suffix == WEIGHTS_SUFFIX:
         return replace(config, start_from=str(base), network=replace(config.network, pretrained=False))
-    metadata = read_metadata(base)
-    layout = build_dataclass(NetworkConfig, dict(metadata["network"]), str(base))
-    return replace(config, start_from=str(base / f"network{WEIGHTS_SUFFIX}"), network=replace(layout, pretrained=False))
+    layout = exported_layout(base)
+    return replace(config, start_from=str(base / WEIGHTS_FILE), network=replace(layout, pretrained=False))
 
 
 def with_recordings(

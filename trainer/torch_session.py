@@ -12,12 +12,12 @@ from torch import Tensor
 
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
-from trainer.config import build_dataclass
+from trainer.config import exported_layout
 from trainer.network_pipe import unpack
 from trainer.networks.building import trained_network
-from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.networks.hand_network import HandNetwork
 from trainer.networks.output import NetworkOutput
-from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, WEIGHTS_FILE, read_metadata
+from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, WEIGHTS_FILE
 
 
 def packed(output: NetworkOutput) -> Float[Tensor, "B N"]:
@@ -69,5 +69,4 @@ def network_in_folder(folder: Path) -> HandNetwork:
     Raises:
         CheckpointError: the folder or its weights cannot be used.
     """
-    config = build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
-    return trained_network(config, load_embedded_model(), folder / WEIGHTS_FILE)
+    return trained_network(exported_layout(folder), load_embedded_model(), folder / WEIGHTS_FILE)
