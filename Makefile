@@ -27,7 +27,7 @@ lint: setup-dev
 	.venv/bin/lint-imports
 
 bench: setup-dev
-	@for file in $(filter-out $(LONG_BENCHMARKS:%=benchmarks/%.py),$(wildcard benchmarks/[a-z]*.py)); do echo "== $$file"; $(ENV) $(DISPLAYED) $(PYTHON) $$file || exit 1; done
+	@for name in $(filter-out demo_window $(LONG_BENCHMARKS),$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(ENV) $(DISPLAYED) $(PYTHON) -m benchmarks.$$name || exit 1; done
 
 setup:
 	@scripts/setup.sh run

@@ -26,7 +26,7 @@ from app.environment import prepare_process
 prepare_process()
 
 import numpy as np
-from PyQt6.QtCore import QEventLoop, Qt, QTimer
+from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
@@ -37,12 +37,12 @@ from app.sources.demo import DEMO_CLIP
 from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.window_options import WindowOptions
+from benchmarks.demo_window import wait, wait_for_hands
 from hand.embedded import load_embedded_model
 
 VIEWS = ("side by side", "combined", "network", "ik", "output")
 LAG_TIMER_MS = 10
 WARM_UP_S = 4.0
-LONGEST_START_S = 90.0
 TARGETS = {30: {"rate": 29.5, "p50_ms": 20.0, "p95_ms": 30.0, "lag_p95_ms": 8.0}, 60: {"rate": 50.0}}
 
 
@@ -61,13 +61,6 @@ class LagMeter:
         now = time.perf_counter()
         self.lags_ms.append(max(0.0, (now - self._last_s) * 1e3 - LAG_TIMER_MS))
         self._last_s = now
-
-
-def wait(seconds: float) -> None:
-    """Runs the window for so long."""
-    loop = QEventLoop()
-    QTimer.singleShot(round(seconds * 1e3), loop.quit)
-    loop.exec()
 
 
 def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
@@ -89,11 +82,7 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
     if options.disagreement:
         window.show_disagreement(True)
     window.show_overlay_mesh(options.overlay == "mesh")
-    started = time.monotonic()
-    while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
-        if time.monotonic() - started > LONGEST_START_S:
-            raise SystemExit("live: the paths gave no results; see the messages above")
-        wait(0.5)
+    wait_for_hands(window)
     wait(WARM_UP_S)
     profile = cProfile.Profile() if options.profile else None
     meter, busy_s, wall_s = LagMeter(), time.process_time(), time.perf_counter()

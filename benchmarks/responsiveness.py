@@ -25,7 +25,7 @@ prepare_process()
 
 import cv2
 import numpy as np
-from PyQt6.QtCore import QEvent, QEventLoop, QObject, QTimer
+from PyQt6.QtCore import QEvent, QObject, QTimer
 from PyQt6.QtGui import QAction, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication, QDockWidget
 
@@ -38,11 +38,11 @@ from app.sources.demo import DEMO_CLIP
 from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.window_options import WindowOptions
+from benchmarks.demo_window import wait, wait_for_hands
 from hand.embedded import load_embedded_model
 
 LIMIT_MS = 50.0
 SETTLE_S = 1.2
-LONGEST_START_S = 90.0
 
 _HOLDS_THE_WINDOW = ("Shortcuts", "Snapshot", "Inspect", "Record or stop", "Save motion", "Copy")
 """Tools that open a dialog of their own, or that the tests cover with real files."""
@@ -84,13 +84,6 @@ class TimedApplication(QApplication):
             self._depth -= 1
             if work_s * 1e3 > self.longest.work_ms:
                 self.longest = Longest(wall_s * 1e3, work_s * 1e3, what)
-
-
-def wait(seconds: float) -> None:
-    """Runs the window for so long."""
-    loop = QEventLoop()
-    QTimer.singleShot(round(seconds * 1e3), loop.quit)
-    loop.exec()
 
 
 def actions(window: MainWindow, folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -139,11 +132,7 @@ def main() -> None:
     )
     window.resize(1280, 720)
     window.show()
-    started = time.monotonic()
-    while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
-        if time.monotonic() - started > LONGEST_START_S:
-            raise SystemExit("responsiveness: the paths gave no results; see the messages above")
-        wait(0.5)
+    wait_for_hands(window)
     print("| action | longest event, work ms | clock ms | which |\n|---|---|---|---|")
     too_long = 0
     with tempfile.TemporaryDirectory() as scratch:

@@ -23,7 +23,6 @@ from app.environment import prepare_process
 if __name__ == "__main__":  # the tests prepare their own process
     prepare_process()
 
-from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
@@ -34,10 +33,10 @@ from app.sources.demo import DEMO_CLIP
 from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.window_options import ViewName, WindowOptions
+from benchmarks.demo_window import wait, wait_for_hands
 from hand.embedded import load_embedded_model
 
 LIMIT_MB = 20.0
-LONGEST_START_S = 90.0
 
 _VIEWS: tuple[ViewName, ...] = ("side by side", "combined", "network", "ik", "output")
 _REOPEN_EVERY = 6
@@ -83,7 +82,7 @@ def soak(window: MainWindow, seconds: float, every_s: float) -> list[Sample]:
         window.show_view(_VIEWS[len(samples) % len(_VIEWS)])
         if len(samples) % _REOPEN_EVERY == 0:
             window.replay()
-        _wait(every_s)
+        wait(every_s)
     window.result_shown.disconnect(count)
     return samples
 
@@ -117,11 +116,7 @@ def main() -> int:
     )
     window.resize(1280, 720)
     window.show()
-    started = time.monotonic()
-    while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
-        if time.monotonic() - started > LONGEST_START_S:
-            raise SystemExit("soak: the paths gave no results; see the messages above")
-        _wait(0.5)
+    wait_for_hands(window)
     samples = soak(window, 60.0 * options.minutes, options.every)
     before_close = time.monotonic()
     window.close()
@@ -142,12 +137,6 @@ def main() -> int:
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("path-", "capture", "listener"))]
     print(f"threads left behind: {left or 'none'}")
     return int(growth > LIMIT_MB or more_threads > 2 or bool(left))
-
-
-def _wait(seconds: float) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(round(seconds * 1e3), loop.quit)
-    loop.exec()
 
 
 def _memory_mb() -> float:

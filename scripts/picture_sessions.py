@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +20,6 @@ from app.environment import prepare_process
 
 prepare_process()
 
-from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication, QDockWidget
 
@@ -35,18 +33,11 @@ from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.review_window import ReviewWindow
 from app.ui.window_options import WindowOptions
+from benchmarks.demo_window import wait, wait_for_hands
 from hand.embedded import load_embedded_model
 
 RECORDED_S = 9.0
-LONGEST_START_S = 90.0
 PICTURES = ROOT / "docs" / "images"
-
-
-def wait(seconds: float) -> None:
-    """Runs the windows for so long."""
-    loop = QEventLoop()
-    QTimer.singleShot(round(seconds * 1e3), loop.quit)
-    loop.exec()
 
 
 def main() -> None:
@@ -67,11 +58,7 @@ def main() -> None:
         )
         window.resize(1280, 720)
         window.show()
-        started = time.monotonic()
-        while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
-            if time.monotonic() - started > LONGEST_START_S:
-                raise SystemExit("picture_sessions: the paths gave no results; see the messages above")
-            wait(0.2)
+        wait_for_hands(window)
         (panel,) = window.findChildren(record_panel.RecordPanel)
         dock = next(dock for dock in window.findChildren(QDockWidget) if dock.isAncestorOf(panel))
         dock.show()
