@@ -26,7 +26,7 @@ class SourceConfig:
         kind: "rendered" (fresh pictures), "photographs" (pictures with pseudo-labels), "recordings" (sessions of the
             user's own hand), or a data set: "freihand", "ho3d", "interhand", or "shards" of one (docs/datasets.md).
         share: how often it is drawn from, relative to the other sources.
-        backgrounds: rendered, data sets: folder of hand-free photographs to put hands in front of.
+        backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
@@ -35,13 +35,14 @@ class SourceConfig:
         floor: photographs, recordings: least confidence or weight of a label.
         depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees better where a
             joint is in a picture than how far away it is.
+        masks: photographs: the folder that `python -m trainer masks` wrote about them.
         match: photographs: regular expression that a file's name must begin with, to split by person or session.
         sessions: recordings: names of the folders to take; all of them when empty.
         span: recordings: the part of each session's time to take, from and to, as shares of the whole.
         split: data sets: which part; validation is held out of training, evaluation is what results are reported on.
         versions: freihand: which backgrounds; all four when empty.
         rotation_deg: data sets: half of the crops are turned by up to this much either way.
-        new_background: data sets: how often a hand that has a mask is put before another background.
+        new_background: photographs, data sets: how often a hand that has a mask is put before another background.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class SourceConfig:
     pictures: str = ""
     floor: float = 0.5
     depth_trust: float = 1.0
+    masks: str = ""
     match: str = ""
     sessions: tuple[str, ...] = ()
     span: tuple[float, float] = (0.0, 1.0)

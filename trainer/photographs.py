@@ -12,16 +12,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 from torch.utils.data import Dataset
 
 from hand.camera import Intrinsics
+from hand.crop import SquareCrop
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
+from trainer.datasets.new_background import before_another_background
+from trainer.hand_masks import mask_in, read_mask
 from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.synthetic.backgrounds import BackgroundPool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +107,72 @@ def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float)
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Elsewhere:
+    """Hands put before other backgrounds.
+
+    Attributes:
+        share: how often.
+        masks: the folder that `python -m trainer masks` wrote.
+        pool: where the backgrounds come from.
+    """
+
+    share: float
+    masks: Path
+    pool: BackgroundPool
+
+    def some_of(
+        self, labelled: LabelledCrop, label: PhotographLabel, crop: SquareCrop, rng: np.random.Generator
+    ) -> LabelledCrop:
+        """The crop of a photograph, before another background if chance says so.
+
+        Args:
+            labelled: what was cut out.
+            label: of which hand.
+            crop: where.
+            rng: source of chance, of its own: the crops that stay are those of a recipe without.
+
+        Raises:
+            DataError: the hand has no mask.
+        """
+        if rng.random() >= self.share:
+            return labelled
+        mask = read_mask(self.masks, label.file, label.joints_px)
+        there = mask_in(crop, mask, label.joints_px, labelled.image.shape[0])
+        return labelled.with_image(before_another_background(labelled.image, there, self.pool, rng))
+
+
+def elsewhere_of(source: SourceConfig, seed: int) -> Elsewhere | None:
+    """Which other backgrounds a source asks for; None for none.
+
+    Raises:
+        ConfigError: they are asked for, but no masks are given.
+        DataError: the background folder holds no picture.
+    """
+    if source.new_background <= 0.0:
+        return None
+    if not source.masks:
+        raise ConfigError(
+            "Photographs need masks to be put before a new_background; make them with `python -m trainer masks` and "
+            "name their folder as the source's masks."
+        )
+    folder = Path(source.backgrounds) if source.backgrounds else None
+    return Elsewhere(source.new_background, Path(source.masks), BackgroundPool(seed, folder=folder))
+
+
+def photograph_of(label: PhotographLabel) -> UInt8[np.ndarray, "height width 3"]:
+    """A label's photograph in RGB, mirrored if the hand is a left one.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    picture = cv2.imread(str(label.file), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f"The photograph {label.file} cannot be read; run predict again without it.")
+    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(picture[:, ::-1]) if label.mirrored else picture
+
+
 class PhotographCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of the labelled photographs; crop i depends on the seed and on i alone."""
 
@@ -113,6 +184,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
         jitter: CropJitter | None,
         *,
         augment: bool = True,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         """Remembers the labels; pictures are read when they are asked for.
 
@@ -122,12 +194,14 @@ class PhotographCrops(Dataset[LabelledCrop]):
             seed: of the augmentation.
             jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
             augment: False leaves colours and order alone even under crop errors, as measuring wants it.
+            elsewhere: puts some of the hands before other backgrounds.
         """
         self.labels = labels
         self.input_px = input_px
         self.seed = seed
         self.jitter = jitter
         self.augment = augment and jitter is not None
+        self.elsewhere = elsewhere
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -136,17 +210,13 @@ class PhotographCrops(Dataset[LabelledCrop]):
         """Crop ``index`` of the stream."""
         rng = np.random.default_rng((self.seed, index))
         label = self.labels[int(rng.integers(len(self.labels))) if self.augment else index]
-        picture = cv2.imread(str(label.file), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DataError(f"The photograph {label.file} cannot be read; run predict again without it.")
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        if label.mirrored:
-            picture = np.ascontiguousarray(picture[:, ::-1])
+        picture = photograph_of(label)
         height, width = picture.shape[:2]
         exact = CropJitter(scale_deviation=0.0, shift_deviation=0.0, angle_deviation_rad=0.0, any_angle_share=0.0)
+        crop = jittered_crop(label.joints_px, self.jitter or exact, rng)
         labelled = label_crop(
             picture,
-            jittered_crop(label.joints_px, self.jitter or exact, rng),
+            crop,
             # predict states its camera as a centred default field of view; the labels were solved with the same
             Intrinsics.from_fov(width, height),
             rotations=matrix_from_axis_angle(label.pose_rad.reshape(16, 3)),
@@ -158,5 +228,9 @@ class PhotographCrops(Dataset[LabelledCrop]):
         )
         if not self.augment:
             return labelled
+        if self.elsewhere is not None:
+            labelled = self.elsewhere.some_of(
+                labelled, label, crop, np.random.default_rng((self.seed, 15485863, index))
+            )
         labelled = labelled.with_image(jitter_colors(labelled.image, rng))
         return as_wrong_side(labelled) if rng.random() < WRONG_SIDE_SHARE else labelled

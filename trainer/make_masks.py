@@ -1,0 +1,39 @@
+"""``python -m trainer masks``: where the hands are in labelled photographs, to put them before other backgrounds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from trainer.config import SourceConfig
+from trainer.hand_masks import mask_in_photograph, mask_name
+from trainer.photographs import photograph_of, read_pseudo_labels
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line and writes the masks that are not there yet.
+
+    Raises:
+        DataError: the prediction file or a picture cannot be read.
+        ConfigError: no label is believed.
+    """
+    parser = argparse.ArgumentParser(prog="python -m trainer masks", description=__doc__)
+    parser.add_argument("--predictions", type=Path, required=True, help="what `main_v2.py predict` wrote")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder that its file names are relative to")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the masks, the `masks` of a recipe")
+    parser.add_argument("--floor", type=float, default=0.4, help="least confidence of a label (default: 0.4)")
+    options = parser.parse_args(arguments)
+    labels = read_pseudo_labels(
+        SourceConfig("photographs", path=str(options.predictions), pictures=str(options.pictures), floor=options.floor)
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
+    for label in tqdm(labels, desc="masks", unit="hand"):
+        path = options.out / mask_name(label.file, label.joints_px)
+        if not path.exists():
+            cv2.imwrite(str(path), mask_in_photograph(photograph_of(label), label.joints_px))
+    print(f"{len(labels)} masks are in {options.out}.")
