@@ -45,7 +45,8 @@ class ShortcutsDialog(QDialog):
 
     def __init__(self, window: MainWindow) -> None:
         """Lists what the window knows now."""
-        super().__init__(window)
+        # a child of a part of the window has that part's colours and fonts already while it is measured
+        super().__init__(window.bar)
         self.setWindowTitle("Shortcuts")
         self.setObjectName("body")  # for the background of the window
         body = QWidget()

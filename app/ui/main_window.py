@@ -32,9 +32,10 @@ from app.ui.picture_view import PictureView
 from app.ui.screen_feed import ScreenFeed
 from app.ui.stage import Stage
 from app.ui.status_strip import StatusStrip
-from app.ui.style import palette, style_sheet, system_theme, theme_named
+from app.ui.style import system_theme, theme_named
 from app.ui.top_bar import TopBar
 from app.ui.view_switch import VIEW_ORDER
+from app.ui.wardrobe import Wardrobe
 from app.ui.window_frame import lay_out, make_panes
 from app.ui.window_options import ViewName, WindowOptions
 from hand.errors import SourceError
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
         self.stage = Stage(self.panes, options.view if options.view in self.views else self.views[0])
         self.status = StatusStrip()
         lay_out(self, self.bar, self.stage, self.status)
+        self._wardrobe = Wardrobe(self)
         self.painter: ScreenPainter[Any] = ScreenPainter(
             HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
         )
@@ -246,8 +248,7 @@ class MainWindow(QMainWindow):
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._theme = theme
-        self.setPalette(palette(theme))
-        self.setStyleSheet(style_sheet(theme))
+        self._wardrobe.wear(theme)
         for pane in self.panes.values():
             pane.set_theme(theme)
         for part in (self.bar, self.stage, self.compare_panel, self.output_panel):

@@ -14,7 +14,7 @@ RADIUS_PX = 12
 
 _SHEET = """
 * {{ font-size: 13px; }}
-QMainWindow, QWidget#body {{ background: {window}; }}
+QWidget#body {{ background: {window}; }}
 QWidget#bar {{ background: {window}; }}
 QLabel {{ color: {text}; background: transparent; }}
 QLabel#product {{ font-size: 17px; font-weight: 600; }}
@@ -85,7 +85,6 @@ QDockWidget {{ color: {text}; background: {window}; }}
 QDockWidget > QWidget {{ background: {window}; }}
 QStatusBar {{ background: {window}; min-height: 50px; }}
 QStatusBar::item {{ border: none; }}
-QMainWindow::separator {{ background: {window}; width: 6px; height: 6px; }}
 QScrollArea {{ border: none; background: transparent; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
 QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0px; }}
@@ -116,7 +115,7 @@ QFrame#divider {{ background: {border}; max-width: 1px; min-width: 1px; }}
 
 
 def style_sheet(theme: Theme) -> str:
-    """Qt style sheet of the whole window."""
+    """Qt style sheet of all parts of the window."""
     names = Theme.__dataclass_fields__
     return _SHEET.format(**{name: getattr(theme, name) for name in names})
 

@@ -24,11 +24,13 @@ from app.sources.choose import ChosenSource, SourceWishes
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
 from app.ui.guide import Guide
+from app.ui.help_tools import ShortcutsDialog
 from app.ui.main_window import MainWindow
 from app.ui.message import MessageCard
 from app.ui.narrator import NO_HAND_HINT
 from app.ui.screenshot import Screenshot
 from app.ui.software_mesh_view import SoftwareMeshView
+from app.ui.style import style_sheet
 from hand.errors import DetectorError
 from hand.types import Frame, PathResult
 
@@ -238,6 +240,24 @@ def test_themes_color_the_window(qtbot: QtBot, open_window: Open) -> None:
         window.set_theme(theme)
         color = window.grab().toImage().pixelColor(3, 3)
         assert (color.red(), color.green(), color.blue()) == rgb(theme.window)
+
+
+def test_every_part_of_the_window_wears_the_theme_and_so_does_what_comes_later(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    hidden = [dock for dock in window.findChildren(QDockWidget) if not dock.isVisible()]
+    window.set_theme(LIGHT)
+    sheet = style_sheet(LIGHT)
+    assert window.centralWidget().styleSheet() == window.statusBar().styleSheet() == sheet
+    # all of them at once would hold the window up
+    assert not all(dock.styleSheet() == sheet for dock in hidden)
+    qtbot.waitUntil(lambda: all(dock.styleSheet() == sheet for dock in hidden), timeout=PATIENCE_MS)
+    later = QLabel("later", window)
+    later.show()
+    assert later.styleSheet() == sheet
+    dialog = ShortcutsDialog(window)
+    dialog.show()
+    color = dialog.grab().toImage().pixelColor(3, 3)
+    assert (color.red(), color.green(), color.blue()) == rgb(LIGHT.window)
 
 
 def test_desktop_colors_are_followed_until_the_user_chooses(
