@@ -7,12 +7,14 @@ a crop goes over, some hundred numbers come back.
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 import threading
+import time
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +34,13 @@ from trainer.runtime import INPUT_NAME, Session, open_session
 logger = logging.getLogger(__name__)
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_END_S: Final = 3.0
+_END_S: Final = 1.0
+_LOOK_S: Final = 0.5
+START_S: Final = 120.0
+"""For torch to come up and the network to get ready on the card."""
+
+ANSWER_S: Final = 5.0
+"""For an answer; a card takes milliseconds, but one that other programs fill up or that is being reset hangs."""
 
 
 class CardSession:
@@ -60,11 +68,13 @@ class CardSession:
             stdout=subprocess.PIPE,
             cwd=_ROOT,
         )
+        self._patience = _Patience(self._process)
         # whoever drops the session, or ends the program, need not think of it
-        self._end = weakref.finalize(self, _end, self._process)
+        self._end = weakref.finalize(self, _end, self._process, self._patience)
         try:
             assert self._process.stdout is not None
-            self.device_name = receive_greeting(self._process.stdout)
+            with self._patience.for_s(START_S):
+                self.device_name = receive_greeting(self._process.stdout)
             side = int(metadata["network"]["input_px"])
             answers = self._ask(np.full((1, 3, side, side), 128.0, np.float32))
             if not all(np.isfinite(answer).all() for answer in answers.values()):
@@ -101,8 +111,14 @@ class CardSession:
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None
         assert answers is not None
-        send_crops(questions, images)
-        return unpack(receive_answers(answers, len(images)))
+        try:
+            with self._patience.for_s(ANSWER_S):
+                send_crops(questions, images)
+                return unpack(receive_answers(answers, len(images)))
+        except NetworkProcessError:
+            if self._patience.is_lost:
+                raise NetworkProcessError(f"it did not answer for {ANSWER_S:g} s") from None
+            raise
 
     def _fall_back(self, cause: str) -> None:
         self._instead = open_session(self._folder, self._metadata)
@@ -111,8 +127,42 @@ class CardSession:
         self.close()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+class _Patience:
+    """Kills a process that lets somebody wait too long, which then reads the end of the pipe instead of waiting on."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.is_lost = False
+        self._process = process
+        self._deadline_s = math.inf
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="patience with the card", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def for_s(self, seconds: float) -> Iterator[None]:
+        """While something is waited for."""
+        self._deadline_s = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline_s = math.inf
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            if time.monotonic() > self._deadline_s:
+                self.is_lost = True
+                self._process.kill()
+                return
+
+
+def _end(process: subprocess.Popen[bytes], patience: _Patience) -> None:
     """Ends a process that ends by itself once nobody asks any more."""
+    patience.end()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(OSError):  # what was to be flushed has nobody to go to

@@ -85,6 +85,22 @@ def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None
     assert session._process.poll() is not None
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot halt a process")
+def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
+    network = _loaded(session)
+    monkeypatch.setattr("app.networks.card_session.ANSWER_S", 0.2)
+    os.kill(session._process.pid, signal.SIGSTOP)
+    answer = network.runtime.outputs(crops(1))
+    plain = load_network(SHIPPED_NETWORK_DIR).outputs(crops(1))
+    for name in OUTPUT_NAMES:
+        np.testing.assert_array_equal(answer[name], plain[name], err_msg=name)
+    assert "it did not answer for 0.2 s" in session.note
+    assert session._process.poll() is not None
+    assert not session._patience._thread.is_alive()
+    network.close()
+
+
 def test_a_card_that_cannot_be_used_is_said_and_the_processor_runs_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
