@@ -15,9 +15,10 @@ from typing import Final
 
 import numpy as np
 
+from app.labelling.fusion import Fused, fuse
 from app.labelling.judgement import judge
 from app.labelling.witnesses import Detector, Witness, gather
-from hand.camera import Intrinsics
+from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
 from hand.mirror import Side
 from hand.model import HandModel
@@ -106,27 +107,31 @@ def label_witnesses(
     report("measuring the hand", 0.5)
     calibration = person_of(observations, intrinsics, model)
     solver = SessionSolver(IkSolver(model, calibration), _frame_s(witnesses))
-    labels: list[OfflineLabel] = []
-    done = 0
+    solutions: dict[int, IkSolution] = {}
     sides: tuple[Side, ...] = ("right", "left")
     for side in sides:
         own = [number for number, observation in enumerate(observations) if observation.side == side]
         seen = [Seen(witnesses[number].frame.index, observations[number]) for number in own]
 
-        def tell(solved: int, before: int = done) -> None:
-            report("solving the movement", 0.55 + 0.43 * (before + solved) / len(witnesses))
+        def tell(solved: int, before: int = len(solutions)) -> None:
+            report("solving the movement", 0.55 + 0.4 * (before + solved) / len(witnesses))
 
-        solutions = solver.solve(seen, intrinsics, progress=tell) if seen else []
-        for number, solution in zip(own, solutions, strict=True):
-            judgement = judge(witnesses[number], solution, intrinsics)
-            hand = _recorded(solution, witnesses[number], judgement.weight)
-            index = witnesses[number].frame.index
-            labels.append(OfflineLabel(index, hand, judgement.weight, judgement.reasons, judgement.agreement))
-        done += len(own)
+        if seen:
+            solutions |= zip(own, solver.solve(seen, intrinsics, progress=tell), strict=True)
+    solved = [solutions[number] for number in range(len(witnesses))]
+    report("hearing both witnesses", 0.95)
+    fused = fuse(witnesses, observations, solved, intrinsics, model)
+    labels: list[OfflineLabel] = []
+    for witness, solution, hand in zip(witnesses, solved, fused, strict=True):
+        judgement = judge(witness, solution, intrinsics)
+        recorded = _recorded(hand, witness, judgement.weight, intrinsics)
+        labels.append(
+            OfflineLabel(witness.frame.index, recorded, judgement.weight, judgement.reasons, judgement.agreement)
+        )
     labels.sort(key=lambda label: label.frame)
     return OfflineLabels(
         labels=tuple(labels),
-        shape=np.asarray(calibration.shape, np.float32),
+        shape=np.asarray(fused[0].shape, np.float32),
         hand_model_digest=model.digest,
         made_with={
             "handlive": _version(),
@@ -161,18 +166,19 @@ def _frame_s(witnesses: Sequence[Witness]) -> float:
     return float(np.median(steps)) / 1e9 if steps else FRAME_S
 
 
-def _recorded(solution: IkSolution, witness: Witness, weight: float) -> RecordedHand:
+def _recorded(hand: Fused, witness: Witness, weight: float, intrinsics: Intrinsics) -> RecordedHand:
     observation = witness.observation
     single = np.float32
+    apart_px = project(hand.joints_m, intrinsics) - np.asarray(observation.landmarks_px)
     return RecordedHand(
-        side=solution.side,
+        side=observation.side,
         provider="offline",
         confidence=weight,
-        pose_rad=solution.pose_rad.astype(single),
-        shape=np.asarray(solution.shape, single),
-        camera_translation_m=solution.camera_translation_m.astype(single),
-        joints_m=solution.joints_m.astype(single),
-        reprojection_px=float(solution.reprojection_px.mean()),
+        pose_rad=hand.pose_rad.astype(single),
+        shape=np.asarray(hand.shape, single),
+        camera_translation_m=hand.camera_translation_m.astype(single),
+        joints_m=hand.joints_m.astype(single),
+        reprojection_px=float(np.linalg.norm(apart_px, axis=1).mean()),
         landmarks_px=np.asarray(observation.landmarks_px, single),
         world_landmarks_m=np.asarray(observation.world_landmarks_m, single),
     )

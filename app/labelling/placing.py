@@ -1,0 +1,164 @@
+"""Lays hands whose fingers are known on their pictures, and finds the shape that all of them share.
+
+A single picture cannot tell a long finger from a near one. Over many pictures of one person's hand in different poses
+only the person's own proportions lie on all of them, so shape, and each hand's turn and place, are solved together: a
+bundle adjustment (Triggs et al. 2000). Joints are linear in the shape, so this is Gauss-Newton on exact derivatives,
+with each hand's own six unknowns eliminated by their Schur complement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.camera import Intrinsics
+from hand.layer import HandLayer
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+
+DEVIATION: Final = 0.035
+"""How far joints are seen from where they are, over the hand's box: what MediaPipe and the network together err."""
+
+TURN_DEVIATION_RAD: Final = 0.12
+"""How far a hand's turn is believed to be off; its place is not believed at all."""
+
+_HUBER: Final = 2.0
+_STEPS: Final = 12
+_LEAST_DEPTH_M: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A right hand in a picture, its fingers posed.
+
+    Attributes:
+        rotations: 16 local rotations, MANO order, the first to camera axes.
+        wrist_m: about where the wrist is, camera axes.
+        joints_px: where the 21 joints are seen.
+    """
+
+    rotations: Float[np.ndarray, "16 3 3"]
+    wrist_m: Float[np.ndarray, "3"]
+    joints_px: Float[np.ndarray, "21 2"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Hands laid on their pictures.
+
+    Attributes:
+        shape: of all of them.
+        turns: what each hand was turned by, about its wrist, camera axes.
+        wrists_m: where each wrist is.
+    """
+
+    shape: Float[np.ndarray, "10"]
+    turns: Float[np.ndarray, "T 3 3"]
+    wrists_m: Float[np.ndarray, "T 3"]
+
+
+def place(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLayer, shape: Float[np.ndarray, "10"]) -> Placed:
+    """Lays hands of a known shape on their pictures.
+
+    Args:
+        sights: at least one.
+        intrinsics: of all pictures.
+        layer: right hand, double precision.
+        shape: of the person.
+    """
+    joints = np.stack([_wrist_centred(layer, sight, shape) for sight in sights])
+    return _solve(sights, intrinsics, joints, np.zeros((len(sights), 21, 3, 0)), shape)
+
+
+def person_shape(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLayer) -> Float[np.ndarray, "10"]:
+    """The shape that lies best on all pictures; the prior is that of all hands, standard normal.
+
+    Args:
+        sights: of one person, in as many poses and views as there are.
+        intrinsics: of all pictures.
+        layer: right hand, double precision.
+    """
+    average = np.stack([_wrist_centred(layer, sight, np.zeros(10)) for sight in sights])
+    directions = np.stack(
+        [
+            np.stack([_wrist_centred(layer, sight, unit) for sight in sights]) - average  # linear: no small step
+            for unit in np.eye(10)
+        ],
+        -1,
+    )
+    return _solve(sights, intrinsics, average, directions, np.zeros(10)).shape
+
+
+def _wrist_centred(layer: HandLayer, sight: Sight, shape: Float[np.ndarray, "10"]) -> Float[np.ndarray, "21 3"]:
+    joints = layer.from_matrices(sight.rotations, shape).joints_m
+    return joints - joints[0]
+
+
+def _solve(
+    sights: Sequence[Sight],
+    intrinsics: Intrinsics,
+    joints_m: Float[np.ndarray, "T 21 3"],
+    directions_m: Float[np.ndarray, "T 21 3 S"],
+    shape: Float[np.ndarray, "10"],
+) -> Placed:
+    """Gauss-Newton over turns, wrists and as many shape coefficients as there are directions."""
+    seen = np.stack([sight.joints_px for sight in sights])
+    precision = 1.0 / (DEVIATION * np.maximum(np.ptp(seen, axis=1).max(-1), 1.0))
+    turns = np.zeros((len(sights), 3))
+    wrists = np.stack([sight.wrist_m for sight in sights]).astype(np.float64)
+    count = directions_m.shape[-1]
+    change = np.zeros(count)
+    for _ in range(_STEPS):
+        rotation = matrix_from_axis_angle(turns)
+        turned = np.einsum("tij,tkj->tki", rotation, joints_m + directions_m @ change)
+        along_shape = np.einsum("tij,tkjs->tkis", rotation, directions_m)
+        residuals, camera = _reprojection(turned + wrists[:, None], seen, intrinsics)
+        scaled = np.linalg.norm(residuals, axis=-1) * precision[:, None]
+        weights = np.minimum(1.0, _HUBER / np.maximum(scaled, 1e-9)) * precision[:, None] ** 2
+        own = np.concatenate([-_crosses(turned), np.broadcast_to(np.eye(3), (*turned.shape, 3))], -1)
+        by_own, by_shape = camera @ own, camera @ along_shape
+        matrix = np.einsum("tk,tkia,tkib->tab", weights, by_own, by_own) + np.diag(
+            [1 / TURN_DEVIATION_RAD**2] * 3 + [1e-6] * 3
+        )
+        gradient = np.einsum("tk,tkia,tki->ta", weights, by_own, residuals)
+        gradient[:, :3] += turns / TURN_DEVIATION_RAD**2
+        mixed = np.einsum("tk,tkia,tkis->tas", weights, by_own, by_shape)
+        shared = np.einsum("tk,tkis,tkiu->su", weights, by_shape, by_shape) + np.eye(count)
+        shared_gradient = np.einsum("tk,tkis,tki->s", weights, by_shape, residuals) + change
+        eliminated = np.linalg.solve(matrix, mixed)
+        step = -np.linalg.solve(
+            shared - np.einsum("tas,tau->su", mixed, eliminated),
+            shared_gradient - np.einsum("tas,ta->s", eliminated, gradient),
+        )
+        own_step = -np.linalg.solve(matrix, (gradient + mixed @ step)[..., None])[..., 0]
+        turns = axis_angle_from_matrix(matrix_from_axis_angle(own_step[:, :3]) @ rotation)
+        wrists = wrists + own_step[:, 3:]
+        wrists[:, 2] = np.maximum(wrists[:, 2], _LEAST_DEPTH_M)
+        change = change + step
+    return Placed(shape if count == 0 else shape + change, matrix_from_axis_angle(turns), wrists)
+
+
+def _reprojection(
+    points_m: Float[np.ndarray, "T 21 3"], seen_px: Float[np.ndarray, "T 21 2"], intrinsics: Intrinsics
+) -> tuple[Float[np.ndarray, "T 21 2"], Float[np.ndarray, "T 21 2 3"]]:
+    """How far projected points are from where they are seen, and how the projections move with the points."""
+    depth = np.maximum(points_m[..., 2], _LEAST_DEPTH_M)
+    x, y = points_m[..., 0] / depth, points_m[..., 1] / depth
+    focal = np.array([intrinsics.fx_px, intrinsics.fy_px])
+    projected = np.stack([x, y], -1) * focal + np.array([intrinsics.cx_px, intrinsics.cy_px])
+    camera = np.zeros((*points_m.shape[:2], 2, 3))
+    camera[..., 0, 0], camera[..., 1, 1] = focal[0] / depth, focal[1] / depth
+    camera[..., 0, 2], camera[..., 1, 2] = -focal[0] * x / depth, -focal[1] * y / depth
+    return projected - seen_px, camera
+
+
+def _crosses(vectors: Float[np.ndarray, "T K 3"]) -> Float[np.ndarray, "T K 3 3"]:
+    """The matrices that take the cross product with each vector."""
+    result = np.zeros((*vectors.shape, 3))
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    result[..., 0, 1], result[..., 0, 2], result[..., 1, 2] = -z, y, -x
+    result[..., 1, 0], result[..., 2, 0], result[..., 2, 1] = z, -y, x
+    return result

@@ -1,0 +1,121 @@
+"""Labels from two witnesses: hands laid on their pictures, the shape they share, and the pose half way between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from app.labelling.fusion import fuse
+from app.labelling.placing import Sight, person_shape, place
+from app.labelling.witnesses import Witness
+from hand.camera import Intrinsics, project
+from hand.crop import crop_around
+from hand.embedded import load_embedded_model
+from hand.layer import HandLayer
+from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
+from hand.recording import RecordedFrame, RecordedHand
+from hand.rotations import matrix_from_axis_angle
+from hand.types import HandObservation
+from ik_baseline.person import HandCalibration
+from ik_baseline.solver import IkSolution, IkSolver
+
+CAMERA = Intrinsics.from_fov(640, 480)
+MODEL = load_embedded_model()
+LAYER = HandLayer(MODEL, np.float64)
+SHAPE = np.array([1.5, -1.8, 1.2, -0.9, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0])
+
+
+def pose(number: int, *, toward: float = 0.0) -> np.ndarray:
+    """A pose before the camera; the fingers bent further by some radians."""
+    rng = np.random.default_rng(number)
+    fingers = rng.normal(0.0, 0.25, 45) + toward * np.tile([0.0, 0.0, 1.0], 15)
+    return np.concatenate([rng.normal((np.pi / 2, 0.0, 0.0), 0.5), fingers])
+
+
+def posed(number: int, shape: np.ndarray) -> tuple[Sight, np.ndarray]:
+    """A hand of a shape as it is seen, and its joints."""
+    joints = LAYER(pose(number), shape, np.array([0.02, -0.01, 0.5])).joints_m
+    rotations = matrix_from_axis_angle(pose(number).reshape(16, 3))
+    return Sight(rotations, joints[0], project(joints, CAMERA)), joints
+
+
+def test_a_hand_is_laid_on_its_picture_from_a_wrong_turn_and_place() -> None:
+    sight, joints = posed(1, SHAPE)
+    turned = sight.rotations.copy()
+    wrong = Rotation.from_rotvec([0.05, -0.04, 0.03])
+    turned[0] = wrong.as_matrix() @ turned[0]
+    placed = place([Sight(turned, sight.wrist_m + np.array([0.02, 0.01, 0.08]), sight.joints_px)], CAMERA, LAYER, SHAPE)
+    # what was said of the turn keeps some of its say
+    left = Rotation.from_matrix(placed.turns[0] @ turned[0] @ sight.rotations[0].T).magnitude()
+    assert left < 0.6 * wrong.magnitude()
+    np.testing.assert_allclose(placed.wrists_m[0], joints[0], atol=5e-3)
+    # and nothing to say where it was right
+    exact = place([sight], CAMERA, LAYER, SHAPE)
+    np.testing.assert_allclose(exact.turns[0], np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(exact.wrists_m[0], joints[0], atol=1e-6)
+
+
+def test_the_proportions_of_a_person_are_read_off_many_pictures() -> None:
+    """Size cannot be seen, it goes with the distance; so hands are compared at the same size."""
+    sights = [posed(number, SHAPE)[0] for number in range(40)]
+    found = person_shape(sights, CAMERA, LAYER)
+
+    def proportions(shape: np.ndarray) -> np.ndarray:
+        joints = LAYER(np.zeros(48), shape).joints_m
+        centred = joints - joints.mean(0)
+        return centred / np.linalg.norm(centred)
+
+    apart = [np.linalg.norm(proportions(shape) - proportions(SHAPE), axis=1).max() for shape in (found, np.zeros(10))]
+    assert apart[0] < 0.25 * apart[1]
+
+
+def test_few_pictures_leave_the_prior_its_say() -> None:
+    found = person_shape([posed(1, SHAPE)[0]], CAMERA, LAYER)
+    assert np.linalg.norm(found) < np.linalg.norm(SHAPE)
+
+
+def _heard(number: int, side: Side, *, bent_apart: float, confidence: float = 0.9) -> tuple[Witness, IkSolution]:
+    """Two witnesses that err by the same bend either way."""
+    place_m = np.array([0.0, 0.0, 0.5])
+    true = LAYER(pose(number), np.zeros(10), place_m).joints_m
+    poses = [pose(number, toward=sign * bent_apart) for sign in (1.0, -1.0)]
+    joints = [LAYER(own, np.zeros(10), place_m).joints_m for own in poses]
+    pixels, camera = project(true, CAMERA), CAMERA
+    world = true - true.mean(0)
+    if side == "left":
+        poses, joints = [mirror_pose(own) for own in poses], [mirror_points(own) for own in joints]
+        pixels, world, camera = mirror_pixels(pixels, CAMERA.width_px), mirror_points(world), CAMERA.mirrored()
+    observation = HandObservation(side, 0.9, pixels, world, crop_around(pixels, 1.5))
+    solver = IkSolver(MODEL, HandCalibration.without_offsets(MODEL))
+    solved = replace(solver.solve(observation, camera), pose_rad=poses[0], joints_m=joints[0], landmarks_m=joints[0])
+    network = RecordedHand(
+        side, "network", confidence, poses[1], np.zeros(10), place_m, joints[1], 1.0, pixels, None
+    )  # fmt: skip
+    frame = RecordedFrame(number, number, 0, (network,))
+    return Witness(frame, observation, None, network), solved
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_half_way_between_two_opposite_errors_is_the_truth(side: Side) -> None:
+    witness, solved = _heard(3, side, bent_apart=0.15)
+    (fused,) = fuse([witness], [witness.observation], [solved], CAMERA, MODEL)
+    truth = mirror_pose(pose(3)) if side == "left" else pose(3)
+    apart = Rotation.from_rotvec(fused.pose_rad.reshape(16, 3)).inv() * Rotation.from_rotvec(truth.reshape(16, 3))
+    assert np.degrees(apart.magnitude()).max() < 1.5
+    before = Rotation.from_rotvec(solved.pose_rad.reshape(16, 3)).inv() * Rotation.from_rotvec(truth.reshape(16, 3))
+    assert np.degrees(before.magnitude()).max() > 8.0
+    assert np.abs(project(fused.joints_m, CAMERA) - witness.observation.landmarks_px).max() < 4.0
+
+
+@pytest.mark.parametrize(("bent_apart", "confidence"), [(0.9, 0.9), (0.15, 0.1)])
+def test_a_network_that_is_unsure_or_sees_another_hand_is_not_heard(bent_apart: float, confidence: float) -> None:
+    witness, solved = _heard(3, "right", bent_apart=bent_apart, confidence=confidence)
+    (fused,) = fuse([witness], [witness.observation], [solved], CAMERA, MODEL)
+    np.testing.assert_allclose(
+        matrix_from_axis_angle(fused.pose_rad[3:].reshape(15, 3)),
+        matrix_from_axis_angle(solved.pose_rad[3:].reshape(15, 3)),
+        atol=1e-9,
+    )
