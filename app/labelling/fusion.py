@@ -30,6 +30,9 @@ FARTHEST_MM: Final = 25.0
 """A network's hand of quite another form does not know this hand, or saw another one; it is not mixed in."""
 
 LEAST_CONFIDENCE: Final = 0.3
+MOMENT_S: Final = 0.05
+"""Standard deviation of the time over which changes to the solved movement are heard."""
+
 SHAPE_SIGHTS: Final = 200
 """Hands that the shape is solved over; more make no difference."""
 
@@ -66,24 +69,96 @@ def fuse(
     layer = HandLayer(model if model.side == "right" else model.mirrored(), np.float64)
     # the solver's world is a right hand's, so is everything here; a left one is looked at in a mirror
     cameras: dict[Side, Intrinsics] = {"right": intrinsics, "left": intrinsics.mirrored()}
-    sights = [
-        _sight(witness.network, observation, solution, intrinsics)
-        for witness, observation, solution in zip(witnesses, observations, solutions, strict=True)
-    ]
-    shape = _person(sights, [solution.side for solution in solutions], cameras, layer, solutions[0].shape)
-    fused = []
-    for sight, solution in zip(sights, solutions, strict=True):
-        placed = place([sight], cameras[solution.side], layer, shape)
-        rotations = sight.rotations.copy()
-        rotations[0] = placed.turns[0] @ rotations[0]
-        unmoved = layer.from_matrices(rotations, shape).joints_m
-        translation = placed.wrists_m[0] - unmoved[0]
-        pose = axis_angle_from_matrix(rotations).reshape(48)
-        joints = unmoved + translation
-        if solution.side == "left":
-            pose, joints, translation = mirror_pose(pose), mirror_points(joints), mirror_points(translation)
-        fused.append(Fused(pose, shape, translation, joints))
-    return fused
+    sides = [solution.side for solution in solutions]
+    seen: dict[int, Sight] = {}
+    for side in cameras:
+        own = [number for number, of_side in enumerate(sides) if of_side == side]
+        heard = [_hear(witnesses[k].network, observations[k], solutions[k], intrinsics) for k in own]
+        times_s = np.array([witnesses[k].frame.capture_time_ns for k in own], np.int64) / 1e9
+        seen |= zip(own, _over_time(heard, times_s), strict=True)
+    sights = [seen[number] for number in range(len(solutions))]
+    shape = _person(sights, sides, cameras, layer, solutions[0].shape)
+    return [_placed(sight, cameras[side], layer, shape, side) for sight, side in zip(sights, sides, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heard:
+    """A right hand as it was solved, and what is to be changed about it.
+
+    Attributes:
+        rotations: of the solved hand.
+        wrist_m: of the solved hand.
+        joints_px: where the solved hand's joints fall.
+        moved_px: how far from there both witnesses see them.
+        turns_rad: half of the turn of each joint to the network's.
+        by_network: whether the network was heard.
+    """
+
+    rotations: Float[np.ndarray, "16 3 3"]
+    wrist_m: Float[np.ndarray, "3"]
+    joints_px: Float[np.ndarray, "21 2"]
+    moved_px: Float[np.ndarray, "21 2"]
+    turns_rad: Float[np.ndarray, "16 3"]
+    by_network: bool
+
+
+def _hear(
+    network: RecordedHand | None, observation: HandObservation, solution: IkSolution, intrinsics: Intrinsics
+) -> _Heard:
+    """What both witnesses say about one hand of one frame."""
+    joints_px = project(solution.joints_m, intrinsics)
+    # the detector marks places that lie a little beside the model's joints, by a known offset
+    seen_px = np.asarray(observation.landmarks_px, np.float64) - (project(solution.landmarks_m, intrinsics) - joints_px)
+    if network is not None and not _is_credible(network, solution):
+        network = None
+    if network is not None and network.landmarks_px is not None:
+        seen_px = (seen_px + np.asarray(network.landmarks_px, np.float64)) / 2.0
+    poses = [solution.pose_rad] + ([] if network is None else [np.asarray(network.pose_rad, np.float64)])
+    wrist = solution.joints_m[0]
+    if solution.side == "left":
+        poses, wrist = [mirror_pose(pose) for pose in poses], mirror_points(wrist)
+        joints_px, seen_px = (mirror_pixels(points, intrinsics.width_px) for points in (joints_px, seen_px))
+    solved, *others = (matrix_from_axis_angle(pose.reshape(16, 3)) for pose in poses)
+    turns = np.zeros((16, 3))
+    for other in others:
+        turns = 0.5 * axis_angle_from_matrix(np.swapaxes(solved, 1, 2) @ other)
+    return _Heard(solved, wrist, joints_px, seen_px - joints_px, turns, network is not None)
+
+
+def _over_time(heard: Sequence[_Heard], times_s: Float[np.ndarray, " T"]) -> list[Sight]:
+    """Changes are heard over a moment: the solved movement is smooth, and single frames of a network tremble.
+
+    Args:
+        heard: hands of one side.
+        times_s: when each was seen, rising.
+    """
+    sights = []
+    for number, hand in enumerate(heard):
+        first, last = np.searchsorted(times_s, times_s[number] + np.array([-2.0, 2.0]) * MOMENT_S)
+        near = heard[first : last + 1]
+        weights = np.exp(-0.5 * ((times_s[first : last + 1] - times_s[number]) / MOMENT_S) ** 2)
+        moved = np.average([other.moved_px for other in near], axis=0, weights=weights)
+        rotations = hand.rotations
+        by_network = weights * [other.by_network for other in near]
+        if by_network.any():
+            turns = np.average([other.turns_rad for other in near], axis=0, weights=by_network)
+            rotations = rotations @ matrix_from_axis_angle(turns)
+        sights.append(Sight(rotations, hand.wrist_m, hand.joints_px + moved))
+    return sights
+
+
+def _placed(sight: Sight, camera: Intrinsics, layer: HandLayer, shape: Float[np.ndarray, "10"], side: Side) -> Fused:
+    """A hand of the person's shape where its picture shows it."""
+    placed = place([sight], camera, layer, shape)
+    rotations = sight.rotations.copy()
+    rotations[0] = placed.turns[0] @ rotations[0]
+    unmoved = layer.from_matrices(rotations, shape).joints_m
+    translation = placed.wrists_m[0] - unmoved[0]
+    pose = axis_angle_from_matrix(rotations).reshape(48)
+    joints = unmoved + translation
+    if side == "left":
+        pose, joints, translation = mirror_pose(pose), mirror_points(joints), mirror_points(translation)
+    return Fused(pose, shape, translation, joints)
 
 
 def _person(
@@ -102,29 +177,7 @@ def _person(
     return person_shape([own[number] for number in chosen], cameras[side], layer)
 
 
-def _sight(
-    network: RecordedHand | None, observation: HandObservation, solution: IkSolution, intrinsics: Intrinsics
-) -> Sight:
-    """What both witnesses say about one hand, as a right hand's."""
-    # the detector marks places that lie a little beside the model's joints, by a known offset
-    offset = project(solution.landmarks_m, intrinsics) - project(solution.joints_m, intrinsics)
-    joints_px = np.asarray(observation.landmarks_px, np.float64) - offset
-    poses = [solution.pose_rad]
-    if network is not None and _is_heard(network, solution):
-        poses.append(np.asarray(network.pose_rad, np.float64))
-        if network.landmarks_px is not None:
-            joints_px = (joints_px + np.asarray(network.landmarks_px, np.float64)) / 2.0
-    wrist = solution.joints_m[0]
-    if solution.side == "left":
-        poses = [mirror_pose(pose) for pose in poses]
-        wrist, joints_px = mirror_points(wrist), mirror_pixels(joints_px, intrinsics.width_px)
-    first, *others = (matrix_from_axis_angle(pose.reshape(16, 3)) for pose in poses)
-    for other in others:  # half of the turn from one to the other
-        first = first @ matrix_from_axis_angle(0.5 * axis_angle_from_matrix(np.swapaxes(first, 1, 2) @ other))
-    return Sight(first, wrist, joints_px)
-
-
-def _is_heard(network: RecordedHand, solution: IkSolution) -> bool:
+def _is_credible(network: RecordedHand, solution: IkSolution) -> bool:
     if network.side != solution.side or network.confidence < LEAST_CONFIDENCE:
         return False
     moved = aligned(np.asarray(network.joints_m, np.float64), solution.joints_m)
