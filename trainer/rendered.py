@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
@@ -19,6 +20,9 @@ from trainer.synthetic.scene import SceneRenderer
 
 EMPTY_SHARE = 0.06
 """Crops without a hand, which teach the network to say so."""
+
+FEATURELESS_SHARE = 0.2
+"""Of those, crops in which hardly anything can be told apart: out of focus, a covered lens, a bare wall."""
 
 
 class RenderedCrops(Dataset[LabelledCrop]):
@@ -56,7 +60,8 @@ class RenderedCrops(Dataset[LabelledCrop]):
         rng = np.random.default_rng((self.seed, 32452843, index))
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < EMPTY_SHARE:
-            return empty_crop(self._pool, rng, self.input_px)
+            empty = empty_crop(self._pool, rng, self.input_px)
+            return without_features(empty, rng) if rng.random() < FEATURELESS_SHARE else empty
         settings = WIDE_CROP_SETTINGS if rng.random() < self.wide_share else CROP_SETTINGS
         sample = self._renderer.crop(index, self.input_px, settings)
         middle = (self.input_px - 1) / 2.0
@@ -77,6 +82,13 @@ class RenderedCrops(Dataset[LabelledCrop]):
     def __len__(self) -> int:
         """Endless for all purposes; a number only because samplers ask for one."""
         return 1 << 40
+
+
+def without_features(crop: LabelledCrop, rng: np.random.Generator) -> LabelledCrop:
+    """The same crop far out of focus, with a camera's noise."""
+    blurred = cv2.GaussianBlur(crop.image, (0, 0), float(np.exp(rng.uniform(np.log(4.0), np.log(40.0)))))
+    noisy = blurred * rng.uniform(0.05, 1.2) + rng.normal(0.0, rng.uniform(0.0, 6.0), blurred.shape)
+    return crop.with_image(np.clip(noisy, 0.0, 255.0).astype(np.uint8))
 
 
 def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:

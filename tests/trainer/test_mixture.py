@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -65,6 +66,25 @@ def test_rendered_crops_depend_on_seed_and_index_alone() -> None:
     second[7]
     np.testing.assert_array_equal(first[3].image, second[3].image)
     assert np.abs(first[3].image.astype(int) - first[4].image.astype(int)).mean() > 5.0
+
+
+def test_some_crops_without_a_hand_show_nothing_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lens that is covered, or far out of focus; a network that never saw such a picture thought it a hand."""
+
+    def stream(share: float) -> list[LabelledCrop]:
+        monkeypatch.setattr("trainer.rendered.FEATURELESS_SHARE", share)
+        crops = RenderedCrops(64, seed=5)
+        return [crops[index] for index in range(120)]
+
+    def detail(crop: LabelledCrop) -> float:
+        return float(cv2.Laplacian(cv2.GaussianBlur(crop.image, (0, 0), 2.0), cv2.CV_64F).std())
+
+    plain, bare = stream(0.0), stream(1.0)
+    empty = [index for index, crop in enumerate(plain) if crop.present == 0.0]
+    assert len(empty) >= 4
+    assert np.median([detail(bare[index]) / detail(plain[index]) for index in empty]) < 0.5
+    for index, (one, other) in enumerate(zip(plain, bare, strict=True)):
+        assert index in empty or np.array_equal(one.image, other.image)
 
 
 def test_wide_crops_take_their_share_and_leave_the_others_alone() -> None:
