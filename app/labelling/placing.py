@@ -25,6 +25,9 @@ DEVIATION: Final = 0.035
 TURN_DEVIATION_RAD: Final = 0.12
 """How far a hand's turn is believed to be off; its place is not believed at all."""
 
+_OWN_PRECISION: Final = np.array([1.0 / TURN_DEVIATION_RAD**2] * 3 + [1e-6] * 3)
+"""Of a hand's turn and place; a little for the place, so that there always is a solution."""
+
 _HUBER: Final = 2.0
 _STEPS: Final = 12
 _LEAST_DEPTH_M: Final = 0.05
@@ -109,36 +112,45 @@ def _solve(
     precision = 1.0 / (DEVIATION * np.maximum(np.ptp(seen, axis=1).max(-1), 1.0))
     turns = np.zeros((len(sights), 3))
     wrists = np.stack([sight.wrist_m for sight in sights]).astype(np.float64)
-    count = directions_m.shape[-1]
-    change = np.zeros(count)
+    change = np.zeros(directions_m.shape[-1])
     for _ in range(_STEPS):
         rotation = matrix_from_axis_angle(turns)
         turned = np.einsum("tij,tkj->tki", rotation, joints_m + directions_m @ change)
-        along_shape = np.einsum("tij,tkjs->tkis", rotation, directions_m)
         residuals, camera = _reprojection(turned + wrists[:, None], seen, intrinsics)
-        scaled = np.linalg.norm(residuals, axis=-1) * precision[:, None]
-        weights = np.minimum(1.0, _HUBER / np.maximum(scaled, 1e-9)) * precision[:, None] ** 2
-        own = np.concatenate([-_crosses(turned), np.broadcast_to(np.eye(3), (*turned.shape, 3))], -1)
-        by_own, by_shape = camera @ own, camera @ along_shape
-        matrix = np.einsum("tk,tkia,tkib->tab", weights, by_own, by_own) + np.diag(
-            [1 / TURN_DEVIATION_RAD**2] * 3 + [1e-6] * 3
-        )
-        gradient = np.einsum("tk,tkia,tki->ta", weights, by_own, residuals)
-        gradient[:, :3] += turns / TURN_DEVIATION_RAD**2
-        mixed = np.einsum("tk,tkia,tkis->tas", weights, by_own, by_shape)
-        shared = np.einsum("tk,tkis,tkiu->su", weights, by_shape, by_shape) + np.eye(count)
-        shared_gradient = np.einsum("tk,tkis,tki->s", weights, by_shape, residuals) + change
-        eliminated = np.linalg.solve(matrix, mixed)
-        step = -np.linalg.solve(
-            shared - np.einsum("tas,tau->su", mixed, eliminated),
-            shared_gradient - np.einsum("tas,ta->s", eliminated, gradient),
-        )
-        own_step = -np.linalg.solve(matrix, (gradient + mixed @ step)[..., None])[..., 0]
+        off = np.linalg.norm(residuals, axis=-1) * precision[:, None]
+        weights = np.minimum(1.0, _HUBER / np.maximum(off, 1e-9)) * precision[:, None] ** 2
+        moved_by_own = np.concatenate([-_crosses(turned), np.broadcast_to(np.eye(3), (*turned.shape, 3))], -1)
+        moved_by_shape = np.einsum("tij,tkjs->tkis", rotation, directions_m)
+        own_step, shape_step = _step(weights, residuals, camera @ moved_by_own, camera @ moved_by_shape, turns, change)
         turns = axis_angle_from_matrix(matrix_from_axis_angle(own_step[:, :3]) @ rotation)
         wrists = wrists + own_step[:, 3:]
         wrists[:, 2] = np.maximum(wrists[:, 2], _LEAST_DEPTH_M)
-        change = change + step
-    return Placed(shape if count == 0 else shape + change, matrix_from_axis_angle(turns), wrists)
+        change = change + shape_step
+    return Placed(shape + change if change.size else shape, matrix_from_axis_angle(turns), wrists)
+
+
+def _step(
+    weights: Float[np.ndarray, "T 21"],
+    residuals: Float[np.ndarray, "T 21 2"],
+    by_own: Float[np.ndarray, "T 21 2 6"],
+    by_shape: Float[np.ndarray, "T 21 2 S"],
+    turns: Float[np.ndarray, "T 3"],
+    change: Float[np.ndarray, " S"],
+) -> tuple[Float[np.ndarray, "T 6"], Float[np.ndarray, " S"]]:
+    """One step of each hand's own unknowns and of the shape, against their priors."""
+    own = np.einsum("tk,tkia,tkib->tab", weights, by_own, by_own) + np.diag(_OWN_PRECISION)
+    own_gradient = np.einsum("tk,tkia,tki->ta", weights, by_own, residuals)
+    own_gradient[:, :3] += turns * _OWN_PRECISION[:3]
+    mixed = np.einsum("tk,tkia,tkis->tas", weights, by_own, by_shape)
+    shared = np.einsum("tk,tkis,tkiu->su", weights, by_shape, by_shape) + np.eye(len(change))
+    shared_gradient = np.einsum("tk,tkis,tki->s", weights, by_shape, residuals) + change
+    eliminated = np.linalg.solve(own, mixed)
+    shape_step = -np.linalg.solve(
+        shared - np.einsum("tas,tau->su", mixed, eliminated),
+        shared_gradient - np.einsum("tas,ta->s", eliminated, own_gradient),
+    )
+    own_step = -np.linalg.solve(own, (own_gradient + mixed @ shape_step)[..., None])[..., 0]
+    return own_step, shape_step
 
 
 def _reprojection(
