@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from app.labelling.placing import Sight, person_shape, place
+from app.labelling.person_shape import Sight, person_shape
 from app.labelling.witnesses import Witness
 from hand.camera import Intrinsics, project
 from hand.layer import HandLayer
@@ -25,11 +25,15 @@ from hand.recording import RecordedHand
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.solver import IkSolution
+from trainer.settling import settle
 
 FARTHEST_MM: Final = 25.0
 """A network's hand of quite another form does not know this hand, or saw another one; it is not mixed in."""
 
 LEAST_CONFIDENCE: Final = 0.3
+BELIEVED_DEVIATION, DOUBTED_DEVIATION = 0.02, 0.06
+"""How far joints are seen from where they are, over the hand's box: in pictures that MediaPipe knows, and in others."""
+
 MOMENT_S: Final = 0.05
 """Standard deviation of the time over which changes to the solved movement are heard."""
 
@@ -56,6 +60,7 @@ def fuse(
     solutions: Sequence[IkSolution],
     intrinsics: Intrinsics,
     model: HandModel,
+    picture_doubt: float,
 ) -> list[Fused]:
     """Hears both witnesses about every hand of a session.
 
@@ -65,6 +70,7 @@ def fuse(
         solutions: what was solved from those.
         intrinsics: of the pictures.
         model: the hand model.
+        picture_doubt: how far MediaPipe misjudges places in these pictures: 0 for photographs, 1 for renderings.
     """
     layer = HandLayer(model if model.side == "right" else model.mirrored(), np.float64)
     # the solver's world is a right hand's, so is everything here; a left one is looked at in a mirror
@@ -73,12 +79,15 @@ def fuse(
     seen: dict[int, Sight] = {}
     for side in cameras:
         own = [number for number, of_side in enumerate(sides) if of_side == side]
-        heard = [_hear(witnesses[k].network, observations[k], solutions[k], intrinsics) for k in own]
+        heard = [_hear(witnesses[k].network, observations[k], solutions[k], intrinsics, picture_doubt) for k in own]
         times_s = np.array([witnesses[k].frame.capture_time_ns for k in own], np.int64) / 1e9
         seen |= zip(own, _over_time(heard, times_s), strict=True)
     sights = [seen[number] for number in range(len(solutions))]
     shape = _person(sights, sides, cameras, layer, solutions[0].shape)
-    return [_placed(sight, cameras[side], layer, shape, side) for sight, side in zip(sights, sides, strict=True)]
+    return [
+        _laid_on_picture(sight, cameras[side], layer, shape, side, picture_doubt)
+        for sight, side in zip(sights, sides, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +98,7 @@ class _Heard:
         rotations: of the solved hand.
         wrist_m: of the solved hand.
         joints_px: where the solved hand's joints fall.
-        moved_px: how far from there both witnesses see them.
+        moved_px: how far from there they are seen.
         turns_rad: half of the turn of each joint to the network's.
         by_network: whether the network was heard.
     """
@@ -103,7 +112,11 @@ class _Heard:
 
 
 def _hear(
-    network: RecordedHand | None, observation: HandObservation, solution: IkSolution, intrinsics: Intrinsics
+    network: RecordedHand | None,
+    observation: HandObservation,
+    solution: IkSolution,
+    intrinsics: Intrinsics,
+    picture_doubt: float,
 ) -> _Heard:
     """What both witnesses say about one hand of one frame."""
     joints_px = project(solution.joints_m, intrinsics)
@@ -112,7 +125,7 @@ def _hear(
     if network is not None and not _is_credible(network, solution):
         network = None
     if network is not None and network.landmarks_px is not None:
-        seen_px = (seen_px + np.asarray(network.landmarks_px, np.float64)) / 2.0
+        seen_px = seen_px + 0.5 * picture_doubt * (np.asarray(network.landmarks_px, np.float64) - seen_px)
     poses = [solution.pose_rad] + ([] if network is None else [np.asarray(network.pose_rad, np.float64)])
     wrist = solution.joints_m[0]
     if solution.side == "left":
@@ -147,14 +160,22 @@ def _over_time(heard: Sequence[_Heard], times_s: Float[np.ndarray, " T"]) -> lis
     return sights
 
 
-def _placed(sight: Sight, camera: Intrinsics, layer: HandLayer, shape: Float[np.ndarray, "10"], side: Side) -> Fused:
-    """A hand of the person's shape where its picture shows it."""
-    placed = place([sight], camera, layer, shape)
-    rotations = sight.rotations.copy()
-    rotations[0] = placed.turns[0] @ rotations[0]
-    unmoved = layer.from_matrices(rotations, shape).joints_m
-    translation = placed.wrists_m[0] - unmoved[0]
-    pose = axis_angle_from_matrix(rotations).reshape(48)
+def _laid_on_picture(
+    sight: Sight,
+    camera: Intrinsics,
+    layer: HandLayer,
+    shape: Float[np.ndarray, "10"],
+    side: Side,
+    picture_doubt: float,
+) -> Fused:
+    """A hand of the person's shape, bent and placed so that it lies on its picture."""
+    box_px = max(float(np.ptp(sight.joints_px, axis=0).max()), 1.0)
+    deviation = BELIEVED_DEVIATION + picture_doubt * (DOUBTED_DEVIATION - BELIEVED_DEVIATION)
+    sigma_px = np.full(21, deviation * box_px)
+    settled = settle(layer, sight.rotations, shape, sight.joints_px, sigma_px, camera, sight.wrist_m)
+    unmoved = layer.from_matrices(settled.rotations, shape).joints_m
+    translation = settled.root_m - unmoved[0]
+    pose = axis_angle_from_matrix(settled.rotations).reshape(48)
     joints = unmoved + translation
     if side == "left":
         pose, joints, translation = mirror_pose(pose), mirror_points(joints), mirror_points(translation)

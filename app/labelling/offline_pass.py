@@ -120,7 +120,7 @@ def label_witnesses(
             solutions |= zip(own, solver.solve(seen, intrinsics, progress=tell), strict=True)
     solved = [solutions[number] for number in range(len(witnesses))]
     report("hearing both witnesses", 0.95)
-    fused = fuse(witnesses, observations, solved, intrinsics, model)
+    fused = fuse(witnesses, observations, solved, intrinsics, model, in_picture)
     labels: list[OfflineLabel] = []
     for witness, solution, hand in zip(witnesses, solved, fused, strict=True):
         judgement = judge(witness, solution, intrinsics)

@@ -1,4 +1,4 @@
-"""Lays hands whose fingers are known on their pictures, and finds the shape that all of them share.
+"""The shape of a person's hand, from where its joints lie in many pictures.
 
 A single picture cannot tell a long finger from a near one. Over many pictures of one person's hand in different poses
 only the person's own proportions lie on all of them, so shape, and each hand's turn and place, are solved together: a
@@ -48,34 +48,6 @@ class Sight:
     joints_px: Float[np.ndarray, "21 2"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Placed:
-    """Hands laid on their pictures.
-
-    Attributes:
-        shape: of all of them.
-        turns: what each hand was turned by, about its wrist, camera axes.
-        wrists_m: where each wrist is.
-    """
-
-    shape: Float[np.ndarray, "10"]
-    turns: Float[np.ndarray, "T 3 3"]
-    wrists_m: Float[np.ndarray, "T 3"]
-
-
-def place(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLayer, shape: Float[np.ndarray, "10"]) -> Placed:
-    """Lays hands of a known shape on their pictures.
-
-    Args:
-        sights: at least one.
-        intrinsics: of all pictures.
-        layer: right hand, double precision.
-        shape: of the person.
-    """
-    joints = np.stack([_wrist_centred(layer, sight, shape) for sight in sights])
-    return _solve(sights, intrinsics, joints, np.zeros((len(sights), 21, 3, 0)), shape)
-
-
 def person_shape(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLayer) -> Float[np.ndarray, "10"]:
     """The shape that lies best on all pictures; the prior is that of all hands, standard normal.
 
@@ -92,7 +64,7 @@ def person_shape(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLay
         ],
         -1,
     )
-    return _solve(sights, intrinsics, average, directions, np.zeros(10)).shape
+    return _solve(sights, intrinsics, average, directions)
 
 
 def _wrist_centred(layer: HandLayer, sight: Sight, shape: Float[np.ndarray, "10"]) -> Float[np.ndarray, "21 3"]:
@@ -104,46 +76,52 @@ def _solve(
     sights: Sequence[Sight],
     intrinsics: Intrinsics,
     joints_m: Float[np.ndarray, "T 21 3"],
-    directions_m: Float[np.ndarray, "T 21 3 S"],
-    shape: Float[np.ndarray, "10"],
-) -> Placed:
-    """Gauss-Newton over turns, wrists and as many shape coefficients as there are directions."""
+    directions_m: Float[np.ndarray, "T 21 3 10"],
+) -> Float[np.ndarray, "10"]:
+    """Gauss-Newton over turns, wrists and the shape.
+
+    Args:
+        sights: hands in their pictures.
+        intrinsics: of all pictures.
+        joints_m: of the average hand, about its wrist.
+        directions_m: how they move with the shape.
+    """
     seen = np.stack([sight.joints_px for sight in sights])
     precision = 1.0 / (DEVIATION * np.maximum(np.ptp(seen, axis=1).max(-1), 1.0))
     turns = np.zeros((len(sights), 3))
     wrists = np.stack([sight.wrist_m for sight in sights]).astype(np.float64)
-    change = np.zeros(directions_m.shape[-1])
+    shape = np.zeros(10)
     for _ in range(_STEPS):
         rotation = matrix_from_axis_angle(turns)
-        turned = np.einsum("tij,tkj->tki", rotation, joints_m + directions_m @ change)
+        turned = np.einsum("tij,tkj->tki", rotation, joints_m + directions_m @ shape)
         residuals, camera = _reprojection(turned + wrists[:, None], seen, intrinsics)
         off = np.linalg.norm(residuals, axis=-1) * precision[:, None]
         weights = np.minimum(1.0, _HUBER / np.maximum(off, 1e-9)) * precision[:, None] ** 2
         moved_by_own = np.concatenate([-_crosses(turned), np.broadcast_to(np.eye(3), (*turned.shape, 3))], -1)
         moved_by_shape = np.einsum("tij,tkjs->tkis", rotation, directions_m)
-        own_step, shape_step = _step(weights, residuals, camera @ moved_by_own, camera @ moved_by_shape, turns, change)
+        own_step, shape_step = _step(weights, residuals, camera @ moved_by_own, camera @ moved_by_shape, turns, shape)
         turns = axis_angle_from_matrix(matrix_from_axis_angle(own_step[:, :3]) @ rotation)
         wrists = wrists + own_step[:, 3:]
         wrists[:, 2] = np.maximum(wrists[:, 2], _LEAST_DEPTH_M)
-        change = change + shape_step
-    return Placed(shape + change if change.size else shape, matrix_from_axis_angle(turns), wrists)
+        shape = shape + shape_step
+    return shape
 
 
 def _step(
     weights: Float[np.ndarray, "T 21"],
     residuals: Float[np.ndarray, "T 21 2"],
     by_own: Float[np.ndarray, "T 21 2 6"],
-    by_shape: Float[np.ndarray, "T 21 2 S"],
+    by_shape: Float[np.ndarray, "T 21 2 10"],
     turns: Float[np.ndarray, "T 3"],
-    change: Float[np.ndarray, " S"],
-) -> tuple[Float[np.ndarray, "T 6"], Float[np.ndarray, " S"]]:
+    shape: Float[np.ndarray, "10"],
+) -> tuple[Float[np.ndarray, "T 6"], Float[np.ndarray, "10"]]:
     """One step of each hand's own unknowns and of the shape, against their priors."""
     own = np.einsum("tk,tkia,tkib->tab", weights, by_own, by_own) + np.diag(_OWN_PRECISION)
     own_gradient = np.einsum("tk,tkia,tki->ta", weights, by_own, residuals)
     own_gradient[:, :3] += turns * _OWN_PRECISION[:3]
     mixed = np.einsum("tk,tkia,tkis->tas", weights, by_own, by_shape)
-    shared = np.einsum("tk,tkis,tkiu->su", weights, by_shape, by_shape) + np.eye(len(change))
-    shared_gradient = np.einsum("tk,tkis,tki->s", weights, by_shape, residuals) + change
+    shared = np.einsum("tk,tkis,tkiu->su", weights, by_shape, by_shape) + np.eye(10)
+    shared_gradient = np.einsum("tk,tkis,tki->s", weights, by_shape, residuals) + shape
     eliminated = np.linalg.solve(own, mixed)
     shape_step = -np.linalg.solve(
         shared - np.einsum("tas,tau->su", mixed, eliminated),
