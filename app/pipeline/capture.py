@@ -218,6 +218,11 @@ class CaptureThread(threading.Thread):
             source.seek(target)
 
     def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
+        with self._lock:
+            # who asks for another source starts its count, which no frame of this one may take
+            if self._request is not None:
+                return
+            state = self._state
         image, mirror = picture.image_rgb, self._mirror
         height, width = image.shape[:2]
         intrinsics = self.lens.intrinsics_for(width, height, facts.intrinsics)
@@ -226,7 +231,6 @@ class CaptureThread(threading.Thread):
             image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)
         if mirror:
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
-        state = self.state
         frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror, facts.live)
         for sink in self._sinks:
             sink.put(frame)

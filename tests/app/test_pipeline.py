@@ -17,7 +17,7 @@ from app.pipeline.live import LivePipeline
 from app.pipeline.pacer import Pacer
 from app.pipeline.statistics import PathStatistics
 from app.pipeline.worker import PathPhase, PathUpdate
-from app.sources.base import ReadFailure
+from app.sources.base import EndOfSource, Picture, ReadFailure
 from hand.errors import DetectorError, IntrinsicsError
 from hand.types import Frame, PathResult
 
@@ -242,6 +242,26 @@ def test_path_forgets_when_the_source_or_the_mirror_changes() -> None:
         pipeline.mirror = True
         wait_until(lambda: next_update(pipeline).result.frame.mirrored)
         assert path.resets == 3
+
+
+def test_no_frame_of_the_old_source_takes_the_count_of_the_new_one() -> None:
+    """Another source is chosen while a picture is being read, which then comes too late."""
+    path = FakePath()
+    with running(lambda: path, every_frame=True) as pipeline:
+
+        class Switching(FakeSource):
+            reads = 0
+
+            def read(self) -> Picture | ReadFailure | EndOfSource:
+                self.reads += 1
+                if self.reads == 3:
+                    pipeline.show(FakeSource(forever=True, name="two"))
+                return super().read()
+
+        pipeline.show(Switching(forever=True, name="one"))
+        wait_until(lambda: next_update(pipeline).result.frame.source_id == "two")
+        assert path.resets == 1
+        assert path.processed[:3] == [0, 1, 0]
 
 
 def test_close_works_before_a_source_while_the_path_starts_and_in_the_middle() -> None:
