@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# torch's compiler kills the process when it is loaded after software OpenGL or MediaPipe (docs/architecture.md), as it
+# would be where tests of the app run alone and one of them looks into a network
+import torch._dynamo  # noqa: F401
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).resolve().parent.parent
