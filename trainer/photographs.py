@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 from torch.utils.data import Dataset
@@ -26,6 +25,7 @@ from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.datasets.new_background import before_another_background
 from trainer.hand_masks import mask_in, read_mask
 from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.right_hand_picture import right_hand_picture
 from trainer.synthetic.backgrounds import BackgroundPool
 
 
@@ -166,11 +166,8 @@ def photograph_of(label: PhotographLabel) -> UInt8[np.ndarray, "height width 3"]
     Raises:
         DataError: it cannot be read.
     """
-    picture = cv2.imread(str(label.file), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError(f"The photograph {label.file} cannot be read; run predict again without it.")
-    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    return np.ascontiguousarray(picture[:, ::-1]) if label.mirrored else picture
+    complaint = f"The photograph {label.file} cannot be read; run predict again without it."
+    return right_hand_picture(label.file, label.mirrored, complaint)
 
 
 class PhotographCrops(Dataset[LabelledCrop]):

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch.utils.data import Dataset
@@ -26,6 +25,7 @@ from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.right_hand_picture import right_hand_picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +69,8 @@ class SessionHand:
         Raises:
             DataError: it cannot be read.
         """
-        picture = cv2.imread(str(self.file), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DataError(f"The picture {self.file} cannot be read; reject its frame, or restore the recording.")
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        return np.ascontiguousarray(picture[:, ::-1]) if self.mirrored else picture
+        complaint = f"The picture {self.file} cannot be read; reject its frame, or restore the recording."
+        return right_hand_picture(self.file, self.mirrored, complaint)
 
 
 def find_sessions(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 Both err by 8 to 10 mm on a hand they do not know, but only half of that is the same error (correlation 0.5 to 0.6).
 Half way between their poses, in the shape that lies on all pictures of the session, labels are a tenth nearer to the
-truth than those of MediaPipe alone and an eighth nearer than the network (docs/own_hand.md has the figures).
+truth than those of MediaPipe alone and an eighth nearer than the network (docs/sessions.md has the figures).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from app.labelling.judgement import TRUSTED_NETWORK, apart_mm
 from app.labelling.person_shape import Sight, person_shape
 from app.labelling.witnesses import Witness
 from hand.camera import Intrinsics, project
 from hand.layer import HandLayer
-from hand.metrics import aligned
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.recording import RecordedHand
@@ -30,7 +30,6 @@ from trainer.settling import settle
 FARTHEST_MM: Final = 25.0
 """A network's hand of quite another form does not know this hand, or saw another one; it is not mixed in."""
 
-LEAST_CONFIDENCE: Final = 0.3
 BELIEVED_DEVIATION, DOUBTED_DEVIATION = 0.02, 0.06
 """How far joints are seen from where they are, over the hand's box: in pictures that MediaPipe knows, and in others."""
 
@@ -126,16 +125,22 @@ def _hear(
         network = None
     if network is not None and network.landmarks_px is not None:
         seen_px = seen_px + 0.5 * picture_doubt * (np.asarray(network.landmarks_px, np.float64) - seen_px)
-    poses = [solution.pose_rad] + ([] if network is None else [np.asarray(network.pose_rad, np.float64)])
     wrist = solution.joints_m[0]
     if solution.side == "left":
-        poses, wrist = [mirror_pose(pose) for pose in poses], mirror_points(wrist)
+        wrist = mirror_points(wrist)
         joints_px, seen_px = (mirror_pixels(points, intrinsics.width_px) for points in (joints_px, seen_px))
-    solved, *others = (matrix_from_axis_angle(pose.reshape(16, 3)) for pose in poses)
+    solved = _right_rotations(solution.pose_rad, solution.side)
     turns = np.zeros((16, 3))
-    for other in others:
+    if network is not None:
+        other = _right_rotations(network.pose_rad, solution.side)
         turns = 0.5 * axis_angle_from_matrix(np.swapaxes(solved, 1, 2) @ other)
     return _Heard(solved, wrist, joints_px, seen_px - joints_px, turns, network is not None)
+
+
+def _right_rotations(pose_rad: Float[np.ndarray, "48"], side: Side) -> Float[np.ndarray, "16 3 3"]:
+    """A pose as rotations of a right hand."""
+    pose = np.asarray(pose_rad, np.float64)
+    return matrix_from_axis_angle((mirror_pose(pose) if side == "left" else pose).reshape(16, 3))
 
 
 def _over_time(heard: Sequence[_Heard], times_s: Float[np.ndarray, " T"]) -> list[Sight]:
@@ -199,7 +204,6 @@ def _person(
 
 
 def _is_credible(network: RecordedHand, solution: IkSolution) -> bool:
-    if network.side != solution.side or network.confidence < LEAST_CONFIDENCE:
+    if network.side != solution.side or network.confidence < TRUSTED_NETWORK:
         return False
-    moved = aligned(np.asarray(network.joints_m, np.float64), solution.joints_m)
-    return float(np.linalg.norm(moved - solution.joints_m, axis=1).mean()) * 1e3 < FARTHEST_MM
+    return apart_mm(network.joints_m, solution.joints_m) < FARTHEST_MM

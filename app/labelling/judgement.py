@@ -28,7 +28,8 @@ PICTURE_HALF: Final = 0.09
 LEAST_WEIGHT: Final = 0.12
 """Labels that are believed less are rejected."""
 
-_TRUSTED_NETWORK: Final = 0.3
+TRUSTED_NETWORK: Final = 0.3
+"""Confidence from which on the network's word counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ def judge(witness: Witness, solution: IkSolution, intrinsics: Intrinsics) -> Jud
         ("the hand does not lie on the picture", agreement["picture"] / PICTURE_HALF),
     ]
     if witness.live is not None:
-        agreement["ik_mm"] = _apart_mm(witness.live.joints_m, joints)
+        agreement["ik_mm"] = apart_mm(witness.live.joints_m, joints)
         doubts.append(("the live solution differs", agreement["ik_mm"] / LIVE_HALF_MM))
     if witness.network is not None and witness.network.side == solution.side:
-        agreement["network_mm"] = _apart_mm(witness.network.joints_m, joints)
-        if witness.network.confidence >= _TRUSTED_NETWORK:
+        agreement["network_mm"] = apart_mm(witness.network.joints_m, joints)
+        if witness.network.confidence >= TRUSTED_NETWORK:
             doubts.append(("the network differs", agreement["network_mm"] / NETWORK_HALF_MM))
     weight = witness.observation.score**0.5 * (1.0 - 0.5 * solution.pressed)
     for _, doubt in doubts:
@@ -85,7 +86,7 @@ def judge(witness: Witness, solution: IkSolution, intrinsics: Intrinsics) -> Jud
     return Judgement(float(min(weight, 1.0)), tuple(reasons), agreement)
 
 
-def _apart_mm(other_m: Float[np.ndarray, "21 3"], joints_m: Float[np.ndarray, "21 3"]) -> float:
+def apart_mm(other_m: Float[np.ndarray, "21 3"], joints_m: Float[np.ndarray, "21 3"]) -> float:
     """Mean distance of joints after the other hand was laid on this one: form counts, not size or place."""
     moved = aligned(np.asarray(other_m, np.float64), joints_m)
     return float(np.linalg.norm(moved - joints_m, axis=1).mean()) * 1e3

@@ -2,7 +2,7 @@
 
 The order of things: landmarks are freed of what the detector always gets wrong, as far as the session bears it; the
 person's shape is solved over many different frames and held; each hand's movement is solved at once; then every frame
-is compared with all that was said about it, weighted, or rejected.
+is compared with all that was said about it, weighted, or rejected, and goes half way to what the network saw.
 """
 
 from __future__ import annotations
