@@ -43,6 +43,7 @@ class SourceConfig:
         versions: freihand: which backgrounds; all four when empty.
         rotation_deg: data sets: half of the crops are turned by up to this much either way.
         new_background: photographs, data sets: how often a hand that has a mask is put before another background.
+        new_skin: photographs: how often a hand that has a mask gets other colours than its surroundings.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class SourceConfig:
     versions: tuple[str, ...] = ()
     rotation_deg: float = 90.0
     new_background: float = 0.0
+    new_skin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

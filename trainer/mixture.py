@@ -17,7 +17,7 @@ from trainer.datasets.opening import SET_KINDS, source_crops
 from trainer.hand_model import training_hand_model
 from trainer.joints_only import JointsOnly
 from trainer.labelled_crop import LabelledCrop
-from trainer.photographs import PhotographCrops, elsewhere_of, read_pseudo_labels
+from trainer.photographs import PhotographCrops, disguise_of, read_pseudo_labels
 from trainer.recordings import RecordingCrops, read_session_hands
 from trainer.rendered import RenderedCrops
 from trainer.repeated import RepeatedCrops
@@ -78,9 +78,9 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if source.kind == "photographs":
-        elsewhere = elsewhere_of(source, config.seed)
+        disguise = disguise_of(source, config.seed)
         return PhotographCrops(
-            read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter(), elsewhere=elsewhere
+            read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter(), disguise=disguise
         )
     if source.kind == "recordings":
         return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, CropJitter())

@@ -23,6 +23,7 @@ from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
 from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.datasets.new_background import before_another_background
+from trainer.datasets.new_skin import in_another_skin
 from trainer.hand_masks import mask_in, read_mask
 from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
 from trainer.right_hand_picture import right_hand_picture
@@ -108,23 +109,25 @@ def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Elsewhere:
-    """Hands put before other backgrounds.
+class Disguise:
+    """Photographed hands in other skins and before other backgrounds: a few people and rooms are soon known by heart.
 
     Attributes:
-        share: how often.
+        new_skin: how often a hand gets another skin.
+        new_background: how often it gets another background.
         masks: the folder that `python -m trainer masks` wrote.
         pool: where the backgrounds come from.
     """
 
-    share: float
+    new_skin: float
+    new_background: float
     masks: Path
     pool: BackgroundPool
 
-    def some_of(
+    def worn_by(
         self, labelled: LabelledCrop, label: PhotographLabel, crop: SquareCrop, rng: np.random.Generator
     ) -> LabelledCrop:
-        """The crop of a photograph, before another background if chance says so.
+        """The crop of a photograph, with what chance says about its skin and its background.
 
         Args:
             labelled: what was cut out.
@@ -135,29 +138,31 @@ class Elsewhere:
         Raises:
             DataError: the hand has no mask.
         """
-        if rng.random() >= self.share:
+        tinted, elsewhere = rng.random(2) < (self.new_skin, self.new_background)
+        if not (tinted or elsewhere):
             return labelled
         mask = read_mask(self.masks, label.file, label.joints_px)
         there = mask_in(crop, mask, label.joints_px, labelled.image.shape[0])
-        return labelled.with_image(before_another_background(labelled.image, there, self.pool, rng))
+        image = in_another_skin(labelled.image, there, rng) if tinted else labelled.image
+        return labelled.with_image(before_another_background(image, there, self.pool, rng) if elsewhere else image)
 
 
-def elsewhere_of(source: SourceConfig, seed: int) -> Elsewhere | None:
-    """Which other backgrounds a source asks for; None for none.
+def disguise_of(source: SourceConfig, seed: int) -> Disguise | None:
+    """Which other skins and backgrounds a source asks for; None for none.
 
     Raises:
         ConfigError: they are asked for, but no masks are given.
         DataError: the background folder holds no picture.
     """
-    if source.new_background <= 0.0:
+    if max(source.new_skin, source.new_background) <= 0.0:
         return None
     if not source.masks:
         raise ConfigError(
-            "Photographs need masks to be put before a new_background; make them with `python -m trainer masks` and "
+            "Photographs need masks for a new_skin or a new_background; make them with `python -m trainer masks` and "
             "name their folder as the source's masks."
         )
     folder = Path(source.backgrounds) if source.backgrounds else None
-    return Elsewhere(source.new_background, Path(source.masks), BackgroundPool(seed, folder=folder))
+    return Disguise(source.new_skin, source.new_background, Path(source.masks), BackgroundPool(seed, folder=folder))
 
 
 def photograph_of(label: PhotographLabel) -> UInt8[np.ndarray, "height width 3"]:
@@ -181,7 +186,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
         jitter: CropJitter | None,
         *,
         augment: bool = True,
-        elsewhere: Elsewhere | None = None,
+        disguise: Disguise | None = None,
     ) -> None:
         """Remembers the labels; pictures are read when they are asked for.
 
@@ -191,14 +196,14 @@ class PhotographCrops(Dataset[LabelledCrop]):
             seed: of the augmentation.
             jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
             augment: False leaves colours and order alone even under crop errors, as measuring wants it.
-            elsewhere: puts some of the hands before other backgrounds.
+            disguise: changes skins and backgrounds of some of the hands.
         """
         self.labels = labels
         self.input_px = input_px
         self.seed = seed
         self.jitter = jitter
         self.augment = augment and jitter is not None
-        self.elsewhere = elsewhere
+        self.disguise = disguise
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -225,9 +230,8 @@ class PhotographCrops(Dataset[LabelledCrop]):
         )
         if not self.augment:
             return labelled
-        if self.elsewhere is not None:
-            labelled = self.elsewhere.some_of(
-                labelled, label, crop, np.random.default_rng((self.seed, 15485863, index))
-            )
+        if self.disguise is not None:
+            own_rng = np.random.default_rng((self.seed, 15485863, index))
+            labelled = self.disguise.worn_by(labelled, label, crop, own_rng)
         labelled = labelled.with_image(jitter_colors(labelled.image, rng))
         return as_wrong_side(labelled) if rng.random() < WRONG_SIDE_SHARE else labelled

@@ -15,6 +15,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from trainer.__main__ import main
 from trainer.config import FitConfig
+from trainer.datasets.new_skin import in_another_skin
 from trainer.hand_masks import hand_mask, mask_in, mask_in_photograph, mask_square
 from trainer.mixture import build_samples
 from trainer.synthetic.backgrounds import BackgroundPool
@@ -80,6 +81,31 @@ def test_labels_stay_as_they_were_before_another_background(tmp_path: Path) -> N
     here = build_samples(FitConfig(seed=4, sources=(replace(source, new_background=0.0),)))[0]
     for name in ("joints_crop", "rotations", "joints_m"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+
+
+def test_another_skin_changes_the_hand_alone() -> None:
+    picture = np.random.default_rng(0).integers(40, 200, (96, 96, 3)).astype(np.uint8)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[30:70, 20:60] = 255
+    changed = in_another_skin(picture, mask, np.random.default_rng(1)).astype(int) - picture
+    inside, beyond_the_seam = np.zeros((96, 96), bool), np.ones((96, 96), bool)
+    inside[34:66, 24:56], beyond_the_seam[24:76, 14:66] = True, False
+    assert np.abs(changed[inside]).mean() > 5.0
+    assert not changed[beyond_the_seam].any()
+
+
+def test_photographs_get_other_skins_before_their_own_backgrounds(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    source = replace(photographs_in(tmp_path), masks=str(tmp_path / "masks"), new_skin=1.0)
+    assert main(["masks", "--predictions", source.path, "--pictures", source.pictures, "--out", source.masks]) == 0
+    tinted = build_samples(FitConfig(seed=4, sources=(source,)))[0]
+    plain = build_samples(FitConfig(seed=4, sources=(replace(source, new_skin=0.0),)))[0]
+    changed = np.abs(tinted.image.astype(int) - plain.image).mean(-1)
+    # its dots are all there is to tint; what is black stays so, but for what the contrast of the whole crop does
+    dots = plain.image.min(-1) > 100
+    assert changed[dots].mean() > 5.0
+    assert changed[dots].mean() > 3.0 * changed[~dots].mean()
+    np.testing.assert_array_equal(tinted.joints_crop, plain.joints_crop)
 
 
 def test_a_mask_of_an_older_label_is_refused(tmp_path: Path) -> None:
