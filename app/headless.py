@@ -101,8 +101,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     pipeline.start()
     started_s = time.monotonic()
     try:
-        if run.realtime:
-            _wait_for_paths(pipeline, news)
+        _wait_for_paths(pipeline, news)
         pipeline.show(run.source)
         recorder.follow(pipeline, news)
         report = recorder.report(pipeline, time.monotonic() - started_s)
@@ -113,7 +112,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
 
 
 def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
-    """Frames that go by while engines load are no drops that anybody wants to know of."""
+    """Frames that go by while engines load are no drops to know of, and their output would not know all paths."""
     while any(pipeline.path_state(provider).phase is PathPhase.STARTING for provider in pipeline.providers):
         news.wait(_POLL_S)
         news.clear()

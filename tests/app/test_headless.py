@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
-from app_fakes import FakePath, FakeSource, found, nothing, plain_image, write_clip, write_picture
+from app_fakes import FakePath, FakeSource, found, hand_state, nothing, plain_image, write_clip, write_picture
 
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
 from app.pipeline.hand_path import PathFactory
@@ -16,7 +18,7 @@ from app.sources.pictures import FolderSource
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
 from hand.errors import DetectorError, HandliveError, SourceError
-from hand.types import Frame, PathResult
+from hand.types import Frame, PathResult, Provider
 
 
 def run(source: FrameSource, report_dir: Path, factory: PathFactory = FakePath, **options: object) -> dict:
@@ -61,6 +63,28 @@ def test_camera_without_a_number_ends_by_itself(tmp_path: Path) -> None:
     report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing))
     assert report["mode"] == "real time"
     assert report["paths"]["ik"]["frames"] == LIVE_FRAMES
+
+
+def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
+    """The network is quick and unsure of its hand, so that the slow path's is the output in every frame."""
+
+    def unsure(frame: Frame) -> PathResult:
+        return PathResult(frame, "network", (replace(hand_state(frame), provider="network", confidence=0.1),))
+
+    def slow(frame: Frame) -> PathResult:
+        time.sleep(0.06)
+        return found(frame)
+
+    def start_slowly() -> FakePath:
+        time.sleep(0.3)
+        return FakePath(slow)
+
+    model, joined = load_embedded_model(), []  # type: ignore[var-annotated]
+    paths: dict[Provider, PathFactory] = {"network": lambda: FakePath(unsure), "ik": start_slowly}
+    source = FakeSource([plain_image()] * 20)
+    run_headless(HeadlessRun(source, paths, model, tmp_path, listeners={"test": joined.append}))
+    assert [(one.frame.sequence, one.late) for one in joined] == [(index, False) for index in range(20)]
+    assert {output.provider for one in joined for output in one.outputs} == {"ik"}
 
 
 def test_real_time_accounts_for_every_frame(tmp_path: Path) -> None:
