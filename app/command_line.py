@@ -153,7 +153,7 @@ def _headless(options: argparse.Namespace) -> int:
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
-                realtime=options.realtime,
+                realtime=options.realtime or chosen.is_camera,
                 mirror=bool(options.mirror),
                 quarter_turns=options.rotate // 90,
                 lens=lens,

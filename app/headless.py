@@ -51,7 +51,8 @@ class HeadlessRun:
         model: the hand model the paths use.
         report_dir: where report and pictures go.
         frames: stop after so many, None for all of a file.
-        realtime: files run at their own rate and frames are dropped as in the window.
+        realtime: frames are dropped as in the window, and files run at their own rate; cameras need it, because one that
+            waits for the slowest path gives pictures of the past.
         mirror: mirror the pictures.
         quarter_turns: turn them clockwise by so many right angles first.
         lens: the user's word on intrinsics.
@@ -166,10 +167,10 @@ class _Recorder:
                 "frames_per_second": facts.frames_per_second,
                 "note": facts.note,
             },
-            "mode": "real time" if self._is_realtime(facts) else "every frame",
-            "latency_counts_from": "capture" if self._is_realtime(facts) else "the path taking the frame",
+            "mode": "real time" if run.realtime else "every frame",
+            "latency_counts_from": "capture" if run.realtime else "the path taking the frame",
             "mirrored": run.mirror,
-            "camera": run.lens.describe(),
+            "camera": run.lens.describe(facts.intrinsics),
             "hand_model": {"name": run.model.name, "digest": run.model.digest},
             "frames": max((statistics.frames for statistics in self._statistics.values()), default=0),
             "read_failures": state.read_failures,
@@ -204,9 +205,6 @@ class _Recorder:
             for provider, statistics in self._statistics.items()
         )
 
-    def _is_realtime(self, facts: SourceFacts) -> bool:
-        return self._run.realtime or facts.live
-
     def _record(self, provider: Provider, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result
         self._words[provider] = result.message
@@ -214,7 +212,7 @@ class _Recorder:
         if wanted is not None and statistics.frames >= wanted:
             return
         # where nothing is dropped, frames wait for the path, which says nothing about how late it is in live use
-        statistics.record(result, update.ready_ns, None if self._is_realtime(facts) else update.taken_ns)
+        statistics.record(result, update.ready_ns, None if self._run.realtime else update.taken_ns)
         expected = min(wanted or math.inf, facts.frame_count or math.inf)
         step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES
         if self._next_picture[provider] < 0:

@@ -6,20 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import write_clip, write_picture
+from app_fakes import FakePath, FakeSource, found, write_clip, write_picture
 
 from app.arguments import parse
 from app.command_line import load_model, run
 from app.display_check import why_no_window
 from app.environment import load_opencv
+from app.sources.choose import ChosenSource
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
 from hand.errors import ModelFileError
+from hand.types import Frame, PathResult
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,6 +91,20 @@ def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_s
     assert options.model.digest == load_embedded_model().digest
     assert str(missing) in options.opening_note
     assert options.opening_note.endswith("The embedded hand is shown meanwhile.")
+
+
+def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(frame: Frame) -> PathResult:
+        time.sleep(0.02)  # ten frames of the camera
+        return found(frame)
+
+    camera = ChosenSource(FakeSource(live=True, forever=True), is_camera=True)
+    monkeypatch.setattr("app.command_line.choose_source", lambda *_: camera)
+    monkeypatch.setattr("app.command_line.chosen_paths", lambda *_, **__: {"ik": lambda: FakePath(slow)})
+    assert run(["--headless", "--frames", "5", "--report", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["mode"] == "real time"
+    assert report["paths"]["ik"]["drops"] > 0
 
 
 def test_options_are_read() -> None:

@@ -13,7 +13,9 @@ from app_fakes import FakePath, FakeSource, found, hand_state, nothing, plain_im
 
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
 from app.pipeline.hand_path import PathFactory
+from app.pipeline.lens import Lens
 from app.sources.base import FrameSource
+from app.sources.demo import demo_source
 from app.sources.pictures import FolderSource
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
@@ -60,7 +62,7 @@ def test_asked_number_of_frames_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_camera_without_a_number_ends_by_itself(tmp_path: Path) -> None:
-    report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing))
+    report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing), realtime=True)
     assert report["mode"] == "real time"
     assert report["paths"]["ik"]["frames"] == LIVE_FRAMES
 
@@ -85,6 +87,15 @@ def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
     run_headless(HeadlessRun(source, paths, model, tmp_path, listeners={"test": joined.append}))
     assert [(one.frame.sequence, one.late) for one in joined] == [(index, False) for index in range(20)]
     assert {output.provider for one in joined for output in one.outputs} == {"ik"}
+
+
+def test_report_names_the_camera_that_was_used(tmp_path: Path) -> None:
+    demo = run(demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1)
+    assert demo["camera"].startswith("the source's own intrinsics fx,fy,cx,cy = 554.256,554.256,")
+    told = run(demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1, lens=Lens(None, 70.0))
+    assert told["camera"] == "field of view 70 degrees"
+    unknown = run(FakeSource(), tmp_path, lambda: FakePath(nothing))
+    assert unknown["camera"] == "default field of view 62 degrees"
 
 
 def test_real_time_accounts_for_every_frame(tmp_path: Path) -> None:
