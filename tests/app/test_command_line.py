@@ -66,7 +66,14 @@ def test_network_says_that_no_checkpoint_is_installed(
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--size", "big"], ["--fps", "-3"], ["--frames", "0"], ["--fov", "60", "--intrinsics", "1,1,1,1"]]
+    "wrong",
+    [
+        ["--size", "big"],
+        ["--fps", "-3"],
+        ["--frames", "0"],
+        ["--fov", "60", "--intrinsics", "1,1,1,1"],
+        ["--fov", "60", "predict", "--input", "a.png", "--output", "a.json", "--intrinsics", "1,1,1,1"],
+    ],
 )
 def test_wrong_options_are_refused_by_the_parser(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as refusal:
@@ -117,6 +124,32 @@ def test_options_are_read() -> None:
         2,
     )
     assert parse([]).mirror is None
+
+
+def test_options_before_a_command_hold_for_it() -> None:
+    predict = ["predict", "--input", "a.png", "--output", "a.json"]
+    said = ["--fov", "78", "--method", "network", "--network", "folder", "--device", "cuda", "--hands", "2"]
+    said += ["--hand-model", "model.npz", "--save-motion", "hand.glb"]
+    assert parse([*said, *predict]) == parse([*predict, *said])
+    assert parse([*said, *predict, "--hands", "1"]).hands == 1
+    assert parse(["--source", "demo", "--size", "1280x720", "calibrate-camera"]) == parse(
+        ["calibrate-camera", "--source", "demo", "--size", "1280x720"]
+    )
+
+
+def test_every_command_has_all_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    program = vars(parse([]))
+    for command in (["predict", "--input", "a.png", "--output", "a.json"], ["calibrate-camera"]):
+        options = vars(parse(command))
+        assert {name: options[name] for name in program if name != "command"} == {
+            name: value for name, value in program.items() if name != "command"
+        }
+    assert parse(["calibrate-camera"]).camera is None
+    with pytest.raises(SystemExit):
+        parse(["predict", "--help"])
+    text = capsys.readouterr().out
+    assert "how many hands to look for (default: 1)" in text
+    assert "SUPPRESS" not in text
 
 
 def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
