@@ -173,6 +173,11 @@ def _headless(options: argparse.Namespace) -> int:
 
 def _calibrate_camera(options: argparse.Namespace) -> int:
     chosen = choose_source(options.source, SourceWishes(options.size))
+    if options.source is None and not chosen.is_camera:
+        raise SourceError(
+            "No camera was found to be calibrated; plug one in, or give --source with a video or folder of pictures "
+            "taken with it."
+        )
     if not chosen.is_camera and options.camera is None:
         raise SourceError(
             "Pictures and videos do not say which camera took them; add --camera with its name, as the window shows it."
