@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 
@@ -36,6 +36,8 @@ PICTURES = 6
 LIVE_FRAMES = 300
 """Frames taken from a camera, which has no end, when the user names no number."""
 
+_STOPPED_SENTENCE = "The run was stopped early; its report is about the frames until then."
+
 _POLL_S = 0.1
 _FAILURES_BEFORE_GIVING_UP = 3
 _PICTURE_QUALITY = 90
@@ -51,8 +53,8 @@ class HeadlessRun:
         model: the hand model the paths use.
         report_dir: where report and pictures go.
         frames: stop after so many, None for all of a file.
-        realtime: frames are dropped as in the window, and files run at their own rate; cameras need it, because one that
-            waits for the slowest path gives pictures of the past.
+        realtime: files run at their own rate and frames are dropped as in the window; for cameras always, because one
+            that waits for the slowest path gives pictures of the past.
         mirror: mirror the pictures.
         quarter_turns: turn them clockwise by so many right angles first.
         lens: the user's word on intrinsics.
@@ -73,15 +75,35 @@ class HeadlessRun:
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        kind: "complete", "stopped" by the user with Ctrl+C, or "broken" when a path did not work any more.
+        sentence: why it was not complete, else empty.
+    """
+
+    kind: Literal["complete", "stopped", "broken"] = "complete"
+    sentence: str = ""
+
+
+class _BrokenPathError(HandliveError):
+    """A path broke again and again."""
+
+
 def run_headless(run: HeadlessRun) -> dict[str, Any]:
     """Runs the pipeline to the end of the source or to the asked number of frames.
 
+    A run that the user stops with Ctrl+C, or that a broken path ends, is reported as far as it went.
+
     Returns:
-        The report, as it was written to ``report.json``.
+        The report, as it was written to ``report.json``; ``end`` in it is the kind of a :class:`RunEnd`.
 
     Raises:
         SourceError: the source gave no picture at all.
-        HandliveError: a path cannot work.
+        HandliveError: a path cannot work, and there was no result before.
+        KeyboardInterrupt: the user stopped it before there was a result.
         OSError: the report cannot be written.
     """
     run.report_dir.mkdir(parents=True, exist_ok=True)
@@ -104,8 +126,8 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     try:
         _wait_for_paths(pipeline, news)
         pipeline.show(run.source)
-        recorder.follow(pipeline, news)
-        report = recorder.report(pipeline, time.monotonic() - started_s)
+        end = recorder.follow(pipeline, news)
+        report = recorder.report(pipeline, end, time.monotonic() - started_s)
     finally:
         pipeline.close()
     write_json_atomically(run.report_dir / "report.json", report)
@@ -131,25 +153,43 @@ class _Recorder:
         self._pictures: list[str] = []
         self._words = dict.fromkeys(run.paths, "")
 
-    def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> None:
-        """Returns when every path has enough frames or all there are."""
-        while True:
-            news.wait(_POLL_S)
-            news.clear()
-            pipeline.begin_pull()
-            # the state first: frames that come behind it are only waited for in the next round
-            state = pipeline.source_state
-            for provider in pipeline.providers:
-                update = pipeline.take_update(provider)
-                if update is not None and state.facts is not None:
-                    self._record(provider, update, state.facts)
-                path = pipeline.path_state(provider)
-                if path.phase is PathPhase.FAILED and path.failures >= _FAILURES_BEFORE_GIVING_UP:
-                    raise HandliveError(path.sentence)
-            if self._finished(pipeline, state):
-                return
+    @property
+    def frames(self) -> int:
+        """Frames that the path which is farthest has spoken about."""
+        return max((statistics.frames for statistics in self._statistics.values()), default=0)
 
-    def report(self, pipeline: LivePipeline[None, None], seconds: float) -> dict[str, Any]:
+    def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> RunEnd:
+        """Returns when every path has enough frames or all there are, or when the run ends before that."""
+        try:
+            while not self._finished(pipeline, self._take(pipeline, news)):
+                pass
+        except (KeyboardInterrupt, _BrokenPathError) as reason:
+            if self.frames == 0:
+                raise
+            stopped = isinstance(reason, KeyboardInterrupt)
+            return RunEnd("stopped", _STOPPED_SENTENCE) if stopped else RunEnd("broken", str(reason))
+        return RunEnd()
+
+    def _take(self, pipeline: LivePipeline[None, None], news: threading.Event) -> SourceState:
+        """Waits for news and takes what there is; the state is the source's before that."""
+        news.wait(_POLL_S)
+        news.clear()
+        pipeline.begin_pull()
+        # the state first: frames that come behind it are only waited for in the next round
+        state = pipeline.source_state
+        for provider in pipeline.providers:
+            update = pipeline.take_update(provider)
+            if update is not None and state.facts is not None:
+                self._record(provider, update, state.facts)
+            path = pipeline.path_state(provider)
+            if path.phase is PathPhase.FAILED and path.failures_in_a_row >= _FAILURES_BEFORE_GIVING_UP:
+                raise _BrokenPathError(
+                    f"{PATH_NAMES[provider]} broke {path.failures_in_a_row} times without a result in between, so the "
+                    f"run ends: {path.cause.rstrip('.')}."
+                )
+        return state
+
+    def report(self, pipeline: LivePipeline[None, None], end: RunEnd, seconds: float) -> dict[str, Any]:
         """Everything measured, as plain values."""
         state = pipeline.source_state
         facts = state.facts
@@ -172,13 +212,15 @@ class _Recorder:
             "mirrored": run.mirror,
             "camera": run.lens.describe(facts.intrinsics),
             "hand_model": {"name": run.model.name, "digest": run.model.digest},
-            "frames": max((statistics.frames for statistics in self._statistics.values()), default=0),
+            "end": end.kind,
+            "frames": self.frames,
             "read_failures": state.read_failures,
             "seconds": round(seconds, 3),
             "paths": {provider: self._path_report(pipeline, provider) for provider in self._statistics},
             "pictures": self._pictures,
             "notes": [
                 *run.notes,
+                *([end.sentence] if end.sentence else []),
                 *([state.sentence] if state.phase is SourcePhase.LOST else []),
                 *(word for word in self._words.values() if word),
             ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import FakePath, FakeSource, found, write_clip, write_picture
+from app_fakes import FakePath, FakeSource, found, press_ctrl_c_at, write_clip, write_picture
 
 from app.arguments import parse
 from app.command_line import load_model, run
@@ -112,6 +112,27 @@ def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkey
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["mode"] == "real time"
     assert report["paths"]["ik"]["drops"] > 0
+
+
+def test_run_that_ends_early_saves_its_motion_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks_for_good(frame: Frame) -> PathResult:
+        if frame.sequence >= 4:
+            raise RuntimeError("boom")
+        return found(frame)
+
+    stopped = (FakeSource(forever=True, on_read=press_ctrl_c_at(20)), found, 130, "stopped early")
+    broken = (FakeSource(forever=True), breaks_for_good, 2, "so the run ends: RuntimeError: boom.")
+    for source, behave, code, sentence in (stopped, broken):
+        motion = tmp_path / f"{code}.npz"
+        monkeypatch.setattr("app.command_line.choose_source", lambda *_, source=source: ChosenSource(source))
+        paths = {"ik": lambda behave=behave: FakePath(behave)}
+        monkeypatch.setattr("app.command_line.chosen_paths", lambda *_, paths=paths, **__: paths)
+        assert run(["--headless", "--report", str(tmp_path / str(code)), "--save-motion", str(motion)]) == code
+        assert sentence in capsys.readouterr().err
+        assert (tmp_path / str(code) / "report.json").is_file()
+        assert motion.is_file()
 
 
 def test_options_are_read() -> None:
