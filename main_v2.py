@@ -8,7 +8,7 @@ from app.environment import prepare_process
 
 
 def main() -> int:
-    """Starts the program; the exit code is 0, or 2 after a refusal in one sentence on stderr."""
+    """Starts the program; the exit code is 0, 2 after a refusal in one sentence on stderr, or 130 after Ctrl+C."""
     prepare_process()
     # behind the preparation, because it must come before OpenCV and Qt
     from app.command_line import run

@@ -23,6 +23,7 @@ _EPILOG = (
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``main_v2.py``; :func:`parse` uses it."""
     parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.set_defaults(hands=1)  # here and not at the option, which commands add as well
     _add_source_options(parser)
     _add_method_options(parser)
     _add_hand_options(parser)
@@ -32,8 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_window_options(parser)
     _add_headless_options(parser)
     commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera")
+    # what a command has in common with the program has no default of its own, which would undo what was said before it
     predict = commands.add_parser(
         "predict",
+        argument_default=argparse.SUPPRESS,
         help="write the hands of pictures into a JSON file",
         description="Writes the hands of every picture into a JSON file.",
     )
@@ -46,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     board.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .pdf or .png file")
     lens = commands.add_parser(
         "calibrate-camera",
+        argument_default=argparse.SUPPRESS,
         help="find a camera's intrinsics from pictures of the printed board",
         description="Finds a camera's intrinsics from the printed board: show it everywhere in the picture, leaning to "
         "all sides. They are kept under the camera's name and used from then on.",
@@ -60,7 +64,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     Args:
         arguments: without the program's name; None takes the process's own.
     """
-    return build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.intrinsics is not None and options.fov is not None:  # one before the command and one behind it
+        parser.error("argument --intrinsics: not allowed with argument --fov")
+    return options
 
 
 def _add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +116,7 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_hand_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("hand and camera")
-    group.add_argument("--hands", type=int, choices=(1, 2), default=1, help="how many hands to look for (default: 1)")
+    group.add_argument("--hands", type=int, choices=(1, 2), help="how many hands to look for (default: 1)")
     group.add_argument(
         "--hand-model", type=Path, metavar="FILE", help="a MANO .pkl or .npz instead of the embedded hand model"
     )
@@ -196,7 +204,9 @@ def _add_headless_options(parser: argparse.ArgumentParser) -> None:
 def _add_lens_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", metavar="X", help="a camera, or a video or folder of pictures taken with it")
     parser.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
-    parser.add_argument("--camera", metavar="NAME", help="name of the camera, where pictures do not tell it")
+    parser.add_argument(
+        "--camera", default=None, metavar="NAME", help="name of the camera, where pictures do not tell it"
+    )
 
 
 def _add_predict_options(parser: argparse.ArgumentParser) -> None:

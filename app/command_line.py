@@ -33,7 +33,9 @@ from hand.types import Provider
 
 logger = logging.getLogger(__name__)
 
-EXIT_OK, EXIT_REFUSED = 0, 2
+EXIT_OK, EXIT_REFUSED, EXIT_STOPPED = 0, 2, 130
+
+_EXIT_OF_RUN = {"complete": EXIT_OK, "stopped": EXIT_STOPPED, "broken": EXIT_REFUSED}
 
 _DEFAULT_REPORT_DIR = Path("reports") / "latest"
 
@@ -68,7 +70,7 @@ def run(arguments: list[str] | None = None) -> int:
         print(f"handlive: {error}", file=sys.stderr)
         return EXIT_REFUSED
     except KeyboardInterrupt:
-        return 130
+        return EXIT_STOPPED
 
 
 def load_model(path: Path | None) -> HandModel:
@@ -153,7 +155,7 @@ def _headless(options: argparse.Namespace) -> int:
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
-                realtime=options.realtime,
+                realtime=options.realtime or chosen.is_camera,
                 mirror=bool(options.mirror),
                 quarter_turns=options.rotate // 90,
                 lens=lens,
@@ -168,11 +170,16 @@ def _headless(options: argparse.Namespace) -> int:
     print(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; report in {report_dir}.")
     if options.save_motion:
         _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
-    return EXIT_OK
+    return _EXIT_OF_RUN[report["end"]]
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:
     chosen = choose_source(options.source, SourceWishes(options.size))
+    if options.source is None and not chosen.is_camera:
+        raise SourceError(
+            "No camera was found to be calibrated; plug one in, or give --source with a video or folder of pictures "
+            "taken with it."
+        )
     if not chosen.is_camera and options.camera is None:
         raise SourceError(
             "Pictures and videos do not say which camera took them; add --camera with its name, as the window shows it."

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 
@@ -36,6 +36,8 @@ PICTURES = 6
 LIVE_FRAMES = 300
 """Frames taken from a camera, which has no end, when the user names no number."""
 
+_STOPPED_SENTENCE = "The run was stopped early; its report is about the frames until then."
+
 _POLL_S = 0.1
 _FAILURES_BEFORE_GIVING_UP = 3
 _PICTURE_QUALITY = 90
@@ -51,7 +53,8 @@ class HeadlessRun:
         model: the hand model the paths use.
         report_dir: where report and pictures go.
         frames: stop after so many, None for all of a file.
-        realtime: files run at their own rate and frames are dropped as in the window.
+        realtime: files run at their own rate and frames are dropped as in the window; for cameras always, because one
+            that waits for the slowest path gives pictures of the past.
         mirror: mirror the pictures.
         quarter_turns: turn them clockwise by so many right angles first.
         lens: the user's word on intrinsics.
@@ -72,15 +75,35 @@ class HeadlessRun:
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        kind: "complete", "stopped" by the user with Ctrl+C, or "broken" when a path did not work any more.
+        sentence: why it was not complete, else empty.
+    """
+
+    kind: Literal["complete", "stopped", "broken"] = "complete"
+    sentence: str = ""
+
+
+class _BrokenPathError(HandliveError):
+    """A path broke again and again."""
+
+
 def run_headless(run: HeadlessRun) -> dict[str, Any]:
     """Runs the pipeline to the end of the source or to the asked number of frames.
 
+    A run that the user stops with Ctrl+C, or that a broken path ends, is reported as far as it went.
+
     Returns:
-        The report, as it was written to ``report.json``.
+        The report, as it was written to ``report.json``; ``end`` in it is the kind of a :class:`RunEnd`.
 
     Raises:
         SourceError: the source gave no picture at all.
-        HandliveError: a path cannot work.
+        HandliveError: a path cannot work, and there was no result before.
+        KeyboardInterrupt: the user stopped it before there was a result.
         OSError: the report cannot be written.
     """
     run.report_dir.mkdir(parents=True, exist_ok=True)
@@ -101,11 +124,10 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     pipeline.start()
     started_s = time.monotonic()
     try:
-        if run.realtime:
-            _wait_for_paths(pipeline, news)
+        _wait_for_paths(pipeline, news)
         pipeline.show(run.source)
-        recorder.follow(pipeline, news)
-        report = recorder.report(pipeline, time.monotonic() - started_s)
+        end = recorder.follow(pipeline, news)
+        report = recorder.report(pipeline, end, time.monotonic() - started_s)
     finally:
         pipeline.close()
     write_json_atomically(run.report_dir / "report.json", report)
@@ -113,7 +135,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
 
 
 def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
-    """Frames that go by while engines load are no drops that anybody wants to know of."""
+    """Frames that go by while engines load are no drops to know of, and their output would not know all paths."""
     while any(pipeline.path_state(provider).phase is PathPhase.STARTING for provider in pipeline.providers):
         news.wait(_POLL_S)
         news.clear()
@@ -131,25 +153,43 @@ class _Recorder:
         self._pictures: list[str] = []
         self._words = dict.fromkeys(run.paths, "")
 
-    def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> None:
-        """Returns when every path has enough frames or all there are."""
-        while True:
-            news.wait(_POLL_S)
-            news.clear()
-            pipeline.begin_pull()
-            # the state first: frames that come behind it are only waited for in the next round
-            state = pipeline.source_state
-            for provider in pipeline.providers:
-                update = pipeline.take_update(provider)
-                if update is not None and state.facts is not None:
-                    self._record(provider, update, state.facts)
-                path = pipeline.path_state(provider)
-                if path.phase is PathPhase.FAILED and path.failures >= _FAILURES_BEFORE_GIVING_UP:
-                    raise HandliveError(path.sentence)
-            if self._finished(pipeline, state):
-                return
+    @property
+    def frames(self) -> int:
+        """Frames that the path which is farthest has spoken about."""
+        return max((statistics.frames for statistics in self._statistics.values()), default=0)
 
-    def report(self, pipeline: LivePipeline[None, None], seconds: float) -> dict[str, Any]:
+    def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> RunEnd:
+        """Returns when every path has enough frames or all there are, or when the run ends before that."""
+        try:
+            while not self._finished(pipeline, self._take(pipeline, news)):
+                pass
+        except (KeyboardInterrupt, _BrokenPathError) as reason:
+            if self.frames == 0:
+                raise
+            stopped = isinstance(reason, KeyboardInterrupt)
+            return RunEnd("stopped", _STOPPED_SENTENCE) if stopped else RunEnd("broken", str(reason))
+        return RunEnd()
+
+    def _take(self, pipeline: LivePipeline[None, None], news: threading.Event) -> SourceState:
+        """Waits for news and takes what there is; the state is the source's before that."""
+        news.wait(_POLL_S)
+        news.clear()
+        pipeline.begin_pull()
+        # the state first: frames that come behind it are only waited for in the next round
+        state = pipeline.source_state
+        for provider in pipeline.providers:
+            update = pipeline.take_update(provider)
+            if update is not None and state.facts is not None:
+                self._record(provider, update, state.facts)
+            path = pipeline.path_state(provider)
+            if path.phase is PathPhase.FAILED and path.failures_in_a_row >= _FAILURES_BEFORE_GIVING_UP:
+                raise _BrokenPathError(
+                    f"{PATH_NAMES[provider]} broke {path.failures_in_a_row} times without a result in between, so the "
+                    f"run ends: {path.cause.rstrip('.')}."
+                )
+        return state
+
+    def report(self, pipeline: LivePipeline[None, None], end: RunEnd, seconds: float) -> dict[str, Any]:
         """Everything measured, as plain values."""
         state = pipeline.source_state
         facts = state.facts
@@ -167,18 +207,20 @@ class _Recorder:
                 "frames_per_second": facts.frames_per_second,
                 "note": facts.note,
             },
-            "mode": "real time" if self._is_realtime(facts) else "every frame",
-            "latency_counts_from": "capture" if self._is_realtime(facts) else "the path taking the frame",
+            "mode": "real time" if run.realtime else "every frame",
+            "latency_counts_from": "capture" if run.realtime else "the path taking the frame",
             "mirrored": run.mirror,
-            "camera": run.lens.describe(),
+            "camera": run.lens.describe(facts.intrinsics),
             "hand_model": {"name": run.model.name, "digest": run.model.digest},
-            "frames": max((statistics.frames for statistics in self._statistics.values()), default=0),
+            "end": end.kind,
+            "frames": self.frames,
             "read_failures": state.read_failures,
             "seconds": round(seconds, 3),
             "paths": {provider: self._path_report(pipeline, provider) for provider in self._statistics},
             "pictures": self._pictures,
             "notes": [
                 *run.notes,
+                *([end.sentence] if end.sentence else []),
                 *([state.sentence] if state.phase is SourcePhase.LOST else []),
                 *(word for word in self._words.values() if word),
             ],
@@ -205,9 +247,6 @@ class _Recorder:
             for provider, statistics in self._statistics.items()
         )
 
-    def _is_realtime(self, facts: SourceFacts) -> bool:
-        return self._run.realtime or facts.live
-
     def _record(self, provider: Provider, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result
         self._words[provider] = result.message
@@ -215,7 +254,7 @@ class _Recorder:
         if wanted is not None and statistics.frames >= wanted:
             return
         # where nothing is dropped, frames wait for the path, which says nothing about how late it is in live use
-        statistics.record(result, update.ready_ns, None if self._is_realtime(facts) else update.taken_ns)
+        statistics.record(result, update.ready_ns, None if self._run.realtime else update.taken_ns)
         expected = min(wanted or math.inf, facts.frame_count or math.inf)
         step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES
         if self._next_picture[provider] < 0:

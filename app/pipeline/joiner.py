@@ -3,10 +3,13 @@
 A frame is complete when every path that is awaited has spoken about it. A path is not awaited while it is off, starting
 or broken, when it already spoke about a later frame (then it skipped this one), or when it is usually so late that
 waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
+
+A patient joiner awaits a path however late it is: where nobody watches, the output shall not depend on the machine.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -81,6 +84,8 @@ class Joiner(Generic[T]):
         choose: Choose,
         emit: Emit[T],
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        patient: bool = False,
     ) -> None:
         """Nothing pending.
 
@@ -90,10 +95,13 @@ class Joiner(Generic[T]):
             emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
                 an old one drawn again); called in the thread of the path that spoke last.
             clock_ns: for tests.
+            patient: a path that works is awaited for any time. Only for sources that wait for the slowest path, so that
+                the frames that wait here are few.
         """
         self._choose = choose
         self._emit = emit
         self._clock_ns = clock_ns
+        self._patient = patient
         self._lock = threading.RLock()
         providers = tuple(providers)
         self._silent: dict[Provider, str] = dict.fromkeys(providers, "is starting")
@@ -154,8 +162,8 @@ class Joiner(Generic[T]):
         while self._pending:
             entry = self._pending[0]
             handless = not any(update.result.states for update in entry.updates.values())
-            most = MOST_PENDING_HANDLESS if handless else MOST_PENDING
-            if self._missing(entry, patient=handless) and len(self._pending) <= most:
+            most = math.inf if self._patient else MOST_PENDING_HANDLESS if handless else MOST_PENDING
+            if self._missing(entry, patient=handless or self._patient) and len(self._pending) <= most:
                 return
             self._pending.popleft()
             results = _results(entry)

@@ -41,10 +41,17 @@ class Lens:
             return known.scaled_to(width_px, height_px)
         return Intrinsics.from_fov(width_px, height_px, DEFAULT_HORIZONTAL_FOV_DEG)
 
-    def describe(self) -> str:
-        """For people and reports."""
+    def describe(self, known: Intrinsics | None = None) -> str:
+        """For people and reports.
+
+        Args:
+            known: the source's own, as in :meth:`intrinsics_for`.
+        """
         if self.intrinsics_text is not None:
             return f"intrinsics fx,fy,cx,cy = {self.intrinsics_text} px"
         if self.horizontal_fov_deg is not None:
             return f"field of view {self.horizontal_fov_deg:g} degrees"
+        if known is not None:
+            numbers = ",".join(f"{n:.6g}" for n in (known.fx_px, known.fy_px, known.cx_px, known.cy_px))
+            return f"the source's own intrinsics fx,fy,cx,cy = {numbers} px"
         return f"default field of view {DEFAULT_HORIZONTAL_FOV_DEG:g} degrees"

@@ -84,7 +84,8 @@ class LivePipeline(Generic[T, P]):
             prepare: makes of a result what display needs, in the path's thread.
             on_news: there is something to pull.
             lens: the user's word on intrinsics.
-            every_frame: nothing is dropped and files are not paced; for measuring, not for live use.
+            every_frame: nothing is dropped, files are not paced, and joined results await the slowest path; for
+                measuring, not for live use.
             retry_s: how often a source that failed is asked whether it is back.
             compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path that
                 spoke last.
@@ -103,7 +104,7 @@ class LivePipeline(Generic[T, P]):
         self._outboxes = {provider: Mailbox[PathUpdate[T]](lossless=every_frame) for provider in paths}
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()
-        self._joiner: Joiner[T] = Joiner(paths, choose, self._emit)
+        self._joiner: Joiner[T] = Joiner(paths, choose, self._emit, patient=every_frame)
         self._workers = {
             provider: PathWorker(
                 provider,

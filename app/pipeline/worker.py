@@ -42,13 +42,17 @@ class PathState:
     Attributes:
         phase: what it is doing.
         sentence: why it is not running, else empty.
+        cause: what broke, without what is done about it, else empty.
         failures: how often it broke.
+        failures_in_a_row: the last of these, without a result in between.
         lost_frames: frames that it broke on, for which there is no result.
     """
 
     phase: PathPhase = PathPhase.STARTING
     sentence: str = ""
+    cause: str = ""
     failures: int = 0
+    failures_in_a_row: int = 0
     lost_frames: int = 0
 
 
@@ -104,6 +108,7 @@ class PathWorker(threading.Thread, Generic[T]):
         self._lock = threading.Lock()
         self._state = PathState()
         self._last: PathResult | None = None
+        self._last_at_failure: PathResult | None = None
         self._redraw = False
         self._in_hand: Frame | None = None
 
@@ -142,19 +147,18 @@ class PathWorker(threading.Thread, Generic[T]):
         """Makes the path, feeds it, and makes it again when it breaks."""
         restart_s = _FIRST_RESTART_S
         while not self._stopping.is_set():
-            processed_before = self._last
             self._rest_while_unwanted(PathPhase.STARTING)
             if self._stopping.is_set():
                 return
             try:
                 self._run_path()
             except HandliveError as error:
-                self._fail(str(error))
+                self._fail(str(error), str(error))
             except Exception as error:
                 logger.exception("path %s", self._provider)
-                name = PATH_NAMES[self._provider]
-                self._fail(f"{name} stopped with an error ({type(error).__name__}: {error}) and is started again.")
-            if self._last is not processed_before:
+                name, cause = PATH_NAMES[self._provider], f"{type(error).__name__}: {error}"
+                self._fail(f"{name} stopped with an error ({cause}) and is started again.", cause)
+            if self.state.failures_in_a_row == 1:
                 restart_s = _FIRST_RESTART_S  # it did work for a while, so this is a new trouble
             if self._stopping.wait(restart_s):
                 return
@@ -163,7 +167,7 @@ class PathWorker(threading.Thread, Generic[T]):
     def _run_path(self) -> None:
         path = self._factory()
         try:
-            self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence=""))
+            self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence="", cause=""))
             while not self._stopping.is_set():
                 if self._rest_while_unwanted(PathPhase.RUNNING):
                     path.reset()
@@ -175,7 +179,7 @@ class PathWorker(threading.Thread, Generic[T]):
         """Waits until the path is wanted again; whether it had to."""
         if self._wanted.is_set():
             return False
-        self._set_state(replace(self.state, phase=PathPhase.RESTING, sentence=""))
+        self._set_state(replace(self.state, phase=PathPhase.RESTING, sentence="", cause=""))
         self._wanted.wait()
         self._set_state(replace(self.state, phase=then))
         return True
@@ -195,10 +199,14 @@ class PathWorker(threading.Thread, Generic[T]):
         prepared = self._prepare(self._last)
         self._deliver(PathUpdate(self._last, prepared, taken_ns, time.monotonic_ns()))
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, sentence: str, cause: str) -> None:
         lost, self._in_hand = self._in_hand is not None, None
-        state = self.state
-        self._set_state(PathState(PathPhase.FAILED, sentence, state.failures + 1, state.lost_frames + lost))
+        before = self.state
+        in_a_row = before.failures_in_a_row + 1 if self._last is self._last_at_failure else 1
+        self._last_at_failure = self._last
+        self._set_state(
+            PathState(PathPhase.FAILED, sentence, cause, before.failures + 1, in_a_row, before.lost_frames + lost)
+        )
 
     def _set_state(self, state: PathState) -> None:
         with self._lock:

@@ -78,24 +78,24 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
     if number.isdigit():
         return _camera(int(number), wishes)
     try:
-        source = _file_source(Path(text).expanduser(), wishes)
+        path = Path(text).expanduser()
+        is_there = path.is_dir() or path.is_file()
     except (OSError, RuntimeError) as error:  # a name too long, a folder without rights, no such home
         raise SourceError(f"{text!r} cannot be used as a source: {error}; give another path.") from None
-    if source is not None:
-        return ChosenSource(source)
-    if any(text.casefold() in camera.name.casefold() for camera in list_cameras()):
+    # before the suffix is asked, because "USB2.0 Camera" has one too
+    if not is_there and any(text.casefold() in camera.name.casefold() for camera in list_cameras()):
         return _camera(text, wishes)
+    if is_there or path.suffix:
+        return ChosenSource(_file_source(path, wishes))
     raise SourceError(
         f"There is no camera, file or folder called {text!r}; give a camera's number or name, the path of a video, "
         f"picture or folder, or '{DEMO}'."
     )
 
 
-def _file_source(path: Path, wishes: SourceWishes) -> FrameSource | None:
+def _file_source(path: Path, wishes: SourceWishes) -> FrameSource:
     if path.is_dir():
         return FolderSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second)
-    if not path.is_file() and not path.suffix:
-        return None
     if is_picture(path):
         return PictureSource(path, hold=wishes.hold)
     return VideoSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -152,6 +154,17 @@ def found(frame: Frame, side: Side = "right") -> PathResult:
 def nothing(frame: Frame) -> PathResult:
     """A result without a hand."""
     return PathResult(frame, "ik", ())
+
+
+def press_ctrl_c_at(picture: int) -> Callable[[], None]:
+    """For a source's ``on_read``: interrupts the main thread when this picture is read."""
+    reads = itertools.count(1)
+
+    def read() -> None:
+        if next(reads) == picture:
+            _thread.interrupt_main()
+
+    return read
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -6,20 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import write_clip, write_picture
+from app_fakes import FakePath, FakeSource, found, press_ctrl_c_at, write_clip, write_picture
 
 from app.arguments import parse
 from app.command_line import load_model, run
 from app.display_check import why_no_window
 from app.environment import load_opencv
+from app.sources.choose import ChosenSource
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
 from hand.errors import ModelFileError
+from hand.types import Frame, PathResult
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +66,14 @@ def test_network_says_that_no_checkpoint_is_installed(
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--size", "big"], ["--fps", "-3"], ["--frames", "0"], ["--fov", "60", "--intrinsics", "1,1,1,1"]]
+    "wrong",
+    [
+        ["--size", "big"],
+        ["--fps", "-3"],
+        ["--frames", "0"],
+        ["--fov", "60", "--intrinsics", "1,1,1,1"],
+        ["--fov", "60", "predict", "--input", "a.png", "--output", "a.json", "--intrinsics", "1,1,1,1"],
+    ],
 )
 def test_wrong_options_are_refused_by_the_parser(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as refusal:
@@ -90,6 +100,41 @@ def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_s
     assert options.opening_note.endswith("The embedded hand is shown meanwhile.")
 
 
+def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(frame: Frame) -> PathResult:
+        time.sleep(0.02)  # ten frames of the camera
+        return found(frame)
+
+    camera = ChosenSource(FakeSource(live=True, forever=True), is_camera=True)
+    monkeypatch.setattr("app.command_line.choose_source", lambda *_: camera)
+    monkeypatch.setattr("app.command_line.chosen_paths", lambda *_, **__: {"ik": lambda: FakePath(slow)})
+    assert run(["--headless", "--frames", "5", "--report", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["mode"] == "real time"
+    assert report["paths"]["ik"]["drops"] > 0
+
+
+def test_run_that_ends_early_saves_its_motion_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks_for_good(frame: Frame) -> PathResult:
+        if frame.sequence >= 4:
+            raise RuntimeError("boom")
+        return found(frame)
+
+    stopped = (FakeSource(forever=True, on_read=press_ctrl_c_at(20)), found, 130, "stopped early")
+    broken = (FakeSource(forever=True), breaks_for_good, 2, "so the run ends: RuntimeError: boom.")
+    for source, behave, code, sentence in (stopped, broken):
+        motion = tmp_path / f"{code}.npz"
+        monkeypatch.setattr("app.command_line.choose_source", lambda *_, source=source: ChosenSource(source))
+        paths = {"ik": lambda behave=behave: FakePath(behave)}
+        monkeypatch.setattr("app.command_line.chosen_paths", lambda *_, paths=paths, **__: paths)
+        assert run(["--headless", "--report", str(tmp_path / str(code)), "--save-motion", str(motion)]) == code
+        assert sentence in capsys.readouterr().err
+        assert (tmp_path / str(code) / "report.json").is_file()
+        assert motion.is_file()
+
+
 def test_options_are_read() -> None:
     options = parse(["--source", "0", "--no-mirror", "--size", "1280x720", "--fps", "60", "--hands", "2"])
     assert (options.source, options.mirror, options.size, options.fps, options.hands) == (
@@ -100,6 +145,32 @@ def test_options_are_read() -> None:
         2,
     )
     assert parse([]).mirror is None
+
+
+def test_options_before_a_command_hold_for_it() -> None:
+    predict = ["predict", "--input", "a.png", "--output", "a.json"]
+    said = ["--fov", "78", "--method", "network", "--network", "folder", "--device", "cuda", "--hands", "2"]
+    said += ["--hand-model", "model.npz", "--save-motion", "hand.glb"]
+    assert parse([*said, *predict]) == parse([*predict, *said])
+    assert parse([*said, *predict, "--hands", "1"]).hands == 1
+    assert parse(["--source", "demo", "--size", "1280x720", "calibrate-camera"]) == parse(
+        ["calibrate-camera", "--source", "demo", "--size", "1280x720"]
+    )
+
+
+def test_every_command_has_all_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    program = vars(parse([]))
+    for command in (["predict", "--input", "a.png", "--output", "a.json"], ["calibrate-camera"]):
+        options = vars(parse(command))
+        assert {name: options[name] for name in program if name != "command"} == {
+            name: value for name, value in program.items() if name != "command"
+        }
+    assert parse(["calibrate-camera"]).camera is None
+    with pytest.raises(SystemExit):
+        parse(["predict", "--help"])
+    text = capsys.readouterr().out
+    assert "how many hands to look for (default: 1)" in text
+    assert "SUPPRESS" not in text
 
 
 def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

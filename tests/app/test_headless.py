@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import _thread
 import json
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
-from app_fakes import FakePath, FakeSource, found, nothing, plain_image, write_clip, write_picture
+from app_fakes import (
+    FakePath,
+    FakeSource,
+    found,
+    hand_state,
+    nothing,
+    plain_image,
+    press_ctrl_c_at,
+    write_clip,
+    write_picture,
+)
 
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
 from app.pipeline.hand_path import PathFactory
+from app.pipeline.lens import Lens
 from app.sources.base import FrameSource
+from app.sources.demo import demo_source
 from app.sources.pictures import FolderSource
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
 from hand.errors import DetectorError, HandliveError, SourceError
-from hand.types import Frame, PathResult
+from hand.types import Frame, PathResult, Provider
 
 
 def run(source: FrameSource, report_dir: Path, factory: PathFactory = FakePath, **options: object) -> dict:
@@ -58,9 +74,40 @@ def test_asked_number_of_frames_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_camera_without_a_number_ends_by_itself(tmp_path: Path) -> None:
-    report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing))
+    report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing), realtime=True)
     assert report["mode"] == "real time"
     assert report["paths"]["ik"]["frames"] == LIVE_FRAMES
+
+
+def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
+    """The network is quick and unsure of its hand, so that the slow path's is the output in every frame."""
+
+    def unsure(frame: Frame) -> PathResult:
+        return PathResult(frame, "network", (replace(hand_state(frame), provider="network", confidence=0.1),))
+
+    def slow(frame: Frame) -> PathResult:
+        time.sleep(0.06)
+        return found(frame)
+
+    def start_slowly() -> FakePath:
+        time.sleep(0.3)
+        return FakePath(slow)
+
+    model, joined = load_embedded_model(), []  # type: ignore[var-annotated]
+    paths: dict[Provider, PathFactory] = {"network": lambda: FakePath(unsure), "ik": start_slowly}
+    source = FakeSource([plain_image()] * 20)
+    run_headless(HeadlessRun(source, paths, model, tmp_path, listeners={"test": joined.append}))
+    assert [(one.frame.sequence, one.late) for one in joined] == [(index, False) for index in range(20)]
+    assert {output.provider for one in joined for output in one.outputs} == {"ik"}
+
+
+def test_report_names_the_camera_that_was_used(tmp_path: Path) -> None:
+    demo = run(demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1)
+    assert demo["camera"].startswith("the source's own intrinsics fx,fy,cx,cy = 554.256,554.256,")
+    told = run(demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1, lens=Lens(None, 70.0))
+    assert told["camera"] == "field of view 70 degrees"
+    unknown = run(FakeSource(), tmp_path, lambda: FakePath(nothing))
+    assert unknown["camera"] == "default field of view 62 degrees"
 
 
 def test_real_time_accounts_for_every_frame(tmp_path: Path) -> None:
@@ -88,6 +135,53 @@ def test_path_that_breaks_on_one_frame_loses_that_frame_alone(tmp_path: Path) ->
     report = run(FakeSource([plain_image()] * 6), tmp_path, lambda: FakePath(breaks_on_third))
     path = report["paths"]["ik"]
     assert (path["frames"], path["failures"], path["lost_frames"]) == (5, 1, 1)
+
+
+def test_only_failures_without_a_result_in_between_end_the_run(tmp_path: Path) -> None:
+    def breaks_now_and_then(frame: Frame) -> PathResult:
+        if frame.sequence in (2, 5, 8, 9):
+            raise RuntimeError("boom")
+        return found(frame)
+
+    report = run(FakeSource([plain_image()] * 12), tmp_path, lambda: FakePath(breaks_now_and_then))
+    path = report["paths"]["ik"]
+    assert report["end"] == "complete"
+    assert (path["frames"], path["failures"], path["lost_frames"]) == (8, 4, 4)
+
+
+def test_path_that_breaks_for_good_ends_the_run_with_a_report_of_what_there_is(tmp_path: Path) -> None:
+    def breaks_for_good(frame: Frame) -> PathResult:
+        if frame.sequence >= 4:
+            raise RuntimeError("boom")
+        return found(frame)
+
+    report = run(FakeSource(forever=True), tmp_path, lambda: FakePath(breaks_for_good))
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert (report["end"], report["frames"], report["paths"]["ik"]["failures"]) == ("broken", 4, 3)
+    assert report["notes"] == [
+        "MediaPipe + IK broke 3 times without a result in between, so the run ends: RuntimeError: boom."
+    ]
+
+
+def test_run_stopped_with_ctrl_c_reports_the_frames_until_then(tmp_path: Path) -> None:
+    report = run(FakeSource(forever=True, on_read=press_ctrl_c_at(20)), tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert report["end"] == "stopped"
+    assert report["frames"] > 0
+    assert report["notes"] == ["The run was stopped early; its report is about the frames until then."]
+
+
+def test_run_stopped_before_any_result_has_no_report(tmp_path: Path) -> None:
+    let_go = threading.Event()
+
+    def never(frame: Frame) -> PathResult:
+        _thread.interrupt_main()
+        let_go.wait(1.0)  # until the main thread is no longer there to take it
+        return found(frame)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(FakeSource(forever=True), tmp_path, lambda: FakePath(never))
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_path_that_never_works_ends_the_run_with_its_sentence(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ LENS = Lens().intrinsics_for(320, 240)
 class Bench:
     """A joiner with a clock of its own that writes down what it emits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.now_ns = 0
         self.emitted: list[tuple[JoinedResult, set[Provider], bool]] = []
         self.chosen: list[int] = []
@@ -29,6 +29,7 @@ class Bench:
             self._choose,
             lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
             lambda: self.now_ns,
+            patient=patient,
         )
         for provider in providers:
             self.joiner.expect(provider)
@@ -127,6 +128,25 @@ def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:
     for index in range(30, 40):  # but not for ever
         bench.say("ik", index, 33.0, hand=False)
     assert bench.log[-1] == (39 - MOST_PENDING_HANDLESS, "ik")
+
+
+def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:
+    bench = Bench(patient=True)
+    for index in range(0, 20, 4):
+        for step in range(4):
+            bench.say("network", index + step, 33.0)
+        for step in range(4):
+            bench.say("ik", index + step, 500.0)
+    assert bench.log == [(index, "ik+network") for index in range(20)]
+
+
+def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
+    bench = Bench(patient=True)
+    for index in range(4):
+        bench.say("network", index, 33.0)
+    assert bench.log == []
+    bench.joiner.expect("ik", "does not work")
+    assert bench.log == [(index, "network") for index in range(4)]
 
 
 def test_path_that_is_quick_again_is_awaited_again() -> None:

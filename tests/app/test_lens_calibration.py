@@ -205,6 +205,15 @@ def test_folder_of_pictures_calibrates_a_camera_from_the_command_line(
     assert "add --camera" in capsys.readouterr().err
 
 
+def test_calibrating_without_a_camera_says_that_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sources.choose.first_camera", lambda: None)
+    for named in ([], ["--camera", "Test camera"]):  # not even under a name is the demo clip to be calibrated
+        assert run(["calibrate-camera", *named]) == 2
+        assert capsys.readouterr().err.startswith("handlive: No camera was found to be calibrated")
+
+
 def test_too_few_views_are_said_and_nothing_is_kept(tmp_path: Path) -> None:
     folder = write_views(tmp_path / "views", 3)
     with pytest.raises(ConfigError, match="at least 6 different views"):

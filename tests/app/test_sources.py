@@ -198,3 +198,14 @@ def test_choice_of_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     cameras = (CameraInfo(6, "USB Camera"),)
     assert choose_source("usb", wishes).is_camera
     assert choose_source(None, wishes).source.name == "Camera 6"
+
+
+def test_camera_with_a_dot_in_its_name_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = (CameraInfo(0, "USB2.0 HD UVC WebCam"), CameraInfo(2, "hand.mp4 streamer"))
+    monkeypatch.setattr("app.sources.choose.list_cameras", lambda: cameras)
+    monkeypatch.chdir(tmp_path)
+    assert choose_source("USB2.0 HD UVC WebCam", SourceWishes()).is_camera
+    assert choose_source("usb2.0", SourceWishes()).is_camera
+    assert isinstance(choose_source("usb3.0", SourceWishes()).source, VideoSource)
+    (tmp_path / "hand.mp4").touch()  # a file that is there is what was meant
+    assert isinstance(choose_source("hand.mp4", SourceWishes()).source, VideoSource)
