@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -131,13 +132,22 @@ class SessionSolver:
         """Solves a session's frames, movement by movement.
 
         Args:
-            seen: one hand of one side, in time order.
+            seen: one hand of one side, in time order; no frame comes twice.
             intrinsics: of all pictures.
             progress: told how many frames are done, as they are.
 
         Returns:
             One solution for every entry of ``seen``.
+
+        Raises:
+            ValueError: a frame comes twice, or frames run backwards.
         """
+        for before, after in pairwise(seen):
+            if after.frame <= before.frame:
+                raise ValueError(
+                    f"A movement is one hand in frames that follow each other, but frame {after.frame} came after "
+                    f"frame {before.frame}; give each frame once, in time order."
+                )
         solutions: list[IkSolution] = []
         start = 0
         for end in range(1, len(seen) + 1):
