@@ -9,7 +9,7 @@ from pathlib import Path
 from app.motion.save import check_motion_file
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
-from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG
+from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
 from ik_baseline.second_look import LOOKS
 
@@ -118,7 +118,7 @@ def _add_hand_options(parser: argparse.ArgumentParser) -> None:
         "--fov",
         type=float,
         metavar="DEG",
-        help=f"field of view along the picture's longer side (default: {DEFAULT_HORIZONTAL_FOV_DEG:g})",
+        help=f"field of view along the picture's longer side (default: {DEFAULT_LONGER_SIDE_FOV_DEG:g})",
     )
 
 
