@@ -139,9 +139,9 @@ def _add_smoothing_option(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--smoothing",
         type=_share,
-        default=DEFAULT_STRENGTH,
         metavar="0..1",
-        help=f"how strongly jitter is filtered out of both paths; 0 is off (default: {DEFAULT_STRENGTH:g})",
+        help="how strongly jitter is filtered out of both paths; 0 is off "
+        f"(default: {DEFAULT_STRENGTH:g}, in the window as it was the last time)",
     )
 
 
