@@ -58,7 +58,7 @@ JUMP_DOUBT: Final = 10.0
 
 _NEIGHBOURS: Final = 3
 
-LONGEST_GAP: Final = 6
+LONGEST_GAP: Final = 5
 """Frames without a hand that a movement is carried across; after more it is another movement."""
 
 STEPS: Final = 8
@@ -151,7 +151,7 @@ class SessionSolver:
         solutions: list[IkSolution] = []
         start = 0
         for end in range(1, len(seen) + 1):
-            if end == len(seen) or seen[end].frame - seen[end - 1].frame > LONGEST_GAP:
+            if end == len(seen) or seen[end].frame - seen[end - 1].frame - 1 > LONGEST_GAP:
                 solutions.extend(self._movement(seen[start:end], intrinsics))
                 start = end
                 if progress is not None:
