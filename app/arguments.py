@@ -9,7 +9,7 @@ from pathlib import Path
 from app.motion.save import check_motion_file
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
-from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG
+from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
 from ik_baseline.second_look import LOOKS
 
@@ -126,7 +126,7 @@ def _add_hand_options(parser: argparse.ArgumentParser) -> None:
         "--fov",
         type=float,
         metavar="DEG",
-        help=f"field of view along the picture's longer side (default: {DEFAULT_HORIZONTAL_FOV_DEG:g})",
+        help=f"field of view along the picture's longer side (default: {DEFAULT_LONGER_SIDE_FOV_DEG:g})",
     )
 
 
@@ -147,9 +147,9 @@ def _add_smoothing_option(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--smoothing",
         type=_share,
-        default=DEFAULT_STRENGTH,
         metavar="0..1",
-        help=f"how strongly jitter is filtered out of both paths; 0 is off (default: {DEFAULT_STRENGTH:g})",
+        help="how strongly jitter is filtered out of both paths; 0 is off "
+        f"(default: {DEFAULT_STRENGTH:g}, in the window as it was the last time)",
     )
 
 

@@ -99,6 +99,11 @@ def _lens(options: argparse.Namespace) -> Lens:
     return Lens(options.intrinsics, options.fov)
 
 
+def _smoothing(options: argparse.Namespace, kept: float = DEFAULT_STRENGTH) -> Smoothing:
+    """The filter behind the paths; what the command line leaves open is as it was kept."""
+    return Smoothing(kept if options.smoothing is None else options.smoothing)
+
+
 def _paths(
     options: argparse.Namespace,
     model: HandModel,
@@ -151,7 +156,7 @@ def _headless(options: argparse.Namespace) -> int:
         report = run_headless(
             HeadlessRun(
                 source=chosen.source,
-                paths=_paths(options, model, smoothing=Smoothing(options.smoothing)),
+                paths=_paths(options, model, smoothing=_smoothing(options)),
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
@@ -205,11 +210,9 @@ def _window(options: argparse.Namespace) -> int:
         chosen = choose_source(options.source, wishes)
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
-    lens, smoothing = _lens(options), Smoothing(options.smoothing)
     model, note = _model_or_embedded(options.hand_model)
     kept = Settings() if options.screenshot else load_settings(settings_file()).settings
-    if options.smoothing == DEFAULT_STRENGTH:
-        smoothing.strength = kept.smoothing
+    lens, smoothing = _lens(options), _smoothing(options, kept.smoothing)
     chosen_before = None if options.network else NetworkLibrary(SHIPPED_NETWORK_DIR).last_live()
     live_network = LiveNetwork(options.network or chosen_before or SHIPPED_NETWORK_DIR, options.device or "auto")
     return run_window(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from app.methods import NO_CHECKPOINT_SENTENCE
 from app.pipeline.hand_path import HandPath, PathFactory
@@ -131,10 +132,15 @@ def _hand_content(state: HandState, frame: Frame, milliseconds: float) -> dict[s
         "method": state.provider,
         "side": state.side,
         "confidence": round(float(state.confidence), 4),
-        "joints_px": project(joints_m, frame.intrinsics).round(3).tolist(),
+        "joints_px": _pixels(project(joints_m, frame.intrinsics)),
         "joints_m": joints_m.round(6).tolist(),
         "pose_rad": np.asarray(state.pose_rad, float).round(6).tolist(),
         "shape": np.asarray(state.shape, float).round(5).tolist(),
         "camera_translation_m": np.asarray(state.camera_translation_m, float).round(6).tolist(),
         "milliseconds": round(milliseconds, 3),
     }
+
+
+def _pixels(joints_px: Float[np.ndarray, "21 2"]) -> list[list[float] | None]:
+    """Each joint's pixel; None for one at or behind the camera, which has no image."""
+    return [pixel.tolist() if np.isfinite(pixel).all() else None for pixel in joints_px.round(3)]

@@ -14,8 +14,9 @@ from jaxtyping import Float
 
 from hand.errors import IntrinsicsError
 
-DEFAULT_HORIZONTAL_FOV_DEG = 62.0
-"""Field of view assumed for an unknown webcam; typical laptop and desk webcams lie between 55 and 78 degrees."""
+DEFAULT_LONGER_SIDE_FOV_DEG = 62.0
+"""Field of view assumed for an unknown webcam, along the longer side of its pictures; typical laptop and desk webcams
+lie between 55 and 78 degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,21 @@ class Intrinsics:
 
     @classmethod
     def from_fov(
-        cls, width_px: int, height_px: int, horizontal_fov_deg: float = DEFAULT_HORIZONTAL_FOV_DEG
+        cls, width_px: int, height_px: int, longer_side_fov_deg: float = DEFAULT_LONGER_SIDE_FOV_DEG
     ) -> Intrinsics:
-        """Square pixels and a centred principal point, from the horizontal field of view in degrees.
+        """Square pixels and a centred principal point, from a field of view.
 
-        For a picture that is higher than wide the angle is taken along the longer side, as cameras are built.
+        Args:
+            width_px: width of the picture.
+            height_px: height of the picture.
+            longer_side_fov_deg: along the longer side, so that a camera on its side is still the same camera.
 
         Raises:
             IntrinsicsError: the angle is not between 1 and 179 degrees.
         """
-        if not 1.0 <= horizontal_fov_deg <= 179.0:
-            raise IntrinsicsError(f"A field of view lies between 1 and 179 degrees, got {horizontal_fov_deg}.")
-        focal_px = 0.5 * max(width_px, height_px) / math.tan(math.radians(horizontal_fov_deg) / 2.0)
+        if not 1.0 <= longer_side_fov_deg <= 179.0:
+            raise IntrinsicsError(f"A field of view lies between 1 and 179 degrees, got {longer_side_fov_deg}.")
+        focal_px = 0.5 * max(width_px, height_px) / math.tan(math.radians(longer_side_fov_deg) / 2.0)
         return cls(focal_px, focal_px, (width_px - 1) / 2.0, (height_px - 1) / 2.0, width_px, height_px, assumed=True)
 
     @classmethod

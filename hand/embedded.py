@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from hand.mano_files import load_hand_model
@@ -13,12 +13,15 @@ EMBEDDED_MODEL_FILE = Path(__file__).resolve().parent.parent / "assets" / "hand_
 """The right hand; the left is its mirror image."""
 
 
-@lru_cache(maxsize=2)
 def load_embedded_model(side: Side = "right") -> HandModel:
     """The embedded hand model; loaded once, then shared (its arrays are read-only).
 
     Raises:
         ModelFileError: the file is missing or damaged.
     """
-    right = load_hand_model(EMBEDDED_MODEL_FILE)
-    return right if side == "right" else right.mirrored()
+    return _shared(side)
+
+
+@cache
+def _shared(side: Side) -> HandModel:
+    return load_hand_model(EMBEDDED_MODEL_FILE) if side == "right" else _shared("right").mirrored()

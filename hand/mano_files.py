@@ -113,9 +113,12 @@ def _npz_fields(data: bytes, name: str) -> dict[str, Any]:
             raise ModelFileError(f"{name} unpacks to more than {_MAX_ARCHIVE_BYTES >> 30} GiB; give another file.")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError) as error:
+    except ModelFileError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged archive fails in many ways, and all mean the same
         raise ModelFileError(
-            f"{name} is damaged, cut short, or holds Python objects ({error}); make or download it again."
+            f"{name} is damaged, cut short, encrypted, or holds Python objects ({type(error).__name__}: {error}); "
+            "make or download it again."
         ) from None
 
 

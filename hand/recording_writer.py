@@ -142,7 +142,8 @@ class RecordingWriter:
         """
         try:
             for picture in self._unsynced:
-                with picture.open("rb") as file:
+                # to be written, though nothing is: Windows flushes no file that is open for reading alone
+                with picture.open("rb+") as file:
                     os.fsync(file.fileno())
             os.fsync(self._labels.fileno())
         except OSError as error:

@@ -228,36 +228,6 @@ class MeshRenderer:
         self._rasterizer.composite(picture_rgb, alpha=alpha)
 
 
-def render_mesh(
-    vertices_m: Float[np.ndarray, "V 3"],
-    faces: Int[np.ndarray, "F 3"],
-    intrinsics: Intrinsics,
-    *,
-    background_rgb: UInt8[np.ndarray, "height width 3"] | tuple[int, int, int] = (30, 32, 36),
-    colors_rgb: Float[np.ndarray, "V 3"] | tuple[float, float, float] = SKIN_RGB,
-    lighting: Lighting = STUDIO,
-    alpha: float = 1.0,
-    samples: int = 2,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """One lit picture of a mesh; :class:`MeshRenderer` makes many of them faster.
-
-    Args:
-        vertices_m: vertices in camera axes.
-        faces: triangles, wound outwards.
-        intrinsics: the camera; its picture size is the result's.
-        background_rgb: a picture (not changed) or one colour behind the mesh.
-        colors_rgb: one colour, or one per vertex; sRGB 0 to 1.
-        lighting: the lights.
-        alpha: opacity of the mesh.
-        samples: samples per pixel along each axis.
-    """
-    shape = (intrinsics.height_px, intrinsics.width_px, 3)
-    picture = np.array(np.broadcast_to(np.asarray(background_rgb, np.uint8), shape))
-    renderer = MeshRenderer(faces, intrinsics.width_px, intrinsics.height_px, samples=samples)
-    renderer.draw_over(picture, vertices_m, intrinsics, colors_rgb=colors_rgb, lighting=lighting, alpha=alpha)
-    return picture
-
-
 def contact_sheet(
     pictures_rgb: Sequence[UInt8[np.ndarray, "height width 3"]],
     columns: int,

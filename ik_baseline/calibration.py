@@ -32,6 +32,9 @@ MediaPipe errs on one hand much alike from frame to frame, so more frames do not
 four, shapes leave the plausible range (five standard deviations and more) and fit new frames hardly better.
 """
 
+TILT_WEIGHT = 2.0**0.5
+"""What a tilt of the whole hand counts against a joint that bends by the same angle."""
+
 STEPS = 4
 
 # a landmark further off than this many standard deviations loses its say, as in the live solver
@@ -91,7 +94,8 @@ class HandCalibrator:
             observation: what the detector saw.
             intrinsics: of the picture.
             least_difference: how different from all frames so far it must be, as the length of the vector of all
-                joint angles and the turn of the hand, radians.
+                joint angles, radians, and of the tilt against the line of sight times :data:`TILT_WEIGHT`. A hand
+                that only rolls in the picture shows nothing new of its shape.
 
         Returns:
             Whether it was taken.
@@ -99,8 +103,8 @@ class HandCalibrator:
         if self.progress >= 1.0:
             return False
         state = self._solver.solve(observation, intrinsics).warm.state
-        # a turn by a small angle moves the nine entries of a matrix by sqrt(2) times that angle
-        features = np.concatenate([state.angles, state.rotation[2] * np.sqrt(2.0)])
+        # the line of sight in the hand's own axes: it turns with a tilt and stays when the hand rolls in the picture
+        features = np.concatenate([state.angles, TILT_WEIGHT * state.rotation[2]])
         if any(np.linalg.norm(features - sample.features) < least_difference for sample in self._samples):
             return False
         self._samples.append(_Sample(observation, intrinsics, features))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -57,7 +58,7 @@ JUMP_DOUBT: Final = 10.0
 
 _NEIGHBOURS: Final = 3
 
-LONGEST_GAP: Final = 6
+LONGEST_GAP: Final = 5
 """Frames without a hand that a movement is carried across; after more it is another movement."""
 
 STEPS: Final = 8
@@ -131,17 +132,26 @@ class SessionSolver:
         """Solves a session's frames, movement by movement.
 
         Args:
-            seen: one hand of one side, in time order.
+            seen: one hand of one side, in time order; no frame comes twice.
             intrinsics: of all pictures.
             progress: told how many frames are done, as they are.
 
         Returns:
             One solution for every entry of ``seen``.
+
+        Raises:
+            ValueError: a frame comes twice, or frames run backwards.
         """
+        for before, after in pairwise(seen):
+            if after.frame <= before.frame:
+                raise ValueError(
+                    f"A movement is one hand in frames that follow each other, but frame {after.frame} came after "
+                    f"frame {before.frame}; give each frame once, in time order."
+                )
         solutions: list[IkSolution] = []
         start = 0
         for end in range(1, len(seen) + 1):
-            if end == len(seen) or seen[end].frame - seen[end - 1].frame > LONGEST_GAP:
+            if end == len(seen) or seen[end].frame - seen[end - 1].frame - 1 > LONGEST_GAP:
                 solutions.extend(self._movement(seen[start:end], intrinsics))
                 start = end
                 if progress is not None:

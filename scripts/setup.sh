@@ -28,10 +28,19 @@ install_debian() { # package...
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+is_installed() { # package
+    [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == *'ok installed' ]]
+}
+
+# Ubuntu 24.04 and Debian 13 renamed libraries when time became 64 bits wide: libglib2.0-0 is libglib2.0-0t64 there
+name_here() { # package
+    if apt-cache show "$1t64" >/dev/null 2>&1; then echo "$1t64"; else echo "$1"; fi
+}
+
 if command -v dpkg-query >/dev/null; then
     missing=()
     for library in "${libraries[@]}"; do
-        dpkg-query -W -f='${Status}' "$library" 2>/dev/null | grep -q 'ok installed' || missing+=("$library")
+        is_installed "$library" || is_installed "${library}t64" || missing+=("$(name_here "$library")")
     done
     # the window still has its headless form without them, so go on: the sentence above has said what to do
     if [ ${#missing[@]} -gt 0 ]; then install_debian "${missing[@]}" || true; fi

@@ -50,12 +50,13 @@ def main(arguments: Sequence[str]) -> None:
 def hand_free_parts(pictures: Path, image: dict[str, Any]) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """The parts (BGR, as read) left of, right of and above all hands of one entry of a prediction file.
 
-    A picture in which no hand was found gives nothing: the hand may only have been missed.
+    A picture in which no hand was found gives nothing: the hand may only have been missed. Neither does one with a hand
+    that has a joint behind the camera: nobody knows how far it reaches.
 
     Raises:
         DataError: the picture cannot be read.
     """
-    if not image["hands"]:
+    if not image["hands"] or any(None in hand["joints_px"] for hand in image["hands"]):
         return
     picture = cv2.imread(str(pictures / image["file"]), cv2.IMREAD_COLOR)
     if picture is None:

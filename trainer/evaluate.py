@@ -55,7 +55,7 @@ _EXAMPLES = """examples:
     python -m trainer evaluate --network assets/network --config configs/shipped.yaml \\
         --photographs labels.json photos --contact-sheet sheet.png
   FreiHAND's evaluation split by the official figures, with the pred.json that its server wants
-    python -m trainer evaluate --dataset freihand data/freihand --network runs/freihand/network --out pred.json
+    python -m trainer evaluate --dataset freihand data/FreiHAND --network runs/freihand/network --out pred.json
 """
 
 

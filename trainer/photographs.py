@@ -56,7 +56,7 @@ class PhotographLabel:
 
 
 def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
-    """Labels from a pred.json, one for every hand believed at least as much as the floor.
+    """Labels from a pred.json, one for every hand believed at least as much as the floor and wholly before the camera.
 
     Args:
         source: of kind photographs.
@@ -81,7 +81,7 @@ def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
         for image in images
         if re.match(source.match, image["file"])
         for hand in image["hands"]
-        if hand["confidence"] >= source.floor
+        if hand["confidence"] >= source.floor and None not in hand["joints_px"]
     ]
     if not labels:
         raise ConfigError(

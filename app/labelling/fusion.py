@@ -118,9 +118,12 @@ def _hear(
     picture_doubt: float,
 ) -> _Heard:
     """What both witnesses say about one hand of one frame."""
+    marked_px = np.asarray(observation.landmarks_px, np.float64)
     joints_px = project(solution.joints_m, intrinsics)
     # the detector marks places that lie a little beside the model's joints, by a known offset
-    seen_px = np.asarray(observation.landmarks_px, np.float64) - (project(solution.landmarks_m, intrinsics) - joints_px)
+    seen_px = marked_px - np.nan_to_num(project(solution.landmarks_m, intrinsics) - joints_px)
+    # a joint that was solved behind the camera has no image: all that is known is where the detector marked it
+    joints_px = np.where(np.isfinite(joints_px), joints_px, marked_px)
     if network is not None and not _is_credible(network, solution):
         network = None
     if network is not None and network.landmarks_px is not None:

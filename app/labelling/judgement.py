@@ -25,6 +25,9 @@ NETWORK_HALF_MM: Final = 30.0
 PICTURE_HALF: Final = 0.09
 """Mean distance in the picture over the hand's box at which belief is halved."""
 
+NO_IMAGE: Final = 1e3
+"""The same distance of a joint at or behind the camera, which has no place in the picture: far from any."""
+
 LEAST_WEIGHT: Final = 0.12
 """Labels that are believed less are rejected."""
 
@@ -60,7 +63,7 @@ def judge(witness: Witness, solution: IkSolution, intrinsics: Intrinsics) -> Jud
     in_picture = np.linalg.norm(project(solution.landmarks_m, intrinsics) - witness.observation.landmarks_px, axis=1)
     agreement = {
         "landmarks_mm": float(solution.world_residual_m.mean()) * 1e3,
-        "picture": float(in_picture.mean()) / box_px,
+        "picture": float(np.nan_to_num(in_picture / box_px, nan=NO_IMAGE).mean()),
     }
     doubts = [
         ("landmarks jump away from the movement", agreement["landmarks_mm"] / LANDMARKS_HALF_MM),

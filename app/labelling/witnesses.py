@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,6 +15,8 @@ from hand.mirror import Side, other_side
 from hand.recording import RecordedFrame, RecordedHand
 from hand.recording_reader import Recording
 from hand.types import HandObservation
+
+_Sided = TypeVar("_Sided", RecordedHand, HandObservation)
 
 _EXPANSION: Final = 1.5
 
@@ -69,7 +71,8 @@ def gather(
 def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | None) -> Iterator[Witness]:
     networks = [hand for hand in frame.hands if hand.provider == "network"]
     live = [hand for hand in frame.hands if hand.provider == "ik" and hand.landmarks_px is not None]
-    for hand in live:
+    live.sort(key=lambda hand: hand.confidence, reverse=True)
+    for hand in _one_of_each_side(live):
         observation = _observation(hand)
         if observation is not None:
             yield Witness(frame, observation, hand, _nearest(networks, hand.joints_m))
@@ -79,12 +82,17 @@ def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | N
         picture = recording.picture(frame)
     except RecordingError:
         return  # a damaged picture says nothing, and nobody learns from it either
-    seen: set[Side] = set()
-    for observation in detector.detect(picture):
-        if observation.side not in seen:  # two hands of one side are one hand and a mistake, the surer comes first
-            seen.add(observation.side)
-            same = [hand for hand in networks if hand.side == observation.side]
-            yield Witness(frame, observation, None, same[0] if same else None)
+    for observation in _one_of_each_side(detector.detect(picture)):
+        same = [hand for hand in networks if hand.side == observation.side]
+        yield Witness(frame, observation, None, same[0] if same else None)
+
+
+def _one_of_each_side(hands: Sequence[_Sided]) -> list[_Sided]:
+    """Two hands of one side are one hand and a mistake; the surer one comes first and is kept."""
+    kept: dict[Side, _Sided] = {}
+    for hand in hands:
+        kept.setdefault(hand.side, hand)
+    return list(kept.values())
 
 
 def _observation(hand: RecordedHand) -> HandObservation | None:

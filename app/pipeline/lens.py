@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hand.camera import DEFAULT_HORIZONTAL_FOV_DEG, Intrinsics
+from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG, Intrinsics
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +13,11 @@ class Lens:
 
     Attributes:
         intrinsics_text: "fx,fy,cx,cy" in pixels of the picture as the source gives it, or None.
-        horizontal_fov_deg: field of view along the longer side, or None.
+        longer_side_fov_deg: field of view along the longer side, or None.
     """
 
     intrinsics_text: str | None = None
-    horizontal_fov_deg: float | None = None
+    longer_side_fov_deg: float | None = None
 
     def __post_init__(self) -> None:
         self.intrinsics_for(640, 480)  # a wrong text is refused at once, not at the first picture
@@ -35,11 +35,11 @@ class Lens:
         """
         if self.intrinsics_text is not None:
             return Intrinsics.from_text(self.intrinsics_text, width_px, height_px)
-        if self.horizontal_fov_deg is not None:
-            return replace(Intrinsics.from_fov(width_px, height_px, self.horizontal_fov_deg), assumed=False)
+        if self.longer_side_fov_deg is not None:
+            return replace(Intrinsics.from_fov(width_px, height_px, self.longer_side_fov_deg), assumed=False)
         if known is not None:
             return known.scaled_to(width_px, height_px)
-        return Intrinsics.from_fov(width_px, height_px, DEFAULT_HORIZONTAL_FOV_DEG)
+        return Intrinsics.from_fov(width_px, height_px, DEFAULT_LONGER_SIDE_FOV_DEG)
 
     def describe(self, known: Intrinsics | None = None) -> str:
         """For people and reports.
@@ -49,9 +49,9 @@ class Lens:
         """
         if self.intrinsics_text is not None:
             return f"intrinsics fx,fy,cx,cy = {self.intrinsics_text} px"
-        if self.horizontal_fov_deg is not None:
-            return f"field of view {self.horizontal_fov_deg:g} degrees"
+        if self.longer_side_fov_deg is not None:
+            return f"field of view {self.longer_side_fov_deg:g} degrees"
         if known is not None:
             numbers = ",".join(f"{n:.6g}" for n in (known.fx_px, known.fy_px, known.cx_px, known.cy_px))
             return f"the source's own intrinsics fx,fy,cx,cy = {numbers} px"
-        return f"default field of view {DEFAULT_HORIZONTAL_FOV_DEG:g} degrees"
+        return f"default field of view {DEFAULT_LONGER_SIDE_FOV_DEG:g} degrees"

@@ -24,6 +24,7 @@ from hand.errors import RecordingError
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.model import HandModel
+from hand.pose_space import pose_in_convention
 from hand.recording import hand_to_json
 from hand.session_labels import FrameLabel, SessionLabels, read_session_labels
 
@@ -75,8 +76,7 @@ def export_freihand(
             posed = layer(pose, shape, place)
             scale = 0.5 * (camera[0, 0] + camera[1, 1]) / posed.joints_m[_ROOT, 2]
             root_px = posed.joints_m[_ROOT, :2] * scale + camera[:2, 2]
-            relative = pose.copy()
-            relative[3:] -= right.mean_pose_rad
+            relative = pose_in_convention(right, pose, flat_hand_mean=False)
             files["K"].append(camera.tolist())
             files["mano"].append([np.concatenate([relative, shape, root_px, [scale]]).tolist()])
             files["xyz"].append(posed.joints_m.tolist())

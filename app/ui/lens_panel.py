@@ -138,7 +138,7 @@ class LensPanel(QWidget):
             elif "," in text:
                 lens = Lens(intrinsics_text=text)
             else:
-                lens = Lens(horizontal_fov_deg=float(text))
+                lens = Lens(longer_side_fov_deg=float(text))
         except HandliveError as error:
             self.result.setText(str(error))
             return

@@ -23,5 +23,5 @@ Inside this package lengths are millimetres and the frame is the *anatomical* on
 (towards the thumb), +y distal, +z palmar, wrist joint at the origin. ``assemble`` alone turns that into metres and
 MANO's rest frame.
 
-Nothing outside this package imports it while the product runs: it needs SciPy and takes a quarter of a minute.
+Nothing outside this package imports it while the product runs: it needs SciPy and takes about half a minute.
 """

@@ -17,6 +17,7 @@ from app.arguments import parse
 from app.command_line import load_model, run
 from app.display_check import why_no_window
 from app.environment import load_opencv
+from app.settings import Settings, save_settings
 from app.sources.choose import ChosenSource
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from app.ui.window_options import WindowOptions
@@ -81,17 +82,33 @@ def test_wrong_options_are_refused_by_the_parser(wrong: list[str]) -> None:
     assert refusal.value.code == 2
 
 
-def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[WindowOptions]:
+    """The windows that would have been opened."""
+    windows: list[WindowOptions] = []
 
     def run_window(options: WindowOptions) -> int:
-        started.append(options)
+        windows.append(options)
         return 0
 
     monkeypatch.setattr("app.command_line.why_no_window", str)
     monkeypatch.setattr("app.ui.application.run_window", run_window)
+    return windows
+
+
+@pytest.mark.parametrize(("given", "strength"), [([], 0.2), (["--smoothing", "0.5"], 0.5), (["--smoothing", "0"], 0.0)])
+def test_smoothing_is_as_it_was_kept_unless_the_command_line_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[WindowOptions], given: list[str], strength: float
+) -> None:
+    save_settings(Settings(smoothing=0.2), tmp_path / "settings.json")
+    monkeypatch.setattr("app.command_line.settings_file", lambda: tmp_path / "settings.json")
+    assert run(["--source", "demo", *given]) == 0
+    assert started[0].smoothing.strength == strength
+
+
+def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_so(
+    tmp_path: Path, started: list[WindowOptions]
+) -> None:
     missing = tmp_path / "MANO_RIGHT.pkl"
     assert run(["--source", "demo", "--hand-model", str(missing), "--screenshot", str(tmp_path / "window.png")]) == 0
     (options,) = started

@@ -9,6 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from app.labelling.fusion import fuse
+from app.labelling.judgement import judge
 from app.labelling.person_shape import Sight, person_shape
 from app.labelling.witnesses import Witness
 from hand.camera import Intrinsics, project
@@ -101,6 +102,20 @@ def test_a_network_that_is_unsure_or_sees_another_hand_is_not_heard(bent_apart: 
     heard, unheard = (fuse([said], [said.observation], [solved], CAMERA, MODEL, 1.0)[0] for said in (witness, alone))
     np.testing.assert_array_equal(heard.pose_rad, unheard.pose_rad)
     np.testing.assert_array_equal(heard.joints_m, unheard.joints_m)
+
+
+def test_a_hand_that_reaches_behind_the_camera_is_rejected_and_spoils_no_other() -> None:
+    witness, solved = _heard(3, "right", bent_apart=0.15)
+    behind = solved.joints_m.copy()
+    behind[8, 2] = -0.1
+    astray = replace(solved, joints_m=behind, landmarks_m=behind)
+    judgement = judge(witness, astray, CAMERA)
+    assert judgement.weight == 0.0
+    assert "the hand does not lie on the picture" in judgement.reasons
+    assert np.isfinite(list(judgement.agreement.values())).all()
+    for fused in fuse([witness] * 9, [witness.observation] * 9, [astray] + [solved] * 8, CAMERA, MODEL, 1.0):
+        assert np.isfinite(fused.shape).all()
+        assert np.isfinite(fused.joints_m).all()
 
 
 def test_in_photographs_the_picture_is_mediapipes() -> None:

@@ -146,6 +146,20 @@ def test_frames_that_live_was_too_slow_for_are_looked_at_again(
     assert sum(isinstance(witness, Witness) and witness.live is None for witness in witnesses) == 40
 
 
+def test_of_two_live_hands_of_one_side_the_surer_is_believed(
+    tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
+) -> None:
+    recording = open_recording(_session(tmp_path / "s", movement))
+    frames = []
+    for frame in recording.frames:
+        sure = frame.hands[0]
+        doubtful = replace(sure, confidence=0.4, joints_m=sure.joints_m + np.float32(0.2))
+        frames.append(replace(frame, hands=(doubtful, sure) if frame.index % 2 else (sure, doubtful)))
+    witnesses = gather(replace(recording, frames=tuple(frames)))
+    assert [witness.frame.index for witness in witnesses] == list(range(FRAMES))
+    assert all(witness.live is frame.hands[frame.index % 2] for witness, frame in zip(witnesses, frames, strict=True))
+
+
 def test_the_wrong_hand_model_and_an_empty_session_are_said(
     tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
 ) -> None:

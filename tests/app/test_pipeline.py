@@ -311,7 +311,7 @@ def test_redraw_prepares_the_last_result_again() -> None:
 
 
 def test_lens_prefers_the_users_word_and_refuses_nonsense_at_once() -> None:
-    lens = Lens(horizontal_fov_deg=90.0)
+    lens = Lens(longer_side_fov_deg=90.0)
     assert lens.intrinsics_for(640, 480).fx_px == pytest.approx(320.0)
     assert not lens.intrinsics_for(640, 480).assumed
     known = Lens().intrinsics_for(640, 480)

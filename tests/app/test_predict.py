@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import FakePath, write_picture
+from app_fakes import FakePath, hand_state, write_picture
 
 from app.pipeline.lens import Lens
 from app.predict import PredictionRun, predict
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError, SourceError
+from hand.types import Frame, PathResult
 
 HAND_KEYS = [
     "method",
@@ -60,6 +62,20 @@ def test_schema_of_a_prediction(tmp_path: Path) -> None:
     np.testing.assert_allclose(project(np.array(hand["joints_m"]), intrinsics), hand["joints_px"], atol=2e-3)
     assert path.closed == 1
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_joint_behind_the_camera_has_no_pixel_and_costs_nobody_the_file(tmp_path: Path) -> None:
+    def reaching_behind(frame: Frame) -> PathResult:
+        state = hand_state(frame)
+        joints = np.array(state.joints_m)
+        joints[8, 2] = -0.01
+        return PathResult(frame, "ik", (replace(state, joints_m=joints),))
+
+    picture = write_picture(tmp_path / "hand.png")
+    content = prediction(picture, tmp_path / "pred.json", FakePath(reaching_behind))
+    joints_px = content["images"][0]["hands"][0]["joints_px"]
+    assert [number for number, pixel in enumerate(joints_px) if pixel is None] == [8]
+    assert np.shape([pixel for pixel in joints_px if pixel is not None]) == (20, 2)
 
 
 def test_damaged_picture_is_reported_and_does_not_stop_the_rest(tmp_path: Path) -> None:

@@ -24,6 +24,15 @@ def layer(model: HandModel) -> HandLayer:
     return HandLayer(model, np.float64)
 
 
+def test_there_is_one_hand_of_each_side(model: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it is asked for, it is the same one, and the file is not read again."""
+    monkeypatch.setattr("hand.embedded.load_hand_model", None)
+    assert load_embedded_model("right") is load_embedded_model(side="right") is model
+    left = load_embedded_model("left")
+    assert left.side == "left"
+    assert left is load_embedded_model("left")
+
+
 def directed_edges(faces: np.ndarray) -> np.ndarray:
     return np.concatenate([faces[:, [k, (k + 1) % 3]] for k in range(3)])
 

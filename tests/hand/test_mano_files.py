@@ -6,7 +6,10 @@ import io
 import os
 import pickle
 import pickletools
+import struct
 import sys
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -248,8 +251,6 @@ def test_missing_files_and_folders_are_said(tmp_path: Path) -> None:
 
 
 def test_a_zip_archive_of_the_download_is_recognised(tmp_path: Path) -> None:
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "mano_v1_2.zip", "w") as archive:
         archive.writestr("mano_v1_2/models/MANO_RIGHT.pkl", b"x")
     with pytest.raises(ModelFileError, match="unpack it"):
@@ -340,6 +341,52 @@ def test_an_npz_with_python_objects_is_refused(tmp_path: Path, model: HandModel)
     np.savez(tmp_path / "hand.npz", **fields)
     with pytest.raises(ModelFileError, match="Python objects"):
         load_hand_model(tmp_path / "hand.npz")
+
+
+def _compressed(path: Path, model: HandModel) -> bytearray:
+    np.savez_compressed(path, **mano_fields(model, chumpy=False))
+    return bytearray(path.read_bytes())
+
+
+def _start_of(member: zipfile.ZipInfo, data: bytearray) -> int:
+    """Where a member's own bytes begin: its local header says how long its name and extra field are."""
+    name, extra = struct.unpack_from("<HH", data, member.header_offset + 26)
+    return member.header_offset + 30 + name + extra
+
+
+def _with_damaged_stream(path: Path, model: HandModel) -> bytes:
+    data = _compressed(path, model)
+    with zipfile.ZipFile(path) as archive:
+        start = _start_of(archive.infolist()[0], data)
+    data[start : start + 8] = b"\xff" * 8
+    return bytes(data)
+
+
+def _said_to_be_encrypted(path: Path, model: HandModel) -> bytes:
+    data = _compressed(path, model)
+    with zipfile.ZipFile(path) as archive:
+        data[archive.infolist()[0].header_offset + 6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def _with_torn_array_header(path: Path, model: HandModel) -> bytes:
+    fields = io.BytesIO()
+    np.save(fields, np.zeros(3))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("v_template.npy", fields.getvalue().replace(b"}", b"("))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damaged", [_with_damaged_stream, _said_to_be_encrypted, _with_torn_array_header])
+def test_an_npz_that_is_damaged_anywhere_is_refused(
+    tmp_path: Path, model: HandModel, damaged: Callable[[Path, HandModel], bytes]
+) -> None:
+    path = tmp_path / "hand.npz"
+    path.write_bytes(damaged(path, model))
+    with pytest.raises(ModelFileError, match="is damaged") as caught:
+        load_hand_model(path)
+    assert "\n" not in str(caught.value)
 
 
 # ---- hostile files: nothing of them may run --------------------------------------------------------------------------

@@ -91,6 +91,15 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
         assert np.abs(picture.astype(int) - original).mean() < 6, "JPEG, but the colours are in the right order"
 
 
+def test_files_are_handed_to_the_disk_through_writable_handles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    modes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: modes.append(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE))
+    _record(tmp_path / "session")
+    assert len(modes) >= 6, "five pictures and the labels"
+    assert os.O_RDONLY not in modes, "Windows refuses to flush what it may not write"
+
+
 def test_a_state_and_its_observation_are_kept() -> None:
     random = np.random.default_rng(0)
     state = HandState(

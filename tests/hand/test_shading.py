@@ -8,7 +8,7 @@ import pytest
 from hand.camera import Intrinsics, project
 from hand.errors import ModelFileError
 from hand.normals import vertex_normals
-from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, render_mesh, shade_vertices
+from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, shade_vertices
 from hand.topology import boundary_loop, cap_faces
 from tests.hand.test_raster import sphere_mesh
 
@@ -69,14 +69,15 @@ def test_the_mesh_is_drawn_where_the_camera_sees_it() -> None:
     vertices, faces = sphere_mesh(24, 0.05)
     vertices = vertices + np.array([0.06, -0.03, 0.5])
     background = np.full((120, 160, 3), 9, np.uint8)
-    picture = render_mesh(vertices, faces, CAMERA, background_rgb=background)
+    picture, faint = background.copy(), background.copy()
+    renderer = MeshRenderer(faces, CAMERA.width_px, CAMERA.height_px)
+    renderer.draw_over(picture, vertices, CAMERA)
+    renderer.draw_over(faint, vertices, CAMERA, alpha=0.5)
     changed = (picture != 9).any(2)
     y, x = np.nonzero(changed)
     low, high = project(vertices, CAMERA).min(0), project(vertices, CAMERA).max(0)
     np.testing.assert_allclose([x.min(), y.min()], low, atol=1.01)
     np.testing.assert_allclose([x.max(), y.max()], high, atol=1.01)
-    assert (background == 9).all()
-    faint = render_mesh(vertices, faces, CAMERA, background_rgb=background, alpha=0.5)
     solid = changed & (np.abs(picture.astype(int) - 9).min(2) > 40)
     np.testing.assert_allclose(faint[solid], (picture[solid].astype(float) + 9) / 2, atol=1.0)
 
@@ -84,8 +85,9 @@ def test_the_mesh_is_drawn_where_the_camera_sees_it() -> None:
 def test_a_mesh_behind_the_camera_leaves_the_picture_alone() -> None:
     """A tracker that loses a hand may put it anywhere; the picture survives."""
     vertices, faces = sphere_mesh(8, 0.05)
-    picture = render_mesh(vertices - [0.0, 0.0, 0.5], faces, CAMERA, background_rgb=(1, 2, 3))
-    assert (picture == [1, 2, 3]).all()
+    picture = np.full((120, 160, 3), 9, np.uint8)
+    MeshRenderer(faces, CAMERA.width_px, CAMERA.height_px).draw_over(picture, vertices - [0.0, 0.0, 0.5], CAMERA)
+    assert (picture == 9).all()
 
 
 def test_the_hole_is_found_and_closed_with_the_same_winding() -> None:

@@ -12,6 +12,8 @@ from hand.anatomy import rotations_from_angles
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.layer import HandLayer
+from hand.rotations import matrix_from_axis_angle
+from hand.types import HandObservation
 from ik_baseline.calibration import HandCalibrator
 from ik_baseline.person import HandCalibration, measured_offsets_m
 from ik_baseline.solver import IkSolver
@@ -103,3 +105,19 @@ def test_the_same_frame_twice_teaches_nothing(solver: IkSolver) -> None:
     assert not calibrator.add(observation, CAMERA)
     with pytest.raises(ValueError, match="no frames"):
         HandCalibrator(solver.model).solve()
+
+
+def test_a_hand_that_rolls_in_the_picture_teaches_nothing_and_one_that_tilts_does(solver: IkSolver) -> None:
+    layer = HandLayer(solver.model, np.float64)
+    bones = rotations_from_angles(natural_angles(np.random.default_rng(1)), solver.chain.axes)
+    facing = make_case(solver, np.random.default_rng(1)).rotation
+
+    def turned(*axis_angle_rad: float) -> HandObservation:
+        rotations = bones.copy()
+        rotations[0] = matrix_from_axis_angle(np.array(axis_angle_rad)) @ facing
+        return observe(layer.from_matrices(rotations, np.zeros(10), np.array([0.0, 0.0, 0.5])).joints_m)
+
+    calibrator = HandCalibrator(solver.model, start=HandCalibration.without_offsets(solver.model))
+    assert calibrator.add(turned(0.0, 0.0, 0.0), CAMERA)
+    assert not calibrator.add(turned(0.0, 0.0, 0.8), CAMERA)
+    assert calibrator.add(turned(0.6, 0.0, 0.0), CAMERA)

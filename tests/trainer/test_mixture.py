@@ -17,6 +17,7 @@ from hand.mirror import mirror_pixels, mirror_points
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig, SourceConfig, read_config
 from trainer.crop_jitter import CropJitter
+from trainer.cut_backgrounds import hand_free_parts
 from trainer.fit import _held_out_sets
 from trainer.held_out import live_crops, photograph_crops
 from trainer.labelled_crop import LabelledCrop, collate
@@ -139,6 +140,21 @@ def test_a_file_that_holds_no_predictions_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pred.json").write_text("[]")
     with pytest.raises(DataError, match="should be a prediction file"):
         read_pseudo_labels(photographs_in(tmp_path))
+
+
+def test_hands_that_reach_behind_the_camera_are_left_out(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    file = tmp_path / "pred.json"
+    content = json.loads(file.read_text())
+    (image,) = content["images"]
+    hand = image["hands"][0]
+    image["hands"].append(hand | {"joints_px": [None, *hand["joints_px"][1:]]})
+    file.write_text(json.dumps(content))
+    assert len(read_pseudo_labels(photographs_in(tmp_path))) == 1
+    at_the_edge = [[x + 140.0, y] for x, y in hand["joints_px"]]
+    seen, half_seen = ([hand | {"joints_px": pixels}] for pixels in (at_the_edge, [None, *at_the_edge[1:]]))
+    assert list(hand_free_parts(tmp_path, image | {"hands": seen}))
+    assert not list(hand_free_parts(tmp_path, image | {"hands": half_seen})), "nobody knows how far it reaches"
 
 
 def test_files_are_chosen_by_name(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from trainer.hand_model import training_hand_model
 
 _EXAMPLES: Final = """examples:
   what is in a folder, with a sheet to look at
-    python -m trainer data check data/freihand
+    python -m trainer data check data/FreiHAND
   FreiHAND's poses against its joints, with your own MANO file; every hand and not 2000
-    python -m trainer data check data/freihand --hand-model MANO_RIGHT.pkl --most 0
+    python -m trainer data check data/FreiHAND --hand-model MANO_RIGHT.pkl --most 0
   packed into tar files, for disks that are slow with many small files; then in a recipe:
-  {kind: shards, path: data/freihand_shards}
-    python -m trainer data pack data/freihand --out data/freihand_shards
+  {kind: shards, path: data/FreiHAND_shards}
+    python -m trainer data pack data/FreiHAND --out data/FreiHAND_shards
 docs/datasets.md says where the sets come from and how they are laid out.
 """
 

@@ -27,7 +27,7 @@ class SceneSettings:
         pose: which poses, see :class:`trainer.synthetic.pose_prior.PosePrior`.
         view: which views, see :func:`trainer.synthetic.views.draw_orientation`.
         cover: smallest and largest share of the picture's height that the hand takes.
-        field_of_view_deg: smallest and largest horizontal field of view.
+        field_of_view_deg: smallest and largest field of view along the longer side.
         off_center: standard deviation of the hand's place, in picture widths and heights.
         held_share: how many hands hold something.
         front_share: how many have something in front of them.

@@ -6,6 +6,7 @@ it can be played in a loop.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-import tyro
 from jaxtyping import Float, UInt8
 
 from hand.camera import Intrinsics
@@ -255,24 +255,19 @@ def _desk(rng: np.random.Generator) -> Float[np.ndarray, "480 640 3"]:
     return np.asarray(picture / 0.9 * 0.85, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class DemoClipOptions:
-    """Renders the demo clip: demo.mp4 and demo_truth.npz.
-
-    Attributes:
-        out: folder to write to.
-        seed: decides skin and cloth.
-        levels: subdivision of the hand; 3 is the shipped quality, 1 is a quick look.
-    """
-
-    out: Path = Path("assets/demo")
-    seed: int = 2
-    levels: int = 3
-
-
 def main(arguments: Sequence[str]) -> None:
     """The command ``python -m trainer demo-clip``."""
-    options = tyro.cli(DemoClipOptions, args=arguments, prog="python -m trainer demo-clip")
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer demo-clip",
+        description="Renders the demo clip: demo.mp4 and demo_truth.npz.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, default=Path("assets/demo"), metavar="DIR", help="folder to write to")
+    parser.add_argument("--seed", type=int, default=2, help="decides skin and cloth")
+    parser.add_argument(
+        "--levels", type=int, default=3, help="subdivision of the hand; 3 is the shipped quality, 1 is a quick look"
+    )
+    options = parser.parse_args(arguments)
     clip = render_demo_clip(options.seed, options.levels)
     write_demo_clip(clip, options.out)
     size = (options.out / "demo.mp4").stat().st_size

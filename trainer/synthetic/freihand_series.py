@@ -27,6 +27,7 @@ from jaxtyping import Float
 
 from hand.embedded import load_embedded_model
 from hand.model import HandModel
+from hand.pose_space import pose_in_convention
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.label_lines import cannot_write, numbers, part_of, write_whole
@@ -142,8 +143,7 @@ def freihand_labels(sample: SyntheticSample, model: HandModel) -> dict[str, Any]
     camera = sample.intrinsics
     scale = 0.5 * (camera.fx_px + camera.fy_px) / joints[_ROOT, 2]
     root_px = joints[_ROOT, :2] * scale + [camera.cx_px, camera.cy_px]
-    pose = sample.pose_rad.astype(np.float64).copy()
-    pose[3:] -= model.mean_pose_rad
+    pose = pose_in_convention(model, sample.pose_rad.astype(np.float64), flat_hand_mean=False)
     return {
         "K": camera.matrix().tolist(),
         "mano": [np.concatenate([pose, sample.shape, root_px, [scale]]).tolist()],
