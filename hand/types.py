@@ -25,7 +25,8 @@ class Frame:
 
     Attributes:
         sequence: counts up from 0 within one source; both paths and the display are joined on it.
-        capture_time_ns: ``time.monotonic_ns`` when the picture arrived.
+        capture_time_ns: ``time.monotonic_ns`` when the picture arrived; of a file that is read as fast as can be, when
+            it would have arrived at the file's own rate.
         image_rgb: picture, read-only.
         intrinsics: of this picture at this size.
         source_id: which source it came from, for people and logs.

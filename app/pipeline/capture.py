@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -32,6 +33,7 @@ READ_FAILURE_BUDGET = 10
 _PAUSE_AFTER_FAILURE_S = 0.02
 _RETRY_S = 1.0
 _PAUSED_POLL_S = 0.02
+_NS_PER_S = 1_000_000_000
 
 
 class SourcePhase(Enum):
@@ -102,6 +104,7 @@ class CaptureThread(threading.Thread):
         self._stopping = False
         self._state = SourceState()
         self._mirror = False
+        self._begun_ns = self._latest_ns = 0
         self.playback = Playback()
         self.quarter_turns = 0
 
@@ -173,6 +176,7 @@ class CaptureThread(threading.Thread):
         rate = facts.frames_per_second if self._paced and not facts.live else 0.0
         seekable = source if isinstance(source, SeekableSource) else None
         self._begin_playback(seekable, facts)
+        self._begun_ns = max(time.monotonic_ns(), self._latest_ns + 1)
         speed, pacer = 1.0, Pacer(rate)
         failures_in_a_row = 0
         while not self._interrupt.wait(pacer.wait_s()):
@@ -231,7 +235,12 @@ class CaptureThread(threading.Thread):
             image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)
         if mirror:
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
-        frame = Frame(state.frames, picture.capture_time_ns, image, intrinsics, facts.name, mirror, facts.live)
+        time_ns = picture.capture_time_ns
+        if not self._paced and not facts.live and facts.frames_per_second > 0.0:
+            # read as fast as the machine can: what is smoothed over time must not depend on how fast that is
+            time_ns = self._begun_ns + round(state.frames * _NS_PER_S / facts.frames_per_second)
+        self._latest_ns = time_ns
+        frame = Frame(state.frames, time_ns, image, intrinsics, facts.name, mirror, facts.live)
         for sink in self._sinks:
             sink.put(frame)
         # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice

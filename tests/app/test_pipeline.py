@@ -244,6 +244,18 @@ def test_path_forgets_when_the_source_or_the_mirror_changes() -> None:
         assert path.resets == 3
 
 
+def test_a_file_that_is_not_paced_keeps_its_own_time() -> None:
+    """What is smoothed over time would else depend on how fast the machine reads."""
+    path = FakePath()
+    with running(lambda: path, every_frame=True) as pipeline:
+        pipeline.show(FakeSource(forever=True, name="file", frames_per_second=50.0))
+        times_ns = [next_update(pipeline).result.frame.capture_time_ns for _ in range(5)]
+        np.testing.assert_allclose(np.diff(times_ns), 1e9 / 50.0, atol=1.0)
+        pipeline.show(FakeSource(forever=True, name="next"))
+        wait_until(lambda: next_update(pipeline).result.frame.source_id == "next")
+        assert next_update(pipeline).result.frame.capture_time_ns > times_ns[-1]
+
+
 def test_no_frame_of_the_old_source_takes_the_count_of_the_new_one() -> None:
     """Another source is chosen while a picture is being read, which then comes too late."""
     path = FakePath()
