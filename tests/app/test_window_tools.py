@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -161,14 +163,45 @@ def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
         port = taken.getsockname()[1]
         panel.field.setText(f"ws:{port}")
         panel.start_button.click()
-        assert "cannot listen there" in panel.word.text()
+        qtbot.waitUntil(lambda: "cannot listen there" in panel.word.text(), timeout=PATIENCE_MS)
     panel.start_button.click()  # the port is free now
+    qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
     assert [row.name.text() for row in panel.rows] == [f"ws:127.0.0.1:{port}"]
     assert panel.field.text() == ""
     panel.rows[0].stop_button.click()
     assert not panel.rows
     assert panel.word.text() == NONE_WORD
     panel.close_all()
+
+
+def test_stream_whose_host_is_looked_up_for_long_does_not_hold_the_window_up(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, known = StreamPanel(load_embedded_model()), threading.Event()
+    qtbot.addWidget(panel)
+    look_up = socket.getaddrinfo
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        assert known.wait(20.0)
+        return look_up(*arguments, **named)
+
+    monkeypatch.setattr("app.outputs.datagrams.socket.getaddrinfo", slowly)
+    panel.field.setText("udp:9000")
+    panel.start_button.click()
+    panel.start_button.click()  # one at a time
+    assert not panel.rows
+    assert panel.word.text() == "Starting udp:127.0.0.1:9000 …"
+    known.set()
+    qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
+    panel.start(StreamAddress("udp", 9001))
+    panel.close_all()  # also what is only just starting
+    qtbot.waitUntil(panel.start_button.isEnabled, timeout=PATIENCE_MS)
+    assert not panel.rows
+
+
+def test_stream_of_the_command_line_that_cannot_be_is_told(qtbot: QtBot, open_window: Open, said: list[str]) -> None:
+    open_window(streams=(StreamAddress("ws", 8765, "192.168..5"),))
+    qtbot.waitUntil(lambda: any("ws:192.168..5:8765 cannot listen there" in sentence for sentence in said))
 
 
 def test_transport_pauses_steps_and_seeks_a_file(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
