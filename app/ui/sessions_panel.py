@@ -39,14 +39,17 @@ class SessionsPanel(QWidget):
     review_wanted = pyqtSignal(object)
     """A session's folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, hand_model_file: Path | None = None) -> None:
         """Lists what is there.
 
         Args:
             home: where sessions are kept.
+            hand_model_file: of the hand model that sessions refer to; the embedded one when left out.
         """
         super().__init__()
         self._home = home
+        # absolute, because the work's process does not start in the folder that the user started this one in
+        self._model_words = () if hand_model_file is None else ("--hand-model", str(hand_model_file.absolute()))
         self.work = SessionWork(self)
         self.progress = QLabel()
         self._build()
@@ -88,15 +91,18 @@ class SessionsPanel(QWidget):
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
-        self.work.start("-m", "app.labelling", str(folder))
+        self.work.start("-m", "app.labelling", *self._model_words, str(folder))
 
     def import_from(self, source: Path) -> None:
         """Makes a session of a video or a folder of pictures, in a process of its own."""
-        self.work.start("-m", "app.recording", "import", str(source), "--home", str(self._home))
+        self._exchange("import", str(source), "--home", str(self._home))
 
     def export_to(self, folder: Path, out: Path, layout: str) -> None:
         """Exports a session without faces, in a process of its own."""
-        self.work.start("-m", "app.recording", "export", str(folder), str(out), "--layout", layout)
+        self._exchange("export", str(folder), str(out), "--layout", layout)
+
+    def _exchange(self, *words: str) -> None:
+        self.work.start("-m", "app.recording", *self._model_words, *words)
 
     def _work_changed(self) -> None:
         """What ended has most likely changed a session."""

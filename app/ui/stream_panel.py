@@ -79,7 +79,7 @@ class StreamPanel(QWidget):
             streams.publish(joined)
 
     def start(self, address: StreamAddress) -> None:
-        """Starts a stream beside the window, because a host may be looked up for seconds; what is wrong is said here."""
+        """Starts a stream beside the window: looking a host up may take seconds. What is wrong is said here."""
 
         def work() -> str:
             streams = Streams([address], self._model)

@@ -13,9 +13,10 @@ import pytest
 from app_fakes import write_clip, write_picture
 
 from app.arguments import parse
-from app.command_line import load_model, run
+from app.command_line import run
 from app.display_check import why_no_window
 from app.environment import load_opencv
+from app.hand_model import load_model
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
@@ -88,6 +89,7 @@ def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_s
     assert options.model.digest == load_embedded_model().digest
     assert str(missing) in options.opening_note
     assert options.opening_note.endswith("The embedded hand is shown meanwhile.")
+    assert options.hand_model_file is None  # what works on sessions takes the hand that is shown
 
 
 def test_options_are_read() -> None:
