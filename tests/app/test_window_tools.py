@@ -23,7 +23,7 @@ from app.outputs.address import LOCALHOST, StreamAddress
 from app.pipeline.capture import SourcePhase
 from app.sources.choose import ChosenSource
 from app.sources.video import VideoSource
-from app.ui.lens_panel import NO_CAMERA_SENTENCE, LensPanel
+from app.ui.lens_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, LensPanel
 from app.ui.main_window import MainWindow
 from app.ui.motion_tool import MotionTool
 from app.ui.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
@@ -260,6 +260,26 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
     known = saved_intrinsics("Cam", 640, 480, tmp_path)
     assert known is not None
     assert known.fx_px == pytest.approx(540.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "live"), [("Other", True), ("Cam", False)])
+def test_calibration_of_a_camera_ends_when_the_source_changes(
+    qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, live: bool
+) -> None:
+    monkeypatch.setattr("app.lens_calibration.store.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.ui.lens_panel.LOOK_EVERY_NS", 0)
+    views = [render(rotation, translation) for rotation, translation in poses(24)]
+    window = open_window()
+    panel = window.findChild(LensPanel)
+    assert panel is not None
+    window.show_source(ChosenSource(FakeSource(views[:3], name="Cam", live=True, forever=True), is_camera=True))
+    qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
+    panel.start_button.click()
+    qtbot.waitUntil(lambda: panel.word.text() not in (INTRO, NO_CAMERA_SENTENCE), timeout=PATIENCE_MS)
+    window.show_source(ChosenSource(FakeSource(views, name=name, live=live, forever=True), is_camera=live))
+    qtbot.waitUntil(lambda: not panel.running, timeout=PATIENCE_MS)
+    assert panel.result.text() == OTHER_SOURCE_SENTENCE
+    assert not any(tmp_path.iterdir())
 
 
 def test_typed_lens_is_used_or_refused_in_place(qtbot: QtBot, open_window: Open) -> None:
