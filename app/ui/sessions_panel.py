@@ -19,8 +19,9 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.recording.sessions import SessionEntry, delete_session
+from app.recording.sessions import SessionEntry, clear_away, set_aside
 from app.sources.pictures import is_picture
+from app.ui.background import Background
 from app.ui.panel_parts import button, clock, row
 from app.ui.session_lister import SessionLister
 from app.ui.session_work import SessionWork
@@ -56,6 +57,8 @@ class SessionsPanel(QWidget):
         self.work.said.connect(self.said)
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
+        self._background = Background(self)
+        self._background.finished.connect(self._end_deletion)
         self._lister = SessionLister(home, self)
         self._lister.listed.connect(self._show)
         self.show_sessions()
@@ -70,7 +73,8 @@ class SessionsPanel(QWidget):
         return self._lister.busy
 
     def close_down(self) -> None:
-        """Ends what runs."""
+        """Ends what runs, but lets a deletion end by itself, because half a session helps nobody."""
+        self._background.wait()
         self._lister.stop()
         self.work.kill()
 
@@ -126,10 +130,21 @@ class SessionsPanel(QWidget):
         if answer != QMessageBox.StandardButton.Yes:
             return
         try:
-            delete_session(folder)
+            going = set_aside(folder)
         except HandliveError as error:
             self.said.emit(str(error))
+            return
+
+        def work() -> str:
+            clear_away(going)
+            return ""
+
+        self._background.start("delete-session", work)
         self.show_sessions()
+
+    def _end_deletion(self, sentence: str) -> None:
+        if sentence:
+            self.said.emit(sentence)
 
     def _choose_import(self) -> None:
         """A video, or any picture of a folder that is taken as a whole."""

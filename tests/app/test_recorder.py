@@ -284,3 +284,19 @@ def test_sessions_are_listed_and_really_deleted(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(RecordingError, match="not a recording"):
         delete_session(tmp_path)
+
+
+def test_what_is_left_of_a_session_is_not_listed_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
+    recorder.offer_frame(_frame(0))
+    recorder.stop()
+
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(RecordingError) as refused:
+        delete_session(tmp_path / "s")
+    (left,) = tmp_path.iterdir()
+    assert str(refused.value).startswith(f"{left} cannot be deleted (Permission denied)")
+    assert list_sessions(tmp_path) == []
