@@ -92,7 +92,8 @@ class WebSocketSink:
         self._listening.wait()
         if self._refused is not None:
             self._thread.join()
-            why = getattr(self._refused, "strerror", None) or self._refused
+            unnameable = isinstance(self._refused, UnicodeError)  # which speaks of codecs
+            why = "no host is called so" if unnameable else getattr(self._refused, "strerror", None) or self._refused
             raise ConfigError(
                 f"The stream {self._address.describe()} cannot listen there ({why}); choose another port or address."
             )
@@ -122,7 +123,7 @@ class WebSocketSink:
         except Exception as error:
             if self._listening.is_set():
                 raise
-            # an OSError, or a UnicodeError for what cannot be a host's name; whatever it is, open() waits for a word
+            # an OSError, or a UnicodeError for what cannot be a host's name; open() waits for a word in any case
             self._refused = error
             self._listening.set()
 
