@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.arguments import parse
 from app.display_check import why_no_window
+from app.hand_model import load_model
 from app.headless import HeadlessRun, run_headless
 from app.lens_calibration.board import write_board
 from app.lens_calibration.command import calibrate_camera, describe_solution
@@ -27,7 +28,6 @@ from app.settings import Settings, load_settings, settings_file
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
 from hand.embedded import load_embedded_model
 from hand.errors import HandliveError, SourceError
-from hand.mano_files import load_hand_model
 from hand.model import HandModel
 from hand.types import Provider
 
@@ -71,18 +71,6 @@ def run(arguments: list[str] | None = None) -> int:
         return EXIT_REFUSED
     except KeyboardInterrupt:
         return EXIT_STOPPED
-
-
-def load_model(path: Path | None) -> HandModel:
-    """The right-hand model that the paths pose: the user's file, or the embedded one.
-
-    Raises:
-        ModelFileError: not a usable model.
-    """
-    if path is None:
-        return load_embedded_model()
-    model = load_hand_model(path)
-    return model if model.side == "right" else model.mirrored()
 
 
 def _model_or_embedded(path: Path | None) -> tuple[HandModel, str]:
@@ -223,6 +211,7 @@ def _window(options: argparse.Namespace) -> int:
             smoothing=smoothing,
             live_network=live_network,
             model=model,
+            hand_model_file=None if note else options.hand_model,
             opening_note=note,
             streams=tuple(options.stream),
             lens=lens,

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from hand.errors import IntrinsicsError, RecordingError
+from hand.model import HandModel
 from hand.recording import (
     COMPLETE_FILE,
     FRAMES_FOLDER,
@@ -73,6 +74,22 @@ class Recording:
         if bgr is None or bgr.shape[:2] != size:
             raise RecordingError(f"The picture {path} is damaged or not {size[1]} x {size[0]}; leave this frame out.")
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+    def demand_model(self, model: HandModel, act: str) -> None:
+        """Refuses a hand model that poses and shapes of this session do not refer to.
+
+        Args:
+            model: a right hand.
+            act: what is to be done with the session, such as "label".
+
+        Raises:
+            RecordingError: it was recorded with another one.
+        """
+        if self.info.hand_model_digest != model.digest:
+            raise RecordingError(
+                f"{self.folder} was recorded with the hand model {self.info.hand_model}, not {model.name}; {act} it "
+                "with that model."
+            )
 
 
 def open_recording(folder: Path) -> Recording:

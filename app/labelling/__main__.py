@@ -11,24 +11,20 @@ from pathlib import Path
 
 import cv2
 
+from app.hand_model import load_model
 from app.labelling.offline_pass import label_session
-from hand.embedded import load_embedded_model
 from hand.errors import HandliveError
-from hand.mano_files import load_hand_model
 
 
 def main() -> int:
     """Labels one session after the other; 2 when one of them could not be."""
-    parser = argparse.ArgumentParser(prog="python -m app.labelling", description=__doc__)
-    parser.add_argument("sessions", nargs="+", type=Path, help="folders of recorded sessions")
-    parser.add_argument("--hand-model", type=Path, help="MANO file the sessions were recorded with")
-    options = parser.parse_args()
+    options = _parser().parse_args()
     cv2.setNumThreads(1)
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(10)  # whoever watches the live picture comes first
     try:
-        model = load_hand_model(options.hand_model) if options.hand_model else load_embedded_model()
+        model = load_model(options.hand_model)
         from ik_baseline.detector import HandDetector
 
         for folder in options.sessions:
@@ -44,6 +40,13 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app.labelling", description=__doc__)
+    parser.add_argument("sessions", nargs="+", type=Path, help="folders of recorded sessions")
+    parser.add_argument("--hand-model", type=Path, help="MANO file the sessions were recorded with")
+    return parser
 
 
 if __name__ == "__main__":

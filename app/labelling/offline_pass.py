@@ -66,11 +66,7 @@ def label_session(
     """
     report = progress or (lambda stage, share: None)
     recording = open_recording(folder)
-    if recording.info.hand_model_digest != model.digest:
-        raise RecordingError(
-            f"{folder} was recorded with the hand model {recording.info.hand_model}, not {model.name}; label it with "
-            "that model."
-        )
+    recording.demand_model(model, "label")
     total = max(len(recording.frames), 1)
     witnesses = gather(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
     if not witnesses:

@@ -46,7 +46,7 @@ class DatagramSink:
         """Looks the host up, once.
 
         Raises:
-            ConfigError: there is no such host.
+            ConfigError: there is no such host, or this machine does not speak its kind of address.
         """
         address = self._address
         try:
@@ -56,8 +56,14 @@ class DatagramSink:
                 f"The stream {address.describe()} has nowhere to go: the host {address.host!r} is not known ({error})."
             ) from None
         family, _, _, _, self._target = found[0]
-        # not connected: a connected socket reports errors because nobody listens yet
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            # not connected: a connected socket reports errors because nobody listens yet
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        except OSError as error:  # such as an IPv6 address where IPv6 is switched off
+            raise ConfigError(
+                f"The stream {address.describe()} cannot be sent from this machine ({error.strerror or error}); "
+                "choose another address."
+            ) from None
         self._socket.setblocking(False)
 
     def send(self, joined: JoinedResult) -> None:

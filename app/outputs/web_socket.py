@@ -72,7 +72,7 @@ class WebSocketSink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._listening = threading.Event()
-        self._refused: OSError | None = None
+        self._refused: Exception | None = None
         self._clients: set[_Client] = set()
         self._sent = self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="stream-ws", daemon=True)
@@ -92,7 +92,8 @@ class WebSocketSink:
         self._listening.wait()
         if self._refused is not None:
             self._thread.join()
-            why = self._refused.strerror or self._refused
+            unnameable = isinstance(self._refused, UnicodeError)  # which speaks of codecs
+            why = "no host is called so" if unnameable else getattr(self._refused, "strerror", None) or self._refused
             raise ConfigError(
                 f"The stream {self._address.describe()} cannot listen there ({why}); choose another port or address."
             )
@@ -119,7 +120,10 @@ class WebSocketSink:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except OSError as error:
+        except Exception as error:
+            if self._listening.is_set():
+                raise
+            # an OSError, or a UnicodeError for what cannot be a host's name; open() waits for a word in any case
             self._refused = error
             self._listening.set()
 

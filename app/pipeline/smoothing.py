@@ -5,8 +5,8 @@ Both paths get the same filter, so that a comparison compares the paths and not 
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -92,39 +92,43 @@ class SmoothedPath:
             smoothing: the knob.
         """
         self._path, self._smoothing = path, smoothing
-        layers: dict[Side, HandLayer] = {"right": HandLayer(model), "left": HandLayer(model.mirrored())}
-        self._filters = {side: HandStateFilter(layer, smoothing.settings()) for side, layer in layers.items()}
-        self._meters = {side: (_JitterMeter(), _JitterMeter()) for side in layers}
+        self._layers: dict[Side, HandLayer] = {"right": HandLayer(model), "left": HandLayer(model.mirrored())}
+        # two hands of one side may be in a picture, so a hand is its side and its place among those of that side
+        self._hands: dict[tuple[Side, int], _SmoothedHand] = {}
 
     def process(self, frame: Frame) -> PathResult:
         """The path's result with calmer hands."""
         result = self._path.process(frame)
-        states = tuple(self._filtered(state, frame) for state in result.states)
+        seen: Counter[Side] = Counter()
+        states = []
+        for state in result.states:
+            states.append(self._filtered(state, seen[state.side], frame))
+            seen[state.side] += 1
         self._smoothing.report(result.provider, self._jitter())
-        return result if self._smoothing.strength <= 0.0 else replace(result, states=states)
+        return result if self._smoothing.strength <= 0.0 else replace(result, states=tuple(states))
 
     def reset(self) -> None:
         """Forgets what was before."""
         self._path.reset()
-        for side, hand_filter in self._filters.items():
-            hand_filter.reset()
-            self._meters[side] = (_JitterMeter(), _JitterMeter())
+        self._hands.clear()
 
     def close(self) -> None:
         """Closes the path."""
         self._path.close()
 
-    def _filtered(self, state: HandState, frame: Frame) -> HandState:
-        hand_filter = self._filters[state.side]
-        hand_filter.tune(self._smoothing.settings())
-        smooth = hand_filter(state, frame.capture_time_ns) if self._smoothing.strength > 0.0 else state
-        raw_meter, smooth_meter = self._meters[state.side]
-        raw_meter.add(np.asarray(state.joints_m), frame.sequence)
-        smooth_meter.add(np.asarray(smooth.joints_m), frame.sequence)
+    def _filtered(self, state: HandState, place: int, frame: Frame) -> HandState:
+        hand = self._hands.get((state.side, place))
+        if hand is None:
+            hand = _SmoothedHand(HandStateFilter(self._layers[state.side]))
+            self._hands[state.side, place] = hand
+        hand.filter.tune(self._smoothing.settings())
+        smooth = hand.filter(state, frame.capture_time_ns) if self._smoothing.strength > 0.0 else state
+        hand.raw.add(np.asarray(state.joints_m), frame.sequence)
+        hand.smooth.add(np.asarray(smooth.joints_m), frame.sequence)
         return smooth
 
     def _jitter(self) -> Jitter | None:
-        pairs = [(raw.mean_mm(), smooth.mean_mm()) for raw, smooth in self._meters.values()]
+        pairs = [(hand.raw.mean_mm(), hand.smooth.mean_mm()) for hand in self._hands.values()]
         known = [(raw, smooth) for raw, smooth in pairs if raw is not None and smooth is not None]
         if not known:
             return None
@@ -150,6 +154,15 @@ class _JitterMeter:
 
     def mean_mm(self) -> float | None:
         return float(np.mean(self._values_mm)) if len(self._values_mm) >= JITTER_FRAMES // 4 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _SmoothedHand:
+    """The filter of one hand, and how restless that hand is before and after it."""
+
+    filter: HandStateFilter
+    raw: _JitterMeter = field(default_factory=_JitterMeter)
+    smooth: _JitterMeter = field(default_factory=_JitterMeter)
 
 
 def smoothed(factory: PathFactory, model: HandModel, smoothing: Smoothing) -> PathFactory:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import cv2
 
+from app.hand_model import load_model
 from app.recording.exporting import export_freihand, export_webdataset
 from app.recording.importing import import_session
 from app.recording.sessions import delete_session, list_sessions, new_session_folder, sessions_folder
-from hand.embedded import load_embedded_model
 from hand.errors import HandliveError
-from hand.mano_files import load_hand_model
 
 
 def main() -> int:
@@ -23,7 +22,7 @@ def main() -> int:
     options = _parser().parse_args()
     cv2.setNumThreads(1)
     try:
-        model = load_hand_model(options.hand_model) if options.hand_model else load_embedded_model()
+        model = load_model(options.hand_model)
         if options.what == "import":
             from ik_baseline.tracker import IkTracker
 

@@ -61,10 +61,11 @@ def export_freihand(
         How many pictures were written.
 
     Raises:
-        RecordingError: it is no recording, or cannot be written.
+        RecordingError: it is no recording, was recorded with another hand model, or cannot be written.
     """
     labels = read_session_labels(session)
     right = model if model.side == "right" else model.mirrored()
+    labels.recording.demand_model(right, "export")
     layer = HandLayer(right, np.float64)
     files: dict[str, list[object]] = {name: [] for name in ("K", "mano", "xyz", "verts", "scale")}
     pictures = _empty(out) / "training" / "rgb"

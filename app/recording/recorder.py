@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from app.recording.recorder_state import RecorderPhase, RecorderState
+from hand.camera import Intrinsics
 from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.recording import RecordedHand, SessionInfo, recorded_hand
@@ -35,6 +36,9 @@ PATIENCE_S: Final = 0.6
 SYNC_S: Final = 0.9
 _JPEG_QUALITY: Final = 92
 _EARLY_RESULTS: Final = 32
+_OTHER_SOURCE_SENTENCE: Final = (
+    "The source changed while it was recorded, began anew, or got another lens, so the recording ended there."
+)
 
 
 @dataclass(slots=True)
@@ -90,7 +94,8 @@ class SessionRecorder:
         self._stopping = False
         self._paused = paused
         self._state = RecorderState(RecorderPhase.PAUSED if paused else RecorderPhase.WAITING)
-        self._source: tuple[str, bool, tuple[int, ...]] | None = None
+        self._source: tuple[str, bool, tuple[int, ...], Intrinsics] | None = None
+        self._newest = -1  # sequence number of the last frame that was offered, also in a pause
         self._last_time_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -125,13 +130,21 @@ class SessionRecorder:
     def offer_frame(self, frame: Frame) -> None:
         """A frame was taken; never waits."""
         with self._condition:
-            if self._stopping or self._paused or self._state.phase is RecorderPhase.FAILED:
+            if self._stopping or self._state.phase is RecorderPhase.FAILED:
                 return
-            source = (frame.source_id, frame.mirrored, frame.image_rgb.shape)
+            # a source that begins anew counts from 0 again, and results of its frames would seem to be long there
+            anew, self._newest = frame.sequence <= self._newest, frame.sequence
+            if self._source is not None and anew:
+                self._fail_locked(_OTHER_SOURCE_SENTENCE)
+                return
+            if self._paused:
+                return
+            # a session has one camera: its lens is written down once, and labels are projected with it
+            source = (frame.source_id, frame.mirrored, frame.image_rgb.shape, frame.intrinsics)
             if self._source is None:
                 self._source = source
-            elif source != self._source or (self._waiting and frame.sequence <= next(reversed(self._waiting))):
-                self._fail_locked("The source changed while it was recorded, so the recording ended there.")
+            elif source != self._source:
+                self._fail_locked(_OTHER_SOURCE_SENTENCE)
                 return
             if len(self._waiting) >= self._queue_frames:
                 self._unnoted_drops += 1

@@ -15,6 +15,9 @@ from hand.recording import SESSION_FILE
 from hand.recording_reader import Recording, open_recording
 from hand.session_labels import OFFLINE_FILE
 
+_GOING = ".deleting-"
+"""The name of a folder begins so while it is deleted."""
+
 _UNSUITABLE = re.compile(r"[^\w-]+")
 
 
@@ -71,28 +74,52 @@ def list_sessions(home: Path | None = None) -> list[SessionEntry]:
     home = home or sessions_folder()
     if not home.is_dir():
         return []
-    folders = [folder for folder in home.iterdir() if (folder / SESSION_FILE).is_file()]
+    folders = [
+        folder for folder in home.iterdir() if not folder.name.startswith(_GOING) and (folder / SESSION_FILE).is_file()
+    ]
     return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
 
 
 def delete_session(folder: Path) -> None:
     """Deletes a session with all its pictures; there is no way back.
 
-    The folder gets another name first, so that a deletion that is interrupted leaves no half session in the list.
-
     Raises:
         RecordingError: it is no session, or something of it cannot be deleted.
+    """
+    clear_away(set_aside(folder))
+
+
+def set_aside(folder: Path) -> Path:
+    """Takes a session out of the list at once, so that a deletion that is interrupted leaves no half session in it.
+
+    Returns:
+        The folder that is to be cleared away.
+
+    Raises:
+        RecordingError: it is no session, or may not be renamed.
     """
     if not (folder / SESSION_FILE).is_file():
         raise RecordingError(f"{folder} is not a recording, so it is not deleted.")
     try:
-        going = folder.with_name(f".deleting-{folder.name}")
-        folder.rename(going)
-        shutil.rmtree(going)
+        return folder.rename(folder.with_name(_GOING + folder.name))
     except OSError as error:
-        raise RecordingError(
-            f"{folder} cannot be deleted ({error.strerror or error}); delete what is left of it by hand."
-        ) from None
+        raise _cannot_delete(folder, error) from None
+
+
+def clear_away(folder: Path) -> None:
+    """Deletes what was set aside; 100,000 pictures take a while.
+
+    Raises:
+        RecordingError: something of it cannot be deleted.
+    """
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise _cannot_delete(folder, error) from None
+
+
+def _cannot_delete(folder: Path, error: OSError) -> RecordingError:
+    return RecordingError(f"{folder} cannot be deleted ({error.strerror or error}); delete what is left of it by hand.")
 
 
 def _entry(folder: Path) -> SessionEntry:

@@ -37,8 +37,11 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise SourceError(f"The picture {path} cannot be read: {error.strerror or error}; check the path.") from None
-    # through memory, because cv2.imread cannot open every file name on Windows
-    image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        # through memory, because cv2.imread cannot open every file name on Windows
+        image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:  # a header that speaks of more pixels than OpenCV reads
+        image_bgr = None
     if image_bgr is None:
         kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
         raise SourceError(f"{path.name} cannot be read as a picture; expected one of {kinds}, so check the file.")

@@ -32,6 +32,7 @@ LOOK_EVERY_NS = 200_000_000
 
 INTRO = "Print the board, choose your camera, press Start, and show the board everywhere in the picture."
 NO_CAMERA_SENTENCE = "Only a camera can be calibrated here; choose one as the source."
+OTHER_SOURCE_SENTENCE = "The source changed while its camera was calibrated, so nothing is kept; press Start again."
 
 
 class CoverageView(QWidget):
@@ -102,6 +103,7 @@ class LensPanel(QWidget):
         self._session = CalibrationSession()
         self._listener: Listener[JoinedResult] | None = None
         self._looked_ns = 0
+        self._camera = ""  # the one that is being calibrated; empty when its calibration was broken off
         self.field = QLineEdit()
         self.field.setPlaceholderText("62, or 620,620,319.5,239.5")
         self.field.setAccessibleName("Field of view or intrinsics")
@@ -154,7 +156,7 @@ class LensPanel(QWidget):
         if facts is None or not facts.live:
             self.word.setText(NO_CAMERA_SENTENCE)
             return
-        self._session, self._looked_ns = CalibrationSession(), 0
+        self._session, self._looked_ns, self._camera = CalibrationSession(), 0, facts.name
         self.result.setText("")
         self._listener = self._window.pipeline.add_listener("lens", self._look)
         self.start_button.setText("Stop")
@@ -169,7 +171,13 @@ class LensPanel(QWidget):
     def _look(self, joined: JoinedResult) -> None:
         """In the listener's thread."""
         frame = joined.frame
-        if joined.late or frame.capture_time_ns - self._looked_ns < LOOK_EVERY_NS or self._session.ready:
+        if joined.late or not self._camera:
+            return
+        if not frame.live or frame.source_id != self._camera:  # two cameras have no common lens
+            self._camera = ""
+            self._finished.emit(OTHER_SOURCE_SENTENCE, False)
+            return
+        if frame.capture_time_ns - self._looked_ns < LOOK_EVERY_NS or self._session.ready:
             return
         self._looked_ns = frame.capture_time_ns
         image = _as_the_camera_gave_it(frame, self._window.pipeline.quarter_turns)

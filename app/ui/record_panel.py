@@ -45,12 +45,13 @@ class RecordPanel(QWidget):
     review_wanted = pyqtSignal(object)
     """A session's folder."""
 
-    def __init__(self, model: HandModel, home: Path | None = None) -> None:
+    def __init__(self, model: HandModel, home: Path | None = None, hand_model_file: Path | None = None) -> None:
         """Not recording.
 
         Args:
             model: hand model of the paths' estimates.
             home: where sessions are kept; the user's data folder when left out.
+            hand_model_file: where the model was read from; None for the embedded one.
         """
         super().__init__()
         self._model = model
@@ -59,7 +60,7 @@ class RecordPanel(QWidget):
         self._recorder: SessionRecorder | None = None
         self._coverage = Coverage(model)
         self._seconds_left = 0
-        self._build()
+        self._build(hand_model_file)
         self._countdown = QTimer(self)
         self._countdown.setInterval(1000)
         self._countdown.timeout.connect(self._count_down)
@@ -178,7 +179,7 @@ class RecordPanel(QWidget):
             self.said.emit(f"Recording begins in {self._seconds_left} …")
             self.refresh()
 
-    def _build(self) -> None:
+    def _build(self, hand_model_file: Path | None) -> None:
         self.name = QLineEdit()
         self.name.setPlaceholderText("Name of the session")
         self.name.setAccessibleName("Name of the session")
@@ -190,7 +191,7 @@ class RecordPanel(QWidget):
         self.progress.setWordWrap(True)
         self.table = CoverageTable()
         self.cards = PromptCards()
-        self.sessions = SessionsPanel(self.home)
+        self.sessions = SessionsPanel(self.home, hand_model_file)
         self.sessions.said.connect(self.said)
         self.sessions.review_wanted.connect(self.review_wanted)
         self.place = QLabel()
@@ -215,7 +216,7 @@ class RecordPanel(QWidget):
 
 def install_recorder(window: MainWindow) -> None:
     """Adds the recorder to a window."""
-    panel = RecordPanel(window.options.model)
+    panel = RecordPanel(window.options.model, hand_model_file=window.options.hand_model_file)
     flash = Flash(window.stage)
     window.add_panel("Record", panel, shortcut="Ctrl+R")
     window.add_tool("Record or stop", panel.toggle, shortcut="Ctrl+Shift+R", help_text="Records your own hand")

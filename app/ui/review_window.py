@@ -47,17 +47,13 @@ class ReviewWindow(QWidget):
         """
         super().__init__()
         self.review = SessionReview(folder)
-        info = self.review.recording.info
-        if info.hand_model_digest != model.digest:
-            raise RecordingError(
-                f"{folder} was recorded with the hand model {info.hand_model}; open it with that model."
-            )
+        self.review.recording.demand_model(model, "open")
         self._model = model
         self.current = 0
         self._anchor: int | None = None
         self._corrector: HandCorrector | None = None
         self._corrected: RecordedHand | None = None
-        self.setWindowTitle(f"Review: {info.name or folder.name}")
+        self.setWindowTitle(f"Review: {self.review.recording.info.name or folder.name}")
         self.setPalette(palette(theme))
         self.setStyleSheet(
             style_sheet(theme) + _MORE_STYLE.format(window=theme.window, raised=theme.raised, border=theme.border)

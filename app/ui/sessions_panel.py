@@ -19,8 +19,9 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.recording.sessions import SessionEntry, delete_session
+from app.recording.sessions import SessionEntry, clear_away, set_aside
 from app.sources.pictures import is_picture
+from app.ui.background import Background
 from app.ui.panel_parts import button, clock, row
 from app.ui.session_lister import SessionLister
 from app.ui.session_work import SessionWork
@@ -39,20 +40,25 @@ class SessionsPanel(QWidget):
     review_wanted = pyqtSignal(object)
     """A session's folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, hand_model_file: Path | None = None) -> None:
         """Lists what is there.
 
         Args:
             home: where sessions are kept.
+            hand_model_file: of the hand model that sessions refer to; the embedded one when left out.
         """
         super().__init__()
         self._home = home
+        # absolute, because the work's process does not start in the folder that the user started this one in
+        self._model_words = () if hand_model_file is None else ("--hand-model", str(hand_model_file.absolute()))
         self.work = SessionWork(self)
         self.progress = QLabel()
         self._build()
         self.work.said.connect(self.said)
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
+        self._background = Background(self)
+        self._background.finished.connect(self._end_deletion)
         self._lister = SessionLister(home, self)
         self._lister.listed.connect(self._show)
         self.show_sessions()
@@ -67,7 +73,8 @@ class SessionsPanel(QWidget):
         return self._lister.busy
 
     def close_down(self) -> None:
-        """Ends what runs."""
+        """Ends what runs, but lets a deletion end by itself, because half a session helps nobody."""
+        self._background.wait()
         self._lister.stop()
         self.work.kill()
 
@@ -88,15 +95,18 @@ class SessionsPanel(QWidget):
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
-        self.work.start("-m", "app.labelling", str(folder))
+        self.work.start("-m", "app.labelling", *self._model_words, str(folder))
 
     def import_from(self, source: Path) -> None:
         """Makes a session of a video or a folder of pictures, in a process of its own."""
-        self.work.start("-m", "app.recording", "import", str(source), "--home", str(self._home))
+        self._exchange("import", str(source), "--home", str(self._home))
 
     def export_to(self, folder: Path, out: Path, layout: str) -> None:
         """Exports a session without faces, in a process of its own."""
-        self.work.start("-m", "app.recording", "export", str(folder), str(out), "--layout", layout)
+        self._exchange("export", str(folder), str(out), "--layout", layout)
+
+    def _exchange(self, *words: str) -> None:
+        self.work.start("-m", "app.recording", *self._model_words, *words)
 
     def _work_changed(self) -> None:
         """What ended has most likely changed a session."""
@@ -120,10 +130,21 @@ class SessionsPanel(QWidget):
         if answer != QMessageBox.StandardButton.Yes:
             return
         try:
-            delete_session(folder)
+            going = set_aside(folder)
         except HandliveError as error:
             self.said.emit(str(error))
+            return
+
+        def work() -> str:
+            clear_away(going)
+            return ""
+
+        self._background.start("delete-session", work)
         self.show_sessions()
+
+    def _end_deletion(self, sentence: str) -> None:
+        if sentence:
+            self.said.emit(sentence)
 
     def _choose_import(self) -> None:
         """A video, or any picture of a folder that is taken as a whole."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QTimer
+from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.outputs.sink import SinkState
 from app.outputs.streams import Streams
 from app.pipeline.joiner import JoinedResult
+from app.ui.background import Background
 from app.ui.style import SPACING_PX
 from hand.errors import ConfigError
 from hand.model import HandModel
@@ -28,6 +30,9 @@ _NUMBERS_EVERY_MS = 500
 class StreamPanel(QWidget):
     """Owns the streams of the window."""
 
+    refused = pyqtSignal(str)
+    """Why a stream could not be started, in a sentence."""
+
     def __init__(self, model: HandModel) -> None:
         """Without a stream.
 
@@ -38,16 +43,20 @@ class StreamPanel(QWidget):
         self._model = model
         self._streams: tuple[Streams, ...] = ()
         self._rows: list[_Row] = []
+        self._opening = 0
+        self._opened: SimpleQueue[tuple[StreamAddress, Streams]] = SimpleQueue()
+        self._background = Background(self)
+        self._background.finished.connect(self._end_opening)
         heading = QLabel("Send the output hand to other programs")
         heading.setObjectName("metricName")
         self.field = QLineEdit()
         self.field.setPlaceholderText(PLACEHOLDER)
         self.field.setAccessibleName("Address of a new stream")
         self.field.setToolTip("KIND:[HOST:]PORT[,mesh][,rate=N]; without a host it stays on this machine")
-        self.field.returnPressed.connect(self._start_from_field)
         self.start_button = QPushButton("Start")
         self.start_button.setToolTip("Start a stream to this address")
         self.start_button.clicked.connect(lambda _checked: self._start_from_field())
+        self.field.returnPressed.connect(self.start_button.click)  # which does nothing while it is off
         self.word = QLabel(NONE_WORD)
         self.word.setObjectName("messageText")
         self.word.setWordWrap(True)
@@ -69,22 +78,19 @@ class StreamPanel(QWidget):
         for streams in self._streams:
             streams.publish(joined)
 
-    def start(self, address: StreamAddress) -> bool:
-        """Starts a stream; what is wrong with it is said here."""
-        streams = Streams([address], self._model)
-        try:
+    def start(self, address: StreamAddress) -> None:
+        """Starts a stream beside the window: looking a host up may take seconds. What is wrong is said here."""
+
+        def work() -> str:
+            streams = Streams([address], self._model)
             streams.open()
-        except ConfigError as error:
-            self._say(str(error), warning=True)
-            return False
-        self._streams = (*self._streams, streams)
-        row = _Row(address, streams)
-        row.stop_button.clicked.connect(lambda _checked: self.stop(row))
-        self._rows.append(row)
-        self._layout.insertWidget(self._layout.count() - 2, row)
-        self._say("")
-        self._numbers.start(_NUMBERS_EVERY_MS)
-        return True
+            self._opened.put((address, streams))
+            return ""
+
+        self._opening += 1
+        self._offer()
+        self._say(f"Starting {address.describe()} …")
+        self._background.start("open-stream", work)
 
     def stop(self, row: _Row) -> None:
         """Ends one stream."""
@@ -98,7 +104,9 @@ class StreamPanel(QWidget):
             self._say(NONE_WORD)
 
     def close_all(self) -> None:
-        """Ends every stream."""
+        """Ends every stream, those too that are only just starting."""
+        self._background.wait()
+        self._adopt_opened()
         for row in list(self._rows):
             self.stop(row)
 
@@ -118,8 +126,36 @@ class StreamPanel(QWidget):
         except ConfigError as error:
             self._say(str(error), warning=True)
             return
-        if self.start(address):
+        self.start(address)
+
+    def _end_opening(self, sentence: str) -> None:
+        """A stream runs, or there is a sentence about it."""
+        self._opening -= 1
+        self._offer()
+        if sentence:
+            self._say(sentence, warning=True)
+            self.refused.emit(sentence)
+        elif self._adopt_opened():
             self.field.clear()
+            self._say("")
+
+    def _adopt_opened(self) -> bool:
+        """Shows what was opened, and lets frames go there; whether there was anything."""
+        before = len(self._rows)
+        while not self._opened.empty():
+            address, streams = self._opened.get()
+            self._streams = (*self._streams, streams)
+            row = _Row(address, streams)
+            row.stop_button.clicked.connect(lambda _checked, row=row: self.stop(row))
+            self._rows.append(row)
+            self._layout.insertWidget(self._layout.count() - 2, row)
+            self._numbers.start(_NUMBERS_EVERY_MS)
+        return len(self._rows) > before
+
+    def _offer(self) -> None:
+        """Another stream can be started when none is starting."""
+        self.field.setReadOnly(self._opening > 0)
+        self.start_button.setEnabled(self._opening == 0)
 
     def _say(self, text: str, *, warning: bool = False) -> None:
         self.word.setObjectName("warningText" if warning else "messageText")
@@ -170,6 +206,6 @@ def install_streams(window: MainWindow) -> None:
     window.add_panel("Streams", panel, shortcut="Ctrl+L")
     window.pipeline.add_listener("streams", panel.publish)
     window.closing.connect(panel.close_all)
+    panel.refused.connect(lambda sentence: None if panel.isVisible() else window.notify(sentence))
     for address in window.options.streams:
-        if not panel.start(address):
-            window.notify(panel.word.text())
+        panel.start(address)

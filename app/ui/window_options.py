@@ -27,6 +27,7 @@ class WindowOptions:
     Attributes:
         chosen: the first source.
         model: the hand model the paths use.
+        hand_model_file: where it was read from; None for the embedded one.
         paths: what finds hands.
         smoothing: the filter behind the paths.
         live_network: the network of the paths, to be swapped; None where there is nothing to swap.
@@ -49,6 +50,7 @@ class WindowOptions:
     chosen: ChosenSource
     model: HandModel
     paths: dict[Provider, PathFactory]
+    hand_model_file: Path | None = None
     smoothing: Smoothing = field(default_factory=Smoothing)
     live_network: LiveNetwork | None = None
     view: ViewName = "side by side"

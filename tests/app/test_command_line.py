@@ -14,9 +14,10 @@ import pytest
 from app_fakes import FakePath, FakeSource, found, press_ctrl_c_at, write_clip, write_picture
 
 from app.arguments import parse
-from app.command_line import load_model, run
+from app.command_line import run
 from app.display_check import why_no_window
 from app.environment import load_opencv
+from app.hand_model import load_model
 from app.settings import Settings, save_settings
 from app.sources.choose import ChosenSource
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
@@ -115,6 +116,7 @@ def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_s
     assert options.model.digest == load_embedded_model().digest
     assert str(missing) in options.opening_note
     assert options.opening_note.endswith("The embedded hand is shown meanwhile.")
+    assert options.hand_model_file is None  # what works on sessions takes the hand that is shown
 
 
 def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -72,6 +73,14 @@ def test_freihand_labels_fit_their_pictures(tmp_path: Path) -> None:
         posed = HandLayer(MODEL, np.float64)(pose, numbers[48:58], np.zeros(3))
         moved = posed.vertices_m - posed.joints_m[9] + joints[9]
         np.testing.assert_allclose(moved, np.array(files["verts"][number]), atol=1e-6)
+
+
+def test_freihand_labels_are_not_posed_with_another_hand_model(tmp_path: Path) -> None:
+    other = replace(MODEL, v_template_m=MODEL.v_template_m * np.float32(1.1), name="another")
+    with pytest.raises(RecordingError, match="not another; export it with that model"):
+        export_freihand(_session(tmp_path / "s"), tmp_path / "out", other, None)
+    assert not (tmp_path / "out").exists()
+    assert export_freihand(tmp_path / "s", tmp_path / "out", MODEL.mirrored(), None) == 2  # the same hand
 
 
 def test_webdataset_shards_hold_pictures_and_labels(tmp_path: Path) -> None:

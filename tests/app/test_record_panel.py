@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from app_fakes import found, plain_image
 from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.palette import DARK
@@ -100,6 +102,31 @@ def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
     chosen = sessions.list.currentItem()
     assert chosen is not None
     assert chosen.text(0) == "first"
+
+
+def test_a_session_is_deleted_beside_the_window(
+    qtbot: QtBot, panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, sessions = record(qtbot, panel), panel.sessions
+    qtbot.waitUntil(lambda: sessions.list.topLevelItemCount() == 1, timeout=20_000)
+    allowed, really_delete = threading.Event(), shutil.rmtree
+
+    def slowly(going: Path) -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        assert allowed.wait(20.0)
+        really_delete(going)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("app.recording.sessions.shutil.rmtree", slowly)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    sessions.list.setCurrentItem(sessions.list.topLevelItem(0))
+    sessions.delete.click()
+    qtbot.waitUntil(lambda: sessions.list.topLevelItemCount() == 0, timeout=20_000)
+    assert any(folder.parent.iterdir())  # it is out of the list at once, although its files still go
+    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+        allowed.set()
+    assert "cannot be deleted (Input/output error)" in said.args[0]
+    assert not any(folder.parent.iterdir())
 
 
 def test_the_countdown_can_be_broken_off(qtbot: QtBot, panel: RecordPanel) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,43 @@ def test_another_source_ends_the_session_and_says_so(tmp_path: Path) -> None:
     assert recorder.state.phase is RecorderPhase.FAILED
     assert "source changed" in recorder.state.sentence
     assert len(open_recording(tmp_path / "s").frames) == 1
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_source_that_begins_anew_ends_the_session_although_nothing_waits(tmp_path: Path, paused: bool) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
+    for k in range(5):
+        frame = _frame(k)
+        recorder.offer_frame(frame)
+        recorder.offer_result(frame, {"ik": _result(frame)})
+    _until(lambda: recorder.state.frames == 5)  # all is written, as after a cable was out for a while
+    recorder.paused = paused
+    recorder.offer_frame(_frame(0))
+    _until(lambda: not recorder._thread.is_alive())
+    assert recorder.state.phase is RecorderPhase.FAILED
+    assert "began anew" in recorder.state.sentence
+    frames = open_recording(tmp_path / "s").frames
+    assert [(frame.sequence, bool(frame.hands)) for frame in frames] == [(k, True) for k in range(5)]
+
+
+def test_a_source_may_begin_anew_before_anything_is_recorded(tmp_path: Path) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0, paused=True)
+    for k in (0, 1, 2, 0, 1):
+        recorder.offer_frame(_frame(k))
+    recorder.paused = False
+    recorder.offer_frame(_frame(2))
+    state = recorder.stop()
+    assert (state.phase, state.frames) == (RecorderPhase.STOPPED, 1)
+
+
+def test_another_lens_ends_the_session(tmp_path: Path) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
+    recorder.offer_frame(_frame(0))
+    recorder.offer_frame(replace(_frame(1), intrinsics=Intrinsics.from_fov(64, 48, 90.0)))
+    _until(lambda: not recorder._thread.is_alive())
+    assert "another lens" in recorder.state.sentence
+    recording = open_recording(tmp_path / "s")
+    assert (len(recording.frames), recording.info.intrinsics) == (1, CAMERA)
 
 
 def test_it_does_not_start_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
@@ -246,3 +284,19 @@ def test_sessions_are_listed_and_really_deleted(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(RecordingError, match="not a recording"):
         delete_session(tmp_path)
+
+
+def test_what_is_left_of_a_session_is_not_listed_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
+    recorder.offer_frame(_frame(0))
+    recorder.stop()
+
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(RecordingError) as refused:
+        delete_session(tmp_path / "s")
+    (left,) = tmp_path.iterdir()
+    assert str(refused.value).startswith(f"{left} cannot be deleted (Permission denied)")
+    assert list_sessions(tmp_path) == []

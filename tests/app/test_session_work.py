@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from PyQt6 import sip
 from pytestqt.qtbot import QtBot
+from windows import Open
 
+from app.labelling.__main__ import _parser as labelling
+from app.recording.__main__ import _parser as exchange
 from app.ui.record_panel import RecordPanel
 from hand.embedded import load_embedded_model
 
@@ -48,6 +51,27 @@ def test_a_panel_that_is_destroyed_takes_its_work_along(qtbot: QtBot, panel: Rec
     while lives(process) and time.monotonic() < end:
         time.sleep(0.01)
     assert not lives(process)
+
+
+def test_work_is_done_with_the_hand_model_of_the_window(
+    open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the work's process starts elsewhere
+    file, session = tmp_path / "MANO_RIGHT.pkl", tmp_path / "session"
+    panel = open_window(hand_model_file=Path(file.name)).findChild(RecordPanel)
+    assert panel is not None
+    begun: list[tuple[str, ...]] = []
+    monkeypatch.setattr(panel.sessions.work, "start", lambda *words: begun.append(words))
+    panel.sessions.label(session)
+    panel.sessions.import_from(tmp_path / "clip.mp4")
+    panel.sessions.export_to(session, tmp_path / "out", "freihand")
+    assert [words[:2] for words in begun] == [("-m", f"app.{name}") for name in ("labelling", "recording", "recording")]
+    (labelled, imported, exported) = (
+        parser.parse_args(words[2:]) for parser, words in zip((labelling(), exchange(), exchange()), begun, strict=True)
+    )
+    assert (labelled.hand_model, labelled.sessions) == (file, [session])
+    assert (imported.hand_model, imported.what, imported.source) == (file, "import", tmp_path / "clip.mp4")
+    assert (exported.hand_model, exported.what, exported.session) == (file, "export", session)
 
 
 def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPanel) -> None:

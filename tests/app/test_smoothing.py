@@ -116,6 +116,41 @@ def test_sides_do_not_mix() -> None:
     assert result.states[1].camera_translation_m[0] == pytest.approx(0.3)
 
 
+class TwoPeople(Restless):
+    """Two right hands: a restless one, and a still one 30 cm beside it."""
+
+    def process(self, frame: Frame) -> PathResult:
+        first = super().process(frame)
+        place = np.array([0.3, 0.0, 0.5], np.float32)
+        geometry = LAYER(np.zeros(48), np.zeros(10), place)
+        second = replace(
+            first.states[0],
+            pose_rad=np.zeros(48, np.float32),
+            camera_translation_m=place,
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+        )
+        return replace(first, states=(*first.states, second))
+
+
+def test_two_hands_of_one_side_do_not_mix() -> None:
+    path = SmoothedPath(TwoPeople(), MODEL, Smoothing())
+    for sequence in range(5):
+        first, second = path.process(frame(sequence)).states
+        assert abs(float(first.camera_translation_m[0])) < 0.02
+        assert second.camera_translation_m[0] == pytest.approx(0.3)
+
+
+def test_jitter_of_two_hands_of_one_side_is_each_measured_against_itself() -> None:
+    alone, together = Smoothing(), Smoothing()
+    run(SmoothedPath(Restless(), MODEL, alone), 60)
+    run(SmoothedPath(TwoPeople(), MODEL, together), 60)
+    one, both = alone.jitter("network"), together.jitter("network")
+    assert one is not None
+    assert both is not None
+    assert both.raw_mm == pytest.approx(one.raw_mm / 2.0, rel=1e-6)  # the second hand rests
+
+
 def test_reset_and_close_reach_the_path() -> None:
     restless = Restless()
     path = SmoothedPath(restless, MODEL, Smoothing())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -77,6 +78,13 @@ def test_folder_skips_what_is_not_a_picture_and_reports_a_damaged_one(tmp_path: 
     assert isinstance(second, ReadFailure)
     assert second.skipped
     assert "b.png" in second.sentence
+
+
+def test_picture_whose_header_speaks_of_absurd_sizes_is_none(tmp_path: Path) -> None:
+    header = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, 60_000, 40_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    (tmp_path / "huge.bmp").write_bytes(header)
+    with pytest.raises(SourceError, match=r"huge\.bmp cannot be read as a picture"):
+        read_picture(tmp_path / "huge.bmp")
 
 
 def test_empty_folder_is_refused_until_there_is_a_picture(tmp_path: Path) -> None:

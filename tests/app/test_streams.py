@@ -292,6 +292,30 @@ def test_unknown_host_is_said() -> None:
         Streams([StreamAddress("udp", 9000, "no-such-host.invalid")], MODEL).open()
 
 
+@pytest.mark.parametrize("host", ["192.168..5", "a" * 64, "no-such-host.invalid"])
+def test_a_server_at_a_host_that_cannot_be_says_so_and_leaves_nobody_waiting(host: str) -> None:
+    sentences: list[str] = []
+
+    def open_it() -> None:
+        with pytest.raises(ConfigError, match="cannot listen there") as refused:
+            Streams([StreamAddress("ws", 8765, host)], MODEL).open()
+        sentences.append(str(refused.value))
+
+    opening = threading.Thread(target=open_it, daemon=True)
+    opening.start()
+    opening.join(20.0)
+    assert len(sentences) == 1
+
+
+def test_a_kind_of_address_that_this_machine_does_not_speak_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> socket.socket:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr("app.outputs.datagrams.socket.socket", refuse)
+    with pytest.raises(ConfigError, match=r"udp:\[::1\]:9000 cannot be sent from this machine"):
+        Streams([StreamAddress("udp", 9000, "::1")], MODEL).open()
+
+
 def test_closing_while_clients_are_connected_tells_them() -> None:
     address = StreamAddress("ws", free_port(socket.SOCK_STREAM), rate_hz=UNLIMITED_HZ)
     running = Streams([address], MODEL)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +23,7 @@ from app.outputs.address import LOCALHOST, StreamAddress
 from app.pipeline.capture import SourcePhase
 from app.sources.choose import ChosenSource
 from app.sources.video import VideoSource
-from app.ui.lens_panel import NO_CAMERA_SENTENCE, LensPanel
+from app.ui.lens_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, LensPanel
 from app.ui.main_window import MainWindow
 from app.ui.motion_tool import MotionTool
 from app.ui.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
@@ -161,14 +163,45 @@ def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
         port = taken.getsockname()[1]
         panel.field.setText(f"ws:{port}")
         panel.start_button.click()
-        assert "cannot listen there" in panel.word.text()
+        qtbot.waitUntil(lambda: "cannot listen there" in panel.word.text(), timeout=PATIENCE_MS)
     panel.start_button.click()  # the port is free now
+    qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
     assert [row.name.text() for row in panel.rows] == [f"ws:127.0.0.1:{port}"]
     assert panel.field.text() == ""
     panel.rows[0].stop_button.click()
     assert not panel.rows
     assert panel.word.text() == NONE_WORD
     panel.close_all()
+
+
+def test_stream_whose_host_is_looked_up_for_long_does_not_hold_the_window_up(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, known = StreamPanel(load_embedded_model()), threading.Event()
+    qtbot.addWidget(panel)
+    look_up = socket.getaddrinfo
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        assert known.wait(20.0)
+        return look_up(*arguments, **named)
+
+    monkeypatch.setattr("app.outputs.datagrams.socket.getaddrinfo", slowly)
+    panel.field.setText("udp:9000")
+    panel.start_button.click()
+    panel.start_button.click()  # one at a time
+    assert not panel.rows
+    assert panel.word.text() == "Starting udp:127.0.0.1:9000 …"
+    known.set()
+    qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
+    panel.start(StreamAddress("udp", 9001))
+    panel.close_all()  # also what is only just starting
+    qtbot.waitUntil(panel.start_button.isEnabled, timeout=PATIENCE_MS)
+    assert not panel.rows
+
+
+def test_stream_of_the_command_line_that_cannot_be_is_told(qtbot: QtBot, open_window: Open, said: list[str]) -> None:
+    open_window(streams=(StreamAddress("ws", 8765, "192.168..5"),))
+    qtbot.waitUntil(lambda: any("ws:192.168..5:8765 cannot listen there" in sentence for sentence in said))
 
 
 def test_transport_pauses_steps_and_seeks_a_file(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -227,6 +260,26 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
     known = saved_intrinsics("Cam", 640, 480, tmp_path)
     assert known is not None
     assert known.fx_px == pytest.approx(540.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "live"), [("Other", True), ("Cam", False)])
+def test_calibration_of_a_camera_ends_when_the_source_changes(
+    qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, live: bool
+) -> None:
+    monkeypatch.setattr("app.lens_calibration.store.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.ui.lens_panel.LOOK_EVERY_NS", 0)
+    views = [render(rotation, translation) for rotation, translation in poses(24)]
+    window = open_window()
+    panel = window.findChild(LensPanel)
+    assert panel is not None
+    window.show_source(ChosenSource(FakeSource(views[:3], name="Cam", live=True, forever=True), is_camera=True))
+    qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
+    panel.start_button.click()
+    qtbot.waitUntil(lambda: panel.word.text() not in (INTRO, NO_CAMERA_SENTENCE), timeout=PATIENCE_MS)
+    window.show_source(ChosenSource(FakeSource(views, name=name, live=live, forever=True), is_camera=live))
+    qtbot.waitUntil(lambda: not panel.running, timeout=PATIENCE_MS)
+    assert panel.result.text() == OTHER_SOURCE_SENTENCE
+    assert not any(tmp_path.iterdir())
 
 
 def test_typed_lens_is_used_or_refused_in_place(qtbot: QtBot, open_window: Open) -> None:
