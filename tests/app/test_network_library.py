@@ -149,6 +149,30 @@ def test_another_schema_is_refused(tmp_path: Path, shared: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_figures_that_are_no_numbers_are_left_out_and_keep_no_window_from_starting(
+    library: NetworkLibrary, shared: Path
+) -> None:
+    metadata = json.loads((SHIPPED / "network.json").read_text())
+    odd = {"a": None, "b": "much", "c": [], "d": True, "e": float("nan"), "f": 10**400, "g": 7, "h": 1.5}
+    for name, figures in (("odd", odd), ("list", [1.0]), ("none", None)):
+        content = json.dumps(metadata | {"figures": figures}).encode()
+        library.add(rewritten(shared, shared.with_name(f"{name}.handnet"), {"network.json": content}))
+    figures = {entry.folder.name: entry.figures for entry in library.entries() if entry.own}
+    assert figures == {"odd": {"g": 7.0, "h": 1.5}, "list": {}, "none": {}}
+
+
+def test_a_network_that_cannot_be_deleted_is_said(
+    library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    entry = library.add(shared)
+    monkeypatch.setattr("app.networks.library.shutil.rmtree", refuse)
+    with pytest.raises(CheckpointError, match="cannot be deleted .Permission denied."):
+        library.delete(entry)
+
+
 def test_a_name_cannot_lead_out_of_the_library(library: NetworkLibrary, shared: Path) -> None:
     strange = shared.with_name("..  a;b ..handnet")
     shutil.copyfile(shared, strange)
