@@ -12,6 +12,7 @@ from app.review.correction import HandCorrector
 from app.review.session_review import SessionReview
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
+from hand.errors import RecordingError
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.poses import named_pose
@@ -90,6 +91,32 @@ def test_a_correction_becomes_the_label(tmp_path: Path) -> None:
     assert (label.status, label.weight, label.hand.pose_rad[0]) == ("corrected", 1.0, pytest.approx(0.5))
     review.undo()
     assert read_session_labels(folder).labels[6].status == "kept"
+
+
+def test_to_keep_a_correction_leaves_the_hand_that_was_set_right(tmp_path: Path) -> None:
+    folder = _session(tmp_path / "s")
+    review = SessionReview(folder)
+    review.decide([8], "rejected")
+    review.correct(7, _label(np.full(48, 0.5), "corrected"))
+    review.decide(range(6, 10), "kept")
+    assert list(review.status[6:10]) == [1, 3, 1, 1]
+    assert SessionReview(folder).labels(7)[0].hand.pose_rad[0] == pytest.approx(0.5)
+    assert review.undo() == [6, 8, 9]
+    assert list(review.status[6:10]) == [1, 3, 2, 1]
+
+
+def test_an_undo_that_cannot_be_written_can_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise RecordingError("The disk is full.")
+
+    review = SessionReview(_session(tmp_path / "s"))
+    review.decide([8], "rejected")
+    with monkeypatch.context() as patched:
+        patched.setattr("app.review.session_review.append_verdicts", full)
+        with pytest.raises(RecordingError):
+            review.undo()
+    assert review.undo() == [8]
+    assert review.status[8] == 1
 
 
 @pytest.mark.slow
