@@ -105,7 +105,8 @@ class ReviewWindow(QWidget):
     def decide(self, status: str) -> None:
         """Keeps or rejects what is chosen; a single frame is left for the next one."""
         numbers = self.chosen_numbers()
-        self._try(lambda: self.review.decide(numbers, status))  # type: ignore[arg-type]
+        if not self._try(lambda: self.review.decide(numbers, status)):  # type: ignore[arg-type]
+            return
         alone, self._anchor = len(numbers) == 1, None
         self._after_decision(numbers)
         if alone:
@@ -116,7 +117,8 @@ class ReviewWindow(QWidget):
     def undo(self) -> None:
         """Takes the last decision back and goes there."""
         changed: list[int] = []
-        self._try(lambda: changed.extend(self.review.undo()))
+        if not self._try(lambda: changed.extend(self.review.undo())):
+            return
         self._after_decision(changed)
         if changed:
             self.go_to(changed[0])
@@ -141,10 +143,10 @@ class ReviewWindow(QWidget):
         self.picture.show_hands([(self._corrector.joints_px(), False), *others])
         if done:
             corrected = self._corrected
-            self._try(lambda: self.review.correct(self.current, corrected))
             self._corrector = None
-            self._after_decision([self.current])
-            self._show_current()
+            if self._try(lambda: self.review.correct(self.current, corrected)):
+                self._after_decision([self.current])
+                self._show_current()
 
     def _show_current(self) -> None:
         recording = self.review.recording
@@ -181,11 +183,15 @@ class ReviewWindow(QWidget):
         else:
             self.words.setText("No frame passes this filter.")
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _try(self, act: Callable[[], object]) -> bool:
+        """Writes something; where that fails, what is on the disk is shown, and why there is nothing new."""
         try:
             act()
         except HandliveError as error:
-            self.counts.setText(str(error))
+            self._show_current()
+            self.words.setText(str(error))
+            return False
+        return True
 
     def _build(self, theme: Theme) -> None:
         self.filter = QComboBox()
