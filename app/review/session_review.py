@@ -14,6 +14,8 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from hand.errors import RecordingError
+from hand.model import HandModel
 from hand.recording import RecordedHand
 from hand.recording_reader import Recording, open_recording
 from hand.session_labels import (
@@ -237,6 +239,23 @@ class SessionReview:
         self._status[number] = max((code[label.status] for label in labels), default=0)
         self._weights[number] = max((label.weight for label in labels), default=0.0)
         self._decided[number] = any(label.decided for label in labels)
+
+
+def open_review(folder: Path, model: HandModel) -> SessionReview:
+    """Opens a session whose labels a hand model can show; with many frames that takes a second.
+
+    Args:
+        folder: of the session.
+        model: hand model of its labels.
+
+    Raises:
+        RecordingError: it is no recording, is damaged, or was recorded with another hand model.
+    """
+    review = SessionReview(folder)
+    info = review.recording.info
+    if info.hand_model_digest != model.digest:
+        raise RecordingError(f"{folder} was recorded with the hand model {info.hand_model}; open it with that model.")
+    return review
 
 
 def _unusual(poses_rad: Float[np.ndarray, "frames 45"]) -> Bool[np.ndarray, " frames"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from PyQt6.QtCore import Qt
@@ -34,40 +33,38 @@ QScrollBar::add-page:horizontal, QScrollBar::sub-page:horizontal {{ background: 
 class ReviewWindow(QWidget):
     """The review of one session."""
 
-    def __init__(self, folder: Path, model: HandModel, theme: Theme) -> None:
-        """Opens a session at its first frame.
+    def __init__(self, review: SessionReview, model: HandModel, theme: Theme) -> None:
+        """Begins at the first frame.
 
         Args:
-            folder: of the session.
+            review: of the session.
             model: hand model of its labels.
             theme: colours.
-
-        Raises:
-            RecordingError: it is no recording, is damaged, or was recorded with another hand model.
         """
         super().__init__()
-        self.review = SessionReview(folder)
-        info = self.review.recording.info
-        if info.hand_model_digest != model.digest:
-            raise RecordingError(
-                f"{folder} was recorded with the hand model {info.hand_model}; open it with that model."
-            )
+        self.review = review
         self._model = model
         self.current = 0
         self._anchor: int | None = None
         self._corrector: HandCorrector | None = None
         self._corrected: RecordedHand | None = None
-        self.setWindowTitle(f"Review: {info.name or folder.name}")
-        self.setPalette(palette(theme))
-        self.setStyleSheet(
-            style_sheet(theme) + _MORE_STYLE.format(window=theme.window, raised=theme.raised, border=theme.border)
-        )
+        self.setWindowTitle(f"Review: {review.recording.info.name or review.folder.name}")
         self.setAutoFillBackground(True)
         self._build(theme)
+        self.set_theme(theme)
         self._connect()
         self._after_decision([])
         self.go_to(0)
         self.resize(1100, 760)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.setPalette(palette(theme))
+        self.setStyleSheet(
+            style_sheet(theme) + _MORE_STYLE.format(window=theme.window, raised=theme.raised, border=theme.border)
+        )
+        self.timeline.set_theme(theme)
+        self.strip.set_theme(theme)
 
     def go_to(self, number: int, *, extend: bool = False) -> None:
         """Looks at a frame.
@@ -200,7 +197,6 @@ class ReviewWindow(QWidget):
             self.filter.addItem(f"{name} ({len(self.review.chosen(key))})", key)
         self.picture = LabelPicture()
         self.timeline = ReviewTimeline()
-        self.timeline.set_theme(theme)
         self.film = Filmstrip(self.review)
         self.strip = FilmstripView(self.film, theme)
         self.words, self.counts = QLabel(), QLabel()

@@ -22,6 +22,7 @@ from app.palette import DARK
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.network_path import NetworkPath
 from app.pipeline.output_hand import OutputChooser
+from app.review.session_review import open_review
 from app.ui import record_panel
 from app.ui.networks_panel import NetworksPanel
 from app.ui.record_panel import RecordPanel
@@ -110,7 +111,7 @@ def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.review_wanted, timeout=5000) as wanted:
         qtbot.mouseClick(panel.sessions.review, Qt.MouseButton.LeftButton)
-    review = ReviewWindow(wanted.args[0], MODEL, DARK)
+    review = ReviewWindow(open_review(wanted.args[0], MODEL), MODEL, DARK)
     qtbot.addWidget(review)
     review.show()
     review.activateWindow()

@@ -16,6 +16,7 @@ from app.palette import DARK
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.output_hand import OutputChooser
 from app.recording.sessions import SessionEntry
+from app.review.session_review import open_review
 from app.ui import record_panel
 from app.ui.record_panel import RecordPanel
 from app.ui.review_window import ReviewWindow
@@ -141,7 +142,7 @@ def test_what_is_shown_fills_the_table_and_changes_the_card(qtbot: QtBot, panel:
 
 @pytest.fixture
 def review(qtbot: QtBot, panel: RecordPanel) -> ReviewWindow:
-    window = ReviewWindow(record(qtbot, panel), MODEL, DARK)
+    window = ReviewWindow(open_review(record(qtbot, panel), MODEL), MODEL, DARK)
     qtbot.addWidget(window)
     window.show()
     window.activateWindow()
