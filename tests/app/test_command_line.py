@@ -16,6 +16,7 @@ from app.arguments import parse
 from app.command_line import load_model, run
 from app.display_check import why_no_window
 from app.environment import load_opencv
+from app.settings import Settings, save_settings
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
@@ -69,6 +70,25 @@ def test_wrong_options_are_refused_by_the_parser(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as refusal:
         parse(wrong)
     assert refusal.value.code == 2
+
+
+@pytest.mark.parametrize(("words", "theme"), [([], "dark"), (["--theme", "system"], "system")])
+def test_a_window_follows_the_desktop_again_when_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], theme: str
+) -> None:
+    started: list[WindowOptions] = []
+
+    def run_window(options: WindowOptions) -> int:
+        started.append(options)
+        return 0
+
+    file = tmp_path / "settings.json"
+    save_settings(Settings(theme="dark"), file)
+    monkeypatch.setattr("app.command_line.settings_file", lambda: file)
+    monkeypatch.setattr("app.command_line.why_no_window", str)
+    monkeypatch.setattr("app.ui.application.run_window", run_window)
+    assert run(["--source", "demo", *words]) == 0
+    assert started[0].theme == theme
 
 
 def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_so(
