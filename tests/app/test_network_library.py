@@ -141,6 +141,19 @@ def test_weights_that_are_a_pickle_are_refused_unread(library: NetworkLibrary, s
     assert not mark.exists()
 
 
+def test_a_network_is_none_before_it_was_checked(
+    library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {name: (SHIPPED / name).read_bytes() for name in ("network.json", "network.onnx")}
+    with zipfile.ZipFile(shared, "w") as file:
+        for name, data in first.items():
+            file.writestr(name, data)
+    found: list[int] = []
+    monkeypatch.setattr("app.networks.network_file._check_onnx", lambda *_: found.append(len(library.entries())))
+    library.add(shared)
+    assert [*found, len(library.entries())] == [1, 2]
+
+
 def test_another_schema_is_refused(tmp_path: Path, shared: Path) -> None:
     other = json.dumps(json.loads((SHIPPED / "network.json").read_text()) | {"schema": 99}).encode()
     bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.json": other})
