@@ -36,8 +36,8 @@ def with_recordings(
 ) -> tuple[FitConfig, list[SourceConfig]]:
     """A recipe whose sources of kind recordings are sessions of a folder, split whole into training and held-out.
 
-    Without a wish the newest session is held out. Where none is, because there is a single one or because what is learned
-    from was named and nothing held out, what is learned from is split in time instead, which proves less.
+    Without a wish the newest session is held out. A single session is split in time instead, which proves less; so are
+    those that are named to learn from while none is held out.
 
     Args:
         config: the recipe.

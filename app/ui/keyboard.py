@@ -16,21 +16,17 @@ if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
 
 
-def press_focused_or(act: Callable[[], object]) -> Callable[[], object]:
+def press_focused_or(act: Callable[[], object]) -> None:
     """What a key does that presses buttons and has a meaning of its own besides.
 
     Args:
-        act: where no button has the focus.
+        act: what it does where no button has the focus.
     """
-
-    def pressed() -> None:
-        focused = QApplication.focusWidget()
-        if isinstance(focused, QAbstractButton):
-            focused.click()
-        else:
-            act()
-
-    return pressed
+    focused = QApplication.focusWidget()
+    if isinstance(focused, QAbstractButton):
+        focused.click()
+    else:
+        act()
 
 
 def focus_by_tab(button: QAbstractButton) -> None:

@@ -1,4 +1,4 @@
-"""Opens sessions for review: they are read beside the window, each is shown in one of its own, and nothing stays of it."""
+"""Opens sessions for review: read beside the window, shown each in one of its own, and gone when that is closed."""
 
 from __future__ import annotations
 

@@ -176,8 +176,7 @@ def install_transport(window: MainWindow) -> None:
     for action in window.actions():
         if action.shortcut().toString() == "Space":
             action.triggered.disconnect()
-            pressed = press_focused_or(bar.toggle_pause)
-            action.triggered.connect(lambda _checked: pressed())
+            action.triggered.connect(lambda _checked: press_focused_or(bar.toggle_pause))
             action.setAutoRepeat(False)  # a button is pressed once, however long the key is held
             action.setText("Pause or go on; play again at the end")
 

@@ -182,7 +182,7 @@ def test_a_network_that_cannot_be_deleted_is_said(
 
     entry = library.add(shared)
     monkeypatch.setattr("app.networks.library.shutil.rmtree", refuse)
-    with pytest.raises(CheckpointError, match="cannot be deleted .Permission denied."):
+    with pytest.raises(CheckpointError, match=r"cannot be deleted \(Permission denied\)"):
         library.delete(entry)
 
 
