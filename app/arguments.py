@@ -179,7 +179,9 @@ def _add_motion_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup
 def _add_window_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("window")
     group.add_argument(
-        "--theme", choices=("system", "dark", "light"), default="system", help="colours (default: system)"
+        "--theme",
+        choices=("system", "dark", "light"),
+        help="colours (default: those of the last time, at first those of the desktop)",
     )
     group.add_argument(
         "--renderer",

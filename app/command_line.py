@@ -218,7 +218,7 @@ def _window(options: argparse.Namespace) -> int:
             mirror=options.mirror,
             quarter_turns=options.rotate // 90,
             # what the command line leaves open is as it was the last time
-            theme=options.theme if options.theme != "system" else kept.theme,
+            theme=options.theme or kept.theme,
             view=kept.view,
             settings_file=None if options.screenshot else settings_file(),
             renderer=options.renderer,

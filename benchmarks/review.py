@@ -30,6 +30,7 @@ from PyQt6.QtWidgets import QApplication
 
 from app.machine import describe_machine
 from app.palette import DARK
+from app.review.session_review import open_review
 from app.sources.demo import DEMO_CLIP
 from app.ui.review_window import ReviewWindow
 from hand.camera import Intrinsics
@@ -95,7 +96,7 @@ def main() -> None:
         windows: list[ReviewWindow] = []
 
         def opened() -> None:
-            windows.append(ReviewWindow(folder, model, DARK))
+            windows.append(ReviewWindow(open_review(folder, model), model, DARK))
             windows[0].show()
             QTest.qWaitForWindowExposed(windows[0])  # nothing is painted before
             windows[0].repaint()

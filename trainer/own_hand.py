@@ -36,13 +36,14 @@ def with_recordings(
 ) -> tuple[FitConfig, list[SourceConfig]]:
     """A recipe whose sources of kind recordings are sessions of a folder, split whole into training and held-out.
 
-    Without a wish the newest session is held out. A single session is split in time instead, which proves less.
+    Without a wish the newest session is held out. A single session is split in time instead, which proves less; so are
+    those that are named to learn from while none is held out.
 
     Args:
         config: the recipe.
         recordings: a session, or the folder of several.
         train_on: names of sessions to learn from; all others than the held-out ones when empty.
-        held_out: names of sessions to hold out.
+        held_out: names of sessions to hold out; those in neither list are left out altogether.
 
     Returns:
         The recipe, and what is held out.
@@ -51,7 +52,7 @@ def with_recordings(
         ConfigError: a session is on both sides, or nothing is left to learn from.
     """
     names = [folder.name for folder in find_sessions(recordings)]
-    out = tuple(held_out) or tuple(name for name in names[1:][-1:] if name not in train_on)
+    out = tuple(held_out) or (() if train_on else tuple(names[1:][-1:]))
     learn = tuple(train_on) or tuple(name for name in names if name not in out)
     both = sorted(set(learn) & set(out))
     if both:

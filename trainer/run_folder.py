@@ -42,7 +42,7 @@ class FineTuneRequest:
         base: folder of the exported network to start from.
         recordings: folder of the sessions.
         train: names of the sessions to learn from; all but the held-out ones when empty.
-        held_out: names of the sessions that only the report sees; the newest one when empty.
+        held_out: names of the sessions that only the report sees; the newest one when there is no word on either.
         recipe: how much of the network learns, and for how long.
         name: of the run and of its network, for people.
         notes: the user's own words about it.

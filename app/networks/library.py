@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,10 +107,11 @@ class NetworkLibrary:
         card = ""
         with suppress(OSError):
             card = (folder / CARD_FILE).read_text(encoding="utf-8", errors="replace")
-        figures = {str(key): float(value) for key, value in dict(metadata.get("figures", {})).items()}
+        figures = metadata.get("figures")
         name = str(metadata.get("name") or folder.name)
         tunable = (folder / WEIGHTS_FILE).is_file()
-        return NetworkEntry(folder, name, folder.parent == self.folder, folder == self.shipped, tunable, card, figures)
+        own, shipped = folder.parent == self.folder, folder == self.shipped
+        return NetworkEntry(folder, name, own, shipped, tunable, card, _real_numbers(figures))
 
     def add(self, source: Path, name: str = "") -> NetworkEntry:
         """Copies a network into the library: an exported folder, or a shared file.
@@ -148,11 +150,16 @@ class NetworkLibrary:
         """Deletes one of the user's own networks.
 
         Raises:
-            CheckpointError: it is not the user's own.
+            CheckpointError: it is not the user's own, or the disk keeps it.
         """
         if not entry.own:
             raise CheckpointError(f"{entry.name} comes along with the program and cannot be deleted.")
-        shutil.rmtree(entry.folder)
+        try:
+            shutil.rmtree(entry.folder)
+        except OSError as problem:
+            raise CheckpointError(
+                f"{entry.name} cannot be deleted ({problem.strerror}); check who may write to {entry.folder}."
+            ) from None
 
     def note(self, folder: Path, name: str, reason: str) -> None:
         """Notes in the history that a network went live."""
@@ -198,3 +205,12 @@ class NetworkLibrary:
         while target.exists():
             number, target = number + 1, self.folder / f"{plain}-{number}"
         return target
+
+
+def _real_numbers(figures: object) -> dict[str, float]:
+    """What a stranger's file calls figures, without what is none: they are for people, and no reason to refuse it."""
+    return {
+        str(key): float(value)
+        for key, value in (figures.items() if isinstance(figures, dict) else ())
+        if type(value) in (int, float) and abs(value) <= sys.float_info.max  # as NaN and infinity are not
+    }

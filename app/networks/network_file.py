@@ -11,7 +11,7 @@ import shutil
 import struct
 import zipfile
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from hand.atomic_file import write_atomically
 from hand.errors import CheckpointError
@@ -59,6 +59,8 @@ def pack_network(folder: Path, file: Path) -> None:
 def unpack_network(file: Path, folder: Path) -> None:
     """Takes a shared network out of its file; nothing in it is executed.
 
+    The metadata comes last, behind all checks: whoever looks at the folder meanwhile finds no network in it.
+
     Args:
         file: a network's file.
         folder: where its parts go; must not exist yet, and does not exist after a failure.
@@ -73,10 +75,11 @@ def unpack_network(file: Path, folder: Path) -> None:
             _check_names(archive, file)
             folder.mkdir(parents=True)
             for entry in archive.infolist():
-                with archive.open(entry) as source, (folder / entry.filename).open("xb") as target:
-                    _copy(source, target, entry, file)
-        _check_weights(folder / WEIGHTS_FILE, file)
-        _check_onnx(folder / ONNX_FILE, file)
+                if entry.filename != METADATA_FILE:
+                    _take_out(archive, entry, folder, file)
+            _check_weights(folder / WEIGHTS_FILE, file)
+            _check_onnx(folder / ONNX_FILE, file)
+            _take_out(archive, archive.getinfo(METADATA_FILE), folder, file)
         read_metadata(folder)
     except CheckpointError:
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,14 +105,15 @@ def _check_names(archive: zipfile.ZipFile, file: Path) -> None:
         raise CheckpointError(f"{file} should hold {missing[0]} and does not; ask for it to be sent again.")
 
 
-def _copy(source: IO[bytes], target: IO[bytes], entry: zipfile.ZipInfo, file: Path) -> None:
+def _take_out(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, file: Path) -> None:
     """Counts while it writes: what the file says about its sizes is only a claim."""
     written = 0
-    while chunk := source.read(_CHUNK_BYTES):
-        written += len(chunk)
-        if written > entry.file_size:
-            raise CheckpointError(f"{entry.filename} in {file} is larger than it says; do not use it.")
-        target.write(chunk)
+    with archive.open(entry) as source, (folder / entry.filename).open("xb") as target:
+        while chunk := source.read(_CHUNK_BYTES):
+            written += len(chunk)
+            if written > entry.file_size:
+                raise CheckpointError(f"{entry.filename} in {file} is larger than it says; do not use it.")
+            target.write(chunk)
 
 
 def _check_weights(path: Path, file: Path) -> None:

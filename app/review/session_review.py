@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from hand.model import HandModel
 from hand.recording import RecordedHand
 from hand.recording_reader import Recording, open_recording
 from hand.session_labels import (
@@ -165,6 +166,8 @@ class SessionReview:
     def decide(self, numbers: Iterable[int], status: Literal["kept", "rejected", "undecided"]) -> None:
         """Keeps or rejects frames, or takes back what was said about them.
 
+        A frame that was set right is as kept as can be: to keep it leaves the hand that the user put there.
+
         Args:
             numbers: places of the frames in the session.
             status: what becomes of them.
@@ -173,6 +176,8 @@ class SessionReview:
             RecordingError: the decision cannot be written; it is not made then.
         """
         frames = [self.recording.frames[number].index for number in numbers]
+        if status == "kept":
+            frames = [index for index in frames if not self._is_corrected(index)]
         self._apply([Verdict(index, status) for index in frames])
 
     def correct(self, number: int, hand: RecordedHand) -> None:
@@ -198,8 +203,9 @@ class SessionReview:
         """
         if not self._undo:
             return []
-        step = self._undo.pop()
+        step = self._undo[-1]
         self._apply(list(step.before), remember=False)
+        self._undo.pop()  # not before it is written: what failed can be tried again
         return [self._number_of[verdict.frame] for verdict in step.before]
 
     def counts(self) -> dict[str, int]:
@@ -210,6 +216,10 @@ class SessionReview:
             "corrected": int((self._status == 3).sum()),
             "decided": int(self._decided.sum()),
         }
+
+    def _is_corrected(self, index: int) -> bool:
+        verdict = self._verdicts.get(index)
+        return verdict is not None and verdict.hand is not None
 
     def _apply(self, verdicts: list[Verdict], *, remember: bool = True) -> None:
         if not verdicts:
@@ -228,6 +238,21 @@ class SessionReview:
         self._status[number] = max((code[label.status] for label in labels), default=0)
         self._weights[number] = max((label.weight for label in labels), default=0.0)
         self._decided[number] = any(label.decided for label in labels)
+
+
+def open_review(folder: Path, model: HandModel) -> SessionReview:
+    """Opens a session whose labels a hand model can show; with many frames that takes a second.
+
+    Args:
+        folder: of the session.
+        model: hand model of its labels.
+
+    Raises:
+        RecordingError: it is no recording, is damaged, or was recorded with another hand model.
+    """
+    review = SessionReview(folder)
+    review.recording.demand_model(model, "open")
+    return review
 
 
 def _unusual(poses_rad: Float[np.ndarray, "frames 45"]) -> Bool[np.ndarray, " frames"]:

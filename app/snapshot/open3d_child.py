@@ -12,9 +12,10 @@ import numpy as np
 
 def main() -> int:
     """``write``, or ``show TITLE``; the exit code is 0 when all of it was done."""
-    open3d: Any = importlib.import_module("open3d")  # its type hints do not match what it takes
     command, *rest = sys.argv[1:]
-    with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as arrays:
+    data = sys.stdin.buffer.read()  # before what takes seconds: whoever writes more than a pipe holds waits for this
+    open3d: Any = importlib.import_module("open3d")  # its type hints do not match what it takes
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         meshes = {str(name): _mesh(open3d, arrays, index) for index, name in enumerate(arrays["names"])}
     if command == "show":
         return _show(open3d, meshes, rest[0])

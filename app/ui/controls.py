@@ -13,6 +13,7 @@ from app.palette import DARK, LIGHT
 from app.pipeline.capture import SourcePhase
 from app.pipeline.comparison_numbers import BOTH
 from app.pipeline.worker import PATH_NAMES
+from app.ui.keyboard import press_focused_or
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
@@ -37,7 +38,7 @@ def install_controls(window: MainWindow) -> None:
         ("R", "Reset the 3D views", window.reset_views),
         ("T", "Dark or light colours", partial(_toggle_theme, window)),
         ("L", "Show or hide the detector's landmarks", partial(_toggle_landmarks, window)),
-        ("Space", "Play again at the end", partial(_replay_if_ended, window)),
+        ("Space", "Play again at the end", partial(press_focused_or, partial(_replay_if_ended, window))),
         ("F11", "Full screen", partial(_toggle_full_screen, window)),
         ("Ctrl+Q", "Quit", window.close),
     ]

@@ -28,6 +28,7 @@ def install_extensions(window: MainWindow) -> None:
     """Puts every extension into a window, in the order of the menus."""
     from app.ui.guide import install_guide
     from app.ui.help_tools import install_help
+    from app.ui.keyboard import install_keyboard
     from app.ui.lens_panel import install_lens
     from app.ui.motion_tool import install_motion_recording
     from app.ui.record_panel import install_recorder
@@ -48,4 +49,5 @@ def install_extensions(window: MainWindow) -> None:
     install_teaching(window)
     install_guide(window)
     install_help(window)
+    install_keyboard(window)
     install_settings(window)  # the last, because it puts the panels of all others where they were

@@ -116,6 +116,10 @@ class FilmstripView(QListView):
         self.setGridSize(QSize(_THUMB_PX.width() + 10, _THUMB_PX.height() + 24))
         self.setFixedHeight(_THUMB_PX.height() + 50)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.set_theme(theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
         self.setStyleSheet(f"QListView {{ background: {theme.surface}; color: {theme.muted}; border: none; }}")
 
     def show_row(self, index: QModelIndex) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QShortcut
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.ui.style import SPACING_PX
@@ -66,6 +67,7 @@ class Guide(QFrame):
         self.source_button = QPushButton("Choose a source")
         self.close_button.clicked.connect(lambda _checked: self.dismiss())
         self.source_button.clicked.connect(lambda _checked: self._choose())
+        QShortcut(QKeySequence("Esc"), self, self.dismiss)  # while it is shown, wherever the focus is
         keys = QLabel("? lists all keys")
         keys.setObjectName("small")
         line = QHBoxLayout()

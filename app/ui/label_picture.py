@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
-from PyQt6.QtWidgets import QSizePolicy, QWidget
+from PyQt6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app.palette import FINGER_COLORS, PALM_COLOR
 from app.ui.images import rgb_image
@@ -28,6 +28,8 @@ class LabelPicture(QWidget):
         self._image: QPixmap | None = None
         self._hands: list[tuple[np.ndarray, bool]] = []
         self._held: int | None = None
+        self._pressed_at = QPointF()
+        self._dragging = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(420, 300)
         self.setMouseTracking(True)
@@ -41,6 +43,7 @@ class LabelPicture(QWidget):
         """
         self._image = None if picture is None else QPixmap.fromImage(rgb_image(picture))
         self._hands = hands
+        self._let_go()  # what was held was a joint of another picture
         self.update()
 
     def show_hands(self, hands: list[tuple[np.ndarray, bool]]) -> None:
@@ -79,8 +82,8 @@ class LabelPicture(QWidget):
             painter.drawEllipse(points[0], 6.0, 6.0)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Takes hold of the nearest joint of the first hand."""
-        if event is None or not self._hands:
+        """Takes hold of the nearest joint of the first hand, with the left button."""
+        if event is None or event.button() != Qt.MouseButton.LeftButton or not self._hands:
             return
         gaps = [
             np.hypot(place.x() - event.position().x(), place.y() - event.position().y())
@@ -88,18 +91,27 @@ class LabelPicture(QWidget):
         ]
         nearest = int(np.argmin(gaps))
         self._held = nearest if gaps[nearest] < _REACH_PX else None
+        self._pressed_at = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Drags it."""
+        """Drags it, once the pointer went so far that it is more than a click with an unsteady hand."""
+        if event is None or self._held is None:
+            return
+        way = (event.position() - self._pressed_at).manhattanLength()
+        self._dragging = self._dragging or way >= QApplication.startDragDistance()
         self._tell(event, done=False)
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         """Lets go."""
-        self._tell(event, done=True)
-        self._held = None
+        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._tell(event, done=True)
+            self._let_go()
 
-    def _tell(self, event: QMouseEvent | None, *, done: bool) -> None:
-        if event is None or self._held is None:
+    def _let_go(self) -> None:
+        self._held, self._dragging = None, False
+
+    def _tell(self, event: QMouseEvent, *, done: bool) -> None:
+        if self._held is None or not self._dragging:
             return
         rect, scale = self._rect()
         x = (event.position().x() - rect.left()) / scale - 0.5

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from app.ui.keyboard import focus_by_tab
+
 Action = tuple[str, Callable[[], None]]
 """What a button says and does."""
 
@@ -60,6 +62,7 @@ class MessageCard(QFrame):
         for index, (name, act) in enumerate(actions):
             button = QPushButton(name)
             button.setObjectName("primary" if index == 0 else "")
+            focus_by_tab(button)
             button.clicked.connect(lambda _checked, act=act: act())
             self._buttons.addWidget(button)
             button.show()  # by itself it would count as hidden until the event loop runs, and have no room in the card

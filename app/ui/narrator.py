@@ -67,7 +67,7 @@ class Narrator:
         self._choose: Action = ("Choose a source", remedies.choose)
         self._replay: Action = ("Play again", remedies.replay)
         self._demo: Action = ("Play the demo clip", remedies.demo)
-        self._notified = ""
+        self._noted = ("", "")
         self._told: object = None
         self._notice_end = QTimer(stage)
         self._notice_end.setSingleShot(True)
@@ -78,11 +78,10 @@ class Narrator:
         self._notice_end.stop()
 
     def notify(self, sentence: str) -> None:
-        """Shows a sentence for a while; the same one only once."""
-        if sentence and sentence != self._notified:
+        """Shows a sentence for a while."""
+        if sentence:
             self._stage.notice(sentence)
             self._notice_end.start(_NOTICE_MS)
-            self._notified = sentence
 
     def tell(self, source: SourceState, paths: Mapping[Provider, PathSituation]) -> None:
         """Brings everything that is said up to date.
@@ -101,7 +100,9 @@ class Narrator:
         for pane in self._stage.shown_panes:
             text, warning = _hint(pane, paths, live) if running else ("", False)
             pane.picture.hint(text, warning=warning)
-        if running:
+        noted = source.name, source.sentence
+        if running and noted != self._noted:  # what a source says it says with every frame
+            self._noted = noted
             self.notify(source.sentence)
 
     def _tell_source(self, state: SourceState) -> None:

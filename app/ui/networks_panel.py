@@ -23,6 +23,7 @@ from app.networks.live_network import LiveNetwork, LoadedNetwork
 from app.networks.network_file import SUFFIX
 from app.networks.trial import Trial
 from app.palette import Theme
+from app.ui.background import Background
 from app.ui.network_trial import NetworkTrial
 from app.ui.panel_parts import row, section
 from app.ui.report_view import ReportView, read_report
@@ -54,6 +55,7 @@ class NetworksPanel(QWidget):
         self._library = library
         self._live = live
         self._trials = NetworkTrial(live, self)
+        self._files = Background(self)
         self._waiting: LoadedNetwork | None = None
         self._run: TrainingRun | None = None
         self.now = QLabel()
@@ -85,6 +87,7 @@ class NetworksPanel(QWidget):
         self._lay_out()
         self._trials.tried.connect(self._judge)
         self._trials.failed.connect(self.said)
+        self._files.finished.connect(self._tell)
         self.swap.clicked.connect(lambda _checked: self._swap_chosen())
         self.swap_tuned.clicked.connect(lambda _checked: self._swap_tuned())
         self.revert.clicked.connect(lambda _checked: self.go_back())
@@ -132,8 +135,9 @@ class NetworksPanel(QWidget):
         self.report.set_theme(theme)
 
     def wait(self) -> None:
-        """Waits for a trial that is under way."""
+        """Waits for a trial and for files that are under way."""
         self._trials.wait()
+        self._files.wait()
 
     # swapping
 
@@ -193,7 +197,16 @@ class NetworksPanel(QWidget):
             return
         file, _ = QFileDialog.getSaveFileName(self, "Share a network", f"{entry.name}{SUFFIX}", _FILE_KINDS)
         if file:
-            self._attempt(lambda: self._library.share(entry, Path(file)), f"{entry.name} is in {file}.")
+            self.share_as(entry, Path(file))
+
+    def share_as(self, entry: NetworkEntry, file: Path) -> None:
+        """Writes a network as one file, beside the window."""
+
+        def work() -> str:
+            self._library.share(entry, file)
+            return f"{entry.name} is in {file}."
+
+        self._files.start("share-network", work)
 
     def _open(self) -> None:
         file, _ = QFileDialog.getOpenFileName(self, "Open a network", "", _FILE_KINDS)
@@ -201,21 +214,27 @@ class NetworksPanel(QWidget):
             self.open_file(Path(file))
 
     def open_file(self, file: Path) -> None:
-        """Takes a shared network into the library; it is not live yet."""
-        self._attempt(lambda: self._library.add(file), f"{file.stem} is in the list; choose it and swap it in.")
+        """Takes a shared network into the library, beside the window; it is not live yet."""
+
+        def work() -> str:
+            self._library.add(file)
+            return f"{file.stem} is in the list; choose it and swap it in."
+
+        self._files.start("open-network", work)
 
     def _delete(self) -> None:
         entry = self._chosen()
         if entry is not None and entry.folder.resolve() != self._live.folder.resolve():
-            self._attempt(lambda: self._library.delete(entry), f"{entry.name} was deleted.")
+            try:
+                self._library.delete(entry)
+            except HandliveError as problem:
+                self._tell(str(problem))
+            else:
+                self._tell(f"{entry.name} was deleted.")
 
-    def _attempt(self, act: object, success: str) -> None:
-        assert callable(act)
-        try:
-            act()
-            self.said.emit(success)
-        except HandliveError as problem:
-            self.said.emit(str(problem))
+    def _tell(self, sentence: str) -> None:
+        """Says what became of files, and shows what there is now."""
+        self.said.emit(sentence)
         self.show_networks()
 
     # how it is built

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import Qt, QTimer, QUrl, pyqtSignal
+from PyQt6.QtCore import QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QDesktopServices
 from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
@@ -19,9 +19,9 @@ from app.recording.sessions import new_session_folder, sessions_folder
 from app.ui.coverage_view import CoverageTable, PromptCards
 from app.ui.flash import Flash
 from app.ui.panel_parts import button, clock, row, section
+from app.ui.review_opener import ReviewOpener
 from app.ui.sessions_panel import SessionsPanel
 from app.ui.style import SPACING_PX
-from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.types import Frame
 
@@ -223,23 +223,11 @@ def install_recorder(window: MainWindow) -> None:
     window.add_tool("Mark this moment", panel.mark, shortcut="K", help_text="To find it again in the review")
     panel.said.connect(window.notify)
     panel.flashed.connect(flash.flash)
-    panel.review_wanted.connect(lambda folder: _review(window, folder))
+    panel.review_wanted.connect(ReviewOpener(window).open)
     window.theme_changed.connect(panel.set_theme)
     window.closing.connect(panel.close_down)
     window.pipeline.add_frame_listener("recorder", panel.take_frame)
     window.pipeline.add_listener("recorder", panel.take_joined)
-
-
-def _review(window: MainWindow, folder: Path) -> None:
-    from app.ui.review_window import ReviewWindow
-
-    try:
-        review = ReviewWindow(folder, window.options.model, window.theme)
-    except HandliveError as error:
-        window.notify(str(error))
-        return
-    review.setParent(window, Qt.WindowType.Window)
-    review.show()
 
 
 def _words(state: RecorderState) -> str:

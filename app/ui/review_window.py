@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from PyQt6.QtCore import Qt
@@ -34,36 +33,38 @@ QScrollBar::add-page:horizontal, QScrollBar::sub-page:horizontal {{ background: 
 class ReviewWindow(QWidget):
     """The review of one session."""
 
-    def __init__(self, folder: Path, model: HandModel, theme: Theme) -> None:
-        """Opens a session at its first frame.
+    def __init__(self, review: SessionReview, model: HandModel, theme: Theme) -> None:
+        """Begins at the first frame.
 
         Args:
-            folder: of the session.
+            review: of the session.
             model: hand model of its labels.
             theme: colours.
-
-        Raises:
-            RecordingError: it is no recording, is damaged, or was recorded with another hand model.
         """
         super().__init__()
-        self.review = SessionReview(folder)
-        self.review.recording.demand_model(model, "open")
+        self.review = review
         self._model = model
         self.current = 0
         self._anchor: int | None = None
         self._corrector: HandCorrector | None = None
         self._corrected: RecordedHand | None = None
-        self.setWindowTitle(f"Review: {self.review.recording.info.name or folder.name}")
-        self.setPalette(palette(theme))
-        self.setStyleSheet(
-            style_sheet(theme) + _MORE_STYLE.format(window=theme.window, raised=theme.raised, border=theme.border)
-        )
+        self.setWindowTitle(f"Review: {review.recording.info.name or review.folder.name}")
         self.setAutoFillBackground(True)
         self._build(theme)
+        self.set_theme(theme)
         self._connect()
         self._after_decision([])
         self.go_to(0)
         self.resize(1100, 760)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.setPalette(palette(theme))
+        self.setStyleSheet(
+            style_sheet(theme) + _MORE_STYLE.format(window=theme.window, raised=theme.raised, border=theme.border)
+        )
+        self.timeline.set_theme(theme)
+        self.strip.set_theme(theme)
 
     def go_to(self, number: int, *, extend: bool = False) -> None:
         """Looks at a frame.
@@ -101,7 +102,8 @@ class ReviewWindow(QWidget):
     def decide(self, status: str) -> None:
         """Keeps or rejects what is chosen; a single frame is left for the next one."""
         numbers = self.chosen_numbers()
-        self._try(lambda: self.review.decide(numbers, status))  # type: ignore[arg-type]
+        if not self._try(lambda: self.review.decide(numbers, status)):  # type: ignore[arg-type]
+            return
         alone, self._anchor = len(numbers) == 1, None
         self._after_decision(numbers)
         if alone:
@@ -112,7 +114,8 @@ class ReviewWindow(QWidget):
     def undo(self) -> None:
         """Takes the last decision back and goes there."""
         changed: list[int] = []
-        self._try(lambda: changed.extend(self.review.undo()))
+        if not self._try(lambda: changed.extend(self.review.undo())):
+            return
         self._after_decision(changed)
         if changed:
             self.go_to(changed[0])
@@ -137,10 +140,10 @@ class ReviewWindow(QWidget):
         self.picture.show_hands([(self._corrector.joints_px(), False), *others])
         if done:
             corrected = self._corrected
-            self._try(lambda: self.review.correct(self.current, corrected))
             self._corrector = None
-            self._after_decision([self.current])
-            self._show_current()
+            if self._try(lambda: self.review.correct(self.current, corrected)):
+                self._after_decision([self.current])
+                self._show_current()
 
     def _show_current(self) -> None:
         recording = self.review.recording
@@ -177,11 +180,15 @@ class ReviewWindow(QWidget):
         else:
             self.words.setText("No frame passes this filter.")
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _try(self, act: Callable[[], object]) -> bool:
+        """Writes something; where that fails, what is on the disk is shown, and why there is nothing new."""
         try:
             act()
         except HandliveError as error:
-            self.counts.setText(str(error))
+            self._show_current()
+            self.words.setText(str(error))
+            return False
+        return True
 
     def _build(self, theme: Theme) -> None:
         self.filter = QComboBox()
@@ -190,7 +197,6 @@ class ReviewWindow(QWidget):
             self.filter.addItem(f"{name} ({len(self.review.chosen(key))})", key)
         self.picture = LabelPicture()
         self.timeline = ReviewTimeline()
-        self.timeline.set_theme(theme)
         self.film = Filmstrip(self.review)
         self.strip = FilmstripView(self.film, theme)
         self.words, self.counts = QLabel(), QLabel()

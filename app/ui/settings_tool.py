@@ -31,7 +31,7 @@ class SettingsKeeper(QObject):
         super().__init__(window)  # which keeps it alive
         self._window = window
         self._before = loaded.settings
-        self._started_with = window.theme
+        self._shown_theme = window.theme
         self._chosen_theme: Colors = self._before.theme
         self._guided = self._before.guided
         window.theme_changed.connect(self._remember_theme)
@@ -58,7 +58,7 @@ class SettingsKeeper(QObject):
             return
         snapshots = self._window.findChild(SnapshotTool)
         settings = Settings(
-            theme=self._chosen_theme,
+            theme="system" if self._window.follows_system else self._chosen_theme,
             view=self._window.stage.view,
             smoothing=self._window.options.smoothing.strength,
             geometry=_text(self._window.saveGeometry()),
@@ -75,9 +75,11 @@ class SettingsKeeper(QObject):
         self._guided = True
 
     def _remember_theme(self, theme: Theme) -> None:
-        """Whatever comes after the colours of the start was chosen by the user."""
-        if theme is not self._started_with:
-            self._chosen_theme, self._started_with = theme.name, theme
+        """Whatever comes after the colours of the start was chosen by the user, unless the desktop's are followed."""
+        if theme is not self._shown_theme:
+            self._shown_theme = theme
+            if not self._window.follows_system:
+                self._chosen_theme = theme.name
 
 
 def restore_geometry(window: MainWindow) -> bool:

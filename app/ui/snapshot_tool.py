@@ -14,7 +14,6 @@ from app.snapshot.mesh_files import MESH_SUFFIXES, show_meshes
 from app.snapshot.snapshot import meshes_of, save_snapshot
 from app.ui.background import Background
 from app.ui.user_folders import snapshot_folder
-from hand.errors import RecordingError
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
@@ -105,12 +104,12 @@ class SnapshotTool(QObject):
             return
 
         self._inspections = [process for process in self._inspections if process.poll() is None]
-        try:
+
+        def work() -> str:
             self._inspections.append(show_meshes(shown, "handlive: mesh"))
-        except RecordingError as error:
-            self._window.notify(str(error))
-        else:
-            self._window.notify("The inspection window opens in a few seconds.")
+            return "The inspection window opens in a few seconds."
+
+        self._background.start("inspection", work)
 
 
 def install_snapshots(window: MainWindow) -> None:

@@ -78,6 +78,8 @@ class TeachForm(QWidget):
         self.template = FineTuneRequest("", "")
         """What the form does not ask about: the report's size, and differences from the recipe."""
         self._recordings = Path()
+        self._rows: list[SessionRow] = []
+        self._said: dict[str, Role] = {}
         self.base = QComboBox()
         self.base.setAccessibleName("Network to begin with")
         self.sessions = QTreeWidget()
@@ -157,11 +159,10 @@ class TeachForm(QWidget):
         self._tell()
 
     def show_sessions(self, recordings: Path, rows: Sequence[SessionRow]) -> None:
-        """Offers sessions; what the user said about one stays, the newest is held out at first."""
-        said = self.roles()
-        if recordings == self._recordings and [row.folder.name for row in rows] == list(said):
+        """Offers sessions; what the user said about one stays, and of the others the newest is held out."""
+        if recordings == self._recordings and list(rows) == self._rows:
             return
-        self._recordings = recordings
+        self._recordings, self._rows = recordings, list(rows)
         self.sessions.clear()
         for number, row in enumerate(rows):
             title = row.title if row.labelled else f"{row.title} (not labelled yet)"
@@ -171,23 +172,24 @@ class TeachForm(QWidget):
             self.sessions.addTopLevelItem(item)
             role = QComboBox()
             role.addItems([text.capitalize() for text in ROLES])
-            at_first: Role = "held out" if number == len(rows) - 1 and len(rows) > 1 else "learn"
-            role.setCurrentIndex(ROLES.index(said.get(row.folder.name, at_first)))
+            unsaid: Role = "held out" if number == len(rows) - 1 and len(rows) > 1 else "learn"
+            role.setCurrentIndex(ROLES.index(self._said.get(row.folder.name, unsaid)))
+            role.activated.connect(lambda index, name=row.folder.name: self._said.update({name: ROLES[index]}))
             role.currentIndexChanged.connect(lambda _index: self._tell())
             role.setAccessibleName(f"Use of {row.title}")
             self.sessions.setItemWidget(item, 2, role)
         self._tell()
 
     def roles(self) -> dict[str, Role]:
-        """What the user said about each session, by the name of its folder."""
-        said: dict[str, Role] = {}
+        """What becomes of each session, by the name of its folder: what the user said, or what is usual."""
+        roles: dict[str, Role] = {}
         for number in range(self.sessions.topLevelItemCount()):
             item = self.sessions.topLevelItem(number)
             assert item is not None
             choice = self.sessions.itemWidget(item, 2)
             assert isinstance(choice, QComboBox)
-            said[str(item.data(0, Qt.ItemDataRole.UserRole))] = ROLES[choice.currentIndex()]
-        return said
+            roles[str(item.data(0, Qt.ItemDataRole.UserRole))] = ROLES[choice.currentIndex()]
+        return roles
 
     def request(self) -> FineTuneRequest | None:
         """What the user has put together; None while something is missing."""

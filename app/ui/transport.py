@@ -12,6 +12,7 @@ from app.palette import Theme
 from app.pipeline.capture import SourcePhase
 from app.pipeline.playback import SPEEDS, PlaybackState
 from app.ui.icons import ICON_SIZE, icon
+from app.ui.keyboard import press_focused_or
 
 if TYPE_CHECKING:
     from app.ui.main_window import MainWindow
@@ -175,7 +176,8 @@ def install_transport(window: MainWindow) -> None:
     for action in window.actions():
         if action.shortcut().toString() == "Space":
             action.triggered.disconnect()
-            action.triggered.connect(lambda _checked: bar.toggle_pause())
+            action.triggered.connect(lambda _checked: press_focused_or(bar.toggle_pause))
+            action.setAutoRepeat(False)  # a button is pressed once, however long the key is held
             action.setText("Pause or go on; play again at the end")
 
     def turn() -> None:

@@ -3,6 +3,7 @@
 Qt looks all rules of a style sheet up anew for every widget below the one that wears it: 40 to 70 ms for the whole
 window, most of it for panels that nobody sees. So the window's parts wear the sheet, each its own copy: those in sight
 change together, the hidden ones follow one by one, and what comes later (a row of tabs, say) is dressed on its way in.
+A window of its own that belongs to this one (a review, say) is no part of it: it dresses itself.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Wardrobe(QObject):
         """Dresses what is new in the window before it is seen."""
         if isinstance(event, QChildEvent) and event.type() == QEvent.Type.ChildPolished:
             child = event.child()
-            if isinstance(child, QWidget) and child.styleSheet() != self._sheet:
+            if isinstance(child, QWidget) and _is_part(child) and child.styleSheet() != self._sheet:
                 child.setStyleSheet(self._sheet)
         return super().eventFilter(watched, event)
 
@@ -59,4 +60,9 @@ class Wardrobe(QObject):
 
     def _undressed(self) -> list[QWidget]:
         parts = self._window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        return [part for part in parts if part.styleSheet() != self._sheet]
+        return [part for part in parts if _is_part(part) and part.styleSheet() != self._sheet]
+
+
+def _is_part(child: QWidget) -> bool:
+    """Menus, dialogs and floating panels are parts, though Qt makes windows of them too."""
+    return child.windowType() != Qt.WindowType.Window

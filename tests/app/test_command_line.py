@@ -107,6 +107,16 @@ def test_smoothing_is_as_it_was_kept_unless_the_command_line_says_otherwise(
     assert started[0].smoothing.strength == strength
 
 
+@pytest.mark.parametrize(("words", "theme"), [([], "dark"), (["--theme", "system"], "system")])
+def test_a_window_follows_the_desktop_again_when_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[WindowOptions], words: list[str], theme: str
+) -> None:
+    save_settings(Settings(theme="dark"), tmp_path / "settings.json")
+    monkeypatch.setattr("app.command_line.settings_file", lambda: tmp_path / "settings.json")
+    assert run(["--source", "demo", *words]) == 0
+    assert started[0].theme == theme
+
+
 def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_so(
     tmp_path: Path, started: list[WindowOptions]
 ) -> None:

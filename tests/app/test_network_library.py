@@ -141,12 +141,49 @@ def test_weights_that_are_a_pickle_are_refused_unread(library: NetworkLibrary, s
     assert not mark.exists()
 
 
+def test_a_network_is_none_before_it_was_checked(
+    library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {name: (SHIPPED / name).read_bytes() for name in ("network.json", "network.onnx")}
+    with zipfile.ZipFile(shared, "w") as file:
+        for name, data in first.items():
+            file.writestr(name, data)
+    found: list[int] = []
+    monkeypatch.setattr("app.networks.network_file._check_onnx", lambda *_: found.append(len(library.entries())))
+    library.add(shared)
+    assert [*found, len(library.entries())] == [1, 2]
+
+
 def test_another_schema_is_refused(tmp_path: Path, shared: Path) -> None:
     other = json.dumps(json.loads((SHIPPED / "network.json").read_text()) | {"schema": 99}).encode()
     bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.json": other})
     with pytest.raises(CheckpointError, match="schema"):
         unpack_network(bad, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_figures_that_are_no_numbers_are_left_out_and_keep_no_window_from_starting(
+    library: NetworkLibrary, shared: Path
+) -> None:
+    metadata = json.loads((SHIPPED / "network.json").read_text())
+    odd = {"a": None, "b": "much", "c": [], "d": True, "e": float("nan"), "f": 10**400, "g": 7, "h": 1.5}
+    for name, figures in (("odd", odd), ("list", [1.0]), ("none", None)):
+        content = json.dumps(metadata | {"figures": figures}).encode()
+        library.add(rewritten(shared, shared.with_name(f"{name}.handnet"), {"network.json": content}))
+    figures = {entry.folder.name: entry.figures for entry in library.entries() if entry.own}
+    assert figures == {"odd": {"g": 7.0, "h": 1.5}, "list": {}, "none": {}}
+
+
+def test_a_network_that_cannot_be_deleted_is_said(
+    library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    entry = library.add(shared)
+    monkeypatch.setattr("app.networks.library.shutil.rmtree", refuse)
+    with pytest.raises(CheckpointError, match=r"cannot be deleted \(Permission denied\)"):
+        library.delete(entry)
 
 
 def test_a_name_cannot_lead_out_of_the_library(library: NetworkLibrary, shared: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from tiny_training import CAMERA, StickHand, stick_hands, tiny_request, write_ne
 
 from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRuns
+from app.networks import library as library_module
 from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork, load_candidate
 from app.networks.trial import Trial
@@ -22,6 +24,7 @@ from app.palette import DARK
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.network_path import NetworkPath
 from app.pipeline.output_hand import OutputChooser
+from app.review.session_review import open_review
 from app.ui import record_panel
 from app.ui.networks_panel import NetworksPanel
 from app.ui.record_panel import RecordPanel
@@ -110,7 +113,7 @@ def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.review_wanted, timeout=5000) as wanted:
         qtbot.mouseClick(panel.sessions.review, Qt.MouseButton.LeftButton)
-    review = ReviewWindow(wanted.args[0], MODEL, DARK)
+    review = ReviewWindow(open_review(wanted.args[0], MODEL), MODEL, DARK)
     qtbot.addWidget(review)
     review.show()
     review.activateWindow()
@@ -211,6 +214,35 @@ def test_what_cannot_be_loaded_is_said_and_changes_nothing(qtbot: QtBot, tmp_pat
         panel.open_file(tmp_path / "junk.handnet")
     assert "cannot be opened as a network" in said.args[0]
     assert live.current() is first
+    panel.wait()
+
+
+def test_a_network_is_shared_and_opened_beside_the_window(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_network(tmp_path / "base")
+    library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
+    panel = NetworksPanel(library, LiveNetwork(tmp_path / "base"))
+    qtbot.addWidget(panel)
+    at_work: list[threading.Thread] = []
+    for name in ("pack_network", "unpack_network"):
+        act = getattr(library_module, name)
+
+        def noted(source: Path, target: Path, act: Callable[[Path, Path], None] = act) -> None:
+            at_work.append(threading.current_thread())
+            act(source, target)
+
+        monkeypatch.setattr(library_module, name, noted)
+    file = tmp_path / "mine.handnet"
+    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+        panel.share_as(library.entries()[0], file)
+    assert said.args[0].endswith(f"is in {file}.")
+    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+        panel.open_file(file)
+    assert said.args == ["mine is in the list; choose it and swap it in."]
+    assert panel.list.topLevelItemCount() == 2
+    assert len(at_work) == 2
+    assert threading.main_thread() not in at_work
     panel.wait()
 
 

@@ -18,11 +18,13 @@ from app.palette import DARK
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.output_hand import OutputChooser
 from app.recording.sessions import SessionEntry
+from app.review.session_review import open_review
 from app.ui import record_panel
 from app.ui.record_panel import RecordPanel
 from app.ui.review_window import ReviewWindow
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
+from hand.errors import RecordingError
 from hand.recording_reader import open_recording
 from hand.types import Frame
 
@@ -167,7 +169,7 @@ def test_what_is_shown_fills_the_table_and_changes_the_card(qtbot: QtBot, panel:
 
 @pytest.fixture
 def review(qtbot: QtBot, panel: RecordPanel) -> ReviewWindow:
-    window = ReviewWindow(record(qtbot, panel), MODEL, DARK)
+    window = ReviewWindow(open_review(record(qtbot, panel), MODEL), MODEL, DARK)
     qtbot.addWidget(window)
     window.show()
     window.activateWindow()
@@ -204,6 +206,44 @@ def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, re
     assert (label.status, label.hand.provider, label.weight) == ("corrected", "corrected", 1.0)
     moved = np.linalg.norm(label.joints_px(intrinsics) - before, axis=1)
     assert moved[8] > 2.0 * moved[[0, 17, 20]].max()
+
+
+def test_a_click_on_a_joint_says_nothing_about_its_frame(qtbot: QtBot, review: ReviewWindow) -> None:
+    told: list[bool] = []
+    review.picture.dragged.connect(lambda _joint, _x, _y, done: told.append(done))
+    tip = review.picture.place_of(*review.review.labels(0)[0].joints_px(review.review.recording.info.intrinsics)[8])
+    left, right = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+    for button, way in ((left, QPoint(0, 0)), (left, QPoint(2, 2)), (right, QPoint(30, 30))):
+        qtbot.mousePress(review.picture, button, pos=tip.toPoint())
+        qtbot.mouseMove(review.picture, tip.toPoint() + way)
+        qtbot.mouseRelease(review.picture, button, pos=tip.toPoint() + way)
+    assert told == []
+    qtbot.mousePress(review.picture, left, pos=tip.toPoint())
+    review.go_to(1)  # in the middle of a drag
+    qtbot.mouseMove(review.picture, tip.toPoint() + QPoint(30, 30))
+    qtbot.mouseRelease(review.picture, left, pos=tip.toPoint() + QPoint(30, 30))
+    assert told == []
+    assert list(review.review.status[:2]) == [1, 1]
+
+
+def test_what_cannot_be_written_is_said_and_nothing_goes_on(
+    qtbot: QtBot, review: ReviewWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RecordingError("The disk is full.")
+
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    monkeypatch.setattr("app.review.session_review.append_verdicts", full)
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    assert (review.words.text(), review.current, review.review.status[1]) == ("The disk is full.", 1, 1)
+    qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert (review.words.text(), review.current, review.review.status[0]) == ("The disk is full.", 1, 2)
+    review.drag(8, 100.0, 100.0, True)
+    assert (review.words.text(), review.review.status[1]) == ("The disk is full.", 1)
+    monkeypatch.undo()
+    qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert (review.current, review.review.status[0]) == (0, 1)
+    assert review.words.text().startswith("Frame 0")
 
 
 def test_the_timeline_goes_where_one_clicks(qtbot: QtBot, review: ReviewWindow) -> None:

@@ -12,6 +12,7 @@ from app.review.correction import HandCorrector
 from app.review.session_review import SessionReview
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
+from hand.errors import RecordingError
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.poses import named_pose
@@ -32,7 +33,8 @@ def _label(pose: np.ndarray, provider: str = "offline") -> RecordedHand:
     return RecordedHand("right", provider, 0.8, *(array.astype(np.float32) for array in numbers))  # type: ignore[arg-type]
 
 
-def _session(folder: Path, count: int = 60) -> Path:
+def make_session(folder: Path, count: int = 60) -> Path:
+    """A labelled session with one frame of every kind that a filter looks for."""
     info = SessionInfo("camera 0", CAMERA, False, MODEL.name, MODEL.digest)
     rng = np.random.default_rng(0)
     labels = []
@@ -53,7 +55,7 @@ def _session(folder: Path, count: int = 60) -> Path:
 
 
 def test_filters_find_what_they_promise(tmp_path: Path) -> None:
-    review = SessionReview(_session(tmp_path / "s"))
+    review = SessionReview(make_session(tmp_path / "s"))
     assert len(review.chosen("all")) == 60
     assert list(review.chosen("rejected")) == [50, 51]
     assert list(review.chosen("marked")) == [40]
@@ -66,7 +68,7 @@ def test_filters_find_what_they_promise(tmp_path: Path) -> None:
 
 
 def test_decisions_last_and_can_be_taken_back(tmp_path: Path) -> None:
-    folder = _session(tmp_path / "s")
+    folder = make_session(tmp_path / "s")
     review = SessionReview(folder)
     review.decide(range(20, 40), "rejected")
     review.decide([50], "kept")
@@ -82,7 +84,7 @@ def test_decisions_last_and_can_be_taken_back(tmp_path: Path) -> None:
 
 
 def test_a_correction_becomes_the_label(tmp_path: Path) -> None:
-    folder = _session(tmp_path / "s")
+    folder = make_session(tmp_path / "s")
     review = SessionReview(folder)
     review.correct(7, _label(np.full(48, 0.5), "corrected"))
     assert review.status[7] == 3
@@ -92,9 +94,35 @@ def test_a_correction_becomes_the_label(tmp_path: Path) -> None:
     assert read_session_labels(folder).labels[6].status == "kept"
 
 
+def test_to_keep_a_correction_leaves_the_hand_that_was_set_right(tmp_path: Path) -> None:
+    folder = make_session(tmp_path / "s")
+    review = SessionReview(folder)
+    review.decide([8], "rejected")
+    review.correct(7, _label(np.full(48, 0.5), "corrected"))
+    review.decide(range(6, 10), "kept")
+    assert list(review.status[6:10]) == [1, 3, 1, 1]
+    assert SessionReview(folder).labels(7)[0].hand.pose_rad[0] == pytest.approx(0.5)
+    assert review.undo() == [6, 8, 9]
+    assert list(review.status[6:10]) == [1, 3, 2, 1]
+
+
+def test_an_undo_that_cannot_be_written_can_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise RecordingError("The disk is full.")
+
+    review = SessionReview(make_session(tmp_path / "s"))
+    review.decide([8], "rejected")
+    with monkeypatch.context() as patched:
+        patched.setattr("app.review.session_review.append_verdicts", full)
+        with pytest.raises(RecordingError):
+            review.undo()
+    assert review.undo() == [8]
+    assert review.status[8] == 1
+
+
 @pytest.mark.slow
 def test_twenty_thousand_frames_answer_at_once(tmp_path: Path) -> None:
-    folder = _session(tmp_path / "s", 60)
+    folder = make_session(tmp_path / "s", 60)
     line = (folder / LABELS_FILE).read_text().splitlines()[0]
     with (folder / LABELS_FILE).open("a") as file:
         for k in range(60, 20_000):

@@ -14,7 +14,7 @@ from test_window_tools import own_folders, press, said  # noqa: F401 - fixtures
 from windows import Open, wait_for_result
 
 from app.diagnostics import LINES_KEPT, LogMemory
-from app.palette import LIGHT
+from app.palette import DARK, LIGHT
 from app.settings import LoadedSettings, Settings, load_settings, save_settings
 from app.ui.help_tools import COPIED_SENTENCE, LogPanel, shortcuts_of
 from app.ui.settings_tool import restore_geometry
@@ -63,6 +63,24 @@ def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path
     (streams,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Streams")
     (camera,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Camera")
     assert (streams.isVisible(), camera.isVisible()) == (True, False)
+
+
+def test_following_the_desktop_is_kept_until_the_user_chooses_colours(
+    qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.json"
+    save_settings(Settings(theme="dark", guided=True), file)
+    window = open_window(theme="system", settings_file=file)  # asked for on the command line
+    for theme in (LIGHT, DARK, LIGHT):
+        monkeypatch.setattr("app.ui.main_window.system_theme", lambda theme=theme: theme)
+        window.follow_system_theme()
+    window.close()
+    assert load_settings(file).settings.theme == "system"
+    window = open_window(theme="system", settings_file=file)
+    window.follow_system_theme()
+    window.bar.theme.click()
+    window.close()
+    assert load_settings(file).settings.theme == "dark"
 
 
 def test_window_without_a_file_keeps_nothing_and_a_damaged_one_is_said(

@@ -16,6 +16,7 @@ from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.palette import DARK, LIGHT, rgb
 from app.pipeline.capture import SourcePhase
+from app.pipeline.worker import PathPhase
 from app.rendering.orbit import Orbit
 from app.sources.base import SourceFacts
 from app.sources.camera_formats import CameraFormat
@@ -443,6 +444,23 @@ def test_damaged_frames_are_left_out_and_said(qtbot: QtBot, open_window: Open) -
         assert window.joined.frame.image_rgb.shape == (240, 320, 3)
     qtbot.waitUntil(lambda: window.stage.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
     assert window.pipeline.path_state("ik").failures == 0
+
+
+def test_what_is_due_a_second_time_is_said_again_and_what_a_source_repeats_is_not(
+    qtbot: QtBot, open_window: Open
+) -> None:
+    damaged = np.zeros((0, 0, 3), np.uint8)
+    window = open_window(FakeSource([plain_image(), damaged], forever=True, name="clip.mp4"))
+    qtbot.waitUntil(lambda: window.stage.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
+    window.stage.notice("")  # its time is over
+    window.set_wanted("ik", False)  # so that there is something else to tell
+    qtbot.waitUntil(lambda: window.pipeline.path_state("ik").phase is PathPhase.RESTING, timeout=PATIENCE_MS)
+    qtbot.wait(200)
+    assert window.stage.notice_text == ""
+    for _ in range(2):
+        window.notify("Nothing can be kept.")
+        assert window.stage.notice_text == "Nothing can be kept."
+        window.stage.notice("")
 
 
 @pytest.mark.parametrize("moment", ["open", "read", "close", "engine"])

@@ -127,7 +127,8 @@ def test_inspection_shows_the_output_hand(
     window = open_window()
     wait_for_result(qtbot, window)
     press(window, "Ctrl+I")
-    assert shown == [["output_right"]]
+    qtbot.waitUntil(lambda: shown == [["output_right"]], timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "The inspection window opens in a few seconds." in said, timeout=PATIENCE_MS)
 
 
 def test_window_streams_what_the_command_line_asked_for(qtbot: QtBot, open_window: Open) -> None:

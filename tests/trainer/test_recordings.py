@@ -144,6 +144,9 @@ def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_pa
     split, (report,) = with_recordings(config, tmp_path)
     assert (split.sources[0].sessions, report.sessions) == (("a",), ("b",))
     assert split.held_out[0].sessions == ("a",)  # the checkpoint is not chosen on what the report measures
+    # the user named what to learn from and holds nothing out: then what was left out is not measured on either
+    named, (report,) = with_recordings(config, tmp_path, ["a"])
+    assert (named.sources[0].sessions, report.sessions, report.span) == (("a",), ("a",), (0.8, 1.0))
     with pytest.raises(ConfigError, match="'b' is to be learned from and held out"):
         with_recordings(config, tmp_path, ["a", "b"], ["b"])
     with pytest.raises(ConfigError, match="held out"):

@@ -1,0 +1,95 @@
+"""Reviews as windows of their own: read beside the main window, in its colours, and gone when they are closed."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+from test_review import make_session
+from windows import PATIENCE_MS, Open
+
+from app.palette import DARK, LIGHT, Theme
+from app.review.session_review import SessionReview, open_review
+from app.ui.main_window import MainWindow
+from app.ui.record_panel import RecordPanel
+from app.ui.review_window import ReviewWindow
+from app.ui.style import style_sheet
+from hand.model import HandModel
+
+
+def opened_review(qtbot: QtBot, window: MainWindow, folder: Path) -> ReviewWindow:
+    panel = window.findChild(RecordPanel)
+    assert panel is not None
+    panel.review_wanted.emit(folder)
+    qtbot.waitUntil(lambda: window.findChild(ReviewWindow) is not None, timeout=PATIENCE_MS)
+    review = window.findChild(ReviewWindow)
+    assert review is not None
+    return review
+
+
+def color_of(review: ReviewWindow) -> str:
+    return review.grab().toImage().pixelColor(3, 3).name()
+
+
+def test_a_review_follows_the_colours_of_the_window_and_keeps_its_own_rules(
+    qtbot: QtBot, open_window: Open, tmp_path: Path
+) -> None:
+    window = open_window()
+    review = opened_review(qtbot, window, make_session(tmp_path / "s"))
+
+    def wears(theme: Theme) -> bool:
+        sheet = review.styleSheet()
+        return sheet.startswith(style_sheet(theme)) and "ReviewWindow {" in sheet and color_of(review) == theme.window
+
+    assert wears(DARK)
+    for theme in (LIGHT, DARK):
+        window.set_theme(theme)
+        qtbot.wait(300)  # the hidden parts of the window follow one by one
+        assert wears(theme)
+        assert theme.surface in review.strip.styleSheet()
+    review.close()
+
+
+def test_nothing_stays_of_a_review_that_was_closed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    review = opened_review(qtbot, window, make_session(tmp_path / "s"))
+    session = weakref.ref(review.review)
+    review.close()
+    del review
+    qtbot.waitUntil(lambda: window.findChild(ReviewWindow) is None, timeout=PATIENCE_MS)
+    window.set_theme(LIGHT)
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and session() is None, timeout=20_000)
+
+
+def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_closed(
+    qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, allowed = threading.Event(), threading.Event()
+
+    def slow(folder: Path, model: HandModel) -> SessionReview:
+        reading.set()
+        assert allowed.wait(20.0)
+        return open_review(folder, model)
+
+    monkeypatch.setattr("app.ui.review_opener.open_review", slow)
+    window = open_window()
+    panel = window.findChild(RecordPanel)
+    assert panel is not None
+    panel.review_wanted.emit(make_session(tmp_path / "s"))  # comes back at once
+    assert reading.wait(20.0)
+    threading.Timer(0.3, allowed.set).start()
+    window.close()
+    qtbot.wait(200)
+    assert window.findChild(ReviewWindow) is None
+
+
+def test_a_session_that_cannot_be_reviewed_is_said(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    panel = window.findChild(RecordPanel)
+    assert panel is not None
+    panel.review_wanted.emit(tmp_path)
+    qtbot.waitUntil(lambda: str(tmp_path) in window.stage.notice_text, timeout=PATIENCE_MS)
