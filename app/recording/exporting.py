@@ -175,14 +175,16 @@ def _kept(labels: SessionLabels, faces: Faces | None) -> Iterator[tuple[FrameLab
     """Labels that may leave, their pictures without faces, and the share of all that is done."""
     intrinsics = labels.recording.info.intrinsics
     for number, label in enumerate(labels.labels, 1):
-        if label.status == "rejected":
+        joints_px = label.joints_px(intrinsics)
+        # what reaches behind the camera has no place in the picture
+        if label.status == "rejected" or not np.isfinite(joints_px).all():
             continue
         try:
             picture = labels.recording.picture(label.frame)
         except RecordingError:
             continue  # a damaged picture is no example
         if faces is not None:
-            picture = without_faces(picture, faces, label.joints_px(intrinsics))
+            picture = without_faces(picture, faces, joints_px)
         yield label, picture, number / len(labels.labels)
 
 

@@ -84,7 +84,10 @@ class Filmstrip(QAbstractListModel):
     def _thumbnail(self, number: int) -> QPixmap:
         path = self._review.recording.picture_path(self._review.recording.frames[number])
         # JPEG can be read at a quarter of its size, which is quicker than reading and shrinking
-        bgr: np.ndarray | None = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_4)
+        try:
+            bgr: np.ndarray | None = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_4)
+        except cv2.error:  # a damaged header that claims more pixels than OpenCV allows
+            bgr = None
         if bgr is None:
             pixmap = QPixmap(_THUMB_PX)
             pixmap.fill(QColor("#402020"))

@@ -93,7 +93,7 @@ class ReviewWindow(QWidget):
     def chosen_numbers(self) -> list[int]:
         """The frames a decision is about: the range, or the one that is looked at, of what the filter shows."""
         if self._anchor is None:
-            return [self.current]
+            return [self.current] if self.current in self.film.numbers else []
         low, high = sorted((self._anchor, self.current))
         numbers = self.film.numbers
         chosen: list[int] = numbers[(numbers >= low) & (numbers <= high)].tolist()
@@ -102,7 +102,7 @@ class ReviewWindow(QWidget):
     def decide(self, status: str) -> None:
         """Keeps or rejects what is chosen; a single frame is left for the next one."""
         numbers = self.chosen_numbers()
-        if not self._try(lambda: self.review.decide(numbers, status)):  # type: ignore[arg-type]
+        if not numbers or not self._try(lambda: self.review.decide(numbers, status)):  # type: ignore[arg-type]
             return
         alone, self._anchor = len(numbers) == 1, None
         self._after_decision(numbers)

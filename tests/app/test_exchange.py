@@ -96,6 +96,16 @@ def test_webdataset_shards_hold_pictures_and_labels(tmp_path: Path) -> None:
         export_webdataset(tmp_path / "s", tmp_path / "out", None)
 
 
+def test_a_hand_that_reaches_behind_the_camera_is_not_exported(tmp_path: Path) -> None:
+    hand = _hand("right")
+    info = SessionInfo("test", CAMERA, False, MODEL.name, MODEL.digest)
+    with RecordingWriter(tmp_path / "s", info, min_free_bytes=0) as writer:
+        for k, joints in enumerate((hand.joints_m, hand.joints_m - [0.0, 0.0, hand.joints_m[8, 2]])):
+            behind = replace(hand, joints_m=joints.astype(np.float32))
+            writer.add(Frame(k, k * 33, np.zeros((240, 320, 3), np.uint8), CAMERA, "test"), [behind])
+    assert export_webdataset(tmp_path / "s", tmp_path / "out", None) == 1
+
+
 class _OneFace:
     def find(self, image_rgb: np.ndarray) -> list[tuple[int, int, int, int]]:
         return [(20, 20, 120, 120)]

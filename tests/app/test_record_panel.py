@@ -193,6 +193,14 @@ def test_frames_are_decided_by_key_and_by_range_and_undone(qtbot: QtBot, review:
     assert review.review.status[0] == 1
 
 
+def test_nothing_is_decided_about_a_frame_that_the_filter_does_not_show(qtbot: QtBot, review: ReviewWindow) -> None:
+    review.filter.setCurrentIndex(review.filter.findData("rejected"))
+    assert len(review.film.numbers) == 0
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    assert not (review.review.status == 2).any()
+    assert "No frame passes" in review.words.text()
+
+
 def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, review: ReviewWindow) -> None:
     review.go_to(3)
     intrinsics = review.review.recording.info.intrinsics
