@@ -137,7 +137,7 @@ def test_mano_labels_teach_the_embedded_hand_joints_alone(tmp_path: Path) -> Non
     config = FitConfig(sources=(SourceConfig("freihand", path=str(tmp_path)),))
     crop = build_samples(config)[3]
     assert (crop.pose_weight, crop.shape_weight) == (0.0, 0.0)
-    assert (crop.joints_weight, crop.root_weight, crop.joints_crop_weight.min()) == (1.0, 1.0, 1.0)
+    assert (crop.joints_weight.min(), crop.root_weight, crop.joints_crop_weight.min()) == (1.0, 1.0, 1.0)
     taught = build_samples(replace(config, hand_model=str(write_mano_file(tmp_path))))[3]
     assert (taught.pose_weight, taught.shape_weight) == (1.0, 1.0)
     np.testing.assert_array_equal(taught.image, crop.image)

@@ -145,12 +145,9 @@ def cut_hand(
     if fitted is None:
         crop = replace(crop, pose_weight=0.0, shape_weight=0.0)
     if not hand.joints_known.all():
-        crop = replace(
-            crop,
-            joints_weight=0.0,
-            root_weight=float(hand.joints_known[0]),
-            joints_crop_weight=hand.joints_known.astype(np.float32),
-        )
+        known = hand.joints_known.astype(np.float32)
+        # in 3D every joint is relative to the wrist
+        crop = replace(crop, joints_weight=known * known[0], root_weight=float(known[0]), joints_crop_weight=known)
     return crop
 
 
