@@ -116,6 +116,9 @@ def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Fl
     return (pixels + 0.5) * (2.0 / input_px) - 1.0
 
 
+EMPTY_SHARE: Final = 0.06
+"""Crops without a hand, which teach the network to say so."""
+
 WRONG_SIDE_SHARE: Final = 0.06
 """Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
 renderings look."""
