@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,38 @@ def test_a_fit_that_misses_costs_the_pose_and_not_the_joints(copy: Path) -> None
     assert without.pose is None
     annotation(copy, "MANO_NeuralAnnot").unlink()
     assert all(hand is None or hand.pose is None for hand in map(InterHandSet(copy, "training").hand, range(3)))
+
+
+def test_a_few_inexact_joints_do_not_turn_the_pose(interhand_set: Path) -> None:
+    """The known joints of a finger or two are nearly on a line, and leave the turn about it to their errors."""
+    hands = InterHandSet(interhand_set, "training")
+    fitter = fitter_for(hands, load_embedded_model())
+    assert fitter is not None
+    whole = hands.hand(0)
+    assert whole is not None
+    assert whole.pose is not None
+    rng, known = np.random.default_rng(0), np.isin(np.arange(21), [5, 6, 7, 8])
+    asked_rad = []
+    for _ in range(10):
+        off = whole.joints_m + rng.normal(0.0, 0.006, (21, 3))
+        believed, fitted = fitter.believed(replace(whole, joints_m=off, joints_known=known))
+        assert believed
+        assert fitted is not None
+        np.testing.assert_allclose(fitted.rotations[0], matrix_from_axis_angle(whole.pose.pose_rad[:3]), atol=1e-12)
+        np.testing.assert_allclose(fitted.joints_m[known].mean(0), off[known].mean(0), atol=1e-9)
+        asked_rad.append(fitted.turn_rad)
+    assert np.degrees(np.median(asked_rad)) > 10.0
+
+
+def test_a_pose_in_other_axes_than_its_joints_is_not_taught(interhand_set: Path) -> None:
+    hands = InterHandSet(interhand_set, "training")
+    fitter = fitter_for(hands, load_embedded_model())
+    assert fitter is not None
+    hand = hands.hand(0)
+    assert hand is not None
+    assert hand.pose is not None
+    turned = FrameChange(matrix_from_axis_angle(np.array([0.0, 0.0, 0.9])), np.zeros(3)).pose(hand.pose.pose_rad)
+    assert fitter.believed(replace(hand, pose=replace(hand.pose, pose_rad=turned))) == (True, None)
 
 
 @pytest.mark.parametrize("name", ["data", "camera", "joint_3d"])
