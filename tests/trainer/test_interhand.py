@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,49 @@ def test_missing_and_damaged_files_are_named(copy: Path, name: str) -> None:
     path.unlink()
     with pytest.raises(DataError, match=rf"_{name}\.json .* is missing, .* holds .*licence: CC BY-NC"):
         InterHandSet(copy, "training")
+
+
+def test_labels_are_kept_as_arrays(copy: Path) -> None:
+    """The real training split has 1.4 million hands, and every process that makes samples has them all."""
+    data = read(copy, "data")
+    data["images"] = [image | {"id": 6 * turn + image["id"]} for turn in range(500) for image in data["images"]]
+    data["annotations"] = [
+        note | {"image_id": 6 * turn + note["image_id"]} for turn in range(500) for note in data["annotations"]
+    ]
+    annotation(copy, "data").write_text(json.dumps(data))
+    del data
+    tracemalloc.start()
+    try:
+        hands = InterHandSet(copy, "training")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(hands) >= 3000
+    assert kept / len(hands) < 250.0  # 1.2 kB as Python's objects
+    first, last = hands.hand(0), hands.hand(len(hands) * 499 // 500)
+    assert first is not None
+    assert last is not None
+    assert (first.name, first.joints_m.tobytes()) == (last.name, last.joints_m.tobytes())
+
+
+def test_incomplete_labels_are_named_when_they_are_asked_for(copy: Path) -> None:
+    joints, fits, data = (read(copy, name) for name in ("joint_3d", "MANO_NeuralAnnot", "data"))
+    del data["annotations"][1]["joint_valid"][3]
+    annotation(copy, "data").write_text(json.dumps(data))
+    with pytest.raises(DataError, match=r"is incomplete or of the wrong shape \(cannot reshape array of size 41"):
+        list(map(InterHandSet(copy, "training").hand, range(4)))
+    del fits["0"]["0"]["right"]["pose"]
+    annotation(copy, "MANO_NeuralAnnot").write_text(json.dumps(fits))
+    with pytest.raises(DataError, match=r"The MANO fit of .*\(right\) is incomplete or of the wrong shape \('pose'\)"):
+        InterHandSet(copy, "training").hand(0)
+    joints["0"]["0"]["world_coord"].pop()
+    annotation(copy, "joint_3d").write_text(json.dumps(joints))
+    with pytest.raises(DataError, match=r"\(right\) is incomplete or of the wrong shape \(cannot reshape array of"):
+        InterHandSet(copy, "training").hand(0)
+    del joints["0"]["0"]
+    annotation(copy, "joint_3d").write_text(json.dumps(joints))
+    with pytest.raises(DataError, match=r"\(right\) is incomplete or of the wrong shape \('0'\)"):
+        InterHandSet(copy, "training").hand(0)
 
 
 def test_incomplete_annotations_are_named(copy: Path) -> None:
