@@ -29,7 +29,7 @@ class HandBatch:
         right: 1 where that hand is a right one as shown.
         pose_weight: trust in ``rotations``.
         shape_weight: trust in ``shape``.
-        joints_weight: trust in ``joints_m``.
+        joints_weight: trust in each of ``joints_m``; 0 for all of them where the wrist they are relative to is unknown.
         root_weight: trust in ``root_m``.
         joints_crop_weight: trust in each 2D joint.
         right_weight: trust in ``right``.
@@ -46,7 +46,7 @@ class HandBatch:
     right: Float[Tensor, "B"]
     pose_weight: Float[Tensor, "B"]
     shape_weight: Float[Tensor, "B"]
-    joints_weight: Float[Tensor, "B"]
+    joints_weight: Float[Tensor, "B 21"]
     root_weight: Float[Tensor, "B"]
     joints_crop_weight: Float[Tensor, "B 21"]
     right_weight: Float[Tensor, "B"]

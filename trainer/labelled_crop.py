@@ -31,7 +31,7 @@ class LabelledCrop:
     right: float
     pose_weight: float
     shape_weight: float
-    joints_weight: float
+    joints_weight: Float[np.ndarray, "21"]
     root_weight: float
     joints_crop_weight: Float[np.ndarray, "21"]
     right_weight: float
@@ -83,7 +83,7 @@ def label_crop(
         right=1.0,
         pose_weight=trust * depth_trust,
         shape_weight=trust * depth_trust,
-        joints_weight=trust * depth_trust,
+        joints_weight=np.full(21, trust * depth_trust, np.float32),
         root_weight=trust * depth_trust,
         joints_crop_weight=np.full(21, trust, np.float32),
         right_weight=1.0,
@@ -104,7 +104,7 @@ def without_hand(image_rgb: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
         right=0.0,
         pose_weight=0.0,
         shape_weight=0.0,
-        joints_weight=0.0,
+        joints_weight=np.zeros(21, np.float32),
         root_weight=0.0,
         joints_crop_weight=np.zeros(21, np.float32),
         right_weight=0.0,
@@ -115,6 +115,9 @@ def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Fl
     """Crop pixels (centres are integers) to crop coordinates, -1 to 1 from edge to edge."""
     return (pixels + 0.5) * (2.0 / input_px) - 1.0
 
+
+EMPTY_SHARE: Final = 0.06
+"""Crops without a hand, which teach the network to say so."""
 
 WRONG_SIDE_SHARE: Final = 0.06
 """Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how

@@ -103,10 +103,10 @@ class ManoLoss(nn.Module):
         terms = parameter_terms(output, batch) | crop_terms(output, batch)
         posed = self.layer(output.rotations, output.shape)
         joints = posed.joints_m - posed.joints_m[:, :1]
-        terms["joints"] = _mean((joints - batch.joints_m).abs().mean((1, 2)), batch.joints_weight)
+        terms["joints"] = _mean((joints - batch.joints_m).abs().mean(2), batch.joints_weight)
         # without the global rotation's share, which otherwise drowns that of the fingers
         curled = joints @ output.rotations[:, 0] - batch.joints_m @ batch.rotations[:, 0]
-        terms["joints_in_hand"] = _mean(curled.abs().mean((1, 2)), batch.pose_weight * batch.joints_weight)
+        terms["joints_in_hand"] = _mean(curled.abs().mean(2), batch.pose_weight[:, None] * batch.joints_weight)
         if self.weights["vertices"] > 0.0:
             with torch.no_grad():
                 true = self.layer(batch.rotations, batch.shape)
@@ -155,8 +155,8 @@ def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor
     # of a hand differ by some percent, so that a 3D label is compared with its own image where there is one
     true_points = batch.joints_m + batch.root_m[:, None]
     true_image = batch.focal[:, None, None] * true_points[..., :2] / true_points[..., 2:].clamp(min=0.05)
-    in_3d = (batch.root_weight * batch.joints_weight > 0.0)[:, None, None]
-    target = torch.where(in_3d, true_image, batch.joints_crop)
+    in_3d = batch.root_weight[:, None] * batch.joints_weight > 0.0
+    target = torch.where(in_3d[..., None], true_image, batch.joints_crop)
     reprojection = (projected - target).abs().sum(-1).clamp(max=2.0)
     true_scale = batch.focal / batch.root_m[:, 2].clamp(min=0.05)
     return {

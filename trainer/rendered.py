@@ -12,17 +12,15 @@ from torch.utils.data import Dataset
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from hand.rotations import matrix_from_axis_angle
-from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop, without_hand
+from trainer.labelled_crop import EMPTY_SHARE, WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
 from trainer.synthetic.composition import CROP_SETTINGS, WIDE_CROP_SETTINGS
 from trainer.synthetic.scene import SceneRenderer
 
-EMPTY_SHARE = 0.06
-"""Crops without a hand, which teach the network to say so."""
-
 FEATURELESS_SHARE = 0.2
-"""Of those, crops in which hardly anything can be told apart: out of focus, a covered lens, a bare wall."""
+"""Of the crops without a hand, those in which hardly anything can be told apart: out of focus, a covered lens, a bare
+wall."""
 
 
 class RenderedCrops(Dataset[LabelledCrop]):
@@ -60,8 +58,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         rng = np.random.default_rng((self.seed, 32452843, index))
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < EMPTY_SHARE:
-            empty = empty_crop(self._pool, rng, self.input_px)
-            return without_features(empty, rng) if rng.random() < FEATURELESS_SHARE else empty
+            return taught_empty_crop(self._pool, rng, self.input_px)
         settings = WIDE_CROP_SETTINGS if rng.random() < self.wide_share else CROP_SETTINGS
         sample = self._renderer.crop(index, self.input_px, settings)
         middle = (self.input_px - 1) / 2.0
@@ -89,6 +86,12 @@ def without_features(crop: LabelledCrop, rng: np.random.Generator) -> LabelledCr
     blurred = cv2.GaussianBlur(crop.image, (0, 0), float(np.exp(rng.uniform(np.log(4.0), np.log(40.0)))))
     noisy = blurred * rng.uniform(0.05, 1.2) + rng.normal(0.0, rng.uniform(0.0, 6.0), blurred.shape)
     return crop.with_image(np.clip(noisy, 0.0, 255.0).astype(np.uint8))
+
+
+def taught_empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:
+    """A crop without a hand to learn from, some of them without anything else to see; see :func:`empty_crop`."""
+    empty = empty_crop(pool, rng, input_px)
+    return without_features(empty, rng) if rng.random() < FEATURELESS_SHARE else empty
 
 
 def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -51,6 +52,12 @@ class StickHands(Dataset[LabelledCrop]):
 
     def __getitem__(self, index: int) -> LabelledCrop:
         return stick_hand(index % 16)
+
+
+def shown_right(stream: Dataset[LabelledCrop], count: int) -> dict[int, LabelledCrop]:
+    """The first crops of a stream that show a right hand, the only ones with labels, by their places."""
+    crops = ((place, stream[place]) for place in itertools.count())
+    return dict(itertools.islice(((place, crop) for place, crop in crops if crop.right == 1.0), count))
 
 
 def write_left_hand(folder: Path) -> np.ndarray:

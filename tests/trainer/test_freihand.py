@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import FREIHAND_EVALUATION, FREIHAND_SAMPLES
+from crops import shown_right
 from mano_freihand import write_mano_file, write_mano_freihand
 
 from hand.camera import project
@@ -135,10 +136,10 @@ def test_mano_labels_teach_the_embedded_hand_joints_alone(tmp_path: Path) -> Non
     assert fitter_for(FreihandSet(tmp_path, "training"), load_embedded_model(), said.append) is None
     assert "joints are learned, its poses and shapes are not" in said[0]
     config = FitConfig(sources=(SourceConfig("freihand", path=str(tmp_path)),))
-    crop = build_samples(config)[3]
+    ((place, crop),) = shown_right(build_samples(config), 1).items()
     assert (crop.pose_weight, crop.shape_weight) == (0.0, 0.0)
-    assert (crop.joints_weight, crop.root_weight, crop.joints_crop_weight.min()) == (1.0, 1.0, 1.0)
-    taught = build_samples(replace(config, hand_model=str(write_mano_file(tmp_path))))[3]
+    assert (crop.joints_weight.min(), crop.root_weight, crop.joints_crop_weight.min()) == (1.0, 1.0, 1.0)
+    taught = build_samples(replace(config, hand_model=str(write_mano_file(tmp_path))))[place]
     assert (taught.pose_weight, taught.shape_weight) == (1.0, 1.0)
     np.testing.assert_array_equal(taught.image, crop.image)
 

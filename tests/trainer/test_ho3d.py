@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crops import shown_right
 
 from hand.camera import project
 from hand.embedded import load_embedded_model
@@ -114,8 +115,8 @@ def test_frames_without_annotation_are_passed_over(copy: Path) -> None:
     lengths = [np.linalg.norm(joints[4] - joints[20]) for joints in left]
     source = SourceConfig("ho3d", path=str(copy))
     samples = build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=64)))
-    for index in range(12):
-        joints = samples[index].joints_m
+    for crop in shown_right(samples, 12).values():
+        joints = crop.joints_m
         assert np.abs(np.array(lengths) - np.linalg.norm(joints[4] - joints[20])).min() < 1e-5
     for name in names[1:]:
         rewrite(copy, name, forget)

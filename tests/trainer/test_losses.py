@@ -70,13 +70,33 @@ def test_labels_without_weight_teach_nothing(batch: HandBatch) -> None:
         batch,
         pose_weight=torch.zeros(4),
         shape_weight=torch.zeros(4),
-        joints_weight=torch.zeros(4),
+        joints_weight=torch.zeros(4, 21),
         root_weight=torch.zeros(4),
         joints_crop_weight=torch.zeros(4, 21),
         right_weight=torch.zeros(4),
     )
     terms = mano_loss()(perfect(batch)._replace(rotations=torch.eye(3).expand(4, 16, 3, 3)), nothing).terms
     assert all(terms[name] == 0.0 for name in (*GEOMETRIC, "heat_map", "joints_2d", "right"))
+
+
+def test_an_unknown_joint_is_not_taught_and_the_others_of_its_hand_are(batch: HandBatch) -> None:
+    known = torch.ones(4, 21)
+    known[:, 8] = 0.0
+    partly = replace(batch, joints_weight=known, joints_crop_weight=known)
+
+    def terms_with(joint: int) -> dict[str, float]:
+        """What it costs that the label of a joint lies 5 cm, and half a crop, beside the hand."""
+        off_m, off_crop = batch.joints_m.clone(), batch.joints_crop.clone()
+        off_m[:, joint] += 0.05
+        off_crop[:, joint] += 0.5
+        return dict(mano_loss()(perfect(batch), replace(partly, joints_m=off_m, joints_crop=off_crop)).terms)
+
+    unknown, other = terms_with(8), terms_with(7)
+    for name in ("joints", "joints_in_hand", "reprojection"):
+        assert unknown[name] < 1e-5, name
+    assert other["joints"] == pytest.approx(0.05 / 20, rel=1e-3)
+    assert other["joints_in_hand"] > 1e-3
+    assert other["reprojection"] > 1e-3
 
 
 def test_sigma_settles_at_the_size_of_the_error(batch: HandBatch) -> None:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from crops import shown_right
 
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
+from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
-from trainer.datasets.crops import SetCrops, cut_hand, training_jitter
+from trainer.datasets.crops import SetCrops, cut_hand, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.interhand import InterHandSet
 from trainer.datasets.new_background import before_another_background
+from trainer.datasets.no_hand import crop_beside
+from trainer.datasets.opening import source_set
 from trainer.datasets.pose_fit import fitter_for
+from trainer.held_out import LIVE_JITTER
 from trainer.labelled_crop import LabelledCrop, collate
+from trainer.mixture import build_samples
+from trainer.networks.hand_network import NetworkConfig
 from trainer.synthetic.backgrounds import BackgroundPool
 
 DOT = np.array([255, 255, 255])
@@ -65,10 +73,10 @@ def test_turned_moved_blurred_and_compressed_crops_keep_their_joints(dotted: Fre
     """The training stream as it is: turns to 90 degrees, scale, shift, colour, blur, JPEG, occluders."""
     stream = SetCrops(dotted, fitter_for(dotted, load_embedded_model()), 128, 5, training_jitter(90.0))
     plain = SetCrops(dotted, None, 128, 5, CropJitter(0.0, 0.0, 0.0, 0.0, any_angle_share=0.0))
-    crops = [stream[index] for index in range(40)]
-    assert np.mean([brightness_at_joints(crop) > 40.0 for crop in crops]) > 0.9
+    crops = shown_right(stream, 40)
+    assert np.mean([brightness_at_joints(crop) > 40.0 for crop in crops.values()]) > 0.9
     # the mistake that this is about: the picture turned, its labels not
-    mistaken = [crop.with_image(plain[index].image) for index, crop in enumerate(crops)]
+    mistaken = [crop.with_image(plain[index].image) for index, crop in crops.items()]
     assert np.mean([brightness_at_joints(crop) > 40.0 for crop in mistaken]) < 0.5
 
 
@@ -76,7 +84,7 @@ def test_the_global_orientation_turns_with_the_picture(freihand_set: Path) -> No
     hands = FreihandSet(freihand_set, "training")
     fitter = fitter_for(hands, load_embedded_model())
     stream = SetCrops(hands, fitter, 128, 6, training_jitter(90.0))
-    crops = [stream[index] for index in range(40)]
+    crops = list(shown_right(stream, 40).values())
     for crop in crops:
         # perspective at the crop's edge is not that of the crop's own camera; a wrong turn is ten times this
         assert np.abs(in_own_camera(crop) - crop.joints_crop).max() < 0.12
@@ -120,8 +128,8 @@ def test_a_stream_before_new_backgrounds_keeps_its_joints(dotted: FreihandSet) -
     jitter = training_jitter(90.0)
     stream = SetCrops(dotted, None, 128, 5, jitter, new_background=1.0)
     before = SetCrops(dotted, None, 128, 5, jitter)
-    assert np.mean([brightness_at_joints(stream[index]) > 25.0 for index in range(8)]) > 0.8
-    darkness = [np.median(crops[index].image) for crops in (before, stream) for index in range(6)]
+    assert np.mean([brightness_at_joints(crop) > 25.0 for crop in shown_right(stream, 8).values()]) > 0.8
+    darkness = [np.median(crop.image) for crops in (before, stream) for crop in shown_right(crops, 6).values()]
     assert np.mean(darkness[:6]) < 30.0 < np.mean(darkness[6:])
 
 
@@ -145,3 +153,53 @@ def test_left_hands_are_mirrored_with_everything(interhand_set: Path) -> None:
             continue
         assert np.abs(in_own_camera(crop) - crop.joints_crop).max() < 0.12
         assert crop.right == 1.0
+
+
+@pytest.mark.parametrize("kind", ["freihand", "interhand"])
+def test_a_set_alone_also_shows_left_hands_and_no_hand(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise all that a network can learn of presence and side is that both are always 1."""
+    source = SourceConfig(kind, path=str(request.getfixturevalue(f"{kind}_set")))
+    samples = build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=48)))
+    crops = [samples[index] for index in range(200)]
+    empty = [crop for crop in crops if crop.present == 0.0]
+    left = [crop for crop in crops if crop.present == 1.0 and crop.right == 0.0]
+    assert 4 <= len(empty) <= 24
+    assert 4 <= len(left) <= 24
+    for crop in (*empty, *left):
+        assert (crop.pose_weight, crop.shape_weight, crop.root_weight) == (0.0, 0.0, 0.0)
+        assert max(crop.joints_weight.max(), crop.joints_crop_weight.max()) == 0.0
+        assert crop.right_weight == crop.present
+        assert crop.image.std() > 0.0
+    for name in ("EMPTY_SHARE", "WRONG_SIDE_SHARE"):
+        monkeypatch.setattr(f"trainer.datasets.crops.{name}", 0.0)
+    for index, crop in enumerate(crops):
+        shown = samples[index]
+        assert shown.right == 1.0
+        if crop.right == 1.0:
+            np.testing.assert_array_equal(crop.image, shown.image)
+        elif crop.present == 1.0:
+            np.testing.assert_array_equal(crop.image, shown.image[:, ::-1])
+    held_out = held_out_set_crops(source_set(source), None, 48, 50, LIVE_JITTER, 1)
+    assert {(crop.present, crop.right) for crop in held_out.values()} == {(1.0, 1.0)}
+
+
+def test_what_lies_beside_a_hand_shows_nothing_of_it(freihand_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture is bright in the box of the joints and a little around it, as a hand's flesh is."""
+    monkeypatch.setattr("trainer.datasets.no_hand.jitter_colors", lambda image, rng: image)
+    near = FreihandSet(freihand_set, "training").hand(0)
+    far = replace(near, joints_m=near.joints_m * [1.0, 1.0, 2.0])
+    low, high = far.outline_px.min(0), far.outline_px.max(0)
+    flesh = 0.15 * float((high - low).max())
+    (left, top), (right, bottom) = (low - flesh).astype(int), (high + flesh).astype(int) + 1
+    picture = np.full((224, 224, 3), 20, np.uint8)
+    picture[top:bottom, left:right] = 255
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        crop = crop_beside(far, picture, rng, 32)
+        assert crop is not None
+        assert crop.present == 0.0
+        assert set(np.unique(crop.image)) == {20}
+    close = replace(near, joints_m=near.joints_m * [1.0, 1.0, 0.3])
+    assert crop_beside(close, picture, rng, 32) is None

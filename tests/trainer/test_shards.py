@@ -6,6 +6,7 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -109,3 +110,24 @@ def test_what_is_not_packed_to_the_end_is_said(
         ShardSet(tmp_path / "nowhere", "training")
     assert main(["data", "pack", str(packed), "--out", str(copy)]) == 2
     assert "should be empty to pack into" in capsys.readouterr().err
+
+
+def test_thousands_of_tar_files_are_opened_in_one_pass_over_the_hands(packed: Path, tmp_path: Path) -> None:
+    """A pass for each of these 1500 files took 2.5 s, and a minute for five times as many of each."""
+    folder = tmp_path / "training"
+    folder.mkdir()
+    shutil.copy(packed / "training" / "shards.json", folder)
+    index = np.zeros((300_000, 7), np.int64)
+    index[:, 0] = np.arange(len(index)) // 200
+    index[:, 1:3] = 512, 100
+    np.save(folder / "index.npy", index)
+    for shard in range(1500):
+        with (folder / f"{shard:06d}.tar").open("wb") as file:
+            file.truncate(612)
+    before_s = process_time()
+    assert len(ShardSet(tmp_path, "training")) == len(index)
+    assert process_time() - before_s < 0.8
+    with (folder / "000777.tar").open("wb") as file:
+        file.truncate(611)
+    with pytest.raises(DataError, match=r"000777\.tar is missing or cut short"):
+        ShardSet(tmp_path, "training")

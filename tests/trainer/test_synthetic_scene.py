@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -204,6 +205,21 @@ def test_the_camera_neither_shifts_nor_recolours_a_plain_picture() -> None:
     assert picture[0, 0, 0] == 0
     moved = take_picture(light.copy(), 1.0, replace(PLAIN_CAMERA, motion_px=7.0, blur_px=1.0)).astype(int)
     assert np.abs(moved[2, 12:-12] - picture[2, 12:-12]).max() <= 3  # a ramp blurs to itself
+
+
+def test_kept_backgrounds_take_little_memory_and_stay_the_same() -> None:
+    """Every process that renders keeps its own; as plain pictures all 960 would take 570 MB."""
+    pool = BackgroundPool(5, size=12)
+    tracemalloc.start()
+    try:
+        first = [pool.draw(np.random.default_rng(seed), 48, 64) for seed in range(24)]
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept - sum(window.nbytes for window in first) < 12 * 120_000
+    other = BackgroundPool(5, size=12)
+    for seed in reversed(range(24)):
+        np.testing.assert_array_equal(other.draw(np.random.default_rng(seed), 48, 64), first[seed])
 
 
 def test_photographs_serve_as_backgrounds(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class UnevenHands(Dataset[LabelledCrop]):
         place = index % CONFIG.batch
         if place < CONFIG.batch // 2 and place != index // CONFIG.batch % 4:
             return without_hand(np.full((32, 32, 3), 10 * place, np.uint8))
-        return replace(stick_hand(index % 16, 32), joints_weight=1.0 if index % 3 else 0.2)
+        return replace(stick_hand(index % 16, 32), joints_weight=np.full(21, 1.0 if index % 3 else 0.2, np.float32))
 
 
 def trained(fabric: Fabric, folder: Path, over_processes: AverageOverProcesses) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from trainer.color_jitter import jitter_colors
 from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.datasets.hand_set import HandSet, SetHand, mask_of, picture_of
 from trainer.datasets.new_background import before_another_background
+from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.pose_fit import FittedPose, PoseFitter
-from trainer.labelled_crop import LabelledCrop, label_crop
+from trainer.labelled_crop import EMPTY_SHARE, WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.rendered import taught_empty_crop
 from trainer.synthetic.backgrounds import BackgroundPool
 
 _MOST_DRAWS: Final = 1000
@@ -36,7 +38,11 @@ def training_jitter(largest_turn_deg: float) -> CropJitter:
 
 
 class SetCrops(Dataset[LabelledCrop]):
-    """An endless stream of crops of a data set; crop i depends on the seed and on i alone."""
+    """An endless stream of crops of a data set; crop i depends on the seed and on i alone.
+
+    A set shows nothing but hands, as right ones, so some crops are without a hand and some show it as a left one: the
+    live program drops a hand, and tells the sides apart, by what the network learned from them.
+    """
 
     def __init__(
         self,
@@ -59,7 +65,7 @@ class SetCrops(Dataset[LabelledCrop]):
             seed: of choice and augmentation.
             jitter: crop errors and turns.
             new_background: how often a hand that has a mask is put before another background.
-            backgrounds: folder of hand-free photographs; made-up ones when None.
+            backgrounds: folder of hand-free photographs, also for crops without a hand; made-up ones when None.
             number_of: which hand a crop shows, from its place in the stream and a source of chance; any when None.
 
         Raises:
@@ -71,7 +77,7 @@ class SetCrops(Dataset[LabelledCrop]):
         self.seed = seed
         self.jitter = jitter
         self.new_background = new_background
-        self._pool = BackgroundPool(seed, _BACKGROUNDS, backgrounds) if new_background > 0.0 else None
+        self._pool = BackgroundPool(seed, _BACKGROUNDS, backgrounds)
         self._number_of = number_of or self._any_number
 
     def __getitem__(self, index: int) -> LabelledCrop:
@@ -79,12 +85,23 @@ class SetCrops(Dataset[LabelledCrop]):
         rng = np.random.default_rng((self.seed, 32452867, index))
         number, hand, fitted = self._draw(index, rng)
         picture = picture_of(self.hands, number, hand)
-        if self._pool is not None and rng.random() < self.new_background:
+        if self.new_background > 0.0 and rng.random() < self.new_background:
             mask = mask_of(self.hands, number, hand)
             if mask is not None:
                 picture = before_another_background(picture, mask, self._pool, rng)
         crop = cut_hand(hand, fitted, picture, self.jitter, rng, self.input_px)
-        return crop.with_image(jitter_colors(crop.image, rng))
+        crop = crop.with_image(jitter_colors(crop.image, rng))
+        # drawn last, so that all other crops are those of a stream without
+        kind = rng.random()
+        if kind < EMPTY_SHARE:
+            return self._without_hand(hand, picture, rng)
+        return as_wrong_side(crop) if kind < EMPTY_SHARE + WRONG_SIDE_SHARE else crop
+
+    def _without_hand(self, hand: SetHand, picture: np.ndarray, rng: np.random.Generator) -> LabelledCrop:
+        """What lies beside a hand, where there is room; every second time, or where there is none, a background."""
+        beside = self.hands.facts.one_hand and rng.random() < 0.5
+        crop = crop_beside(hand, picture, rng, self.input_px) if beside else None
+        return taught_empty_crop(self._pool, rng, self.input_px) if crop is None else crop
 
     def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, SetHand, FittedPose | None]:
         """The hand of a place in the stream; one that is not annotated or not believed makes way for another."""
@@ -145,12 +162,9 @@ def cut_hand(
     if fitted is None:
         crop = replace(crop, pose_weight=0.0, shape_weight=0.0)
     if not hand.joints_known.all():
-        crop = replace(
-            crop,
-            joints_weight=0.0,
-            root_weight=float(hand.joints_known[0]),
-            joints_crop_weight=hand.joints_known.astype(np.float32),
-        )
+        known = hand.joints_known.astype(np.float32)
+        # in 3D every joint is relative to the wrist
+        crop = replace(crop, joints_weight=known * known[0], root_weight=float(known[0]), joints_crop_weight=known)
     return crop
 
 

@@ -13,6 +13,7 @@ Finger poses are relative to the mean pose. A picture of two hands gives two sam
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from hand.camera import Intrinsics
 from hand.frame_change import FrameChange
 from hand.mirror import Side, mirror_points
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
+from trainer.datasets.interhand_labels import ByFrame, Pictures, fits_by_frame, hands_of, joints_by_frame
 from trainer.datasets.set_facts import SETS, SetFacts, SplitName
 from trainer.datasets.set_files import broken, missing, read_bytes, read_json, rendered_with
 
@@ -40,7 +42,9 @@ class InterHandSet:
     """One split of InterHand2.6M; see :class:`trainer.datasets.hand_set.HandSet`."""
 
     def __init__(self, folder: Path, split: SplitName) -> None:
-        """Reads the annotations, some gigabytes of the real training split; pictures when they are asked for.
+        """Reads the annotations, some gigabytes of the real training split, one file after the other, and keeps arrays.
+
+        Pictures are read when they are asked for.
 
         Args:
             folder: holds ``annotations`` and ``images``.
@@ -51,27 +55,32 @@ class InterHandSet:
         """
         self.folder = folder
         self.part = PARTS[split]
-        data = self._annotation("data", "pictures and hand types")
+        self._read_hands()
         self._cameras = self._annotation("camera", "cameras")
-        self._joints = self._annotation("joint_3d", "joints")
-        fits = self._path("MANO_NeuralAnnot")
+        self._joints = self._by_frame("joint_3d", "joints", joints_by_frame)
         # the fits are a download of their own; joints are annotated without them
-        self._mano = self._annotation("MANO_NeuralAnnot", "MANO fits") if fits.exists() else {}
-        try:
-            self._images = {int(image["id"]): image for image in data["images"]}
-            self.hands: list[tuple[int, Side, Any]] = [
-                (int(note["image_id"]), side, note["joint_valid"])
-                for note in data["annotations"]
-                for side in _sides(note["hand_type"])
-            ]
-            unknown = next((image for image, _, _ in self.hands if image not in self._images), None)
-        except (KeyError, TypeError, ValueError) as problem:
-            raise self._wrong("data", f"an entry lacks {problem}") from None
-        if unknown is not None or not self.hands:
-            raise self._wrong("data", "it annotates no hand" if unknown is None else f"there is no image {unknown}")
+        there = self._path("MANO_NeuralAnnot").exists()
+        self._mano = self._by_frame("MANO_NeuralAnnot", "MANO fits", fits_by_frame) if there else fits_by_frame({})
         if not (folder / "images" / self.part).is_dir():
             raise missing(_FACTS, folder / "images" / self.part, "the pictures")
         self._digest = rendered_with(folder / f"{self.part}_synthesis.json")
+
+    def _read_hands(self) -> None:
+        data = self._annotation("data", "pictures and hand types")
+        try:
+            self._pictures = Pictures(data["images"])
+            self.hands, self._wrong_hands = hands_of(data["annotations"])
+            unknown = self._pictures.first_unknown(self.hands["image"])
+        except (KeyError, TypeError, ValueError) as problem:
+            raise self._wrong("data", f"an entry lacks {problem}") from None
+        if unknown is not None or not len(self.hands):
+            raise self._wrong("data", "it annotates no hand" if unknown is None else f"there is no image {unknown}")
+
+    def _by_frame(self, name: str, meaning: str, table: Callable[[Mapping[str, Any]], ByFrame]) -> ByFrame:
+        try:
+            return table(self._annotation(name, meaning))
+        except AttributeError as problem:
+            raise self._wrong(name, f"an entry is of the wrong kind ({problem})") from None
 
     @property
     def facts(self) -> SetFacts:
@@ -92,26 +101,27 @@ class InterHandSet:
         Raises:
             DataError: its frame or camera is not annotated, or not as it should be.
         """
-        number, side, in_picture = self.hands[index]
-        image = self._images[number]
-        capture, camera, frame = (str(image[key]) for key in ("capture", "camera", "frame_idx"))
-        name = f"{self.part}/{image['file_name']} ({side})"
+        number, side = int(self.hands["image"][index]), self._side(index)
+        capture, camera, frame = self._pictures.place(number)
+        name = f"{self.part}/{self._pictures.file_name(number)} ({side})"
         try:
-            cameras, entry = self._cameras[capture], self._joints[capture][frame]
+            cameras, entry = self._cameras[capture], self._joints[capture, frame]
             rotation = np.array(cameras["camrot"][camera], np.float64).reshape(3, 3)
             position_m = np.array(cameras["campos"][camera], np.float64).reshape(3) / _MILLIMETRES
             focal, centre = (np.array(cameras[key][camera], np.float64).reshape(2) for key in ("focal", "princpt"))
-            world_m = np.array(entry["world_coord"], np.float64).reshape(2, 21, 3) / _MILLIMETRES
-            valid = np.array(entry["joint_valid"], bool).reshape(2, 21) & np.array(in_picture, bool).reshape(2, 21)
+            if index in self._wrong_hands:
+                raise ValueError(self._wrong_hands[index])
         except (KeyError, TypeError, ValueError) as problem:
             raise broken(_FACTS, f"The annotation of {name} is incomplete or of the wrong shape ({problem})") from None
         to_camera = FrameChange(rotation, -rotation @ position_m)
+        world_m = entry["world_coord"] / _MILLIMETRES
+        valid = entry["joint_valid"] & self.hands["joint_valid"][index].reshape(2, 21)
         which = 0 if side == "right" else 1
         order = list(TO_COMMON)
         joints, known = known_joints(to_camera.points(world_m[which, order]), valid[which, order])
         if known.sum() < 2:
             return None
-        width, height = int(image["width"]), int(image["height"])
+        width, height = self._pictures.size_px(number)
         intrinsics = Intrinsics(focal[0], focal[1], centre[0], centre[1], width, height)
         pose = self._pose(capture, frame, side, to_camera, name)
         if side == "right":
@@ -125,7 +135,8 @@ class InterHandSet:
         Raises:
             DataError: it is missing.
         """
-        path = self.folder / "images" / self.part / self._images[self.hands[index][0]]["file_name"]
+        name = self._pictures.file_name(int(self.hands["image"][index]))
+        path = self.folder / "images" / self.part / name
         return read_bytes(_FACTS, path, "a picture")
 
     def mask_bytes(self, index: int) -> bytes | None:
@@ -133,17 +144,16 @@ class InterHandSet:
         return None
 
     def _pose(self, capture: str, frame: str, side: Side, to_camera: FrameChange, name: str) -> SetPose | None:
-        fit = ((self._mano.get(capture) or {}).get(frame) or {}).get(side)
-        if fit is None:
+        if (capture, frame, side) not in self._mano:
             return None
         try:
-            pose, shape, place = (
-                np.array(fit[key], np.float64).reshape(size)
-                for key, size in (("pose", 48), ("shape", 10), ("trans", 3))
-            )
+            fit = self._mano[capture, frame, side]
         except (KeyError, TypeError, ValueError) as problem:
             raise broken(_FACTS, f"The MANO fit of {name} is incomplete or of the wrong shape ({problem})") from None
-        return SetPose(to_camera.pose(pose), shape, place, to_camera)
+        return SetPose(to_camera.pose(fit["pose"]), fit["shape"].copy(), fit["trans"].copy(), to_camera)
+
+    def _side(self, index: int) -> Side:
+        return "right" if self.hands["side"][index] == "right" else "left"
 
     def _annotation(self, name: str, meaning: str) -> dict[str, Any]:
         content = read_json(_FACTS, self._path(name), meaning)
@@ -163,15 +173,3 @@ def in_set_order(joints: Shaped[np.ndarray, "21 ..."]) -> Shaped[np.ndarray, "21
     ordered = np.empty_like(joints)
     ordered[list(TO_COMMON)] = joints
     return ordered
-
-
-def _sides(hand_type: str) -> tuple[Side, ...]:
-    """The hands that a picture shows.
-
-    Raises:
-        ValueError: an unknown type.
-    """
-    sides: dict[str, tuple[Side, ...]] = {"right": ("right",), "left": ("left",), "interacting": ("right", "left")}
-    if hand_type not in sides:
-        raise ValueError(f"a known hand_type, got {hand_type!r}")
-    return sides[hand_type]

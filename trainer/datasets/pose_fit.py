@@ -1,5 +1,10 @@
 """A set's pose held against its joints: the posed hand, moved onto them, and how far it then misses them.
 
+Where joints were made from the pose (FreiHAND, HO-3D) the hand is also turned onto them: all 21 are known, and the
+worst may miss by a millimetre, so that they cannot turn it wrongly. Where people annotated them (InterHand2.6M) the
+hand keeps the set's own orientation and is only shifted: often few are known, and those of a finger lie nearly on a
+line, so that a turn onto them follows their errors by tens of degrees, and does not show in what they then miss.
+
 A pose is a claim about one hand model. Read in the wrong convention, or posed by another model, it looks almost right
 and is centimetres off, so no pose is taught that does not give the joints labelled beside it.
 """
@@ -30,16 +35,17 @@ _PROBED = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedPose:
-    """A hand of a set, posed by a hand model and moved rigidly onto the labelled joints.
+    """A hand of a set, posed by a hand model and moved onto the labelled joints.
 
     Attributes:
-        rotations: local rotations of the 16 MANO joints, the first in camera axes and turned along.
+        rotations: local rotations of the 16 MANO joints, the first in camera axes and turned along, if the hand was.
         shape: coefficients.
         joints_m: camera axes; the tips are the model's own.
         vertices_m: camera axes.
         residual_mm: distance from the labelled joints, tips taken where the set takes them: the largest where joints
             were made from the pose, the mean where they were annotated by themselves.
-        turn_rad: how far the hand had to be turned: near 0, or the set's axes were misread.
+        turn_rad: how far the labelled joints ask the hand to turn: near 0 where all are known, or the set's axes were
+            misread.
         unmoved_mm: mean distance where the set's own translation puts the hand; NaN where it has none.
     """
 
@@ -68,7 +74,7 @@ class PoseFitter:
         self._tips = list(TIP_VERTICES[facts.tips] if facts.tips and model.vertex_count == MANO_VERTICES else own)
 
     def fit(self, hand: SetHand, pose: SetPose) -> FittedPose:
-        """Poses a hand and moves it onto its joints.
+        """Poses a hand and moves it onto its joints; see the top of this file for when it is turned.
 
         Args:
             hand: with three or more known joints.
@@ -82,7 +88,8 @@ class PoseFitter:
         joints = posed.joints_m.copy()
         joints[list(TIP_JOINTS)] = posed.vertices_m[self._tips]
         known = hand.joints_known
-        move = best_similarity(joints[known], hand.joints_m[known], scale=False)
+        nearest = best_similarity(joints[known], hand.joints_m[known], scale=False)
+        move = nearest if self.facts.joints_are_posed else replace(nearest, rotation=np.eye(3))
         rotations = rotations.copy()
         rotations[0] = move.rotation @ rotations[0]
         missed_mm = distances(move.applied(joints)[known], hand.joints_m[known]) * 1000.0
@@ -97,7 +104,7 @@ class PoseFitter:
             joints_m=move.applied(posed.joints_m),
             vertices_m=move.applied(posed.vertices_m),
             residual_mm=float(np.max(missed_mm) if self.facts.joints_are_posed else np.mean(missed_mm)),
-            turn_rad=float(np.linalg.norm(axis_angle_from_matrix(move.rotation))),
+            turn_rad=float(np.linalg.norm(axis_angle_from_matrix(nearest.rotation))),
             unmoved_mm=unmoved,
         )
 

@@ -26,6 +26,7 @@ class SetFacts:
             joints are posed, else the mean.
         joints_are_posed: the joints were made from the pose, so that a hand whose two labels disagree is not believed
             at all; otherwise joints were annotated by themselves, and hold without a pose.
+        one_hand: pictures show no other hand than the labelled one, so that what lies beside it is without a hand.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class SetFacts:
     tips: str
     limit_mm: float
     joints_are_posed: bool
+    one_hand: bool
 
 
 SETS: Final[Mapping[str, SetFacts]] = MappingProxyType(
@@ -52,6 +54,7 @@ SETS: Final[Mapping[str, SetFacts]] = MappingProxyType(
                 tips="freihand",
                 limit_mm=1.0,
                 joints_are_posed=True,
+                one_hand=True,
             ),
             SetFacts(
                 "ho3d",
@@ -62,6 +65,7 @@ SETS: Final[Mapping[str, SetFacts]] = MappingProxyType(
                 tips="ho3d",
                 limit_mm=1.0,
                 joints_are_posed=True,
+                one_hand=True,
             ),
             SetFacts(
                 "interhand",
@@ -73,6 +77,7 @@ SETS: Final[Mapping[str, SetFacts]] = MappingProxyType(
                 # MANO was fitted to annotated joints there, and misses them by some millimetres
                 limit_mm=15.0,
                 joints_are_posed=False,
+                one_hand=False,
             ),
         )
     }
