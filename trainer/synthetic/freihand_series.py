@@ -27,6 +27,7 @@ from jaxtyping import Float
 
 from hand.embedded import load_embedded_model
 from hand.model import HandModel
+from trainer.datasets.freihand import VERSIONS
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.label_lines import cannot_write, numbers, part_of, write_whole
@@ -40,9 +41,6 @@ from trainer.synthetic.series import (
     series_renderer,
     what_decides,
 )
-
-VERSIONS: Final = ("gs", "hom", "sample", "auto")
-"""Green screen and three ways to replace it; here three other backgrounds."""
 
 LABELS: Final = ("K", "mano", "xyz", "verts", "scale")
 _ROOT: Final = 9
@@ -82,6 +80,7 @@ class FreihandSeries:
             DataError: the disk is full, or a background cannot be read.
         """
         series, folder = self.series, self.series.out / self.series.split
+        # green screen and three ways to replace it; here three other backgrounds
         versions = len(VERSIONS) if series.split == "training" else 1
         rng = np.random.default_rng((self.series.split_seed, 49979693, index))
         size = (series.height_px, series.width_px)
