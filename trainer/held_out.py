@@ -10,11 +10,12 @@ from hand.errors import HandliveError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import LIVE_JITTER
-from trainer.datasets.opening import SET_KINDS, measured_crops
+from trainer.datasets.opening import measured_crops
 from trainer.hand_model import training_hand_model
 from trainer.labelled_crop import LabelledCrop
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops, empty_crop
+from trainer.source_kinds import SET_KINDS
 from trainer.synthetic.backgrounds import BackgroundPool
 
 REPORT_SEED = 900_002

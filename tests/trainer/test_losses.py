@@ -7,6 +7,7 @@ import torch
 from crops import stick_hand
 
 from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.torch_layer import TorchHandLayer
 from trainer.batch import HandBatch
@@ -77,6 +78,13 @@ def test_labels_without_weight_teach_nothing(batch: HandBatch) -> None:
     )
     terms = mano_loss()(perfect(batch)._replace(rotations=torch.eye(3).expand(4, 16, 3, 3)), nothing).terms
     assert all(terms[name] == 0.0 for name in (*GEOMETRIC, "heat_map", "joints_2d", "right"))
+
+
+def test_a_weight_of_a_term_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match="there is no term 'joint'; the terms are rotations, .*joints, "):
+        SimpleManoLoss({"joint": 400.0})
+    with pytest.raises(ConfigError, match="there is no term 'joint'"):
+        ManoLoss(TorchHandLayer(load_embedded_model()), {"joint": 400.0})
 
 
 def test_sigma_settles_at_the_size_of_the_error(batch: HandBatch) -> None:
