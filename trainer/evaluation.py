@@ -127,8 +127,8 @@ def figures(predictions: Predictions) -> dict[str, float]:
     Returns:
         ``pa_mpjpe_mm``, ``mpjpe_mm`` (relative to the wrist), ``epe_2d`` (mean 2D error over the longer side of the
         hand's own box), its median ``epe_2d_median``, ``confident_half`` (2D error of the more confident half over
-        that of the other half; 1 where there is no error), and, where poses are labelled and differ, ``spread_ratio`` (spread of
-        predicted poses over that of the labelled ones: near 0 means the network predicts one pose).
+        that of the other half; 1 where there is no error), and, where poses are labelled and differ, ``spread_ratio``
+        (spread of predicted poses over that of the labelled ones: near 0 means the network predicts one pose).
     """
     extent = _extents(predictions)
     error = errors_2d(predictions)

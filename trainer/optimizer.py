@@ -36,9 +36,7 @@ def build_optimizer(network: nn.Module, config: FitConfig) -> AdamW:
     a lower rate, as one that diverged should, would go on with the old one.
     """
     optimizer = AdamW(parameter_groups(network, config), weight_decay=config.weight_decay)
-    of_recipe = [
-        {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
-    ]
+    of_recipe = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
 
     def keep(loaded: Optimizer) -> None:
         for group, values in zip(loaded.param_groups, of_recipe, strict=True):

@@ -66,9 +66,7 @@ def train(
     return {name: value.clone() for name, value in run.network.state_dict().items()}
 
 
-def go(
-    run: Run, precision: Any = None, plugin: Precision | None = None
-) -> tuple[Progress, list[dict[str, Any]]]:
+def go(run: Run, precision: Any = None, plugin: Precision | None = None) -> tuple[Progress, list[dict[str, Any]]]:
     """Trains, and gives how far it came and the whole story of the run's folder."""
     events = EventLog(run.folder / "events.jsonl")
     progress = fit(run, events, Fabric(accelerator="cpu", devices=1, precision=precision, plugins=plugin))

@@ -81,7 +81,7 @@ def test_labels_without_weight_teach_nothing(batch: HandBatch) -> None:
 
 
 def test_a_weight_of_a_term_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ConfigError, match="there is no term 'joint'; the terms are rotations, .*joints, "):
+    with pytest.raises(ConfigError, match=r"there is no term 'joint'; the terms are rotations, .*joints, "):
         SimpleManoLoss({"joint": 400.0})
     with pytest.raises(ConfigError, match="there is no term 'joint'"):
         ManoLoss(TorchHandLayer(load_embedded_model()), {"joint": 400.0})

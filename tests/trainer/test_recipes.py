@@ -60,9 +60,15 @@ def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("sources=[{kind: shards, path: x, versions: [gs]}]", r"sources\[0\]: a source of kind shards does not listen to"),
+        (
+            "sources=[{kind: shards, path: x, versions: [gs]}]",
+            r"sources\[0\]: a source of kind shards does not listen",
+        ),
         ("sources=[{kind: rendered, rotation_deg: 5}]", "kind rendered does not listen to rotation_deg, only to backg"),
-        ("sources=[{kind: rendered}, {kind: render}]", r"sources\[1\]: there is no kind of source 'render'; choose one"),
+        (
+            "sources=[{kind: rendered}, {kind: render}]",
+            r"sources\[1\]: there is no kind of source 'render'; choose",
+        ),
         ("held_out=[{kind: frei_hand, path: x}]", r"held_out\[0\]: there is no kind of source 'frei_hand'; .*freihand"),
         ("held_out=[{kind: rendered}]", "unseen renderings are measured in every evaluation"),
         ("sources=[", r"The value in 'sources=\[' should be YAML and is not \(while parsing"),
