@@ -55,9 +55,3 @@ class HandBatch:
         """The same batch on another device."""
         moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
         return HandBatch(**moved)
-
-    @classmethod
-    def concatenate(cls, batches: list[HandBatch]) -> HandBatch:
-        """One batch out of several, for example one per source."""
-        joined = {field.name: torch.cat([getattr(batch, field.name) for batch in batches]) for field in fields(cls)}
-        return cls(**joined)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
@@ -13,6 +14,10 @@ from torch import Tensor
 
 from hand.atomic_file import write_atomically, write_json_atomically
 from hand.errors import CheckpointError
+from trainer.run_folder import STATE_FILE
+
+_MAY_BE_NEW: Final = frozenset({"precision"})
+"""Parts that begin anew where nothing was saved of them: by an older version, or in a precision that has no state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +59,29 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         ) from None
 
 
-def save_training_state(folder: Path, progress: Progress, state: dict[str, Any]) -> None:
+@runtime_checkable
+class Stateful(Protocol):
+    """What changes while a run trains: networks, the optimiser, the scale of a loss in half precision."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything it needs to go on."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Goes on from there."""
+
+
+def save_training_state(folder: Path, progress: Progress, parts: Mapping[str, Stateful]) -> None:
     """Writes everything a resumed run needs besides the recipe: one file for tensors, one for numbers.
+
+    Samples and the chance in each step depend on seed and step alone, so that no random generator is kept.
 
     Args:
         folder: of the run.
         progress: how far it has come.
-        state: state dicts of network, averaged network, optimiser and random generators.
+        parts: what changes, by name.
     """
-    write_atomically(folder / "last.pt", lambda target: torch.save({"progress": asdict(progress), **state}, target))
+    state = {"progress": asdict(progress)} | {name: part.state_dict() for name, part in parts.items()}
+    write_atomically(folder / STATE_FILE, lambda target: torch.save(state, target))
     finite = asdict(progress) | {"best_score": min(progress.best_score, 1e9)}
     write_json_atomically(folder / "progress.json", finite)
 
@@ -73,7 +92,7 @@ def load_training_state(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     Raises:
         CheckpointError: there is one and it cannot be read.
     """
-    path = folder / "last.pt"
+    path = folder / STATE_FILE
     if not path.is_file():
         return None
     try:
@@ -82,4 +101,27 @@ def load_training_state(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     except (RuntimeError, KeyError, TypeError, EOFError, ValueError) as problem:
         raise CheckpointError(
             f"The training state {path} cannot be read ({problem}); move it away to start the run again."
+        ) from None
+
+
+def restore_training_state(folder: Path, parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
+    """Puts a run's parts into the state that was saved.
+
+    Args:
+        folder: of the run.
+        parts: by name.
+        state: from :func:`load_training_state`.
+
+    Raises:
+        CheckpointError: it is the state of another network, or other modules of it were frozen.
+    """
+    try:
+        for name, part in parts.items():
+            if state.get(name) or name not in _MAY_BE_NEW:
+                part.load_state_dict(state[name])
+    except (RuntimeError, ValueError, KeyError) as problem:
+        why = " ".join(str(problem).split())
+        raise CheckpointError(
+            f"The run in {folder} was trained with another network or other frozen modules ({why[:200]}); go on with "
+            "its own recipe, or start a new run in another folder (--out)."
         ) from None

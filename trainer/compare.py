@@ -23,7 +23,7 @@ from trainer.calibration import GOOD_ERROR
 from trainer.compare_page import comparison_page, picture_pair
 from trainer.compare_statistics import Change, Verdict, blocks_of_time, calibration_gap, jitter_mm, paired_change
 from trainer.config import SourceConfig
-from trainer.crop_jitter import CropJitter
+from trainer.crop_jitter import LIVE_JITTER
 from trainer.evaluate import OnnxNetwork
 from trainer.evaluation import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
 from trainer.held_out import REPORT_SEED, rendered_crops
@@ -276,7 +276,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
 
 def _steady_crop(hand: SessionHand, block: int, size: int) -> LabelledCrop:
     """A crop whose errors are those of live crops, and the same for all frames of a block."""
-    return crop_session_hand(hand, CropJitter(any_angle_share=0.0), np.random.default_rng((REPORT_SEED, block)), size)
+    return crop_session_hand(hand, LIVE_JITTER, np.random.default_rng((REPORT_SEED, block)), size)
 
 
 def _all_figures(

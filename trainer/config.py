@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,6 +14,7 @@ from hand.errors import ConfigError
 from trainer.datasets.set_facts import SplitName
 from trainer.networks.hand_network import NetworkConfig
 from trainer.runtime import read_metadata
+from trainer.source_kinds import complaint_about
 
 T = TypeVar("T")
 
@@ -41,7 +42,8 @@ class SourceConfig:
         span: recordings: the part of each session's time to take, from and to, as shares of the whole.
         split: data sets: which part; validation is held out of training, evaluation is what results are reported on.
         versions: freihand: which backgrounds; all four when empty.
-        rotation_deg: data sets: half of the crops are turned by up to this much either way.
+        rotation_deg: data sets: half of the crops are turned by up to this much either way, the others by a tracker's
+            error, which is never more than this; 0 for no turns.
         new_background: photographs, data sets: how often a hand that has a mask is put before another background.
         new_skin: photographs: how often a hand that has a mask gets other colours than its surroundings.
     """
@@ -150,7 +152,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
         overrides: values that win over the file's and the variant's.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, or a value of the wrong type.
+        ConfigError: no such file, not YAML, or no recipe (:func:`build_recipe`).
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -163,7 +165,27 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
     content |= _variant(content, overrides or {}, str(path)) | (overrides or {})
     for key in ("variant", "variants"):
         content.pop(key, None)
-    return build_dataclass(FitConfig, content, str(path))
+    return build_recipe(content, str(path))
+
+
+def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
+    """A recipe from plain values, refused where it says something that nobody would listen to.
+
+    Args:
+        content: fields of :class:`FitConfig`.
+        where: what to call the place in messages.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type, or a source of an unknown kind or with another's keys.
+    """
+    config = build_dataclass(FitConfig, content, where)
+    for part in ("sources", "held_out"):
+        for index, source in enumerate(getattr(config, part)):
+            given = [field.name for field in fields(source) if getattr(source, field.name) != field.default]
+            complaint = complaint_about(source.kind, given, held_out=part == "held_out")
+            if complaint:
+                raise ConfigError(f"{where}: {part}[{index}]: {complaint}")
+    return config
 
 
 def _variant(content: dict[str, Any], overrides: dict[str, Any], where: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR
 from trainer.config import FitConfig, SourceConfig, read_config
 from trainer.contact_sheet import contact_sheet, write_png
+from trainer.devices import add_device_option, device_of, measuring_device
 from trainer.evaluate_dataset import open_evaluation, predict_set, score_lines, score_set
 from trainer.evaluation import (
     Predictions,
@@ -155,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--contact-sheet", type=Path, metavar="PNG", help="also draw the best, median and worst photographs here"
     )
+    add_device_option(parser)
     return parser
 
 
@@ -225,7 +227,7 @@ def measure(
         The content of the report, and what its page shows.
     """
     model = model or load_embedded_model()
-    layer = TorchHandLayer(model)
+    layer = TorchHandLayer(model).to(device_of(network))
     sections = []
     for name, crops in sets.items():
         predictions = predict_crops(network, layer, crops, settle_on=model)
@@ -280,13 +282,14 @@ class OnnxNetwork(nn.Module):
 
 def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module, str]:
     """What is to be measured, and what to call it."""
+    device = measuring_device(options.device)
     if options.network is not None:
         return OnnxNetwork(load_network(options.network)), str(options.network)
     weights = options.weights or (options.run and options.run / BEST_FILE)
     if weights is None:
         raise ConfigError("What is to be measured? Give --run DIR, --weights FILE or --network DIR.")
     model = training_hand_model(options.hand_model or config.hand_model)
-    return trained_network(config.network, model, weights), str(weights)
+    return trained_network(config.network, model, weights).to(device), str(weights)
 
 
 def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:

@@ -32,6 +32,7 @@ from trainer.datasets.hand_set import HandSet, picture_of
 from trainer.datasets.opening import open_set
 from trainer.datasets.pose_fit import MANO_VERTICES
 from trainer.datasets.set_facts import SetFacts
+from trainer.devices import device_of
 from trainer.runtime import OUTPUT_NAMES, in_picture
 from trainer.settling import settle
 
@@ -92,13 +93,15 @@ def predict_set(
         DataError: a picture cannot be read, or a hand has no annotation at all.
     """
     network.eval()
+    device = device_of(network)
     layer = HandLayer(model, np.float64)
     joints, vertices = [], []
     for start in range(0, len(hands), batch):
         crops = [_crop(hands, number, input_px) for number in range(start, min(start + batch, len(hands)))]
-        output = network(torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).float())
+        images = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)
+        output = network(images.to(device).float())
         for place, crop in enumerate(crops):
-            named = {name: getattr(output, name)[place].double().numpy() for name in OUTPUT_NAMES}
+            named = {name: getattr(output, name)[place].double().cpu().numpy() for name in OUTPUT_NAMES}
             seen = in_picture(named, crop.square, crop.intrinsics, input_px, _NO_CURVE)
             # the hand as the program shows it
             shown = settle(

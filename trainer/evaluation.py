@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from trainer.labelled_crop import LabelledCrop, collate
 from trainer.networks.output import NetworkOutput
 from trainer.settling import settle
 
+_ROUNDING_RAD: Final = 1e-6
+"""Spread of poses that are all the same, as numbers go."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
@@ -34,6 +38,7 @@ class Predictions:
         sigma: expected 2D error, crop coordinates.
         poses_rad: predicted 45 joint angles and global orientation.
         true_poses_rad: the same, labelled.
+        pose_weight: trust in the labelled pose; 0 where there is none.
         presence: probability of a hand.
     """
 
@@ -44,6 +49,7 @@ class Predictions:
     sigma: Float[np.ndarray, "N 21"]
     poses_rad: Float[np.ndarray, "N 48"]
     true_poses_rad: Float[np.ndarray, "N 48"]
+    pose_weight: Float[np.ndarray, "N"]
     presence: Float[np.ndarray, "N"]
 
 
@@ -83,6 +89,7 @@ def predict_crops(
             "sigma": output.log_sigma.exp(),
             "poses_rad": output.rotations,
             "true_poses_rad": labels.rotations,
+            "pose_weight": labels.pose_weight,
             "presence": output.presence_logit.sigmoid(),
         }
         for name, value in values.items():
@@ -120,8 +127,8 @@ def figures(predictions: Predictions) -> dict[str, float]:
     Returns:
         ``pa_mpjpe_mm``, ``mpjpe_mm`` (relative to the wrist), ``epe_2d`` (mean 2D error over the longer side of the
         hand's own box), its median ``epe_2d_median``, ``confident_half`` (2D error of the more confident half over
-        that of the other half; 1 where there is no error), and, where poses are labelled, ``spread_ratio`` (spread of
-        predicted poses over that of the labelled ones: near 0 means the network predicts one pose).
+        that of the other half; 1 where there is no error), and, where poses are labelled and differ, ``spread_ratio``
+        (spread of predicted poses over that of the labelled ones: near 0 means the network predicts one pose).
     """
     extent = _extents(predictions)
     error = errors_2d(predictions)
@@ -135,10 +142,10 @@ def figures(predictions: Predictions) -> dict[str, float]:
         "confident_half": float(confident.mean() / doubtful.mean()) if doubtful.sum() > 0.0 else 1.0,
     }
     # data sets that were labelled with another hand model teach joints and no pose
-    posed = np.abs(predictions.true_poses_rad).max(1) > 0.0
-    if posed.sum() > 1:
-        predicted, true = predictions.poses_rad[posed], predictions.true_poses_rad[posed]
-        values["spread_ratio"] = pose_spread_rad(predicted) / pose_spread_rad(true)
+    posed = predictions.pose_weight > 0.0
+    true_spread_rad = pose_spread_rad(predictions.true_poses_rad[posed]) if posed.any() else 0.0
+    if true_spread_rad > _ROUNDING_RAD:
+        values["spread_ratio"] = pose_spread_rad(predictions.poses_rad[posed]) / true_spread_rad
     return values
 
 

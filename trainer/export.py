@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -27,12 +27,15 @@ from trainer.calibration import GOOD_ERROR, fit_confidence
 from trainer.checkpoint import save_weights
 from trainer.config import FitConfig, read_config
 from trainer.crop_jitter import CropJitter
+from trainer.devices import add_device_option, measuring_device
 from trainer.evaluation import errors_2d, figures, predict_crops
 from trainer.hand_model import training_hand_model
 from trainer.held_out import held_out_sets
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
+
+_PROCESSOR: Final = torch.device("cpu")
 
 _EXAMPLES = """examples:
   the best weights of a training, ready for the app
@@ -48,10 +51,10 @@ def main(arguments: Sequence[str]) -> None:
         HandliveError: recipe or weights cannot be used.
     """
     options = _parser().parse_args(arguments)
-    config = read_config(options.config)
+    config, device = read_config(options.config), measuring_device(options.device)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
-        facts = export_trained(config, options.weights, options.out, options.crops, lambda: _tick(bar))
+        facts = export_trained(config, options.weights, options.out, options.crops, lambda: _tick(bar), device)
     size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
     print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
     for key, value in facts.figures.items():
@@ -59,7 +62,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def export_trained(
-    config: FitConfig, weights: Path, out: Path, crops: int, tick: Callable[[], None] = lambda: None
+    config: FitConfig,
+    weights: Path,
+    out: Path,
+    crops: int,
+    tick: Callable[[], None] = lambda: None,
+    device: torch.device = _PROCESSOR,
 ) -> ExportFacts:
     """Measures trained weights on held-out crops, calibrates their confidence there, and exports them.
 
@@ -69,16 +77,16 @@ def export_trained(
         out: folder for the network's files.
         crops: held-out crops of each kind.
         tick: called after each rendering.
+        device: where they are measured.
 
     Raises:
         HandliveError: recipe or weights cannot be used.
     """
     model = training_hand_model(config.hand_model)
-    network = trained_network(config.network, model, weights)
+    network = trained_network(config.network, model, weights).to(device)
+    layer = TorchHandLayer(model).to(device)
     sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
-    measured = {
-        name: predict_crops(network, TorchHandLayer(model), part, settle_on=model) for name, part in sets.items()
-    }
+    measured = {name: predict_crops(network, layer, part, settle_on=model) for name, part in sets.items()}
     log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     facts = ExportFacts(
@@ -105,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help="the recipe they were trained by")
     parser.add_argument("--out", type=Path, required=True, help="folder for the three files, such as assets/network")
     parser.add_argument("--crops", type=int, default=512, help="held-out crops of each kind (default: 512)")
+    add_device_option(parser)
     return parser
 
 

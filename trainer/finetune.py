@@ -33,10 +33,10 @@ from trainer.export import ExportFacts, export_network
 from trainer.fit import EVALUATION_SEED, StopSign, overrides, train
 from trainer.held_out import rendered_crops
 from trainer.labelled_crop import LabelledCrop, collate
-from trainer.loop import freeze
 from trainer.losses import ManoLoss
 from trainer.mixture import build_samples
 from trainer.networks.building import build_network, trained_network
+from trainer.optimizer import freeze
 from trainer.own_hand import with_base, with_recordings
 from trainer.recordings import held_out_session_crops
 from trainer.run_folder import (

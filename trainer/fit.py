@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from types import MappingProxyType
+from typing import Any, Final, TextIO
 
 import cv2
 import torch
@@ -23,7 +24,6 @@ from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig, read_config
 from trainer.curves import TensorBoardCurves
-from trainer.datasets.opening import SET_KINDS
 from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog, claim_stdout
 from trainer.hand_model import training_hand_model
@@ -36,9 +36,13 @@ from trainer.networks.building import build_network, start_partly_from, trained_
 from trainer.own_hand import with_base, with_recordings
 from trainer.processes import Termination, averaged, made_by_all, outliving_the_others
 from trainer.recordings import held_out_session_crops
+from trainer.source_kinds import SET_KINDS
 
 EVALUATION_SEED = 900_001
 """Rendered pictures of the evaluation; recipes keep away from this seed."""
+
+_FIGURE_OF_SET: Final = MappingProxyType({"interhand": "mpjpe_mm"})
+"""What is reported of a data set where it is not the aligned error: InterHand2.6M's is that from the wrist."""
 
 _EXAMPLES = """examples:
   that everything is connected, in minutes on one core
@@ -182,8 +186,8 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
 def _held_out_sets(config: FitConfig, model: HandModel) -> tuple[dict[str, list[LabelledCrop]], str]:
     """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
-    The score is what the recipe is for: recordings' aligned 3D error, else a data set's, else photographs' 2D error,
-    else renderings'.
+    The score is what the recipe is for: recordings' aligned 3D error, else a data set's as it is reported, else
+    photographs' 2D error, else renderings'.
     """
     size = config.network.input_px
     sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED)}
@@ -191,10 +195,10 @@ def _held_out_sets(config: FitConfig, model: HandModel) -> tuple[dict[str, list[
         if source.kind == "recordings":
             hands = held_out_session_crops(source, size, config.evaluation_count, EVALUATION_SEED)
             sets.setdefault("recordings", []).extend(hands)
-        elif source.kind not in SET_KINDS:
+        elif source.kind == "photographs":
             sets.setdefault("photographs", []).extend(live_crops(source, size).values())
     sets |= data_set_crops(config.held_out, model, size, config.evaluation_count, EVALUATION_SEED)
-    of_sets = (f"{kind}_pa_mpjpe_mm" for kind in SET_KINDS)
+    of_sets = (f"{kind}_{_FIGURE_OF_SET.get(kind, 'pa_mpjpe_mm')}" for kind in SET_KINDS)
     measures = ("recordings_pa_mpjpe_mm", *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
     return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
 
@@ -234,12 +238,16 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """Values for a recipe from a command line's ``key=value``, the value as YAML.
 
     Raises:
-        ConfigError: a pair has no ``=``.
+        ConfigError: a pair has no ``=``, or what follows is not YAML.
     """
     values: dict[str, Any] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator:
             raise ConfigError(f"Values for the recipe are written key=value, got {pair!r}.")
-        values[key] = yaml.safe_load(value)
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError as problem:
+            why = str(problem).splitlines()[0]
+            raise ConfigError(f"The value in {pair!r} should be YAML and is not ({why}); mind its brackets.") from None
     return values

@@ -9,23 +9,17 @@ import numpy as np
 from hand.errors import HandliveError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import CropJitter
-from trainer.datasets.opening import SET_KINDS, measured_crops
+from trainer.crop_jitter import LIVE_JITTER
+from trainer.datasets.opening import measured_crops
 from trainer.hand_model import training_hand_model
 from trainer.labelled_crop import LabelledCrop
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops, empty_crop
+from trainer.source_kinds import SET_KINDS
 from trainer.synthetic.backgrounds import BackgroundPool
 
 REPORT_SEED = 900_002
 """Rendered crops of reports; neither a recipe's nor the evaluation's during training."""
-
-LIVE_JITTER = CropJitter(any_angle_share=0.0)
-"""Errors of live crops, which are upright.
-
-Photographs are measured under them everywhere, the evaluation that chooses a checkpoint included, and one photograph
-always under the same error: a network that is best on exact crops need not be best on the crops it will get.
-"""
 
 
 def rendered_crops(

@@ -2,8 +2,8 @@
 
 Lightning Fabric makes the same lines run on one CPU, one GPU, several, or several machines: every process works on its
 part of each batch, and ``backward`` averages the gradients. The first process alone evaluates and writes. Sample i of a
-run depends on the seed and on i alone, so a run that is stopped and resumed sees the same samples in the same order as
-one that was not, on however many processes either.
+run depends on the seed and on i alone, and so does what a step leaves to chance, so a run that is stopped and resumed
+sees the same samples in the same order as one that was not, on however many processes either.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,22 +24,32 @@ from torch.utils.data import DataLoader, Dataset
 
 from hand.errors import ConfigError, HandliveError
 from trainer.batch import HandBatch
-from trainer.checkpoint import Progress, load_training_state, save_training_state, save_weights
+from trainer.checkpoint import (
+    Progress,
+    Stateful,
+    load_training_state,
+    restore_training_state,
+    save_training_state,
+    save_weights,
+)
 from trainer.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
 from trainer.config import FitConfig
 from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.losses import LossTerms
 from trainer.networks.output import NetworkOutput
+from trainer.optimizer import build_optimizer, freeze
 from trainer.processes import (
     averaged,
     first_to_say,
     leave,
     leave_ending_to_the_parent,
+    made_by_all,
     made_by_first,
     outliving_the_others,
 )
-from trainer.schedule import learning_rate_factor, update_average
+from trainer.run_folder import BEST_FILE, STATE_FILE
+from trainer.schedule import learning_rate_factor, step_seed, update_average
 
 
 class TrainingDivergedError(HandliveError):
@@ -89,7 +99,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     Raises:
         ConfigError: the batch cannot be shared among the processes.
         TrainingDivergedError: the loss is not finite; the batch is saved beside the run's events.
-        CheckpointError: the run's own checkpoint cannot be read.
+        CheckpointError: the run's own checkpoint cannot be read, or is of another network.
         LostProcessError: another process is gone; the step before is saved.
         SystemExit: one of these, in another process than the first, which says it.
     """
@@ -101,17 +111,21 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     share_batch_statistics(run.network, fabric)
     frozen = freeze(run.network, config.freeze)
     average = copy.deepcopy(run.network).eval().requires_grad_(False).to(fabric.device)
-    bare_optimizer = torch.optim.AdamW(parameter_groups(run.network, config), weight_decay=config.weight_decay)
+    bare_optimizer = build_optimizer(run.network, config)
     fused: Any = torch.compile(run.network) if config.compile else run.network
     network, optimizer = fabric.setup(fused, bare_optimizer)
 
+    parts: dict[str, Stateful] = {
+        "network": run.network,
+        "average": average,
+        "optimizer": bare_optimizer,
+        "precision": fabric.strategy.precision,
+    }
     progress = Progress(measure=run.measure)
     saved = made_by_first(fabric, lambda: load_training_state(run.folder))
     if saved is not None:
         progress, state = saved
-        run.network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        bare_optimizer.load_state_dict(state["optimizer"])
+        made_by_all(fabric, lambda: restore_training_state(run.folder, parts, state))
     if progress.measure != run.measure:
         progress = replace(progress, best_score=math.inf, evaluations_without_progress=0, measure=run.measure)
     events.emit("hello", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
@@ -121,13 +135,8 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     def checkpoint() -> None:
         nonlocal saved_at
         if fabric.is_global_zero:
-            state = {
-                "network": run.network.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": bare_optimizer.state_dict(),
-            }
-            save_training_state(run.folder, progress, state)
-            events.emit("checkpoint", step=progress.step, path=str(run.folder / "last.pt"))
+            save_training_state(run.folder, progress, parts)
+            events.emit("checkpoint", step=progress.step, path=str(run.folder / STATE_FILE))
         saved_at = time.monotonic()
 
     reason = "finished"
@@ -136,6 +145,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         for batch in batches(run.samples, config, fabric, start_step=progress.step):
             for group in bare_optimizer.param_groups:
                 group["lr"] = group["peak"] * learning_rate_factor(progress.step, config.warmup_steps, config.steps)
+            torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
             network.train()
             for module in frozen:
                 module.eval()
@@ -207,32 +217,6 @@ def over_processes(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, floa
     return dict(zip(terms, values.tolist(), strict=True))
 
 
-def freeze(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
-    """Takes modules out of the training, and returns them.
-
-    Args:
-        network: changed in place.
-        names: of modules inside it, as in its state dict.
-
-    Raises:
-        ConfigError: there is no such module.
-    """
-    modules = dict(network.named_modules())
-    unknown = [name for name in names if name not in modules]
-    if unknown:
-        raise ConfigError(f"freeze: the network has no module {unknown[0]!r}; one that it has is {list(modules)[1]!r}.")
-    return [modules[name].requires_grad_(False) for name in names]
-
-
-def parameter_groups(network: nn.Module, config: FitConfig) -> list[dict[str, Any]]:
-    """What AdamW trains: the trunk at its own rate, and the rest; each group remembers its peak rate."""
-    trained = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
-    trunk = [value for name, value in trained if name.startswith("trunk.")]
-    rest = [value for name, value in trained if not name.startswith("trunk.")]
-    rates = (config.learning_rate * config.trunk_rate, config.learning_rate)
-    return [{"params": part, "lr": rate, "peak": rate} for part, rate in zip((trunk, rest), rates, strict=True) if part]
-
-
 def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fabric: Fabric) -> Progress:
     """Evaluates the averaged network, keeps its weights if they are the best so far, and warns if it has collapsed."""
     # one process judges for all, or they could disagree on when to stop
@@ -248,7 +232,7 @@ def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fa
         return replace(progress, evaluations_without_progress=progress.evaluations_without_progress + 1)
     if fabric.is_global_zero:
         facts = {"step": str(progress.step), "score": f"{figures['score']:.6g}", "recipe": run.config.name}
-        save_weights(run.folder / "best.safetensors", average.state_dict(), facts)
+        save_weights(run.folder / BEST_FILE, average.state_dict(), facts)
     return replace(progress, best_score=figures["score"], evaluations_without_progress=0)
 
 

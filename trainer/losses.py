@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
 from trainer.batch import HandBatch
 from trainer.networks.output import NetworkOutput
@@ -69,6 +70,21 @@ def alone(numbers: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     return numbers
 
 
+def all_weights(differences: Mapping[str, float]) -> dict[str, float]:
+    """The weights of all terms.
+
+    Args:
+        differences: from :data:`DEFAULT_WEIGHTS`.
+
+    Raises:
+        ConfigError: there is no such term.
+    """
+    unknown = sorted(set(differences) - set(DEFAULT_WEIGHTS))
+    if unknown:
+        raise ConfigError(f"loss_weights: there is no term {unknown[0]!r}; the terms are {', '.join(DEFAULT_WEIGHTS)}.")
+    return dict(DEFAULT_WEIGHTS) | dict(differences)
+
+
 class SimpleManoLoss(nn.Module):
     """Parameters only: rotation matrices and shape, with no hand posed. Fast, and blind to how joints add up."""
 
@@ -76,7 +92,7 @@ class SimpleManoLoss(nn.Module):
         self, weights: Mapping[str, float] = DEFAULT_WEIGHTS, over_processes: AverageOverProcesses = alone
     ) -> None:
         super().__init__()
-        self.weights = dict(DEFAULT_WEIGHTS) | dict(weights)
+        self.weights = all_weights(weights)
         self.over_processes = over_processes
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
@@ -95,7 +111,7 @@ class ManoLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.layer = layer
-        self.weights = dict(DEFAULT_WEIGHTS) | dict(weights)
+        self.weights = all_weights(weights)
         self.over_processes = over_processes
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:

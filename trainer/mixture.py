@@ -13,7 +13,7 @@ from hand.errors import ConfigError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
 from trainer.crop_jitter import CropJitter
-from trainer.datasets.opening import SET_KINDS, source_crops
+from trainer.datasets.opening import source_crops
 from trainer.hand_model import training_hand_model
 from trainer.joints_only import JointsOnly
 from trainer.labelled_crop import LabelledCrop
@@ -21,6 +21,7 @@ from trainer.photographs import PhotographCrops, disguise_of, read_pseudo_labels
 from trainer.recordings import RecordingCrops, read_session_hands
 from trainer.rendered import RenderedCrops
 from trainer.repeated import RepeatedCrops
+from trainer.source_kinds import SET_KINDS, SOURCE_KINDS
 
 
 class Mixture(Dataset[LabelledCrop]):
@@ -84,5 +85,4 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
         )
     if source.kind == "recordings":
         return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, CropJitter())
-    kinds = ", ".join(("rendered", "photographs", "recordings", *SET_KINDS))
-    raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {kinds}.")
+    raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {', '.join(SOURCE_KINDS)}.")

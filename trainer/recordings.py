@@ -23,7 +23,7 @@ from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import SessionLabels, read_session_labels
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
-from trainer.crop_jitter import CropJitter, jittered_crop
+from trainer.crop_jitter import LIVE_JITTER, CropJitter, jittered_crop
 from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
 from trainer.right_hand_picture import right_hand_picture
 
@@ -246,8 +246,7 @@ def held_out_session_crops(source: SourceConfig, input_px: int, most: int, seed:
     hands = read_session_hands(source)
     wanted = min(len(hands), most)
     chosen = [hands[place * len(hands) // wanted] for place in range(wanted)]
-    live = CropJitter(any_angle_share=0.0)
     return [
-        crop_session_hand(hand, live, np.random.default_rng((seed, number)), input_px)
+        crop_session_hand(hand, LIVE_JITTER, np.random.default_rng((seed, number)), input_px)
         for number, hand in enumerate(chosen)
     ]

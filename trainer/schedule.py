@@ -1,9 +1,10 @@
-"""Learning rate over a run, and the running average of the weights."""
+"""What depends on the step alone: the learning rate, the average's pace, and the chance of what a network drops."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -20,6 +21,17 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
         return (step + 1) / warmup_steps
     progress = (step - warmup_steps) / max(1, steps - warmup_steps)
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """What torch's own generator starts a step from, so that no state of it has to be kept for a run that goes on.
+
+    Args:
+        seed: of the run.
+        step: optimiser steps done.
+        rank: the process's number; each drops something else.
+    """
+    return int(np.random.SeedSequence((seed, 67867967, step, rank)).generate_state(1)[0])
 
 
 @torch.no_grad()

@@ -28,10 +28,12 @@ from trainer.datasets.freihand import FreihandSet, split_samples
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.datasets.set_facts import SETS
+from trainer.evaluation import figures, predict_crops
 from trainer.fit import _held_out_sets
 from trainer.held_out import held_out_sets
 from trainer.labelled_crop import collate
 from trainer.mixture import build_samples
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 
 
@@ -142,6 +144,22 @@ def test_mano_labels_teach_the_embedded_hand_joints_alone(tmp_path: Path) -> Non
     taught = build_samples(replace(config, hand_model=str(write_mano_file(tmp_path))))[place]
     assert (taught.pose_weight, taught.shape_weight) == (1.0, 1.0)
     np.testing.assert_array_equal(taught.image, crop.image)
+
+
+def test_a_set_without_poses_is_measured_by_its_joints_alone(tmp_path: Path) -> None:
+    """The global rotation of a pose that nobody labelled is turned into the crop's camera all the same."""
+    write_mano_freihand(tmp_path, samples=10)
+    model = load_embedded_model()
+    held_out = (SourceConfig("freihand", path=str(tmp_path), split="validation"),)
+    config = FitConfig(held_out=held_out, network=NetworkConfig(input_px=64), evaluation_count=4)
+    sets, measure = _held_out_sets(config, model)
+    network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
+    values = figures(predict_crops(network, TorchHandLayer(model), sets["freihand"]))
+    assert len(sets["freihand"]) > 1
+    assert measure == "freihand_pa_mpjpe_mm"
+    assert values["pa_mpjpe_mm"] > 1.0
+    assert "spread_ratio" not in values
+    assert "spread_ratio" in figures(predict_crops(network, TorchHandLayer(model), sets["rendered"]))
 
 
 def test_a_pose_that_misses_its_joints_is_not_learned_from(copy: Path) -> None:

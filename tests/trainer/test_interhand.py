@@ -25,6 +25,7 @@ from trainer.config import FitConfig, SourceConfig
 from trainer.datasets.hand_set import picture_of
 from trainer.datasets.interhand import TO_COMMON, InterHandSet, in_set_order
 from trainer.datasets.pose_fit import fitter_for
+from trainer.fit import _held_out_sets
 from trainer.labelled_crop import collate
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import NetworkConfig
@@ -264,3 +265,14 @@ def test_incomplete_annotations_are_named(copy: Path) -> None:
     annotation(copy, "data").write_text(json.dumps(data))
     with pytest.raises(DataError, match=r"images/train \(the pictures\) is missing"):
         InterHandSet(copy, "training")
+
+
+def test_the_best_network_is_chosen_as_this_set_is_measured(copy: Path) -> None:
+    """From the wrist and without alignment, which would forgive a hand that is turned or too large."""
+    for path in (copy / "annotations" / "train").iterdir():
+        path.rename(path.with_name(path.name.replace("_train_", "_val_")))
+    for folder in ("annotations", "images"):
+        (copy / folder / "train").rename(copy / folder / "val")
+    source = SourceConfig("interhand", path=str(copy), split="validation")
+    config = FitConfig(held_out=(source,), network=NetworkConfig(input_px=64), evaluation_count=2)
+    assert _held_out_sets(config, load_embedded_model())[1] == "interhand_mpjpe_mm"

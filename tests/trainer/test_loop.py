@@ -11,8 +11,10 @@ import pytest
 import torch
 from crops import StickHands, stick_hand
 from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision, Precision
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from hand.embedded import load_embedded_model
@@ -26,6 +28,8 @@ from trainer.events import EventLog
 from trainer.loop import Run, TrainingDivergedError, fit
 from trainer.losses import ManoLoss
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.run_folder import STATE_FILE
+from trainer.schedule import learning_rate_factor
 
 CONFIG = FitConfig(
     name="tiny",
@@ -39,12 +43,12 @@ CONFIG = FitConfig(
 )
 
 
-def tiny_run(folder: Path, stop_after: int | None = None) -> Run:
+def tiny_run(folder: Path, stop_after: int | None = None, config: FitConfig = CONFIG) -> Run:
     torch.manual_seed(0)
-    network = HandNetwork(CONFIG.network, torch.tensor([[1.0, 0, 0, 0, 1.0, 0]] * 16))
+    network = HandNetwork(config.network, torch.tensor([[1.0, 0, 0, 0, 1.0, 0]] * 16))
     steps = iter(range(1, 1000))
     return Run(
-        config=CONFIG,
+        config=config,
         folder=folder,
         network=network,
         loss=ManoLoss(TorchHandLayer(load_embedded_model())),
@@ -54,29 +58,87 @@ def tiny_run(folder: Path, stop_after: int | None = None) -> Run:
     )
 
 
-def train(folder: Path, stop_after: int | None = None) -> dict[str, Tensor]:
-    run = tiny_run(folder, stop_after)
-    go(run)
+def train(
+    folder: Path, stop_after: int | None = None, config: FitConfig = CONFIG, plugin: Precision | None = None
+) -> dict[str, Tensor]:
+    run = tiny_run(folder, stop_after, config)
+    go(run, plugin=plugin)
     return {name: value.clone() for name, value in run.network.state_dict().items()}
 
 
-def go(run: Run, precision: Any = "32-true") -> tuple[Progress, list[dict[str, Any]]]:
+def go(run: Run, precision: Any = None, plugin: Precision | None = None) -> tuple[Progress, list[dict[str, Any]]]:
     """Trains, and gives how far it came and the whole story of the run's folder."""
     events = EventLog(run.folder / "events.jsonl")
-    progress = fit(run, events, Fabric(accelerator="cpu", devices=1, precision=precision))
+    progress = fit(run, events, Fabric(accelerator="cpu", devices=1, precision=precision, plugins=plugin))
     events.close()
     return progress, [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
 
 
-def test_stopping_and_resuming_equals_never_stopping(tmp_path: Path) -> None:
-    whole = train(tmp_path / "whole")
-    train(tmp_path / "parts", stop_after=2)
+@pytest.mark.parametrize("trunk", ["mobilenet_v3_small", "efficientnet_b0"])
+def test_stopping_and_resuming_equals_never_stopping(tmp_path: Path, trunk: str) -> None:
+    """EfficientNet drops blocks by chance while it trains, which has to be the same chance."""
+    config = replace(CONFIG, network=replace(CONFIG.network, trunk=trunk))
+    whole = train(tmp_path / "whole", config=config)
+    train(tmp_path / "parts", stop_after=2, config=config)
     saved = load_training_state(tmp_path / "parts")
     assert saved is not None
     assert saved[0].step == 2
-    resumed = train(tmp_path / "parts")
-    for name, value in whole.items():
-        torch.testing.assert_close(resumed[name], value, rtol=0.0, atol=0.0, msg=name)
+    resumed = train(tmp_path / "parts", config=config)
+    assert_same(resumed, whole)
+
+
+def assert_same(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, rtol=0.0, atol=0.0, msg=name)
+
+
+def half_precision() -> MixedPrecision:
+    """Half precision whose loss is scaled by a factor that doubles with every step."""
+    return MixedPrecision("16-mixed", "cpu", GradScaler("cpu", init_scale=4.0, growth_interval=1))
+
+
+def test_the_scale_of_a_loss_in_half_precision_goes_on_too(tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole", plugin=half_precision())
+    train(tmp_path / "parts", stop_after=2, plugin=half_precision())
+    resumed = half_precision()
+    assert_same(train(tmp_path / "parts", plugin=resumed), whole)
+    assert resumed.scaler is not None
+    assert resumed.scaler.get_scale() == 4.0 * 2.0**CONFIG.steps
+
+
+@pytest.mark.parametrize("plugin", [None, half_precision()])
+def test_a_state_of_an_older_version_has_no_precision_and_goes_on(tmp_path: Path, plugin: Precision | None) -> None:
+    train(tmp_path, stop_after=2)
+    old = torch.load(tmp_path / STATE_FILE, weights_only=True)
+    del old["precision"]
+    torch.save(old, tmp_path / STATE_FILE)
+    progress, _ = go(tiny_run(tmp_path), plugin=plugin)
+    assert progress.step == CONFIG.steps
+
+
+def test_a_run_goes_on_with_the_rates_that_its_recipe_has_now(tmp_path: Path) -> None:
+    train(tmp_path, stop_after=3)
+    config = replace(CONFIG, learning_rate=1e-5, trunk_rate=0.5, weight_decay=0.3)
+    groups: list[dict[str, Any]] = []
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: groups.extend(map(dict, optimizer.param_groups)))
+    go(tiny_run(tmp_path, config=config))
+    hook.remove()
+    factors = [learning_rate_factor(step, CONFIG.warmup_steps, CONFIG.steps) for step in (3, 4, 5)]
+    trunk, rest = groups[::2], groups[1::2]
+    assert [group["lr"] for group in trunk] == pytest.approx([5e-6 * factor for factor in factors])
+    assert [group["lr"] for group in rest] == pytest.approx([1e-5 * factor for factor in factors])
+    assert {group["weight_decay"] for group in groups} == {0.3}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [replace(CONFIG, freeze=("trunk.stem",)), replace(CONFIG, network=replace(CONFIG.network, width=48))],
+    ids=["freeze", "network"],
+)
+def test_a_run_of_another_network_is_refused_in_one_sentence(tmp_path: Path, config: FitConfig) -> None:
+    train(tmp_path, stop_after=1)
+    with pytest.raises(CheckpointError, match=r"another network or other frozen modules .*another folder \(--out\)"):
+        go(tiny_run(tmp_path, config=config))
 
 
 def test_a_run_tells_its_story_in_events(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from crops import stick_hand
 
 from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.torch_layer import TorchHandLayer
 from trainer.batch import HandBatch
@@ -97,6 +98,13 @@ def test_an_unknown_joint_is_not_taught_and_the_others_of_its_hand_are(batch: Ha
     assert other["joints"] == pytest.approx(0.05 / 20, rel=1e-3)
     assert other["joints_in_hand"] > 1e-3
     assert other["reprojection"] > 1e-3
+
+
+def test_a_weight_of_a_term_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"there is no term 'joint'; the terms are rotations, .*joints, "):
+        SimpleManoLoss({"joint": 400.0})
+    with pytest.raises(ConfigError, match="there is no term 'joint'"):
+        ManoLoss(TorchHandLayer(load_embedded_model()), {"joint": 400.0})
 
 
 def test_sigma_settles_at_the_size_of_the_error(batch: HandBatch) -> None:

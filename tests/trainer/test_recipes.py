@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from hand.embedded import load_embedded_model
-from hand.errors import CheckpointError
+from hand.errors import CheckpointError, ConfigError
 from trainer.checkpoint import load_weights, save_weights
-from trainer.config import FitConfig, SourceConfig, build_dataclass, read_config
+from trainer.config import FitConfig, SourceConfig, build_dataclass, build_recipe, read_config
 from trainer.fit import overrides
 from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.networks.hand_network import NetworkConfig
@@ -50,6 +50,40 @@ def test_a_data_sets_recipe_names_source_need_and_what_was_not_run(path: Path) -
     # chosen by what is neither learned from nor reported on
     assert [source.split for source in config.held_out] == ["validation"]
     assert {source.path for source in config.held_out} <= {source.path for source in config.sources}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
+    assert read_config(path).sources
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "sources=[{kind: shards, path: x, versions: [gs]}]",
+            r"sources\[0\]: a source of kind shards does not listen",
+        ),
+        ("sources=[{kind: rendered, rotation_deg: 5}]", "kind rendered does not listen to rotation_deg, only to backg"),
+        (
+            "sources=[{kind: rendered}, {kind: render}]",
+            r"sources\[1\]: there is no kind of source 'render'; choose",
+        ),
+        ("held_out=[{kind: frei_hand, path: x}]", r"held_out\[0\]: there is no kind of source 'frei_hand'; .*freihand"),
+        ("held_out=[{kind: rendered}]", "unseen renderings are measured in every evaluation"),
+        ("sources=[", r"The value in 'sources=\[' should be YAML and is not \(while parsing"),
+        ("steps", "written key=value"),
+    ],
+)
+def test_what_nobody_would_listen_to_is_refused(override: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        read_config(CONFIGS / "debug.yaml", overrides([override]))
+
+
+def test_usual_values_of_other_kinds_are_no_mistake() -> None:
+    """As in the recipe that a run's story tells, which has every key."""
+    values = {"sources": [asdict(SourceConfig("rendered")) | {"sessions": [], "span": [0.0, 1.0], "versions": []}]}
+    assert build_recipe(values, "here").sources == (SourceConfig("rendered"),)
 
 
 @pytest.mark.parametrize("name", ["resnet50_mlp", "handformer", "vit"])

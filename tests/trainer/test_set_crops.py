@@ -16,7 +16,7 @@ from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import CropJitter
+from trainer.crop_jitter import CropJitter, jittered_crop
 from trainer.datasets.crops import SetCrops, cut_hand, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.hand_set import mask_of, picture_of
@@ -107,6 +107,13 @@ def test_turns_reach_ninety_degrees_and_no_farther(freihand_set: Path) -> None:
     assert 80.0 < np.abs(turns).max() <= 90.001
     assert 35.0 < np.std(turns) < 65.0
     assert min(turns) < -60.0 < 60.0 < max(turns)
+
+
+@pytest.mark.parametrize("largest_deg", [0.0, 10.0, 90.0])
+def test_no_crop_is_turned_farther_than_the_recipe_says(largest_deg: float) -> None:
+    jitter, points = training_jitter(largest_deg), np.random.default_rng(1).uniform(20.0, 200.0, (21, 2))
+    turns = [abs(jittered_crop(points, jitter, np.random.default_rng(seed)).angle_rad) for seed in range(400)]
+    assert 0.95 * largest_deg <= np.degrees(max(turns)) <= largest_deg + 1e-9
 
 
 def test_another_background_leaves_the_hand_and_nothing_else(freihand_set: Path) -> None:

@@ -31,10 +31,14 @@ _BACKGROUNDS: Final = 128
 def training_jitter(largest_turn_deg: float) -> CropJitter:
     """Errors and turns of training crops: half of them are turned by up to an angle either way.
 
+    The other half is turned as live crops are, whose errors are cut off at two deviations, and never farther.
+
     Args:
         largest_turn_deg: that angle.
     """
-    return CropJitter(any_angle_share=0.5, largest_angle_rad=float(np.radians(largest_turn_deg)))
+    largest_rad = float(np.radians(largest_turn_deg))
+    deviation_rad = min(CropJitter().angle_deviation_rad, largest_rad / 2.0)
+    return CropJitter(angle_deviation_rad=deviation_rad, any_angle_share=0.5, largest_angle_rad=largest_rad)
 
 
 class SetCrops(Dataset[LabelledCrop]):

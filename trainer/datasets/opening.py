@@ -21,9 +21,7 @@ from trainer.datasets.set_facts import SETS, SplitName
 from trainer.datasets.set_files import what_is_there
 from trainer.datasets.shards import ShardSet
 from trainer.labelled_crop import LabelledCrop
-
-SET_KINDS: Final = (*SETS, "shards")
-"""Kinds of sources that are data sets; shards are a packed one, of any kind."""
+from trainer.source_kinds import SET_KINDS
 
 _MARKS: Final = {
     "freihand": tuple(f"{part}_{name}.json" for part in ("training", "evaluation") for name in ("K", "mano", "scale")),
@@ -69,7 +67,7 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
     """One split of a data set.
 
     Args:
-        kind: one of :data:`SET_KINDS`.
+        kind: one of :data:`trainer.source_kinds.SET_KINDS`.
         folder: of the set.
         split: which part.
         versions: FreiHAND: which backgrounds.
@@ -104,7 +102,7 @@ def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> D
     """The training stream of a source.
 
     Args:
-        source: of one of :data:`SET_KINDS`.
+        source: of one of :data:`trainer.source_kinds.SET_KINDS`.
         config: its recipe.
         model: that the network poses.
 

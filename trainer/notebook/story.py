@@ -27,7 +27,7 @@ import yaml
 from jaxtyping import UInt8
 
 from hand.errors import ConfigError
-from trainer.config import FitConfig, build_dataclass
+from trainer.config import build_recipe
 from trainer.contact_sheet import contact_sheet, write_png
 from trainer.evaluate import measure, write_page
 from trainer.events import EventLog
@@ -160,7 +160,7 @@ if not torch.cuda.is_available():
     values |= {"accelerator": "cpu", "precision": "32-true"}
 elif torch.cuda.get_device_capability()[0] < 8:
     values |= {"precision": "16-mixed"}  # as Colab's T4, which computes no bfloat16
-recipe = build_dataclass(FitConfig, values, "the settings")
+recipe = build_recipe(values, "the settings")
 for key, value in values.items():
     print(f"{key:>20}  {value}")
 

@@ -28,6 +28,7 @@ from jaxtyping import Float
 from hand.embedded import load_embedded_model
 from hand.model import HandModel
 from hand.pose_space import pose_in_convention
+from trainer.datasets.freihand import VERSIONS
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.label_lines import cannot_write, numbers, part_of, write_whole
@@ -41,9 +42,6 @@ from trainer.synthetic.series import (
     series_renderer,
     what_decides,
 )
-
-VERSIONS: Final = ("gs", "hom", "sample", "auto")
-"""Green screen and three ways to replace it; here three other backgrounds."""
 
 LABELS: Final = ("K", "mano", "xyz", "verts", "scale")
 _ROOT: Final = 9
@@ -83,6 +81,7 @@ class FreihandSeries:
             DataError: the disk is full, or a background cannot be read.
         """
         series, folder = self.series, self.series.out / self.series.split
+        # green screen and three ways to replace it; here three other backgrounds
         versions = len(VERSIONS) if series.split == "training" else 1
         rng = np.random.default_rng((self.series.split_seed, 49979693, index))
         size = (series.height_px, series.width_px)
