@@ -15,10 +15,11 @@ from trainer.contact_sheet import write_png
 from trainer.datasets.check import SetReport, check_set
 from trainer.datasets.check_sheet import check_sheet
 from trainer.datasets.hand_set import HandSet
-from trainer.datasets.opening import SET_KINDS, open_set, recognised, splits_of
+from trainer.datasets.opening import open_set, recognised, splits_of
 from trainer.datasets.pose_fit import fitter_for
 from trainer.datasets.shards import PER_SHARD, pack
 from trainer.hand_model import training_hand_model
+from trainer.source_kinds import SET_KINDS
 
 _EXAMPLES: Final = """examples:
   what is in a folder, with a sheet to look at
