@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from trainer.__main__ import main
 
 FREIHAND_SAMPLES = 4
 FREIHAND_EVALUATION = 2
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """Commands that measure take all cores; a training test that inherited them crawls on a busy machine."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 def synthesize(out: Path, *options: str) -> None:
