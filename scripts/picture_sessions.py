@@ -26,6 +26,7 @@ from PyQt6.QtWidgets import QApplication, QDockWidget
 from app.labelling.offline_pass import label_session
 from app.methods import chosen_paths
 from app.palette import DARK
+from app.review.session_review import open_review
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui import record_panel
@@ -72,7 +73,7 @@ def main() -> None:
         window.close()
         assert recorder is not None
         label_session(recorder.folder, model)
-        review = ReviewWindow(recorder.folder, model, DARK)
+        review = ReviewWindow(open_review(recorder.folder, model), model, DARK)
         review.show()
         review.go_to(60)
         wait(1.5)
