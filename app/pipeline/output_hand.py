@@ -29,6 +29,10 @@ MEMORY_NS = 400_000_000
 HOLD_NS = 300_000_000
 """A path that is only late keeps the output for so long, with the hand held where it was."""
 
+COLLAPSED = 0.5
+"""A network that alone sees a hand, and from sure falls below this share of the confidence to leave it, looks at what
+covered the hand: that is held where it was, for as long as for a late path."""
+
 LATE = "is late"
 """What is said of a path that has not spoken about a frame although it works."""
 
@@ -74,7 +78,7 @@ class OutputHand:
         state: the hand; its ``provider`` says which path it follows.
         reason: why that path, for people.
         bend: share of the last change that is still fading, 1 to 0.
-        held: it is the last frame's hand once more, because its path is late.
+        held: it is the last frame's hand once more, because its path is late, or because something just covered it.
     """
 
     state: HandState
@@ -160,7 +164,7 @@ class _Slot:
         self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
     ) -> OutputHand:
         """The output for this frame."""
-        if self._is_only_late(pair, time_ns, silent):
+        if self._is_only_late(pair, time_ns, silent) or self._is_just_covered(pair, time_ns, settings):
             assert self._last is not None
             return OutputHand(self._last, self._reason, held=True)
         wanted, reason = self._decide(pair, time_ns, settings, silent)
@@ -181,6 +185,16 @@ class _Slot:
             return False
         missing = pair[0 if self._last.provider == "network" else 1] is None
         return missing and silent.get(self._last.provider) == LATE
+
+    def _is_just_covered(self, pair: HandPair, time_ns: int, settings: OutputSettings) -> bool:
+        """Whether the network alone sees a hand, of which it was sure a moment ago, and hardly is any more."""
+        network, ik = pair
+        if self._last is None or network is None or ik is not None or time_ns - self.time_ns > HOLD_NS:
+            return False
+        if self._last.provider != "network" or self._last.side != network.side:
+            return False
+        was_sure = self._last.confidence >= settings.leave_below
+        return was_sure and network.confidence < COLLAPSED * settings.leave_below
 
     def _decide(
         self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]

@@ -141,6 +141,20 @@ def test_network_stays_when_the_other_path_is_no_better() -> None:
     assert outputs[1].reason == "the network is unsure (10%), but MediaPipe + IK is too (5%)"
 
 
+def test_a_hand_that_is_covered_stays_where_it_was_until_it_is_gone_or_seen_again() -> None:
+    covered = list(play([0.9, 0.9, 0.05, None], [0.8, 0.8, None, None]))
+    assert covered[1] is not None
+    assert covered[2] is not None
+    assert covered[2].held
+    np.testing.assert_array_equal(covered[2].state.joints_m, covered[1].state.joints_m)
+    assert covered[3] is None
+    # a network that stays unsure is followed again: it may be right, and there is no other word
+    for_long = list(play([0.9] + [0.05] * 20, [None] * 21))
+    assert for_long[1] is not None
+    assert for_long[-1] is not None
+    assert (for_long[1].held, for_long[-1].held) == (True, False)
+
+
 def test_lost_detector_leaves_the_output_with_the_network() -> None:
     outputs = list(play([0.9] * 30, [0.8] * 10 + [None] * 10 + [0.8] * 10))
     assert providers(outputs) == ["network"] * 30
