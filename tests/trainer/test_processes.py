@@ -153,7 +153,9 @@ def test_a_killed_process_ends_the_run_with_one_message_and_a_checkpoint(
     events = read_events(recipe.parent / "run" / "events.jsonl")[0]
     saved = load_training_state(recipe.parent / "run")
     assert saved is not None
-    assert saved[0].step == step_of(recipe.parent / "run") == events[-1]["step"]
+    assert saved[0].step == events[-1]["step"]
+    # the report of a step is an exchange too: where that is what breaks, the step before it is done and saved
+    assert saved[0].step - step_of(recipe.parent / "run") in (0, 1)
     assert events[-1]["event"] == "checkpoint"
 
 
