@@ -164,9 +164,9 @@ class _Slot:
         self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
     ) -> OutputHand:
         """The output for this frame."""
-        if self._is_only_late(pair, time_ns, silent) or self._is_just_covered(pair, time_ns, settings):
-            assert self._last is not None
-            return OutputHand(self._last, self._reason, held=True)
+        recent = self._last if time_ns - self.time_ns <= HOLD_NS else None
+        if recent is not None and (_is_only_late(recent, pair, silent) or _is_just_covered(recent, pair, settings)):
+            return OutputHand(recent, self._reason, held=True)
         wanted, reason = self._decide(pair, time_ns, settings, silent)
         if self._last is not None and self._last.side != wanted.side:
             self._bend = None  # a left and a right hand have no rotations between them
@@ -178,23 +178,6 @@ class _Slot:
         state = wanted if self._bend is None else self._bend.apply(wanted, share, self._layers[wanted.side])
         self._last, self._reason, self.time_ns = state, reason, time_ns
         return OutputHand(state, reason, share)
-
-    def _is_only_late(self, pair: HandPair, time_ns: int, silent: Mapping[Provider, str]) -> bool:
-        """Whether the path that is followed has not spoken yet, although it surely will."""
-        if self._last is None or time_ns - self.time_ns > HOLD_NS:
-            return False
-        missing = pair[0 if self._last.provider == "network" else 1] is None
-        return missing and silent.get(self._last.provider) == LATE
-
-    def _is_just_covered(self, pair: HandPair, time_ns: int, settings: OutputSettings) -> bool:
-        """Whether the network alone sees a hand, of which it was sure a moment ago, and hardly is any more."""
-        network, ik = pair
-        if self._last is None or network is None or ik is not None or time_ns - self.time_ns > HOLD_NS:
-            return False
-        if self._last.provider != "network" or self._last.side != network.side:
-            return False
-        was_sure = self._last.confidence >= settings.leave_below
-        return was_sure and network.confidence < COLLAPSED * settings.leave_below
 
     def _decide(
         self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
@@ -221,6 +204,20 @@ class _Slot:
         if follows_ik and time_ns - (self._sure_since_ns or time_ns) < settings.return_after_ms * _NS_PER_MS:
             return ik, f"the network is just getting sure again ({sure})"
         return network, f"the network is sure enough ({sure})"
+
+
+def _is_only_late(last: HandState, pair: HandPair, silent: Mapping[Provider, str]) -> bool:
+    """Whether the path that is followed has not spoken yet, although it surely will."""
+    missing = pair[0 if last.provider == "network" else 1] is None
+    return missing and silent.get(last.provider) == LATE
+
+
+def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) -> bool:
+    """Whether the network alone sees a hand, of which it was sure a moment ago, and hardly is any more."""
+    network, ik = pair
+    if network is None or ik is not None or (last.provider, last.side) != ("network", network.side):
+        return False
+    return last.confidence >= settings.leave_below and network.confidence < COLLAPSED * settings.leave_below
 
 
 @dataclass(frozen=True, slots=True, eq=False)

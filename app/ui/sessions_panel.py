@@ -58,7 +58,7 @@ class SessionsPanel(QWidget):
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
         self._background = Background(self)
-        self._background.finished.connect(self._end_deletion)
+        self._background.finished.connect(self.said)
         self._lister = SessionLister(home, self)
         self._lister.listed.connect(self._show)
         self.show_sessions()
@@ -141,10 +141,6 @@ class SessionsPanel(QWidget):
 
         self._background.start("delete-session", work)
         self.show_sessions()
-
-    def _end_deletion(self, sentence: str) -> None:
-        if sentence:
-            self.said.emit(sentence)
 
     def _choose_import(self) -> None:
         """A video, or any picture of a folder that is taken as a whole."""

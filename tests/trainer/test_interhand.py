@@ -22,9 +22,9 @@ from hand.layer import HandLayer
 from hand.rotations import matrix_from_axis_angle
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig, SourceConfig
-from trainer.datasets.hand_set import picture_of
+from trainer.datasets.hand_set import SetHand, picture_of
 from trainer.datasets.interhand import TO_COMMON, InterHandSet, in_set_order
-from trainer.datasets.pose_fit import fitter_for
+from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.fit import _held_out_sets
 from trainer.labelled_crop import collate
 from trainer.mixture import build_samples
@@ -163,13 +163,18 @@ def test_a_fit_that_misses_costs_the_pose_and_not_the_joints(copy: Path) -> None
     assert all(hand is None or hand.pose is None for hand in map(InterHandSet(copy, "training").hand, range(3)))
 
 
+def posed_hand(folder: Path) -> tuple[PoseFitter, SetHand]:
+    """The first hand of a set, which has a pose, and what judges it."""
+    hands = InterHandSet(folder, "training")
+    fitter, hand = fitter_for(hands, load_embedded_model()), hands.hand(0)
+    assert fitter is not None
+    assert hand is not None
+    return fitter, hand
+
+
 def test_a_few_inexact_joints_do_not_turn_the_pose(interhand_set: Path) -> None:
     """The known joints of a finger or two are nearly on a line, and leave the turn about it to their errors."""
-    hands = InterHandSet(interhand_set, "training")
-    fitter = fitter_for(hands, load_embedded_model())
-    assert fitter is not None
-    whole = hands.hand(0)
-    assert whole is not None
+    fitter, whole = posed_hand(interhand_set)
     assert whole.pose is not None
     rng, known = np.random.default_rng(0), np.isin(np.arange(21), [5, 6, 7, 8])
     asked_rad = []
@@ -185,11 +190,7 @@ def test_a_few_inexact_joints_do_not_turn_the_pose(interhand_set: Path) -> None:
 
 
 def test_a_pose_in_other_axes_than_its_joints_is_not_taught(interhand_set: Path) -> None:
-    hands = InterHandSet(interhand_set, "training")
-    fitter = fitter_for(hands, load_embedded_model())
-    assert fitter is not None
-    hand = hands.hand(0)
-    assert hand is not None
+    fitter, hand = posed_hand(interhand_set)
     assert hand.pose is not None
     turned = FrameChange(matrix_from_axis_angle(np.array([0.0, 0.0, 0.9])), np.zeros(3)).pose(hand.pose.pose_rad)
     assert fitter.believed(replace(hand, pose=replace(hand.pose, pose_rad=turned))) == (True, None)
