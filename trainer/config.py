@@ -12,6 +12,7 @@ import yaml
 
 from hand.errors import ConfigError
 from trainer.datasets.set_facts import SplitName
+from trainer.labelled_crop import EMPTY_SHARE
 from trainer.networks.hand_network import NetworkConfig
 from trainer.runtime import read_metadata
 from trainer.source_kinds import complaint_about
@@ -29,6 +30,7 @@ class SourceConfig:
         share: how often it is drawn from, relative to the other sources.
         backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
+        empty_share: rendered: how many show no hand.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
             sets: the set's folder.
@@ -52,6 +54,7 @@ class SourceConfig:
     share: float = 1.0
     backgrounds: str = ""
     wide_share: float = 0.0
+    empty_share: float = EMPTY_SHARE
     repeat: int = 0
     path: str = ""
     pictures: str = ""

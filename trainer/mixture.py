@@ -75,7 +75,11 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
     if source.kind == "rendered":
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
         fresh = RenderedCrops(
-            config.network.input_px, config.seed, backgrounds=backgrounds, wide_share=source.wide_share
+            config.network.input_px,
+            config.seed,
+            backgrounds=backgrounds,
+            wide_share=source.wide_share,
+            empty_share=source.empty_share,
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if source.kind == "photographs":

@@ -34,6 +34,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         backgrounds: Path | None = None,
         only_right_hands: bool = False,
         wide_share: float = 0.0,
+        empty_share: float = EMPTY_SHARE,
     ) -> None:
         """Remembers what to render; each worker process builds its own renderer.
 
@@ -43,11 +44,13 @@ class RenderedCrops(Dataset[LabelledCrop]):
             backgrounds: folder of hand-free photographs.
             only_right_hands: no empty and no left-handed crops, as evaluation wants it.
             wide_share: how many show what webcams seldom see, see ``WIDE_CROP_SETTINGS``.
+            empty_share: how many show no hand.
         """
         self.input_px = input_px
         self.seed = seed
         self.only_right_hands = only_right_hands
         self.wide_share = wide_share
+        self.empty_share = empty_share
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
 
@@ -57,7 +60,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             self._renderer = SceneRenderer(load_embedded_model(), self.seed, backgrounds=self._pool)
         rng = np.random.default_rng((self.seed, 32452843, index))
         kind = 1.0 if self.only_right_hands else rng.random()
-        if kind < EMPTY_SHARE:
+        if kind < self.empty_share:
             return taught_empty_crop(self._pool, rng, self.input_px)
         settings = WIDE_CROP_SETTINGS if rng.random() < self.wide_share else CROP_SETTINGS
         sample = self._renderer.crop(index, self.input_px, settings)
@@ -71,7 +74,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             joints_m=sample.joints_m,
             input_px=self.input_px,
         )
-        if kind < EMPTY_SHARE + WRONG_SIDE_SHARE:
+        if kind < self.empty_share + WRONG_SIDE_SHARE:
             return as_wrong_side(labelled)
         # the pose of what cannot be seen is still taught, its place in the picture is not insisted on
         return replace(labelled, joints_crop_weight=np.where(sample.joint_visible, 1.0, 0.5).astype(np.float32))

@@ -95,6 +95,13 @@ def test_wide_crops_take_their_share_and_leave_the_others_alone() -> None:
     assert 6 <= sum(same) <= 19
 
 
+def test_crops_without_a_hand_take_the_share_that_a_recipe_gives_them() -> None:
+    source = SourceConfig("rendered", empty_share=0.5)
+    config = FitConfig(seed=5, network=NetworkConfig(input_px=64), sources=(source,))
+    shown = [build_samples(config)[index].present for index in range(40)]
+    assert 12 <= shown.count(0.0) <= 28
+
+
 def test_photographs_are_believed_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), depth_trust=0.25)
