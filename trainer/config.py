@@ -105,6 +105,7 @@ class FitConfig:
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
         start_partly: they are of another network; what fits of them is taken, and the rest begins anew.
+        teacher: folder of an exported network, such as assets/network, whose features are to be imitated.
         hand_model: the user's own MANO_RIGHT.pkl for the network to pose; the embedded hand when empty.
         network: which network.
         sources: the mixture.
@@ -138,6 +139,7 @@ class FitConfig:
     patience: int = 0
     start_from: str = ""
     start_partly: bool = False
+    teacher: str = ""
     hand_model: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)

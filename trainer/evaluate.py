@@ -275,9 +275,10 @@ class OnnxNetwork(nn.Module):
         self._runtime = runtime
 
     def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
-        """The exported outputs; heat maps are not among them."""
+        """The exported outputs; heat maps and features are not among them."""
         outputs = {name: torch.from_numpy(value) for name, value in self._runtime.outputs(image.numpy()).items()}
-        return NetworkOutput(**outputs, heat_maps=torch.zeros(len(image), 21, 0, 0))
+        nothing = torch.zeros(len(image), 21, 0, 0)
+        return NetworkOutput(**outputs, heat_maps=nothing, features=nothing)
 
 
 def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module, str]:

@@ -28,9 +28,10 @@ from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog, claim_stdout
 from trainer.hand_model import training_hand_model
 from trainer.held_out import data_set_crops, live_crops, rendered_crops
+from trainer.imitation import ImitationLoss, teacher_of
 from trainer.labelled_crop import LabelledCrop
-from trainer.loop import Evaluate, Loss, Run, fit
-from trainer.losses import ManoLoss, SimpleManoLoss
+from trainer.loop import Evaluate, Run, fit
+from trainer.losses import Loss, ManoLoss, SimpleManoLoss, all_weights
 from trainer.mixture import build_samples
 from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.own_hand import with_base, with_recordings
@@ -176,6 +177,10 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
         loss: Loss = ManoLoss(layer, config.loss_weights, over_processes)
     else:
         loss = SimpleManoLoss(config.loss_weights, over_processes)
+    if config.teacher:
+        weight = all_weights(config.loss_weights)["imitation"]
+        teacher = teacher_of(config, model).to(fabric.device)
+        loss = ImitationLoss(loss, teacher, weight, over_processes, fabric.autocast)
     samples = build_samples(config)
     # held-out crops take a while to make, and the first process alone judges
     sets, measure = _held_out_sets(config, model) if fabric.is_global_zero else ({}, "")

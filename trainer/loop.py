@@ -36,8 +36,7 @@ from trainer.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
 from trainer.config import FitConfig
 from trainer.events import EventLog
 from trainer.labelled_crop import LabelledCrop, collate
-from trainer.losses import LossTerms
-from trainer.networks.output import NetworkOutput
+from trainer.losses import Loss
 from trainer.optimizer import build_optimizer, freeze
 from trainer.processes import (
     averaged,
@@ -55,9 +54,6 @@ from trainer.schedule import learning_rate_factor, step_seed, update_average
 class TrainingDivergedError(HandliveError):
     """The loss is no longer a finite number."""
 
-
-Loss = Callable[[NetworkOutput, HandBatch], LossTerms]
-"""Compares a prediction with the labels of its batch."""
 
 Evaluate = Callable[[nn.Module], dict[str, float]]
 """Figures of a network; "score" among them, lower is better."""

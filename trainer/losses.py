@@ -32,6 +32,7 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
         "camera": 1.0,
         "presence": 0.2,
         "right": 0.1,
+        "imitation": 3.0,
     }
 )
 """Weights that bring the terms to the same size after the first few thousand samples."""
@@ -48,6 +49,10 @@ class LossTerms:
 
     total: Float[Tensor, ""]
     terms: Mapping[str, float] = field(default_factory=dict)
+
+
+Loss = Callable[[NetworkOutput, HandBatch], LossTerms]
+"""Compares a prediction with the labels of its batch."""
 
 
 class WeightedSum(NamedTuple):

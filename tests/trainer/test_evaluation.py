@@ -50,9 +50,9 @@ class Answering(nn.Module):
         camera = torch.ones(count, 3)
         sigma = torch.full((count, 21), -3.0)
         logits = torch.full((count,), 3.0)
-        heat_maps = torch.zeros(count, 21, 1, 1)
+        maps = torch.zeros(count, 21, 1, 1)
         return NetworkOutput(
-            labels.rotations, labels.shape, camera, labels.joints_crop, sigma, heat_maps, logits, logits
+            labels.rotations, labels.shape, camera, labels.joints_crop, sigma, maps, maps, logits, logits
         )
 
 

@@ -32,6 +32,7 @@ def perfect(batch: HandBatch) -> NetworkOutput:
         joints_crop=batch.joints_crop,
         log_sigma=torch.full((4, 21), -4.0),
         heat_maps=gaussian_heat_maps(batch.joints_crop, 32).reshape(4, 21, 32, 32).clamp(min=1e-9).log(),
+        features=torch.zeros(4, 8, 16, 16),
         presence_logit=torch.full((4,), 9.0),
         right_logit=torch.full((4,), 9.0),
     )

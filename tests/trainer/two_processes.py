@@ -26,6 +26,7 @@ from hand.errors import DataError
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig
 from trainer.events import EventLog
+from trainer.imitation import ImitationLoss
 from trainer.labelled_crop import LabelledCrop, without_hand
 from trainer.loop import Run, fit
 from trainer.losses import AverageOverProcesses, ManoLoss
@@ -61,6 +62,7 @@ def trained(fabric: Fabric, folder: Path, over_processes: AverageOverProcesses) 
     """Gradients of the first step and weights after the last."""
     torch.manual_seed(0)
     network = HandNetwork(CONFIG.network, torch.tensor([[1.0, 0, 0, 0, 1.0, 0]] * 16))
+    teacher = HandNetwork(CONFIG.network, torch.tensor([[1.0, 0, 0, 0, 1.0, 0]] * 16))
     gradients: list[dict[str, Tensor]] = []
 
     def keep(*_: Any) -> None:
@@ -71,7 +73,8 @@ def trained(fabric: Fabric, folder: Path, over_processes: AverageOverProcesses) 
     events = EventLog(folder / "events.jsonl")
     if not fabric.is_global_zero:
         events.silence()
-    loss = ManoLoss(TorchHandLayer(load_embedded_model()), over_processes=over_processes)
+    by_labels = ManoLoss(TorchHandLayer(load_embedded_model()), over_processes=over_processes)
+    loss = ImitationLoss(by_labels, teacher, 1.0, over_processes)
     run = Run(CONFIG, folder, network, loss, UnevenHands(), evaluate=lambda average: {"score": 1.0})
     fit(run, events, fabric)
     events.close()

@@ -117,6 +117,7 @@ class HandNetwork(nn.Module):
             joints_crop=joints,
             log_sigma=self.joint_log_sigma(pooled)[..., 0].clamp(-6.0, 1.0),
             heat_maps=scores,
+            features=features,
             presence_logit=logits[:, 0],
             right_logit=logits[:, 1],
         )

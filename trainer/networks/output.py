@@ -29,6 +29,7 @@ class NetworkOutput(NamedTuple):
         joints_crop: 2D joints in crop coordinates, from the heat maps.
         log_sigma: log of the expected 2D error of each joint, in crop coordinates.
         heat_maps: unnormalised scores over the cells of a square grid.
+        features: what the heads read, on the grid of the fine feature map; for a network that is to see the same.
         presence_logit: whether the crop shows a hand at all.
         right_logit: whether the hand shown is a right one.
     """
@@ -39,6 +40,7 @@ class NetworkOutput(NamedTuple):
     joints_crop: Float[Tensor, "B 21 2"]
     log_sigma: Float[Tensor, "B 21"]
     heat_maps: Float[Tensor, "B 21 G G"]
+    features: Float[Tensor, "B C g g"]
     presence_logit: Float[Tensor, "B"]
     right_logit: Float[Tensor, "B"]
 

@@ -1,0 +1,101 @@
+"""A network that learns from another: what it is told, what that brings, and which teachers are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from crops import stick_hand
+
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
+from trainer.batch import HandBatch
+from trainer.config import FitConfig, read_config
+from trainer.imitation import ImitationLoss, teacher_of
+from trainer.labelled_crop import collate
+from trainer.losses import LossTerms, SimpleManoLoss
+from trainer.networks.building import start_partly_from, trained_network
+from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.networks.output import NetworkOutput
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYOUT = NetworkConfig("mobilenet_v3_small", "mlp", 64, width=32)
+
+
+def network(seed: int) -> HandNetwork:
+    torch.manual_seed(seed)
+    return HandNetwork(LAYOUT, torch.tensor([[1.0, 0, 0, 0, 1.0, 0]] * 16)).eval()
+
+
+@pytest.fixture
+def batch() -> HandBatch:
+    return collate([stick_hand(index) for index in range(4)])
+
+
+def nothing_else(output: NetworkOutput, batch: HandBatch) -> LossTerms:
+    del batch
+    return LossTerms(0.0 * output.shape.sum(), {})
+
+
+def test_who_is_its_own_teacher_has_nothing_to_imitate(batch: HandBatch) -> None:
+    by_labels = SimpleManoLoss()
+    with torch.no_grad():
+        output = network(1)(batch.image.float())
+        told = ImitationLoss(by_labels, network(1), weight=5.0)(output, batch)
+    assert told.terms["imitation"] < 1e-8
+    assert float(told.total) == pytest.approx(float(by_labels(output, batch).total), rel=1e-5)
+
+
+def test_the_difference_is_measured_by_the_size_of_the_teachers_features(batch: HandBatch) -> None:
+    with torch.no_grad():
+        output, theirs = network(1)(batch.image.float()), network(2)(batch.image.float()).features.numpy()
+        told = ImitationLoss(nothing_else, network(2), weight=5.0)(output, batch)
+    expected = np.mean((output.features.numpy() - theirs) ** 2) / np.mean(theirs**2)
+    assert told.terms["imitation"] == pytest.approx(float(expected), rel=1e-4)
+    assert float(told.total) == pytest.approx(5.0 * float(expected), rel=1e-4)
+
+
+def test_features_become_the_teachers_and_the_teacher_stays(batch: HandBatch) -> None:
+    learner, teacher = network(1), network(2)
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    loss = ImitationLoss(nothing_else, teacher, weight=1.0)
+    optimizer = torch.optim.Adam([*learner.parameters(), *loss.parameters()], lr=3e-3)
+    differences = []
+    for _ in range(25):
+        told = loss(learner(batch.image.float()), batch)
+        differences.append(told.terms["imitation"])
+        optimizer.zero_grad()
+        told.total.backward()
+        optimizer.step()
+    assert differences[-1] < 0.3 * differences[0]
+    for name, value in teacher.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0.0, atol=0.0)
+
+
+def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batch: HandBatch) -> None:
+    """Why features are given to be imitated: the heads of the recipe for ResNet-18 are the teacher's."""
+    config = replace(read_config(ROOT / "configs" / "freihand_resnet18.yaml"), teacher=str(ROOT / "assets" / "network"))
+    model = load_embedded_model()
+    teacher = teacher_of(config, model)
+    learner = HandNetwork(config.network, torch.zeros(16, 6)).eval()
+    start_partly_from(learner, ROOT / config.start_from)
+    image = torch.nn.functional.interpolate(batch.image.float(), size=config.network.input_px)
+    with torch.no_grad():
+        theirs = teacher.eval()(image)
+        scores = torch.nn.functional.interpolate(learner.to_heat_maps(theirs.features), size=(32, 32), mode="bilinear")
+        joints, _ = learner._read_heat_maps(scores, theirs.features)
+    torch.testing.assert_close(joints, theirs.joints_crop)
+
+
+def test_a_teacher_with_other_features_is_refused() -> None:
+    config = FitConfig(teacher=str(ROOT / "assets" / "network"), network=replace(LAYOUT, input_px=64))
+    with pytest.raises(ConfigError, match="has crops of 128 px and 128 features, the recipe's has 64 px and 32"):
+        teacher_of(config, load_embedded_model())
+    shipped = read_config(ROOT / "configs" / "freihand_transformer.yaml").network
+    teacher = teacher_of(replace(config, network=shipped), load_embedded_model())
+    same = trained_network(shipped, load_embedded_model(), ROOT / "assets" / "network" / "network.safetensors")
+    for name, value in teacher.state_dict().items():
+        torch.testing.assert_close(value, same.state_dict()[name], rtol=0.0, atol=0.0)
