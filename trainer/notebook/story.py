@@ -156,6 +156,9 @@ if ARCHITECTURE not in RECIPES:
     raise ConfigError(f"There is no recipe {ARCHITECTURE!r}; choose one of {', '.join(RECIPES)}.")
 values = RECIPES[ARCHITECTURE] | {"name": RUN, "sources": [at_home(source) for source in SOURCES]}
 values |= {"held_out": [at_home(source) for source in HELD_OUT]} | CHANGES
+for key in ("start_from", "teacher"):
+    if str(values.get(key, "")).startswith("assets/"):
+        values[key] = str(PROJECT / values[key])
 if not torch.cuda.is_available():
     values |= {"accelerator": "cpu", "precision": "32-true"}
 elif torch.cuda.get_device_capability()[0] < 8:
