@@ -7,6 +7,7 @@ docs/images/README.md has the command.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import Final
@@ -60,7 +61,7 @@ def draw(stories: dict[str, RunStory], target: float | None, path: Path) -> None
         plot.getAxis(side).setTextPen(pg.mkPen(DARK.muted))
     legend = plot.addLegend(offset=(-12, 12), labelTextColor=DARK.text)
     legend.setBrush(None)
-    for (name, story), color in zip(stories.items(), _COLORS, strict=False):
+    for (name, story), color in zip(stories.items(), itertools.cycle(_COLORS)):
         steps, scores = map(np.array, zip(*story.curves()["score"], strict=True))
         thousands = steps * story.recipe().batch / 1000.0
         plot.plot(

@@ -188,7 +188,7 @@ def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
     batch = collate((rendered * config.batch)[: config.batch])
 
     def step() -> None:
-        total = loss(network(batch.image.float().contiguous(memory_format=torch.channels_last)), batch).total
+        total = loss(network(batch.network_input()), batch).total
         optimizer.zero_grad()
         total.backward()
         optimizer.step()

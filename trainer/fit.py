@@ -179,7 +179,7 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
         loss = SimpleManoLoss(config.loss_weights, over_processes)
     if config.teacher:
         weight = all_weights(config.loss_weights)["imitation"]
-        teacher = teacher_of(config, model).to(fabric.device)
+        teacher = teacher_of(config).to(fabric.device)
         loss = ImitationLoss(loss, teacher, weight, over_processes, fabric.autocast)
     samples = build_samples(config)
     # held-out crops take a while to make, and the first process alone judges

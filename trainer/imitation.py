@@ -16,14 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from hand.errors import ConfigError
-from hand.model import HandModel
 from trainer.batch import HandBatch
-from trainer.config import FitConfig, exported_layout
+from trainer.config import FitConfig
 from trainer.losses import AverageOverProcesses, Loss, LossTerms, alone
-from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.output import NetworkOutput
-from trainer.runtime import WEIGHTS_FILE
+from trainer.torch_session import network_in_folder
 
 
 class ImitationLoss(nn.Module):
@@ -56,8 +54,7 @@ class ImitationLoss(nn.Module):
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The other loss, and the mean squared difference of features over the teacher's own mean square."""
         with torch.no_grad(), self.precision():
-            image = batch.image.float().contiguous(memory_format=torch.channels_last)
-            theirs: Tensor = self.teacher(image).features.float()
+            theirs: Tensor = self.teacher(batch.network_input()).features.float()
         size = self.over_processes(theirs.square().mean()[None])[0]
         difference = (output.features.float() - theirs).square().mean() / size.clamp(min=1e-6)
         by_labels = self.loss(output, batch)
@@ -65,18 +62,18 @@ class ImitationLoss(nn.Module):
         return LossTerms(by_labels.total + self.weight * difference, terms)
 
 
-def teacher_of(config: FitConfig, model: HandModel) -> HandNetwork:
+def teacher_of(config: FitConfig) -> HandNetwork:
     """The network that a recipe wants to be imitated.
 
     Raises:
         CheckpointError: there is no exported network in that folder, or it is damaged.
         ConfigError: its features are others than those of the recipe's network.
     """
-    folder = Path(config.teacher)
-    layout, wanted = exported_layout(folder), config.network
+    teacher = network_in_folder(Path(config.teacher))
+    layout, wanted = teacher.config, config.network
     if (layout.input_px, layout.width) != (wanted.input_px, wanted.width):
         raise ConfigError(
-            f"The network to imitate, {folder}, has crops of {layout.input_px} px and {layout.width} features, the "
-            f"recipe's has {wanted.input_px} px and {wanted.width}; make network.input_px and network.width alike."
+            f"The network to imitate, {config.teacher}, has crops of {layout.input_px} px and {layout.width} features, "
+            f"the recipe's has {wanted.input_px} px and {wanted.width}; make network.input_px and network.width alike."
         )
-    return trained_network(layout, model, folder / WEIGHTS_FILE)
+    return teacher

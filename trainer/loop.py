@@ -102,7 +102,6 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     config = run.config
     if config.batch % fabric.world_size:
         raise ConfigError(f"batch should be a multiple of the {fabric.world_size} processes, got {config.batch}.")
-    # convolutions on CPUs are half as fast again with channels last
     run.network.to(memory_format=torch.channels_last)
     share_batch_statistics(run.network, fabric)
     frozen = freeze(run.network, config.freeze)
@@ -145,7 +144,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
             network.train()
             for module in frozen:
                 module.eval()
-            loss = run.loss(network(batch.image.float().contiguous(memory_format=torch.channels_last)), batch)
+            loss = run.loss(network(batch.network_input()), batch)
             diverged = first_to_say(fabric, not bool(torch.isfinite(loss.total)))
             if diverged is not None:
                 give_up(run, fabric.broadcast((batch, loss.terms), src=diverged), progress, events, fabric)

@@ -78,8 +78,7 @@ def test_features_become_the_teachers_and_the_teacher_stays(batch: HandBatch) ->
 def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batch: HandBatch) -> None:
     """Why features are given to be imitated: the heads of the recipe for ResNet-18 are the teacher's."""
     config = replace(read_config(ROOT / "configs" / "freihand_resnet18.yaml"), teacher=str(ROOT / "assets" / "network"))
-    model = load_embedded_model()
-    teacher = teacher_of(config, model)
+    teacher = teacher_of(config)
     learner = HandNetwork(config.network, torch.zeros(16, 6)).eval()
     start_partly_from(learner, ROOT / config.start_from)
     image = torch.nn.functional.interpolate(batch.image.float(), size=config.network.input_px)
@@ -93,9 +92,9 @@ def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batc
 def test_a_teacher_with_other_features_is_refused() -> None:
     config = FitConfig(teacher=str(ROOT / "assets" / "network"), network=replace(LAYOUT, input_px=64))
     with pytest.raises(ConfigError, match="has crops of 128 px and 128 features, the recipe's has 64 px and 32"):
-        teacher_of(config, load_embedded_model())
+        teacher_of(config)
     shipped = read_config(ROOT / "configs" / "freihand_transformer.yaml").network
-    teacher = teacher_of(replace(config, network=shipped), load_embedded_model())
+    teacher = teacher_of(replace(config, network=shipped))
     same = trained_network(shipped, load_embedded_model(), ROOT / "assets" / "network" / "network.safetensors")
     for name, value in teacher.state_dict().items():
         torch.testing.assert_close(value, same.state_dict()[name], rtol=0.0, atol=0.0)
