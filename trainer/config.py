@@ -31,6 +31,7 @@ class SourceConfig:
         backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
         empty_share: rendered: how many show no hand.
+        adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
             sets: the set's folder.
@@ -55,6 +56,7 @@ class SourceConfig:
     backgrounds: str = ""
     wide_share: float = 0.0
     empty_share: float = EMPTY_SHARE
+    adorned_share: float = 0.0
     repeat: int = 0
     path: str = ""
     pictures: str = ""

@@ -82,10 +82,13 @@ def main(arguments: Sequence[str]) -> None:
     if options.contact_sheet is not None and not photographs:
         raise ConfigError("There are no photographs for a contact sheet; give --photographs PREDICTIONS FOLDER.")
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
-    with tqdm(total=options.crops + options.wide, desc="unseen renderings", unit="crop") as bar:
+    total = options.crops + options.wide + options.adorned
+    with tqdm(total=total, desc="unseen renderings", unit="crop") as bar:
         sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar))}
         if options.wide:
             sets["wide"] = rendered_crops(size, options.wide, lambda: _tick(bar), wide_share=1.0)
+        if options.adorned:
+            sets["adorned"] = rendered_crops(size, options.adorned, lambda: _tick(bar), adorned_share=1.0)
     if photographs:
         sets["photographs"] = list(photographs.values())
     names = {"photographs": list(photographs)}
@@ -131,6 +134,13 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="COUNT",
         help="also this many renderings of what webcams seldom see: any bend of any finger, from any side",
+    )
+    parser.add_argument(
+        "--adorned",
+        type=int,
+        default=0,
+        metavar="COUNT",
+        help="also this many renderings of hands with rings, drawings, patches of other skin, or gloves",
     )
     parser.add_argument(
         "--photographs",

@@ -29,6 +29,7 @@ def rendered_crops(
     *,
     seed: int = REPORT_SEED,
     wide_share: float = 0.0,
+    adorned_share: float = 0.0,
 ) -> list[LabelledCrop]:
     """Unseen rendered right hands.
 
@@ -38,8 +39,9 @@ def rendered_crops(
         tick: called after each.
         seed: of the series.
         wide_share: how many show what webcams seldom see.
+        adorned_share: how many people have something on their skin.
     """
-    stream = RenderedCrops(input_px, seed, only_right_hands=True, wide_share=wide_share)
+    stream = RenderedCrops(input_px, seed, only_right_hands=True, wide_share=wide_share, adorned_share=adorned_share)
     crops = []
     for index in range(count):
         crops.append(stream[index])

@@ -35,6 +35,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         only_right_hands: bool = False,
         wide_share: float = 0.0,
         empty_share: float = EMPTY_SHARE,
+        adorned_share: float = 0.0,
     ) -> None:
         """Remembers what to render; each worker process builds its own renderer.
 
@@ -45,19 +46,23 @@ class RenderedCrops(Dataset[LabelledCrop]):
             only_right_hands: no empty and no left-handed crops, as evaluation wants it.
             wide_share: how many show what webcams seldom see, see ``WIDE_CROP_SETTINGS``.
             empty_share: how many show no hand.
+            adorned_share: how many people have something on their skin, see ``trainer.synthetic.adornment``.
         """
         self.input_px = input_px
         self.seed = seed
         self.only_right_hands = only_right_hands
         self.wide_share = wide_share
         self.empty_share = empty_share
+        self.adorned_share = adorned_share
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Crop ``index`` of the stream."""
         if self._renderer is None:
-            self._renderer = SceneRenderer(load_embedded_model(), self.seed, backgrounds=self._pool)
+            self._renderer = SceneRenderer(
+                load_embedded_model(), self.seed, backgrounds=self._pool, adorned_share=self.adorned_share
+            )
         rng = np.random.default_rng((self.seed, 32452843, index))
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < self.empty_share:

@@ -130,17 +130,19 @@ def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: py
     export_network(network, facts, tmp_path / "network")
     out = tmp_path / "report"
     arguments = ["--network", str(tmp_path / "network"), "--config", str(recipe), "--crops", "20", "--wide", "4"]
+    arguments += ["--adorned", "3"]
     main([*arguments, "--photographs", str(tmp_path / "missing.json"), str(tmp_path), "--out", str(out)])
     assert "missing.json should be a prediction file" in capsys.readouterr().err
     content = json.loads((out / "report.json").read_text())
     assert content["rendered"]["count"] == 20
     assert content["wide"]["count"] == 4
+    assert content["adorned"]["count"] == 3
     assert len(content["rendered"]["joints"]["pa_mm"]) == 21
     assert content["rendered"]["figures"]["pa_mpjpe_mm"] == pytest.approx(
         np.mean(content["rendered"]["joints"]["pa_mm"]), rel=1e-3
     )
     page = (out / "report.html").read_text()
-    assert page.count("<img") == 18 + 3 * 4  # of the four, all are best, median and worst
+    assert page.count("<img") == 18 + 3 * 4 + 3 * 3  # of the few, all are best, median and worst
     assert not re.search(r"(src|href)=['\"]?(http|/|\.)", page)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from hand.camera import Intrinsics, project
 from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from trainer.synthetic.adornment import adorn
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, exposure_gain, take_picture
 from trainer.synthetic.clothing import Clothing, draw_clothing
@@ -40,13 +41,18 @@ from trainer.synthetic.visibility import JointVisibility
 
 _SKINS: Final = 48
 _CLOTHES: Final = 48
-"""Different people and clothes per series: growing skin and weaving cloth cost more than drawing them."""
+"""Different people and clothes at a time: growing skin and weaving cloth cost more than drawing them."""
+
+_PICTURES_OF_A_CROWD: Final = 4096
+"""After so many pictures a series goes on with other people in other clothes."""
 
 _FEWEST_SEEN: Final = 6
 """Company that leaves fewer joints in sight is sent away: such a picture teaches nothing about the hand."""
 
 _NEAREST_SECOND_M: Final = 0.22
 """How near a second hand may come."""
+
+T = TypeVar("T")
 
 __all__ = ["Scene", "SceneRenderer", "SceneSettings"]
 
@@ -60,6 +66,7 @@ class SceneRenderer:
         levels: subdivision of the hand: 1 suits 128 px crops, 2 full frames, 3 stills.
         backgrounds: what may be behind the hand; made-up pictures when None.
         samples: samples per pixel along each axis.
+        adorned_share: how many of the people wear rings, drawings or gloves, or have skin in patches.
     """
 
     def __init__(
@@ -70,8 +77,10 @@ class SceneRenderer:
         levels: int = 1,
         backgrounds: BackgroundPool | None = None,
         samples: int = 2,
+        adorned_share: float = 0.0,
     ) -> None:
         self.seed = seed
+        self.adorned_share = adorned_share
         self.surface = HandSurface(model, levels)
         self.poses = PosePrior(self.surface)
         self.starting_view = facing_camera(self.surface.rest_joints_m)
@@ -89,13 +98,16 @@ class SceneRenderer:
             rng = np.random.default_rng((self.seed, 104729, number))
             # tones are spread evenly over the people, so that a short series has all of them too
             tone = (number * 0.618 + rng.uniform(0.0, 0.1)) % 1.0
-            self._skins[number] = grow_skin(self.surface, self._skin_map, rng, tone)
+            skin = grow_skin(self.surface, self._skin_map, rng, tone)
+            adorned = rng.uniform() < self.adorned_share
+            _keep(self._skins, number, adorn(skin, self.surface, rng) if adorned else skin)
         return self._skins[number]
 
     def clothing(self, number: int) -> Clothing | None:
         """What one of the series' forearms wears."""
         if number not in self._clothes:
-            self._clothes[number] = draw_clothing(np.random.default_rng((self.seed, 15485863, number)), self.surface)
+            rng = np.random.default_rng((self.seed, 15485863, number))
+            _keep(self._clothes, number, draw_clothing(rng, self.surface))
         return self._clothes[number]
 
     def new_skin(self, rng: np.random.Generator, darkness: float) -> Skin:
@@ -120,7 +132,7 @@ class SceneRenderer:
     ) -> Scene:
         """The scene that :meth:`frame` renders."""
         rng = np.random.default_rng((self.seed, index))
-        scene = self._accompany(self._draw(rng, width_px, height_px, settings), index, settings)
+        scene = self._accompany(self._draw(rng, index, width_px, height_px, settings), index, settings)
         background = self._backgrounds.draw(rng, height_px, width_px)
         effects = draw_effects(rng, width_px / 640.0)
         return replace(scene, background=background, effects=effects)
@@ -140,7 +152,7 @@ class SceneRenderer:
     def crop_scene(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> Scene:
         """The scene that :meth:`crop` renders."""
         rng = np.random.default_rng((self.seed, index))
-        scene = self._accompany(self._draw(rng, 640, 480, settings), index, settings)
+        scene = self._accompany(self._draw(rng, index, 640, 480, settings), index, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         square = tracker_square(rng, project(hand.joints_m, scene.intrinsics))
         return replace(
@@ -150,8 +162,11 @@ class SceneRenderer:
             effects=draw_effects(rng, min(size_px / square.size_px, 1.0)),
         )
 
-    def _draw(self, rng: np.random.Generator, width_px: int, height_px: int, settings: SceneSettings) -> Scene:
+    def _draw(
+        self, rng: np.random.Generator, index: int, width_px: int, height_px: int, settings: SceneSettings
+    ) -> Scene:
         """A random scene; its background and effects are still to be chosen for the picture's final size."""
+        crowd = index // _PICTURES_OF_A_CROWD
         pose = self.poses.draw(rng, settings.pose)
         orientation = draw_orientation(rng, self.starting_view, settings.view)
         pose[:3] = axis_angle_from_matrix(orientation)
@@ -165,8 +180,8 @@ class SceneRenderer:
             shape=shape,
             translation_m=place(joints, intrinsics, float(rng.uniform(*settings.cover)), center),
             forearm_bend=matrix_from_axis_angle(rng.normal(size=3) * [0.25, 0.08, 0.18]),
-            skin=self.skin(int(rng.integers(_SKINS))),
-            clothing=self.clothing(int(rng.integers(_CLOTHES))),
+            skin=self.skin(_SKINS * crowd + int(rng.integers(_SKINS))),
+            clothing=self.clothing(_CLOTHES * crowd + int(rng.integers(_CLOTHES))),
             lighting=draw_lighting(rng),
             effects=draw_effects(np.random.default_rng(0)),
             intrinsics=intrinsics,
@@ -186,16 +201,16 @@ class SceneRenderer:
             props.append(hold_something(rng, joints, hand.joint_rotations[0] @ self.surface.palm_axes[:, 2]))
         if front:
             props.append(stand_in_front(rng, joints, scene.intrinsics))
-        return replace(scene, props=tuple(props), second=self._second(rng, scene, joints) if second else None)
+        return replace(scene, props=tuple(props), second=self._second(rng, index, scene, joints) if second else None)
 
-    def _second(self, rng: np.random.Generator, scene: Scene, joints_m: Float[np.ndarray, "21 3"]) -> Scene:
+    def _second(self, rng: np.random.Generator, index: int, scene: Scene, joints_m: Float[np.ndarray, "21 3"]) -> Scene:
         """Another hand: mostly the other one of the same person, doing something else."""
         width, height = scene.intrinsics.width_px, scene.intrinsics.height_px
         joints_px = project(joints_m, scene.intrinsics)
         (x, y), farther = beside(rng, joints_px)
         mirrored = bool(rng.uniform() < 0.7)
         settings = SceneSettings(cover=(float(np.ptp(joints_px, axis=0).max()) / height,) * 2, off_center=0.0)
-        other = self._draw(rng, width, height, settings)
+        other = self._draw(rng, index, width, height, settings)
         pixels_off = np.array([(width - 1 - x if mirrored else x) - scene.intrinsics.cx_px, y - scene.intrinsics.cy_px])
         ray = np.append(pixels_off / scene.intrinsics.fx_px, 1.0)
         depth = max(float(joints_m[:, 2].mean()) * farther, _NEAREST_SECOND_M)
@@ -275,3 +290,10 @@ class SceneRenderer:
             )
             for light in lights
         ]
+
+
+def _keep(people: dict[int, T], number: int, thing: T) -> None:
+    """Remembers what was just made, and forgets everything when crowds that have gone pile up."""
+    if len(people) >= 4 * _SKINS:
+        people.clear()
+    people[number] = thing

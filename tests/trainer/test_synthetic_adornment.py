@@ -1,0 +1,88 @@
+"""What people have on their skin: where it is, and that it changes nothing but the skin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hand.embedded import load_embedded_model
+from trainer.synthetic.adornment import Adorn, adorn, glove, lines, patches, rings
+from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.scene import SceneRenderer
+
+PEOPLE = range(48)
+
+
+def renderer_with(adorned_share: float) -> SceneRenderer:
+    """One renderer with a small pool of backgrounds."""
+    pool = BackgroundPool(5, size=4)
+    return SceneRenderer(load_embedded_model(), 5, backgrounds=pool, adorned_share=adorned_share)
+
+
+@pytest.fixture(scope="module")
+def plain() -> SceneRenderer:
+    return renderer_with(0.0)
+
+
+def test_rings_lie_around_the_first_bones_of_at_most_three_fingers(plain: SceneRenderer) -> None:
+    """What is painted stands out from the skin and lies between a finger's first two joints."""
+    skin, surface = plain.skin(3), plain.surface
+    for seed in range(12):
+        worn = rings(skin, surface, np.random.default_rng(seed))
+        change = np.abs(worn.albedo - skin.albedo).sum(1)
+        painted = change > 0.3 * change.max()
+        fingers = [digit for digit in surface.digits if (painted & (digit.along > 0.5)).any()]
+        assert 1 <= len(fingers) <= 3
+        on_a_finger = np.zeros(len(painted), bool)
+        for digit in fingers:
+            along = digit.coordinates_mm[0][:, 1]
+            on_a_finger |= (digit.along > 0.5) & (along > 0.0) & (along < digit.lengths_mm[0] + 3.0)
+        assert on_a_finger[painted].all()
+        assert (worn.displacement_m >= skin.displacement_m).all()
+
+
+@pytest.mark.parametrize("kind", [patches, lines, glove])
+def test_other_things_cover_what_they_should(plain: SceneRenderer, kind: Adorn) -> None:
+    """A glove the whole hand and not the arm, patches and lines a part of both; colours stay colours."""
+    skin, surface = plain.skin(3), plain.surface
+    shares = []
+    for seed in range(24):
+        worn = kind(skin, surface, np.random.default_rng(seed))
+        assert worn.albedo.min() >= 0.0
+        assert worn.albedo.max() <= 1.0
+        shares.append((np.abs(worn.albedo - skin.albedo).max(1) > 0.02)[: surface.hand_count].mean())
+        if kind is glove:
+            np.testing.assert_array_equal(worn.albedo[-surface.ring_size :], skin.albedo[-surface.ring_size :])
+    low, high = (0.8, 1.0) if kind is glove else (0.02, 0.9)
+    assert low <= np.mean(shares) <= high
+    assert np.std(shares) > 0.0
+
+
+def test_adorning_takes_its_share_of_the_people_and_leaves_the_others_alone(plain: SceneRenderer) -> None:
+    some = renderer_with(0.5)
+    same = [np.array_equal(plain.skin(number).albedo, some.skin(number).albedo) for number in PEOPLE]
+    assert 12 <= sum(same) <= 36
+    everyone = renderer_with(1.0)
+    assert not any(np.array_equal(plain.skin(number).albedo, everyone.skin(number).albedo) for number in PEOPLE)
+
+
+def test_a_hand_keeps_its_labels_whatever_is_on_it(plain: SceneRenderer) -> None:
+    """Only the picture changes, and only where the hand is."""
+    bare_scene = replace(plain.crop_scene(2), props=(), second=None)
+    worn_skin = adorn(bare_scene.skin, plain.surface, np.random.default_rng(4))
+    bare, worn = plain.render(bare_scene), plain.render(replace(bare_scene, skin=worn_skin))
+    np.testing.assert_array_equal(bare.joints_px, worn.joints_px)
+    np.testing.assert_array_equal(bare.joints_m, worn.joints_m)
+    assert np.abs(bare.image_rgb.astype(int) - worn.image_rgb).max() > 20
+
+
+def test_a_long_series_goes_on_with_other_people(plain: SceneRenderer) -> None:
+    """Nobody of the first crowd is seen in the second, and coming back gives the same people again."""
+    first = {plain.crop_scene(index).skin.albedo.tobytes() for index in range(12)}
+    later = {plain.crop_scene(index).skin.albedo.tobytes() for index in range(5000, 5012)}
+    assert not first & later
+    for number in range(1000, 1400):  # so many that the first are forgotten
+        plain.skin(number)
+    assert first == {plain.crop_scene(index).skin.albedo.tobytes() for index in range(12)}
