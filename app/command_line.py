@@ -223,7 +223,7 @@ def _window(options: argparse.Namespace) -> int:
             settings_file=None if options.screenshot else settings_file(),
             renderer=options.renderer,
             size=options.window_size,
+            frames=options.frames,
             screenshot=options.screenshot,
-            screenshot_frames=options.frames or 60,
         )
     )

@@ -17,6 +17,7 @@ from app.ui.window_options import WindowOptions
 
 _DEFAULT_SIZE = (1360, 800)
 _SCREEN_SHARE = 0.92
+_FRAMES_BEFORE_SCREENSHOT = 60
 
 
 def run_window(options: WindowOptions) -> int:
@@ -37,13 +38,29 @@ def run_window(options: WindowOptions) -> int:
     if hints is not None:
         hints.colorSchemeChanged.connect(lambda _scheme: window.follow_system_theme())
     window.show()
-    shot = Screenshot(window, options.screenshot, options.screenshot_frames) if options.screenshot else None
+    shot = None
+    if options.screenshot:
+        shot = Screenshot(window, options.screenshot, options.frames or _FRAMES_BEFORE_SCREENSHOT)
+    elif options.frames:
+        close_after(window, options.frames)
     _let_python_see_signals(application)
     code = application.exec()
     if shot is not None and not shot.saved:
         print(f"handlive: the screenshot could not be saved to {options.screenshot}.", file=sys.stderr)
         return 2
     return code
+
+
+def close_after(window: MainWindow, frames: int) -> None:
+    """Closes a window once so many results were shown in it."""
+
+    def count() -> None:
+        nonlocal frames
+        frames -= 1
+        if frames == 0:
+            QTimer.singleShot(0, window.close)  # not from inside the signal that counts
+
+    window.result_shown.connect(count)
 
 
 def _window_size(options: WindowOptions) -> tuple[int, int]:

@@ -41,8 +41,8 @@ class WindowOptions:
         renderer: what draws the mesh; "auto" takes OpenGL where a graphics card does it.
         size: of the window, None for the default.
         settings_file: where choices are kept between starts; None keeps none.
+        frames: close after so many shown results; None stays open.
         screenshot: save the window here, then close.
-        screenshot_frames: after so many shown results.
         opening_note: what is to be said once, at first; a sentence, or empty.
         retry_s: how often a source that failed is asked whether it is back.
     """
@@ -63,7 +63,7 @@ class WindowOptions:
     renderer: RendererChoice = "auto"
     size: tuple[int, int] | None = None
     settings_file: Path | None = None
+    frames: int | None = None
     screenshot: Path | None = None
-    screenshot_frames: int = 60
     opening_note: str = ""
     retry_s: float = 1.0

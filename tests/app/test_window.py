@@ -24,6 +24,7 @@ from app.sources.camera_list import CameraInfo
 from app.sources.choose import ChosenSource, SourceWishes
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
+from app.ui.application import close_after
 from app.ui.guide import Guide
 from app.ui.help_tools import ShortcutsDialog
 from app.ui.main_window import MainWindow
@@ -310,6 +311,14 @@ def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Op
     qtbot.waitUntil(lambda: shot.saved, timeout=PATIENCE_MS)
     assert QImage(str(tmp_path / "images" / "window.png")).width() == window.width()
     assert not window.isVisible()
+
+
+def test_a_window_that_was_asked_for_a_few_frames_closes_after_them(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    close_after(window, 3)
+    wait_for_result(qtbot, window)
+    assert window.isVisible()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)
 
 
 def test_wishes_reach_further_sources(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
