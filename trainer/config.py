@@ -32,6 +32,7 @@ class SourceConfig:
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
         empty_share: rendered: how many show no hand.
         adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
+        jitter_share: rendered: how many get the colours and flaws that photographs get in training.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
             sets: the set's folder.
@@ -57,6 +58,7 @@ class SourceConfig:
     wide_share: float = 0.0
     empty_share: float = EMPTY_SHARE
     adorned_share: float = 0.0
+    jitter_share: float = 0.0
     repeat: int = 0
     path: str = ""
     pictures: str = ""

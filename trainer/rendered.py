@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from hand.rotations import matrix_from_axis_angle
+from trainer.color_jitter import jitter_colors
 from trainer.labelled_crop import EMPTY_SHARE, WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
@@ -36,6 +37,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         wide_share: float = 0.0,
         empty_share: float = EMPTY_SHARE,
         adorned_share: float = 0.0,
+        jitter_share: float = 0.0,
     ) -> None:
         """Remembers what to render; each worker process builds its own renderer.
 
@@ -47,6 +49,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             wide_share: how many show what webcams seldom see, see ``WIDE_CROP_SETTINGS``.
             empty_share: how many show no hand.
             adorned_share: how many people have something on their skin, see ``trainer.synthetic.adornment``.
+            jitter_share: how many get the colours and flaws that photographs get, see ``trainer.color_jitter``.
         """
         self.input_px = input_px
         self.seed = seed
@@ -54,11 +57,17 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self.wide_share = wide_share
         self.empty_share = empty_share
         self.adorned_share = adorned_share
+        self.jitter_share = jitter_share
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Crop ``index`` of the stream."""
+        crop = self._rendered(index)
+        rng = np.random.default_rng((self.seed, 67867967, index))
+        return crop.with_image(jitter_colors(crop.image, rng)) if rng.random() < self.jitter_share else crop
+
+    def _rendered(self, index: int) -> LabelledCrop:
         if self._renderer is None:
             self._renderer = SceneRenderer(
                 load_embedded_model(), self.seed, backgrounds=self._pool, adorned_share=self.adorned_share

@@ -19,24 +19,3 @@ class Finder(Protocol):
 
     def close(self) -> None:
         """Frees the engine."""
-
-
-class FirstThatFinds:
-    """Several finders in one: each is asked only where those before it saw nothing."""
-
-    def __init__(self, finders: Sequence[Finder]) -> None:
-        """Takes the finders; they are closed with it."""
-        self._finders = finders
-
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """What the first finder that sees anything sees."""
-        for finder in self._finders:
-            found = finder.detect(image_rgb)
-            if found:
-                return found
-        return ()
-
-    def close(self) -> None:
-        """Frees all of them."""
-        for finder in self._finders:
-            finder.close()

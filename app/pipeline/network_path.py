@@ -8,7 +8,7 @@ which that happened have a ``detector`` among their timings.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -91,19 +91,20 @@ class NetworkPath:
         self,
         runtime: NetworkRuntime,
         model: HandModel,
-        finder: Finder,
+        finders: Sequence[Finder],
         *,
         max_hands: int = 1,
         still: bool = False,
         network_now: Callable[[], NetworkRuntime] | None = None,
         note: Callable[[], str] = str,
     ) -> None:
-        """Takes the parts; it closes the finder.
+        """Takes the parts; it closes the finders.
 
         Args:
             runtime: the network.
             model: right-hand model of the user.
-            finder: finds hands that are not followed.
+            finders: find hands that are not followed; each is asked only where those before it saw nothing that the
+                network holds for a hand.
             max_hands: 1 or 2.
             still: pictures are unrelated; nothing is carried from one to the next.
             network_now: which network to use from this frame on, asked before each; always the same when None.
@@ -117,7 +118,7 @@ class NetworkPath:
         self._poser = NetworkPoser(model, runtime.hand_model_digest)
         self._network_now = network_now
         self._note = note
-        self._finder = finder
+        self._finders = tuple(finders)
         self._max_hands = max_hands
         self._still = still
         self._tracks: list[_Track] = []
@@ -134,7 +135,6 @@ class NetworkPath:
         self._predict_all(frame, timings)
         if self._search_is_due():
             self._search(frame, timings)
-            self._predict_all(frame, timings)
         if self._still:
             # a picture has no next frame in which the crop would settle on the hand
             for track in self._tracks:
@@ -164,9 +164,10 @@ class NetworkPath:
         self._frames_since_search = 0
 
     def close(self) -> None:
-        """Frees the finder."""
+        """Frees the finders."""
         self.reset()
-        self._finder.close()
+        for finder in self._finders:
+            finder.close()
 
     def _search_is_due(self) -> bool:
         self._frames_since_search += 1
@@ -176,13 +177,24 @@ class NetworkPath:
         return wanted and self._frames_since_search >= SEARCH_EVERY_FRAMES
 
     def _search(self, frame: Frame, timings: dict[str, float]) -> None:
+        """Asks the finders in turn, until one has seen a hand that the network believes in."""
+        self._frames_since_search = 0
+        timings["detector"] = 0.0
+        for finder in self._finders:
+            started_s = time.perf_counter()
+            seen = finder.detect(frame.image_rgb)
+            self._take_up(seen)
+            timings["detector"] += (time.perf_counter() - started_s) * 1e3
+            self._predict_all(frame, timings)
+            if any(_share_place(track, one.landmarks_px) for one in seen for track in self._tracks):
+                return
+
+    def _take_up(self, seen: Sequence[HandObservation]) -> None:
         """Sets doubted tracks right, and starts one for every hand that is not followed yet, as far as there is room.
 
         A doubted hand that the detector does not see either is left to the network.
         """
-        started_s = time.perf_counter()
-        self._frames_since_search = 0
-        for observation in self._finder.detect(frame.image_rgb):
+        for observation in seen:
             joints = observation.landmarks_px
             crop = crop_around(joints, self._runtime.crop_expansion)
             astray = next((track for track in self._tracks if _is_doubted(track) and _share_place(track, joints)), None)
@@ -194,7 +206,6 @@ class NetworkPath:
             ):
                 rightness = observation.score if observation.side == "right" else -observation.score
                 self._tracks.append(_Track(joints, rightness, crop))
-        timings["detector"] = (time.perf_counter() - started_s) * 1e3
 
     def _predict_all(self, frame: Frame, timings: dict[str, float]) -> None:
         """Asks the network about every track that has no answer for this frame, and drops what is no hand any more."""

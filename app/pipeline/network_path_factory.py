@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.networks.live_network import LiveNetwork
 from app.pipeline.crop_search import CropSearch
-from app.pipeline.finders import Finder, FirstThatFinds
+from app.pipeline.finders import Finder
 from app.pipeline.hand_path import HandPath
 from app.pipeline.network_path import NetworkPath
 from hand.model import HandModel
@@ -41,11 +41,10 @@ class NetworkPathFactory:
         runtime = self.live.runtime
         own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
         # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
-        finder = FirstThatFinds((_media_pipe(self.max_hands), own_search))
         return NetworkPath(
             runtime,
             self.model,
-            finder,
+            (_media_pipe(self.max_hands), own_search),
             max_hands=self.max_hands,
             still=self.still,
             network_now=lambda: self.live.runtime,

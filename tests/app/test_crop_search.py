@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from app.pipeline.crop_search import CropSearch, search_squares
-from app.pipeline.finders import FirstThatFinds
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.mirror import mirror_pixels
@@ -93,24 +92,3 @@ def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
     found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
     assert judge.shown == 5 * len(found)
     assert any(found)
-
-
-def test_the_second_finder_is_asked_only_when_the_first_sees_nothing() -> None:
-    class Fixed:
-        def __init__(self, found: list) -> None:
-            self.found, self.asked, self.closed = found, 0, 0
-
-        def detect(self, image_rgb: np.ndarray) -> list:
-            self.asked += 1
-            return self.found
-
-        def close(self) -> None:
-            self.closed += 1
-
-    hand = CropSearch(Judge()).detect(picture_with_blob(470, 300, 120))[0]
-    blind, seeing, idle = Fixed([]), Fixed([hand]), Fixed([])
-    finder = FirstThatFinds((blind, seeing, idle))
-    assert list(finder.detect(np.zeros((4, 4, 3), np.uint8))) == [hand]
-    finder.close()
-    assert (blind.asked, seeing.asked, idle.asked) == (1, 1, 0)
-    assert [part.closed for part in (blind, seeing, idle)] == [1, 1, 1]

@@ -104,8 +104,23 @@ class Scene:
         self.closed += 1
 
 
+class Finds:
+    """A finder that always says the same."""
+
+    def __init__(self, *seen: HandObservation) -> None:
+        self.seen = seen
+        self.asked = self.closed = 0
+
+    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+        self.asked += 1
+        return self.seen
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 def path_over(scene: Scene, model: HandModel = MODEL, **options: int) -> NetworkPath:
-    return NetworkPath(scene, model, scene, **options)  # type: ignore[arg-type]
+    return NetworkPath(scene, model, (scene,), **options)  # type: ignore[arg-type]
 
 
 def frame(sequence: int) -> Frame:
@@ -168,6 +183,19 @@ def test_a_lost_hand_is_found_again_in_the_same_frame() -> None:
     result = path.process(frame(1))
     assert worst_mm(result, scene.hands[0]) < 1.0
     assert "detector" in result.timings_ms
+
+
+def test_further_finders_are_asked_until_one_sees_a_hand_that_is_believed() -> None:
+    """A blind finder and one that takes a chair for a hand are no reason to look no further."""
+    scene = Scene(TrueHand((-0.15, 0.05, 0.5)))
+    (true,) = scene.detect(np.zeros((4, 4, 3), np.uint8))
+    chair = replace(true, landmarks_px=true.landmarks_px + np.array([250.0, 0.0]))
+    finders = [Finds(), Finds(chair), Finds(true), Finds(true)]
+    path = NetworkPath(scene, MODEL, finders)  # type: ignore[arg-type]
+    assert worst_mm(path.process(frame(0)), scene.hands[0]) < 1.0
+    assert [finder.asked for finder in finders] == [1, 1, 1, 0]
+    path.close()
+    assert [finder.closed for finder in finders] == [1, 1, 1, 1]
 
 
 def test_two_hands_are_followed_with_their_sides_and_searched_now_and_then() -> None:

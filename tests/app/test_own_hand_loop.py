@@ -138,7 +138,7 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
     live = LiveNetwork(library.shipped)
     first = live.current()
-    path = NetworkPath(live.runtime, MODEL, NoFinder(), network_now=lambda: live.runtime)  # type: ignore[arg-type]
+    path = NetworkPath(live.runtime, MODEL, (NoFinder(),), network_now=lambda: live.runtime)  # type: ignore[arg-type]
     panel = TeachPanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
     networks = NetworksPanel(library, live)
     panel.run_shown.connect(networks.show_run)

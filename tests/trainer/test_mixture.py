@@ -102,6 +102,15 @@ def test_crops_without_a_hand_take_the_share_that_a_recipe_gives_them() -> None:
     assert 12 <= shown.count(0.0) <= 28
 
 
+def test_renderings_get_the_flaws_of_photographs_in_their_share_and_keep_their_labels() -> None:
+    plain, flawed = RenderedCrops(64, seed=5), RenderedCrops(64, seed=5, jitter_share=0.5)
+    pairs = [(plain[index], flawed[index]) for index in range(40)]
+    assert 10 <= sum(np.array_equal(one.image, other.image) for one, other in pairs) <= 30
+    for one, other in pairs:
+        np.testing.assert_array_equal(one.joints_crop, other.joints_crop)
+        assert (one.present, one.right) == (other.present, other.right)
+
+
 def test_photographs_are_believed_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), depth_trust=0.25)
