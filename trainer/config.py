@@ -33,6 +33,7 @@ class SourceConfig:
         empty_share: rendered: how many show no hand.
         adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
         jitter_share: rendered: how many get the colours and flaws that photographs get in training.
+        loose_share: rendered: how many hands lie anywhere in a square that is too large, as where hands are searched.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
             sets: the set's folder.
@@ -59,6 +60,7 @@ class SourceConfig:
     empty_share: float = EMPTY_SHARE
     adorned_share: float = 0.0
     jitter_share: float = 0.0
+    loose_share: float = 0.0
     repeat: int = 0
     path: str = ""
     pictures: str = ""

@@ -82,6 +82,7 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             empty_share=source.empty_share,
             adorned_share=source.adorned_share,
             jitter_share=source.jitter_share,
+            loose_share=source.loose_share,
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if source.kind == "photographs":

@@ -38,6 +38,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         empty_share: float = EMPTY_SHARE,
         adorned_share: float = 0.0,
         jitter_share: float = 0.0,
+        loose_share: float = 0.0,
     ) -> None:
         """Remembers what to render; each worker process builds its own renderer.
 
@@ -50,6 +51,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             empty_share: how many show no hand.
             adorned_share: how many people have something on their skin, see ``trainer.synthetic.adornment``.
             jitter_share: how many get the colours and flaws that photographs get, see ``trainer.color_jitter``.
+            loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
         """
         self.input_px = input_px
         self.seed = seed
@@ -58,6 +60,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self.empty_share = empty_share
         self.adorned_share = adorned_share
         self.jitter_share = jitter_share
+        self.loose_share = loose_share
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
 
@@ -77,7 +80,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         if kind < self.empty_share:
             return taught_empty_crop(self._pool, rng, self.input_px)
         settings = WIDE_CROP_SETTINGS if rng.random() < self.wide_share else CROP_SETTINGS
-        sample = self._renderer.crop(index, self.input_px, settings)
+        sample = self._renderer.crop(index, self.input_px, replace(settings, loose_share=self.loose_share))
         middle = (self.input_px - 1) / 2.0
         labelled = label_crop(
             sample.image_rgb,
@@ -106,18 +109,22 @@ def without_features(crop: LabelledCrop, rng: np.random.Generator) -> LabelledCr
 
 
 def taught_empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:
-    """A crop without a hand to learn from, some of them without anything else to see; see :func:`empty_crop`."""
-    empty = empty_crop(pool, rng, input_px)
+    """A crop without a hand to learn from, some of them without anything else to see; see :func:`empty_crop`.
+
+    Half of them look closely: a search for hands also looks at an eye or a shirt's button alone.
+    """
+    empty = empty_crop(pool, rng, input_px, closest=0.15 if rng.random() < 0.5 else 0.45)
     return without_features(empty, rng) if rng.random() < FEATURELESS_SHARE else empty
 
 
-def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:
+def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int, closest: float = 0.45) -> LabelledCrop:
     """A background alone, taken by the cameras that also take the hands.
 
     Args:
         pool: where the background comes from.
         rng: source of chance.
         input_px: side of the crop.
+        closest: see :meth:`trainer.synthetic.backgrounds.BackgroundPool.draw`.
     """
-    background = pool.draw(rng, input_px, input_px)
+    background = pool.draw(rng, input_px, input_px, closest)
     return without_hand(take_picture(background, 1.0, draw_effects(rng, 0.6)))

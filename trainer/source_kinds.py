@@ -16,7 +16,9 @@ _OF_SETS: Final = frozenset({"path", "split", "rotation_deg", "new_background", 
 
 _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "rendered": frozenset({"backgrounds", "wide_share", "empty_share", "adorned_share", "jitter_share", "repeat"}),
+        "rendered": frozenset(
+            {"backgrounds", "wide_share", "empty_share", "adorned_share", "jitter_share", "loose_share", "repeat"}
+        ),
         "photographs": frozenset(
             {"path", "pictures", "floor", "depth_trust", "masks", "match", "new_background", "new_skin", "backgrounds"}
         ),

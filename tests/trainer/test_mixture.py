@@ -24,7 +24,8 @@ from trainer.labelled_crop import LabelledCrop, collate
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.photographs import PhotographCrops, read_pseudo_labels
-from trainer.rendered import RenderedCrops
+from trainer.rendered import RenderedCrops, empty_crop
+from trainer.synthetic.backgrounds import BackgroundPool
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -109,6 +110,38 @@ def test_renderings_get_the_flaws_of_photographs_in_their_share_and_keep_their_l
     for one, other in pairs:
         np.testing.assert_array_equal(one.joints_crop, other.joints_crop)
         assert (one.present, one.right) == (other.present, other.right)
+
+
+def test_loose_crops_show_whole_hands_anywhere_and_leave_the_others_alone() -> None:
+    """Hands of a search are smaller and farther from the middle than a tracker's, and not cut off by the square."""
+    tight, loose = (
+        [RenderedCrops(64, seed=5, only_right_hands=True, loose_share=share)[index] for index in range(30)]
+        for share in (0.0, 1.0)
+    )
+    sizes = [[float(np.ptp(crop.joints_crop, axis=0).max()) for crop in crops] for crops in (tight, loose)]
+    assert np.median(sizes[1]) < 0.8 * np.median(sizes[0])
+    middles = [
+        [np.abs(crop.joints_crop.min(0) + crop.joints_crop.max(0)).max() / 2 for crop in crops]
+        for crops in (tight, loose)
+    ]
+    assert np.mean(middles[1]) > 1.5 * np.mean(middles[0])
+    assert max(float(np.abs(crop.joints_crop).max()) for crop in loose) < 1.0
+    some = RenderedCrops(64, seed=5, only_right_hands=True, loose_share=0.3)
+    same = [np.array_equal(some[index].image, crop.image) for index, crop in enumerate(tight)]
+    assert 14 <= sum(same) <= 28
+
+
+def test_empty_crops_may_look_closely() -> None:
+    """A small part of a background, enlarged, is smoother than most of it."""
+    pool = BackgroundPool(5, size=6)
+
+    def detail(closest: float) -> float:
+        crops = [empty_crop(pool, np.random.default_rng(seed), 64, closest=closest) for seed in range(24)]
+        return float(
+            np.mean([cv2.Laplacian(cv2.GaussianBlur(crop.image, (0, 0), 1.0), cv2.CV_64F).std() for crop in crops])
+        )
+
+    assert detail(0.1) < 0.9 * detail(0.9)
 
 
 def test_photographs_are_believed_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:

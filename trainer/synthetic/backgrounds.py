@@ -72,13 +72,16 @@ class BackgroundPool:
                 )
         self._photograph_share = photograph_share if self._photographs else 0.0
 
-    def draw(self, rng: np.random.Generator, height_px: int, width_px: int) -> Float[np.ndarray, "height width 3"]:
+    def draw(
+        self, rng: np.random.Generator, height_px: int, width_px: int, closest: float = 0.45
+    ) -> Float[np.ndarray, "height width 3"]:
         """A window of one background in linear light, recoloured and perhaps mirrored.
 
         Args:
             rng: decides.
             height_px: height of the result.
             width_px: width of the result.
+            closest: smallest size of the window, as a share of the largest that fits.
         """
         if rng.uniform() < self._photograph_share:
             picture = _unpacked(_photograph(self._photographs[rng.integers(len(self._photographs))]))
@@ -90,7 +93,7 @@ class BackgroundPool:
             picture = _unpacked(self._made[number])
         height, width = picture.shape[:2]
         largest = min(height / height_px, width / width_px)
-        scale = largest * rng.uniform(0.45, 1.0)
+        scale = largest * rng.uniform(closest, 1.0)
         window_height, window_width = max(int(height_px * scale), 2), max(int(width_px * scale), 2)
         top = int(rng.integers(0, height - window_height + 1))
         left = int(rng.integers(0, width - window_width + 1))

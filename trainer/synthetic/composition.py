@@ -32,6 +32,7 @@ class SceneSettings:
         held_share: how many hands hold something.
         front_share: how many have something in front of them.
         second_share: how many are not alone: another hand is beside, before or behind them.
+        loose_share: of crops, how many are cut as a search for hands cuts them, not as a tracker does.
     """
 
     pose: PoseKind = "natural"
@@ -42,6 +43,7 @@ class SceneSettings:
     held_share: float = 0.15
     front_share: float = 0.05
     second_share: float = 0.10
+    loose_share: float = 0.0
 
 
 FRAME_SETTINGS: Final = SceneSettings()
@@ -96,6 +98,18 @@ def tracker_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"
         box.center_x_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
         box.center_y_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
         box.size_px * float(np.exp(np.clip(rng.normal() * 0.10, -0.25, 0.3))),
+    )
+
+
+def search_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:
+    """A square that a search for hands looks at: larger than a tracker's, with the hand anywhere in it."""
+    box = crop_around(joints_px, 1.2)
+    size_px = box.size_px * float(np.exp(rng.uniform(np.log(1.1), np.log(3.0))))
+    room_px = 0.5 * (size_px - box.size_px)
+    return SquareCrop(
+        box.center_x_px + float(rng.uniform(-room_px, room_px)),
+        box.center_y_px + float(rng.uniform(-room_px, room_px)),
+        size_px,
     )
 
 

@@ -28,6 +28,7 @@ from trainer.synthetic.composition import (
     Scene,
     SceneSettings,
     crop_intrinsics,
+    search_square,
     tracker_square,
 )
 from trainer.synthetic.lighting import draw_lighting
@@ -154,7 +155,11 @@ class SceneRenderer:
         rng = np.random.default_rng((self.seed, index))
         scene = self._accompany(self._draw(rng, index, 640, 480, settings), index, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
-        square = tracker_square(rng, project(hand.joints_m, scene.intrinsics))
+        joints_px = project(hand.joints_m, scene.intrinsics)
+        square = tracker_square(rng, joints_px)
+        dice = np.random.default_rng((self.seed, 86028121, index))  # of its own: other crops stay what they are
+        if dice.uniform() < settings.loose_share:
+            square = search_square(dice, joints_px)
         return replace(
             scene,
             intrinsics=crop_intrinsics(scene.intrinsics, square, size_px),
