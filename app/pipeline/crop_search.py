@@ -28,11 +28,15 @@ OVERLAP: Final = 0.5
 LEAST_PRESENCE: Final = 0.5
 """Probability of a hand from which a square is looked at more closely."""
 
-LEAST_CONFIDENCE: Final = 0.35
-"""Confidence from which what was found counts as a hand; walls and faces stay below."""
+LEAST_CONFIDENCE: Final = 0.3
+"""Mean confidence of all looks from which what was found counts as a hand: one look alone may be deceived."""
 
-CLOSER_LOOKS: Final = 2
+CLOSER_LOOKS: Final = 3
 """How often a square is moved onto the joints that were found in it."""
+
+LEAST_SHRINKAGE: Final = 0.55
+"""A hand's own square is at least this large beside the one in which it was first seen: smaller hands are found from
+smaller squares, and a search that shrinks farther has run into a button of a shirt."""
 
 TRIED_CLOSELY: Final = 3
 """Squares of one search that are looked at more closely, the likeliest first."""
@@ -99,6 +103,7 @@ class CropSearch:
         height, width = image_rgb.shape[:2]
         intrinsics = Intrinsics.from_fov(width, height)
         side: Side = "right"
+        smallest_px, confidences = LEAST_SHRINKAGE * square.size_px, []
         for _ in range(CLOSER_LOOKS + 1):
             prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
             if prediction.right < 0.5:
@@ -106,13 +111,15 @@ class CropSearch:
                 mirrored = self._judge.predict(image_rgb, replace(square, flipped=other == "left"), intrinsics)
                 if mirrored.right > prediction.right:
                     side, prediction = other, mirrored
-            if prediction.presence < LEAST_PRESENCE:
+            if prediction.presence < LEAST_PRESENCE or square.size_px < smallest_px:
                 return None
+            confidences.append(prediction.confidence)
             joints = mirror_pixels(prediction.joints_px, width) if side == "left" else prediction.joints_px
             square = crop_around(joints, self._judge.crop_expansion)
-        if prediction.confidence < LEAST_CONFIDENCE:
+        score = float(np.mean(confidences))
+        if score < LEAST_CONFIDENCE:
             return None
-        return HandObservation(side, prediction.confidence, joints, np.zeros((21, 3)), square)
+        return HandObservation(side, score, joints, np.zeros((21, 3)), square)
 
 
 def search_squares(width_px: int, height_px: int) -> Iterator[SquareCrop]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,11 +86,28 @@ def test_an_empty_picture_and_an_unsure_network_give_nothing() -> None:
     assert list(CropSearch(Judge(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
 
 
+def test_a_search_that_shrinks_onto_something_tiny_has_found_no_hand() -> None:
+    assert len(CropSearch(Judge()).detect(picture_with_blob(300, 200, 80))) == 1
+    assert list(CropSearch(Judge()).detect(picture_with_blob(300, 200, 40))) == []
+
+
+def test_one_sure_look_among_doubtful_ones_is_not_enough() -> None:
+    class Deceived(Judge):
+        looks = 0
+
+        def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+            self.looks += 1
+            seen = super().predict(image_rgb, crop, intrinsics)
+            return replace(seen, confidence=0.8 if self.looks % 4 == 0 else 0.1)
+
+    assert list(CropSearch(Deceived()).detect(picture_with_blob(200, 200, 150))) == []
+
+
 def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
     judge = Judge()
     search = CropSearch(judge, squares_per_search=5)
     every = len(list(search_squares(WIDTH, HEIGHT)))
-    picture = picture_with_blob(560, 400, 60)
+    picture = picture_with_blob(550, 390, 80)
     found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
     assert judge.shown == 5 * len(found)
     assert any(found)
