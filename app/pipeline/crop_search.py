@@ -28,7 +28,7 @@ OVERLAP: Final = 0.5
 LEAST_PRESENCE: Final = 0.5
 """Probability of a hand from which a square is looked at more closely."""
 
-LEAST_CONFIDENCE: Final = 0.3
+LEAST_CONFIDENCE: Final = 0.4
 """Mean confidence of all looks from which what was found counts as a hand: one look alone may be deceived."""
 
 CLOSER_LOOKS: Final = 3

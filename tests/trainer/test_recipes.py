@@ -64,7 +64,10 @@ def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
             "sources=[{kind: shards, path: x, versions: [gs]}]",
             r"sources\[0\]: a source of kind shards does not listen",
         ),
-        ("sources=[{kind: rendered, rotation_deg: 5}]", "kind rendered does not listen to rotation_deg, only to backg"),
+        (
+            "sources=[{kind: rendered, rotation_deg: 5}]",
+            "does not listen to rotation_deg, only to adorned_share, backg",
+        ),
         (
             "sources=[{kind: rendered}, {kind: render}]",
             r"sources\[1\]: there is no kind of source 'render'; choose",

@@ -75,7 +75,8 @@ def test_a_recipe_reads_them_and_sees_the_same_crops_each_time(packed: Path) -> 
     for index in (0, 3, 40):
         np.testing.assert_array_equal(first[index].image, second[index].image)
         np.testing.assert_array_equal(first[index].joints_m, second[index].joints_m)
-        assert first[index].pose_weight == 1.0
+    # hands shown as the other side, and crops without one, teach no pose
+    assert 1.0 in {first[index].pose_weight for index in (0, 3, 40)}
     held_out = replace(source, split="validation")
     assert len(open_set("shards", packed, held_out.split)) == 4
 
