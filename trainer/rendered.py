@@ -14,7 +14,7 @@ from hand.embedded import load_embedded_model
 from hand.rotations import matrix_from_axis_angle
 from trainer.color_jitter import jitter_colors
 from trainer.labelled_crop import EMPTY_SHARE, WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop, without_hand
-from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.backgrounds import CLOSEST, BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
 from trainer.synthetic.composition import CROP_SETTINGS, WIDE_CROP_SETTINGS
 from trainer.synthetic.scene import SceneRenderer
@@ -22,6 +22,10 @@ from trainer.synthetic.scene import SceneRenderer
 FEATURELESS_SHARE = 0.2
 """Of the crops without a hand, those in which hardly anything can be told apart: out of focus, a covered lens, a bare
 wall."""
+
+
+_CLOSE = 0.15
+"""Half of the crops without a hand may be as small a part of a background: an eye, a button of a shirt."""
 
 
 class RenderedCrops(Dataset[LabelledCrop]):
@@ -111,13 +115,13 @@ def without_features(crop: LabelledCrop, rng: np.random.Generator) -> LabelledCr
 def taught_empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:
     """A crop without a hand to learn from, some of them without anything else to see; see :func:`empty_crop`.
 
-    Half of them look closely: a search for hands also looks at an eye or a shirt's button alone.
+    Half of them look closely, as a search for hands does.
     """
-    empty = empty_crop(pool, rng, input_px, closest=0.15 if rng.random() < 0.5 else 0.45)
+    empty = empty_crop(pool, rng, input_px, closest=_CLOSE if rng.random() < 0.5 else CLOSEST)
     return without_features(empty, rng) if rng.random() < FEATURELESS_SHARE else empty
 
 
-def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int, closest: float = 0.45) -> LabelledCrop:
+def empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int, closest: float = CLOSEST) -> LabelledCrop:
     """A background alone, taken by the cameras that also take the hands.
 
     Args:

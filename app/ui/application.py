@@ -13,6 +13,7 @@ from app.ui.graphics import opengl_format
 from app.ui.main_window import MainWindow
 from app.ui.screenshot import Screenshot
 from app.ui.settings_tool import restore_geometry
+from app.ui.shown_results import after_results
 from app.ui.window_options import WindowOptions
 
 _DEFAULT_SIZE = (1360, 800)
@@ -42,25 +43,13 @@ def run_window(options: WindowOptions) -> int:
     if options.screenshot:
         shot = Screenshot(window, options.screenshot, options.frames or _FRAMES_BEFORE_SCREENSHOT)
     elif options.frames:
-        close_after(window, options.frames)
+        after_results(window, options.frames, window.close)
     _let_python_see_signals(application)
     code = application.exec()
     if shot is not None and not shot.saved:
         print(f"handlive: the screenshot could not be saved to {options.screenshot}.", file=sys.stderr)
         return 2
     return code
-
-
-def close_after(window: MainWindow, frames: int) -> None:
-    """Closes a window once so many results were shown in it."""
-
-    def count() -> None:
-        nonlocal frames
-        frames -= 1
-        if frames == 0:
-            QTimer.singleShot(0, window.close)  # not from inside the signal that counts
-
-    window.result_shown.connect(count)
 
 
 def _window_size(options: WindowOptions) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, QTimer
 
 from app.ui.main_window import MainWindow
+from app.ui.shown_results import after_results
 
 _SETTLE_MS = 600
 _PATIENCE_MS = 30_000
@@ -26,7 +27,6 @@ class Screenshot(QObject):
         super().__init__(window)
         self._window = window
         self._path = path
-        self._left = frames
         self.saved = False
         self._watch = QTimer(self)
         self._watch.timeout.connect(self._look)
@@ -36,12 +36,7 @@ class Screenshot(QObject):
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self._save)
         self._patience.start(_PATIENCE_MS)
-        window.result_shown.connect(self._count)
-
-    def _count(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            QTimer.singleShot(0, self._save)  # not from inside the paint event that counts
+        after_results(window, frames, self._save)
 
     def _look(self) -> None:
         message = self._window.stage.message_text

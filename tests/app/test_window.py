@@ -24,13 +24,13 @@ from app.sources.camera_list import CameraInfo
 from app.sources.choose import ChosenSource, SourceWishes
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
-from app.ui.application import close_after
 from app.ui.guide import Guide
 from app.ui.help_tools import ShortcutsDialog
 from app.ui.main_window import MainWindow
 from app.ui.message import MessageCard
 from app.ui.narrator import NO_HAND_HINT
 from app.ui.screenshot import Screenshot
+from app.ui.shown_results import after_results
 from app.ui.software_mesh_view import SoftwareMeshView
 from app.ui.style import style_sheet
 from hand.errors import DetectorError
@@ -315,7 +315,7 @@ def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Op
 
 def test_a_window_that_was_asked_for_a_few_frames_closes_after_them(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
-    close_after(window, 3)
+    after_results(window, 3, window.close)
     wait_for_result(qtbot, window)
     assert window.isVisible()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)

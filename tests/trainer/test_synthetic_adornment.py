@@ -69,7 +69,7 @@ def test_adorning_takes_its_share_of_the_people_and_leaves_the_others_alone(plai
 
 
 def test_a_hand_keeps_its_labels_whatever_is_on_it(plain: SceneRenderer) -> None:
-    """Only the picture changes, and only where the hand is."""
+    """Only the picture changes."""
     bare_scene = replace(plain.crop_scene(2), props=(), second=None)
     worn_skin = adorn(bare_scene.skin, plain.surface, np.random.default_rng(4))
     bare, worn = plain.render(bare_scene), plain.render(replace(bare_scene, skin=worn_skin))

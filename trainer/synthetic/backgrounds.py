@@ -23,6 +23,9 @@ from trainer.synthetic.faces import paint_face
 POOL_HEIGHT_PX: Final = 384
 POOL_WIDTH_PX: Final = 512
 
+CLOSEST: Final = 0.45
+"""Smallest window that is usually cut out of a background, as a share of the largest that fits."""
+
 _KEPT_PHOTOGRAPHS: Final = 1024
 """Photographs that a process keeps as JPEGs, the last that were drawn: about 100 MB."""
 
@@ -73,7 +76,7 @@ class BackgroundPool:
         self._photograph_share = photograph_share if self._photographs else 0.0
 
     def draw(
-        self, rng: np.random.Generator, height_px: int, width_px: int, closest: float = 0.45
+        self, rng: np.random.Generator, height_px: int, width_px: int, closest: float = CLOSEST
     ) -> Float[np.ndarray, "height width 3"]:
         """A window of one background in linear light, recoloured and perhaps mirrored.
 
