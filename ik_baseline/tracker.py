@@ -99,7 +99,8 @@ class IkTracker:
         self._solver.warm_up()
         measured_correction()  # read now, so that the first hand is not late
         detector = HandDetector(max_hands, still=still)
-        self._detector: Detector = SecondLook(detector, looks) if still and looks > 1 else detector
+        several = still and looks > 1
+        self._detector: Detector = SecondLook(detector, looks, quarter_turns=True) if several else detector
 
     @property
     def solver(self) -> IkSolver:
