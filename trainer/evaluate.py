@@ -21,7 +21,7 @@ from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR
-from trainer.config import FitConfig, SourceConfig, read_config
+from trainer.config import FitConfig, SourceConfig, exported_layout, read_config
 from trainer.contact_sheet import contact_sheet, write_png
 from trainer.devices import add_device_option, device_of, measuring_device
 from trainer.evaluate_dataset import open_evaluation, predict_set, score_lines, score_set
@@ -75,25 +75,28 @@ def main(arguments: Sequence[str]) -> None:
     config = _recipe(options.config, story)
     network, name = _network(config, options)
     sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
-    size = config.network.input_px
+    shown = config.network if options.network is None else exported_layout(options.network)
+    size, upright = shown.input_px, shown.upright
     photographs = photograph_crops(
-        sources or config.held_out, size, options.crops, lambda sentence: print(sentence, file=sys.stderr)
+        sources or config.held_out, shown, options.crops, lambda sentence: print(sentence, file=sys.stderr)
     )
     if options.contact_sheet is not None and not photographs:
         raise ConfigError("There are no photographs for a contact sheet; give --photographs PREDICTIONS FOLDER.")
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     total = options.crops + options.wide + options.adorned
     with tqdm(total=total, desc="unseen renderings", unit="crop") as bar:
-        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar))}
+        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar), upright=upright)}
         if options.wide:
-            sets["wide"] = rendered_crops(size, options.wide, lambda: _tick(bar), wide_share=1.0)
+            sets["wide"] = rendered_crops(size, options.wide, lambda: _tick(bar), wide_share=1.0, upright=upright)
         if options.adorned:
-            sets["adorned"] = rendered_crops(size, options.adorned, lambda: _tick(bar), adorned_share=1.0)
+            sets["adorned"] = rendered_crops(
+                size, options.adorned, lambda: _tick(bar), adorned_share=1.0, upright=upright
+            )
     if photographs:
         sets["photographs"] = list(photographs.values())
     names = {"photographs": list(photographs)}
     model = training_hand_model(options.hand_model or config.hand_model)
-    sets |= data_set_crops(config.held_out, model, size, options.crops)
+    sets |= data_set_crops(config.held_out, model, shown, options.crops)
     content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model)
     write_page(out, name, content, sections, story)
     for section in sections:
@@ -181,11 +184,11 @@ def _score_data_set(options: argparse.Namespace) -> None:
     if options.network is None:
         story = None if options.run is None else read_story(options.run)
         config = _recipe(options.config, story)
-        input_px, model = config.network.input_px, training_hand_model(options.hand_model or config.hand_model)
+        shown, model = config.network, training_hand_model(options.hand_model or config.hand_model)
         network, name = _network(config, options)
     else:
         runtime = load_network(options.network)
-        input_px, model = runtime.input_px, training_hand_model(options.hand_model or "")
+        shown, model = exported_layout(options.network), training_hand_model(options.hand_model or "")
         if runtime.hand_model_digest != model.digest:
             raise ConfigError(
                 f"{options.network} poses {runtime.metadata.get('hand_model')}, not {model.name}; give the MANO file "
@@ -194,7 +197,7 @@ def _score_data_set(options: argparse.Namespace) -> None:
         network, name = OnnxNetwork(runtime), str(options.network)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=len(hands), desc=hands.facts.title, unit=" hands") as bar:
-        predictions = predict_set(network, model, hands, input_px, tick=lambda count: _tick(bar, count))
+        predictions = predict_set(network, model, hands, shown, tick=lambda count: _tick(bar, count))
     out = options.out or Path("pred.json")
     predictions.write(out)
     print(f"{out} holds what {name} says about {len(hands)} hands of {hands.facts.title}.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,14 +25,15 @@ from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR, fit_confidence
 from trainer.checkpoint import save_weights
 from trainer.config import FitConfig, read_config
-from trainer.crop_jitter import CropJitter
+from trainer.crop_jitter import training_jitter
 from trainer.devices import add_device_option, measuring_device
 from trainer.evaluation import errors_2d, figures, predict_crops
 from trainer.hand_model import training_hand_model
 from trainer.held_out import held_out_sets
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
-from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
+from trainer.onnx_export import write_onnx_model
+from trainer.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
 
 _PROCESSOR: Final = torch.device("cpu")
 
@@ -93,7 +93,7 @@ def export_trained(
         name=config.name,
         hand_model=model.name,
         hand_model_digest=model.digest,
-        crop_expansion=CropJitter().expansion,
+        crop_expansion=training_jitter(config.network.upright).expansion,
         confidence=fit_confidence(log_sigma, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
@@ -163,23 +163,10 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path) -> No
     flat = _Flat(network.cpu()).eval()
     metadata: dict[str, Any] = {"schema": SCHEMA, "network": asdict(network.config), **asdict(facts)}
     text = json.dumps(metadata, indent=1, sort_keys=True)
-    example = torch.zeros(1, 3, network.config.input_px, network.config.input_px)
     folder.mkdir(parents=True, exist_ok=True)
 
     def write_onnx(target: Path) -> None:
-        # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                flat,
-                (example,),
-                str(target),
-                input_names=[INPUT_NAME],
-                output_names=list(OUTPUT_NAMES),
-                dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *OUTPUT_NAMES)},
-                opset_version=17,
-                dynamo=False,
-            )
+        write_onnx_model(flat, network.config.input_px, target, OUTPUT_NAMES)
 
     write_atomically(folder / ONNX_FILE, write_onnx)
     save_weights(folder / WEIGHTS_FILE, network.state_dict(), {"metadata": text})

@@ -21,6 +21,7 @@ class Judge:
 
     input_px = 32
     crop_expansion = 1.6
+    upright = False
 
     def __init__(self, *, side: str = "right", confidence: float = 0.8) -> None:
         self.side, self.confidence = side, confidence

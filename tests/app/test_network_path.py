@@ -59,6 +59,7 @@ class Scene:
     """Runtime and finder at once, over the same true hands."""
 
     crop_expansion = 1.6
+    upright = False
 
     def __init__(self, *hands: TrueHand, digest: str = MODEL.digest) -> None:
         self.hands = list(hands)
@@ -327,7 +328,7 @@ def test_a_network_for_an_unknown_hand_model_is_refused() -> None:
 def test_a_crop_stays_while_the_hand_hardly_moves() -> None:
     joints = TrueHand((0.0, 0.05, 0.5)).joints_px
     crop = crop_around(joints, 1.6)
-    assert steady_crop(crop, joints + 2.0, 1.6) is crop
-    moved = steady_crop(crop, joints + 40.0, 1.6)
+    assert steady_crop(crop, crop_around(joints + 2.0, 1.6)) is crop
+    moved = steady_crop(crop, crop_around(joints + 40.0, 1.6))
     assert moved.center_x_px == pytest.approx(crop.center_x_px + 40.0)
-    assert steady_crop(crop, joints * 1.3, 1.6) is not crop
+    assert steady_crop(crop, crop_around(joints * 1.3, 1.6)) is not crop
