@@ -51,7 +51,7 @@ class HandBatch:
     joints_crop_weight: Float[Tensor, "B 21"]
     right_weight: Float[Tensor, "B"]
 
-    def network_input(self) -> Float[Tensor, "B 3 S S"]:
+    def network_input(self) -> Float[Tensor, "B 3 S S"] | Float[Tensor, "B F"]:
         """The crops as networks take them, channels last (convolutions on CPUs are half as fast again with that), or
         their percepts.
         """

@@ -93,6 +93,7 @@ class FitConfig:
         batch: samples per step, over all devices.
         learning_rate: peak of the warm-up + cosine schedule.
         trunk_rate: the trunk's learning rate over the others', for trunks that were trained before.
+        rates: learning rates of further modules over the others', by name.
         freeze: modules that stay as they are, batch statistics included, for example trunk.stem.0.
         weight_decay: of AdamW.
         warmup_steps: linear rise from 0.
@@ -130,6 +131,7 @@ class FitConfig:
     batch: int = 64
     learning_rate: float = 1e-3
     trunk_rate: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     weight_decay: float = 0.01
     warmup_steps: int = 200

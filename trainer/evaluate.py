@@ -20,7 +20,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
-from trainer.calibration import GOOD_ERROR
+from trainer.calibration import GOOD_ERROR, WRONG_ERROR
 from trainer.config import FitConfig, SourceConfig, exported_layout, read_config
 from trainer.contact_sheet import contact_sheet, write_png
 from trainer.devices import add_device_option, device_of, measuring_device
@@ -42,7 +42,7 @@ from trainer.networks.output import NetworkOutput
 from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.run_folder import BEST_FILE
 from trainer.run_story import RunStory, read_story
-from trainer.runtime import NetworkRuntime, load_network
+from trainer.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
 
 REPORT_SCHEMA = 1
 
@@ -97,13 +97,15 @@ def main(arguments: Sequence[str]) -> None:
     names = {"photographs": list(photographs)}
     model = training_hand_model(options.hand_model or config.hand_model)
     sets |= data_set_crops(config.held_out, model, shown, options.crops)
-    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model)
+    curve = None if options.network is None else read_metadata(options.network)["confidence"]
+    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model, curve)
     write_page(out, name, content, sections, story)
     for section in sections:
         for key, value in section.figures.items():
             print(f"{section.name:<12} {key:<24} {value:.4g}")
-    for key, value in content["empty"].items():
-        print(f"{'no hand':<12} {key:<24} {value:.4g}")
+    for part, title in (("empty", "no hand"), ("confidence", "all hands")):
+        for key, value in content.get(part, {}).items():
+            print(f"{title:<12} {key:<24} {value:.4g}")
     print(f"The report is {out / 'report.html'}.")
     if options.contact_sheet is not None:
         shown = next(section for section in sections if section.name == "photographs")
@@ -226,6 +228,7 @@ def measure(
     empty: list[LabelledCrop],
     names: Mapping[str, list[str]] = MappingProxyType({}),
     model: HandModel | None = None,
+    curve: Mapping[str, float] | None = None,
 ) -> tuple[dict[str, Any], list[ReportSection]]:
     """Runs a network over sets of labelled crops, and over crops without a hand.
 
@@ -235,6 +238,7 @@ def measure(
         empty: crops that show no hand.
         names: of the pictures of a set, where they have any.
         model: that the network poses; the embedded one when None.
+        curve: of the network's confidence, where it was calibrated.
 
     Returns:
         The content of the report, and what its page shows.
@@ -258,6 +262,8 @@ def measure(
     content["empty"] = _presence_figures(
         [section.predictions for section in sections], predict_crops(network, layer, empty)
     )
+    if curve is not None:
+        content["confidence"] = _confidence_figures([section.predictions for section in sections], curve)
     return content, sections
 
 
@@ -316,6 +322,22 @@ def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dic
     }
     if good.size:
         values["empty_below_every_good_hand"] = float((without.presence < good.min()).mean())
+    return {key: round(value, 5) for key, value in values.items()}
+
+
+def _confidence_figures(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
+    """Whether the confidence falls where fingers are confused, and stays where they are not."""
+    error = np.concatenate([errors_2d(part) for part in with_hand])
+    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in with_hand])
+    presence = np.concatenate([part.presence for part in with_hand])
+    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in log_sigma])
+    doubted = confidence < DOUBTED
+    wrong, good = error > WRONG_ERROR, error < GOOD_ERROR
+    values = {"wrong_hands": float(wrong.mean())}
+    if wrong.any():
+        values["doubted_of_the_wrong"] = float(doubted[wrong].mean())
+    if good.any():
+        values["doubted_of_the_good"] = float(doubted[good].mean())
     return {key: round(value, 5) for key, value in values.items()}
 
 

@@ -28,6 +28,10 @@ METADATA_FILE: Final = "network.json"
 WEIGHTS_FILE: Final = "network.safetensors"
 
 
+DOUBTED: Final = 0.35
+"""Confidence under which the program leaves a network for inverse kinematics, where that sees the hand."""
+
+
 @runtime_checkable
 class Session(Protocol):
     """What is used of ``onnxruntime.InferenceSession``."""

@@ -264,21 +264,24 @@ class TransformerHead(nn.Module):
 
 
 class LandmarkHead(TransformerHead):
-    """The same tokens, told what the landmark network saw, and one more of its features.
+    """The same tokens, told what the landmark network saw, and one more of its features; and two plain layers over these.
 
-    Everything new begins at zero: the head begins as the one that it continues.
+    What the new layers say begins at nothing: the head begins as the one that it continues, a little disturbed.
     """
 
     def __init__(self, width: int, coarse_channels: int, layers: int) -> None:
         super().__init__(width, coarse_channels, layers)
         self.seen = nn.Linear(_PER_JOINT + 2, width)
         self.look = nn.Linear(POOLED, width)
-        self.numbers_of_look = nn.Linear(width, 109, bias=False)
+        self.direct = nn.Sequential(
+            nn.Linear(POOLED + JOINTS * _PER_JOINT, 512), nn.ReLU(inplace=True), nn.Linear(512, 109)
+        )
         self.places = nn.Linear(width, 4)
-        for layer in (self.seen, self.numbers_of_look, self.places):
-            nn.init.zeros_(layer.weight)
+        nn.init.normal_(self.seen.weight, std=0.02)
         nn.init.zeros_(self.seen.bias)
-        nn.init.zeros_(self.places.bias)
+        for layer in (self.direct[2], self.places):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def fused(self, percept: Percept) -> tuple[Float[Tensor, "B 109"], Float[Tensor, "B 21 2"], Float[Tensor, "B 21"]]:
         """The numbers of the pose, 2D joints, and what is to be added to the log of their expected errors.
@@ -292,7 +295,7 @@ class LandmarkHead(TransformerHead):
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
         told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks[:, :POOLED])[:, None]], 1)))
-        numbers = self.numbers(told[:, :-1].flatten(1)) + self.numbers_of_look(told[:, -1])
+        numbers = self.numbers(told[:, :-1].flatten(1)) + self.direct(landmarks[:, :-2])
         places = self.places(told[:, 1:-1])
         share = torch.sigmoid(places[..., :1])
         return numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3]
