@@ -1,8 +1,8 @@
 """What one hand costs the network path on one CPU thread, beside the hand-landmark network, torch and a ResNet-50.
 
 Run ``python -m benchmarks.inference``, with ``--network DIR`` for another network than the one that comes along. Where
-there is none, the network of configs/shipped.yaml is timed untrained: weights cost no time. The live path should not cost
-more than 1.6 times MediaPipe's hand-landmark network alone.
+there is none, the network of configs/shipped.yaml is timed untrained: weights cost no time. The live path should cost
+at most 1.6 times what MediaPipe's hand-landmark network does alone.
 """
 
 from __future__ import annotations

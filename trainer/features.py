@@ -122,7 +122,8 @@ class StoredCrops(Dataset[LabelledCrop]):
 
     def stored(self, number: int) -> LabelledCrop:
         """The crop of this number."""
-        return LabelledCrop(**{name: values[number] for name, values in self._arrays.items()})
+        values = {name: part[number] for name, part in self._arrays.items()}
+        return LabelledCrop(**{name: value if value.ndim else float(value) for name, value in values.items()})
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Sample ``index``, which depends on the seed and on the index alone."""

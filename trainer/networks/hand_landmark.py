@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from assets import ASSETS_DIR
 from hand.errors import ConfigError
 
-LANDMARK_FILE: Final = Path(__file__).resolve().parents[2] / "assets" / "hand_finder" / "hand_landmark.onnx"
+LANDMARK_FILE: Final = ASSETS_DIR / "hand_finder" / "hand_landmark.onnx"
 """The published network, converted."""
 
 LANDMARK_PX: Final = 224

@@ -171,8 +171,7 @@ class HandNetwork(nn.Module):
         seen = image
         if self.config.trunk_px:
             seen = self.reduction @ image @ self.reduction.T
-        fine, middle, coarse = self.trunk((seen - self.pixel_mean) / self.pixel_std)
-        features = self._joint_features(fine, middle, coarse)
+        features, coarse = self._joint_features(seen)
         scores = functional.interpolate(self.to_heat_maps(features), size=(GRID, GRID), mode="bilinear")
         joints, pooled = self._read_heat_maps(scores, features)
         return Percept(pooled, joints, coarse.mean((2, 3)), self._read_landmarks(image)), scores, features
@@ -219,12 +218,20 @@ class HandNetwork(nn.Module):
             right_logit=logits[:, 1],
         )
 
-    def _joint_features(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Float[Tensor, "B C g g"]:
-        """Fine detail and coarse meaning on one grid (a feature pyramid: Lin et al. 2017)."""
+    def joint_features(self, seen: Float[Tensor, "B 3 s s"]) -> Float[Tensor, "B C g g"]:
+        """What the heat maps and the pose head are read from, for a network that is to see the same.
+
+        Args:
+            seen: RGB crops, 0 to 255, of the side that the trunk sees.
+        """
+        return self._joint_features(seen)[0]
+
+    def _joint_features(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Fine detail and coarse meaning on one grid (a feature pyramid: Lin et al. 2017); and the coarse map alone."""
+        fine, middle, coarse = self.trunk((seen - self.pixel_mean) / self.pixel_std)
         size = self.config.seen_px // 8
         raised = _resized(self.top(coarse), int(middle.shape[-1])) + self.between(middle)
-        merged: Tensor = self.merge(_resized(raised, size) + _resized(self.lateral(fine), size))
-        return merged
+        return self.merge(_resized(raised, size) + _resized(self.lateral(fine), size)), coarse
 
     def _read_heat_maps(
         self, scores: Float[Tensor, "B 21 G G"], features: Float[Tensor, "B C g g"]
@@ -264,7 +271,7 @@ class TransformerHead(nn.Module):
 
 
 class LandmarkHead(TransformerHead):
-    """The same tokens, told what the landmark network saw, and one more of its features; and two plain layers over these.
+    """The same tokens, told what the landmark network saw, one more of its features, and two plain layers over these.
 
     What the new layers say begins at nothing: the head begins as the one that it continues, a little disturbed.
     """
