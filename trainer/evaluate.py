@@ -38,6 +38,7 @@ from trainer.hand_model import training_hand_model
 from trainer.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
 from trainer.networks.building import trained_network
+from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
 from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.run_folder import BEST_FILE
@@ -77,9 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
     shown = config.network if options.network is None else exported_layout(options.network)
     size, upright = shown.input_px, shown.upright
-    photographs = photograph_crops(
-        sources or config.held_out, shown, options.crops, lambda sentence: print(sentence, file=sys.stderr)
-    )
+    photographs = _photographs(sources, config, shown, options.crops)
     if options.contact_sheet is not None and not photographs:
         raise ConfigError("There are no photographs for a contact sheet; give --photographs PREDICTIONS FOLDER.")
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
@@ -92,9 +91,8 @@ def main(arguments: Sequence[str]) -> None:
             sets["adorned"] = rendered_crops(
                 size, options.adorned, lambda: _tick(bar), adorned_share=1.0, upright=upright
             )
-    if photographs:
-        sets["photographs"] = list(photographs.values())
-    names = {"photographs": list(photographs)}
+    sets |= {name: list(crops.values()) for name, crops in photographs.items()}
+    names = {name: list(crops) for name, crops in photographs.items()}
     model = training_hand_model(options.hand_model or config.hand_model)
     sets |= data_set_crops(config.held_out, model, shown, options.crops)
     curve = None if options.network is None else read_metadata(options.network)["confidence"]
@@ -108,9 +106,24 @@ def main(arguments: Sequence[str]) -> None:
             print(f"{title:<12} {key:<24} {value:.4g}")
     print(f"The report is {out / 'report.html'}.")
     if options.contact_sheet is not None:
-        shown = next(section for section in sections if section.name == "photographs")
-        write_png(options.contact_sheet, contact_sheet(shown.crops, shown.predictions))
+        pictured = next(section for section in sections if section.name in photographs)
+        write_png(options.contact_sheet, contact_sheet(pictured.crops, pictured.predictions))
         print(f"The contact sheet is {options.contact_sheet}.")
+
+
+def _photographs(
+    given: Sequence[SourceConfig], config: FitConfig, shown: NetworkConfig, most: int
+) -> dict[str, dict[str, LabelledCrop]]:
+    """Crops by set and by photograph: each set that was given under the name of its labels, or the recipe's as one."""
+
+    def complain(sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
+    if given:
+        sets = {Path(source.path).stem: photograph_crops([source], shown, most, complain) for source in given}
+    else:
+        sets = {"photographs": photograph_crops(config.held_out, shown, most, complain)}
+    return {name: crops for name, crops in sets.items() if crops}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,7 +165,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs=2,
         action="append",
         metavar=("PREDICTIONS", "FOLDER"),
-        help="a prediction file and the pictures it labels, instead of the recipe's held-out ones; may be repeated",
+        help="a prediction file and the pictures it labels, instead of the recipe's held-out ones; may be repeated: "
+        "each is measured by itself",
     )
     parser.add_argument(
         "--dataset",
@@ -169,7 +183,10 @@ def _parser() -> argparse.ArgumentParser:
         help="the report's folder, or the file with --dataset (default: reports/evaluation, pred.json)",
     )
     parser.add_argument(
-        "--contact-sheet", type=Path, metavar="PNG", help="also draw the best, median and worst photographs here"
+        "--contact-sheet",
+        type=Path,
+        metavar="PNG",
+        help="also draw the best, median and worst photographs of the first set here",
     )
     add_device_option(parser)
     return parser

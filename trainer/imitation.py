@@ -73,7 +73,7 @@ def teacher_of(config: FitConfig) -> HandNetwork:
     layout, wanted = teacher.config, config.network
     if (layout.seen_px, layout.width) != (wanted.seen_px, wanted.width):
         raise ConfigError(
-            f"The trunk to imitate, {config.teacher}, sees {layout.seen_px} px and makes {layout.width} features, the "
-            f"recipe's sees {wanted.seen_px} px and makes {wanted.width}; make network.input_px and network.width alike."
+            f"The network to imitate, {config.teacher}, sees {layout.seen_px} px and makes {layout.width} features, "
+            f"the recipe's sees {wanted.seen_px} px and makes {wanted.width}; make input_px, trunk_px and width alike."
         )
     return teacher

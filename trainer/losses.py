@@ -38,6 +38,11 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 """Weights that bring the terms to the same size after the first few thousand samples."""
 
 
+FLAT_REPROJECTION: Final = 0.3
+"""Weight of the reprojection where nothing is believed in 3D: such pictures are often stretched, and a hand that is to
+lie on one of them has to be tilted."""
+
+
 @dataclass(frozen=True, slots=True)
 class LossTerms:
     """The sum that is minimised, and what it is made of.
@@ -186,9 +191,10 @@ def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor
     in_3d = batch.root_weight[:, None] * batch.joints_weight > 0.0
     target = torch.where(in_3d[..., None], true_image, batch.joints_crop)
     reprojection = (projected - target).abs().sum(-1).clamp(max=2.0)
+    in_perspective = torch.where(batch.root_weight > 0.0, 1.0, FLAT_REPROJECTION)
     true_scale = batch.focal / batch.root_m[:, 2].clamp(min=0.05)
     return {
-        "reprojection": _mean(reprojection, batch.joints_crop_weight),
+        "reprojection": _mean(reprojection, batch.joints_crop_weight * in_perspective[:, None]),
         "camera": _mean((torch.log(scale[:, 0]) - torch.log(true_scale)).abs(), batch.root_weight),
     }
 

@@ -13,7 +13,10 @@ from app.pipeline.network_path import NetworkPath
 from hand.model import HandModel
 
 SQUARES_PER_SEARCH = 6
-"""Squares that the network's own search may look at in one video frame."""
+"""Squares that the network's own search may look at in one video frame..."""
+
+LARGE_SQUARES_PER_SEARCH = 2
+"""...and of a network with crops of more than 128 px, which take several times as long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +42,8 @@ class NetworkPathFactory:
             CheckpointError: the network cannot be loaded.
         """
         runtime = self.live.runtime
-        own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
+        affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
+        own_search = CropSearch(self.live, squares_per_search=0 if self.still else affordable)
         # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
         return NetworkPath(
             runtime,

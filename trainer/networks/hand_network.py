@@ -281,7 +281,7 @@ class LandmarkHead(TransformerHead):
         self.seen = nn.Linear(_PER_JOINT + 2, width)
         self.look = nn.Linear(POOLED, width)
         self.direct = nn.Sequential(
-            nn.Linear(POOLED + JOINTS * _PER_JOINT, 512), nn.ReLU(inplace=True), nn.Linear(512, 109)
+            nn.Linear(POOLED + JOINTS * _PER_JOINT, 512), nn.ReLU(inplace=True), nn.Linear(512, 109 + 4 * JOINTS)
         )
         self.places = nn.Linear(width, 4)
         nn.init.normal_(self.seen.weight, std=0.02)
@@ -302,8 +302,9 @@ class LandmarkHead(TransformerHead):
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
         told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks[:, :POOLED])[:, None]], 1)))
-        numbers = self.numbers(told[:, :-1].flatten(1)) + self.direct(landmarks[:, :-2])
-        places = self.places(told[:, 1:-1])
+        direct = self.direct(landmarks[:, :-2])
+        numbers = self.numbers(told[:, :-1].flatten(1)) + direct[:, :109]
+        places = self.places(told[:, 1:-1]) + direct[:, 109:].unflatten(1, (JOINTS, 4))
         share = torch.sigmoid(places[..., :1])
         return numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3]
 
