@@ -11,6 +11,7 @@ from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
+from ik_baseline.finder_choice import FINDER_KINDS
 from ik_baseline.second_look import LOOKS
 
 _DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
@@ -23,7 +24,7 @@ _EPILOG = (
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``main_v2.py``; :func:`parse` uses it."""
     parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
-    parser.set_defaults(hands=1)  # here and not at the option, which commands add as well
+    parser.set_defaults(hands=1, finder="built-in")  # here and not at the option, which commands add as well
     _add_source_options(parser)
     _add_method_options(parser)
     _add_hand_options(parser)
@@ -106,6 +107,11 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
+    )
+    group.add_argument(
+        "--finder",
+        choices=FINDER_KINDS,
+        help="what finds hands in the picture: ours, or the installed mediapipe package (default: built-in)",
     )
     group.add_argument(
         "--device",

@@ -109,6 +109,7 @@ def _paths(
         still=still,
         forgiving=window,
         looks=options.looks if still else 1,
+        finder=options.finder,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
         smoothing=smoothing,
         live_network=live_network,
