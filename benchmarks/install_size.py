@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("level", nargs="?", choices=tuple(LEVELS), default="run")
     parser.add_argument("--python", default=sys.executable, help="interpreter to install for (default: this one)")
+    parser.add_argument("--download-only", action="store_true", help="do not install what was downloaded")
     options = parser.parse_args()
     wanted = requirements(LEVELS[options.level])
     machine = describe_machine()
@@ -44,7 +45,7 @@ def main() -> None:
         size = f"{_megabytes(files):.0f} MB to download ({seconds:.0f} s here)"
         print(f"{options.level} with {version}: {len(files)} wheels, {size}")
         local = ["--no-index", "--find-links", str(wheels), *constraints, *wanted]
-        for installer in ("pip", "uv"):
+        for installer in () if options.download_only else ("pip", "uv"):
             if installer == "uv" and shutil.which("uv") is None:
                 continue
             began_s, began_cpu_s = time.perf_counter(), _children_cpu_s()
