@@ -1,2 +1,1 @@
-"""Turns MediaPipe's published TFLite models into ``assets/hand_finder``; not needed to run the program."""
-program."""
+"""Turns MediaPipe's published TFLite models into ``assets/hand_finder``; the program does not need it to run."""
