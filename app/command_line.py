@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_REFUSED, EXIT_STOPPED = 0, 2, 130
 
-_EXIT_OF_RUN = {"complete": EXIT_OK, "stopped": EXIT_STOPPED, "broken": EXIT_REFUSED}
+_EXIT_OF_RUN = {"complete": EXIT_OK, "incomplete": EXIT_OK, "stopped": EXIT_STOPPED, "broken": EXIT_REFUSED}
 
 _DEFAULT_REPORT_DIR = Path("reports") / "latest"
 

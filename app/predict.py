@@ -108,7 +108,8 @@ def _predict_file(
         run.complain(str(error))
         return {"file": file.name, "width": 0, "height": 0, "hands": [], "error": str(error)}
     height, width = image.shape[:2]
-    frame = Frame(sequence, time.monotonic_ns(), image, run.lens.intrinsics_for(width, height), file.name)
+    time_ns = round(sequence * 1e9 / PICTURES_PER_SECOND)
+    frame = Frame(sequence, time_ns, image, run.lens.intrinsics_for(width, height), file.name)
     hands: list[dict[str, Any]] = []
     results: dict[Provider, PathResult] = {}
     for path in paths.values():

@@ -166,10 +166,10 @@ class FolderSource:
             if not self.loops or not self._files:
                 return EndOfSource()
             self._next = 0
-        path = self._files[self._next]
+        path, time_ns = self._files[self._next], round(self._next * 1e9 / self._frames_per_second)
         self._next += 1
         try:
-            return Picture(read_picture(path), time.monotonic_ns())
+            return Picture(read_picture(path), time.monotonic_ns(), time_ns)
         except SourceError as error:
             return ReadFailure(str(error), skipped=True)
 
