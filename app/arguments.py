@@ -94,6 +94,7 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         help="turn pictures clockwise by 90, 180 or 270 degrees, before they are mirrored",
     )
     group.add_argument("--loop", action="store_true", help="start a file again at its end")
+    group.add_argument("--subfolders", action="store_true", help="read the pictures of a folder's subfolders too")
 
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
@@ -216,6 +217,9 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, required=True, metavar="FILE_OR_DIR", help="a picture or a folder of them"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument(
+        "--subfolders", action="store_true", default=argparse.SUPPRESS, help="read a folder's subfolders too"
+    )
     _add_motion_option(parser, "save the pictures, as 30 a second, as a")
     parser.add_argument(
         "--looks",

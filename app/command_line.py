@@ -122,7 +122,11 @@ def _predict(options: argparse.Namespace) -> int:
     paths = _paths(options, model, still=True)
     recorder = MotionRecorder(model)
     listener = recorder.take if options.save_motion else None
-    content = predict(PredictionRun(options.input, options.output, paths, model, lens, listener=listener))
+    content = predict(
+        PredictionRun(
+            options.input, options.output, paths, model, lens, listener=listener, subfolders=options.subfolders
+        )
+    )
     hands = sum(len(image["hands"]) for image in content["images"])
     print(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
     if options.save_motion:
@@ -132,7 +136,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
-    chosen = choose_source(options.source, SourceWishes(options.size, options.fps))
+    chosen = choose_source(options.source, SourceWishes(options.size, options.fps, subfolders=options.subfolders))
     if chosen.note:
         print(chosen.note, file=sys.stderr)
     report_dir = options.report or _DEFAULT_REPORT_DIR
@@ -193,7 +197,7 @@ def _window(options: argparse.Namespace) -> int:
     from app.ui.application import run_window
     from app.ui.window_options import WindowOptions
 
-    wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True)
+    wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True, subfolders=options.subfolders)
     try:
         chosen = choose_source(options.source, wishes)
     except SourceError as error:

@@ -14,7 +14,8 @@ from jaxtyping import UInt8
 
 from app.sources.base import EndOfSource, Picture
 from app.sources.files import printable_name
-from app.sources.pictures import list_pictures, read_picture
+from app.sources.picture_files import read_picture
+from app.sources.picture_listing import list_pictures
 from app.sources.video import VideoSource
 from hand.camera import Intrinsics
 from hand.errors import SourceError
@@ -92,7 +93,10 @@ class _Imported:
 
 
 def _of_folder(folder: Path, complain: Callable[[str], None]) -> Iterator[_Imported]:
-    for number, path in enumerate(list_pictures(folder)):
+    listing = list_pictures(folder)
+    if listing.skipped:
+        complain(listing.skipped)
+    for number, path in enumerate(listing.files):
         try:
             picture = read_picture(path)
         except SourceError as error:

@@ -14,6 +14,25 @@ from app.sources.files import file_signature, opencv_file_name, printable, print
 from hand.camera import Intrinsics
 from hand.errors import SourceError
 
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".3gp",
+    ".mts",
+    ".m2ts",
+    ".ts",
+    ".ogv",
+    ".flv",
+)
+"""Names by which videos are offered and told from other files; whatever FFmpeg decodes can be opened."""
+
 _FALLBACK_FRAMES_PER_SECOND = 30.0
 
 FAILURE_BUDGET = 600
