@@ -38,6 +38,9 @@ PICTURE_SUFFIXES: Final = (
 MOST_PIXELS: Final = 1 << 30
 """Of one picture, as OpenCV has it; headers that speak of more are nonsense."""
 
+MOST_SIDE_PX: Final = 32_766
+"""Of a side: OpenCV crops no larger pictures (SHRT_MAX)."""
+
 _HEIF_SUFFIXES: Final = (".heic", ".heif")
 _ORIENTATION_TAG: Final = 0x0112
 _BITS_PER_SAMPLE_TAG: Final = 258
@@ -79,6 +82,11 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
         raise SourceError(
             f"{printable_name(path)} cannot be read as a picture; expected one of {kinds}, so check the file."
+        )
+    if max(image.shape) > MOST_SIDE_PX:
+        raise SourceError(
+            f"{printable_name(path)} has {image.shape[1]} x {image.shape[0]} pixels, more than {MOST_SIDE_PX} along a "
+            "side; scale it down, or cut it into parts."
         )
     return np.ascontiguousarray(image)
 

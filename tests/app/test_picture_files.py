@@ -134,6 +134,12 @@ def test_grey_cmyk_palette_and_alpha_are_seen_as_people_see_them(tmp_path: Path)
         assert (shown[40:] == 255).all(), name
 
 
+def test_a_picture_too_long_for_opencv_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    Image.new("L", (33_000, 4)).save(tmp_path / "long.png")
+    with pytest.raises(SourceError, match="33000 x 4 pixels, more than 32766"):
+        read_picture(tmp_path / "long.png")
+
+
 def test_folders_are_in_the_order_people_count_in(tmp_path: Path) -> None:
     for name in ("frame10.png", "frame2.png", "Frame1.png", "frame02b.png", "10.png", "9.png"):
         write_picture(tmp_path / name)
