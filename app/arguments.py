@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from app.motion.save import check_motion_file
@@ -68,6 +69,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.intrinsics is not None and options.fov is not None:  # one before the command and one behind it
         parser.error("argument --intrinsics: not allowed with argument --fov")
+    options.stream = [replace(address, origins=tuple(options.stream_origin)) for address in options.stream]
     return options
 
 
@@ -164,6 +166,14 @@ def _add_program_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND:[HOST:]PORT",
         help="send the hand live as JSON in datagrams (udp:9000), as OSC (osc:9001) or to WebSocket clients (ws:8765); "
         "',mesh' adds the vertices, ',rate=N' limits it; may be given several times (docs/streaming.md)",
+    )
+    group.add_argument(
+        "--stream-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let web pages of this origin read a ws stream, such as https://example.org, or null for local files and "
+        "Electron; pages of this machine always may (may be given several times)",
     )
     _add_motion_option(group, "without a window: save the whole run's")
 

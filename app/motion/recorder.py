@@ -10,6 +10,7 @@ import numpy as np
 
 from app.motion.motion import HandTrack, Motion
 from app.pipeline.joiner import JoinedResult
+from app.pipeline.scene_view import as_seen_by_camera
 from hand.errors import RecordingError
 from hand.mirror import Side
 from hand.model import HandModel
@@ -53,9 +54,13 @@ class MotionRecorder:
             return self._frames
 
     def take(self, joined: JoinedResult) -> None:
-        """Keeps a frame's output hands; a change of source starts the motion again, because its time does too."""
+        """Keeps a frame's output hands; a change of source starts the motion again, because its time does too.
+
+        Of mirrored pictures it keeps the person's own hands, as :func:`app.pipeline.scene_view.as_seen_by_camera` does.
+        """
         if joined.late:
             return
+        joined = as_seen_by_camera(joined)
         frame = joined.frame
         with self._lock:
             if frame.source_id != self._source:
