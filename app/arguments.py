@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from app.motion.save import check_motion_file
@@ -69,6 +70,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.intrinsics is not None and options.fov is not None:  # one before the command and one behind it
         parser.error("argument --intrinsics: not allowed with argument --fov")
+    options.stream = [replace(address, origins=tuple(options.stream_origin)) for address in options.stream]
     return options
 
 
@@ -95,6 +97,7 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         help="turn pictures clockwise by 90, 180 or 270 degrees, before they are mirrored",
     )
     group.add_argument("--loop", action="store_true", help="start a file again at its end")
+    group.add_argument("--subfolders", action="store_true", help="read the pictures of a folder's subfolders too")
 
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
@@ -170,6 +173,14 @@ def _add_program_options(parser: argparse.ArgumentParser) -> None:
         help="send the hand live as JSON in datagrams (udp:9000), as OSC (osc:9001) or to WebSocket clients (ws:8765); "
         "',mesh' adds the vertices, ',rate=N' limits it; may be given several times (docs/streaming.md)",
     )
+    group.add_argument(
+        "--stream-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let web pages of this origin read a ws stream, such as https://example.org, or null for local files and "
+        "Electron; pages of this machine always may (may be given several times)",
+    )
     _add_motion_option(group, "without a window: save the whole run's")
 
 
@@ -222,6 +233,9 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, required=True, metavar="FILE_OR_DIR", help="a picture or a folder of them"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument(
+        "--subfolders", action="store_true", default=argparse.SUPPRESS, help="read a folder's subfolders too"
+    )
     _add_motion_option(parser, "save the pictures, as 30 a second, as a")
     parser.add_argument(
         "--looks",
