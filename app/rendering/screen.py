@@ -265,8 +265,7 @@ class ScreenPainter(Generic[M]):
         if mesh is not None:
             camera = frame.intrinsics.scaled_to(placement.width_px, placement.height_px)
             self._overlay_painters[who or result.provider].paint(picture, mesh, camera)
-        labels = tuple(replace(drawing, strokes=(), dots=(), observed_px=()) for drawing in drawings)
-        return ShownPicture(picture, placement, labels)
+        return ShownPicture(picture, placement, drawings)
 
     def _size(self, pane: PaneName) -> tuple[int, int]:
         sizes = self.plan.picture_sizes_px
