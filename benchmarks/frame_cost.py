@@ -36,6 +36,7 @@ from PyQt6.QtWidgets import QApplication
 import app.pipeline.network_hand as network_hand
 from app.machine import describe_machine
 from app.methods import chosen_paths
+from app.pipeline.comparison_numbers import WINDOW_S
 from app.pipeline.joiner import Joiner
 from app.pipeline.network_hand import NetworkPoser
 from app.pipeline.network_path import NetworkPath
@@ -189,7 +190,7 @@ def measure(clip: Path, clock: StageClock, options: argparse.Namespace) -> dict[
                 "cores_busy": busy_ms / wall_s / 1e3,
                 "stages_ms": _per_frame(clock.spent_ms(), stages, shown),
                 "threads_ms": _per_frame(thread_times_ms(), threads, shown),
-                "compared_share": numbers.compared / max(max(s.frames for s in summaries.values()), 1),
+                "compared_share": numbers.compared / (WINDOW_S * max(p.frames_per_second for p in numbers.paths.values())),
                 "paths": {
                     provider: {
                         "frames_per_second": summary.frames / wall_s,
