@@ -282,7 +282,7 @@ class _OverlayPainter:
     def paint(self, picture_bgra: UInt8[np.ndarray, "height width 4"], mesh: HandMesh, camera: Intrinsics) -> None:
         """Draws a mesh into a picture of the camera's size."""
         with self._lock:
-            self._painter.draw(picture_bgra, mesh, mesh.vertices_m, mesh.normals, camera, _OVERLAY_OPACITY)
+            self._painter.draw(picture_bgra, mesh, camera, _OVERLAY_OPACITY)
 
 
 def _colors(result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:

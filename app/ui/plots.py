@@ -17,7 +17,7 @@ _BAR_WIDTH = 0.72
 _LONGEST_STEP_S = 1.0
 
 _ROOM, _ROOMIEST = 1.15, 1.6
-"""End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed every
+"""End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed each
 value would have to draw its numbers anew each time."""
 
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
