@@ -18,6 +18,7 @@ from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
 from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork
+from app.optional_parts.command import install_part, list_parts
 from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
@@ -59,6 +60,8 @@ def run(arguments: list[str] | None = None) -> int:
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
+        if options.command == "install":
+            return _install(options)
         if options.headless:
             return _headless(options)
         reason = why_no_window()
@@ -164,6 +167,14 @@ def _headless(options: argparse.Namespace) -> int:
     if options.save_motion:
         _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
     return _EXIT_OF_RUN[report["end"]]
+
+
+def _install(options: argparse.Namespace) -> int:
+    if options.part is None:
+        list_parts()
+    else:
+        install_part(options.part)
+    return EXIT_OK
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:

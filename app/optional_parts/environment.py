@@ -1,0 +1,93 @@
+"""The Python environment that a part is installed into: where it lies, what is in it, and why it may not be changed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+_BUILD_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv"})
+"""Nothing that runs has loaded them, and some packages ask for newer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonEnvironment:
+    """An environment.
+
+    Attributes:
+        python: its interpreter.
+        site_packages: the folder that packages are installed into.
+        search_path: folders in which its interpreter finds packages.
+        externally_managed: the system's package manager owns it, as the file EXTERNALLY-MANAGED says (PEP 668).
+    """
+
+    python: Path
+    site_packages: Path
+    search_path: tuple[str, ...]
+    externally_managed: bool = False
+
+    def installed_versions(self) -> dict[str, str]:
+        """Version of each distribution, by its normalised name; tools that install and build are left out."""
+        versions: dict[str, str] = {}
+        for distribution in importlib.metadata.distributions(path=list(self.search_path)):
+            name = distribution.metadata["Name"]
+            if name and distribution.version:  # a damaged one has none
+                versions.setdefault(normalised(name), distribution.version)  # the first one found is the one imported
+        return {name: version for name, version in versions.items() if name not in _BUILD_TOOLS}
+
+    def packages_now(self) -> set[str]:
+        """Normalised names of what lies in its folder: quickly, to be asked again and again."""
+        suffix = ".dist-info"
+        return {
+            normalised(entry.name.removesuffix(suffix).rpartition("-")[0])
+            for entry in os.scandir(self.site_packages)
+            if entry.name.endswith(suffix)
+        }
+
+    def installer(self) -> list[str] | None:
+        """The command that installs into it, ending in ``install``: pip, or else uv; None where there is neither."""
+        if self._has_pip():
+            return [str(self.python), "-m", "pip", "install"]
+        uv = shutil.which("uv")
+        return None if uv is None else [uv, "pip", "install", "--python", str(self.python)]
+
+    def is_writable(self) -> bool:
+        """Whether files can be made in it; tried, because root may write where the file system may not be written."""
+        probe = self.site_packages / f".handlive-probe-{os.getpid()}"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError:
+            return False
+        return True
+
+    def free_mb(self) -> float:
+        """Free space where it lies, in 10^6 bytes."""
+        return shutil.disk_usage(self.site_packages).free / 1e6
+
+    def _has_pip(self) -> bool:
+        command = [
+            str(self.python),
+            "-c",
+            "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)",
+        ]
+        return subprocess.run(command, capture_output=True, check=False, cwd=self.site_packages).returncode == 0
+
+
+def running_environment() -> PythonEnvironment:
+    """The environment of the running interpreter."""
+    in_venv = sys.prefix != sys.base_prefix
+    marker = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
+    return PythonEnvironment(
+        Path(sys.executable), Path(sysconfig.get_path("purelib")), tuple(sys.path), not in_venv and marker.is_file()
+    )
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
