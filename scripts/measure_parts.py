@@ -7,7 +7,7 @@ usage: python scripts/measure_parts.py PART [SYSTEM] [PYTHON]
        SYSTEM is linux, linux-arm, macos or windows; PYTHON is a version such as 3.13.
 
 It resolves the live part with and without the part (uv), downloads the wheels that are new (pip) into a temporary
-folder (TMPDIR says where), and adds up the sizes of the files and of what is packed in them.
+folder (TMPDIR says where), and adds up the sizes of the files, and of what they become on disk.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_COMPILED_SHARE = 1.5
+"""Size of .pyc files over that of their .py files: 1.51 over the packages of the live part and of training, Python 3.11."""
 _LINUX = [
     "manylinux2014",
     *(f"manylinux_2_{minor}" for minor in range(5, 40)),
@@ -44,7 +46,7 @@ def main(part: str, system: str = "linux", python: str = "3.13") -> None:
         download(new, tags, python, Path(folder))
         wheels = list(Path(folder).iterdir())
         packed = sum(wheel.stat().st_size for wheel in wheels)
-        unpacked = sum(entry.file_size for wheel in wheels for entry in zipfile.ZipFile(wheel).infolist())
+        unpacked = sum(size_on_disk(entry) for wheel in wheels for entry in zipfile.ZipFile(wheel).infolist())
     sizes = f"download {packed / 1e6:.0f} MB, disk {unpacked / 1e6:.0f} MB"
     print(f"{part} on {system}, Python {python}: {len(new)} packages, {sizes}")
 
@@ -57,6 +59,11 @@ def resolve(requirements: list[str], target: str, python: str) -> set[str]:
         [*command, "--python-version", python], input=given, capture_output=True, text=True, check=True
     )
     return set(done.stdout.split("\n")) - {""}
+
+
+def size_on_disk(entry: zipfile.ZipInfo) -> float:
+    """Bytes of a packed file once it is installed; pip keeps a compiled copy of each module beside it."""
+    return entry.file_size * (1.0 + _COMPILED_SHARE * entry.filename.endswith(".py"))
 
 
 def download(pinned: list[str], tags: list[str], python: str, folder: Path) -> None:
