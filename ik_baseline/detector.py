@@ -1,27 +1,28 @@
-"""The one place that knows MediaPipe: pictures in, :class:`~hand.types.HandObservation` out.
+"""Finds hands: pictures in, :class:`~hand.types.HandObservation` out.
 
-MediaPipe is imported when a detector is made, never before, so nothing else in the product depends on it or pays for
-its start; a later release, or its Tasks API, is a change to this file alone.
+MediaPipe's two hand models (``assets/hand_finder``) in ONNX Runtime, and around them the steps of MediaPipe's own
+graph: palms are searched in the whole picture, each gives a turned square in which 21 landmarks are read, and in a
+video the landmarks give the square of the next frame, so that the search is only needed while fewer hands are followed
+than wanted. (Zhang et al. 2020, "MediaPipe Hands: On-device Real-time Hand Tracking".)
 """
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hand.crop import crop_around
+from hand.crop import SquareCrop, crop_around
 from hand.errors import DetectorError
 from hand.mirror import Side
 from hand.types import HandObservation
+from ik_baseline.onnx_session import MODELS_DIR, PictureModel
+from ik_baseline.rotated_region import SAME_REGION_OVERLAP, RotatedRegion, region_of_landmarks, region_of_palm
+from ik_baseline.ssd_detection import SsdDetector, anchor_centers
 
 CROP_EXPANSION = 1.5
 """Side of the square around a hand over the longer side of its landmarks' box."""
@@ -32,14 +33,49 @@ SAME_HAND_DISTANCE = 0.25
 In the sixteen two-handed pictures of our development set, hands were at 1.0 and more.
 """
 
-_STDERR_LOCK = threading.Lock()
-_CHATTER = re.compile(r"[IWE]\d{4} |INFO: Created TensorFlow Lite|WARNING: All log messages before absl")
+SECOND_HAND_INTERVAL: Final = 6
+"""Frames from one search for a second hand to the next while one is followed, a fifth of a second at 30 a second.
+
+A search costs as much as following a hand; ``python -m benchmarks.finder`` prints what the interval saves.
+"""
+
+PALM_LAYERS: Final = ((8, 2), (16, 6))
+"""Stride and anchors at each place of the palm model's two layers (MediaPipe's ``palm_detection_full``)."""
+
+_WRIST_POINT, _MIDDLE_MCP_POINT = 0, 2
+"""Which of the palm model's seven key points give the hand's direction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Landmarks:
+    """What the landmark model read in one region.
+
+    Attributes:
+        region: where it looked.
+        rightness: that it is a right one as the picture shows it, 0 to 1.
+        points: in picture coordinates, whose origin is the picture's corner.
+        world_m: metres, camera axes.
+    """
+
+    region: RotatedRegion
+    rightness: float
+    points: Float[np.ndarray, "21 2"]
+    world_m: Float[np.ndarray, "21 3"]
+
+    def observation(self) -> HandObservation:
+        """The hand in the product's conventions."""
+        landmarks_px = self.points - 0.5  # the centre of the first pixel is (0, 0)
+        side: Side = "right" if self.rightness > 0.5 else "left"
+        crop = crop_around(landmarks_px, CROP_EXPANSION, flipped=side == "left")
+        score = max(self.rightness, 1.0 - self.rightness)
+        return HandObservation(side, score, landmarks_px, self.world_m, crop)
 
 
 class HandDetector:
-    """Finds hands with MediaPipe's hand landmark model.
+    """Finds hands, and follows them through a video.
 
-    Belongs to the thread that made it. Close it, or use it with ``with``.
+    The same pictures in the same order always give the same hands. Belongs to the thread that made it. Close it, or use
+    it with ``with``.
     """
 
     def __init__(
@@ -47,53 +83,46 @@ class HandDetector:
         max_hands: int = 1,
         *,
         still: bool = False,
-        complexity: Literal[0, 1] = 1,
         min_detection_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
+        second_hand_interval: int = SECOND_HAND_INTERVAL,
+        threads: int = 1,
     ) -> None:
-        """Starts the detector and runs it once on an empty picture, so that the first real one is not late.
+        """Loads both models and runs them once, so that the first picture is not late.
 
         Args:
-            max_hands: 1 or 2. A choice with a price: asked for two, MediaPipe searches the whole picture for the second
-                one on every frame in which it sees only one, 13.8 ms instead of 7 ms at 640 x 480 on one core.
+            max_hands: 1 or 2.
             still: pictures are unrelated; otherwise they are frames of one video, and a hand is followed from frame to
                 frame instead of being searched again.
-            complexity: 0 for the lighter landmark model, 1 for the more exact one.
-            min_detection_confidence: below this, 0 to 1, the search does not report a hand.
-            min_tracking_confidence: below this, 0 to 1, a followed hand is given up and searched again.
+            min_detection_confidence: below this, 0 to 1, the search does not report a palm.
+            min_tracking_confidence: below this, 0 to 1, there is no hand in a region, and a followed one is given up.
+            second_hand_interval: frames from one search for a second hand to the next while one is followed.
+            threads: of each model.
 
         Raises:
-            DetectorError: MediaPipe is missing or does not start.
+            DetectorError: a model is missing or damaged.
         """
         if max_hands not in (1, 2):
             raise DetectorError(f"The hand detector looks for 1 or 2 hands, got {max_hands}.")
-        self._hands: Any = None
-        self._hand_seen = False
-        with _quiet_stderr() as captured:
-            try:
-                from mediapipe.python.solutions import hands as mediapipe_hands
+        palm_model = PictureModel(MODELS_DIR / "palm_detection.onnx", threads=threads)
+        anchors = anchor_centers(palm_model.width_px, PALM_LAYERS)
+        self._palms: SsdDetector | None = SsdDetector(palm_model, anchors, min_detection_confidence)
+        self._landmark_model: PictureModel | None = PictureModel(MODELS_DIR / "hand_landmark.onnx", threads=threads)
+        self._min_presence = min_tracking_confidence
+        self._max_hands = max_hands
+        self._still = still
+        self._second_hand_interval = second_hand_interval
+        self._followed: list[RotatedRegion] = []
+        self._frames_since_search = 0
 
-                self._hands = mediapipe_hands.Hands(
-                    static_image_mode=still,
-                    max_num_hands=max_hands,
-                    model_complexity=complexity,
-                    min_detection_confidence=min_detection_confidence,
-                    min_tracking_confidence=min_tracking_confidence,
-                )
-                self._hands.process(np.zeros((64, 64, 3), np.uint8))
-            except Exception as error:  # whatever it is, the user gets one sentence
-                self.close()
-                cause = str(error).strip().splitlines() or captured() or [type(error).__name__]
-                raise DetectorError(
-                    f"The hand detector (mediapipe 0.10.21) could not be started: {cause[0]}; install it with "
-                    "`pip install mediapipe==0.10.21` and check that libGL and libEGL are present."
-                ) from error
-
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
+    def detect(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], candidates: Sequence[SquareCrop] = ()
+    ) -> tuple[HandObservation, ...]:
         """Finds the hands of one picture, the surest first.
 
         Args:
             image_rgb: RGB picture.
+            candidates: where the caller holds a hand to be; looked at before the whole picture is searched.
 
         Returns:
             One observation a hand; ``side`` is the hand as the picture shows it.
@@ -101,28 +130,31 @@ class HandDetector:
         Raises:
             DetectorError: the detector was closed.
         """
-        if self._hands is None:
+        if self._palms is None or self._landmark_model is None:
             raise DetectorError("The hand detector was closed; make a new one.")
-        # the graph warns once more when its landmark part first runs, that is with the first hand
-        with nullcontext() if self._hand_seen else _quiet_stderr():
-            results = self._hands.process(np.ascontiguousarray(image_rgb))
-        self._hand_seen = self._hand_seen or bool(results.multi_hand_landmarks)
-        if not results.multi_hand_landmarks:
-            return ()
-        height, width = image_rgb.shape[:2]
-        observations = [
-            _observation(landmarks.landmark, world.landmark, handedness.classification[0], width, height)
-            for landmarks, world, handedness in zip(
-                results.multi_hand_landmarks, results.multi_hand_world_landmarks, results.multi_handedness, strict=True
-            )
-        ]
-        return merge_duplicates(observations)
+        followed = [] if self._still else self._followed
+        regions = _distinct([*followed, *(_region_of_crop(crop) for crop in candidates)])
+        hands = self._read(image_rgb, regions[: self._max_hands])
+        # as in MediaPipe, a followed hand that was lost is searched from the next frame on
+        places = self._max_hands - max(len(followed), len(hands))
+        self._frames_since_search += 1
+        if places > 0 and (not hands or self._frames_since_search >= self._second_hand_interval):
+            self._frames_since_search = 0
+            taken = [*followed, *(hand.region for hand in hands)]
+            fresh = [region for region in self._search(image_rgb) if _is_elsewhere(region, taken)]
+            hands += self._read(image_rgb, fresh[:places])
+        self._followed = _distinct([region_of_landmarks(hand.points) for hand in hands])
+        return merge_duplicates([hand.observation() for hand in hands])
+
+    def reset(self) -> None:
+        """Forgets the followed hands, as after a cut or another source."""
+        self._followed = []
+        self._frames_since_search = 0
 
     def close(self) -> None:
-        """Frees MediaPipe's graph and its threads; closing twice is fine."""
-        hands, self._hands = self._hands, None
-        if hands is not None:
-            hands.close()
+        """Frees the models and their threads; closing twice is fine."""
+        self.reset()
+        self._palms = self._landmark_model = None
 
     def __enter__(self) -> HandDetector:
         return self
@@ -131,6 +163,33 @@ class HandDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _search(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[RotatedRegion]:
+        """Regions of the surest palms of the whole picture, at most as many as hands are wanted."""
+        assert self._palms is not None
+        palms, letterbox = self._palms.detect(image_rgb)
+        regions = []
+        for palm in palms[: self._max_hands]:
+            corners = letterbox.to_picture(palm.box.reshape(2, 2)).ravel()
+            wrist, middle_mcp = letterbox.to_picture(palm.keypoints[[_WRIST_POINT, _MIDDLE_MCP_POINT]])
+            regions.append(region_of_palm(corners, wrist, middle_mcp))
+        return _distinct(regions)
+
+    def _read(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], regions: Sequence[RotatedRegion]
+    ) -> list[_Landmarks]:
+        """The landmarks in those regions that show a hand."""
+        assert self._landmark_model is not None
+        size_px = self._landmark_model.width_px
+        hands = []
+        for region in regions:
+            landmarks, presence, rightness, world = self._landmark_model(region.cut(image_rgb, size_px))
+            if presence[0, 0] < self._min_presence:
+                continue
+            points = landmarks.reshape(21, 3)[:, :2].astype(np.float64) / size_px
+            world_m = world.reshape(21, 3).astype(np.float64)
+            hands.append(_Landmarks(region, float(rightness[0, 0]), region.to_picture(points), region.turned(world_m)))
+        return hands
 
 
 def merge_duplicates(observations: Sequence[HandObservation]) -> tuple[HandObservation, ...]:
@@ -148,43 +207,19 @@ def landmark_distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.n
     return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size
 
 
-def _observation(landmarks: Any, world: Any, handedness: Any, width: int, height: int) -> HandObservation:
-    """One hand in the product's conventions."""
-    # normalised x covers the picture's full width, whose left edge is pixel -0.5
-    landmarks_px = np.array([(point.x * width - 0.5, point.y * height - 0.5) for point in landmarks])
-    world_m = np.array([(point.x, point.y, point.z) for point in world])
-    # MediaPipe names the side as if the picture were a selfie, i.e. mirrored
-    side: Side = "left" if handedness.label == "Right" else "right"
-    crop = crop_around(landmarks_px, CROP_EXPANSION, flipped=side == "left")
-    return HandObservation(side, float(min(handedness.score, 1.0)), landmarks_px, world_m, crop)
+def _distinct(regions: Sequence[RotatedRegion]) -> list[RotatedRegion]:
+    """The regions without those that lie on an earlier one."""
+    kept: list[RotatedRegion] = []
+    for region in regions:
+        if _is_elsewhere(region, kept):
+            kept.append(region)
+    return kept
 
 
-@contextmanager
-def _quiet_stderr() -> Iterator[Any]:
-    """Keeps MediaPipe's start-up chatter, which C++ code writes to file descriptor 2, off the user's terminal.
+def _is_elsewhere(region: RotatedRegion, others: Sequence[RotatedRegion]) -> bool:
+    return all(region.overlap(other) < SAME_REGION_OVERLAP for other in others)
 
-    What others write meanwhile is passed on afterwards.
 
-    Yields:
-        A function that returns the lines captured so far, for an error message.
-    """
-    with _STDERR_LOCK, tempfile.TemporaryFile() as log:
-
-        def lines() -> list[str]:
-            log.seek(0)
-            return log.read().decode(errors="replace").strip().splitlines()
-
-        try:
-            saved = os.dup(2)
-        except OSError:  # a windowed program may have no stderr at all
-            yield lines
-            return
-        os.dup2(log.fileno(), 2)
-        try:
-            yield lines
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            foreign = [line for line in lines() if not _CHATTER.match(line)]
-            if foreign:
-                os.write(2, ("\n".join(foreign) + "\n").encode())
+def _region_of_crop(crop: SquareCrop) -> RotatedRegion:
+    """A crop as a region of the landmark model, whose origin is the picture's corner and which is never flipped."""
+    return RotatedRegion(crop.center_x_px + 0.5, crop.center_y_px + 0.5, crop.size_px, crop.angle_rad)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Final
 
 import numpy as np
 from jaxtyping import UInt8
 
 from hand.errors import DetectorError
+from ik_baseline.onnx_session import MODELS_DIR, PictureModel
+from ik_baseline.ssd_detection import SsdDetector, anchor_centers
 
 FaceBox = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels; right and bottom are outside."""
@@ -18,48 +20,52 @@ LEAST_CONFIDENCE = 0.25
 
 _GROW = 0.35
 
+_MODELS: Final = (("face_short_range.onnx", ((8, 2), (16, 6))), ("face_full_range.onnx", ((4, 1),)))
+"""MediaPipe's two face models, for faces within two metres and beyond, with stride and anchors of their layers."""
+
 
 class FaceFinder:
-    """MediaPipe's two face models, near and far; belongs to the thread that made it."""
+    """MediaPipe's two face models in ONNX Runtime; belongs to the thread that made it."""
 
     def __init__(self) -> None:
-        """Starts both models.
+        """Loads both models.
 
         Raises:
-            DetectorError: MediaPipe is missing or does not start.
+            DetectorError: a model is missing or damaged, so nothing can be exported with faces blurred.
         """
-        self._models: list[Any] = []
-        try:
-            from mediapipe.python.solutions import face_detection
-
-            for reach in (0, 1):
-                self._models.append(
-                    face_detection.FaceDetection(model_selection=reach, min_detection_confidence=LEAST_CONFIDENCE)
-                )
-        except Exception as error:  # whatever it is, nothing is exported without it
-            self.close()
-            raise DetectorError(
-                f"The face detector (mediapipe 0.10.21) could not be started ({error}), so faces cannot be blurred."
-            ) from error
+        self._detectors: list[SsdDetector] = []
+        for name, layers in _MODELS:
+            model = PictureModel(MODELS_DIR / name, signed=True)
+            self._detectors.append(SsdDetector(model, anchor_centers(model.width_px, layers), LEAST_CONFIDENCE))
 
     def find(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        """Boxes around faces, with hair and chin."""
+        """Boxes around faces, with hair and chin.
+
+        Raises:
+            DetectorError: the finder was closed.
+        """
+        if not self._detectors:
+            raise DetectorError("The face detector was closed; make a new one.")
         height, width = image_rgb.shape[:2]
         boxes = []
-        for model in self._models:
-            for found in model.process(image_rgb).detections or ():
-                box = found.location_data.relative_bounding_box
-                grow_x, grow_y = _GROW * box.width, _GROW * box.height
-                left, top = (box.xmin - grow_x) * width, (box.ymin - 1.5 * grow_y) * height
-                right, bottom = (box.xmin + box.width + grow_x) * width, (box.ymin + box.height + grow_y) * height
-                boxes.append((max(int(left), 0), max(int(top), 0), min(int(right), width), min(int(bottom), height)))
+        for detector in self._detectors:
+            faces, letterbox = detector.detect(image_rgb)
+            for face in faces:
+                (left, top), (right, bottom) = letterbox.to_picture(face.box.reshape(2, 2))
+                grow_x, grow_y = _GROW * (right - left), _GROW * (bottom - top)
+                boxes.append(
+                    (
+                        max(int(left - grow_x), 0),
+                        max(int(top - 1.5 * grow_y), 0),
+                        min(int(right + grow_x), width),
+                        min(int(bottom + grow_y), height),
+                    )
+                )
         return [box for box in boxes if box[2] > box[0] and box[3] > box[1]]
 
     def close(self) -> None:
-        """Frees the models."""
-        models, self._models = self._models, []
-        for model in models:
-            model.close()
+        """Frees the models; closing twice is fine."""
+        self._detectors = []
 
     def __enter__(self) -> FaceFinder:
         return self

@@ -37,6 +37,9 @@ class Detector(Protocol):
     def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
         """The hands of one picture, the surest first."""
 
+    def reset(self) -> None:
+        """Forgets what was followed."""
+
     def close(self) -> None:
         """Frees the engine."""
 
@@ -67,6 +70,9 @@ class SecondLook:
             for seen in self._detector.detect(look.copy(image_rgb)):
                 _add(groups, look.back(seen, image_rgb.shape[1], image_rgb.shape[0]))
         return groups
+
+    def reset(self) -> None:
+        """Nothing to forget: every picture is one of its own."""
 
     def close(self) -> None:
         """Closes the detector."""

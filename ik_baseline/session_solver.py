@@ -331,7 +331,7 @@ def _solve_banded(
         bands[2 * _SIZE, : (count - 2) * _SIZE] += np.tile(stiffness, count - 2)
     for index in np.flatnonzero(held.ravel()):  # out of the step: its row and column are those of the identity
         bands[:, index] = 0.0
-        below = np.arange(1, min(3 * _SIZE, index + 1))
+        below = np.arange(1, min(3 * _SIZE, int(index) + 1))
         bands[below, index - below] = 0.0
         bands[0, index] = 1.0
     right = np.where(held.ravel(), 0.0, -gradient.ravel())

@@ -87,7 +87,7 @@ class IkTracker:
             correct: frees observations of what the detector always gets wrong, before they are solved.
 
         Raises:
-            DetectorError: MediaPipe is missing or does not start.
+            DetectorError: the detector's models are missing or damaged.
         """
         self._solver = IkSolver(model, calibration)
         right = self._solver.model
@@ -140,6 +140,7 @@ class IkTracker:
     def reset(self) -> None:
         """Forgets all followed hands, as after a cut or another source."""
         self._tracks = []
+        self._detector.reset()
 
     def close(self) -> None:
         """Frees the detector; closing twice is fine."""

@@ -41,7 +41,7 @@ def ik_path_factory(
     """
 
     def make() -> HandPath:
-        # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
+        # here and not above: the solver is compiled when it is imported, and only the worker thread may wait for it
         from ik_baseline.tracker import IkTracker
 
         tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks)

@@ -58,7 +58,7 @@ def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, stil
 
 
 def _media_pipe(max_hands: int) -> Finder:
-    # here and not above: MediaPipe takes seconds to import, and only the worker thread may wait for it
+    # here and not above: the models take a moment to load, and only the worker thread may wait for them
     from ik_baseline.detector import HandDetector
 
     return HandDetector(max_hands, still=True)

@@ -1,10 +1,10 @@
-"""The adapter to MediaPipe on rendered and real pictures."""
+"""The hand detector on rendered and real pictures."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from ik_cases import make_case
 
+from hand.crop import SquareCrop, crop_around
 from hand.errors import DetectorError
 from hand.mirror import mirror_pixels
+from ik_baseline import detector as detector_module
 from ik_baseline.detector import HandDetector, merge_duplicates
+from ik_baseline.onnx_session import PictureModel
 from ik_baseline.solver import IkSolver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,28 +92,23 @@ def test_closing_frees_the_threads() -> None:
         detector.detect(np.zeros((48, 64, 3), np.uint8))
 
 
-def test_wrong_settings_and_a_missing_library_are_one_sentence() -> None:
+def test_wrong_settings_and_a_damaged_model_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(DetectorError, match="1 or 2 hands, got 3"):
         HandDetector(3)
-    program = (
-        "import sys; sys.modules['mediapipe'] = None\n"
-        "from hand.errors import DetectorError\n"
-        "from ik_baseline.detector import HandDetector\n"
-        "try:\n    HandDetector()\n"
-        "except DetectorError as error:\n    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env={**os.environ}, capture_output=True, text=True, check=True
-    )
-    assert "could not be started" in done.stdout
-    assert len(done.stdout.strip().splitlines()) == 1
+    monkeypatch.setattr(detector_module, "MODELS_DIR", tmp_path)
+    with pytest.raises(DetectorError, match=r"could not load palm_detection\.onnx"):
+        HandDetector()
+    (tmp_path / "palm_detection.onnx").write_bytes(b"no model")
+    with pytest.raises(DetectorError, match="install the program again") as caught:
+        HandDetector()
+    assert "\n" not in str(caught.value)
 
 
-def test_nothing_of_mediapipe_reaches_the_terminal() -> None:
+def test_nothing_of_the_engine_reaches_the_terminal() -> None:
     program = (
         "import sys, cv2\n"
         "from ik_baseline.detector import HandDetector\n"
-        "assert 'mediapipe' not in sys.modules\n"
+        "assert 'onnxruntime' not in sys.modules\n"
         "capture = cv2.VideoCapture(sys.argv[1]); picture = capture.read()[1][:, :, ::-1]; capture.release()\n"
         "with HandDetector() as detector:\n    print(len(detector.detect(picture)))\n"
         "print('kept', file=sys.stderr)\n"
@@ -120,3 +118,71 @@ def test_nothing_of_mediapipe_reaches_the_terminal() -> None:
     )
     assert done.stdout.strip() == "1"
     assert done.stderr.strip() == "kept"
+
+
+class CountingModel:
+    """Counts how often a model is asked."""
+
+    def __init__(self, model: PictureModel) -> None:
+        self.model, self.asked = model, 0
+        self.width_px, self.height_px = model.width_px, model.height_px
+
+    def __call__(self, picture_rgb: np.ndarray) -> Sequence[np.ndarray]:
+        self.asked += 1
+        return self.model(picture_rgb)
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, CountingModel]:
+    """The models of the detectors that are made in a test, by file."""
+    made: dict[str, CountingModel] = {}
+
+    def make(path: Path, *, threads: int = 1) -> CountingModel:
+        return made.setdefault(path.name, CountingModel(PictureModel(path, threads=threads)))
+
+    monkeypatch.setattr(detector_module, "PictureModel", make)
+    return made
+
+
+def test_a_followed_hand_is_not_searched_and_a_second_one_seldom(models: dict[str, CountingModel]) -> None:
+    pictures = [demo_picture(number) for number in range(40, 53)]
+    with HandDetector() as one:
+        assert all(len(one.detect(picture)) == 1 for picture in pictures)
+    palms, landmarks = models["palm_detection.onnx"], models["hand_landmark.onnx"]
+    assert (palms.asked, landmarks.asked) == (1, 13)
+    palms.asked = 0
+    with HandDetector(2, second_hand_interval=6) as two:
+        assert all(len(two.detect(picture)) == 1 for picture in pictures)
+        assert palms.asked == 3  # frames 0, 6 and 12
+        two.reset()
+        two.detect(pictures[0])
+        assert palms.asked == 4
+
+
+def test_the_same_pictures_give_the_same_hands() -> None:
+    pictures = [demo_picture(number) for number in (0, 20, 21, 22)]
+    with HandDetector(2) as first, HandDetector(2) as second:
+        for detector in (first, second):
+            detector.detect(pictures[0])
+            detector.reset()
+        for picture in pictures:
+            hands, again = first.detect(picture), second.detect(picture)
+            assert len(hands) == len(again) == 1
+            np.testing.assert_array_equal(hands[0].landmarks_px, again[0].landmarks_px)
+            np.testing.assert_array_equal(hands[0].world_landmarks_m, again[0].world_landmarks_m)
+
+
+def test_a_hand_is_read_where_the_caller_holds_it_to_be(models: dict[str, CountingModel]) -> None:
+    picture = demo_picture(40)
+    truth_px = np.load(DEMO / "demo_truth.npz")["joints_px"][40]
+    box = np.ptp(truth_px, axis=0).max()
+    here = crop_around(truth_px, 1.6)
+    with HandDetector(still=True) as detector:
+        (seen,) = detector.detect(picture, [here])
+        assert models["palm_detection.onnx"].asked == 0
+        assert np.linalg.norm(seen.landmarks_px - truth_px, axis=1).mean() < 0.08 * box
+        # a wrong hint costs nothing but time: the whole picture is searched then
+        elsewhere = SquareCrop(30.0, 30.0, 50.0)
+        (found,) = detector.detect(picture, [elsewhere])
+        assert models["palm_detection.onnx"].asked == 1
+        assert np.linalg.norm(found.landmarks_px - truth_px, axis=1).mean() < 0.08 * box

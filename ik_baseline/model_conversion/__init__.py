@@ -1,0 +1,1 @@
+"""Turns MediaPipe's published TFLite models into ``assets/hand_finder``; the program does not need it to run."""

@@ -1,0 +1,56 @@
+"""Opens one of the detector's ONNX models the way the live program needs it: few threads, and none that spins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from assets import ASSETS_DIR
+from hand.errors import DetectorError
+
+MODELS_DIR = ASSETS_DIR / "hand_finder"
+
+
+class PictureModel:
+    """A model with one picture as input; belongs to the thread that made it."""
+
+    def __init__(self, path: Path, *, threads: int = 1, signed: bool = False) -> None:
+        """Loads the model and runs it once, so that the first picture is not late.
+
+        Args:
+            path: ONNX file with one input [1, 3, height, width], RGB.
+            threads: of this model alone. They sleep between operators: by default ONNX Runtime's threads spin, which
+                takes a core away from the other path for nothing.
+            signed: the input goes from -1 to 1 and not from 0 to 1.
+
+        Raises:
+            DetectorError: the file is missing or damaged, or ONNX Runtime is.
+        """
+        self._scale, self._offset = (1.0 / 127.5, -1.0) if signed else (1.0 / 255.0, 0.0)
+        try:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = threads
+            options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            (picture,) = self._session.get_inputs()
+            self._input: str = picture.name
+            _, _, self.height_px, self.width_px = picture.shape
+            self(np.zeros((self.height_px, self.width_px, 3), np.uint8))
+        except Exception as error:  # whatever it is, the user gets one sentence
+            cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise DetectorError(
+                f"The hand detector could not load {path.name} ({cause}); install the program again, or check that "
+                f"{path} is whole and that onnxruntime works."
+            ) from error
+
+    def __call__(self, picture_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[Float[np.ndarray, "..."]]:
+        """The model's outputs for a picture of exactly its size."""
+        planes = picture_rgb.transpose(2, 0, 1)[None]
+        return self._session.run(None, {self._input: planes * np.float32(self._scale) + np.float32(self._offset)})
