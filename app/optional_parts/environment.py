@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,20 +34,14 @@ class PythonEnvironment:
     def installed_versions(self) -> dict[str, str]:
         """Version of each distribution, by its normalised name; tools that install and build are left out."""
         versions: dict[str, str] = {}
-        for distribution in importlib.metadata.distributions(path=list(self.search_path)):
-            name = distribution.metadata["Name"]
-            if name and distribution.version:  # a damaged one has none
-                versions.setdefault(normalised(name), distribution.version)  # the first one found is the one imported
+        for folder in self.search_path:
+            for name, version in _distributions_in(folder or "."):
+                versions.setdefault(name, version)  # the first one found is the one imported
         return {name: version for name, version in versions.items() if name not in _BUILD_TOOLS}
 
     def packages_now(self) -> set[str]:
-        """Normalised names of what lies in its folder: quickly, to be asked again and again."""
-        suffix = ".dist-info"
-        return {
-            normalised(entry.name.removesuffix(suffix).rpartition("-")[0])
-            for entry in os.scandir(self.site_packages)
-            if entry.name.endswith(suffix)
-        }
+        """Normalised names of what lies in its folder."""
+        return {name for name, _ in _distributions_in(str(self.site_packages))}
 
     def installer(self) -> list[str] | None:
         """The command that installs into it, ending in ``install``: pip, or else uv; None where there is neither."""
@@ -86,6 +80,23 @@ def running_environment() -> PythonEnvironment:
     return PythonEnvironment(
         Path(sys.executable), Path(sysconfig.get_path("purelib")), tuple(sys.path), not in_venv and marker.is_file()
     )
+
+
+def _distributions_in(folder: str) -> Iterator[tuple[str, str]]:
+    """Normalised name and version of each distribution in a folder.
+
+    From the names of the metadata folders alone (PEP 427: NAME-VERSION.dist-info), because :mod:`importlib.metadata`
+    parses every file, which holds the window up for half a second.
+    """
+    try:
+        entries = [entry.name for entry in os.scandir(folder)]
+    except OSError:  # search paths may name archives, and folders that are not there
+        return
+    for entry in entries:
+        stem, dot, suffix = entry.rpartition(".")
+        name, dash, version = stem.partition("-")
+        if dot and dash and suffix in ("dist-info", "egg-info") and not name.startswith("~"):  # so pip marks what goes
+            yield normalised(name), version.partition("-")[0]
 
 
 def normalised(name: str) -> str:

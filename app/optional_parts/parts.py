@@ -80,12 +80,18 @@ TRAIN: Final = OptionalPart(
     purpose="It holds PyTorch and what goes with it, for teaching a network your hand and for running it on a "
     "graphics card.",
     modules=("torch", "torchvision", "lightning", "tensorboard", "onnx", "onnxscript"),
-    costs={"": Cost(2700, 5500, 2.0)},
+    # nearly all of it on Linux is for NVIDIA cards, and the package index has no Linux build of PyTorch without that
+    costs={
+        "": Cost(3050, 5800, 2.0),
+        "linux aarch64": Cost(3250, 5850, 2.0),
+        "darwin arm64": Cost(120, 650, 0.5),
+        "win32 amd64": Cost(165, 800, 0.5),
+    },
 )
 OPEN3D: Final = OptionalPart(
     name="open3d",
     title="mesh part",
-    purpose="It holds Open3D, for the window that inspects a mesh and for meshes in files.",
+    purpose="It holds Open3D, for the window that inspects a mesh.",
     modules=("open3d",),
     costs={"": Cost(500, 1200, 1.0)},
 )

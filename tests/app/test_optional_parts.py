@@ -70,6 +70,7 @@ def test_what_is_installed_is_held_and_what_is_new_is_pinned(environment: Python
     add_distribution(environment.site_packages, "NumPy", "2.1")
     add_distribution(environment.site_packages, "typing_extensions", "4.0")
     add_distribution(environment.site_packages, "pip", "23.0")
+    add_distribution(environment.site_packages, "~orch", "2.0")  # left behind by a removal that was broken off
     (product / "constraints.txt").write_text(
         "numpy==1.9\ntyping.extensions==5\ntorch==2.14 ; python_version >= '3'\n# no\n"
     )
