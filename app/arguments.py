@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.motion.save import check_motion_file
+from app.optional_parts.parts import PARTS
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
@@ -34,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_program_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera")
+    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera | install")
     # what a command has in common with the program has no default of its own, which would undo what was said before it
     predict = commands.add_parser(
         "predict",
@@ -57,6 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
         "all sides. They are kept under the camera's name and used from then on.",
     )
     _add_lens_options(lens)
+    install = commands.add_parser(
+        "install",
+        help="install an optional part: for training, for Open3D, for MediaPipe's own package",
+        description="Installs an optional part into the Python that runs this program. Without a name it lists the "
+        "parts and what each costs.",
+    )
+    install.add_argument("part", nargs="?", choices=tuple(PARTS), help="its name")
     return parser
 
 
