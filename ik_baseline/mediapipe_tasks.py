@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from hand.crop import SquareCrop, crop_around
+from hand.crop import crop_around
 from hand.errors import DetectorError
 from hand.mirror import Side
 from hand.types import HandObservation
@@ -54,13 +54,15 @@ class MediaPipeTasksDetector:
         self._start()
 
     def detect(
-        self, image_rgb: UInt8[np.ndarray, "height width 3"], candidates: Sequence[SquareCrop] = ()
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> tuple[HandObservation, ...]:
         """Finds the hands of one picture, the surest first; the arguments are those of ``HandDetector.detect``.
 
         Args:
             image_rgb: RGB picture.
-            candidates: ignored, because Tasks take no regions.
+            last_seen_px: ignored, because Tasks take no regions.
 
         Raises:
             DetectorError: the detector was closed.

@@ -89,8 +89,17 @@ class CropSearch:
         self._squares_per_search = squares_per_search
         self._searches = 0
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """The surest hand of a picture, or none."""
+    def detect(
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
+    ) -> Sequence[HandObservation]:
+        """The surest hand of a picture, or none.
+
+        Args:
+            image_rgb: RGB picture.
+            last_seen_px: ignored, because where hands were seen the path has looked already.
+        """
         height, width = image_rgb.shape[:2]
         large = list(search_squares(width, height))
         # a square with fewer pixels than the network takes shows it nothing that a larger one does not
