@@ -7,7 +7,11 @@ import importlib.util
 import platform
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+PRODUCT_FOLDER: Final = Path(__file__).resolve().parents[2]
+"""The program's folder."""
 
 _LINE_MBIT_S: Final = 100.0
 """Speed of the internet connection that the stated minutes assume."""
@@ -66,7 +70,11 @@ class OptionalPart:
     @property
     def command(self) -> str:
         """The command line that installs it, run from the program's folder."""
-        return f"python main_v2.py install {self.name}"
+        try:
+            python = Path(sys.executable).relative_to(PRODUCT_FOLDER).as_posix()
+        except ValueError:
+            python = "python"
+        return f"{python} main_v2.py install {self.name}"
 
     def is_installed(self) -> bool:
         """Whether the running interpreter can import it; nothing of it is imported."""
