@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import tomllib
 from pathlib import Path
 from typing import Final
-
-import tomllib
 
 from app.optional_parts.environment import PythonEnvironment, normalised
 from app.optional_parts.parts import PRODUCT_FOLDER, OptionalPart
