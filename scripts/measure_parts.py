@@ -21,14 +21,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _COMPILED_SHARE = 1.5
-"""Size of .pyc files over that of their .py files: 1.51 over the packages of the live part and of training, Python 3.11."""
+"""Size of .pyc files over that of their .py files: 1.51 in a whole environment of Python 3.11."""
 _LINUX = [
     "manylinux2014",
-    *(f"manylinux_2_{minor}" for minor in range(5, 40)),
+    *(f"manylinux_2_{minor}" for minor in range(5, 41)),
 ]  # a tag given to pip stands for no older one
 SYSTEMS = {
-    "linux": ("x86_64-unknown-linux-gnu", [f"{tag}_x86_64" for tag in _LINUX]),
-    "linux-arm": ("aarch64-unknown-linux-gnu", [f"{tag}_aarch64" for tag in _LINUX]),
+    "linux": ("x86_64-manylinux_2_40", [f"{tag}_x86_64" for tag in _LINUX]),
+    "linux-arm": ("aarch64-manylinux_2_40", [f"{tag}_aarch64" for tag in _LINUX]),
     "macos": ("aarch64-apple-darwin", ["macosx_14_0_arm64", "macosx_14_0_universal2"]),
     "windows": ("x86_64-pc-windows-msvc", ["win_amd64"]),
 }

@@ -7,7 +7,11 @@ import importlib.util
 import platform
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+PRODUCT_FOLDER: Final = Path(__file__).resolve().parents[2]
+"""The program's folder."""
 
 _LINE_MBIT_S: Final = 100.0
 """Speed of the internet connection that the stated minutes assume."""
@@ -66,7 +70,11 @@ class OptionalPart:
     @property
     def command(self) -> str:
         """The command line that installs it, run from the program's folder."""
-        return f"python main_v2.py install {self.name}"
+        try:
+            python = Path(sys.executable).relative_to(PRODUCT_FOLDER).as_posix()
+        except ValueError:
+            python = "python"
+        return f"{python} main_v2.py install {self.name}"
 
     def is_installed(self) -> bool:
         """Whether the running interpreter can import it; nothing of it is imported."""
@@ -84,7 +92,7 @@ TRAIN: Final = OptionalPart(
     costs={
         "": Cost(3050, 5800, 2.0),
         "linux aarch64": Cost(3250, 5850, 2.0),
-        "darwin arm64": Cost(120, 650, 0.5),
+        "darwin arm64": Cost(120, 600, 0.5),
         "win32 amd64": Cost(165, 800, 0.5),
     },
 )
@@ -93,14 +101,14 @@ OPEN3D: Final = OptionalPart(
     title="mesh part",
     purpose="It holds Open3D, for the window that inspects a mesh.",
     modules=("open3d",),
-    costs={"": Cost(500, 1200, 1.0)},
+    costs={"": Cost(440, 1150, 0.5)},
 )
 MEDIAPIPE: Final = OptionalPart(
     name="mediapipe",
     title="MediaPipe part",
     purpose="It holds Google's own MediaPipe package, as a second hand detector to compare with.",
     modules=("mediapipe",),
-    costs={"": Cost(50, 150, 0.2)},
+    costs={"": Cost(140, 430, 0.3)},
 )
 PARTS: Final = {part.name: part for part in (TRAIN, OPEN3D, MEDIAPIPE)}
 

@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from app.optional_parts.environment import PythonEnvironment, normalised
-from app.optional_parts.parts import OptionalPart
+from app.optional_parts.parts import PRODUCT_FOLDER, OptionalPart
 from hand.errors import InstallError
-
-PRODUCT_FOLDER: Final = Path(__file__).resolve().parents[2]
-"""The folder of ``pyproject.toml`` and ``constraints.txt``, in a checkout."""
 
 _DISTRIBUTION: Final = "handlive"
 _EXTRA_MARKER: Final = re.compile(r"""\s*;?\s*(?:and\s+)?extra\s*==\s*["'](?P<extra>[^"']+)["']""")

@@ -184,7 +184,7 @@ def test_a_graphics_card_without_the_training_part_says_why_it_is_not_used() -> 
     network = load_candidate(SHIPPED_NETWORK_DIR, "auto")
     assert network.card is None
     assert network.note.startswith("The NVIDIA graphics card is not used, because the training part")
-    assert "'python main_v2.py install train'" in network.note
+    assert "main_v2.py install train'" in network.note
     assert network.runs_on == "processor (ONNX Runtime)"
     assert load_candidate(SHIPPED_NETWORK_DIR, "cpu").note == ""
 
