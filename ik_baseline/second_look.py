@@ -37,8 +37,12 @@ SPREAD_HALF: Final = 0.04
 class Detector(Protocol):
     """What is used of :class:`ik_baseline.detector.HandDetector`."""
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """The hands of one picture, the surest first."""
+    def detect(
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
+    ) -> Sequence[HandObservation]:
+        """The hands of one picture, the surest first, looked for where they were last seen before elsewhere."""
 
     def reset(self) -> None:
         """Forgets what was followed."""
@@ -63,8 +67,17 @@ class SecondLook:
         self._looks = [_Look(math.radians(degrees), mirrored) for degrees, mirrored in LOOKS[:looks]]
         self._turns = QUARTER_TURNS if quarter_turns else QUARTER_TURNS[:1]
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
-        """The hands that most looks see, the surest first; scores are lowered where the looks disagree."""
+    def detect(
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
+    ) -> tuple[HandObservation, ...]:
+        """The hands that most looks see, the surest first; scores are lowered where the looks disagree.
+
+        Args:
+            image_rgb: RGB picture.
+            last_seen_px: ignored, so that the looks stay independent of what the caller expects.
+        """
         for turns in self._turns:
             hands = self._agreed(np.ascontiguousarray(np.rot90(image_rgb, turns)))
             if hands:

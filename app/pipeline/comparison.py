@@ -31,6 +31,7 @@ from app.pipeline.comparison_numbers import (
 from app.pipeline.hand_pairs import pair_hands
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.rolling_rows import RollingRows
+from app.pipeline.statistics import percentile
 from hand.camera import project
 from hand.metrics import jitter_mm
 from hand.types import HandState, PathResult, Provider
@@ -174,9 +175,9 @@ class Comparison:
         followed = outputs[:, 1]
         return ComparisonNumbers(
             paths={provider: _path_numbers(rows) for provider, rows in samples.items()},
-            disagreement_mm=_percentile(pairs[:, 1], 50),
-            disagreement_p95_mm=_percentile(pairs[:, 1], 95),
-            placement_mm=_percentile(pairs[:, 2], 50),
+            disagreement_mm=percentile(pairs[:, 1], 50),
+            disagreement_p95_mm=percentile(pairs[:, 1], 95),
+            placement_mm=percentile(pairs[:, 2], 50),
             joints_mm=np.median(pairs[:, 3:], 0) if len(pairs) else _NO_JOINTS,
             compared=len(pairs),
             output_shares={
@@ -279,9 +280,9 @@ def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
     span_s = float(np.ptp(times))
     return PathNumbers(
         frames_per_second=(len(rows) - 1) / span_s if span_s > 0.0 else math.nan,
-        work_ms=_percentile(work, 50),
+        work_ms=percentile(work, 50),
         confidence=_mean(confidence),
-        reprojection_px=_percentile(reprojection, 50),
+        reprojection_px=percentile(reprojection, 50),
         jitter_mm=_mean(jitter),
         hand_share=float(has_hand.mean()),
     )
@@ -299,14 +300,3 @@ def _reprojection_px(state: HandState, ik: PathResult) -> float:
 def _mean(values: Iterable[float]) -> float:
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan
-
-
-def _percentile(values: Float[np.ndarray, " N"], percent: float) -> float:
-    """Linear between neighbours, as NumPy's, which takes ten times as long on so few; NaN are left out."""
-    ordered = np.sort(values[np.isfinite(values)])
-    if not len(ordered):
-        return math.nan
-    place = (len(ordered) - 1) * percent / 100.0
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))

@@ -184,9 +184,11 @@ class NetworkPath:
         """Asks the finders in turn, until one has seen a hand that the network believes in."""
         self._frames_since_search = 0
         timings["detector"] = 0.0
+        # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
+        doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
         for finder in self._finders:
             started_s = time.perf_counter()
-            seen = finder.detect(frame.image_rgb)
+            seen = finder.detect(frame.image_rgb, doubted_px)
             self._take_up(seen)
             timings["detector"] += (time.perf_counter() - started_s) * 1e3
             self._predict_all(frame, timings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -85,8 +86,9 @@ class Scene:
         right = hand.right if shown_as == hand.side else 1.0 - hand.right
         return CropPrediction(rotations, np.zeros(10), root, pixels, np.full(21, 2.0), presence, right, hand.confidence)
 
-    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+    def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
         self.searches += 1
+        self.told_px = list(last_seen_px)
         if not self.visible_to_detector:
             return ()
         return tuple(
@@ -112,7 +114,7 @@ class Finds:
         self.seen = seen
         self.asked = self.closed = 0
 
-    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+    def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
         self.asked += 1
         return self.seen
 
@@ -218,6 +220,7 @@ def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> No
     scene = Scene(TrueHand((-0.1, 0.05, 0.5)))
     path = path_over(scene)
     path.process(frame(0))
+    assert scene.told_px == []  # nothing was seen yet
     scene.hands[0].confidence = 0.1
     # the crop shrank onto a part of the hand
     (track,) = path._tracks
@@ -229,6 +232,7 @@ def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> No
     np.testing.assert_allclose(found[-1], scene.hands[0].joints_px, atol=1e-6)
     assert 2 <= scene.searches - searches <= 3
     assert path._tracks == [track]
+    assert len(scene.told_px) == 1  # the detector looks where the doubted hand is before it searches the picture
     scene.visible_to_detector = False
     for sequence in range(20, 40):
         assert len(path.process(frame(sequence)).states) == 1
