@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -82,7 +82,9 @@ class _Perceiving(nn.Module):
 
 def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
     """Stores labelled percepts."""
-    arrays = {name: np.stack([np.asarray(getattr(crop, name), np.float32) for crop in crops]) for name in _LABELS}
+    arrays: dict[str, Any] = {
+        name: np.stack([np.asarray(getattr(crop, name), np.float32) for crop in crops]) for name in _LABELS
+    }
     arrays["image"] = np.stack([crop.image for crop in crops])
 
     def write(target: Path) -> None:
@@ -122,8 +124,10 @@ class StoredCrops(Dataset[LabelledCrop]):
 
     def stored(self, number: int) -> LabelledCrop:
         """The crop of this number."""
-        values = {name: part[number] for name, part in self._arrays.items()}
-        return LabelledCrop(**{name: value if value.ndim else float(value) for name, value in values.items()})
+        values: dict[str, Any] = {
+            name: part[number] if part.ndim > 1 else float(part[number]) for name, part in self._arrays.items()
+        }
+        return LabelledCrop(**values)
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Sample ``index``, which depends on the seed and on the index alone."""
