@@ -25,6 +25,7 @@ from trainer.fit import _held_out_sets
 from trainer.held_out import live_crops, photograph_crops
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.mixture import build_samples
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops, empty_crop
@@ -247,7 +248,8 @@ def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path)
     assert np.ptp(places, axis=0).min() > 0.05
     # what training chooses its checkpoint by are these crops
     config = FitConfig(evaluation_count=1, held_out=(source,), network=NetworkConfig(input_px=128))
-    sets, measure = _held_out_sets(config, load_embedded_model())
+    model = load_embedded_model()
+    sets, measure = _held_out_sets(config, model, build_network(config.network, model))
     assert measure == "photographs_epe_2d"
     for ours, theirs in zip(sets["photographs"], every.values(), strict=True):
         np.testing.assert_array_equal(ours.image, theirs.image)

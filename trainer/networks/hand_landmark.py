@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from assets import ASSETS_DIR
+from hand.embedded import EMBEDDED_MODEL_FILE
 from hand.errors import ConfigError
 
-LANDMARK_FILE: Final = ASSETS_DIR / "hand_finder" / "hand_landmark.onnx"
+LANDMARK_FILE: Final = EMBEDDED_MODEL_FILE.parents[1] / "hand_finder" / "hand_landmark.onnx"
 """The published network, converted."""
 
 LANDMARK_PX: Final = 224
