@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _COMPILED_SHARE = 1.5
-"""Size of .pyc files over that of their .py files: 1.51 over the packages of the live part and of training, Python 3.11."""
+"""Size of .pyc files over that of their .py files: 1.51 over the live part and training, Python 3.11."""
 _LINUX = [
     "manylinux2014",
     *(f"manylinux_2_{minor}" for minor in range(5, 40)),
