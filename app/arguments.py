@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from app.motion.save import check_motion_file
+from app.optional_parts.parts import PARTS
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
+from ik_baseline.finder_choice import FINDER_KINDS
 from ik_baseline.second_look import LOOKS
 
 _DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
@@ -23,7 +26,7 @@ _EPILOG = (
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``main_v2.py``; :func:`parse` uses it."""
     parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
-    parser.set_defaults(hands=1)  # here and not at the option, which commands add as well
+    parser.set_defaults(hands=1, finder="built-in")  # here and not at the option, which commands add as well
     _add_source_options(parser)
     _add_method_options(parser)
     _add_hand_options(parser)
@@ -32,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_program_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera")
+    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera | install")
     # what a command has in common with the program has no default of its own, which would undo what was said before it
     predict = commands.add_parser(
         "predict",
@@ -55,6 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
         "all sides. They are kept under the camera's name and used from then on.",
     )
     _add_lens_options(lens)
+    install = commands.add_parser(
+        "install",
+        help="install an optional part: for training, for Open3D, for MediaPipe's own package",
+        description="Installs an optional part into the Python that runs this program. Without a name it lists the "
+        "parts and what each costs.",
+    )
+    install.add_argument("part", nargs="?", choices=tuple(PARTS), help="its name")
     return parser
 
 
@@ -68,6 +78,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.intrinsics is not None and options.fov is not None:  # one before the command and one behind it
         parser.error("argument --intrinsics: not allowed with argument --fov")
+    options.stream = [replace(address, origins=tuple(options.stream_origin)) for address in options.stream]
     return options
 
 
@@ -94,6 +105,7 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         help="turn pictures clockwise by 90, 180 or 270 degrees, before they are mirrored",
     )
     group.add_argument("--loop", action="store_true", help="start a file again at its end")
+    group.add_argument("--subfolders", action="store_true", help="read the pictures of a folder's subfolders too")
 
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +118,11 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
+    )
+    group.add_argument(
+        "--finder",
+        choices=FINDER_KINDS,
+        help="what finds hands in the picture: ours, or the installed mediapipe package (default: built-in)",
     )
     group.add_argument(
         "--device",
@@ -164,6 +181,14 @@ def _add_program_options(parser: argparse.ArgumentParser) -> None:
         help="send the hand live as JSON in datagrams (udp:9000), as OSC (osc:9001) or to WebSocket clients (ws:8765); "
         "',mesh' adds the vertices, ',rate=N' limits it; may be given several times (docs/streaming.md)",
     )
+    group.add_argument(
+        "--stream-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let web pages of this origin read a ws stream, such as https://example.org, or null for local files and "
+        "Electron; pages of this machine always may (may be given several times)",
+    )
     _add_motion_option(group, "without a window: save the whole run's")
 
 
@@ -216,6 +241,9 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, required=True, metavar="FILE_OR_DIR", help="a picture or a folder of them"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument(
+        "--subfolders", action="store_true", default=argparse.SUPPRESS, help="read a folder's subfolders too"
+    )
     _add_motion_option(parser, "save the pictures, as 30 a second, as a")
     parser.add_argument(
         "--looks",

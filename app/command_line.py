@@ -18,6 +18,9 @@ from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
 from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork
+from app.optional_parts.command import install_part, list_parts
+from app.outputs.address import StreamAddress
+from app.outputs.sink import SinkState
 from app.outputs.streams import open_streams
 from app.pipeline.hand_path import PathFactory
 from app.pipeline.lens import Lens
@@ -35,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_REFUSED, EXIT_STOPPED = 0, 2, 130
 
-_EXIT_OF_RUN = {"complete": EXIT_OK, "stopped": EXIT_STOPPED, "broken": EXIT_REFUSED}
+_EXIT_OF_RUN = {"complete": EXIT_OK, "incomplete": EXIT_OK, "stopped": EXIT_STOPPED, "broken": EXIT_REFUSED}
 
 _DEFAULT_REPORT_DIR = Path("reports") / "latest"
 
@@ -59,6 +62,8 @@ def run(arguments: list[str] | None = None) -> int:
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
+        if options.command == "install":
+            return _install(options)
         if options.headless:
             return _headless(options)
         reason = why_no_window()
@@ -109,6 +114,7 @@ def _paths(
         still=still,
         forgiving=window,
         looks=options.looks if still else 1,
+        finder=options.finder,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
         smoothing=smoothing,
         live_network=live_network,
@@ -122,17 +128,23 @@ def _predict(options: argparse.Namespace) -> int:
     paths = _paths(options, model, still=True)
     recorder = MotionRecorder(model)
     listener = recorder.take if options.save_motion else None
-    content = predict(PredictionRun(options.input, options.output, paths, model, lens, listener=listener))
+    content = predict(
+        PredictionRun(
+            options.input, options.output, paths, model, lens, listener=listener, subfolders=options.subfolders
+        )
+    )
+    # files before words: whoever reads the words may be gone
+    motion = _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     hands = sum(len(image["hands"]) for image in content["images"])
     print(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
-    if options.save_motion:
-        _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
+    if motion:
+        print(motion)
     return EXIT_OK
 
 
 def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
-    chosen = choose_source(options.source, SourceWishes(options.size, options.fps))
+    chosen = choose_source(options.source, SourceWishes(options.size, options.fps, subfolders=options.subfolders))
     if chosen.note:
         print(chosen.note, file=sys.stderr)
     report_dir = options.report or _DEFAULT_REPORT_DIR
@@ -156,14 +168,24 @@ def _headless(options: argparse.Namespace) -> int:
                 listeners=listeners,
             )
         )
-    for note in report["notes"]:
+        lost = [sentence for address, state in streams.states() if (sentence := _lost_messages(address, state))]
+    motion = _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
+    for note in [*report["notes"], *lost]:
         if note != chosen.note:
             print(note, file=sys.stderr)
     found = ", ".join(f"{name}: hands in {path['detections']}" for name, path in report["paths"].items())
     print(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; report in {report_dir}.")
-    if options.save_motion:
-        _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
+    if motion:
+        print(motion)
     return _EXIT_OF_RUN[report["end"]]
+
+
+def _install(options: argparse.Namespace) -> int:
+    if options.part is None:
+        list_parts()
+    else:
+        install_part(options.part)
+    return EXIT_OK
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:
@@ -183,9 +205,19 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _save_motion(recorder: MotionRecorder, file: Path, frames_per_second: float) -> None:
+def _save_motion(recorder: MotionRecorder, file: Path | None, frames_per_second: float) -> str:
+    """Writes the motion, where one is wanted, and says where it is."""
+    if file is None:
+        return ""
     written = save_motion(recorder.motion(frames_per_second), file)
-    print(f"Motion written to {' and '.join(str(path) for path in written)}.")
+    return f"Motion written to {' and '.join(str(path) for path in written)}."
+
+
+def _lost_messages(address: StreamAddress, state: SinkState) -> str:
+    if not state.failed:
+        return ""
+    total = state.sent + state.failed
+    return f"{state.failed} of {total} datagrams of {address.describe()} could not be sent ({state.failure})."
 
 
 def _window(options: argparse.Namespace) -> int:
@@ -193,7 +225,7 @@ def _window(options: argparse.Namespace) -> int:
     from app.ui.application import run_window
     from app.ui.window_options import WindowOptions
 
-    wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True)
+    wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True, subfolders=options.subfolders)
     try:
         chosen = choose_source(options.source, wishes)
     except SourceError as error:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import faulthandler
+import getpass
+import io
 import logging
 import os
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from types import TracebackType
 
 logger = logging.getLogger(__name__)
 
-# importing cv2 points these at the Qt plugins and fonts in its own wheel, where PyQt6's platform plugin is not
+# OpenCV's builds with a window, which MediaPipe's package brings along, point these at a Qt of their own when cv2 is
+# imported, where PyQt6's platform plugin is not
 _OVERWRITTEN_BY_OPENCV = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR", "LD_LIBRARY_PATH")
 
 _DEFAULTS = {
@@ -35,11 +40,54 @@ _SWITCH_INTERVAL_S = 0.0005
 def prepare_process() -> None:
     """Sets up environment, OpenCV and crash reports; call it before importing anything that imports cv2 or Qt."""
     install_crash_reports()
+    tolerate_any_letter()
+    give_missing_folders()
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     # how long a thread may compute in Python while others wait: by default 5 ms, a third of a frame
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     load_opencv()
+
+
+def tolerate_any_letter() -> None:
+    """Writes letters that the output's code page lacks as escapes; without this they end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def give_missing_folders() -> None:
+    """Lends temporary folders: a home where there is none, and a place for compiled functions where there is none."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises where there is no home
+    if not home.is_dir():
+        home = _temporary_folder("home")
+        os.environ.update(HOME=str(home), USERPROFILE=str(home))
+        logger.warning("There is no home folder, so settings and recordings go to %s.", home)
+    beside_program = Path(__file__).resolve().parent.parent / "hand"
+    if "NUMBA_CACHE_DIR" not in os.environ and not (_is_writable(beside_program) or _is_writable(home)):
+        os.environ["NUMBA_CACHE_DIR"] = str(_temporary_folder("compiled"))
+
+
+def _temporary_folder(purpose: str) -> Path:
+    """The user's own between runs; another one each time where somebody else has taken that name."""
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    folder = Path(tempfile.gettempdir()) / f"handlive-{purpose}-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # compiled functions are loaded from there, so nobody else may write into it
+        if not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid():
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix=f"handlive-{purpose}-"))
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def load_opencv() -> None:

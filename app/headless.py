@@ -80,11 +80,12 @@ class RunEnd:
     """How a run ended.
 
     Attributes:
-        kind: "complete", "stopped" by the user with Ctrl+C, or "broken" when a path did not work any more.
+        kind: "complete", "incomplete" when the file holds fewer frames than it promises, "stopped" by the user with
+            Ctrl+C, or "broken" when a path did not work any more.
         sentence: why it was not complete, else empty.
     """
 
-    kind: Literal["complete", "stopped", "broken"] = "complete"
+    kind: Literal["complete", "incomplete", "stopped", "broken"] = "complete"
     sentence: str = ""
 
 
@@ -168,7 +169,8 @@ class _Recorder:
                 raise
             stopped = isinstance(reason, KeyboardInterrupt)
             return RunEnd("stopped", _STOPPED_SENTENCE) if stopped else RunEnd("broken", str(reason))
-        return RunEnd()
+        state = pipeline.source_state
+        return RunEnd() if state.shortfall is None else RunEnd("incomplete", state.sentence)
 
     def _take(self, pipeline: LivePipeline[None, None], news: threading.Event) -> SourceState:
         """Waits for news and takes what there is; the state is the source's before that."""
@@ -206,6 +208,8 @@ class _Recorder:
                 "height_px": facts.height_px,
                 "frames_per_second": facts.frames_per_second,
                 "note": facts.note,
+                "frames_promised": state.shortfall.promised if state.shortfall else facts.frame_count,
+                "frames_read": state.shortfall.read if state.shortfall else state.frames,
             },
             "mode": "real time" if run.realtime else "every frame",
             "latency_counts_from": "capture" if run.realtime else "the path taking the frame",
@@ -220,6 +224,7 @@ class _Recorder:
             "pictures": self._pictures,
             "notes": [
                 *run.notes,
+                *([facts.note] if facts.note else []),
                 *([end.sentence] if end.sentence else []),
                 *([state.sentence] if state.phase is SourcePhase.LOST else []),
                 *(word for word in self._words.values() if word),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +22,17 @@ from app.pipeline.hand_path import HandPath, PathFactory
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.lens import Lens
 from app.pipeline.output_hand import OutputChooser
-from app.sources.pictures import list_pictures, read_picture
+from app.sources.files import printable, printable_name
+from app.sources.picture_files import is_picture, read_picture
+from app.sources.picture_listing import PictureListing, list_pictures
+from app.sources.video import VIDEO_SUFFIXES
 from hand.atomic_file import write_json_atomically
 from hand.camera import project
 from hand.errors import CheckpointError, SourceError
 from hand.model import HandModel
 from hand.types import Frame, HandState, PathResult, Provider
+
+logger = logging.getLogger(__name__)
 
 PREDICTION_SCHEMA = 1
 
@@ -42,6 +52,7 @@ class PredictionRun:
         lens: the user's word on intrinsics.
         complain: gets a sentence for every picture that cannot be read, and what a path has to say about its hands.
         listener: gets every picture's results with the output hand, as frames of one source.
+        subfolders: a folder's subfolders are read too.
     """
 
     input: Path
@@ -51,14 +62,18 @@ class PredictionRun:
     lens: Lens = field(default_factory=Lens)
     complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr)
     listener: Callable[[JoinedResult], None] | None = None
+    subfolders: bool = False
 
 
 def predict(run: PredictionRun) -> dict[str, Any]:
     """Predicts every picture and writes the file.
 
     ``side`` and all coordinates describe what the picture shows. ``joints_px`` are the projected 3D joints.
-    ``milliseconds`` is the time of its method for the whole picture. A picture that cannot be read is listed without
-    size and hands, with an ``error``, and does not stop the rest.
+    ``milliseconds`` is the time of its method for the whole picture. A picture that cannot be read, or that a path
+    breaks on, is listed without hands, with an ``error``, and does not stop the rest.
+
+    What is done of a run that ends early is written with ``complete`` set to false. Each picture's line is appended at
+    once to a file beside the output (``.jsonl``), which stays where the process is killed.
 
     Returns:
         The content of the file.
@@ -70,50 +85,84 @@ def predict(run: PredictionRun) -> dict[str, Any]:
     """
     if not run.paths:
         raise CheckpointError(NO_CHECKPOINT_SENTENCE)
-    files = _input_files(run.input)
-    paths = {provider: factory() for provider, factory in run.paths.items()}
+    listing = _input_files(run.input, subfolders=run.subfolders)
+    if listing.skipped:
+        run.complain(listing.skipped)
     words: dict[str, None] = {}
-    try:
-        images = [_predict_file(run, file, sequence, paths, words) for sequence, file in enumerate(files)]
-    finally:
-        for path in paths.values():
-            path.close()
-    for word in words:
-        run.complain(word)
-    unreadable = [image["error"] for image in images if "error" in image]
-    if len(unreadable) == len(images):
-        raise SourceError(f"No picture could be read at {run.input}; nothing was written.")
-    content = {"schema": PREDICTION_SCHEMA, "hand_model": run.model.name, "images": images}
-    write_json_atomically(run.output, content)
+    images: list[dict[str, Any]] = []
+    lines_file = run.output.with_name(run.output.name + ".jsonl")
+    with ExitStack() as stack:
+        run.output.parent.mkdir(parents=True, exist_ok=True)
+        lines = stack.enter_context(lines_file.open("w", encoding="utf-8"))
+        stack.callback(lines_file.unlink, missing_ok=True)
+        stack.callback(lines.close)  # before it is deleted, which Windows asks for
+        try:
+            paths = {provider: stack.enter_context(closing(factory())) for provider, factory in run.paths.items()}
+            for sequence, file in enumerate(listing.files):
+                images.append(_predict_file(run, file, sequence, paths, words))
+                lines.write(json.dumps(images[-1]) + "\n")
+                lines.flush()
+        except BaseException:
+            if any("error" not in image for image in images):
+                write_json_atomically(run.output, {**_content(run, images), "complete": False})
+            raise
+        for word in words:
+            run.complain(word)
+        unreadable = [image["error"] for image in images if "error" in image]
+        if len(unreadable) == len(images):
+            raise SourceError(f"No picture could be read at {printable(run.input)}; nothing was written.")
+        content = _content(run, images)
+        write_json_atomically(run.output, content)
     return content
 
 
-def _input_files(given: Path) -> list[Path]:
+def _content(run: PredictionRun, images: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"schema": PREDICTION_SCHEMA, "hand_model": run.model.name, "images": images}
+
+
+def _input_files(given: Path, *, subfolders: bool) -> PictureListing:
     if given.is_dir():
-        files = list_pictures(given)
-        if not files:
-            raise SourceError(f"There is no picture in the folder {given}; expected jpg, png, bmp, webp or tif files.")
-        return files
+        listing = list_pictures(given, subfolders=subfolders)
+        if not listing.files:
+            kinds = "expected jpg, png, webp, tif, heic or other pictures."
+            raise SourceError(
+                f"There is no picture in the folder {printable(given)}; {kinds} {listing.skipped}".rstrip()
+            )
+        return listing
     if not given.exists():
-        raise SourceError(f"There is no file or folder at {given}; give a picture or a folder of pictures.")
-    return [given]
+        raise SourceError(f"There is no file or folder at {printable(given)}; give a picture or a folder of pictures.")
+    if given.suffix.lower() in VIDEO_SUFFIXES and not is_picture(given):
+        raise SourceError(
+            f"{printable_name(given)} is a video, in which a hand is followed from frame to frame; instead of predict "
+            f"run `python main_v2.py --headless --source {shlex.quote(printable(given))} --save-motion hands.npz`."
+        )
+    return PictureListing((given,))
 
 
 def _predict_file(
     run: PredictionRun, file: Path, sequence: int, paths: Mapping[Provider, HandPath], words: dict[str, None]
 ) -> dict[str, Any]:
+    name = printable(file.relative_to(run.input)) if run.input.is_dir() else printable_name(file)
+    name = name.replace(os.sep, "/")
     try:
         image = read_picture(file)
     except SourceError as error:
         run.complain(str(error))
-        return {"file": file.name, "width": 0, "height": 0, "hands": [], "error": str(error)}
+        return {"file": name, "width": 0, "height": 0, "hands": [], "error": str(error)}
     height, width = image.shape[:2]
-    frame = Frame(sequence, time.monotonic_ns(), image, run.lens.intrinsics_for(width, height), file.name)
+    time_ns = round(sequence * 1e9 / PICTURES_PER_SECOND)
+    frame = Frame(sequence, time_ns, image, run.lens.intrinsics_for(width, height), name)
     hands: list[dict[str, Any]] = []
     results: dict[Provider, PathResult] = {}
     for path in paths.values():
         started_s = time.perf_counter()
-        result = path.process(frame)
+        try:
+            result = path.process(frame)
+        except Exception as error:
+            logger.debug("picture %s", name, exc_info=True)
+            sentence = f"{name} could not be worked on ({type(error).__name__}: {error}); the other pictures go on."
+            run.complain(sentence)
+            return {"file": name, "width": width, "height": height, "hands": [], "error": sentence}
         milliseconds = (time.perf_counter() - started_s) * 1e3
         if result.message:
             words[result.message] = None
@@ -122,8 +171,8 @@ def _predict_file(
     if run.listener is not None:
         # a chooser of its own, because pictures are unrelated and nothing may fade from one into the next
         outputs = OutputChooser(run.model).choose(frame, results)
-        run.listener(JoinedResult(replace(frame, source_id=str(run.input)), results, outputs))
-    return {"file": file.name, "width": width, "height": height, "hands": hands}
+        run.listener(JoinedResult(replace(frame, source_id=printable(run.input)), results, outputs))
+    return {"file": name, "width": width, "height": height, "hands": hands}
 
 
 def _hand_content(state: HandState, frame: Frame, milliseconds: float) -> dict[str, Any]:

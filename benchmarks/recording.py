@@ -81,7 +81,7 @@ def run(paths: dict[Provider, PathFactory], seconds: float, folder: Path | None)
             recorder[0].offer_result(result.frame, result.results)
         if time.monotonic() >= begin_s[0]:
             for provider in result.results:
-                latencies[provider].append((now_ns - result.frame.capture_time_ns) / 1e6)
+                latencies[provider].append((now_ns - result.frame.arrival_time_ns) / 1e6)
 
     pipeline.add_listener("benchmark", joined)
     pipeline.add_frame_listener("benchmark", lambda frame: recorder[0].offer_frame(frame) if recorder else None)

@@ -25,13 +25,15 @@ class Frame:
 
     Attributes:
         sequence: counts up from 0 within one source; both paths and the display are joined on it.
-        capture_time_ns: ``time.monotonic_ns`` when the picture arrived; of a file that is read as fast as can be, when
-            it would have arrived at the file's own rate.
+        capture_time_ns: ``time.monotonic_ns`` when a camera's picture arrived. The pictures of a file are as far apart
+            as in the file itself, however fast it is read or played; filters and recordings count on that.
         image_rgb: picture, read-only.
         intrinsics: of this picture at this size.
         source_id: which source it came from, for people and logs.
         mirrored: the picture is a mirror image of the scene; geometry and side below always describe the picture.
         live: a camera took it just now, so the hand is the user's own.
+        arrival_time_ns: ``time.monotonic_ns`` when the program had the picture, from which latencies count; 0 stands
+            for ``capture_time_ns``.
     """
 
     sequence: int
@@ -41,8 +43,11 @@ class Frame:
     source_id: str
     mirrored: bool = False
     live: bool = False
+    arrival_time_ns: int = 0
 
     def __post_init__(self) -> None:
+        if self.arrival_time_ns == 0:
+            object.__setattr__(self, "arrival_time_ns", self.capture_time_ns)
         self.image_rgb.flags.writeable = False
 
 

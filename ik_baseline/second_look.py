@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hand.crop import crop_around, invert_affine, transform_points
+from hand.crop import SquareCrop, crop_around, invert_affine, transform_points
 from hand.mirror import Side, mirror_pixels, mirror_points, other_side
 from hand.types import HandObservation
 from ik_baseline.detector import CROP_EXPANSION, landmark_distance
@@ -34,8 +34,10 @@ SPREAD_HALF: Final = 0.04
 class Detector(Protocol):
     """What is used of :class:`ik_baseline.detector.HandDetector`."""
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """The hands of one picture, the surest first."""
+    def detect(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], candidates: Sequence[SquareCrop] = ()
+    ) -> Sequence[HandObservation]:
+        """The hands of one picture, the surest first, looked for at the candidates before the whole picture."""
 
     def reset(self) -> None:
         """Forgets what was followed."""
@@ -57,8 +59,15 @@ class SecondLook:
         self._detector = detector
         self._looks = [_Look(math.radians(degrees), mirrored) for degrees, mirrored in LOOKS[:looks]]
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
-        """The hands that most looks see, the surest first; scores are lowered where the looks disagree."""
+    def detect(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], candidates: Sequence[SquareCrop] = ()
+    ) -> tuple[HandObservation, ...]:
+        """The hands that most looks see, the surest first; scores are lowered where the looks disagree.
+
+        Args:
+            image_rgb: RGB picture.
+            candidates: ignored, so that the looks stay independent of what the caller expects.
+        """
         groups = self.looks_at(image_rgb)
         hands = [_merged(group, len(self._looks)) for group in groups if 2 * len(group) >= len(self._looks)]
         return tuple(sorted(hands, key=lambda hand: -hand.score))

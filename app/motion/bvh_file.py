@@ -6,6 +6,7 @@ rotation is MANO's own. BVH knows one fixed rate, so recorded frames are interpo
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -91,5 +92,19 @@ def _frames(track: HandTrack, rate: float) -> Float[np.ndarray, "N 51"]:
         if joint == 0:
             rotations = Rotation.from_matrix(CAMERA_TO_SCENE) * rotations
         on_grid = Slerp(times, rotations)(grid) if len(times) > 1 else rotations
-        columns.append(on_grid.as_euler(EULER_ORDER, degrees=True))
+        columns.append(without_jumps(on_grid.as_euler(EULER_ORDER, degrees=True)))
     return np.concatenate(columns, 1)
+
+
+def without_jumps(angles_deg: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+    """The same rotations with each frame's angles next to those before, for programs that interpolate the channels.
+
+    A rotation has the angles (a, b, c) and (a + 180, 180 - b, c + 180), each plus any whole turns; of these the nearest
+    is taken (Diebel, Representing Attitude, 2006, section 8: the two solutions of every Tait-Bryan sequence).
+    """
+    result = np.array(angles_deg, np.float64)
+    for before, angles in pairwise(result):
+        other = angles * (1.0, -1.0, 1.0) + 180.0
+        nearest = [choice + 360.0 * np.round((before - choice) / 360.0) for choice in (angles, other)]
+        angles[:] = min(nearest, key=lambda choice: float(np.abs(choice - before).max()))
+    return result

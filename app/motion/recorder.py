@@ -10,6 +10,7 @@ import numpy as np
 
 from app.motion.motion import HandTrack, Motion
 from app.pipeline.joiner import JoinedResult
+from app.pipeline.scene_view import as_seen_by_camera
 from hand.errors import RecordingError
 from hand.mirror import Side
 from hand.model import HandModel
@@ -27,7 +28,6 @@ _SIDES: tuple[Side, ...] = ("right", "left")
 class _Sample:
     frame: int
     capture_ns: int
-    live: bool
     state: HandState
 
 
@@ -54,9 +54,13 @@ class MotionRecorder:
             return self._frames
 
     def take(self, joined: JoinedResult) -> None:
-        """Keeps a frame's output hands; a change of source starts the motion again, because its time does too."""
+        """Keeps a frame's output hands; a change of source starts the motion again, because its time does too.
+
+        Of mirrored pictures it keeps the person's own hands, as :func:`app.pipeline.scene_view.as_seen_by_camera` does.
+        """
         if joined.late:
             return
+        joined = as_seen_by_camera(joined)
         frame = joined.frame
         with self._lock:
             if frame.source_id != self._source:
@@ -69,13 +73,13 @@ class MotionRecorder:
             self._frames += 1
             for output in joined.outputs:
                 state = replace(output.state, vertices_m=_NO_MESH)  # it follows from pose and shape
-                self._samples.append(_Sample(self._last, frame.capture_time_ns, frame.live, state))
+                self._samples.append(_Sample(self._last, frame.capture_time_ns, state))
 
     def motion(self, frames_per_second: float = 0.0) -> Motion:
         """What was recorded so far.
 
         Args:
-            frames_per_second: of a file, whose frames arrive at any speed; 0 where unknown.
+            frames_per_second: of the source; 0 where unknown.
 
         Raises:
             RecordingError: there was no hand.
@@ -86,19 +90,13 @@ class MotionRecorder:
             raise RecordingError(
                 f"There is no motion to save: no hand was found in {seen} frames; record while a hand is in view."
             )
-        rate = frames_per_second if frames_per_second > 0 and not samples[0].live else 0.0
-        start = min(_time_s(sample, rate) for sample in samples)
-        tracks = [_track(side, [s for s in samples if s.state.side == side], rate, start) for side in _SIDES]
+        start_ns = min(sample.capture_ns for sample in samples)
+        tracks = [_track(side, [s for s in samples if s.state.side == side], start_ns) for side in _SIDES]
         found = tuple(track for track in tracks if track is not None)
         return Motion(self._model, source, frames_per_second or _median_rate(found), found)
 
 
-def _time_s(sample: _Sample, rate: float) -> float:
-    """A camera's own clock; in a file the number of the frame is the truth, however fast it was read."""
-    return sample.frame / rate if rate > 0 else sample.capture_ns / _NS_PER_S
-
-
-def _track(side: Side, samples: list[_Sample], rate: float, start_s: float) -> HandTrack | None:
+def _track(side: Side, samples: list[_Sample], start_ns: int) -> HandTrack | None:
     """The hand of one side; of two hands of one side in a frame the surer one counts."""
     best: dict[int, _Sample] = {}
     for sample in samples:
@@ -112,7 +110,7 @@ def _track(side: Side, samples: list[_Sample], rate: float, start_s: float) -> H
     return HandTrack(
         side=side,
         frames=np.array([sample.frame for sample in kept]),
-        times_s=np.array([_time_s(sample, rate) - start_s for sample in kept]),
+        times_s=np.array([(sample.capture_ns - start_ns) / _NS_PER_S for sample in kept]),
         poses_rad=np.array([state.pose_rad for state in states], np.float64),
         shapes=np.array([state.shape for state in states], np.float64),
         translations_m=np.array([state.camera_translation_m for state in states], np.float64),

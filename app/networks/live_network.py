@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from app.networks.card_session import CardSession
-from app.networks.device import DeviceChoice, chosen_device
+from app.networks.device import DeviceChoice, chosen_device, why_card_is_unused
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import CheckpointError
@@ -186,6 +186,11 @@ def load_candidate(folder: Path, device: DeviceChoice = "cpu") -> LoadedNetwork:
     chosen = chosen_device(device)
     if chosen == "cpu":
         return LoadedNetwork(folder, load_network(folder))
+    unused = why_card_is_unused(device)
+    if unused:
+        return LoadedNetwork(
+            folder, load_network(folder), complaint=f"{unused} The processor runs the network meanwhile."
+        )
     metadata = read_metadata(folder)
     try:
         card = CardSession(folder, chosen, metadata)

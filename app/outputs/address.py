@@ -31,6 +31,7 @@ class StreamAddress:
         port: UDP or TCP port.
         mesh: send the vertices too.
         rate_hz: most messages per second.
+        origins: web origins beside this machine's own pages whose pages may listen (ws).
     """
 
     kind: StreamKind
@@ -38,6 +39,7 @@ class StreamAddress:
     host: str = LOCALHOST
     mesh: bool = False
     rate_hz: float = DEFAULT_RATE_HZ
+    origins: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """For people."""

@@ -92,8 +92,8 @@ class DatagramSink:
         try:
             self._socket.sendto(data, self._target)
         except OSError as error:
-            why = error.strerror or error
+            why = str(error.strerror or error)
             sentence = f"The stream {self._address.describe()} cannot be sent ({why}); check the network and address."
-            self._state = replace(self._state, sentence=sentence)
+            self._state = replace(self._state, sentence=sentence, failed=self._state.failed + 1, failure=why)
             return
         self._state = replace(self._state, sent=self._state.sent + 1, sentence=sentence)

@@ -45,7 +45,7 @@ def hands_message(joined: JoinedResult, *, mesh: bool) -> dict[str, Any]:
         "source": frame.source_id,
         "sequence": frame.sequence,
         "capture_time_ns": frame.capture_time_ns,
-        "capture_unix_s": round(capture_unix_s(frame.capture_time_ns), 6),
+        "capture_unix_s": round(unix_s(frame.arrival_time_ns), 6),
         "mirrored": frame.mirrored,
         "camera": {
             "width_px": camera.width_px,
@@ -99,9 +99,9 @@ def packed(array: np.ndarray, dtype: str) -> dict[str, Any]:
     return {"shape": list(data.shape), "dtype": dtype, "base64": base64.b64encode(data.tobytes()).decode("ascii")}
 
 
-def capture_unix_s(capture_time_ns: int) -> float:
+def unix_s(time_ns: int) -> float:
     """Seconds since 1970 of a moment on the steady clock, by today's difference of the two clocks."""
-    return time.time() - (time.monotonic_ns() - capture_time_ns) / _NS_PER_S
+    return time.time() - (time.monotonic_ns() - time_ns) / _NS_PER_S
 
 
 def hand_content(state: HandState, *, mesh: bool) -> dict[str, Any]:

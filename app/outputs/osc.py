@@ -12,12 +12,15 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from app.machine import product_version
 from app.outputs.address import StreamAddress
 from app.outputs.datagrams import DatagramSink
-from app.outputs.messages import SCHEMA_VERSION
 from app.pipeline.joiner import JoinedResult
 from hand.model import HandModel
 from hand.types import HandState
 
 PREFIX: Final = "/handlive"
+
+OSC_VERSION: Final = 2
+"""Of the addresses and types; version 1 had the capture time as a double."""
+
 _NS_PER_S = 1e9
 
 
@@ -28,20 +31,33 @@ def osc_sink(address: StreamAddress, model: HandModel) -> DatagramSink:
         address: where to.
         model: right-hand model that poses and vertices refer to.
     """
-    return DatagramSink(address, frame_bundle, about_bundle(model))
+    return DatagramSink(address, _FrameBundles().encode, about_bundle(model))
 
 
-def frame_bundle(joined: JoinedResult, mesh: bool) -> bytes:
+class _FrameBundles:
+    """Frames of one stream, whose times count from its first frame."""
+
+    def __init__(self) -> None:
+        self._origin_ns: int | None = None
+
+    def encode(self, joined: JoinedResult, mesh: bool) -> bytes:
+        if self._origin_ns is None:
+            self._origin_ns = joined.frame.capture_time_ns
+        return frame_bundle(joined, mesh, self._origin_ns)
+
+
+def frame_bundle(joined: JoinedResult, mesh: bool, origin_ns: int) -> bytes:
     """One frame as the bytes of a bundle.
 
     Args:
         joined: the frame and its output hands.
         mesh: with the vertices, as a blob of big-endian single-precision numbers, OSC's own byte order.
+        origin_ns: the moment from which seconds count, on the clock of the frame.
     """
     frame = joined.frame
-    # double precision: seconds on a steady clock outgrow a single
-    values = [frame.sequence, frame.capture_time_ns / _NS_PER_S, len(joined.outputs)]
-    messages = [_message(f"{PREFIX}/frame", "idi", values)]
+    # single precision, because common hosts read no double; after an hour it is still good for a quarter millisecond
+    values = [frame.sequence, (frame.capture_time_ns - origin_ns) / _NS_PER_S, len(joined.outputs)]
+    messages = [_message(f"{PREFIX}/frame", "ifi", values)]
     for output in joined.outputs:
         messages += _hand_messages(output.state, mesh)
     return _bundle(messages)
@@ -49,7 +65,7 @@ def frame_bundle(joined: JoinedResult, mesh: bool) -> bytes:
 
 def about_bundle(model: HandModel) -> bytes:
     """Versions and the name of the hand model, as the bytes of a bundle."""
-    values = [SCHEMA_VERSION, product_version(), model.name, model.digest]
+    values = [OSC_VERSION, product_version(), model.name, model.digest]
     return _bundle([_message(f"{PREFIX}/about", "isss", values)])
 
 

@@ -17,12 +17,16 @@ class SinkState:
         clients: who listens now; None where that cannot be known, because datagrams ask nobody.
         dropped_clients: connections that were closed because they did not keep up.
         sentence: what is wrong, else empty.
+        failed: messages that could not be sent.
+        failure: why the last one of them could not.
     """
 
     sent: int = 0
     clients: int | None = None
     dropped_clients: int = 0
     sentence: str = ""
+    failed: int = 0
+    failure: str = ""
 
 
 class Sink(Protocol):

@@ -17,6 +17,7 @@ from app.outputs.udp_json import udp_json_sink
 from app.outputs.web_socket import WebSocketSink
 from app.pipeline.joiner import JoinedResult
 from app.pipeline.mailbox import Mailbox
+from app.pipeline.scene_view import as_seen_by_camera
 from hand.model import HandModel
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Streams:
                     sink.send_about()
             if joined is None:
                 continue
+            joined = as_seen_by_camera(joined)
             for sink, rate in zip(self._sinks, self._rates, strict=True):
                 if rate.allows(now_s):
                     self._send(sink, joined)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shlex
 import socket
 import threading
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from app.outputs.address import StreamAddress
 from app.outputs.messages import about_message, encode, hands_message
@@ -75,12 +78,13 @@ class WebSocketSink:
         self._refused: Exception | None = None
         self._clients: set[_Client] = set()
         self._sent = self._dropped = 0
+        self._sentence = ""
         self._thread = threading.Thread(target=self._run, name="stream-ws", daemon=True)
 
     @property
     def state(self) -> SinkState:
         """How it goes."""
-        return SinkState(self._sent, len(self._clients), self._dropped)
+        return SinkState(self._sent, len(self._clients), self._dropped, self._sentence)
 
     def open(self) -> None:
         """Starts to listen.
@@ -132,7 +136,7 @@ class WebSocketSink:
             self._welcome,
             self._address.host,
             self._address.port,
-            origins=[None, _LOCAL_PAGE],
+            process_request=self._refuse_strangers,
             compression=None,  # numbers of single frames hardly shrink, and it would take time from the hand paths
             max_size=_LARGEST_INCOMING_BYTES,
             open_timeout=self._patience_s,
@@ -143,6 +147,18 @@ class WebSocketSink:
         async with server:
             self._listening.set()
             await self._closing.wait()
+
+    def _refuse_strangers(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuses pages of other origins, and says how to allow them."""
+        origin = request.headers.get("Origin")
+        if origin is None or origin in self._address.origins or _LOCAL_PAGE.fullmatch(origin):
+            return None
+        self._sentence = (
+            f"A page of the origin {origin} was refused by {self._address.describe()}; allow it with "
+            f"--stream-origin {shlex.quote(origin)}."
+        )
+        logger.warning(self._sentence)
+        return connection.respond(HTTPStatus.FORBIDDEN, self._sentence + "\n")
 
     async def _welcome(self, connection: ServerConnection) -> None:
         if len(self._clients) >= MOST_CLIENTS:
@@ -160,7 +176,7 @@ class WebSocketSink:
             await self._feed(client, connection)
         except ConnectionClosed:
             pass
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._dropped += 1
             connection.transport.abort()
         finally:

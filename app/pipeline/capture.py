@@ -21,7 +21,7 @@ from app.pipeline.mailbox import Mailbox
 from app.pipeline.pacer import Pacer
 from app.pipeline.playback import Playback
 from app.pipeline.turned import turn_intrinsics, turn_picture
-from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, SourceFacts
+from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
 from hand.errors import HandliveError
 from hand.types import Frame
 
@@ -33,6 +33,7 @@ READ_FAILURE_BUDGET = 10
 _PAUSE_AFTER_FAILURE_S = 0.02
 _RETRY_S = 1.0
 _PAUSED_POLL_S = 0.02
+_WAIT_SLICE_S = 0.05
 _NS_PER_S = 1_000_000_000
 
 
@@ -58,6 +59,7 @@ class SourceState:
         facts: what it delivers, once it was open.
         frames: how many frames it gave since it was opened.
         read_failures: reads that gave no picture since it was opened.
+        shortfall: what an ended file promised but did not hold, None where it was whole.
     """
 
     phase: SourcePhase = SourcePhase.IDLE
@@ -66,6 +68,7 @@ class SourceState:
     facts: SourceFacts | None = None
     frames: int = 0
     read_failures: int = 0
+    shortfall: Shortfall | None = None
 
 
 class CaptureThread(threading.Thread):
@@ -105,6 +108,8 @@ class CaptureThread(threading.Thread):
         self._state = SourceState()
         self._mirror = False
         self._begun_ns = self._latest_ns = 0
+        self._media_origin_ns: int | None = None
+        self._sequence = -1
         self.playback = Playback()
         self.quarter_turns = 0
 
@@ -177,27 +182,41 @@ class CaptureThread(threading.Thread):
         seekable = source if isinstance(source, SeekableSource) else None
         self._begin_playback(seekable, facts)
         self._begun_ns = max(time.monotonic_ns(), self._latest_ns + 1)
-        speed, pacer = 1.0, Pacer(rate)
-        failures_in_a_row = 0
-        while not self._interrupt.wait(pacer.wait_s()):
+        self._media_origin_ns, self._sequence = None, -1
+        speed = self.playback.state.speed
+        pacer = Pacer(rate, speed)
+        failures_in_a_row, place = 0, 0
+        early: Picture | None = None  # read, but not due when the user paused
+        while not self._interrupt.is_set():
             if self.playback.is_waiting() or (rate > 0.0 and self.state.frames == 1 and self._hold()):
                 self._interrupt.wait(_PAUSED_POLL_S)
                 continue
             if self.playback.state.speed != speed:
                 speed = self.playback.state.speed
-                pacer = Pacer(rate * speed)
-            if seekable is not None:
-                self._move(seekable)
-            read = source.read()
+                pacer = Pacer(rate, speed)
+            if seekable is not None and self._move(seekable):
+                early, pacer, place = None, Pacer(rate, speed), seekable.position
+                self._media_origin_ns = None
+            read = early or source.read()
+            early = None
             if isinstance(read, Picture) and not _is_whole(read.image_rgb):
                 read = ReadFailure(f"{facts.name} gave a damaged picture.", skipped=not facts.live)
             if isinstance(read, Picture):
                 failures_in_a_row = 0
+                if not self._wait_until_due(pacer.wait_s(read.media_time_ns), speed):
+                    early = read
+                    continue
+                if seekable is not None:
+                    # frames that could not be read keep their numbers
+                    self._sequence += max(seekable.position - place, 1)
+                    place = seekable.position
+                else:
+                    self._sequence += 1
                 self._deliver(read, facts)
                 if seekable is not None:
                     self.playback.arrived_at(seekable.position - 1)
             elif isinstance(read, EndOfSource):
-                self._change(SourcePhase.ENDED, f"The end of {facts.name}.")
+                self._end(facts.name, read.shortfall)
                 return True
             else:
                 failures_in_a_row += not read.skipped
@@ -215,11 +234,44 @@ class CaptureThread(threading.Thread):
                 seekable=True, length=source.length, frames_per_second=facts.frames_per_second, loop=source.loops
             )
 
-    def _move(self, source: SeekableSource) -> None:
+    def _move(self, source: SeekableSource) -> bool:
+        """Goes where the user wants; True when the file was moved."""
         source.loops = self.playback.state.loop
         target = self.playback.take_target()
         if target is not None:
             source.seek(target)
+        return target is not None
+
+    def _wait_until_due(self, wait_s: float, speed: float) -> bool:
+        """False when the user wants something else before that."""
+        due_s = time.monotonic() + wait_s
+        while (left_s := due_s - time.monotonic()) > 0.0:
+            if self._interrupt.wait(min(left_s, _WAIT_SLICE_S)):
+                return False
+            playback = self.playback
+            if playback.is_waiting() or playback.wants_another_place() or playback.state.speed != speed:
+                return False
+        return True
+
+    def _end(self, name: str, shortfall: Shortfall | None) -> None:
+        sentence = f"The end of {name}." if shortfall is None else shortfall.sentence(name)
+        self._publish(replace(self.state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
+
+    def _time_of(self, picture: Picture, facts: SourceFacts, frames: int) -> int:
+        """When a frame was taken: by the file's own clock where it has one, put behind all frames before it."""
+        if facts.live:
+            return picture.capture_time_ns
+        media_ns = picture.media_time_ns
+        period_ns = round(_NS_PER_S / facts.frames_per_second) if facts.frames_per_second > 0.0 else 1
+        if media_ns is None:
+            # read as fast as the machine can: what is smoothed over time must not depend on how fast that is
+            if not self._paced and facts.frames_per_second > 0.0:
+                return self._begun_ns + round(frames * _NS_PER_S / facts.frames_per_second)
+            return picture.capture_time_ns
+        if self._media_origin_ns is None or self._media_origin_ns + media_ns <= self._latest_ns:
+            # another place of the file, or its beginning once more
+            self._media_origin_ns = (self._latest_ns + period_ns if frames else self._begun_ns) - media_ns
+        return self._media_origin_ns + media_ns
 
     def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
         with self._lock:
@@ -235,12 +287,10 @@ class CaptureThread(threading.Thread):
             image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)
         if mirror:
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
-        time_ns = picture.capture_time_ns
-        if not self._paced and not facts.live and facts.frames_per_second > 0.0:
-            # read as fast as the machine can: what is smoothed over time must not depend on how fast that is
-            time_ns = self._begun_ns + round(state.frames * _NS_PER_S / facts.frames_per_second)
+        time_ns = self._time_of(picture, facts, state.frames)
         self._latest_ns = time_ns
-        frame = Frame(state.frames, time_ns, image, intrinsics, facts.name, mirror, facts.live)
+        arrived_ns = picture.capture_time_ns if facts.live else time.monotonic_ns()
+        frame = Frame(self._sequence, time_ns, image, intrinsics, facts.name, mirror, facts.live, arrived_ns)
         for sink in self._sinks:
             sink.put(frame)
         # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice

@@ -22,6 +22,18 @@ from trainer.runtime import CropPrediction
 SIZES: Final = (1.0, 0.62, 0.4)
 """Sides of the squares over the shorter side of the picture."""
 
+SMALL_SIZES: Final = (0.25, 0.16)
+"""Sides of the squares for small hands, which are looked at where no larger one holds a hand."""
+
+LEAST_SQUARE_PX: Final = 32
+"""Smaller squares show no hand to a network; the shorter side of a banner is looked at whole."""
+
+MOST_SQUARES: Final = 256
+"""Of one size in one picture: in longer strips they lie farther apart."""
+
+BATCH: Final = 16
+"""Squares that go through the network at once, which bounds its memory."""
+
 OVERLAP: Final = 0.5
 """Neighbouring squares share this much, so that a hand is whole in at least one of them."""
 
@@ -75,28 +87,48 @@ class CropSearch:
         """
         self._judge = judge
         self._squares_per_search = squares_per_search
-        self._next = 0
+        self._searches = 0
 
     def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
         """The surest hand of a picture, or none."""
         height, width = image_rgb.shape[:2]
-        squares = self._due(list(search_squares(width, height)))
-        crops = np.stack([crop_picture(image_rgb, square, self._judge.input_px) for square in squares])
-        presences = self._judge.presences(crops.transpose(0, 3, 1, 2).astype(np.float32))
+        large = list(search_squares(width, height))
+        # a square with fewer pixels than the network takes shows it nothing that a larger one does not
+        small = list(search_squares(width, height, SMALL_SIZES, least_px=self._judge.input_px))
+        if self._squares_per_search > 0:
+            return self._surest(image_rgb, self._due(large, small))
+        return self._surest(image_rgb, large) or self._surest(image_rgb, small)
+
+    def close(self) -> None:
+        """Nothing to free: the network belongs to the path."""
+
+    def _due(self, large: list[SquareCrop], small: list[SquareCrop]) -> list[SquareCrop]:
+        """The squares of one search in a video: two thirds large ones, of which there are fewer, and a third small."""
+        few = self._squares_per_search
+        share = few // 3 if small else 0
+        squares = _next_of(large, self._searches * (few - share), few - share)
+        squares += _next_of(small, self._searches * share, share)
+        self._searches += 1
+        return squares
+
+    def _surest(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], squares: list[SquareCrop]
+    ) -> list[HandObservation]:
+        presences = self._presences(image_rgb, squares)
         likely = [index for index in np.argsort(-presences)[:TRIED_CLOSELY] if presences[index] >= LEAST_PRESENCE]
         looks = [self._look(image_rgb, squares[index]) for index in likely]
         found = [hand for hand in looks if hand is not None]
         return sorted(found, key=lambda hand: -hand.score)[:1]
 
-    def close(self) -> None:
-        """Nothing to free: the network belongs to the path."""
-
-    def _due(self, squares: list[SquareCrop]) -> list[SquareCrop]:
-        if not 0 < self._squares_per_search < len(squares):
-            return squares
-        chosen = [squares[(self._next + step) % len(squares)] for step in range(self._squares_per_search)]
-        self._next = (self._next + self._squares_per_search) % len(squares)
-        return chosen
+    def _presences(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], squares: list[SquareCrop]
+    ) -> Float[np.ndarray, " N"]:
+        parts = [np.empty(0)]
+        for first in range(0, len(squares), BATCH):
+            batch = squares[first : first + BATCH]
+            crops = np.stack([crop_picture(image_rgb, square, self._judge.input_px) for square in batch])
+            parts.append(self._judge.presences(crops.transpose(0, 3, 1, 2).astype(np.float32)))
+        return np.concatenate(parts)
 
     def _look(self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop) -> HandObservation | None:
         """Moves a square onto the hand in it."""
@@ -122,18 +154,33 @@ class CropSearch:
         return HandObservation(side, score, joints, np.zeros((21, 3)), square)
 
 
-def search_squares(width_px: int, height_px: int) -> Iterator[SquareCrop]:
+def search_squares(
+    width_px: int, height_px: int, sizes: Sequence[float] = SIZES, *, least_px: float = LEAST_SQUARE_PX
+) -> Iterator[SquareCrop]:
     """Squares that cover a picture, large ones first, evenly spread.
 
     Args:
         width_px: of the picture.
         height_px: of the picture.
+        sizes: sides over the shorter side of the picture.
+        least_px: sides below this are left out, but for a square as large as the picture allows.
     """
-    for size in SIZES:
+    for size in sizes:
         side = size * min(width_px, height_px)
+        if side < least_px and size < 1.0:
+            continue
         across, down = (
             max(1, round((length - side) / (side * (1.0 - OVERLAP))) + 1) for length in (width_px, height_px)
         )
+        if across * down > MOST_SQUARES:
+            thinned = (MOST_SQUARES / (across * down)) ** 0.5
+            across = min(max(int(across * thinned), 1), MOST_SQUARES) if down > 1 else MOST_SQUARES
+            down = max(MOST_SQUARES // across, 1) if down > 1 else 1
         for y in np.linspace(side / 2.0, height_px - side / 2.0, down) if down > 1 else [height_px / 2.0]:
             for x in np.linspace(side / 2.0, width_px - side / 2.0, across) if across > 1 else [width_px / 2.0]:
                 yield SquareCrop(float(x) - 0.5, float(y) - 0.5, side)
+
+
+def _next_of(squares: list[SquareCrop], first: int, count: int) -> list[SquareCrop]:
+    """So many squares from a place on, beginning again behind the last; each at most once."""
+    return [squares[(first + step) % len(squares)] for step in range(min(count, len(squares)))]

@@ -96,6 +96,11 @@ class Playback:
             target, self._target = self._target, None
             return target
 
+    def wants_another_place(self) -> bool:
+        """Whether there is a frame to go to."""
+        with self._lock:
+            return self._target is not None
+
     def is_waiting(self) -> bool:
         """Whether there is nothing to do until the user wants something."""
         with self._lock:

@@ -78,7 +78,7 @@ class PathStatistics:
         self._detections += bool(result.states)
         self._hands += len(result.states)
         self._shown_ns.append(shown_ns)
-        since_ns = result.frame.capture_time_ns if since_ns is None else since_ns
+        since_ns = result.frame.arrival_time_ns if since_ns is None else since_ns
         self._latency_ms.append((shown_ns - since_ns) / _NS_PER_MS)
         self._reprojection_px.extend(
             state.reprojection_px for state in result.states if np.isfinite(state.reprojection_px)

@@ -14,6 +14,7 @@ from app.hand_model import load_model
 from app.recording.exporting import export_freihand, export_webdataset
 from app.recording.importing import import_session
 from app.recording.sessions import delete_session, list_sessions, new_session_folder, sessions_folder
+from app.sources.files import printable_name
 from hand.errors import HandliveError
 
 
@@ -28,9 +29,18 @@ def main() -> int:
 
             folder = new_session_folder(options.name or options.source.stem, options.home)
             with IkTracker(model, still=options.source.is_dir()) as tracker:
-                tell = _FrameTeller("importing")
-                count = import_session(options.source, folder, model, [tracker], name=options.name, progress=tell)
-            _say(word=f"{count} pictures of {options.source.name} are a session now; label it next.")
+                notes: list[str] = []
+                count = import_session(
+                    options.source,
+                    folder,
+                    model,
+                    [tracker],
+                    name=options.name,
+                    progress=_FrameTeller("importing"),
+                    complain=notes.append,
+                )
+            title = printable_name(options.source)
+            _say(word=" ".join([f"{count} pictures of {title} are a session now; label it next.", *notes]))
         elif options.what == "export":
             from ik_baseline.faces import FaceFinder
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from app.sources.base import EndOfSource, Picture
-from app.sources.pictures import list_pictures, read_picture
+from app.sources.files import printable_name
+from app.sources.picture_files import read_picture
+from app.sources.picture_listing import list_pictures
 from app.sources.video import VideoSource
 from hand.camera import Intrinsics
 from hand.errors import SourceError
@@ -36,6 +40,7 @@ def import_session(
     *,
     name: str = "",
     progress: Callable[[int], None] = lambda frames: None,
+    complain: Callable[[str], None] = lambda sentence: None,
 ) -> int:
     """Makes a session of a video, or of all pictures of a folder.
 
@@ -48,6 +53,7 @@ def import_session(
         paths: what looks at every frame.
         name: what the user calls it; the source's own name when empty.
         progress: told how many frames are done.
+        complain: told in one sentence each what of the source could not be read.
 
     Returns:
         How many frames there are.
@@ -56,16 +62,18 @@ def import_session(
         SourceError: the source cannot be read, or holds no picture.
         RecordingError: the session cannot be written.
     """
-    pictures = _of_folder(source) if source.is_dir() else _of_video(source)
+    pictures = _of_folder(source, complain) if source.is_dir() else _of_video(source, complain)
     first = next(pictures, None)
     if first is None:
         raise SourceError(f"{source} holds no picture that can be read; choose another one.")
-    height, width = first[0].shape[:2]
+    height, width = first.image_rgb.shape[:2]
     camera = Intrinsics.from_fov(width, height)
-    info = SessionInfo(source.name, camera, False, model.name, model.digest, name=name or source.stem)
+    title = printable_name(source)
+    info = SessionInfo(title, camera, False, model.name, model.digest, name=name or Path(title).stem)
     with RecordingWriter(folder, info) as writer:
-        for number, (picture, time_ns) in enumerate(_with_first(first, pictures)):
-            frame = Frame(number, time_ns, _fitted(picture, width, height), camera, source.name)
+        for number, imported in enumerate(chain([first], pictures)):
+            picture = _fitted(imported.image_rgb, width, height)
+            frame = Frame(imported.number, imported.time_ns, picture, camera, title)
             hands = []
             for path in paths:
                 result = path.process(frame)
@@ -75,33 +83,41 @@ def import_session(
     return writer.frames_written
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[np.ndarray, int]]:
-    for number, path in enumerate(list_pictures(folder)):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Imported:
+    """One picture with its number and time in the file it is from."""
+
+    number: int
+    time_ns: int
+    image_rgb: UInt8[np.ndarray, "h w 3"]
+
+
+def _of_folder(folder: Path, complain: Callable[[str], None]) -> Iterator[_Imported]:
+    listing = list_pictures(folder)
+    if listing.skipped:
+        complain(listing.skipped)
+    for number, path in enumerate(listing.files):
         try:
             picture = read_picture(path)
-        except SourceError:
+        except SourceError as error:
+            complain(str(error))
             continue  # what is no picture is none of the session's
-        yield picture, number * 500_000_000
+        yield _Imported(number, number * 500_000_000, picture)
 
 
-def _of_video(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+def _of_video(path: Path, complain: Callable[[str], None]) -> Iterator[_Imported]:
     source = VideoSource(path)
     try:
-        rate = source.open().frames_per_second or 30.0
-        number = 0
+        note = source.open().note
+        if note:
+            complain(note)
         while not isinstance(read := source.read(), EndOfSource):
             if isinstance(read, Picture):
-                yield read.image_rgb, round(number * 1e9 / rate)
-            number += 1
+                yield _Imported(source.position - 1, read.media_time_ns or 0, read.image_rgb)
+        if read.shortfall is not None:
+            complain(read.shortfall.sentence(source.name))
     finally:
         source.close()
-
-
-def _with_first(
-    first: tuple[np.ndarray, int], rest: Iterator[tuple[np.ndarray, int]]
-) -> Iterator[tuple[np.ndarray, int]]:
-    yield first
-    yield from rest
 
 
 def _fitted(picture: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:

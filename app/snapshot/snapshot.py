@@ -12,6 +12,7 @@ import numpy as np
 
 from app.outputs.messages import hand_content, hands_message
 from app.pipeline.joiner import JoinedResult
+from app.pipeline.scene_view import as_seen_by_camera
 from app.snapshot.mesh_files import MESH_SUFFIXES, PlainMesh, write_meshes
 from hand.atomic_file import write_atomically, write_json_atomically
 from hand.errors import ConfigError, RecordingError
@@ -58,6 +59,7 @@ def save_snapshot(
     if mesh_suffix not in MESH_SUFFIXES:
         raise ConfigError(f"A mesh is saved as {', '.join(MESH_SUFFIXES)}, not as {mesh_suffix!r}.")
     stem = _free_stem(folder, name or f"hand_{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    joined = as_seen_by_camera(joined, picture=True)
     picture, description = folder / f"{stem}.png", folder / f"{stem}.json"
     meshes = {folder / f"{stem}_{label}{mesh_suffix}": mesh for label, mesh in meshes_of(joined, model).items()}
     content = snapshot_content(joined, model)

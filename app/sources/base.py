@@ -51,15 +51,43 @@ class Picture:
     Attributes:
         image_rgb: the pixels.
         capture_time_ns: ``time.monotonic_ns`` when it arrived.
+        media_time_ns: when it is due by the file's own clock, from the file's beginning on; None where there is none.
     """
 
     image_rgb: UInt8[np.ndarray, "height width 3"]
     capture_time_ns: int
+    media_time_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A file gave fewer pictures than it promises, because it is damaged, trimmed or was not copied to its end.
+
+    Attributes:
+        promised: pictures by the file's own account.
+        read: pictures that could be read.
+    """
+
+    promised: int
+    read: int
+
+    def sentence(self, name: str) -> str:
+        """What to tell the user."""
+        return (
+            f"{name} promises {self.promised} frames, of which {self.read} could be read; it may be damaged, "
+            "trimmed or only partly copied."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class EndOfSource:
-    """There is no further picture, and that is no error."""
+    """There is no further picture.
+
+    Attributes:
+        shortfall: what the file promises but does not hold, None where it is whole.
+    """
+
+    shortfall: Shortfall | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from app.sources.camera import CameraSource
 from app.sources.camera_formats import CameraFormat
 from app.sources.camera_list import first_camera, list_cameras
 from app.sources.demo import demo_source
-from app.sources.pictures import FolderSource, PictureSource, is_picture
+from app.sources.picture_files import is_picture
+from app.sources.pictures import FolderSource, PictureSource
 from app.sources.video import VideoSource
 from hand.errors import SourceError
 
@@ -29,12 +30,14 @@ class SourceWishes:
         frames_per_second: asked of cameras, played at by files.
         loop: files start again at their end.
         hold: a single picture stays instead of ending.
+        subfolders: a folder's subfolders are read too.
     """
 
     size_px: tuple[int, int] | None = None
     frames_per_second: float | None = None
     loop: bool = False
     hold: bool = False
+    subfolders: bool = False
 
     def with_format(self, camera_format: CameraFormat | None) -> SourceWishes:
         """The same with a camera's format, if there is one."""
@@ -95,7 +98,9 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
 
 def _file_source(path: Path, wishes: SourceWishes) -> FrameSource:
     if path.is_dir():
-        return FolderSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second)
+        return FolderSource(
+            path, loop=wishes.loop, frames_per_second=wishes.frames_per_second, subfolders=wishes.subfolders
+        )
     if is_picture(path):
         return PictureSource(path, hold=wishes.hold)
     return VideoSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second)

@@ -1,7 +1,11 @@
-"""Telling whether a file or folder changed since it failed, so that it is tried again only then."""
+"""What every source that is a file needs: its name for people and for OpenCV, and whether it changed."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,3 +16,35 @@ def file_signature(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_mtime_ns, facts.st_size
+
+
+def printable(path: Path) -> str:
+    """The path with a replacement character for every byte that is no UTF-8, for people and reports."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def printable_name(path: Path) -> str:
+    """The last part of :func:`printable`."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
+@contextmanager
+def opencv_file_name(path: Path) -> Iterator[str]:
+    """A name under which OpenCV can open the file.
+
+    OpenCV takes UTF-8 alone, and FFmpeg takes what stands before a colon for a protocol; so the name is absolute, and a
+    file whose name is no UTF-8 is reached through a link that is gone afterwards.
+
+    Raises:
+        OSError: the link cannot be made.
+    """
+    absolute = str(path.absolute())
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="handlive-") as folder:
+            link = Path(folder) / f"link{path.suffix if path.suffix.isascii() else ''}"
+            link.symlink_to(absolute)
+            yield str(link)
+    else:
+        yield absolute

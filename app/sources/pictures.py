@@ -5,59 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import UInt8
 
 from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
-from app.sources.files import file_signature
+from app.sources.files import file_signature, printable, printable_name
+from app.sources.picture_files import PICTURE_SUFFIXES, read_picture
+from app.sources.picture_listing import list_pictures
 from hand.errors import SourceError
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 FOLDER_PICTURES_PER_SECOND = 2.0
 """Slow enough to look at each."""
 
 HELD_PICTURES_PER_SECOND = 10.0
 """A held single picture goes through the paths again and again, so that they settle as on a still hand."""
-
-
-def is_picture(path: Path) -> bool:
-    """Whether the name says that it is a picture."""
-    return path.suffix.lower() in PICTURE_SUFFIXES
-
-
-def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Reads a picture as RGB, turned upright as its EXIF orientation says.
-
-    Raises:
-        SourceError: missing, or not a picture.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise SourceError(f"The picture {path} cannot be read: {error.strerror or error}; check the path.") from None
-    try:
-        # through memory, because cv2.imread cannot open every file name on Windows
-        image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:  # a header that speaks of more pixels than OpenCV reads
-        image_bgr = None
-    if image_bgr is None:
-        kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
-        raise SourceError(f"{path.name} cannot be read as a picture; expected one of {kinds}, so check the file.")
-    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder by name, without its subfolders.
-
-    Raises:
-        SourceError: the folder may not be read.
-    """
-    try:
-        return sorted(path for path in folder.iterdir() if path.is_file() and is_picture(path))
-    except OSError as error:
-        raise SourceError(f"The folder {folder} cannot be read: {error.strerror or error}; check its rights.") from None
 
 
 class PictureSource:
@@ -79,7 +39,7 @@ class PictureSource:
     @property
     def name(self) -> str:
         """The file name."""
-        return self._path.name
+        return printable_name(self._path)
 
     def open(self) -> SourceFacts:
         """Reads the picture.
@@ -110,20 +70,24 @@ class PictureSource:
 
 
 class FolderSource:
-    """The pictures of a folder in the order of their names; one that cannot be read is reported and skipped."""
+    """The pictures of a folder in natural order; one that cannot be read is reported and skipped."""
 
-    def __init__(self, folder: Path, *, loop: bool = False, frames_per_second: float | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, loop: bool = False, frames_per_second: float | None = None, subfolders: bool = False
+    ) -> None:
         """Opens nothing yet.
 
         Args:
-            folder: with pictures directly in it.
+            folder: with pictures in it.
             loop: start again at its end.
             frames_per_second: pictures per second.
+            subfolders: play those of its subfolders too.
         """
         self._folder = folder
+        self._subfolders = subfolders
         self.loops = loop
         self._frames_per_second = frames_per_second or FOLDER_PICTURES_PER_SECOND
-        self._files: list[Path] = []
+        self._files: tuple[Path, ...] = ()
         self._next = 0
 
     @property
@@ -143,7 +107,7 @@ class FolderSource:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self._folder.name or str(self._folder)
+        return printable_name(self._folder) or printable(self._folder)
 
     def open(self) -> SourceFacts:
         """Lists the pictures.
@@ -152,13 +116,17 @@ class FolderSource:
             SourceError: no such folder, or no picture in it.
         """
         if not self._folder.is_dir():
-            raise SourceError(f"There is no folder at {self._folder}; check the path, or choose another source.")
-        self._files, self._next = list_pictures(self._folder), 0
+            raise SourceError(
+                f"There is no folder at {printable(self._folder)}; check the path, or choose another source."
+            )
+        listing = list_pictures(self._folder, subfolders=self._subfolders)
+        self._files, self._next = listing.files, 0
         if not self._files:
             kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
-            raise SourceError(f"There is no picture in the folder {self._folder}; expected files of type {kinds}.")
+            sentence = f"There is no picture in the folder {printable(self._folder)}; expected files of type {kinds}."
+            raise SourceError(f"{sentence} {listing.skipped}".rstrip())
         count = None if self.loops else len(self._files)
-        return SourceFacts(self.name, "folder", 0, 0, self._frames_per_second, frame_count=count)
+        return SourceFacts(self.name, "folder", 0, 0, self._frames_per_second, frame_count=count, note=listing.skipped)
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
         """The next picture; a damaged one is a failure that is skipped."""
@@ -166,20 +134,20 @@ class FolderSource:
             if not self.loops or not self._files:
                 return EndOfSource()
             self._next = 0
-        path = self._files[self._next]
+        path, time_ns = self._files[self._next], round(self._next * 1e9 / self._frames_per_second)
         self._next += 1
         try:
-            return Picture(read_picture(path), time.monotonic_ns())
+            return Picture(read_picture(path), time.monotonic_ns(), time_ns)
         except SourceError as error:
             return ReadFailure(str(error), skipped=True)
 
     def close(self) -> None:
         """Forgets the list."""
-        self._files = []
+        self._files = ()
 
     def may_be_back(self) -> bool:
         """Once there is a picture in it."""
         try:
-            return self._folder.is_dir() and bool(list_pictures(self._folder))
+            return self._folder.is_dir() and bool(list_pictures(self._folder, subfolders=self._subfolders).files)
         except (SourceError, OSError):
             return False

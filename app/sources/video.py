@@ -1,4 +1,4 @@
-"""A video file."""
+"""A video file, as a player shows it: upright, with square pixels, every frame at its own time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,47 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts, SourceKind
-from app.sources.files import file_signature
+from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, SourceFacts, SourceKind
+from app.sources.files import file_signature, opencv_file_name, printable, printable_name
 from hand.camera import Intrinsics
 from hand.errors import SourceError
 
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".3gp",
+    ".mts",
+    ".m2ts",
+    ".ts",
+    ".ogv",
+    ".flv",
+)
+"""Names by which videos are offered and told from other files; whatever FFmpeg decodes can be opened."""
+
 _FALLBACK_FRAMES_PER_SECOND = 30.0
+
+FAILURE_BUDGET = 600
+"""Reads in a row that may fail before the rest of a file counts as unreadable; each takes microseconds."""
+
+_MISSING_AT_END_S = 0.25
+"""What may be missing at the end before a file counts as cut off; containers only estimate their frames."""
+
+_SQUARE = 0.01
+"""Pixels whose sides differ by less than this share are square: players and cameras round."""
+
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
 
 
 class VideoSource:
-    """A video file, frame by frame in order; the capture thread paces it by the file's own rate."""
+    """A video file, frame by frame in order; the capture thread paces it by the times of its frames."""
 
     def __init__(
         self,
@@ -35,7 +66,7 @@ class VideoSource:
         Args:
             path: the file.
             loop: start again at its end.
-            frames_per_second: play at this rate instead of the file's own.
+            frames_per_second: play at this rate instead of the file's own times.
             kind: what it is to the user.
             title: name for people instead of the file name.
             intrinsics: of the camera that took it, where known.
@@ -44,12 +75,18 @@ class VideoSource:
         self.loops = loop
         self._frames_per_second = frames_per_second
         self._kind = kind
-        self._title = title or path.name
+        self._title = title or printable_name(path)
         self._intrinsics = intrinsics
         self._capture: cv2.VideoCapture | None = None
         self._first: np.ndarray | None = None
+        self._size_px: tuple[int, int] | None = None
         self._signature: tuple[int, int] | None = None
-        self._length = self._position = 0
+        self._file_rate = self._rate = _FALLBACK_FRAMES_PER_SECOND
+        self._length = self._position = self._attempts = self._pictures = 0
+        self._times_ns: dict[int, int] = {}
+        self._last_time_ns = -1
+        self._steady = self._whole = True
+        self._gap = self._damaged = False
 
     @property
     def length(self) -> int:
@@ -63,10 +100,22 @@ class VideoSource:
 
     def seek(self, index: int) -> None:
         """Goes to a frame; slow in files with few key frames, because all frames since the last one are decoded."""
-        if self._capture is not None:
-            self._first = None
-            self._position = max(0, min(index, self._length - 1) if self._length else index)
-            self._capture.set(cv2.CAP_PROP_POS_FRAMES, self._position)
+        if self._capture is None:
+            return
+        index = max(0, min(index, self._length - 1) if self._length else index)
+        self._begin(index)
+        self._whole = False
+        time_ns = self._times_ns.get(index)
+        if self._steady or time_ns is None:
+            self._capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+            return
+        # OpenCV counts in frames of the mean length and lands elsewhere where their lengths differ: begin before, and
+        # go on to the time at which this frame was seen
+        for seconds_before in (0.2, 2.0, 10.0, math.inf):
+            begin = max(time_ns / _NS_PER_S - seconds_before, 0.0) * self._file_rate
+            self._capture.set(cv2.CAP_PROP_POS_FRAMES, min(int(begin), index))
+            if self._read_up_to(time_ns):
+                return
 
     @property
     def name(self) -> str:
@@ -82,40 +131,65 @@ class VideoSource:
         self.close()
         self._signature = file_signature(self._path)
         if not self._path.is_file():
-            raise SourceError(f"There is no video file at {self._path}; check the path, or choose another source.")
-        capture = cv2.VideoCapture(str(self._path))
-        ok, first = capture.read() if capture.isOpened() else (False, None)
-        if not ok or first is None:
-            capture.release()
             raise SourceError(
-                f"{self._path.name} cannot be read as a video; expected a file that FFmpeg decodes (mp4, mov, avi, "
+                f"There is no video file at {printable(self._path)}; check the path, or choose another source."
+            )
+        capture = self._open_capture()
+        self._capture, self._times_ns, self._steady = capture, {}, True
+        self._file_rate = _rate_or_fallback(float(capture.get(cv2.CAP_PROP_FPS)))
+        self._rate = _rate_or_fallback(self._frames_per_second or self._file_rate)
+        self._length = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self._begin()
+        self._first = self._decode()
+        if self._first is None:
+            self.close()
+            raise SourceError(
+                f"{self._title} cannot be read as a video; expected a file that FFmpeg decodes (mp4, mov, avi, "
                 "mkv, webm), so check that it is complete, or choose another source."
             )
-        self._capture, self._first = capture, first
-        rate = self._frames_per_second or float(capture.get(cv2.CAP_PROP_FPS))
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self._length, self._position = max(count, 0), 0
+        height, width = self._first.shape[:2]
+        shown = self._size_px = _square_pixel_size(capture, width, height)
+        note = ""
+        if shown is not None:
+            note = (
+                f"The pixels of {self._title} are not square, so its pictures of {width} x {height} are stretched to "
+                f"{shown[0]} x {shown[1]}, as players do."
+            )
         return SourceFacts(
             name=self._title,
             kind=self._kind,
-            width_px=first.shape[1],
-            height_px=first.shape[0],
-            frames_per_second=rate if math.isfinite(rate) and 0 < rate <= 1000 else _FALLBACK_FRAMES_PER_SECOND,
-            frame_count=count if count > 0 and not self.loops else None,
+            width_px=shown[0] if shown else width,
+            height_px=shown[1] if shown else height,
+            frames_per_second=self._rate,
+            frame_count=self._length if self._length and not self.loops else None,
             intrinsics=self._intrinsics,
+            note=note,
         )
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
-        """The next frame, or the end; a looping file starts again instead."""
-        image_bgr = self._next()
-        if image_bgr is None and self.loops and self._capture is not None:
-            self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
-            self._position = 0
-            image_bgr = self._next()
-        if image_bgr is None:
-            return EndOfSource()
+        """The next frame, or the end; a looping file starts again instead.
+
+        Frames that cannot be decoded are skipped, and told of before the one behind them.
+        """
+        expected = self._position
+        if self._first is None:
+            self._first = self._decode()
+        if self._first is None:
+            return self._at_end()
+        if self._gap:
+            self._gap = False
+            lost = _span(expected, self._position)
+            return ReadFailure(f"{self._title} is damaged: {lost} cannot be read.", skipped=True)
+        image_bgr, self._first = self._first, None
+        index = self._position
         self._position += 1
-        return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns())
+        self._pictures += 1
+        time_ns = self._times_ns.get(index, 0)
+        if self._frames_per_second is not None:
+            time_ns = round(index * _NS_PER_S / self._rate)
+        if self._size_px is not None:
+            image_bgr = cv2.resize(image_bgr, self._size_px, interpolation=cv2.INTER_LINEAR)
+        return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
 
     def close(self) -> None:
         """Closes the file."""
@@ -127,11 +201,106 @@ class VideoSource:
         """Once the file changed or appeared."""
         return file_signature(self._path) not in (None, self._signature)
 
-    def _next(self) -> np.ndarray | None:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
+    def _open_capture(self) -> cv2.VideoCapture:
+        try:
+            with opencv_file_name(self._path) as name:
+                capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+        except OSError as error:
+            raise SourceError(f"{self._title} cannot be opened: {error.strerror or error}; rename the file.") from None
+        # releases of OpenCV differ in whether they turn a phone's pictures upright by themselves
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        return capture
+
+    def _read_up_to(self, time_ns: int) -> bool:
+        """Decodes until the frame of this time, which the next read gives; False where OpenCV landed behind it."""
+        assert self._capture is not None
+        early = False
+        for _ in range(FAILURE_BUDGET):
+            ok, image_bgr = self._capture.read()
+            late_ns = self._decoded_time_ns() - time_ns
+            if not ok or (late_ns > _NS_PER_MS and not early):
+                return False
+            early = True
+            if late_ns >= -_NS_PER_MS:
+                self._first = image_bgr
+                return True
+        return False
+
+    def _begin(self, index: int = 0) -> None:
+        """The next frame decoded is this one."""
+        self._first = None
+        self._position = self._attempts = index
+        self._last_time_ns = -1
+        self._gap = False
+        if index == 0:
+            self._pictures, self._whole, self._damaged = 0, True, False
+
+    def _decode(self) -> np.ndarray | None:
+        """The next frame that can be decoded, with its index and time noted; None at the end."""
         if self._capture is None:
             return None
-        ok, image_bgr = self._capture.read()
-        return image_bgr if ok else None
+        for failures in range(FAILURE_BUDGET):
+            ok, image_bgr = self._capture.read()
+            if ok and image_bgr is not None:
+                self._note(image_bgr, failed=failures > 0)
+                return image_bgr
+            if not self._length or self._position + failures >= self._length:
+                return None
+            self._attempts += 1
+        return None
+
+    def _note(self, image_bgr: np.ndarray, *, failed: bool) -> None:
+        """Finds out which frame this is, and when it is shown."""
+        time_ns = self._decoded_time_ns()
+        if time_ns <= self._last_time_ns:  # a container without times, or one that damage confused
+            time_ns = self._last_time_ns + round(_NS_PER_S / self._file_rate)
+        by_time = time_ns * self._file_rate / _NS_PER_S
+        if not failed and not self._damaged and abs(by_time - self._attempts) > 0.4:
+            self._steady = False
+        index = round(by_time) if self._steady else self._attempts
+        if index > self._position:
+            self._gap = self._damaged = True
+        self._damaged |= failed
+        self._position = max(index, self._position)
+        self._attempts = max(self._attempts, self._position) + 1
+        self._last_time_ns = self._times_ns[self._position] = time_ns
+
+    def _decoded_time_ns(self) -> int:
+        milliseconds = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) if self._capture is not None else 0.0
+        return round(milliseconds * _NS_PER_MS) if math.isfinite(milliseconds) else 0
+
+    def _at_end(self) -> Picture | EndOfSource | ReadFailure:
+        shortfall = self._shortfall()
+        if not self.loops or self._capture is None or self._position == 0:
+            return EndOfSource(shortfall)
+        self._begin()
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        return self.read() if shortfall is None else ReadFailure(shortfall.sentence(self._title), skipped=True)
+
+    def _shortfall(self) -> Shortfall | None:
+        """What is missing of a file that was read from its beginning on."""
+        if not self._whole or not self._length:
+            return None
+        missing_at_end = self._length - self._position
+        if self._damaged or missing_at_end > max(_MISSING_AT_END_S * self._file_rate, 2.0):
+            return Shortfall(self._length, self._pictures)
+        return None
+
+
+def _span(first: int, behind: int) -> str:
+    return f"frame {first}" if behind - first == 1 else f"frames {first} to {behind - 1}"
+
+
+def _rate_or_fallback(rate: float) -> float:
+    return rate if math.isfinite(rate) and 0 < rate <= 1000 else _FALLBACK_FRAMES_PER_SECOND
+
+
+def _square_pixel_size(capture: cv2.VideoCapture, width: int, height: int) -> tuple[int, int] | None:
+    """The size at which pixels are square, or None where they are; the longer side of a pixel is what is stretched."""
+    numerator, denominator = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+    ratio = numerator / denominator if numerator > 0 and denominator > 0 else 1.0
+    if int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:
+        ratio = 1.0 / ratio  # it is said of the picture before it is turned
+    if abs(ratio - 1.0) < _SQUARE or not 0.1 < ratio < 10.0:
+        return None
+    return (round(width * ratio), height) if ratio > 1.0 else (width, round(height / ratio))

@@ -119,7 +119,9 @@ class Narrator:
         elif state.phase is SourcePhase.FAILED:
             say("This source cannot be shown", state.sentence, ways_out)
         elif state.phase is SourcePhase.ENDED:
-            say("The end", f"{state.name} was played to its end.", (self._replay, self._choose))
+            whole = f"{state.name} was played to its end."
+            text = whole if state.shortfall is None else state.shortfall.sentence(state.name)
+            say("The end", text, (self._replay, self._choose))
 
 
 def _hint(pane: Pane, paths: Mapping[Provider, PathSituation], live: bool) -> tuple[str, bool]:

@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import (
 )
 
 from app.recording.sessions import SessionEntry, clear_away, set_aside
-from app.sources.pictures import is_picture
+from app.sources.picture_files import is_picture
 from app.ui.background import Background
 from app.ui.panel_parts import button, clock, row
 from app.ui.session_lister import SessionLister

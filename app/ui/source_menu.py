@@ -11,11 +11,9 @@ from PyQt6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 from app.sources.base import SourceFacts
 from app.sources.camera_formats import CameraFormat
 from app.sources.choose import DEMO
-from app.sources.pictures import PICTURE_SUFFIXES
+from app.sources.picture_files import PICTURE_SUFFIXES
+from app.sources.video import VIDEO_SUFFIXES
 from app.ui.camera_watch import CameraWatch, OfferedCamera
-
-_VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
-
 
 _USUAL = "Usual size and rate"
 _SAME_RATE = 0.5
@@ -114,7 +112,7 @@ class SourceButton(QPushButton):
                 action.setChecked(ticked)
 
     def _ask_for_file(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in (*_VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+        patterns = " ".join(f"*{suffix}" for suffix in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
         path, _ = QFileDialog.getOpenFileName(
             self, "Open a video or picture", "", f"Videos and pictures ({patterns});;All files (*)"
         )

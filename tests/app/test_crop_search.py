@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.pipeline.crop_search import CropSearch, search_squares
+from app.pipeline.crop_search import BATCH, MOST_SQUARES, SIZES, SMALL_SIZES, CropSearch, search_squares
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.mirror import mirror_pixels
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 640, 480
 class Judge:
     """Sees a bright blob as a hand: 21 joints around the blob's middle."""
 
-    input_px = 32
+    input_px = 128
     crop_expansion = 1.6
 
     def __init__(self, *, side: str = "right", confidence: float = 0.8) -> None:
@@ -111,3 +111,50 @@ def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
     found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
     assert judge.shown == 5 * len(found)
     assert any(found)
+
+
+@pytest.mark.parametrize("size_px", [(3840, 2160), (1500, 40), (40, 1500), (30_000, 30), (20_000, 1000), (16, 16)])
+def test_a_search_is_bounded_in_squares_and_memory_whatever_the_picture(size_px: tuple[int, int]) -> None:
+    largest_batch = 0
+
+    class Counting(Judge):
+        def presences(self, images: np.ndarray) -> np.ndarray:
+            nonlocal largest_batch
+            largest_batch = max(largest_batch, len(images))
+            return super().presences(images)
+
+    judge = Counting()
+    assert list(CropSearch(judge).detect(np.zeros((size_px[1], size_px[0], 3), np.uint8))) == []
+    assert 0 < judge.shown <= (len(SIZES) + len(SMALL_SIZES)) * MOST_SQUARES
+    assert 0 < largest_batch <= BATCH
+
+
+def test_a_banner_is_looked_at_whole_and_not_in_specks() -> None:
+    sides = {square.size_px for square in search_squares(1500, 40)}
+    assert sides == {40.0}
+    centers = sorted(square.center_x_px for square in search_squares(1500, 40))
+    assert max(np.diff(centers)) <= 21.0
+
+
+def test_a_hand_of_8_percent_of_the_height_of_a_large_picture_is_found() -> None:
+    height, width = 2160, 3840
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[1500:1673, 2900:3050] = 255
+
+    class Sharp(Judge):
+        """Sees the blob only where it fills enough of a square, as a network does."""
+
+        def presences(self, images: np.ndarray) -> np.ndarray:
+            self.shown += len(images)
+            return (images.mean((1, 2, 3)) / 255.0 > 0.12).astype(float)
+
+    search = CropSearch(Sharp())
+    (hand,) = search.detect(picture)
+    assert abs(hand.crop.center_x_px - 2974.5) < 4
+    assert abs(hand.crop.center_y_px - 1586.0) < 4
+    judge = Sharp()
+    live = CropSearch(judge, squares_per_search=6)
+    rounds = len(list(search_squares(width, height, SMALL_SIZES, least_px=128))) // 2 + 1
+    found = [bool(live.detect(picture)) for _ in range(rounds)]
+    assert any(found)
+    assert judge.shown == 6 * rounds

@@ -38,10 +38,8 @@ TO_SCENE = np.array([1.0, -1.0, -1.0])  # y up, z towards the viewer
 FRAMES, RATE = 20, 25.0
 
 
-def joined(
-    sequence: int, *states: HandState, live: bool = False, source: str = "Fake", late: bool = False
-) -> JoinedResult:
-    frame = Frame(sequence, sequence * 10_000_000, plain_image(), Intrinsics.from_fov(320, 240), source, live=live)
+def joined(sequence: int, *states: HandState, source: str = "Fake", late: bool = False) -> JoinedResult:
+    frame = Frame(sequence, sequence * 40_000_000, plain_image(), Intrinsics.from_fov(320, 240), source)
     return JoinedResult(frame, {}, tuple(OutputHand(state, "") for state in states), late=late)
 
 
@@ -82,16 +80,14 @@ def both_hands() -> Motion:
     return recorded("right", "left")
 
 
-def test_time_of_a_file_comes_from_its_frames_and_that_of_a_camera_from_its_clock() -> None:
+def test_time_of_a_motion_is_that_of_its_frames_and_not_of_a_rate() -> None:
     recorder = MotionRecorder(MODEL)
     for sequence in (4, 5, 8):
         recorder.take(joined(sequence, state_at(0)))
-    np.testing.assert_allclose(recorder.motion(25.0).tracks[0].times_s, [0, 0.04, 0.16])
-    recorder = MotionRecorder(MODEL)
-    for sequence in (4, 5, 8):
-        recorder.take(joined(sequence, state_at(0), live=True))
-    motion = recorder.motion(25.0)
-    np.testing.assert_allclose(motion.tracks[0].times_s, [0, 0.01, 0.04])
+    motion = recorder.motion(60.0)
+    np.testing.assert_allclose(motion.tracks[0].times_s, [0, 0.04, 0.16])
+    assert motion.frames_per_second == 60.0
+    assert recorder.motion().frames_per_second == pytest.approx(25.0)
 
 
 def test_late_results_are_left_out_and_another_source_starts_again() -> None:

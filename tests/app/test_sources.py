@@ -14,7 +14,8 @@ from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure
 from app.sources.camera import CameraSource
 from app.sources.camera_list import CameraInfo, list_linux_cameras
 from app.sources.choose import NO_CAMERA_SENTENCE, SourceWishes, choose_source
-from app.sources.pictures import FolderSource, PictureSource, read_picture
+from app.sources.picture_files import read_picture
+from app.sources.pictures import FolderSource, PictureSource
 from app.sources.video import VideoSource
 from hand.errors import SourceError
 

@@ -27,6 +27,12 @@ def dots_picture() -> tuple[np.ndarray, np.ndarray]:
     return picture, places
 
 
+def side_of(places: np.ndarray) -> Side:
+    """By which way round the first three places lie."""
+    (x1, y1), (x2, y2) = places[1] - places[0], places[2] - places[0]
+    return "right" if x1 * y2 - y1 * x2 > 0.0 else "left"
+
+
 class DotDetector:
     """Finds the dots by their greys; its world landmarks are the dots in units of pixels, y down."""
 
@@ -44,11 +50,7 @@ class DotDetector:
         self.calls += 1
         world = np.concatenate([found - found.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
         # one side, as a person's hand has: the copy of a right hand in a mirror is a left one
-        turn = np.cross(found[1] - found[0], found[2] - found[0])
-        return (HandObservation(self._side(turn), 0.9, found, world, crop_around(found, 1.5)),)
-
-    def _side(self, turn: float) -> Side:
-        return "right" if turn > 0.0 else "left"
+        return (HandObservation(side_of(found), 0.9, found, world, crop_around(found, 1.5)),)
 
     def close(self) -> None:
         self.closed += 1
@@ -63,7 +65,7 @@ def test_what_is_seen_in_every_copy_comes_back_to_its_place(looks: int) -> None:
     np.testing.assert_allclose(hand.landmarks_px, places, atol=0.6)
     expected = np.concatenate([places - places.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
     np.testing.assert_allclose(hand.world_landmarks_m, expected, atol=0.8)
-    assert hand.side == DotDetector()._side(float(np.cross(places[1] - places[0], places[2] - places[0])))
+    assert hand.side == side_of(places)
     assert hand.score > 0.85
 
 

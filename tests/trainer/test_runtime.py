@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
+import numpy as np
 
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around

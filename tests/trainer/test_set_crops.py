@@ -6,9 +6,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import cv2
 import numpy as np
-import pytest
 import torch
 from crops import shown_right
 

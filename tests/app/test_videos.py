@@ -1,0 +1,246 @@
+"""Videos as phones, cameras and broken copies give them: upright, square, at their own times, and as far as they go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import FakePath, nothing, write_clip
+from test_playback import Player, play  # noqa: F401
+from video_files import put_index_first, set_frame_times, set_pixel_ratio, spoil_frames, turn, write_video
+
+from app.headless import HeadlessRun, run_headless
+from app.motion.recorder import MotionRecorder
+from app.pipeline.pacer import Pacer
+from app.pipeline.smoothing import Smoothing, smoothed
+from app.recording.importing import import_session
+from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, SourceFacts
+from app.sources.video import VideoSource
+from hand.embedded import load_embedded_model
+from hand.recording_reader import open_recording
+from hand.types import Frame, PathResult
+
+MODEL = load_embedded_model()
+FRAMES = 40
+UNEVEN_MS = [40] * 20 + [100] * 20
+
+
+def frames_with_a_corner() -> list[np.ndarray]:
+    """Frames that grow brighter, with a white square at the top left."""
+    frames = [np.full((96, 128, 3), 40 + 4 * index, np.uint8) for index in range(FRAMES)]
+    for frame in frames:
+        frame[:20, :20] = 255
+    return frames
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "video.mp4", frames_with_a_corner())
+
+
+def read_video(path: Path) -> tuple[SourceFacts, list[Picture], list[ReadFailure], Shortfall | None]:
+    source = VideoSource(path)
+    facts, pictures, failures = source.open(), [], []
+    while not isinstance(read := source.read(), EndOfSource):
+        if isinstance(read, Picture):
+            pictures.append(read)
+        else:
+            failures.append(read)
+    source.close()
+    return facts, pictures, failures, read.shortfall
+
+
+def number_of(picture: Picture | Frame) -> int:
+    """Which of the frames it is."""
+    return round((float(picture.image_rgb[40:90, 40:90].mean()) - 37.0) / 4.0)
+
+
+def bright_corner(image: np.ndarray) -> str:
+    corners = {
+        "top left": image[:10, :10],
+        "top right": image[:10, -10:],
+        "bottom right": image[-10:, -10:],
+        "bottom left": image[-10:, :10],
+    }
+    return max(corners, key=lambda name: float(corners[name].mean()))
+
+
+@pytest.mark.parametrize(
+    ("clockwise_deg", "corner", "size_px"),
+    [
+        (0, "top left", (128, 96)),
+        (90, "top right", (96, 128)),
+        (180, "bottom right", (128, 96)),
+        (270, "bottom left", (96, 128)),
+    ],
+)
+def test_a_phones_video_is_upright(video: Path, clockwise_deg: int, corner: str, size_px: tuple[int, int]) -> None:
+    turn(video, clockwise_deg)
+    facts, pictures, *_ = read_video(video)
+    assert (facts.width_px, facts.height_px) == size_px
+    assert pictures[0].image_rgb.shape[1::-1] == size_px
+    assert bright_corner(pictures[0].image_rgb) == corner
+
+
+def test_pixels_that_are_not_square_are_stretched_and_said(video: Path) -> None:
+    set_pixel_ratio(video, 64, 45)
+    facts, pictures, *_ = read_video(video)
+    assert (facts.width_px, facts.height_px) == (182, 96)
+    assert pictures[0].image_rgb.shape == (96, 182, 3)
+    assert "not square" in facts.note
+    assert "128 x 96 are stretched to 182 x 96" in facts.note
+    turn(video, 90)  # the ratio is that of the picture before it is turned
+    assert read_video(video)[1][0].image_rgb.shape == (182, 96, 3)
+
+
+def test_nearly_square_pixels_stay_as_they_are(video: Path) -> None:
+    set_pixel_ratio(video, 4860, 4867)
+    facts, *_ = read_video(video)
+    assert (facts.width_px, facts.height_px, facts.note) == (128, 96, "")
+
+
+def test_frames_carry_the_files_own_times(video: Path) -> None:
+    set_frame_times(video, UNEVEN_MS)
+    _, pictures, failures, shortfall = read_video(video)
+    times_ms = [round((picture.media_time_ns or 0) / 1e6) for picture in pictures]
+    assert times_ms == [sum(UNEVEN_MS[:index]) for index in range(FRAMES)]
+    assert (failures, shortfall) == ([], None)
+
+
+def test_a_seek_in_a_file_of_uneven_times_finds_the_frame_that_was_seen(video: Path) -> None:
+    set_frame_times(video, UNEVEN_MS)
+    source = VideoSource(video)
+    source.open()
+    seen = [source.read() for _ in range(FRAMES)]
+    for index in (25, 24, 3, 38, 20, 19):
+        source.seek(index)
+        read, before = source.read(), seen[index]
+        assert isinstance(read, Picture)
+        assert isinstance(before, Picture)
+        assert (source.position, number_of(read)) == (index + 1, index)
+        assert read.media_time_ns == before.media_time_ns
+    source.close()
+
+
+def test_a_motion_and_what_is_smoothed_have_the_files_times(video: Path, tmp_path: Path) -> None:
+    set_frame_times(video, UNEVEN_MS)
+    recorder, path = MotionRecorder(MODEL), FakePath()
+    factory = smoothed(lambda: path, MODEL, Smoothing(0.5))
+    run = HeadlessRun(VideoSource(video), {"ik": factory}, MODEL, tmp_path / "r", listeners={"m": recorder.take})
+    report = run_headless(run)
+    times_s = recorder.motion(report["source"]["frames_per_second"]).tracks[0].times_s
+    np.testing.assert_allclose(times_s, [sum(UNEVEN_MS[:index]) / 1000 for index in range(FRAMES)], atol=1e-6)
+
+
+def test_a_session_has_the_files_times(video: Path, tmp_path: Path) -> None:
+    set_frame_times(video, UNEVEN_MS)
+    import_session(video, tmp_path / "session", MODEL, [FakePath()])
+    times_ns = [frame.capture_time_ns for frame in open_recording(tmp_path / "session").frames]
+    assert [round(time_ns / 1e6) for time_ns in times_ns] == [sum(UNEVEN_MS[:index]) for index in range(FRAMES)]
+
+
+def test_played_frames_are_as_far_apart_as_in_the_file_at_any_speed(
+    video: Path,
+    play: type[Player],  # noqa: F811
+) -> None:
+    set_frame_times(video, [10] * 30 + [30] * 10)
+    player = play(VideoSource(video))
+    player.thread.playback.set_speed(4.0)
+    while player.thread.state.phase.value != "ended":
+        player.news.wait(0.05)
+    times_ms = np.array([frame.capture_time_ns for frame in player.frames]) / 1e6
+    np.testing.assert_allclose(np.diff(times_ms), [10] * 30 + [30] * 9, atol=0.01)
+    arrivals_ns = [frame.arrival_time_ns for frame in player.frames]
+    assert arrivals_ns == sorted(arrivals_ns)
+
+
+def test_the_pacer_waits_for_the_time_of_each_frame_and_once_for_one_asked_about_twice() -> None:
+    now = 0.0
+    pacer = Pacer(10.0, 2.0, clock=lambda: now)
+    waits = []
+    for time_ms in (0, 40, 140, 140):
+        waits.append(pacer.wait_s(time_ms * 1_000_000))
+        now += waits[-1]
+    assert waits == pytest.approx([0.0, 0.02, 0.05, 0.0])
+
+
+def test_damage_in_the_middle_is_read_over_with_numbers_and_times_kept(video: Path) -> None:
+    spoil_frames(video, 10, 15)
+    _, pictures, failures, shortfall = read_video(video)
+    assert [number_of(picture) for picture in pictures] == [*range(10), *range(15, FRAMES)]
+    assert [round((p.media_time_ns or 0) / 1e6) for p in pictures] == [40 * i for i in [*range(10), *range(15, FRAMES)]]
+    assert [failure.sentence for failure in failures] == ["video.mp4 is damaged: frames 10 to 14 cannot be read."]
+    assert all(failure.skipped for failure in failures)
+    assert shortfall == Shortfall(FRAMES, FRAMES - 5)
+
+
+def test_half_a_download_says_what_it_promised(video: Path) -> None:
+    put_index_first(video)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 6 // 10])
+    _, pictures, _, shortfall = read_video(video)
+    assert 10 < len(pictures) < FRAMES - 5
+    assert shortfall == Shortfall(FRAMES, len(pictures))
+
+
+def test_a_looping_damaged_video_says_so_once_a_round_and_goes_on(video: Path) -> None:
+    put_index_first(video)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 6 // 10])
+    source = VideoSource(video, loop=True)
+    source.open()
+    reads = [source.read() for _ in range(3 * FRAMES)]
+    source.close()
+    said = [read.sentence for read in reads if isinstance(read, ReadFailure)]
+    assert len(said) in (4, 5, 6)
+    assert set(said) == {said[0]}
+    assert "promises 40 frames" in said[0]
+
+
+def test_a_run_on_a_damaged_video_reports_promised_and_read(video: Path, tmp_path: Path) -> None:
+    spoil_frames(video, 10, 15)
+    numbers: list[int] = []
+
+    def behave(frame: Frame) -> PathResult:
+        numbers.append(frame.sequence)
+        return nothing(frame)
+
+    report = run_headless(HeadlessRun(VideoSource(video), {"ik": lambda: FakePath(behave)}, MODEL, tmp_path / "r"))
+    assert numbers == [*range(10), *range(15, FRAMES)]
+    assert report["end"] == "incomplete"
+    assert (report["source"]["frames_promised"], report["source"]["frames_read"]) == (FRAMES, FRAMES - 5)
+    assert any("promises 40 frames, of which 35 could be read" in note for note in report["notes"])
+
+
+def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_path: Path) -> None:
+    spoil_frames(video, 10, 15)
+    said: list[str] = []
+    assert import_session(video, tmp_path / "s", MODEL, [FakePath()], complain=said.append) == FRAMES - 5
+    assert [sentence for sentence in said if "promises 40 frames, of which 35 could be read" in sentence]
+    frames = open_recording(tmp_path / "s").frames
+    assert [frame.sequence for frame in frames] == [*range(10), *range(15, FRAMES)]
+
+
+@pytest.mark.parametrize("name", ["two words.mp4", 'it\'s "quoted".mp4', "手 рука يد.mp4", "clip:1.mp4", "100%d.mp4"])
+def test_videos_with_odd_names_are_read(tmp_path: Path, name: str) -> None:
+    if sys.platform == "win32" and set(name) & set('":'):
+        pytest.skip("Windows has no such names")
+    path = tmp_path / name
+    write_clip(tmp_path / "clip.mp4", frames=5).replace(path)
+    assert len(read_video(path)[1]) == 5
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no names that are no text")
+def test_a_video_whose_name_is_no_utf8_is_read_and_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / os.fsdecode(b"hand\xff\xe9.mp4")
+    write_clip(tmp_path / "clip.mp4", frames=5).replace(path)
+    facts, pictures, *_ = read_video(path)
+    assert len(pictures) == 5
+    assert facts.name.encode() == "hand\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}.mp4".encode()
+    report = run_headless(HeadlessRun(VideoSource(path), {"ik": FakePath}, MODEL, tmp_path / "r"))
+    assert report["frames"] == 5
+    monkeypatch.chdir(tmp_path)
+    assert len(read_video(Path(path.name))[1]) == 5
