@@ -4,8 +4,8 @@
     xvfb-run -a python -m benchmarks.frame_cost --slowdown 3
 
 The real window runs both paths side by side at 1280 x 720 with the software 3D view, on the demo clip and, where
-``../shared/real`` lies beside the repository, on a clip of a real hand. Its processor time a frame is compared with that
-of MediaPipe 0.10.21 alone on the same clip, measured by turns in a process of its own: ``--reference-python`` or
+``../shared/real`` lies beside the repository, on a clip of a real hand. Its processor time a frame is compared with
+that of MediaPipe 0.10.21 alone on the same clip, measured by turns in a process of its own: ``--reference-python`` or
 HANDLIVE_REFERENCE_PYTHON names an interpreter that has it. Without one the ratio is that to the product's own finder.
 
 A busy machine shows fewer frames than the source has. So each thread's time is divided by the frames it worked on: a
