@@ -20,7 +20,7 @@ from hand.crop import crop_around
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
 from hand.model import HandModel
-from hand.rotations import matrix_from_axis_angle
+from hand.pose_kernels import matrices_of_axis_angles
 from hand.types import HandObservation
 from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
 from ik_baseline.kernel import (
@@ -166,7 +166,7 @@ class IkSolver:
             pixels = mirror_pixels(pixels, intrinsics.width_px)
             intrinsics = intrinsics.mirrored()
         world = world @ turn_to_ray(pixels.mean(0), intrinsics).T
-        box_px = max(float(np.ptp(pixels, axis=0).max()), 1.0)
+        box_px = max(float((pixels.max(0) - pixels.min(0)).max()), 1.0)
         return Target(
             world=np.ascontiguousarray(world, np.float64),
             pixels=np.ascontiguousarray(pixels, np.float64),
@@ -258,4 +258,6 @@ def turn_to_ray(center_px: Float[np.ndarray, "2"], intrinsics: Intrinsics) -> Fl
     off_axis = math.hypot(x, y)
     if off_axis < 1e-9:
         return np.eye(3)
-    return matrix_from_axis_angle(math.atan(off_axis) / off_axis * np.array([-y, x, 0.0]))
+    turn = np.empty((1, 3, 3))
+    matrices_of_axis_angles(math.atan(off_axis) / off_axis * np.array([[-y, x, 0.0]]), turn)
+    return turn[0]
