@@ -79,7 +79,7 @@ WARM_UP_S = 3.0
 PAUSE_S = 0.5
 WANTED_RATIO = 2.5
 WANTED_P50, WANTED_P95 = 1.5, 2.5
-_COUNTS_OF_THREAD = {"path-network": "network", "path-ik": "ik", "engines": "ik", "capture": "captured"}
+_COUNTS_OF_THREAD = {"path-network": "network", "path-ik": "ik", "capture": "captured", "engines": "captured"}
 """Whose frames a thread's time is divided by: its path's, those that were captured, or else the mean of both paths'."""
 
 _COUNTS_OF_STAGE = {
