@@ -78,6 +78,7 @@ WARM_UP_FRAMES = 20
 WARM_UP_S = 3.0
 PAUSE_S = 0.5
 WANTED_RATIO = 2.5
+LEAST_SHARE_SHOWN = 0.5
 WANTED_P50, WANTED_P95 = 1.5, 2.5
 _COUNTS_OF_THREAD = {"path-network": "network", "path-ik": "ik", "capture": "captured", "engines": "captured"}
 """Whose frames a thread's time is divided by: its path's, those that were captured, or else the mean of both paths'."""
@@ -241,13 +242,18 @@ def measure(clip: Path, clock: StageClock, options: argparse.Namespace) -> dict[
     return {"clip": clip.name, "rounds": rounds}
 
 
-def report(result: dict[str, Any], slowdown: float) -> None:
+def report(result: dict[str, Any], slowdown: float, rate: float) -> None:
     """Prints medians over the rounds."""
     rounds = result["rounds"]
     print(f"\n{result['clip']}: {_median(rounds, 'frame_ms'):.1f} ms of processor time a frame", end="")
     print(
         f" ({_median(rounds, 'busy_ms_a_shown_frame'):.1f} a shown one), {_median(rounds, 'cores_busy'):.2f} cores busy"
     )
+    shown_rate = statistics.median(min(p["frames_per_second"] for p in one["paths"].values()) for one in rounds)
+    if shown_rate < LEAST_SHARE_SHOWN * rate:
+        print(
+            f"  only {shown_rate:.1f} of {rate:g} frames/s were shown: what has a rate of its own weighs too much here"
+        )
     for name in rounds[0]["alone_ms"]:
         ratio = statistics.median(one["ratio"][name] for one in rounds)
         alone = statistics.median(one["alone_ms"][name] for one in rounds)
@@ -306,7 +312,7 @@ def main() -> None:
     results = []
     for clip in clips:
         results.append(measure(clip, clock, options))
-        report(results[-1], options.slowdown)
+        report(results[-1], options.slowdown, options.rate)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "clips": results}, indent=2) + "\n", encoding="utf-8")
 
