@@ -44,7 +44,7 @@ class NetworkPathFactory:
         return NetworkPath(
             runtime,
             self.model,
-            (_media_pipe(self.max_hands), own_search),
+            (_media_pipe(self.max_hands, still=self.still), own_search),
             max_hands=self.max_hands,
             still=self.still,
             network_now=lambda: self.live.runtime,
@@ -57,8 +57,8 @@ def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, stil
     return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
 
 
-def _media_pipe(max_hands: int) -> Finder:
+def _media_pipe(max_hands: int, *, still: bool) -> Finder:
     # here and not above: the models take a moment to load, and only the worker thread may wait for them
-    from ik_baseline.detector import HandDetector
+    from ik_baseline.detector import ALL_TILES, HandDetector
 
-    return HandDetector(max_hands, still=True)
+    return HandDetector(max_hands, still=True, tiles_per_picture=ALL_TILES if still else 0)
