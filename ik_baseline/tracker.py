@@ -106,7 +106,8 @@ class IkTracker:
         measured_correction()  # read now, so that the first hand is not late
         tiles = ALL_TILES if still else TILES_PER_FRAME
         detector = open_detector(finder, max_hands, still=still, tiles_per_picture=tiles)
-        self._detector: Detector = SecondLook(detector, looks) if still and looks > 1 else detector
+        several = still and looks > 1
+        self._detector: Detector = SecondLook(detector, looks, quarter_turns=True) if several else detector
 
     @property
     def solver(self) -> IkSolver:

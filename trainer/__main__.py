@@ -22,6 +22,10 @@ COMMANDS: Final = {
     ),
     "compare": ("trainer.compare", "measure two networks side by side on recorded sessions and renderings"),
     "synthesize": ("trainer.synthesize", "render hands with perfect labels, as a recording or in a data set's format"),
+    "features": (
+        "trainer.features",
+        "store what the frozen part of a network makes of a recipe's crops, to learn from",
+    ),
     "evaluate": ("trainer.evaluate", "measure a network on renderings, photographs or a data set, and write a report"),
     "data": ("trainer.datasets.command", "look at a data set before it is learned from, and pack it"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),

@@ -122,6 +122,11 @@ class LiveNetwork:
         """Side of the live network's crops over the longer side of the hand's box."""
         return self.runtime.crop_expansion
 
+    @property
+    def upright(self) -> bool:
+        """Whether the live network's crops are turned so that hands stand upright in them."""
+        return self.runtime.upright
+
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
         """What :meth:`trainer.runtime.NetworkRuntime.presences` of the live network says."""
         return self.runtime.presences(images)

@@ -14,7 +14,10 @@ from ik_baseline.detector import ALL_TILES
 from ik_baseline.finder_choice import FinderKind, open_detector
 
 SQUARES_PER_SEARCH = 6
-"""Squares that the network's own search may look at in one video frame."""
+"""Squares that the network's own search may look at in one video frame..."""
+
+LARGE_SQUARES_PER_SEARCH = 2
+"""...and of a network with crops of more than 128 px, which take several times as long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +45,8 @@ class NetworkPathFactory:
             CheckpointError: the network cannot be loaded.
         """
         runtime = self.live.runtime
-        own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
+        affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
+        own_search = CropSearch(self.live, squares_per_search=0 if self.still else affordable)
         # searches are far apart, so what a detector remembers of the last one would only mislead it
         tiles = ALL_TILES if self.still else 0
         detector = open_detector(self.finder, self.max_hands, still=True, tiles_per_picture=tiles)

@@ -10,13 +10,13 @@ import pytest
 
 from app.pipeline.network_path import NetworkPath, steady_crop
 from hand.camera import Intrinsics, project
-from hand.crop import SquareCrop, crop_around
+from hand.crop import SquareCrop, crop_around, crop_around_hand, upright_angle_rad
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.model import HandModel
-from hand.rotations import matrix_from_axis_angle
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import Frame, HandObservation, PathResult
 from trainer.runtime import CropPrediction
 
@@ -60,6 +60,7 @@ class Scene:
     """Runtime and finder at once, over the same true hands."""
 
     crop_expansion = 1.6
+    upright = False
 
     def __init__(self, *hands: TrueHand, digest: str = MODEL.digest) -> None:
         self.hands = list(hands)
@@ -331,7 +332,43 @@ def test_a_network_for_an_unknown_hand_model_is_refused() -> None:
 def test_a_crop_stays_while_the_hand_hardly_moves() -> None:
     joints = TrueHand((0.0, 0.05, 0.5)).joints_px
     crop = crop_around(joints, 1.6)
-    assert steady_crop(crop, joints + 2.0, 1.6) is crop
-    moved = steady_crop(crop, joints + 40.0, 1.6)
+    assert steady_crop(crop, crop_around(joints + 2.0, 1.6)) is crop
+    moved = steady_crop(crop, crop_around(joints + 40.0, 1.6))
     assert moved.center_x_px == pytest.approx(crop.center_x_px + 40.0)
-    assert steady_crop(crop, joints * 1.3, 1.6) is not crop
+    assert steady_crop(crop, crop_around(joints * 1.3, 1.6)) is not crop
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_network_of_upright_crops_is_shown_a_turning_hand_upright(side: Side) -> None:
+    scene = Scene(TrueHand((-0.05, 0.06, 0.5), side))
+    scene.upright = True
+    shown: list[SquareCrop] = []
+    predict = scene.predict
+
+    def noting(image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+        shown.append(crop)
+        return predict(image_rgb, crop, intrinsics)
+
+    scene.predict = noting  # type: ignore[method-assign]
+    path = path_over(scene)
+    turn = matrix_from_axis_angle(np.array([0.0, 0.0, 0.2 if side == "right" else -0.2]))
+    for sequence in range(10):
+        result = path.process(frame(sequence))
+        assert worst_mm(result, scene.hands[0]) < 1.0
+        off = shown[-1].angle_rad - upright_angle_rad(scene.hands[0].joints_px)
+        # a crop lags by one frame, and by as much as is let pass
+        assert abs(np.angle(np.exp(1j * off))) < 0.35
+        first = matrix_from_axis_angle(scene.hands[0].pose[:3])
+        scene.hands[0].pose[:3] = axis_angle_from_matrix(turn @ first)
+    angles = np.unwrap([crop.angle_rad for crop in shown])
+    assert abs(angles[-1] - angles[0]) > 1.0
+
+
+def test_an_upright_crop_turns_only_when_the_hand_does() -> None:
+    joints = TrueHand((0.0, 0.05, 0.5)).joints_px
+    crop = crop_around_hand(joints, 1.6, upright=True)
+    assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 0.05)) is crop
+    turned = replace(crop, angle_rad=crop.angle_rad + 0.3)
+    assert steady_crop(crop, turned) is turned
+    # a whole turn is none
+    assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 2.0 * np.pi)) is crop

@@ -102,3 +102,25 @@ def test_a_hand_that_most_looks_miss_is_none() -> None:
     assert second_look.detect(picture) == ()
     second_look.close()
     assert seldom.closed == 1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_hand_that_is_only_seen_upright_is_found_in_a_picture_that_lies_on_its_side(turns: int) -> None:
+    picture, _ = dots_picture()
+    straight = DotDetector().detect(picture)[0]
+    lying = np.ascontiguousarray(np.rot90(picture, -turns))
+
+    class Upright(DotDetector):
+        """Sees the dots only where the picture has its own shape and they lie as they were drawn."""
+
+        def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+            seen = super().detect(image_rgb)
+            return seen if np.abs(seen[0].landmarks_px - straight.landmarks_px).max() < 1.0 else ()
+
+    found = SecondLook(Upright(), 1, quarter_turns=True).detect(lying)
+    assert len(found) == 1
+    want = DotDetector().detect(lying)[0]
+    np.testing.assert_allclose(found[0].landmarks_px, want.landmarks_px, atol=0.5)
+    np.testing.assert_allclose(found[0].world_landmarks_m, want.world_landmarks_m, atol=0.5)
+    if turns:
+        assert SecondLook(Upright(), 1).detect(lying) == ()
