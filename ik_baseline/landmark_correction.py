@@ -32,8 +32,8 @@ PHOTOGRAPH_SHARE = 0.5
 less from picture to picture, fingers bend more nearly in one plane, and mirrored and turned looks agree better; with
 the whole of it bones change their length more than without any."""
 
-_NOTHING_TO_SAY = 1e-9
-"""A centre that is less near than this changes no landmark by a thousandth of a millimetre."""
+_NOTHING_TO_SAY = 1e-12
+"""A centre that is less near than this has nothing to say."""
 
 _VIEW_WEIGHT = 0.7
 """What view and picture weigh in telling two observations apart, against the hand's form in three dimensions."""
@@ -107,7 +107,8 @@ class LandmarkCorrection:
         self.weights = weights
         self.mean = mean
         self.width = width
-        # single precision is finer than what the file holds, and half as much to read for every hand
+        # the file holds half precision, so nothing is lost, and there is half as much to read for every hand; what is
+        # computed from it is not rounded, because large weights of near centres cancel each other
         self._centers_by_feature = np.ascontiguousarray(centers.T, np.float32)
         self._weights = np.ascontiguousarray(weights, np.float32)
 
@@ -160,14 +161,13 @@ def _add_changes(
     features: np.ndarray, centers_by_feature: np.ndarray, weights: np.ndarray, width: float, change: np.ndarray
 ) -> None:
     """Adds what each centre says about one hand, as far as it is near: :func:`gaussian_kernel` times the weights."""
-    squared = np.zeros(centers_by_feature.shape[1], np.float32)
+    squared = np.zeros(centers_by_feature.shape[1])
     for f in range(len(features)):
-        value = np.float32(features[f])
         for c in range(len(squared)):
-            gap = centers_by_feature[f, c] - value
+            gap = centers_by_feature[f, c] - features[f]
             squared[c] += gap * gap
     for c in range(len(squared)):
-        near = np.exp(-np.float64(squared[c]) / (2.0 * width * width))
+        near = np.exp(-squared[c] / (2.0 * width * width))
         if near < _NOTHING_TO_SAY:
             continue
         for k in range(len(change)):

@@ -103,7 +103,10 @@ class IkTracker:
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
         self._solver.warm_up()
-        measured_correction()  # read now, so that the first hand is not late
+        # the rest of what the first hand would otherwise wait for: read, and compiled where it is not yet
+        measured_correction()
+        for layer in self._layers.values():
+            layer(np.zeros(48), np.zeros(10))
         tiles = ALL_TILES if still else TILES_PER_FRAME
         detector = open_detector(finder, max_hands, still=still, tiles_per_picture=tiles)
         several = still and looks > 1
