@@ -55,7 +55,7 @@ class ChosenSource:
     Attributes:
         source: not yet open.
         is_camera: mirrored by default in the window.
-        is_live: sets its own pace, and what waits for it shows the past.
+        is_live: no camera of this machine, but sets its own pace as they do: what waits for it shows the past.
         note: one sentence or empty.
     """
 
@@ -116,7 +116,7 @@ def _file_source(path: Path, wishes: SourceWishes) -> FrameSource:
 
 def _camera(wanted: int | str, wishes: SourceWishes) -> ChosenSource:
     source = CameraSource(wanted, size_px=wishes.size_px, frames_per_second=wishes.frames_per_second)
-    return ChosenSource(source, is_camera=True, is_live=True)
+    return ChosenSource(source, is_camera=True)
 
 
 def _first_camera_or_demo(wishes: SourceWishes) -> ChosenSource:
