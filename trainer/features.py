@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -87,7 +87,7 @@ def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
 
     def write(target: Path) -> None:
         with target.open("wb") as stream:
-            np.savez(stream, **arrays)
+            np.savez(stream, allow_pickle=False, **arrays)
 
     write_atomically(file, write)
 
@@ -122,8 +122,9 @@ class StoredCrops(Dataset[LabelledCrop]):
 
     def stored(self, number: int) -> LabelledCrop:
         """The crop of this number."""
-        values = {name: part[number] for name, part in self._arrays.items()}
-        return LabelledCrop(**{name: value if value.ndim else float(value) for name, value in values.items()})
+        stored = {name: part[number] for name, part in self._arrays.items()}
+        values: dict[str, Any] = {name: part if part.ndim else float(part) for name, part in stored.items()}
+        return LabelledCrop(**values)
 
     def __getitem__(self, index: int) -> LabelledCrop:
         """Sample ``index``, which depends on the seed and on the index alone."""

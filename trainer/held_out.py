@@ -44,8 +44,14 @@ def rendered_crops(
         adorned_share: how many people have something on their skin.
         upright: for a network whose crops are turned upright.
     """
-    shares = {"wide_share": wide_share, "adorned_share": adorned_share}
-    stream = RenderedCrops(input_px, seed, only_right_hands=True, upright=upright, **shares)
+    stream = RenderedCrops(
+        input_px,
+        seed,
+        only_right_hands=True,
+        upright=upright,
+        wide_share=wide_share,
+        adorned_share=adorned_share,
+    )
     crops = []
     for index in range(count):
         crops.append(stream[index])

@@ -148,7 +148,8 @@ class CropSearch:
         height, width = image_rgb.shape[:2]
         intrinsics = Intrinsics.from_fov(width, height)
         side: Side = "right"
-        smallest_px, confidences = LEAST_SHRINKAGE * square.size_px, []
+        smallest_px = LEAST_SHRINKAGE * square.size_px
+        confidences: list[float] = []
         for _ in range(CLOSER_LOOKS + 1):
             if self._judge.upright and not confidences:
                 square = self._best_turned(image_rgb, square, intrinsics)

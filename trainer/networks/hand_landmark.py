@@ -164,10 +164,11 @@ def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> 
             pairs.append((layer, [constant(name) for name in node.input[1:3]]))
         with torch.no_grad():
             for module, (weight, bias) in pairs:
-                if module.weight.shape != weight.shape:
-                    raise ValueError(f"{tuple(weight.shape)} where {tuple(module.weight.shape)} was expected")
-                module.weight.copy_(weight)
-                module.bias.copy_(bias)
+                wanted, offset = module.get_parameter("weight"), module.get_parameter("bias")
+                if wanted.shape != weight.shape:
+                    raise ValueError(f"{tuple(weight.shape)} where {tuple(wanted.shape)} was expected")
+                wanted.copy_(weight)
+                offset.copy_(bias)
     except (KeyError, ValueError) as problem:
         raise ConfigError(f"{file} is not the published hand-landmark network ({problem}); install it again.") from None
 

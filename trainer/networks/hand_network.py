@@ -180,10 +180,11 @@ class HandNetwork(nn.Module):
         """A stored percept."""
         width = JOINTS * self.config.width
         rest = LANDMARK_NUMBERS if self.config.landmarks else 0
-        pooled, joints, overview, landmarks = flat.split(
-            [width, 2 * JOINTS, flat.shape[1] - width - 2 * JOINTS - rest, rest], 1
+        pooled, joints, overview, landmarks = torch.split(
+            flat, [width, 2 * JOINTS, flat.shape[1] - width - 2 * JOINTS - rest, rest], 1
         )
-        return Percept(pooled.unflatten(1, (JOINTS, -1)), joints.unflatten(1, (JOINTS, 2)), overview, landmarks)
+        pooled = torch.unflatten(pooled, 1, (JOINTS, -1))
+        return Percept(pooled, torch.unflatten(joints, 1, (JOINTS, 2)), overview, landmarks)
 
     def _read_landmarks(self, image: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B L"]:
         if not self.config.landmarks:
@@ -198,7 +199,7 @@ class HandNetwork(nn.Module):
     def _answer(self, percept: Percept, scores: Tensor, features: Tensor) -> NetworkOutput:
         pooled, joints, overview, landmarks = percept
         log_sigma, logits = self.joint_log_sigma(pooled)[..., 0], self.crop_logits(overview)
-        if self.config.landmarks:
+        if isinstance(self.pose_head, LandmarkHead):
             numbers, joints, doubt = self.pose_head.fused(percept)
             log_sigma = log_sigma + doubt
             logits = logits + self.landmark_logits(torch.cat([landmarks[:, :POOLED], landmarks[:, -2:]], 1))
@@ -287,8 +288,8 @@ class LandmarkHead(TransformerHead):
         nn.init.normal_(self.seen.weight, std=0.02)
         nn.init.zeros_(self.seen.bias)
         for layer in (self.direct[2], self.places):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("weight"))
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def fused(self, percept: Percept) -> tuple[Float[Tensor, "B 109"], Float[Tensor, "B 21 2"], Float[Tensor, "B 21"]]:
         """The numbers of the pose, 2D joints, and what is to be added to the log of their expected errors.
@@ -297,7 +298,7 @@ class LandmarkHead(TransformerHead):
         it, because the two mean not quite the same points of a hand.
         """
         pooled, joints, overview, landmarks = percept
-        each = landmarks[:, POOLED:-2].unflatten(1, (JOINTS, _PER_JOINT))
+        each = torch.unflatten(landmarks[:, POOLED:-2], 1, (JOINTS, _PER_JOINT))
         gap = each[..., :2] - joints
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
