@@ -1,39 +1,49 @@
-# make run    set up what is missing, then open the window (or run headless where there is no display)
-# make test   set up what is missing, then run all tests
-# make lint   ruff, mypy, import rules
-# make bench  every short benchmark, one after the other; benchmarks/README.md names those that take longer
-# Options for the program go into ARGS:  make run ARGS="--source clip.mp4 --mirror"
+# make run          set up the live part where it is missing, then open the window (or run headless without a display)
+# make setup-train  add what fine-tuning and training need
+# make test         set up everything that is missing, then run all tests
+# make test-live    set up the live part and its tests, then run the quick ones of those
+# make lint         ruff, mypy, import rules
+# make bench        every short benchmark, one after the other; benchmarks/README.md names those that take longer
+# Options for the program go into ARGS:       make run ARGS="--source clip.mp4 --mirror"
+# Another Python than the newest that is found:  make run PYTHON=python3.12
 
-PYTHON := .venv/bin/python
+VENV := .venv
+PY := $(VENV)/bin/python
+# scripts/setup.sh takes these from the environment
+export VENV
+export PYTHON
 # threads of the numeric libraries fight over few cores; one each is fastest here and reproducible
 ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # tests bring their own display, so that they need none and leave an existing one alone
 DISPLAYED = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1600x1000x24"')
 
-LONG_BENCHMARKS := labels landmark_correction landmark_offsets landmark_transfer live_while_training own_hand own_hand_clip review soak
+LONG_BENCHMARKS := install_size labels landmark_correction landmark_offsets landmark_transfer live_while_training own_hand own_hand_clip review soak
 
-.PHONY: run test lint bench setup setup-dev clean
+.PHONY: run test test-live lint bench setup setup-train setup-test setup-dev clean
 
 run: setup
-	@$(PYTHON) main_v2.py $(ARGS)
+	@$(PY) main_v2.py $(ARGS)
 
 test: setup-dev
-	$(ENV) $(DISPLAYED) $(PYTHON) -m pytest $(ARGS)
+	$(ENV) $(DISPLAYED) $(PY) -m pytest $(ARGS)
+
+test-live: setup-test
+	$(ENV) $(DISPLAYED) $(PY) -m pytest -m "not slow" $(ARGS)
 
 lint: setup-dev
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
-	.venv/bin/lint-imports
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
 
 bench: setup-dev
-	@for name in $(filter-out demo_window $(LONG_BENCHMARKS),$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(ENV) $(DISPLAYED) $(PYTHON) -m benchmarks.$$name || exit 1; done
+	@for name in $(filter-out demo_window $(LONG_BENCHMARKS),$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))); do echo "== $$name"; $(ENV) $(DISPLAYED) $(PY) -m benchmarks.$$name || exit 1; done
 
 setup:
 	@scripts/setup.sh run
 
-setup-dev:
-	@scripts/setup.sh dev
+setup-train setup-test setup-dev:
+	@scripts/setup.sh $(@:setup-%=%)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.motion.save import check_motion_file
+from app.optional_parts.parts import PARTS
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.pipeline.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
+from ik_baseline.finder_choice import FINDER_KINDS
 from ik_baseline.second_look import LOOKS
 
 _DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
@@ -24,7 +26,7 @@ _EPILOG = (
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``main_v2.py``; :func:`parse` uses it."""
     parser = argparse.ArgumentParser(prog="main_v2.py", description=_DESCRIPTION, epilog=_EPILOG)
-    parser.set_defaults(hands=1)  # here and not at the option, which commands add as well
+    parser.set_defaults(hands=1, finder="built-in")  # here and not at the option, which commands add as well
     _add_source_options(parser)
     _add_method_options(parser)
     _add_hand_options(parser)
@@ -33,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_program_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera")
+    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera | install")
     # what a command has in common with the program has no default of its own, which would undo what was said before it
     predict = commands.add_parser(
         "predict",
@@ -56,6 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
         "all sides. They are kept under the camera's name and used from then on.",
     )
     _add_lens_options(lens)
+    install = commands.add_parser(
+        "install",
+        help="install an optional part: for training, for Open3D, for MediaPipe's own package",
+        description="Installs an optional part into the Python that runs this program. Without a name it lists the "
+        "parts and what each costs.",
+    )
+    install.add_argument("part", nargs="?", choices=tuple(PARTS), help="its name")
     return parser
 
 
@@ -110,6 +119,11 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
+    )
+    group.add_argument(
+        "--finder",
+        choices=FINDER_KINDS,
+        help="what finds hands in the picture: ours, or the installed mediapipe package (default: built-in)",
     )
     group.add_argument(
         "--device",

@@ -18,6 +18,7 @@ from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
 from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork
+from app.optional_parts.command import install_part, list_parts
 from app.outputs.address import StreamAddress
 from app.outputs.sink import SinkState
 from app.outputs.streams import open_streams
@@ -61,6 +62,8 @@ def run(arguments: list[str] | None = None) -> int:
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
+        if options.command == "install":
+            return _install(options)
         if options.headless:
             return _headless(options)
         reason = why_no_window()
@@ -111,6 +114,7 @@ def _paths(
         still=still,
         forgiving=window,
         looks=options.looks if still else 1,
+        finder=options.finder,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
         smoothing=smoothing,
         live_network=live_network,
@@ -174,6 +178,14 @@ def _headless(options: argparse.Namespace) -> int:
     if motion:
         print(motion)
     return _EXIT_OF_RUN[report["end"]]
+
+
+def _install(options: argparse.Namespace) -> int:
+    if options.part is None:
+        list_parts()
+    else:
+        install_part(options.part)
+    return EXIT_OK
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:

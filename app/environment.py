@@ -15,7 +15,8 @@ from types import TracebackType
 
 logger = logging.getLogger(__name__)
 
-# importing cv2 points these at the Qt plugins and fonts in its own wheel, where PyQt6's platform plugin is not
+# OpenCV's builds with a window, which MediaPipe's package brings along, point these at a Qt of their own when cv2 is
+# imported, where PyQt6's platform plugin is not
 _OVERWRITTEN_BY_OPENCV = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR", "LD_LIBRARY_PATH")
 
 _DEFAULTS = {

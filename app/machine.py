@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_PACKAGES = ("numpy", "opencv-contrib-python", "mediapipe", "numba", "onnxruntime", "PyQt6")
+_PACKAGES = ("numpy", "opencv-python-headless", "numba", "onnxruntime", "PyQt6", "torch", "mediapipe")
 
 
 def describe_machine() -> dict[str, str | int | dict[str, str]]:

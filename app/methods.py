@@ -16,6 +16,7 @@ from assets import ASSETS_DIR
 from hand.errors import CheckpointError
 from hand.model import HandModel
 from hand.types import Provider
+from ik_baseline.finder_choice import FinderKind
 from trainer.runtime import METADATA_FILE, read_metadata
 
 Method = Literal["ik", "network", "both"]
@@ -37,6 +38,7 @@ def chosen_paths(
     still: bool = False,
     forgiving: bool = False,
     looks: int = 1,
+    finder: FinderKind = "built-in",
     own_hand: OwnHandWish | None = None,
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
@@ -53,6 +55,7 @@ def chosen_paths(
         still: every frame is a picture of its own, without a past.
         forgiving: with "both", a network that cannot be used is a path that says so, while the other one works.
         looks: how often MediaPipe looks at a still picture.
+        finder: whose hand detector.
         own_hand: what the IK path does about the user's own hand shape.
         smoothing: the filter behind each path; none when left out.
         live_network: holds the network, for whoever wants to swap it; then ``network_dir`` only says what was asked.
@@ -76,9 +79,10 @@ def chosen_paths(
             if method == "network" or not forgiving:
                 raise
             # its worker says the same sentence in the network's place, and tries again
-        paths["network"] = NetworkPathFactory(live_network or LiveNetwork(folder, device), model, max_hands, still)
+        live = live_network or LiveNetwork(folder, device)
+        paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder)
     if method in ("ik", "both"):
-        paths["ik"] = ik_path_factory(model, max_hands, still=still, looks=looks, own_hand=own_hand)
+        paths["ik"] = ik_path_factory(model, max_hands, still=still, looks=looks, finder=finder, own_hand=own_hand)
     if smoothing is None:
         return paths
     return {provider: smoothed(factory, model, smoothing) for provider, factory in paths.items()}

@@ -1,8 +1,8 @@
-"""What one hand costs the network path on one CPU thread, beside torch and beside a ResNet-50, all in this run.
+"""What one hand costs the network path on one CPU thread, beside the hand-landmark network, torch and a ResNet-50.
 
 Run ``python -m benchmarks.inference``, with ``--network DIR`` for another network than the one that comes along. Where
-there is none, the network of configs/shipped.yaml is timed untrained: weights cost no time. The live path should stay
-under 6 ms per hand.
+there is none, the network of configs/shipped.yaml is timed untrained: weights cost no time. The live path should cost
+at most 1.6 times what MediaPipe's hand-landmark network does alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from statistics import median
 
 import cv2
 import numpy as np
+import onnxruntime
 import torch
 
 from app.machine import describe_machine
@@ -33,6 +34,7 @@ from trainer.checkpoint import load_weights
 from trainer.config import exported_layout, read_config
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network
+from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.runtime import METADATA_FILE, WEIGHTS_FILE, NetworkRuntime, load_network
 
@@ -40,8 +42,9 @@ RECIPE = Path(__file__).resolve().parent.parent / "configs" / "shipped.yaml"
 
 _ROUNDS = 15
 _CALLS_PER_TURN = 20
-_LIVE_TARGET_MS = 6.0
+_LIVE_TARGET = 1.6
 _LIVE = "live: crop, network, pose, mesh"
+_LANDMARKS = "landmark network, ONNX Runtime"
 
 
 def main() -> None:
@@ -57,20 +60,21 @@ def main() -> None:
             folder = _exported(read_config(RECIPE).network, Path(scratch) / "network")
         runtime = load_network(folder)
         config = exported_layout(folder)
-        peer_config = NetworkConfig("resnet50", config.head, config.input_px, config.width, config.layers)
+        peer_config = NetworkConfig("resnet50", config.head, config.seen_px, config.width, config.layers)
         peer = load_network(_exported(peer_config, Path(scratch) / "peer"))
     network, peer_network = _network(config), _network(peer_config)
     if (folder / WEIGHTS_FILE).is_file():
         network.load_state_dict(load_weights(folder / WEIGHTS_FILE))
 
-    tensor = torch.randint(0, 256, (1, 3, config.input_px, config.input_px)).float()
-    array = tensor.numpy()
+    tensor, peer_tensor = (torch.randint(0, 256, (1, 3, px, px)).float() for px in (config.input_px, config.seen_px))
+    array, peer_array = tensor.numpy(), peer_tensor.numpy()
     paths: dict[str, Callable[[], object]] = {
         _LIVE: _live_hand(runtime),
         "network, ONNX Runtime": lambda: runtime.outputs(array),
         "network, torch eager": lambda: network(tensor),
-        "ResNet-50, ONNX Runtime": lambda: peer.outputs(array),
-        "ResNet-50, torch eager": lambda: peer_network(tensor),
+        _LANDMARKS: _landmark_network(),
+        "ResNet-50, ONNX Runtime": lambda: peer.outputs(peer_array),
+        "ResNet-50, torch eager": lambda: peer_network(peer_tensor),
     }
     with torch.inference_mode():
         medians = _medians_ms(paths)
@@ -79,8 +83,9 @@ def main() -> None:
     print(f"{config.input_px} px; median of {_ROUNDS * _CALLS_PER_TURN} calls, in turns of {_CALLS_PER_TURN}:")
     for name, value in medians.items():
         print(f"  {name:32s} {value:7.2f} ms   {value / medians['network, ONNX Runtime']:5.2f} x the network")
-    verdict = "met" if medians[_LIVE] <= _LIVE_TARGET_MS else "MISSED"
-    print(f"live target of {_LIVE_TARGET_MS:g} ms per hand: {verdict}")
+    ratio = medians[_LIVE] / medians[_LANDMARKS]
+    verdict = "met" if ratio <= _LIVE_TARGET else "MISSED"
+    print(f"live: {ratio:.2f} x the landmark network, target of {_LIVE_TARGET:g}: {verdict}")
 
 
 def _live_hand(runtime: NetworkRuntime) -> Callable[[], object]:
@@ -94,6 +99,14 @@ def _live_hand(runtime: NetworkRuntime) -> Callable[[], object]:
         return poser.pose(NetworkHand(0, "right", prediction, crop), prediction.joints_px, camera, {})
 
     return run
+
+
+def _landmark_network() -> Callable[[], object]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(LANDMARK_FILE), options, providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(0).random((1, 3, LANDMARK_PX, LANDMARK_PX), np.float32)
+    return lambda: session.run(None, {session.get_inputs()[0].name: image})
 
 
 def _medians_ms(paths: dict[str, Callable[[], object]]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.network_path import OVERRULING_LOG_ODDS
-from hand.crop import crop_around
+from hand.crop import crop_around_hand
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector
 from trainer.runtime import load_network, log_odds
@@ -48,7 +48,7 @@ def main() -> None:
         found = detector.detect(picture)
         if not found:
             continue
-        crop = crop_around(found[0].landmarks_px, runtime.crop_expansion)
+        crop = crop_around_hand(found[0].landmarks_px, runtime.crop_expansion, upright=runtime.upright)
         as_right, as_left = (
             runtime.predict(picture, replace(crop, flipped=flipped), intrinsics).right for flipped in (False, True)
         )

@@ -31,6 +31,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Writes bytes; see :func:`write_atomically`."""
+
+    def write(target: Path) -> None:
+        target.write_bytes(content)
+
+    write_atomically(path, write)
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Writes UTF-8 text; see :func:`write_atomically`."""
 

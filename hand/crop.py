@@ -14,6 +14,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+MIDDLE_KNUCKLE = 9
+"""Number of the middle finger's knuckle among the 21 joints."""
+
 
 @dataclass(frozen=True, slots=True)
 class SquareCrop:
@@ -63,6 +66,50 @@ def crop_around(
     center = (low + high) / 2.0
     size = max(float((high - low).max()) * expansion, 1.0)
     return SquareCrop(float(center[0]), float(center[1]), size, angle_rad, flipped)
+
+
+def upright_angle_rad(joints_px: Float[np.ndarray, "21 2"]) -> float:
+    """The turn of a crop in which a hand stands upright: the middle finger's knuckle straight above the wrist.
+
+    Args:
+        joints_px: 21 joints in picture pixels, y down.
+    """
+    across, down = joints_px[MIDDLE_KNUCKLE] - joints_px[0]
+    return math.atan2(float(across), -float(down))
+
+
+def crop_around_hand(
+    joints_px: Float[np.ndarray, "21 2"], expansion: float, *, upright: bool, flipped: bool = False
+) -> SquareCrop:
+    """The square around a hand that a network is shown.
+
+    Args:
+        joints_px: 21 joints in picture pixels.
+        expansion: side of the square over the longer side of the box of the joints, along the crop's own axes.
+        upright: the crop is turned so that the hand stands upright in it; else it is as upright as the picture.
+        flipped: see :class:`SquareCrop`.
+    """
+    return crop_around_turned(joints_px, expansion, upright_angle_rad(joints_px) if upright else 0.0, flipped=flipped)
+
+
+def crop_around_turned(
+    points_px: Float[np.ndarray, "N 2"], expansion: float, angle_rad: float, *, flipped: bool = False
+) -> SquareCrop:
+    """The square around some points whose box is measured along the axes of the turned crop.
+
+    Args:
+        points_px: points in picture pixels.
+        expansion: side of the square over the longer side of the box.
+        angle_rad: see :class:`SquareCrop`.
+        flipped: see :class:`SquareCrop`.
+    """
+    if angle_rad == 0.0:
+        return crop_around(points_px, expansion, flipped=flipped)
+    cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    level = crop_around(points_px @ turn.T, expansion)
+    center = np.array([level.center_x_px, level.center_y_px]) @ turn
+    return SquareCrop(float(center[0]), float(center[1]), level.size_px, angle_rad, flipped)
 
 
 def transform_points(

@@ -49,3 +49,7 @@ class DataError(HandliveError):
 
 class ConfigError(HandliveError):
     """A setting or a command-line value is not usable."""
+
+
+class InstallError(HandliveError):
+    """An optional part cannot be installed."""

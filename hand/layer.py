@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS
+from hand.joints import MANO_PARENTS
 from hand.model import HandModel
-from hand.rotations import matrix_from_axis_angle
+from hand.pose_kernels import matrices_of_axis_angles, pose_hand
 
 _PARENTS = np.array(MANO_PARENTS)
-_COMMON_ORDER = np.array(FROM_MANO_WITH_TIPS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,21 +41,19 @@ class ShapedHand:
         shape: the coefficients it was made with.
         vertices_m: rest vertices of this person.
         joints_m: the 16 rest joints in MANO order.
-        vertices_by_axis_m: the vertices once more, by coordinate.
         bones_m: each joint as seen from its parent; the wrist as seen from the origin.
     """
 
     shape: Float[np.ndarray, "10"]
     vertices_m: Float[np.ndarray, "V 3"]
     joints_m: Float[np.ndarray, "16 3"]
-    vertices_by_axis_m: Float[np.ndarray, "3 V"]
     bones_m: Float[np.ndarray, "16 3"]
 
 
 class HandLayer:
     """Poses a hand model; the last shape is kept, because a person's hand does not change from frame to frame.
 
-    Inside, points are stored by coordinate, (3, V), so that each step is a few long vector operations.
+    Correctives and skinning weights that are zero are left out, and all is one compiled call (``hand.pose_kernels``).
     """
 
     def __init__(self, model: HandModel, dtype: type[np.floating] = np.float32) -> None:
@@ -70,18 +67,14 @@ class HandLayer:
         self.dtype = np.dtype(dtype)
         count = model.vertex_count
         regressor = model.joint_regressor.astype(np.float64)
-        self._template = np.ascontiguousarray(model.v_template_m.T, dtype)
-        self._shape_directions = np.ascontiguousarray(
-            model.shape_directions_m.transpose(1, 0, 2).reshape(3 * count, 10), dtype
-        )
-        self._pose_directions = np.ascontiguousarray(
-            model.pose_directions_m.transpose(2, 1, 0).reshape(135, 3 * count), dtype
-        )
-        self._weights = np.ascontiguousarray(model.skinning_weights.T, dtype)
+        self._template = np.ascontiguousarray(model.v_template_m, dtype)
+        self._shape_directions = np.ascontiguousarray(model.shape_directions_m.reshape(3 * count, 10), dtype)
+        self._correctives = _packed_correctives(model, self.dtype)
+        self._skinning = _packed_skinning(model, self.dtype)
+        self._all = np.arange(count)
         self._template_joints = (regressor @ model.v_template_m).astype(dtype)
         self._shape_joints = np.einsum("jv,vck->jck", regressor, model.shape_directions_m).reshape(48, 10).astype(dtype)
         self._tips = np.array(model.tip_vertices)
-        self._identity = np.eye(3, dtype=dtype)
         self._shaped = self._make_shaped(np.zeros(10, dtype))
 
     @property
@@ -109,8 +102,9 @@ class HandLayer:
             shape: shape coefficients.
             translation_m: added after the hand was turned about its own root joint.
         """
-        rotations = matrix_from_axis_angle(np.asarray(pose_rad, self.dtype).reshape(16, 3))
-        return self.from_matrices(rotations, shape, translation_m)
+        rotations = np.empty((16, 3, 3), self.dtype)
+        matrices_of_axis_angles(np.array(pose_rad, self.dtype).reshape(16, 3), rotations)
+        return self._posed(rotations, self.shaped(shape), translation_m, self._all)
 
     def from_matrices(
         self,
@@ -119,50 +113,61 @@ class HandLayer:
         translation_m: Float[np.ndarray, "3"] | None = None,
     ) -> HandGeometry:
         """Poses the hand from 16 local rotation matrices in MANO order; see :meth:`__call__`."""
-        shaped = self.shaped(shape)
-        rotations = np.asarray(rotations, self.dtype)
-        transforms = _pose_joints(rotations, shaped.bones_m)
-        turns, joints = transforms[:, :3, :3], transforms[:, :3, 3]
+        return self._posed(np.array(rotations, self.dtype), self.shaped(shape), translation_m, self._all)
 
-        features = (rotations[1:] - self._identity).reshape(135)
-        # einsum's plain loop beats a BLAS matrix-vector product here: 0.04 ms instead of 0.09 ms, measured
-        offsets = np.einsum("f,fv->v", features, self._pose_directions).reshape(3, -1)
-        posed = shaped.vertices_by_axis_m + offsets
+    def skeleton(
+        self, rotations: Float[np.ndarray, "16 3 3"], shape: Float[np.ndarray, "10"]
+    ) -> tuple[Float[np.ndarray, "21 3"], Float[np.ndarray, "16 3 3"]]:
+        """Joints and orientations alone, as :meth:`from_matrices` gives them, without the other vertices' cost."""
+        geometry = self._posed(np.array(rotations, self.dtype), self.shaped(shape), None, self._tips)
+        return geometry.joints_m, geometry.joint_rotations
 
-        shifts = joints - (turns @ shaped.joints_m[:, :, None])[:, :, 0]
-        skinning = np.concatenate([turns, shifts[:, :, None]], 2).reshape(16, 12).T @ self._weights
-        skinning = skinning.reshape(3, 4, -1)
-        by_axis = skinning[:, 3] + skinning[:, 0] * posed[0]
-        by_axis += skinning[:, 1] * posed[1]
-        by_axis += skinning[:, 2] * posed[2]
-        if translation_m is not None:
-            translation = np.asarray(translation_m, self.dtype)
-            by_axis += translation[:, None]
-            joints = joints + translation
-        vertices = np.ascontiguousarray(by_axis.T)
-        joints_21 = np.concatenate([joints, vertices[self._tips]])[_COMMON_ORDER]
-        return HandGeometry(vertices, joints_21, turns.copy())
+    def _posed(
+        self,
+        rotations: Float[np.ndarray, "16 3 3"],
+        shaped: ShapedHand,
+        translation_m: Float[np.ndarray, "3"] | None,
+        wanted: Int[np.ndarray, " N"],
+    ) -> HandGeometry:
+        vertices = np.empty((len(shaped.vertices_m), 3), self.dtype)
+        joints, turns = np.empty((21, 3), self.dtype), np.empty((16, 3, 3), self.dtype)
+        translation = np.zeros(3, self.dtype) if translation_m is None else np.array(translation_m, self.dtype)
+        pose_hand(
+            rotations,
+            shaped.vertices_m,
+            shaped.joints_m,
+            shaped.bones_m,
+            *self._correctives,
+            *self._skinning,
+            self._tips,
+            translation,
+            wanted,
+            vertices,
+            joints,
+            turns,
+        )
+        return HandGeometry(vertices, joints, turns)
 
     def _make_shaped(self, shape: Float[np.ndarray, "10"]) -> ShapedHand:
-        by_axis = self._template + (self._shape_directions @ shape).reshape(3, -1)
+        vertices = self._template + (self._shape_directions @ shape).reshape(-1, 3)
         joints = self._template_joints + (self._shape_joints @ shape).reshape(16, 3)
         bones = np.concatenate([joints[:1], joints[1:] - joints[_PARENTS[1:]]])
-        return ShapedHand(shape, np.ascontiguousarray(by_axis.T), joints, by_axis, bones)
+        return ShapedHand(shape, vertices, joints, bones)
 
 
-def _pose_joints(
-    rotations: Float[np.ndarray, "16 3 3"], bones_m: Float[np.ndarray, "16 3"]
-) -> Float[np.ndarray, "16 4 4"]:
-    """Forward kinematics: from each joint's own frame to the frame of the vertices, all five fingers at once."""
-    local = np.zeros((16, 4, 4), rotations.dtype)
-    local[:, :3, :3] = rotations
-    local[:, :3, 3] = bones_m
-    local[:, 3, 3] = 1.0
-    world = np.empty_like(local)
-    world[0] = local[0]
-    # MANO numbers the joints finger by finger, from the palm outwards
-    fingers, fingers_local = world[1:].reshape(5, 3, 4, 4), local[1:].reshape(5, 3, 4, 4)
-    fingers[:, 0] = world[0] @ fingers_local[:, 0]
-    fingers[:, 1] = fingers[:, 0] @ fingers_local[:, 1]
-    fingers[:, 2] = fingers[:, 1] @ fingers_local[:, 2]
-    return world
+def _packed_correctives(model: HandModel, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each vertex' correctives begin, the joint each follows, and (., 9, 3) displacements; zeros left out."""
+    blocks = model.pose_directions_m.reshape(model.vertex_count, 3, 15, 9).transpose(0, 2, 3, 1)
+    vertices, joints = np.nonzero(np.any(blocks != 0.0, axis=(2, 3)))
+    return _starts(vertices, model.vertex_count), joints + 1, np.ascontiguousarray(blocks[vertices, joints], dtype)
+
+
+def _packed_skinning(model: HandModel, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each vertex' weights begin, the joint of each, and the weights that are not zero."""
+    vertices, joints = np.nonzero(model.skinning_weights)
+    return _starts(vertices, model.vertex_count), joints, model.skinning_weights[vertices, joints].astype(dtype)
+
+
+def _starts(vertices: Int[np.ndarray, " N"], count: int) -> Int[np.ndarray, " starts"]:
+    """Where the entries of each vertex begin in a list that is sorted by vertex."""
+    return np.searchsorted(vertices, np.arange(count + 1))

@@ -9,7 +9,6 @@ components, for the same reason.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +16,8 @@ from jaxtyping import Float
 
 from hand.layer import HandLayer
 from hand.mirror import Side
-from hand.rotations import axis_angle_from_quaternion, quaternion_from_axis_angle, slerp
+from hand.pose_kernels import filter_rotations, filter_vectors
+from hand.rotations import axis_angle_from_quaternion, quaternion_from_axis_angle
 from hand.types import HandState
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
@@ -71,13 +71,17 @@ class OneEuroFilter:
             return value.copy()
         seconds = self._clock.seconds_since_last(time_ns)
         if seconds is None or self._value is None or self._value.shape != value.shape:
-            self._value, self._speed = value.copy(), np.zeros_like(value)
+            self._value, self._speed = value.copy(order="C"), np.zeros(value.shape)
         elif seconds > 0.0:
             assert self._speed is not None
-            speed = (value - self._value) / seconds
-            self._speed = self._speed + _smoothing(self.settings.speed_cutoff_hz, seconds) * (speed - self._speed)
-            alpha = _adaptive_smoothing(self.settings, self._speed, seconds)
-            self._value = (self._value + alpha[..., None] * (value - self._value)).astype(value.dtype)
+            rows = -1, value.shape[-1]
+            filter_vectors(
+                value.reshape(rows).copy(),
+                self._value.reshape(rows),
+                self._speed.reshape(rows),
+                seconds,
+                *_numbers(self.settings),
+            )
         return self._value.copy()
 
 
@@ -100,17 +104,22 @@ class RotationOneEuroFilter:
         """The filtered rotations, of length at most pi; see :meth:`OneEuroFilter.__call__`."""
         if not np.isfinite(axis_angle_rad).all():
             return axis_angle_rad.copy()
-        measured = quaternion_from_axis_angle(axis_angle_rad.astype(np.float64))
         seconds = self._clock.seconds_since_last(time_ns)
-        if seconds is None or self._quaternion is None or self._quaternion.shape != measured.shape:
-            self._quaternion, self._velocity = measured, np.zeros(axis_angle_rad.shape)
+        if seconds is None or self._quaternion is None or self._quaternion.shape[:-1] != axis_angle_rad.shape[:-1]:
+            self._quaternion = quaternion_from_axis_angle(axis_angle_rad.astype(np.float64))
+            self._velocity = np.zeros(axis_angle_rad.shape)
         elif seconds > 0.0:
             assert self._velocity is not None
-            velocity = axis_angle_from_quaternion(_relative(self._quaternion, measured)) / seconds
-            smoothing = _smoothing(self.settings.speed_cutoff_hz, seconds)
-            self._velocity = self._velocity + smoothing * (velocity - self._velocity)
-            alpha = _adaptive_smoothing(self.settings, self._velocity, seconds)
-            self._quaternion = slerp(self._quaternion, measured, alpha)
+            filtered = np.empty((axis_angle_rad.size // 3, 3))
+            filter_rotations(
+                axis_angle_rad.reshape(-1, 3).astype(np.float64),
+                self._quaternion.reshape(-1, 4),
+                self._velocity.reshape(-1, 3),
+                seconds,
+                *_numbers(self.settings),
+                filtered,
+            )
+            return filtered.reshape(axis_angle_rad.shape).astype(axis_angle_rad.dtype)
         return axis_angle_from_quaternion(self._quaternion).astype(axis_angle_rad.dtype)
 
 
@@ -205,24 +214,6 @@ class _Clock:
         return (time_ns - last) / NANOSECONDS_PER_SECOND
 
 
-def _smoothing(cutoff_hz: float, seconds: float) -> float:
-    """The weight of a new sample: 1 / (1 + tau / T) with tau = 1 / (2 pi cutoff) (Casiez 2012, eq. 5-6)."""
-    return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * seconds))
-
-
-def _adaptive_smoothing(
-    settings: OneEuroSettings, velocity: Float[np.ndarray, "*batch D"], seconds: float
-) -> Float[np.ndarray, "*batch"]:
-    """The weight of a new sample when the cutoff rises with the speed (Casiez 2012, eq. 7)."""
-    cutoff = settings.min_cutoff_hz + settings.speed_gain * np.linalg.norm(velocity, axis=-1)
-    return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff * seconds)))
-
-
-def _relative(
-    start: Float[np.ndarray, "*batch 4"], end: Float[np.ndarray, "*batch 4"]
-) -> Float[np.ndarray, "*batch 4"]:
-    """The quaternion that turns ``start`` into ``end``: conj(start) * end."""
-    w1, v1 = start[..., :1], -start[..., 1:]
-    w2, v2 = end[..., :1], end[..., 1:]
-    scalar = w1 * w2 - (v1 * v2).sum(-1, keepdims=True)
-    return np.concatenate([scalar, w1 * v2 + w2 * v1 + np.cross(v1, v2)], -1)
+def _numbers(settings: OneEuroSettings) -> tuple[float, float, float]:
+    """As the kernels take them."""
+    return settings.min_cutoff_hz, settings.speed_gain, settings.speed_cutoff_hz

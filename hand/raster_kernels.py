@@ -216,18 +216,51 @@ def composite_pixels(
 
     `red` is the picture's channel of the first value, 0 or 2; green is 1, and blue what is left of the three.
     """
-    zero, most, half = np.float32(0.0), np.float32(255.0), np.float32(0.5)
-    width = max(box[2] - box[0], 0)
+    zero, one, most, half = np.float32(0.0), np.float32(1.0), np.float32(255.0), np.float32(0.5)
+    share = one / np.float32(samples * samples)
+    middle = np.float32(0.5 * (samples - 1))
+    blue, strength, width = 2 - red, alpha * most, max(box[2] - box[0], 0)
     mixed = np.empty(width, np.int64)
-    values = np.empty((width, planes.shape[1] - 2), np.float32)
-    coverage = np.empty(width, np.float32)
     for y in range(box[1], box[3]):
-        _resolve_row(visibility, planes, samples, box[0], y, mixed, values, coverage)
+        top = visibility[y * samples, box[0] * samples : box[2] * samples]
+        mixed[:] = 0
+        for j in range(samples):
+            row = visibility[y * samples + j, box[0] * samples : box[2] * samples]
+            for i in range(samples):
+                for n in range(width):
+                    mixed[n] |= row[n * samples + i] ^ top[n * samples]
         for n in range(width):
-            if coverage[n] > 0:
-                keep = np.float32(1.0) - coverage[n] * alpha
-                for k in range(3):
-                    channel = abs(red - k)
-                    x = box[0] + n
-                    blend = np.float32(picture[y, x, channel]) * keep + values[n, k] * (alpha * most) + half
-                    picture[y, x, channel] = np.int32(min(max(blend, zero), most))
+            x = box[0] + n
+            if mixed[n] & _FACE_MASK == 0:
+                face = np.uint64(top[n * samples] & _FACE_MASK)
+                if face == 0:
+                    continue
+                # most pixels show one face: it is evaluated once, at their centre
+                dx = np.float32(x * samples) + middle - planes[face, 0, 0]
+                dy = np.float32(y * samples) + middle - planes[face, 0, 1]
+                depth = one / (planes[face, 1, 0] + dx * planes[face, 1, 1] + dy * planes[face, 1, 2])
+                r = (planes[face, 2, 0] + dx * planes[face, 2, 1] + dy * planes[face, 2, 2]) * depth
+                g = (planes[face, 3, 0] + dx * planes[face, 3, 1] + dy * planes[face, 3, 2]) * depth
+                b = (planes[face, 4, 0] + dx * planes[face, 4, 1] + dy * planes[face, 4, 2]) * depth
+                keep = one - alpha
+            else:
+                covered, r, g, b = 0, zero, zero, zero
+                for v in range(y * samples, (y + 1) * samples):
+                    for u in range(x * samples, (x + 1) * samples):
+                        face = np.uint64(visibility[v, u] & _FACE_MASK)
+                        if face == 0:
+                            continue
+                        covered += 1
+                        dx, dy = np.float32(u) - planes[face, 0, 0], np.float32(v) - planes[face, 0, 1]
+                        weight = share / (planes[face, 1, 0] + dx * planes[face, 1, 1] + dy * planes[face, 1, 2])
+                        r += (planes[face, 2, 0] + dx * planes[face, 2, 1] + dy * planes[face, 2, 2]) * weight
+                        g += (planes[face, 3, 0] + dx * planes[face, 3, 1] + dy * planes[face, 3, 2]) * weight
+                        b += (planes[face, 4, 0] + dx * planes[face, 4, 1] + dy * planes[face, 4, 2]) * weight
+                keep = one - np.float32(covered) * share * alpha
+            picture[y, x, red] = np.int32(
+                min(max(np.float32(picture[y, x, red]) * keep + r * strength + half, zero), most)
+            )
+            picture[y, x, 1] = np.int32(min(max(np.float32(picture[y, x, 1]) * keep + g * strength + half, zero), most))
+            picture[y, x, blue] = np.int32(
+                min(max(np.float32(picture[y, x, blue]) * keep + b * strength + half, zero), most)
+            )

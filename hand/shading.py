@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from hand.camera import Intrinsics, project
+from hand.camera import Intrinsics
 from hand.normals import vertex_normals
 from hand.raster import Rasterizer
 from hand.topology import cap_faces
@@ -76,19 +76,38 @@ def _look_up(table: np.ndarray, share: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _shade(
+def _see(
     vertices: np.ndarray,
     normals: np.ndarray,
     colors: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    camera: tuple[float, float, float, float],
     light: tuple[float, ...],
     key_direction: np.ndarray,
     fill_direction: np.ndarray,
+    points_px: np.ndarray,
+    depth: np.ndarray,
     shaded: np.ndarray,
 ) -> None:
+    """Where each vertex is in the picture, how far away, and the colour it shows."""
     key, fill, sky, ground, wrap, gloss, rim = light
     for v in range(len(vertices)):
-        nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
-        vx, vy, vz = -vertices[v, 0], -vertices[v, 1], -vertices[v, 2]
+        ax, ay, az = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        px = rotation[0, 0] * ax + rotation[0, 1] * ay + rotation[0, 2] * az + translation[0]
+        py = rotation[1, 0] * ax + rotation[1, 1] * ay + rotation[1, 2] * az + translation[1]
+        pz = rotation[2, 0] * ax + rotation[2, 1] * ay + rotation[2, 2] * az + translation[2]
+        ax, ay, az = normals[v, 0], normals[v, 1], normals[v, 2]
+        nx = rotation[0, 0] * ax + rotation[0, 1] * ay + rotation[0, 2] * az
+        ny = rotation[1, 0] * ax + rotation[1, 1] * ay + rotation[1, 2] * az
+        nz = rotation[2, 0] * ax + rotation[2, 1] * ay + rotation[2, 2] * az
+        depth[v] = pz
+        if pz > 1e-6:  # as hand.camera.project: what is behind the camera has no image
+            points_px[v, 0] = camera[0] * px / pz + camera[2]
+            points_px[v, 1] = camera[1] * py / pz + camera[3]
+        else:
+            points_px[v, 0] = points_px[v, 1] = np.nan
+        vx, vy, vz = -px, -py, -pz
         distance = np.sqrt(vx * vx + vy * vy + vz * vz)
         if distance > 0:
             vx, vy, vz = vx / distance, vy / distance, vz / distance
@@ -105,6 +124,58 @@ def _shade(
         white = gloss * half**28 * min(max(4.0 * to_key, 0.0), 1.0) + rim * edge * (0.25 + 0.75 * up)
         for k in range(3):
             shaded[v, k] = _look_up(_DISPLAYED, np.sqrt(_look_up(_LINEAR, colors[v, k]) * diffuse + white))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenMesh:
+    """The vertices of a mesh as a camera sees them.
+
+    Attributes:
+        points_px: where each is in the picture; NaN for one that is not before the camera.
+        depth_m: along the camera's axis.
+        colors_rgb: the colour each shows, sRGB 0 to 1.
+    """
+
+    points_px: Float[np.ndarray, "V 2"]
+    depth_m: Float[np.ndarray, "V"]
+    colors_rgb: Float[np.ndarray, "V 3"]
+
+
+def see_mesh(
+    vertices_m: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    colors_rgb: Float[np.ndarray, "V 3"],
+    intrinsics: Intrinsics,
+    view: View | None = None,
+    lighting: Lighting = STUDIO,
+) -> SeenMesh:
+    """Moves a mesh into a camera's axes, lights and projects it, in one compiled call.
+
+    Args:
+        vertices_m: positions.
+        normals: unit normals.
+        colors_rgb: colours of the surface, sRGB 0 to 1.
+        intrinsics: of the camera.
+        view: where the camera is; in the origin of the vertices when left out.
+        lighting: the lights, in camera axes.
+    """
+    count = len(vertices_m)
+    seen = SeenMesh(np.empty((count, 2)), np.empty(count), np.empty((count, 3), np.float32))
+    _see(
+        np.ascontiguousarray(vertices_m, np.float32),
+        np.ascontiguousarray(normals, np.float32),
+        np.ascontiguousarray(colors_rgb, np.float32),
+        np.eye(3) if view is None else np.array(view.rotation, np.float64),
+        np.zeros(3) if view is None else np.array(view.translation_m, np.float64),
+        (float(intrinsics.fx_px), float(intrinsics.fy_px), float(intrinsics.cx_px), float(intrinsics.cy_px)),
+        (lighting.key, lighting.fill, lighting.sky, lighting.ground, lighting.wrap, lighting.gloss, lighting.rim),
+        _unit(lighting.key_direction),
+        _unit(lighting.fill_direction),
+        seen.points_px,
+        seen.depth_m,
+        seen.colors_rgb,
+    )
+    return seen
 
 
 def shade_vertices(
@@ -124,26 +195,8 @@ def shade_vertices(
     Returns:
         sRGB 0 to 1, float32.
     """
-    light = (
-        lighting.key,
-        lighting.fill,
-        lighting.sky,
-        lighting.ground,
-        lighting.wrap,
-        lighting.gloss,
-        lighting.rim,
-    )
-    shaded = np.empty((len(vertices_m), 3), np.float32)
-    _shade(
-        np.asarray(vertices_m, np.float32),
-        np.asarray(normals, np.float32),
-        np.asarray(colors_rgb, np.float32),
-        light,
-        _unit(lighting.key_direction),
-        _unit(lighting.fill_direction),
-        shaded,
-    )
-    return shaded
+    # where they fall in the picture is of no interest here
+    return see_mesh(vertices_m, normals, colors_rgb, Intrinsics(1.0, 1.0, 0.0, 0.0, 1, 1), lighting=lighting).colors_rgb
 
 
 def _unit(direction: tuple[float, float, float]) -> Float[np.ndarray, "3"]:
@@ -221,10 +274,9 @@ class MeshRenderer:
             alpha: opacity, 0 to 1.
         """
         colors = np.broadcast_to(np.asarray(colors_rgb, np.float32), vertices_m.shape)
-        shaded = shade_vertices(vertices_m, vertex_normals(vertices_m, self._faces), colors, lighting)
-        points_px = np.nan_to_num(project(vertices_m, intrinsics))
+        seen = see_mesh(vertices_m, vertex_normals(vertices_m, self._faces), colors, intrinsics, lighting=lighting)
         self._rasterizer.clear()
-        self._rasterizer.draw(points_px, vertices_m[:, 2], self._closed, shaded, cull_back_faces=True)
+        self._rasterizer.draw(seen.points_px, seen.depth_m, self._closed, seen.colors_rgb, cull_back_faces=True)
         self._rasterizer.composite(picture_rgb, alpha=alpha)
 
 

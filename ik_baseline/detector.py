@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hand.crop import SquareCrop, crop_around
+from hand.crop import crop_around
 from hand.errors import DetectorError
 from hand.mirror import Side
 from hand.types import HandObservation
@@ -129,13 +129,15 @@ class HandDetector:
         self._frames_since_search = 0
 
     def detect(
-        self, image_rgb: UInt8[np.ndarray, "height width 3"], candidates: Sequence[SquareCrop] = ()
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> tuple[HandObservation, ...]:
         """Finds the hands of one picture, the surest first.
 
         Args:
             image_rgb: RGB picture.
-            candidates: where the caller holds a hand to be; looked at before the whole picture is searched.
+            last_seen_px: 21 joints of each hand that the caller holds to be in the picture; looked at there first.
 
         Returns:
             One observation a hand; ``side`` is the hand as the picture shows it.
@@ -146,7 +148,7 @@ class HandDetector:
         if self._palms is None or self._landmark_model is None:
             raise DetectorError("The hand detector was closed; make a new one.")
         followed = [] if self._still else self._followed
-        regions = _distinct([*followed, *(_region_of_crop(crop) for crop in candidates)])
+        regions = _distinct([*followed, *(region_of_landmarks(joints_px + 0.5) for joints_px in last_seen_px)])
         hands = self._read(image_rgb, regions[: self._max_hands])
         # as in MediaPipe, a followed hand that was lost is searched from the next frame on
         places = self._max_hands - max(len(followed), len(hands))
@@ -165,6 +167,7 @@ class HandDetector:
         """Forgets the followed hands, as after a cut or another source."""
         self._followed = []
         self._frames_since_search = 0
+        self._next_tile = 0
 
     def close(self) -> None:
         """Frees the models and their threads; closing twice is fine."""
@@ -258,8 +261,3 @@ def _distinct(regions: Sequence[RotatedRegion]) -> list[RotatedRegion]:
 
 def _is_elsewhere(region: RotatedRegion, others: Sequence[RotatedRegion]) -> bool:
     return all(region.overlap(other) < SAME_REGION_OVERLAP for other in others)
-
-
-def _region_of_crop(crop: SquareCrop) -> RotatedRegion:
-    """A crop as a region of the landmark model, whose origin is the picture's corner and which is never flipped."""
-    return RotatedRegion(crop.center_x_px + 0.5, crop.center_y_px + 0.5, crop.size_px, crop.angle_rad)

@@ -24,6 +24,9 @@ from ik_baseline.detector import CROP_EXPANSION, landmark_distance
 LOOKS: Final = ((0.0, False), (12.0, True), (-12.0, False), (0.0, True), (24.0, False), (-24.0, True))
 """Turn in degrees, and whether the copy is mirrored; a picture is looked at with the first N of them."""
 
+QUARTER_TURNS: Final = (0, 1, 3, 2)
+"""Counter-clockwise quarter turns of the whole picture, in the order in which they are tried."""
+
 SAME_HAND_DISTANCE: Final = 0.5
 """Two looks are at one hand when their landmarks are nearer than this share of its size on average."""
 
@@ -34,8 +37,12 @@ SPREAD_HALF: Final = 0.04
 class Detector(Protocol):
     """What is used of :class:`ik_baseline.detector.HandDetector`."""
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """The hands of one picture, the surest first."""
+    def detect(
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
+    ) -> Sequence[HandObservation]:
+        """The hands of one picture, the surest first, looked for where they were last seen before elsewhere."""
 
     def reset(self) -> None:
         """Forgets what was followed."""
@@ -47,18 +54,38 @@ class Detector(Protocol):
 class SecondLook:
     """A detector that asks another one several times; for single pictures, not for video."""
 
-    def __init__(self, detector: Detector, looks: int) -> None:
+    def __init__(self, detector: Detector, looks: int, *, quarter_turns: bool = False) -> None:
         """Takes a detector, and closes it.
 
         Args:
             detector: finds hands, with nothing carried from one picture to the next.
             looks: how often each picture is looked at, 1 to ``len(LOOKS)``.
+            quarter_turns: where no hand is found, look again at the picture turned by 90, 270 and 180 degrees; the
+                detector misses many hands that point down or to the side.
         """
         self._detector = detector
         self._looks = [_Look(math.radians(degrees), mirrored) for degrees, mirrored in LOOKS[:looks]]
+        self._turns = QUARTER_TURNS if quarter_turns else QUARTER_TURNS[:1]
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
-        """The hands that most looks see, the surest first; scores are lowered where the looks disagree."""
+    def detect(
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
+    ) -> tuple[HandObservation, ...]:
+        """The hands that most looks see, the surest first; scores are lowered where the looks disagree.
+
+        Args:
+            image_rgb: RGB picture.
+            last_seen_px: ignored, so that the looks stay independent of what the caller expects.
+        """
+        for turns in self._turns:
+            hands = self._agreed(np.ascontiguousarray(np.rot90(image_rgb, turns)))
+            if hands:
+                height, width = image_rgb.shape[:2]
+                return tuple(_turned_back(hand, turns, width, height) for hand in hands)
+        return ()
+
+    def _agreed(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
         groups = self.looks_at(image_rgb)
         hands = [_merged(group, len(self._looks)) for group in groups if 2 * len(group) >= len(self._looks)]
         return tuple(sorted(hands, key=lambda hand: -hand.score))
@@ -115,6 +142,26 @@ class _Look:
         middle = np.array([width_px - 1, height_px - 1]) / 2.0
         offset = (np.array(canvas) - 1) / 2.0 - linear @ middle
         return np.concatenate([linear, offset[:, None]], 1), canvas
+
+
+def _turned_back(seen: HandObservation, turns: int, width_px: int, height_px: int) -> HandObservation:
+    """What was seen in a picture that ``np.rot90`` turned, in the picture itself.
+
+    Args:
+        seen: in the turned picture.
+        turns: counter-clockwise quarter turns.
+        width_px: of the picture itself.
+        height_px: of the picture itself.
+    """
+    if turns == 0:
+        return seen
+    # a counter-clockwise quarter turn of a picture takes (x, y), y down, to (y, width - 1 - x)
+    forward = np.linalg.matrix_power(np.array([[0.0, 1.0], [-1.0, 0.0]]), turns)
+    corners = np.array([[0.0, 0.0], [width_px - 1.0, height_px - 1.0]]) @ forward.T
+    pixels = (seen.landmarks_px + corners.min(0)) @ forward  # the inverse of a turn is its transpose
+    world = np.concatenate([seen.world_landmarks_m[:, :2] @ forward, seen.world_landmarks_m[:, 2:]], 1)
+    crop = crop_around(pixels, CROP_EXPANSION, flipped=seen.side == "left")
+    return HandObservation(seen.side, seen.score, pixels, world, crop)
 
 
 def _add(groups: list[list[HandObservation]], seen: HandObservation) -> None:

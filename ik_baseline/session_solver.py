@@ -329,7 +329,7 @@ def _solve_banded(
         bands[0] += (middle[:, None] * stiffness).ravel()
         bands[_SIZE] += (next_one[:, None] * stiffness).ravel()
         bands[2 * _SIZE, : (count - 2) * _SIZE] += np.tile(stiffness, count - 2)
-    for index in np.flatnonzero(held.ravel()):  # out of the step: its row and column are those of the identity
+    for index in np.flatnonzero(held.ravel()).tolist():  # out of the step: its row and column are those of the identity
         bands[:, index] = 0.0
         below = np.arange(1, min(3 * _SIZE, int(index) + 1))
         bands[below, index - below] = 0.0

@@ -16,7 +16,8 @@ from hand.mirror import Side, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.confidence import confidence_of
-from ik_baseline.detector import ALL_TILES, CROP_EXPANSION, HandDetector, landmark_distance
+from ik_baseline.detector import ALL_TILES, CROP_EXPANSION, landmark_distance
+from ik_baseline.finder_choice import FinderKind, open_detector
 from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
 from ik_baseline.second_look import Detector, SecondLook
@@ -64,7 +65,7 @@ class _Track:
 
 
 class IkTracker:
-    """MediaPipe and inverse kinematics on a stream of frames, or on unrelated pictures.
+    """MediaPipe's hand models and inverse kinematics on a stream of frames, or on unrelated pictures.
 
     Belongs to the thread that made it. Close it, or use it with ``with``.
     """
@@ -76,6 +77,7 @@ class IkTracker:
         max_hands: int = 1,
         still: bool = False,
         looks: int = 1,
+        finder: FinderKind = "built-in",
         calibration: HandCalibration | None = None,
         correct: ObservationCorrection = photograph_correction,
     ) -> None:
@@ -86,6 +88,7 @@ class IkTracker:
             max_hands: 1 or 2; two cost more even while one is seen, see :class:`~ik_baseline.detector.HandDetector`.
             still: pictures are unrelated; nothing is carried from one to the next.
             looks: how often a still picture is looked at, see :class:`~ik_baseline.second_look.SecondLook`.
+            finder: whose hand detector.
             calibration: whose hand; the average one when left out.
             correct: frees observations of what the detector always gets wrong, before they are solved.
 
@@ -100,9 +103,14 @@ class IkTracker:
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
         self._solver.warm_up()
-        measured_correction()  # read now, so that the first hand is not late
-        detector = HandDetector(max_hands, still=still, tiles_per_picture=ALL_TILES if still else TILES_PER_FRAME)
-        self._detector: Detector = SecondLook(detector, looks) if still and looks > 1 else detector
+        # the rest of what the first hand would otherwise wait for: read, and compiled where it is not yet
+        measured_correction()
+        for layer in self._layers.values():
+            layer(np.zeros(48), np.zeros(10))
+        tiles = ALL_TILES if still else TILES_PER_FRAME
+        detector = open_detector(finder, max_hands, still=still, tiles_per_picture=tiles)
+        several = still and looks > 1
+        self._detector: Detector = SecondLook(detector, looks, quarter_turns=True) if several else detector
 
     @property
     def solver(self) -> IkSolver:

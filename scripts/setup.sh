@@ -1,17 +1,36 @@
 #!/usr/bin/env bash
 # Makes this checkout ready to run: Debian libraries, .venv, Python packages. Does nothing where nothing is missing.
-# usage: scripts/setup.sh run|dev      (dev adds what tests and linters need)
+# usage: scripts/setup.sh run|train|test|dev
+#   run    the live part: the window, headless runs, predictions
+#   train  and what fine-tuning and training need
+#   test   the live part and what its tests need
+#   dev    all of it, for every test, benchmark and linter
+# environment: PYTHON  the interpreter to use; without it, the newest of Python 3.11 to 3.14 that is found
+#              VENV    the virtual environment (default .venv)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 level=${1:-run}
-stamp=.venv/.ready-$level
+venv=${VENV:-.venv}
+
+# Sizes on Linux x86-64 (MB to download, MB on disk), as `python -m benchmarks.install_size LEVEL` measures them
+case "$level" in
+run) extras='' sizes='320 1020' ;;
+train) extras='[train]' sizes='3370 6810' ;;
+test) extras='[test]' sizes='330 1070' ;;
+dev) extras='[dev]' sizes='3900 8200' ;;
+*)
+    echo "usage: scripts/setup.sh run|train|test|dev, not $level" >&2
+    exit 2
+    ;;
+esac
+stamp=$venv/.ready-$level
 wanted=$(cat pyproject.toml constraints.txt scripts/setup.sh | sha256sum | cut -d' ' -f1)
 
 # ---- system libraries: Qt's xcb plugin, OpenGL and Open3D load these at run time -----------------------------------
 libraries=(libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4
            libxcb-keysyms1 libxcb-shape0 libusb-1.0-0 libgomp1)
-if [ "$level" = dev ]; then libraries+=(xvfb xauth); fi
+if [ "$level" = dev ] || [ "$level" = test ]; then libraries+=(xvfb xauth); fi
 
 install_debian() { # package...
     local as_root=()
@@ -46,33 +65,75 @@ if command -v dpkg-query >/dev/null; then
     if [ ${#missing[@]} -gt 0 ]; then install_debian "${missing[@]}" || true; fi
 fi
 
+# ---- the interpreter ------------------------------------------------------------------------------------------------
+is_supported() { # interpreter; a pyenv shim of a version that is not selected exists and fails, and so it is not one
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null
+}
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        if is_supported "$PYTHON"; then
+            echo "$PYTHON"
+            return
+        fi
+        echo "PYTHON=$PYTHON is no Python 3.11, 3.12, 3.13 or 3.14 that runs; name another, or leave PYTHON out." >&2
+        return 2
+    fi
+    local candidate
+    for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
+        if is_supported "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and none was found; on Debian and Ubuntu:" >&2
+    echo "    sudo apt-get install -y python3 python3-venv" >&2
+    return 2
+}
+
+# An environment of this checkout's own that cannot be used is made anew: without pip, of another Python than the one
+# that is asked for or supported, or with the OpenCV that earlier versions needed, which would share its folder with the
+# one that is needed now.
+is_usable() {
+    [ -x "$venv/bin/python" ] && is_supported "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1 &&
+        ! compgen -G "$venv/lib/python*/site-packages/mediapipe-0.*.dist-info" >/dev/null || return 1
+    local version='import sys; print(sys.version_info[:2])'
+    [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" -c "$version")" = "$("$venv/bin/python" -c "$version")" ]
+}
+
+make_venv() { # interpreter
+    "$1" -m venv "$venv" 2>/dev/null && return
+    rm -rf "$venv"
+    if command -v uv >/dev/null; then
+        uv venv --quiet --seed --python "$1" "$venv" && return
+        rm -rf "$venv"
+    fi
+    # Debian and Ubuntu keep venv in a package of its own
+    install_debian "$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" && "$1" -m venv "$venv"
+}
+
 # ---- Python packages -----------------------------------------------------------------------------------------------
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && { [ -z "${PYTHON:-}" ] || is_usable; }; then exit 0; fi
 
-python=
-for candidate in python3.11 python3.12 python3.10 python3; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
-if [ -z "$python" ]; then
-    echo "Python 3.10, 3.11 or 3.12 is needed and none was found; on Debian 12: sudo apt-get install -y python3 python3-venv" >&2
-    exit 2
+if ! is_usable; then
+    python=$(find_python)
+    if [ -e "$venv" ]; then echo "Making $venv anew."; fi
+    rm -rf "$venv"
+    make_venv "$python"
 fi
 
-if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    rm -rf .venv
-    if ! "$python" -m venv .venv 2>/dev/null; then
-        rm -rf .venv
-        install_debian python3-venv
-        "$python" -m venv .venv
-    fi
+read -r download_mb disk_mb <<<"$sizes"
+echo "Installing Python packages into $venv ($("$venv/bin/python" -V)); what is not there yet is downloaded:" \
+    "at most about $download_mb MB, which take $disk_mb MB on disk."
+if command -v uv >/dev/null; then
+    installer=(uv pip install --quiet --python "$venv/bin/python")
+else
+    installer=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
 fi
-
-echo "Installing Python packages into .venv (the first time this takes some minutes and about 8 GB) ..."
-extras=
-if [ "$level" = dev ]; then extras='[dev]'; fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".$extras"
+"${installer[@]}" -c constraints.txt -e ".$extras"
 echo "$wanted" >"$stamp"
-if [ "$level" = dev ]; then echo "$wanted" >.venv/.ready-run; fi
+if [ "$level" = dev ]; then
+    for part in run train test; do echo "$wanted" >"$venv/.ready-$part"; done
+elif [ "$level" != run ]; then
+    echo "$wanted" >"$venv/.ready-run"
+fi

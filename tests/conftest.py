@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-# torch's compiler kills the process when it is loaded after software OpenGL or MediaPipe (docs/architecture.md), as it
-# would be where tests of the app run alone and one of them looks into a network
-import torch._dynamo  # noqa: F401
 from jaxtyping import install_import_hook
+
+if importlib.util.find_spec("torch") is not None:
+    # torch's compiler kills the process when it is loaded after software OpenGL (docs/architecture.md), as it would be
+    # where tests of the app run alone and one of them looks into a network
+    pass
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_REAL = ROOT.parent / "shared" / "real"
@@ -45,6 +47,13 @@ def no_leaked_threads() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads still running after the test: {[thread.name for thread in leaked]}")
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def training_part() -> None:
+    """Skips what trains, or runs a network under torch, where the live part alone is installed."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("the training part is not installed")
 
 
 @pytest.fixture

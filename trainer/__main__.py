@@ -22,6 +22,10 @@ COMMANDS: Final = {
     ),
     "compare": ("trainer.compare", "measure two networks side by side on recorded sessions and renderings"),
     "synthesize": ("trainer.synthesize", "render hands with perfect labels, as a recording or in a data set's format"),
+    "features": (
+        "trainer.features",
+        "store what the frozen part of a network makes of a recipe's crops, to learn from",
+    ),
     "evaluate": ("trainer.evaluate", "measure a network on renderings, photographs or a data set, and write a report"),
     "data": ("trainer.datasets.command", "look at a data set before it is learned from, and pack it"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),
@@ -32,6 +36,9 @@ COMMANDS: Final = {
 }
 """Command: the module whose ``main(arguments)`` runs it, and what it does in one line."""
 
+TRAINING_PACKAGES: Final = ("torch", "torchvision", "lightning", "tensorboard", "onnx", "onnxscript", "safetensors")
+"""What the extra ``train`` of pyproject.toml brings; rendering and the notebook need none of it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
@@ -40,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program's name; the process's own when None.
 
     Returns:
-        The exit code: 0, 2 when the user's input cannot be used, or 130 when the user broke off.
+        The exit code: 0, 2 when the user's input cannot be used or the training part is not installed, or 130 when the
+        user broke off.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
@@ -58,6 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         importlib.import_module(COMMANDS[name][0]).main(rest)
     except HandliveError as error:
         print(error, file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in TRAINING_PACKAGES:
+            raise
+        print(
+            f"The training part is not installed ({name} needs {missing.name}); run  make setup-train , which says how "
+            "much it downloads, or  pip install -c constraints.txt '.[train]' .",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         return 130

@@ -18,7 +18,7 @@ class HandBatch:
     """A batch of crops, all shown as right hands, and their labels in the crop camera.
 
     Attributes:
-        image: RGB crops.
+        image: RGB crops, or what the frozen part of a network once made of them (``trainer.features``).
         rotations: local rotation matrices of the 16 MANO joints, the first in the crop camera.
         shape: shape coefficients.
         joints_m: 21 joints relative to the wrist, crop-camera axes.
@@ -35,7 +35,7 @@ class HandBatch:
         right_weight: trust in ``right``.
     """
 
-    image: UInt8[Tensor, "B 3 S S"]
+    image: UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B F"]
     rotations: Float[Tensor, "B 16 3 3"]
     shape: Float[Tensor, "B 10"]
     joints_m: Float[Tensor, "B 21 3"]
@@ -51,8 +51,12 @@ class HandBatch:
     joints_crop_weight: Float[Tensor, "B 21"]
     right_weight: Float[Tensor, "B"]
 
-    def network_input(self) -> Float[Tensor, "B 3 S S"]:
-        """The crops as networks take them, channels last: convolutions on CPUs are half as fast again with that."""
+    def network_input(self) -> Float[Tensor, "B 3 S S"] | Float[Tensor, "B F"]:
+        """The crops as networks take them, channels last (convolutions on CPUs are half as fast again with that), or
+        their percepts.
+        """
+        if self.image.dim() == 2:
+            return self.image.float()
         return self.image.float().contiguous(memory_format=torch.channels_last)
 
     def to(self, device: torch.device) -> HandBatch:

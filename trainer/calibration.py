@@ -8,6 +8,9 @@ from jaxtyping import Bool, Float
 GOOD_ERROR = 0.1
 """Joints are good when their mean 2D error is below this share of the longer side of the hand's box."""
 
+WRONG_ERROR = 0.15
+"""Joints are wrong, fingers taken for each other, when their mean 2D error is above this share."""
+
 _RIDGE = 0.05
 _STEPS = 50
 

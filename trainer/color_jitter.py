@@ -32,7 +32,9 @@ def jitter_colors(image_rgb: UInt8[np.ndarray, "S S 3"], rng: np.random.Generato
     result: np.ndarray = np.clip(picture, 0.0, 255.0).astype(np.uint8)
     if rng.random() < 0.2:
         _, encoded = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
-        result = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        result = decoded
     return result
 
 

@@ -23,7 +23,7 @@ from trainer.calibration import GOOD_ERROR
 from trainer.compare_page import comparison_page, picture_pair
 from trainer.compare_statistics import Change, Verdict, blocks_of_time, calibration_gap, jitter_mm, paired_change
 from trainer.config import SourceConfig
-from trainer.crop_jitter import LIVE_JITTER
+from trainer.crop_jitter import CropJitter, live_jitter
 from trainer.evaluate import OnnxNetwork
 from trainer.evaluation import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
 from trainer.held_out import REPORT_SEED, rendered_crops
@@ -155,19 +155,22 @@ def compare_networks(
         HandliveError: a network or a session cannot be used.
     """
     networks = [load_network(folder) for folder in (before, after)]
-    size = networks[0].input_px
-    if networks[1].input_px != size:
+    size, upright = networks[0].input_px, networks[0].upright
+    if networks[1].input_px != size or networks[1].upright != upright:
         raise CheckpointError(
-            f"The networks see crops of {size} and {networks[1].input_px} px; compare networks of one crop size."
+            f"The networks see crops of {size} and {networks[1].input_px} px, turned upright or not; compare networks "
+            "that see the same crops."
         )
     hands = [hand for source in sources for hand in read_session_hands(source, truth=truth)]
     names = sorted({hand.session for hand in hands})
     session = np.array([names.index(hand.session) for hand in hands])
     time_s = np.array([hand.time_s for hand in hands])
     blocks = blocks_of_time(session, time_s, BLOCK_S)
-    crops = [_steady_crop(hand, int(block), size) for hand, block in zip(hands, blocks, strict=True)]
+    crops = [
+        _steady_crop(hand, int(block), size, live_jitter(upright)) for hand, block in zip(hands, blocks, strict=True)
+    ]
     own = compare_on("your hand", networks, crops, session if len(names) >= MANY_SESSIONS else blocks, blocks, time_s)
-    general = rendered_crops(size, general_crops)
+    general = rendered_crops(size, general_crops, upright=upright)
     alone = np.arange(len(general))
     return Comparison(
         str(networks[0].metadata.get("name", before.name)),
@@ -274,9 +277,9 @@ def write_report(comparison: Comparison, folder: Path) -> None:
     write_text_atomically(folder / "report.html", comparison_page(content, folder))
 
 
-def _steady_crop(hand: SessionHand, block: int, size: int) -> LabelledCrop:
+def _steady_crop(hand: SessionHand, block: int, size: int, jitter: CropJitter) -> LabelledCrop:
     """A crop whose errors are those of live crops, and the same for all frames of a block."""
-    return crop_session_hand(hand, LIVE_JITTER, np.random.default_rng((REPORT_SEED, block)), size)
+    return crop_session_hand(hand, jitter, np.random.default_rng((REPORT_SEED, block)), size)
 
 
 def _all_figures(

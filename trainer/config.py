@@ -34,6 +34,9 @@ class SourceConfig:
         adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
         jitter_share: rendered: how many get the colours and flaws that photographs get in training.
         loose_share: rendered: how many hands lie anywhere in a square that is too large, as where hands are searched.
+        features: folder of what the frozen part of the network makes of this source's crops, to learn from instead of
+            the crops themselves; `python -m trainer features` fills it.
+        views: rendered: how many crops are cut out of each rendering, with a tracker's errors.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
             sets: the set's folder.
@@ -62,6 +65,8 @@ class SourceConfig:
     jitter_share: float = 0.0
     loose_share: float = 0.0
     repeat: int = 0
+    views: int = 1
+    features: str = ""
     path: str = ""
     pictures: str = ""
     floor: float = 0.5
@@ -88,6 +93,7 @@ class FitConfig:
         batch: samples per step, over all devices.
         learning_rate: peak of the warm-up + cosine schedule.
         trunk_rate: the trunk's learning rate over the others', for trunks that were trained before.
+        rates: learning rates of further modules over the others', by name.
         freeze: modules that stay as they are, batch statistics included, for example trunk.stem.0.
         weight_decay: of AdamW.
         warmup_steps: linear rise from 0.
@@ -105,6 +111,8 @@ class FitConfig:
         checkpoint_minutes: a checkpoint is at most so old, however far apart evaluations are.
         evaluation_count: rendered pictures of the evaluation.
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
+        held_out_features: folder for the features of held-out crops, for recipes whose sources have features; filled by
+            the first run.
         log_every: steps between log events.
         tensorboard: draw the events as TensorBoard curves too, in the run's folder.
         compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
@@ -123,6 +131,7 @@ class FitConfig:
     batch: int = 64
     learning_rate: float = 1e-3
     trunk_rate: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     weight_decay: float = 0.01
     warmup_steps: int = 200
@@ -139,6 +148,7 @@ class FitConfig:
     evaluate_every: int = 500
     checkpoint_minutes: float = 10.0
     evaluation_count: int = 512
+    held_out_features: str = ""
     log_every: int = 20
     tensorboard: bool = True
     compile: bool = False

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from hand.crop import SquareCrop, crop_around
+from hand.crop import SquareCrop, crop_around_turned, upright_angle_rad
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class CropJitter:
         angle_deviation_rad: of the roll.
         any_angle_share: share of crops with a roll from anywhere up to the largest.
         largest_angle_rad: of those, either way; half a turn is the whole circle.
+        upright: errors are about the crop in which the hand stands upright, not about the picture's own axes.
     """
 
     expansion: float = 1.6
@@ -34,25 +35,54 @@ class CropJitter:
     angle_deviation_rad: float = 0.25
     any_angle_share: float = 0.15
     largest_angle_rad: float = np.pi
+    upright: bool = False
 
 
 LIVE_JITTER: Final = CropJitter(any_angle_share=0.0)
-"""Errors of live crops, which are upright.
+"""Errors of live crops, which are never upside down.
 
 Hands are measured under them everywhere, the evaluation that chooses a checkpoint included, and one hand always under
 the same error: a network that is best on exact crops need not be best on the crops it will get.
 """
 
 
-def jittered_crop(points_px: Float[np.ndarray, "N 2"], jitter: CropJitter, rng: np.random.Generator) -> SquareCrop:
+EXACT: Final = CropJitter(scale_deviation=0.0, shift_deviation=0.0, angle_deviation_rad=0.0, any_angle_share=0.0)
+"""No errors."""
+
+
+def live_jitter(upright: bool) -> CropJitter:
+    """The errors of live crops for a network whose crops are turned upright, or are not."""
+    return replace(LIVE_JITTER, upright=upright)
+
+
+def training_jitter(upright: bool) -> CropJitter:
+    """The errors of training crops for a network whose crops are turned upright, or are not.
+
+    A crop that follows an upright hand is never far off, so that fewer of them lie anyhow; some have to, because a
+    search does not know how a hand stands.
+    """
+    return CropJitter(any_angle_share=0.06, upright=True) if upright else CropJitter()
+
+
+def jittered_crop(
+    points_px: Float[np.ndarray, "N 2"],
+    jitter: CropJitter,
+    rng: np.random.Generator,
+    *,
+    standing_rad: float | None = None,
+) -> SquareCrop:
     """A crop around the joints with random errors; errors beyond two deviations are cut off.
 
     Args:
         points_px: the hand in the picture, usually its 21 joints.
         jitter: how large the errors are.
         rng: source of chance.
+        standing_rad: the turn in which the hand stands upright, for upright crops of points that are not 21 joints.
     """
-    crop = crop_around(points_px, jitter.expansion)
+    standing = 0.0
+    if jitter.upright:
+        standing = upright_angle_rad(points_px) if standing_rad is None else standing_rad
+    crop = crop_around_turned(points_px, jitter.expansion, standing)
     shift_x, shift_y, scale, angle = np.clip(rng.standard_normal(4), -2.0, 2.0)
     roll = jitter.angle_deviation_rad * angle
     if rng.random() < jitter.any_angle_share:
@@ -62,5 +92,5 @@ def jittered_crop(points_px: Float[np.ndarray, "N 2"], jitter: CropJitter, rng: 
         center_x_px=crop.center_x_px + jitter.shift_deviation * shift_x * crop.size_px,
         center_y_px=crop.center_y_px + jitter.shift_deviation * shift_y * crop.size_px,
         size_px=crop.size_px * float(np.exp(jitter.scale_deviation * scale)),
-        angle_rad=float(roll),
+        angle_rad=standing + float(roll),
     )

@@ -20,8 +20,8 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
-from trainer.calibration import GOOD_ERROR
-from trainer.config import FitConfig, SourceConfig, read_config
+from trainer.calibration import GOOD_ERROR, WRONG_ERROR
+from trainer.config import FitConfig, SourceConfig, exported_layout, read_config
 from trainer.contact_sheet import contact_sheet, write_png
 from trainer.devices import add_device_option, device_of, measuring_device
 from trainer.evaluate_dataset import open_evaluation, predict_set, score_lines, score_set
@@ -38,11 +38,12 @@ from trainer.hand_model import training_hand_model
 from trainer.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
 from trainer.labelled_crop import LabelledCrop
 from trainer.networks.building import trained_network
+from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
 from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.run_folder import BEST_FILE
 from trainer.run_story import RunStory, read_story
-from trainer.runtime import NetworkRuntime, load_network
+from trainer.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
 
 REPORT_SCHEMA = 1
 
@@ -75,37 +76,54 @@ def main(arguments: Sequence[str]) -> None:
     config = _recipe(options.config, story)
     network, name = _network(config, options)
     sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
-    size = config.network.input_px
-    photographs = photograph_crops(
-        sources or config.held_out, size, options.crops, lambda sentence: print(sentence, file=sys.stderr)
-    )
+    shown = config.network if options.network is None else exported_layout(options.network)
+    size, upright = shown.input_px, shown.upright
+    photographs = _photographs(sources, config, shown, options.crops)
     if options.contact_sheet is not None and not photographs:
         raise ConfigError("There are no photographs for a contact sheet; give --photographs PREDICTIONS FOLDER.")
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     total = options.crops + options.wide + options.adorned
     with tqdm(total=total, desc="unseen renderings", unit="crop") as bar:
-        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar))}
+        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar), upright=upright)}
         if options.wide:
-            sets["wide"] = rendered_crops(size, options.wide, lambda: _tick(bar), wide_share=1.0)
+            sets["wide"] = rendered_crops(size, options.wide, lambda: _tick(bar), wide_share=1.0, upright=upright)
         if options.adorned:
-            sets["adorned"] = rendered_crops(size, options.adorned, lambda: _tick(bar), adorned_share=1.0)
-    if photographs:
-        sets["photographs"] = list(photographs.values())
-    names = {"photographs": list(photographs)}
+            sets["adorned"] = rendered_crops(
+                size, options.adorned, lambda: _tick(bar), adorned_share=1.0, upright=upright
+            )
+    sets |= {name: list(crops.values()) for name, crops in photographs.items()}
+    names = {name: list(crops) for name, crops in photographs.items()}
     model = training_hand_model(options.hand_model or config.hand_model)
-    sets |= data_set_crops(config.held_out, model, size, options.crops)
-    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model)
+    sets |= data_set_crops(config.held_out, model, shown, options.crops)
+    curve = None if options.network is None else read_metadata(options.network)["confidence"]
+    content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model, curve)
     write_page(out, name, content, sections, story)
     for section in sections:
         for key, value in section.figures.items():
             print(f"{section.name:<12} {key:<24} {value:.4g}")
-    for key, value in content["empty"].items():
-        print(f"{'no hand':<12} {key:<24} {value:.4g}")
+    for part, title in (("empty", "no hand"), ("confidence", "all hands")):
+        for key, value in content.get(part, {}).items():
+            print(f"{title:<12} {key:<24} {value:.4g}")
     print(f"The report is {out / 'report.html'}.")
     if options.contact_sheet is not None:
-        shown = next(section for section in sections if section.name == "photographs")
-        write_png(options.contact_sheet, contact_sheet(shown.crops, shown.predictions))
+        pictured = next(section for section in sections if section.name in photographs)
+        write_png(options.contact_sheet, contact_sheet(pictured.crops, pictured.predictions))
         print(f"The contact sheet is {options.contact_sheet}.")
+
+
+def _photographs(
+    given: Sequence[SourceConfig], config: FitConfig, shown: NetworkConfig, most: int
+) -> dict[str, dict[str, LabelledCrop]]:
+    """Crops by set and by photograph: each set that was given under the name of its labels, or the recipe's as one."""
+
+    def complain(sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
+    if given:
+        sets = {Path(source.path).stem: photograph_crops([source], shown, most, complain) for source in given}
+    else:
+        sets = {"photographs": photograph_crops(config.held_out, shown, most, complain)}
+    return {name: crops for name, crops in sets.items() if crops}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,7 +165,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs=2,
         action="append",
         metavar=("PREDICTIONS", "FOLDER"),
-        help="a prediction file and the pictures it labels, instead of the recipe's held-out ones; may be repeated",
+        help="a prediction file and the pictures it labels, instead of the recipe's held-out ones; may be repeated: "
+        "each is measured by itself",
     )
     parser.add_argument(
         "--dataset",
@@ -164,7 +183,10 @@ def _parser() -> argparse.ArgumentParser:
         help="the report's folder, or the file with --dataset (default: reports/evaluation, pred.json)",
     )
     parser.add_argument(
-        "--contact-sheet", type=Path, metavar="PNG", help="also draw the best, median and worst photographs here"
+        "--contact-sheet",
+        type=Path,
+        metavar="PNG",
+        help="also draw the best, median and worst photographs of the first set here",
     )
     add_device_option(parser)
     return parser
@@ -181,11 +203,11 @@ def _score_data_set(options: argparse.Namespace) -> None:
     if options.network is None:
         story = None if options.run is None else read_story(options.run)
         config = _recipe(options.config, story)
-        input_px, model = config.network.input_px, training_hand_model(options.hand_model or config.hand_model)
+        shown, model = config.network, training_hand_model(options.hand_model or config.hand_model)
         network, name = _network(config, options)
     else:
         runtime = load_network(options.network)
-        input_px, model = runtime.input_px, training_hand_model(options.hand_model or "")
+        shown, model = exported_layout(options.network), training_hand_model(options.hand_model or "")
         if runtime.hand_model_digest != model.digest:
             raise ConfigError(
                 f"{options.network} poses {runtime.metadata.get('hand_model')}, not {model.name}; give the MANO file "
@@ -194,7 +216,7 @@ def _score_data_set(options: argparse.Namespace) -> None:
         network, name = OnnxNetwork(runtime), str(options.network)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=len(hands), desc=hands.facts.title, unit=" hands") as bar:
-        predictions = predict_set(network, model, hands, input_px, tick=lambda count: _tick(bar, count))
+        predictions = predict_set(network, model, hands, shown, tick=lambda count: _tick(bar, count))
     out = options.out or Path("pred.json")
     predictions.write(out)
     print(f"{out} holds what {name} says about {len(hands)} hands of {hands.facts.title}.")
@@ -223,6 +245,7 @@ def measure(
     empty: list[LabelledCrop],
     names: Mapping[str, list[str]] = MappingProxyType({}),
     model: HandModel | None = None,
+    curve: Mapping[str, float] | None = None,
 ) -> tuple[dict[str, Any], list[ReportSection]]:
     """Runs a network over sets of labelled crops, and over crops without a hand.
 
@@ -232,6 +255,7 @@ def measure(
         empty: crops that show no hand.
         names: of the pictures of a set, where they have any.
         model: that the network poses; the embedded one when None.
+        curve: of the network's confidence, where it was calibrated.
 
     Returns:
         The content of the report, and what its page shows.
@@ -255,6 +279,8 @@ def measure(
     content["empty"] = _presence_figures(
         [section.predictions for section in sections], predict_crops(network, layer, empty)
     )
+    if curve is not None:
+        content["confidence"] = _confidence_figures([section.predictions for section in sections], curve)
     return content, sections
 
 
@@ -313,6 +339,22 @@ def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dic
     }
     if good.size:
         values["empty_below_every_good_hand"] = float((without.presence < good.min()).mean())
+    return {key: round(value, 5) for key, value in values.items()}
+
+
+def _confidence_figures(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
+    """Whether the confidence falls where fingers are confused, and stays where they are not."""
+    error = np.concatenate([errors_2d(part) for part in with_hand])
+    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in with_hand])
+    presence = np.concatenate([part.presence for part in with_hand])
+    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in log_sigma])
+    doubted = confidence < DOUBTED
+    wrong, good = error > WRONG_ERROR, error < GOOD_ERROR
+    values = {"wrong_hands": float(wrong.mean())}
+    if wrong.any():
+        values["doubted_of_the_wrong"] = float(doubted[wrong].mean())
+    if good.any():
+        values["doubted_of_the_good"] = float(doubted[good].mean())
     return {key: round(value, 5) for key, value in values.items()}
 
 

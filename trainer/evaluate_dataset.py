@@ -16,11 +16,11 @@ from typing import Final
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 
 from hand.atomic_file import write_text_atomically
 from hand.camera import Intrinsics
-from hand.crop import SquareCrop, crop_around, crop_picture
+from hand.crop import SquareCrop, crop_around, crop_picture, upright_angle_rad
 from hand.errors import ConfigError, DataError
 from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import TIP_JOINTS, TIP_VERTICES, to_mano_order
@@ -33,6 +33,7 @@ from trainer.datasets.opening import open_set
 from trainer.datasets.pose_fit import MANO_VERTICES
 from trainer.datasets.set_facts import SetFacts
 from trainer.devices import device_of
+from trainer.networks.hand_network import NetworkConfig
 from trainer.runtime import OUTPUT_NAMES, in_picture
 from trainer.settling import settle
 
@@ -74,7 +75,7 @@ def predict_set(
     network: nn.Module,
     model: HandModel,
     hands: HandSet,
-    input_px: int,
+    shown: NetworkConfig,
     *,
     batch: int = 32,
     tick: Callable[[int], None] = lambda count: None,
@@ -85,7 +86,8 @@ def predict_set(
         network: gives :class:`trainer.networks.output.NetworkOutput`.
         model: that it poses.
         hands: the split.
-        input_px: side of the network's input.
+        shown: which crops the network is shown. Where they are upright, a first look at each hand as it lies in the
+            picture tells how it stands.
         batch: crops at a time.
         tick: told how many hands were done.
 
@@ -97,12 +99,16 @@ def predict_set(
     layer = HandLayer(model, np.float64)
     joints, vertices = [], []
     for start in range(0, len(hands), batch):
-        crops = [_crop(hands, number, input_px) for number in range(start, min(start + batch, len(hands)))]
-        images = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2)
-        output = network(images.to(device).float())
+        numbers = range(start, min(start + batch, len(hands)))
+        crops = [_crop(hands, number, shown.input_px) for number in numbers]
+        output = network(_images(crops).to(device))
+        if shown.upright:
+            standing = [upright_angle_rad(one) for one in output.joints_crop.double().cpu().numpy()]
+            crops = [_crop(hands, number, shown.input_px, turn) for number, turn in zip(numbers, standing, strict=True)]
+            output = network(_images(crops).to(device))
         for place, crop in enumerate(crops):
             named = {name: getattr(output, name)[place].double().cpu().numpy() for name in OUTPUT_NAMES}
-            seen = in_picture(named, crop.square, crop.intrinsics, input_px, _NO_CURVE)
+            seen = in_picture(named, crop.square, crop.intrinsics, shown.input_px, _NO_CURVE)
             # the hand as the program shows it
             shown = settle(
                 layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m
@@ -126,13 +132,17 @@ class _PlacedCrop:
     wrist_m: Float[np.ndarray, "3"] | None
 
 
-def _crop(hands: HandSet, number: int, input_px: int) -> _PlacedCrop:
+def _images(crops: Sequence[_PlacedCrop]) -> Float[Tensor, "B 3 S S"]:
+    return torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).float()
+
+
+def _crop(hands: HandSet, number: int, input_px: int, angle_rad: float = 0.0) -> _PlacedCrop:
     hand = hands.hand(number)
     if hand is None:
         raise DataError(f"Hand {number} of {hands.facts.title} has no annotation, so that nothing says where it is.")
     if hand.box_px is None and hand.joints_known.sum() < 2:
         raise DataError(f"{hand.name} of {hands.facts.title} has neither joints nor a box to cut the hand out by.")
-    square = crop_around(hand.outline_px, CropJitter().expansion)
+    square = crop_around(hand.outline_px, CropJitter().expansion, angle_rad=angle_rad)
     image = crop_picture(picture_of(hands, number, hand), square, input_px)
     wrist = hand.joints_m[0] if hands.facts.kind == "ho3d" else None
     return _PlacedCrop(image, square, hand.intrinsics, wrist)

@@ -40,6 +40,7 @@ class Predictions:
         true_poses_rad: the same, labelled.
         pose_weight: trust in the labelled pose; 0 where there is none.
         presence: probability of a hand.
+        right: probability that it is the side it is shown as.
     """
 
     joints_m: Float[np.ndarray, "N 21 3"]
@@ -51,6 +52,7 @@ class Predictions:
     true_poses_rad: Float[np.ndarray, "N 48"]
     pose_weight: Float[np.ndarray, "N"]
     presence: Float[np.ndarray, "N"]
+    right: Float[np.ndarray, "N"]
 
 
 @torch.no_grad()
@@ -91,6 +93,7 @@ def predict_crops(
             "true_poses_rad": labels.rotations,
             "pose_weight": labels.pose_weight,
             "presence": output.presence_logit.sigmoid(),
+            "right": output.right_logit.sigmoid(),
         }
         for name, value in values.items():
             parts.setdefault(name, []).append(value.double().cpu())
@@ -127,8 +130,9 @@ def figures(predictions: Predictions) -> dict[str, float]:
     Returns:
         ``pa_mpjpe_mm``, ``mpjpe_mm`` (relative to the wrist), ``epe_2d`` (mean 2D error over the longer side of the
         hand's own box), its median ``epe_2d_median``, ``confident_half`` (2D error of the more confident half over
-        that of the other half; 1 where there is no error), and, where poses are labelled and differ, ``spread_ratio``
-        (spread of predicted poses over that of the labelled ones: near 0 means the network predicts one pose).
+        that of the other half; 1 where there is no error), ``side_right`` (share of hands that are taken for the side
+        they are shown as), and, where poses are labelled and differ, ``spread_ratio`` (spread of predicted poses over
+        that of the labelled ones: near 0 means the network predicts one pose).
     """
     extent = _extents(predictions)
     error = errors_2d(predictions)
@@ -140,6 +144,7 @@ def figures(predictions: Predictions) -> dict[str, float]:
         "epe_2d": float(error.mean()),
         "epe_2d_median": float(np.median(error)),
         "confident_half": float(confident.mean() / doubtful.mean()) if doubtful.sum() > 0.0 else 1.0,
+        "side_right": float((predictions.right > 0.5).mean()),
     }
     # data sets that were labelled with another hand model teach joints and no pose
     posed = predictions.pose_weight > 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,14 +25,16 @@ from hand.torch_layer import TorchHandLayer
 from trainer.calibration import GOOD_ERROR, fit_confidence
 from trainer.checkpoint import save_weights
 from trainer.config import FitConfig, read_config
-from trainer.crop_jitter import CropJitter
+from trainer.crop_jitter import training_jitter
 from trainer.devices import add_device_option, measuring_device
 from trainer.evaluation import errors_2d, figures, predict_crops
+from trainer.half_precision import is_large, round_to_half, store_in_half
 from trainer.hand_model import training_hand_model
 from trainer.held_out import held_out_sets
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
-from trainer.runtime import INPUT_NAME, METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
+from trainer.onnx_export import write_onnx_model
+from trainer.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
 
 _PROCESSOR: Final = torch.device("cpu")
 
@@ -54,7 +55,9 @@ def main(arguments: Sequence[str]) -> None:
     config, device = read_config(options.config), measuring_device(options.device)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
-        facts = export_trained(config, options.weights, options.out, options.crops, lambda: _tick(bar), device)
+        facts = export_trained(
+            config, options.weights, options.out, options.crops, lambda: _tick(bar), device, half=options.half
+        )
     size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
     print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
     for key, value in facts.figures.items():
@@ -68,6 +71,8 @@ def export_trained(
     crops: int,
     tick: Callable[[], None] = lambda: None,
     device: torch.device = _PROCESSOR,
+    *,
+    half: bool = False,
 ) -> ExportFacts:
     """Measures trained weights on held-out crops, calibrates their confidence there, and exports them.
 
@@ -78,12 +83,15 @@ def export_trained(
         crops: held-out crops of each kind.
         tick: called after each rendering.
         device: where they are measured.
+        half: round large weights to half precision, which halves the files.
 
     Raises:
         HandliveError: recipe or weights cannot be used.
     """
     model = training_hand_model(config.hand_model)
     network = trained_network(config.network, model, weights).to(device)
+    if half:
+        round_to_half(network)
     layer = TorchHandLayer(model).to(device)
     sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
     measured = {name: predict_crops(network, layer, part, settle_on=model) for name, part in sets.items()}
@@ -93,11 +101,11 @@ def export_trained(
         name=config.name,
         hand_model=model.name,
         hand_model_digest=model.digest,
-        crop_expansion=CropJitter().expansion,
+        crop_expansion=training_jitter(config.network.upright).expansion,
         confidence=fit_confidence(log_sigma, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
-    export_network(network, facts, out)
+    export_network(network, facts, out, half=half)
     return facts
 
 
@@ -113,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help="the recipe they were trained by")
     parser.add_argument("--out", type=Path, required=True, help="folder for the three files, such as assets/network")
     parser.add_argument("--crops", type=int, default=512, help="held-out crops of each kind (default: 512)")
+    parser.add_argument(
+        "--half", action="store_true", help="round large weights to half precision before measuring: half the size"
+    )
     add_device_option(parser)
     return parser
 
@@ -151,38 +162,30 @@ class _Flat(nn.Module):
         return tuple(getattr(output, name) for name in OUTPUT_NAMES)
 
 
-def export_network(network: HandNetwork, facts: ExportFacts, folder: Path) -> None:
+def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, half: bool = False) -> None:
     """Writes network.onnx, network.safetensors and network.json.
 
     Args:
         network: trained; exported in evaluation mode.
         facts: what travels with it.
         folder: where the three files go.
+        half: large weights take two bytes each in both files.
     """
     # in evaluation mode as a whole, because exporting ends by giving every part the mode of the outermost
     flat = _Flat(network.cpu()).eval()
     metadata: dict[str, Any] = {"schema": SCHEMA, "network": asdict(network.config), **asdict(facts)}
     text = json.dumps(metadata, indent=1, sort_keys=True)
-    example = torch.zeros(1, 3, network.config.input_px, network.config.input_px)
     folder.mkdir(parents=True, exist_ok=True)
 
     def write_onnx(target: Path) -> None:
-        # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                flat,
-                (example,),
-                str(target),
-                input_names=[INPUT_NAME],
-                output_names=list(OUTPUT_NAMES),
-                dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *OUTPUT_NAMES)},
-                opset_version=17,
-                dynamo=False,
-            )
+        write_onnx_model(flat, network.config.input_px, target, OUTPUT_NAMES)
+        if half:
+            store_in_half(target)
 
     write_atomically(folder / ONNX_FILE, write_onnx)
-    save_weights(folder / WEIGHTS_FILE, network.state_dict(), {"metadata": text})
+    state = network.state_dict()
+    weights = {name: value.half() if half and is_large(value) else value for name, value in state.items()}
+    save_weights(folder / WEIGHTS_FILE, weights, {"metadata": text})
     # the metadata last: a folder that has it has everything
     write_text_atomically(folder / METADATA_FILE, text + "\n")
 

@@ -141,9 +141,13 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     model = load_embedded_model()
     network = trained_network(config.network, model, weights)
     size, count = config.network.input_px, max(request.general_crops // 2, 2)
-    sets: dict[str, list[LabelledCrop]] = {"rendered": rendered_crops(size, count, seed=EVALUATION_SEED)}
+    sets: dict[str, list[LabelledCrop]] = {
+        "rendered": rendered_crops(size, count, seed=EVALUATION_SEED, upright=config.network.upright)
+    }
     sets["recordings"] = [
-        crop for source in config.held_out for crop in held_out_session_crops(source, size, count, EVALUATION_SEED)
+        crop
+        for source in config.held_out
+        for crop in held_out_session_crops(source, config.network, count, EVALUATION_SEED)
     ]
     measured = {
         name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()

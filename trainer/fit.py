@@ -26,6 +26,7 @@ from trainer.config import FitConfig, read_config
 from trainer.curves import TensorBoardCurves
 from trainer.evaluation import figures, predict_crops
 from trainer.events import EventLog, claim_stdout
+from trainer.features import FrozenPart, stored_crops, write_shard
 from trainer.hand_model import training_hand_model
 from trainer.held_out import data_set_crops, live_crops, rendered_crops
 from trainer.imitation import ImitationLoss, teacher_of
@@ -33,7 +34,8 @@ from trainer.labelled_crop import LabelledCrop
 from trainer.loop import Evaluate, Run, fit
 from trainer.losses import Loss, ManoLoss, SimpleManoLoss, all_weights
 from trainer.mixture import build_samples
-from trainer.networks.building import build_network, start_partly_from, trained_network
+from trainer.networks.building import starting_network
+from trainer.networks.hand_network import HandNetwork
 from trainer.own_hand import with_base, with_recordings
 from trainer.processes import Termination, averaged, made_by_all, outliving_the_others
 from trainer.recordings import held_out_session_crops
@@ -162,15 +164,8 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
         HandliveError: data or weights cannot be used.
     """
     model = training_hand_model(config.hand_model)
-    if config.start_from and config.start_partly:
-        network = build_network(config.network, model)
-        taken = start_partly_from(network, Path(config.start_from))
-        if fabric.is_global_zero:
-            print(f"{taken:.0%} of the network's weights begin as in {config.start_from}.", file=sys.stderr, flush=True)
-    elif config.start_from:
-        network = trained_network(config.network, model, Path(config.start_from))
-    else:
-        network = build_network(config.network, model)
+    first = fabric.is_global_zero
+    network = starting_network(config, model, lambda text: print(text, file=sys.stderr, flush=True) if first else None)
     layer = TorchHandLayer(model).to(fabric.device)
     over_processes = partial(averaged, fabric)
     if config.loss == "mano":
@@ -183,29 +178,53 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
         loss = ImitationLoss(loss, teacher, weight, over_processes, fabric.autocast)
     samples = build_samples(config)
     # held-out crops take a while to make, and the first process alone judges
-    sets, measure = _held_out_sets(config, model) if fabric.is_global_zero else ({}, "")
+    sets, measure = _held_out_sets(config, model, network) if fabric.is_global_zero else ({}, "")
     evaluate = _evaluator(sets, measure, layer)
     return Run(config, folder, network, loss, samples, evaluate, should_stop, measure and f"{measure} of live crops")
 
 
-def _held_out_sets(config: FitConfig, model: HandModel) -> tuple[dict[str, list[LabelledCrop]], str]:
+def _held_out_sets(
+    config: FitConfig, model: HandModel, network: HandNetwork
+) -> tuple[dict[str, list[LabelledCrop]], str]:
     """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
     The score is what the recipe is for: recordings' aligned 3D error, else a data set's as it is reported, else
     photographs' 2D error, else renderings'.
     """
-    size = config.network.input_px
-    sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED)}
-    for source in config.held_out:
-        if source.kind == "recordings":
-            hands = held_out_session_crops(source, size, config.evaluation_count, EVALUATION_SEED)
-            sets.setdefault("recordings", []).extend(hands)
-        elif source.kind == "photographs":
-            sets.setdefault("photographs", []).extend(live_crops(source, size).values())
-    sets |= data_set_crops(config.held_out, model, size, config.evaluation_count, EVALUATION_SEED)
+    sets = _stored_sets(config, network) or _made_sets(config, model)
     of_sets = (f"{kind}_{_FIGURE_OF_SET.get(kind, 'pa_mpjpe_mm')}" for kind in SET_KINDS)
     measures = ("recordings_pa_mpjpe_mm", *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
     return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
+
+
+def _made_sets(config: FitConfig, model: HandModel) -> dict[str, list[LabelledCrop]]:
+    size, upright = config.network.input_px, config.network.upright
+    sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED, upright=upright)}
+    for source in config.held_out:
+        if source.kind == "recordings":
+            hands = held_out_session_crops(source, config.network, config.evaluation_count, EVALUATION_SEED)
+            sets.setdefault("recordings", []).extend(hands)
+        elif source.kind == "photographs":
+            sets.setdefault("photographs", []).extend(live_crops(source, config.network).values())
+    return sets | data_set_crops(config.held_out, model, config.network, config.evaluation_count, EVALUATION_SEED)
+
+
+def _stored_sets(config: FitConfig, network: HandNetwork) -> dict[str, list[LabelledCrop]]:
+    """What the frozen part of the network makes of the held-out crops; made once, then read.
+
+    Nothing where the recipe does not learn from stored features.
+    """
+    if not config.held_out_features:
+        return {}
+    folder = Path(config.held_out_features)
+    names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    if not names:
+        frozen = FrozenPart(network)
+        for name, crops in _made_sets(config, training_hand_model(config.hand_model)).items():
+            (folder / name).mkdir(parents=True)
+            write_shard(folder / name / "0.npz", frozen.of(crops))
+            names.append(name)
+    return {name: stored_crops(folder / name) for name in names}
 
 
 def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHandLayer) -> Evaluate:

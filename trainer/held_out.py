@@ -9,10 +9,11 @@ import numpy as np
 from hand.errors import HandliveError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import LIVE_JITTER
+from trainer.crop_jitter import live_jitter
 from trainer.datasets.opening import measured_crops
 from trainer.hand_model import training_hand_model
 from trainer.labelled_crop import LabelledCrop
+from trainer.networks.hand_network import NetworkConfig
 from trainer.photographs import PhotographCrops, read_pseudo_labels
 from trainer.rendered import RenderedCrops, empty_crop
 from trainer.source_kinds import SET_KINDS
@@ -30,6 +31,7 @@ def rendered_crops(
     seed: int = REPORT_SEED,
     wide_share: float = 0.0,
     adorned_share: float = 0.0,
+    upright: bool = False,
 ) -> list[LabelledCrop]:
     """Unseen rendered right hands.
 
@@ -40,8 +42,10 @@ def rendered_crops(
         seed: of the series.
         wide_share: how many show what webcams seldom see.
         adorned_share: how many people have something on their skin.
+        upright: for a network whose crops are turned upright.
     """
-    stream = RenderedCrops(input_px, seed, only_right_hands=True, wide_share=wide_share, adorned_share=adorned_share)
+    shares = {"wide_share": wide_share, "adorned_share": adorned_share}
+    stream = RenderedCrops(input_px, seed, only_right_hands=True, upright=upright, **shares)
     crops = []
     for index in range(count):
         crops.append(stream[index])
@@ -49,12 +53,12 @@ def rendered_crops(
     return crops
 
 
-def live_crops(source: SourceConfig, input_px: int, most: int | None = None) -> dict[str, LabelledCrop]:
+def live_crops(source: SourceConfig, network: NetworkConfig, most: int | None = None) -> dict[str, LabelledCrop]:
     """Labelled photographs, each hand once under its own live crop error, in their own colours.
 
     Args:
         source: of kind photographs.
-        input_px: side of the crops.
+        network: which crops it is shown.
         most: evenly thinned out to this many; None for all.
 
     Returns:
@@ -65,19 +69,19 @@ def live_crops(source: SourceConfig, input_px: int, most: int | None = None) -> 
     """
     labels = read_pseudo_labels(source)
     wanted = len(labels) if most is None else max(1, min(len(labels), most))
-    stream = PhotographCrops(labels, input_px, REPORT_SEED, LIVE_JITTER, augment=False)
+    stream = PhotographCrops(labels, network.input_px, REPORT_SEED, live_jitter(network.upright), augment=False)
     places = [place * len(labels) // wanted for place in range(wanted)]
     return {f"{labels[place].file} ({place})": stream[place] for place in places}
 
 
 def photograph_crops(
-    sources: Sequence[SourceConfig], input_px: int, most: int, complain: Callable[[str], None]
+    sources: Sequence[SourceConfig], network: NetworkConfig, most: int, complain: Callable[[str], None]
 ) -> dict[str, LabelledCrop]:
     """Labelled photographs of several sources, evenly thinned out to ``most``, under the crop errors of live use.
 
     Args:
         sources: of any kind; those of other kinds are passed over.
-        input_px: side of the crops.
+        network: which crops it is shown.
         most: crops in all.
         complain: gets a sentence for every source that is not there; the others are still used.
 
@@ -88,21 +92,21 @@ def photograph_crops(
     photographs = [source for source in sources if source.kind == "photographs"]
     for source in photographs:
         try:
-            crops |= live_crops(source, input_px, most // len(photographs))
+            crops |= live_crops(source, network, most // len(photographs))
         except HandliveError as problem:
             complain(str(problem))
     return crops
 
 
 def data_set_crops(
-    sources: Sequence[SourceConfig], model: HandModel, input_px: int, most: int, seed: int = REPORT_SEED
+    sources: Sequence[SourceConfig], model: HandModel, network: NetworkConfig, most: int, seed: int = REPORT_SEED
 ) -> dict[str, list[LabelledCrop]]:
     """Held-out hands of data sets under the crop errors of live use, by the kind of set.
 
     Args:
         sources: of any kind; those of other kinds are passed over.
         model: that the network poses.
-        input_px: side of the crops.
+        network: which crops it is shown.
         most: crops of each source.
         seed: of the crop errors.
 
@@ -112,7 +116,7 @@ def data_set_crops(
     sets: dict[str, list[LabelledCrop]] = {}
     for source in sources:
         if source.kind in SET_KINDS:
-            crops = measured_crops(source, model, input_px, most, LIVE_JITTER, seed)
+            crops = measured_crops(source, model, network.input_px, most, live_jitter(network.upright), seed)
             sets.setdefault(source.kind, []).extend(crops.values())
     return sets
 
@@ -135,7 +139,7 @@ def held_out_sets(
         complain: gets a sentence for every source of photographs that is not there.
         tick: called after each rendering.
     """
-    sets = {"rendered": rendered_crops(config.network.input_px, count, tick)}
-    photographs = photograph_crops(config.held_out, config.network.input_px, count, complain)
-    sets |= data_set_crops(config.held_out, training_hand_model(config.hand_model), config.network.input_px, count)
+    sets = {"rendered": rendered_crops(config.network.input_px, count, tick, upright=config.network.upright)}
+    photographs = photograph_crops(config.held_out, config.network, count, complain)
+    sets |= data_set_crops(config.held_out, training_hand_model(config.hand_model), config.network, count)
     return sets | ({"photographs": list(photographs.values())} if photographs else {})

@@ -39,7 +39,7 @@ class ImitationLoss(nn.Module):
 
         Args:
             loss: what labels are compared by.
-            teacher: takes crops of the same size, and makes as many features.
+            teacher: its trunk takes crops of the same size, and makes as many features.
             weight: of the imitation.
             over_processes: as for the losses by labels.
             precision: context that the teacher computes in.
@@ -54,7 +54,7 @@ class ImitationLoss(nn.Module):
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The other loss, and the mean squared difference of features over the teacher's own mean square."""
         with torch.no_grad(), self.precision():
-            theirs: Tensor = self.teacher(batch.network_input()).features.float()
+            theirs: Tensor = self.teacher.joint_features(batch.network_input()).float()
         size = self.over_processes(theirs.square().mean()[None])[0]
         difference = (output.features.float() - theirs).square().mean() / size.clamp(min=1e-6)
         by_labels = self.loss(output, batch)
@@ -71,9 +71,9 @@ def teacher_of(config: FitConfig) -> HandNetwork:
     """
     teacher = network_in_folder(Path(config.teacher))
     layout, wanted = teacher.config, config.network
-    if (layout.input_px, layout.width) != (wanted.input_px, wanted.width):
+    if (layout.seen_px, layout.width) != (wanted.seen_px, wanted.width):
         raise ConfigError(
-            f"The network to imitate, {config.teacher}, has crops of {layout.input_px} px and {layout.width} features, "
-            f"the recipe's has {wanted.input_px} px and {wanted.width}; make network.input_px and network.width alike."
+            f"The network to imitate, {config.teacher}, sees {layout.seen_px} px and makes {layout.width} features, "
+            f"the recipe's sees {wanted.seen_px} px and makes {wanted.width}; make input_px, trunk_px and width alike."
         )
     return teacher

@@ -20,7 +20,7 @@ from trainer.batch import HandBatch
 class LabelledCrop:
     """A crop shown as a right hand: the fields of :class:`trainer.batch.HandBatch` without the batch axis."""
 
-    image: UInt8[np.ndarray, "S S 3"]
+    image: UInt8[np.ndarray, "S S 3"] | Float[np.ndarray, "F"]
     rotations: Float[np.ndarray, "16 3 3"]
     shape: Float[np.ndarray, "10"]
     joints_m: Float[np.ndarray, "21 3"]
@@ -36,7 +36,7 @@ class LabelledCrop:
     joints_crop_weight: Float[np.ndarray, "21"]
     right_weight: float
 
-    def with_image(self, image: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
+    def with_image(self, image: UInt8[np.ndarray, "S S 3"] | Float[np.ndarray, "F"]) -> LabelledCrop:
         """The same labels with another picture of the same content."""
         return replace(self, image=image)
 
@@ -133,7 +133,8 @@ def as_wrong_side(crop: LabelledCrop) -> LabelledCrop:
 def collate(crops: Sequence[LabelledCrop]) -> HandBatch:
     """Stacks crops into a batch of tensors."""
     stacked = {field.name: _stack([getattr(crop, field.name) for crop in crops]) for field in fields(LabelledCrop)}
-    stacked["image"] = stacked["image"].permute(0, 3, 1, 2).contiguous()
+    if stacked["image"].dim() == 4:
+        stacked["image"] = stacked["image"].permute(0, 3, 1, 2).contiguous()
     return HandBatch(**stacked)
 
 

@@ -38,6 +38,11 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 """Weights that bring the terms to the same size after the first few thousand samples."""
 
 
+FLAT_REPROJECTION: Final = 0.3
+"""Weight of the reprojection where nothing is believed in 3D: such pictures are often stretched, and a hand that is to
+lie on one of them has to be tilted."""
+
+
 @dataclass(frozen=True, slots=True)
 class LossTerms:
     """The sum that is minimised, and what it is made of.
@@ -150,19 +155,26 @@ def parameter_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, Weight
 
 def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
     """What can be read off the crop itself: heat maps, 2D joints with their doubt, presence, side."""
-    seen = batch.joints_crop_weight * (batch.joints_crop.abs().amax(-1) < 1.0)
-    target = gaussian_heat_maps(batch.joints_crop, output.heat_maps.shape[-1])
-    cross_entropy = -(target * output.heat_maps.flatten(2).log_softmax(-1)).sum(-1)
     error = (output.joints_crop - batch.joints_crop).abs().sum(-1)
     # Laplace likelihood: |error| / sigma + log sigma, so sigma learns the size of the error (Kendall and Gal 2017)
     likelihood = error * torch.exp(-output.log_sigma) + output.log_sigma
     bce = functional.binary_cross_entropy_with_logits
-    return {
-        "heat_map": _mean(cross_entropy, seen),
+    return _heat_map_terms(output, batch) | {
         "joints_2d": _mean(likelihood, batch.joints_crop_weight),
         "presence": _mean(bce(output.presence_logit, batch.present, reduction="none"), torch.ones_like(batch.present)),
         "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
     }
+
+
+def _heat_map_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
+    """How much of each heat map lies where its joint is; nothing where a network answered without making any."""
+    grid = output.heat_maps.shape[-1]
+    if grid == 0:
+        return {}
+    seen = batch.joints_crop_weight * (batch.joints_crop.abs().amax(-1) < 1.0)
+    target = gaussian_heat_maps(batch.joints_crop, grid)
+    cross_entropy = -(target * output.heat_maps.flatten(2).log_softmax(-1)).sum(-1)
+    return {"heat_map": _mean(cross_entropy, seen)}
 
 
 def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor, "B 21 3"]) -> dict[str, WeightedSum]:
@@ -179,9 +191,10 @@ def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor
     in_3d = batch.root_weight[:, None] * batch.joints_weight > 0.0
     target = torch.where(in_3d[..., None], true_image, batch.joints_crop)
     reprojection = (projected - target).abs().sum(-1).clamp(max=2.0)
+    in_perspective = torch.where(batch.root_weight > 0.0, 1.0, FLAT_REPROJECTION)
     true_scale = batch.focal / batch.root_m[:, 2].clamp(min=0.05)
     return {
-        "reprojection": _mean(reprojection, batch.joints_crop_weight),
+        "reprojection": _mean(reprojection, batch.joints_crop_weight * in_perspective[:, None]),
         "camera": _mean((torch.log(scale[:, 0]) - torch.log(true_scale)).abs(), batch.root_weight),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import CropJitter
+from trainer.crop_jitter import training_jitter
 from trainer.datasets.opening import source_crops
+from trainer.features import StoredCrops
 from trainer.hand_model import training_hand_model
 from trainer.joints_only import JointsOnly
 from trainer.labelled_crop import LabelledCrop
@@ -64,6 +66,8 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
 
 
 def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
+    if source.features:
+        return StoredCrops(Path(source.features), config.seed)
     if source.kind in SET_KINDS:
         return source_crops(source, config, model)
     # the program's own labels are of the embedded hand
@@ -71,7 +75,18 @@ def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> 
     return own if model.digest == load_embedded_model().digest else JointsOnly(own)
 
 
+def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+    """The crops of one source of a recipe as pictures, also where the recipe learns from stored features of them.
+
+    Raises:
+        ConfigError: an unknown kind of source.
+        DataError: the source's files are missing or not what they should be.
+    """
+    return _build_stream(replace(source, features=""), config, training_hand_model(config.hand_model))
+
+
 def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+    jitter = training_jitter(config.network.upright)
     if source.kind == "rendered":
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
         fresh = RenderedCrops(
@@ -83,13 +98,15 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             adorned_share=source.adorned_share,
             jitter_share=source.jitter_share,
             loose_share=source.loose_share,
+            upright=config.network.upright,
+            views=source.views,
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if source.kind == "photographs":
         disguise = disguise_of(source, config.seed)
         return PhotographCrops(
-            read_pseudo_labels(source), config.network.input_px, config.seed, CropJitter(), disguise=disguise
+            read_pseudo_labels(source), config.network.input_px, config.seed, jitter, disguise=disguise
         )
     if source.kind == "recordings":
-        return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, CropJitter())
+        return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, jitter)
     raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {', '.join(SOURCE_KINDS)}.")

@@ -47,9 +47,19 @@ def build_optimizer(network: nn.Module, config: FitConfig) -> AdamW:
 
 
 def parameter_groups(network: nn.Module, config: FitConfig) -> list[dict[str, Any]]:
-    """What AdamW trains: the trunk at its own rate, and the rest."""
-    trained = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
-    trunk = [value for name, value in trained if name.startswith("trunk.")]
-    rest = [value for name, value in trained if not name.startswith("trunk.")]
-    rates = (config.learning_rate * config.trunk_rate, config.learning_rate)
-    return [{"params": part, "lr": rate, "peak": rate} for part, rate in zip((trunk, rest), rates, strict=True) if part]
+    """What AdamW trains: the trunk at its own rate, each module that the recipe gives a rate, and the rest.
+
+    Raises:
+        ConfigError: there is no module that a rate was given to.
+    """
+    rates = {"trunk": config.trunk_rate, **config.rates}
+    parts: dict[str, list[nn.Parameter]] = {name: [] for name in (*rates, "")}
+    for name, value in network.named_parameters():
+        if value.requires_grad:
+            owner = max((part for part in rates if name.startswith(part + ".")), key=len, default="")
+            parts[owner].append(value)
+    idle = [name for name in config.rates if not parts[name]]
+    if idle:
+        raise ConfigError(f"rates: nothing of the network's {idle[0]!r} is trained; take it out, or correct its name.")
+    peaks = {name: config.learning_rate * rates.get(name, 1.0) for name in parts}
+    return [{"params": part, "lr": peaks[name], "peak": peaks[name]} for name, part in parts.items() if part]

@@ -28,7 +28,11 @@ def with_base(config: FitConfig, base: Path) -> FitConfig:
     if base.suffix == WEIGHTS_SUFFIX:
         return replace(config, start_from=str(base), network=replace(config.network, pretrained=False))
     layout = exported_layout(base)
-    return replace(config, start_from=str(base / WEIGHTS_FILE), network=replace(layout, pretrained=False))
+    # its weights are what it is good for: a few hundred pictures of one hand would only spoil them
+    freeze = (*config.freeze, "landmarks") if layout.landmarks else config.freeze
+    return replace(
+        config, start_from=str(base / WEIGHTS_FILE), network=replace(layout, pretrained=False), freeze=freeze
+    )
 
 
 def with_recordings(

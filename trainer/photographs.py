@@ -21,7 +21,7 @@ from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
-from trainer.crop_jitter import CropJitter, jittered_crop
+from trainer.crop_jitter import EXACT, CropJitter, jittered_crop
 from trainer.datasets.new_background import before_another_background
 from trainer.datasets.new_skin import in_another_skin
 from trainer.hand_masks import mask_in, read_mask
@@ -214,8 +214,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
         label = self.labels[int(rng.integers(len(self.labels))) if self.augment else index]
         picture = photograph_of(label)
         height, width = picture.shape[:2]
-        exact = CropJitter(scale_deviation=0.0, shift_deviation=0.0, angle_deviation_rad=0.0, any_angle_share=0.0)
-        crop = jittered_crop(label.joints_px, self.jitter or exact, rng)
+        crop = jittered_crop(label.joints_px, self.jitter or EXACT, rng)
         labelled = label_crop(
             picture,
             crop,

@@ -23,8 +23,9 @@ from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import SessionLabels, read_session_labels
 from trainer.color_jitter import jitter_colors
 from trainer.config import SourceConfig
-from trainer.crop_jitter import LIVE_JITTER, CropJitter, jittered_crop
+from trainer.crop_jitter import CropJitter, jittered_crop, live_jitter
 from trainer.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.networks.hand_network import NetworkConfig
 from trainer.right_hand_picture import right_hand_picture
 
 
@@ -231,12 +232,12 @@ class RecordingCrops(Dataset[LabelledCrop]):
         return as_wrong_side(crop) if rng.random() < WRONG_SIDE_SHARE else crop
 
 
-def held_out_session_crops(source: SourceConfig, input_px: int, most: int, seed: int) -> list[LabelledCrop]:
+def held_out_session_crops(source: SourceConfig, network: NetworkConfig, most: int, seed: int) -> list[LabelledCrop]:
     """Recorded hands for measuring during training: each once, evenly thinned out, with the errors of live crops.
 
     Args:
         source: of kind recordings.
-        input_px: side of the crops.
+        network: which crops it is shown.
         most: crops in all.
         seed: of the crop errors.
 
@@ -244,9 +245,10 @@ def held_out_session_crops(source: SourceConfig, input_px: int, most: int, seed:
         HandliveError: the source cannot be read, or nothing is left of it.
     """
     hands = read_session_hands(source)
+    jitter = live_jitter(network.upright)
     wanted = min(len(hands), most)
     chosen = [hands[place * len(hands) // wanted] for place in range(wanted)]
     return [
-        crop_session_hand(hand, LIVE_JITTER, np.random.default_rng((seed, number)), input_px)
+        crop_session_hand(hand, jitter, np.random.default_rng((seed, number)), network.input_px)
         for number, hand in enumerate(chosen)
     ]

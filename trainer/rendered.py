@@ -16,7 +16,8 @@ from trainer.color_jitter import jitter_colors
 from trainer.labelled_crop import EMPTY_SHARE, WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.synthetic.backgrounds import CLOSEST, BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
-from trainer.synthetic.composition import CROP_SETTINGS, WIDE_CROP_SETTINGS
+from trainer.synthetic.composition import CROP_SETTINGS, WIDE_CROP_SETTINGS, SceneSettings
+from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
 
 FEATURELESS_SHARE = 0.2
@@ -43,6 +44,8 @@ class RenderedCrops(Dataset[LabelledCrop]):
         adorned_share: float = 0.0,
         jitter_share: float = 0.0,
         loose_share: float = 0.0,
+        upright: bool = False,
+        views: int = 1,
     ) -> None:
         """Remembers what to render; each worker process builds its own renderer.
 
@@ -56,6 +59,9 @@ class RenderedCrops(Dataset[LabelledCrop]):
             adorned_share: how many people have something on their skin, see ``trainer.synthetic.adornment``.
             jitter_share: how many get the colours and flaws that photographs get, see ``trainer.color_jitter``.
             loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
+            upright: hands stand upright, for a network whose crops are turned.
+            views: how many samples in a row are crops of one rendering, each with another tracker's error; drawing
+                hands costs more than learning from them.
         """
         self.input_px = input_px
         self.seed = seed
@@ -65,6 +71,9 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self.adorned_share = adorned_share
         self.jitter_share = jitter_share
         self.loose_share = loose_share
+        self.upright = upright
+        self.views = views
+        self._drawn: tuple[int, SyntheticSample] | None = None
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
 
@@ -80,15 +89,15 @@ class RenderedCrops(Dataset[LabelledCrop]):
                 load_embedded_model(), self.seed, backgrounds=self._pool, adorned_share=self.adorned_share
             )
         rng = np.random.default_rng((self.seed, 32452843, index))
+        people = rng if self.views == 1 else np.random.default_rng((self.seed, 32452867, index // self.views))
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < self.empty_share:
             return taught_empty_crop(self._pool, rng, self.input_px)
-        settings = WIDE_CROP_SETTINGS if rng.random() < self.wide_share else CROP_SETTINGS
-        sample = self._renderer.crop(index, self.input_px, replace(settings, loose_share=self.loose_share))
-        middle = (self.input_px - 1) / 2.0
+        settings = WIDE_CROP_SETTINGS if people.random() < self.wide_share else CROP_SETTINGS
+        sample = self._picture(index // self.views, settings)
         labelled = label_crop(
             sample.image_rgb,
-            SquareCrop(middle, middle, float(self.input_px)),
+            self._view(index),
             sample.intrinsics,
             rotations=matrix_from_axis_angle(sample.pose_rad.reshape(16, 3)),
             shape=sample.shape,
@@ -99,6 +108,23 @@ class RenderedCrops(Dataset[LabelledCrop]):
             return as_wrong_side(labelled)
         # the pose of what cannot be seen is still taught, its place in the picture is not insisted on
         return replace(labelled, joints_crop_weight=np.where(sample.joint_visible, 1.0, 0.5).astype(np.float32))
+
+    def _picture(self, number: int, settings: SceneSettings) -> SyntheticSample:
+        assert self._renderer is not None
+        if self._drawn is None or self._drawn[0] != number:
+            wanted = replace(settings, loose_share=self.loose_share, upright=self.upright)
+            self._drawn = number, self._renderer.crop(number, self.input_px, wanted)
+        return self._drawn[1]
+
+    def _view(self, index: int) -> SquareCrop:
+        """Which square of a rendering is the sample: all of it, or for further views another one near it."""
+        middle, size = (self.input_px - 1) / 2.0, float(self.input_px)
+        if index % self.views == 0:
+            return SquareCrop(middle, middle, size)
+        rng = np.random.default_rng((self.seed, 141650939, index))
+        x, y, scale, roll = np.clip(rng.standard_normal(4), -2.0, 2.0)
+        shift_px = 0.03 * size
+        return SquareCrop(middle + shift_px * x, middle + shift_px * y, size * float(np.exp(0.07 * scale)), 0.12 * roll)
 
     def __len__(self) -> int:
         """Endless for all purposes; a number only because samplers ask for one."""

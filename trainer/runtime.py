@@ -28,6 +28,10 @@ METADATA_FILE: Final = "network.json"
 WEIGHTS_FILE: Final = "network.safetensors"
 
 
+DOUBTED: Final = 0.35
+"""Confidence under which the program leaves a network for inverse kinematics, where that sees the hand."""
+
+
 @runtime_checkable
 class Session(Protocol):
     """What is used of ``onnxruntime.InferenceSession``."""
@@ -71,10 +75,11 @@ class NetworkRuntime:
 
         Args:
             session: gives :data:`OUTPUT_NAMES` for a batch of crops.
-            metadata: content of its network.json.
+            metadata: content of its network.json; networks from before crops were turned do not say ``upright``.
         """
         self.metadata = metadata
         self.input_px = int(metadata["network"]["input_px"])
+        self.upright = bool(metadata["network"].get("upright", False))
         self.crop_expansion = float(metadata["crop_expansion"])
         self.hand_model_digest = str(metadata["hand_model_digest"])
         self._curve: Mapping[str, float] = metadata["confidence"]

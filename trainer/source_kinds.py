@@ -11,13 +11,22 @@ from trainer.datasets.set_facts import SETS
 SET_KINDS: Final = (*SETS, "shards")
 """Kinds of sources that are data sets; shards are a packed one, of any kind."""
 
-_OF_ALL: Final = frozenset({"kind", "share"})
+_OF_ALL: Final = frozenset({"kind", "share", "features"})
 _OF_SETS: Final = frozenset({"path", "split", "rotation_deg", "new_background", "backgrounds"})
 
 _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "rendered": frozenset(
-            {"backgrounds", "wide_share", "empty_share", "adorned_share", "jitter_share", "loose_share", "repeat"}
+            {
+                "backgrounds",
+                "wide_share",
+                "empty_share",
+                "adorned_share",
+                "jitter_share",
+                "loose_share",
+                "repeat",
+                "views",
+            }
         ),
         "photographs": frozenset(
             {"path", "pictures", "floor", "depth_trust", "masks", "match", "new_background", "new_skin", "backgrounds"}

@@ -84,6 +84,6 @@ def solve_lens(
 def _calibrate(
     objects: list[np.ndarray], pictures: list[np.ndarray], size_px: tuple[int, int], flags: int
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    # OpenCV's type hints want arrays it then fills; None makes it allocate them
-    rms, matrix, distortion, _, _ = cv2.calibrateCamera(objects, pictures, size_px, None, None, flags=flags)  # type: ignore[call-overload]
+    # None makes OpenCV allocate what it fills
+    rms, matrix, distortion, _, _ = cv2.calibrateCamera(objects, pictures, size_px, None, None, flags=flags)
     return float(rms), np.asarray(matrix), np.asarray(distortion)

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ def save_calibration(camera: str, solution: LensSolution, folder: Path | None = 
     content = {
         "schema": SCHEMA,
         "camera": camera,
-        "date_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "intrinsics": asdict(solution.intrinsics),
         "rms_px": round(solution.rms_px, 4),
         "rms_with_distortion_px": round(solution.straight_rms_px, 4),

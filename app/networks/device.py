@@ -7,11 +7,14 @@ import platform
 import sys
 from typing import Final, Literal
 
+from app.optional_parts.parts import TRAIN
+
 Device = Literal["cpu", "cuda", "mps"]
 """The processor (ONNX Runtime, in this process), an NVIDIA card, or an Apple GPU (torch, in a process of its own)."""
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 
+_CARD_NAMES: Final[dict[Device, str]] = {"cuda": "NVIDIA graphics card", "mps": "Apple GPU"}
 _CUDA_LIBRARY: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
@@ -28,6 +31,23 @@ def chosen_device(choice: DeviceChoice) -> Device:
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return "mps"
     return "cpu"
+
+
+def why_card_is_unused(choice: DeviceChoice) -> str:
+    """One sentence when a graphics card is to run the network and only the training part is lacking, else empty.
+
+    Args:
+        choice: the user's; "auto" leaves it to the machine.
+    """
+    if TRAIN.is_installed():
+        return ""
+    device = chosen_device(choice)
+    if device == "cpu":
+        return ""
+    return (
+        f"The {_CARD_NAMES[device]} is not used, because the training part, which holds what it needs, is not "
+        f"installed; install it in the panel Teach, or with '{TRAIN.command}'."
+    )
 
 
 def _cuda_cards() -> int:

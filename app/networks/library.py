@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -164,7 +164,7 @@ class NetworkLibrary:
     def note(self, folder: Path, name: str, reason: str) -> None:
         """Notes in the history that a network went live."""
         line = {
-            "time_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
             "folder": str(folder),
             "name": name,
             "reason": reason,

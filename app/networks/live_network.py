@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from app.networks.card_session import CardSession
-from app.networks.device import DeviceChoice, chosen_device
+from app.networks.device import DeviceChoice, chosen_device, why_card_is_unused
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import CheckpointError
@@ -122,6 +122,11 @@ class LiveNetwork:
         """Side of the live network's crops over the longer side of the hand's box."""
         return self.runtime.crop_expansion
 
+    @property
+    def upright(self) -> bool:
+        """Whether the live network's crops are turned so that hands stand upright in them."""
+        return self.runtime.upright
+
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
         """What :meth:`trainer.runtime.NetworkRuntime.presences` of the live network says."""
         return self.runtime.presences(images)
@@ -186,6 +191,11 @@ def load_candidate(folder: Path, device: DeviceChoice = "cpu") -> LoadedNetwork:
     chosen = chosen_device(device)
     if chosen == "cpu":
         return LoadedNetwork(folder, load_network(folder))
+    unused = why_card_is_unused(device)
+    if unused:
+        return LoadedNetwork(
+            folder, load_network(folder), complaint=f"{unused} The processor runs the network meanwhile."
+        )
     metadata = read_metadata(folder)
     try:
         card = CardSession(folder, chosen, metadata)

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from app.networks.onnx_check import onnx_demands
 from hand.atomic_file import write_atomically
 from hand.errors import CheckpointError
 from trainer.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
@@ -29,7 +30,7 @@ _LARGEST_RATIO: Final = 200
 
 _LONGEST_HEADER: Final = 16 << 20
 _CHUNK_BYTES: Final = 1 << 20
-_KNOWN_DOMAINS: Final = ("", "ai.onnx")
+_KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx"})
 
 
 def pack_network(folder: Path, file: Path) -> None:
@@ -131,22 +132,11 @@ def _check_weights(path: Path, file: Path) -> None:
 
 def _check_onnx(path: Path, file: Path) -> None:
     """A model that keeps numbers in files beside it could name any file of this computer."""
-    # here and not above: the live window does without it
-    import onnx
-
     try:
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception as problem:  # noqa: BLE001 - protobuf raises types of its own that have no common base
+        domains, is_split = onnx_demands(path)
+    except ValueError as problem:
         raise CheckpointError(f"{ONNX_FILE} in {file} is damaged ({problem}); ask for it to be sent again.") from None
-    graphs = [model.graph, *model.functions]
-    while graphs:
-        graph = graphs.pop()
-        tensors = list(getattr(graph, "initializer", ()))
-        for node in graph.node:
-            if node.domain not in _KNOWN_DOMAINS:
-                raise CheckpointError(f"{ONNX_FILE} in {file} needs operators of {node.domain[:40]!r}; do not use it.")
-            for attribute in node.attribute:
-                tensors += [attribute.t, *attribute.tensors]
-                graphs += [part for part in (attribute.g, *attribute.graphs) if part.node]
-        if any(tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data for tensor in tensors):
-            raise CheckpointError(f"{ONNX_FILE} in {file} asks for other files, which a shared network may not.")
+    for domain in sorted(domains - _KNOWN_DOMAINS):
+        raise CheckpointError(f"{ONNX_FILE} in {file} needs operators of {domain[:40]!r}; do not use it.")
+    if is_split:
+        raise CheckpointError(f"{ONNX_FILE} in {file} asks for other files, which a shared network may not.")

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from app.networks.live_network import LoadedNetwork
 from assets import ASSETS_DIR
 from hand.camera import Intrinsics
-from hand.crop import SquareCrop, crop_around
+from hand.crop import SquareCrop, crop_around_hand
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.layer import HandLayer
@@ -73,7 +73,7 @@ def demo_error_mm(network: LoadedNetwork) -> float:
     """
     layer = HandLayer(load_embedded_model())
     predicted, true = [], []
-    for picture, crop, intrinsics, joints_m in _known_crops(network.runtime.crop_expansion):
+    for picture, crop, intrinsics, joints_m in _known_crops(network.runtime.crop_expansion, network.runtime.upright):
         answer = network.runtime.predict(picture, crop, intrinsics)
         numbers = (answer.rotations, answer.shape, answer.root_m, answer.joints_px, answer.sigma_px)
         if not all(np.isfinite(part).all() for part in numbers):
@@ -87,6 +87,7 @@ def demo_error_mm(network: LoadedNetwork) -> float:
 @lru_cache(maxsize=2)
 def _known_crops(
     expansion: float,
+    upright: bool,
 ) -> tuple[tuple[UInt8[np.ndarray, "h w 3"], SquareCrop, Intrinsics, Float[np.ndarray, "21 3"]], ...]:
     """Pictures with a crop and their true joints."""
     folder: Path = ASSETS_DIR / "demo"
@@ -104,7 +105,7 @@ def _known_crops(
                 continue
             picture = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
             camera = Intrinsics(focal_x, focal_y, center_x, center_y, picture.shape[1], picture.shape[0])
-            crop = crop_around(joints_px[index].astype(np.float64), expansion)
+            crop = crop_around_hand(joints_px[index].astype(np.float64), expansion, upright=upright)
             found.append((picture, crop, camera, joints_m[index]))
     finally:
         video.release()

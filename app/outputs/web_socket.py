@@ -176,7 +176,7 @@ class WebSocketSink:
             await self._feed(client, connection)
         except ConnectionClosed:
             pass
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._dropped += 1
             connection.transport.abort()
         finally:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hand.camera import Intrinsics
-from hand.crop import SquareCrop, crop_around, crop_picture
+from hand.crop import SquareCrop, crop_around_hand, crop_picture
 from hand.mirror import Side, mirror_pixels, other_side
 from hand.types import HandObservation
 from trainer.runtime import CropPrediction
@@ -65,6 +65,10 @@ class SquareJudge(Protocol):
     def crop_expansion(self) -> float:
         """Side of a crop over the longer side of the hand's box."""
 
+    @property
+    def upright(self) -> bool:
+        """Whether crops are to be turned so that hands stand upright in them."""
+
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
         """Probability of a hand in each crop."""
 
@@ -89,8 +93,17 @@ class CropSearch:
         self._squares_per_search = squares_per_search
         self._searches = 0
 
-    def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """The surest hand of a picture, or none."""
+    def detect(
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
+    ) -> Sequence[HandObservation]:
+        """The surest hand of a picture, or none.
+
+        Args:
+            image_rgb: RGB picture.
+            last_seen_px: ignored, because where hands were seen the path has looked already.
+        """
         height, width = image_rgb.shape[:2]
         large = list(search_squares(width, height))
         # a square with fewer pixels than the network takes shows it nothing that a larger one does not
@@ -137,6 +150,8 @@ class CropSearch:
         side: Side = "right"
         smallest_px, confidences = LEAST_SHRINKAGE * square.size_px, []
         for _ in range(CLOSER_LOOKS + 1):
+            if self._judge.upright and not confidences:
+                square = self._best_turned(image_rgb, square, intrinsics)
             prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
             if prediction.right < 0.5:
                 other = other_side(side)
@@ -147,11 +162,18 @@ class CropSearch:
                 return None
             confidences.append(prediction.confidence)
             joints = mirror_pixels(prediction.joints_px, width) if side == "left" else prediction.joints_px
-            square = crop_around(joints, self._judge.crop_expansion)
+            square = crop_around_hand(joints, self._judge.crop_expansion, upright=self._judge.upright)
         score = float(np.mean(confidences))
         if score < LEAST_CONFIDENCE:
             return None
         return HandObservation(side, score, joints, np.zeros((21, 3)), square)
+
+    def _best_turned(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop, intrinsics: Intrinsics
+    ) -> SquareCrop:
+        """The square turned by so many quarters that the network is surest of the hand in it."""
+        turned = [replace(square, angle_rad=quarters * np.pi / 2.0) for quarters in range(4)]
+        return max(turned, key=lambda one: self._judge.predict(image_rgb, one, intrinsics).confidence)
 
 
 def search_squares(

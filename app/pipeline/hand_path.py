@@ -8,6 +8,7 @@ from typing import Protocol
 from app.pipeline.own_hand import OwnHandPath, OwnHandWish
 from hand.model import HandModel
 from hand.types import Frame, PathResult
+from ik_baseline.finder_choice import FinderKind
 
 
 class HandPath(Protocol):
@@ -28,7 +29,13 @@ PathFactory = Callable[[], HandPath]
 
 
 def ik_path_factory(
-    model: HandModel, max_hands: int, *, still: bool = False, looks: int = 1, own_hand: OwnHandWish | None = None
+    model: HandModel,
+    max_hands: int,
+    *,
+    still: bool = False,
+    looks: int = 1,
+    finder: FinderKind = "built-in",
+    own_hand: OwnHandWish | None = None,
 ) -> PathFactory:
     """MediaPipe + inverse kinematics.
 
@@ -37,6 +44,7 @@ def ik_path_factory(
         max_hands: 1 or 2; searching a second hand costs time on every frame.
         still: every frame is a picture of its own, without a past.
         looks: how often a still picture is looked at; where the looks disagree, confidence falls.
+        finder: whose hand detector.
         own_hand: what to do about the user's own hand shape; nothing when left out.
     """
 
@@ -44,7 +52,7 @@ def ik_path_factory(
         # here and not above: the solver is compiled when it is imported, and only the worker thread may wait for it
         from ik_baseline.tracker import IkTracker
 
-        tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks)
+        tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks, finder=finder)
         return tracker if own_hand is None else OwnHandPath(tracker, model, own_hand)
 
     return make

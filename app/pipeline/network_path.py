@@ -7,6 +7,7 @@ which that happened have a ``detector`` among their timings.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from jaxtyping import Float
 
 from app.pipeline.finders import Finder
 from app.pipeline.network_hand import NetworkHand, NetworkPoser
-from hand.crop import SquareCrop, crop_around
+from hand.crop import SquareCrop, crop_around_hand
 from hand.mirror import Side, mirror_pixels, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
@@ -40,6 +41,9 @@ STEADY_SHIFT = 0.04
 
 STEADY_SCALE = 1.08
 """...and grows or shrinks less than this factor: the same picture then gives the same answer, without creeping."""
+
+STEADY_TURN_RAD = 0.12
+"""...and turns less than this."""
 
 SAME_HAND_DISTANCE = 0.35
 """Hands whose joints lie closer than this on average, over the smaller hand's size, are one hand."""
@@ -180,9 +184,11 @@ class NetworkPath:
         """Asks the finders in turn, until one has seen a hand that the network believes in."""
         self._frames_since_search = 0
         timings["detector"] = 0.0
+        # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
+        doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
         for finder in self._finders:
             started_s = time.perf_counter()
-            seen = finder.detect(frame.image_rgb)
+            seen = finder.detect(frame.image_rgb, doubted_px)
             self._take_up(seen)
             timings["detector"] += (time.perf_counter() - started_s) * 1e3
             self._predict_all(frame, timings)
@@ -196,7 +202,7 @@ class NetworkPath:
         """
         for observation in seen:
             joints = observation.landmarks_px
-            crop = crop_around(joints, self._runtime.crop_expansion)
+            crop = self._crop_around(joints)
             astray = next((track for track in self._tracks if _is_doubted(track) and _share_place(track, joints)), None)
             if astray is not None:
                 astray.joints_px, astray.crop, astray.hand = joints, crop, None
@@ -252,7 +258,10 @@ class NetworkPath:
         if belief * sign < 0.0 and self._seen_as_other_side(prediction, track, frame, sureness=1.0) is None:
             belief = sign * SIDE_AGAIN
         track.rightness = belief
-        track.crop = steady_crop(track.crop, track.joints_px, self._runtime.crop_expansion)
+        track.crop = steady_crop(track.crop, self._crop_around(track.joints_px))
+
+    def _crop_around(self, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:
+        return crop_around_hand(joints_px, self._runtime.crop_expansion, upright=self._runtime.upright)
 
     def _describe(
         self, frame: Frame, timings: dict[str, float]
@@ -269,18 +278,18 @@ class NetworkPath:
         return tuple(states), tuple(seen)
 
 
-def steady_crop(before: SquareCrop, joints_px: Float[np.ndarray, "21 2"], expansion: float) -> SquareCrop:
+def steady_crop(before: SquareCrop, wanted: SquareCrop) -> SquareCrop:
     """The crop for the next frame: the old one as long as the hand has hardly moved in it.
 
     Args:
         before: the crop the joints were found in.
-        joints_px: where they are.
-        expansion: side of the crop over the longer side of the joints' box.
+        wanted: the crop around them.
     """
-    wanted = crop_around(joints_px, expansion)
     shift = max(abs(wanted.center_x_px - before.center_x_px), abs(wanted.center_y_px - before.center_y_px))
     scale = max(wanted.size_px / before.size_px, before.size_px / wanted.size_px)
-    return before if shift < STEADY_SHIFT * before.size_px and scale < STEADY_SCALE else wanted
+    turn = abs(math.remainder(wanted.angle_rad - before.angle_rad, math.tau))
+    steady = shift < STEADY_SHIFT * before.size_px and scale < STEADY_SCALE and turn < STEADY_TURN_RAD
+    return before if steady else wanted
 
 
 def _is_doubted(track: _Track) -> bool:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from app.networks.live_network import LiveNetwork
 from app.pipeline.crop_search import CropSearch
-from app.pipeline.finders import Finder
 from app.pipeline.hand_path import HandPath
 from app.pipeline.network_path import NetworkPath
 from hand.model import HandModel
+from ik_baseline.detector import ALL_TILES
+from ik_baseline.finder_choice import FinderKind, open_detector
 
 SQUARES_PER_SEARCH = 6
-"""Squares that the network's own search may look at in one video frame."""
+"""Squares that the network's own search may look at in one video frame..."""
+
+LARGE_SQUARES_PER_SEARCH = 2
+"""...and of a network with crops of more than 128 px, which take several times as long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,12 +29,14 @@ class NetworkPathFactory:
         model: right-hand model of the user.
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
+        finder: whose hand detector.
     """
 
     live: LiveNetwork
     model: HandModel
     max_hands: int = 1
     still: bool = False
+    finder: FinderKind = "built-in"
 
     def __call__(self) -> HandPath:
         """A path; called in its worker thread.
@@ -39,12 +45,15 @@ class NetworkPathFactory:
             CheckpointError: the network cannot be loaded.
         """
         runtime = self.live.runtime
-        own_search = CropSearch(self.live, squares_per_search=0 if self.still else SQUARES_PER_SEARCH)
-        # searches are far apart, so what MediaPipe remembers of the last one would only mislead it
+        affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
+        own_search = CropSearch(self.live, squares_per_search=0 if self.still else affordable)
+        # searches are far apart, so what a detector remembers of the last one would only mislead it
+        tiles = ALL_TILES if self.still else 0
+        detector = open_detector(self.finder, self.max_hands, still=True, tiles_per_picture=tiles)
         return NetworkPath(
             runtime,
             self.model,
-            (_media_pipe(self.max_hands, still=self.still), own_search),
+            (detector, own_search),
             max_hands=self.max_hands,
             still=self.still,
             network_now=lambda: self.live.runtime,
@@ -55,10 +64,3 @@ class NetworkPathFactory:
 def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> NetworkPathFactory:
     """Paths that begin with the network in a folder; the arguments are those of :class:`NetworkPathFactory`."""
     return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
-
-
-def _media_pipe(max_hands: int, *, still: bool) -> Finder:
-    # here and not above: the models take a moment to load, and only the worker thread may wait for them
-    from ik_baseline.detector import ALL_TILES, HandDetector
-
-    return HandDetector(max_hands, still=True, tiles_per_picture=ALL_TILES if still else 0)

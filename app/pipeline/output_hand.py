@@ -22,6 +22,7 @@ from hand.mirror import Side
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import Frame, HandState, PathResult, Provider
+from trainer.runtime import DOUBTED
 
 MEMORY_NS = 400_000_000
 """A hand that was gone for longer appears anew, without a fade from where it was."""
@@ -53,7 +54,7 @@ class OutputSettings:
         fade_ms: how long a change takes.
     """
 
-    leave_below: float = 0.35
+    leave_below: float = DOUBTED
     return_above: float = 0.55
     return_after_ms: float = 250.0
     trust_ik_above: float = 0.2

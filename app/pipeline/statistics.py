@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from hand.types import PathResult
 
@@ -114,5 +115,24 @@ class PathStatistics:
         return (len(self._shown_ns) - 1) / seconds if seconds > 0 else float("nan")
 
 
+def percentile(values: Float[np.ndarray, " N"], percent: float) -> float:
+    """Linear between neighbours, as NumPy's, which takes ten times as long on so few; NaN are left out.
+
+    Args:
+        values: any number.
+        percent: 0 to 100.
+
+    Returns:
+        NaN where there is no value.
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    if not len(ordered):
+        return math.nan
+    place = (len(ordered) - 1) * percent / 100.0
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+
+
 def _percentile(values: deque[float], percent: float) -> float:
-    return float(np.percentile(np.fromiter(values, float), percent)) if values else float("nan")
+    return percentile(np.fromiter(values, float), percent)

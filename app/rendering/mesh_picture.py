@@ -6,14 +6,14 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from app.palette import Theme, rgb
 from app.rendering.hand_mesh import HandMesh, Scene
 from app.rendering.orbit import Orbit, view_intrinsics
-from hand.camera import Intrinsics, project
+from hand.camera import Intrinsics
 from hand.raster import Rasterizer
-from hand.shading import shade_vertices
+from hand.shading import View, see_mesh
 
 _FINE_PIXELS = 1_000_000
 """Above this size single samples are fine enough: such a view is on a high-density screen."""
@@ -47,37 +47,34 @@ class MeshPainter:
         if scene is None:
             return picture
         view = scene.focus.view(orbit)
-        turn = view.rotation.T.astype(np.float32)
         camera = view_intrinsics(width, height)
         for mesh, opacity in ((scene.solid, 1.0), (scene.ghost, GHOST_OPACITY)):
             if mesh is not None:
-                self.draw(picture, mesh, view.apply(mesh.vertices_m), mesh.normals @ turn, camera, opacity)
+                self.draw(picture, mesh, camera, opacity, view)
         return picture
 
     def draw(
         self,
         picture: UInt8[np.ndarray, "height width channels"],
         mesh: HandMesh,
-        vertices_m: Float[np.ndarray, "V 3"],
-        normals: Float[np.ndarray, "V 3"],
         camera: Intrinsics,
         opacity: float,
+        view: View | None = None,
     ) -> None:
         """Draws a lit mesh over a picture, in place.
 
         Args:
             picture: the background, of the camera's size: RGB, or with four channels BGRA.
-            mesh: faces and colours.
-            vertices_m: its vertices in the camera's axes.
-            normals: its normals in the camera's axes.
+            mesh: the hands.
             camera: who looks.
             opacity: 0 to 1.
+            view: from where; from the place of the camera that took the frame when left out.
         """
-        colors = shade_vertices(vertices_m, normals, mesh.colors_rgb)
-        points_px = project(vertices_m, camera)  # the rasteriser leaves out what has no image
+        seen = see_mesh(mesh.vertices_m, mesh.normals, mesh.colors_rgb, camera, view)
         rasterizer = self._rasterizer_for(camera.width_px, camera.height_px)
         rasterizer.clear()
-        rasterizer.draw(points_px, vertices_m[:, 2], mesh.faces, colors, cull_back_faces=True)
+        # it leaves out what has no image
+        rasterizer.draw(seen.points_px, seen.depth_m, mesh.faces, seen.colors_rgb, cull_back_faces=True)
         rasterizer.composite(picture, alpha=opacity)
 
     def _rasterizer_for(self, width: int, height: int) -> Rasterizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 from jaxtyping import Float
 
@@ -73,8 +74,9 @@ class FocusFollower:
 
     def follow(self, vertices_m: Float[np.ndarray, "V 3"], time_ns: int) -> Focus:
         """The focus for hands with these vertices at this time."""
-        low, high = vertices_m.min(0), vertices_m.max(0)
-        center = ((low + high) / 2.0).astype(float)
+        low, high = np.empty(3), np.empty(3)
+        _bounds(vertices_m, low, high)
+        center = (low + high) / 2.0
         radius = max(float(np.linalg.norm(high - low)) / 2.0, _HAND_RADIUS_M)
         elapsed_s = (time_ns - self._time_ns) / 1e9
         self._time_ns = time_ns
@@ -85,6 +87,16 @@ class FocusFollower:
             target = self._focus.target_m + share * (center - self._focus.target_m)
             self._focus = Focus(target, self._focus.radius_m + share * (radius - self._focus.radius_m))
         return self._focus
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _bounds(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """The box around points, one or more."""
+    for axis in range(3):
+        low[axis] = high[axis] = points[0, axis]
+    for p in range(1, len(points)):
+        for axis in range(3):
+            low[axis], high[axis] = min(low[axis], points[p, axis]), max(high[axis], points[p, axis])
 
 
 def view_intrinsics(width_px: int, height_px: int) -> Intrinsics:

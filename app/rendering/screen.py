@@ -140,6 +140,13 @@ class ScreenPainter(Generic[M]):
             scene = self._scene(result.provider, mesh, None)
         return OwnDrawing(plan, hands, picture, scene)
 
+    def compose_own(self, update: PathUpdate[OwnDrawing[M]]) -> dict[PaneName, Display[M]]:
+        """What the pane of one path shows; nothing where that pane is not on the screen or needs the other path."""
+        own, result = update.prepared, update.result
+        if own.picture is None or own.scene is None or result.provider not in self.plan.picture_sizes_px:
+            return {}
+        return {result.provider: Display(result.frame, own.picture, None, own.scene, bool(result.states))}
+
     def compose(
         self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]]
     ) -> dict[PaneName, Display[M]]:
@@ -265,8 +272,7 @@ class ScreenPainter(Generic[M]):
         if mesh is not None:
             camera = frame.intrinsics.scaled_to(placement.width_px, placement.height_px)
             self._overlay_painters[who or result.provider].paint(picture, mesh, camera)
-        labels = tuple(replace(drawing, strokes=(), dots=(), observed_px=()) for drawing in drawings)
-        return ShownPicture(picture, placement, labels)
+        return ShownPicture(picture, placement, drawings)
 
     def _size(self, pane: PaneName) -> tuple[int, int]:
         sizes = self.plan.picture_sizes_px
@@ -283,7 +289,7 @@ class _OverlayPainter:
     def paint(self, picture_bgra: UInt8[np.ndarray, "height width 4"], mesh: HandMesh, camera: Intrinsics) -> None:
         """Draws a mesh into a picture of the camera's size."""
         with self._lock:
-            self._painter.draw(picture_bgra, mesh, mesh.vertices_m, mesh.normals, camera, _OVERLAY_OPACITY)
+            self._painter.draw(picture_bgra, mesh, camera, _OVERLAY_OPACITY)
 
 
 def _colors(result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:

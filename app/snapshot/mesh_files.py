@@ -1,4 +1,4 @@
-"""Meshes into files and into a window of their own, by Open3D in a child process.
+"""Meshes into files, and into a window of Open3D's in a child process.
 
 Open3D takes seconds and hundreds of megabytes to load, and its window wants an event loop of its own; in a child it
 costs the live view nothing, and what goes wrong there stays there.
@@ -6,24 +6,26 @@ costs the live view nothing, and what goes wrong there stays there.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from app.optional_parts.parts import OPEN3D
+from hand.atomic_file import write_bytes_atomically
 from hand.errors import RecordingError
 
 MESH_SUFFIXES: Final = (".glb", ".obj", ".ply")
-WRITE_TIMEOUT_S: Final = 60.0
 
-_CHILD = "app.snapshot.open3d_child"
-_ROOT = Path(__file__).resolve().parents[2]
+_CHILD: Final = "app.snapshot.open3d_child"
+_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,32 +44,20 @@ class PlainMesh:
 
 
 def write_meshes(meshes: Mapping[Path, PlainMesh]) -> None:
-    """Writes each mesh in the format of its file's suffix; takes some seconds, so call it from a worker thread.
+    """Writes each mesh with colour and normals in the format of its file's suffix, one of ``MESH_SUFFIXES``.
 
     Raises:
         RecordingError: a file cannot be written; the meshes that could be are there.
     """
-    if not meshes:
-        return
-    # under another name first, so that a file is either whole or not there
-    partial = {path: path.with_name(f"{path.stem}.part{path.suffix}") for path in meshes}
-    data = _packed({str(partial[path]): mesh for path, mesh in meshes.items()})
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", _CHILD, "write"], input=data, capture_output=True, timeout=WRITE_TIMEOUT_S, cwd=_ROOT
-        )
-        written = [path for path in meshes if partial[path].is_file()]
-        for path in written:
-            partial[path].replace(path)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise RecordingError(f"The meshes cannot be written ({error}); choose another folder.") from None
-    finally:
-        for path in partial.values():
-            path.unlink(missing_ok=True)
-    missing = [path.name for path in meshes if path not in written]
-    if done.returncode or missing:
+    problems: dict[str, str] = {}
+    for path, mesh in meshes.items():
+        try:
+            write_bytes_atomically(path, _encoded(mesh, path.suffix))
+        except OSError as error:
+            problems[path.name] = error.strerror or str(error)
+    if problems:
         raise RecordingError(
-            f"The meshes {', '.join(missing) or 'of this snapshot'} cannot be written ({_last_line(done.stderr)}); "
+            f"The meshes {', '.join(problems)} cannot be written ({', '.join(sorted(set(problems.values())))}); "
             "choose another folder."
         )
 
@@ -83,11 +73,16 @@ def show_meshes(meshes: Mapping[str, PlainMesh], title: str) -> subprocess.Popen
         The process; it ends when its window is closed, with another code than 0 where no window can be opened.
 
     Raises:
-        RecordingError: no process can be started.
+        RecordingError: Open3D is not installed, or no process can be started.
     """
+    if importlib.util.find_spec("open3d") is None:
+        raise RecordingError(
+            f"The inspection window needs Open3D, which is not installed; run  {OPEN3D.command}  in the program's "
+            "folder, or save the mesh and open that in another program."
+        )
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", _CHILD, "show", title],
+            [sys.executable, "-m", _CHILD, title],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -110,10 +105,21 @@ def _packed(meshes: Mapping[str, PlainMesh]) -> bytes:
         arrays[f"faces_{index}"] = np.asarray(mesh.faces, np.int32)
         arrays[f"color_{index}"] = np.array(mesh.color)
     stream = io.BytesIO()
-    np.savez(stream, **arrays)
+    np.savez(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
 
 
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "Open3D gave no reason"
+def _encoded(mesh: PlainMesh, suffix: str) -> bytes:
+    # here and not above: it takes a quarter of a second, and the live window does without it
+    import trimesh
+
+    whole: Any = trimesh.Trimesh(  # its hints leave most of it open
+        mesh.vertices_m,
+        mesh.faces,
+        vertex_colors=np.append(np.round(np.array(mesh.color) * 255.0), 255.0).astype(np.uint8),
+        process=False,  # which would merge and reorder vertices
+    )
+    kind = suffix.removeprefix(".")
+    normals = "vertex_normal" if kind == "ply" else "include_normals"
+    content = whole.export(file_type=kind, **{normals: True})
+    return content.encode() if isinstance(content, str) else bytes(content)

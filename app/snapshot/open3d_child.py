@@ -1,4 +1,4 @@
-"""The child process of ``app.snapshot.mesh_files``: reads meshes from its input, writes or shows them."""
+"""The child process of ``app.snapshot.mesh_files``: reads meshes from its input and shows them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,13 @@ import numpy as np
 
 
 def main() -> int:
-    """``write``, or ``show TITLE``; the exit code is 0 when all of it was done."""
-    command, *rest = sys.argv[1:]
+    """Takes the window's title; the exit code is 0 when a window could be opened."""
+    (title,) = sys.argv[1:]
     data = sys.stdin.buffer.read()  # before what takes seconds: whoever writes more than a pipe holds waits for this
     open3d: Any = importlib.import_module("open3d")  # its type hints do not match what it takes
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        meshes = {str(name): _mesh(open3d, arrays, index) for index, name in enumerate(arrays["names"])}
-    if command == "show":
-        return _show(open3d, meshes, rest[0])
-    failed = [name for name, mesh in meshes.items() if not open3d.io.write_triangle_mesh(name, mesh)]
-    for name in failed:
-        print(f"{name} could not be written", file=sys.stderr)
-    return 1 if failed else 0
+        meshes = [_mesh(open3d, arrays, index) for index in range(len(arrays["names"]))]
+    return _show(open3d, meshes, title)
 
 
 def _mesh(open3d: Any, arrays: Any, index: int) -> Any:
@@ -35,11 +30,11 @@ def _mesh(open3d: Any, arrays: Any, index: int) -> Any:
     return mesh
 
 
-def _show(open3d: Any, meshes: dict[str, Any], title: str) -> int:
+def _show(open3d: Any, meshes: list[Any], title: str) -> int:
     window = open3d.visualization.Visualizer()
     if not window.create_window(window_name=title, width=960, height=720):
         return 1
-    for mesh in meshes.values():
+    for mesh in meshes:
         window.add_geometry(mesh)
     options = window.get_render_option()
     options.mesh_show_back_face = True

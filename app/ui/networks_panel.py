@@ -18,14 +18,18 @@ from PyQt6.QtWidgets import (
 )
 
 from app.jobs.training import TrainingRun
+from app.networks.device import chosen_device, why_card_is_unused
 from app.networks.library import NetworkEntry, NetworkLibrary
 from app.networks.live_network import LiveNetwork, LoadedNetwork
 from app.networks.network_file import SUFFIX
 from app.networks.trial import Trial
+from app.optional_parts.parts import TRAIN
 from app.palette import Theme
 from app.ui.background import Background
+from app.ui.install_card import InstallCard
 from app.ui.network_trial import NetworkTrial
 from app.ui.panel_parts import row, section
+from app.ui.part_installer import PartInstaller
 from app.ui.report_view import ReportView, read_report
 from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
@@ -44,12 +48,13 @@ class NetworksPanel(QWidget):
     said = pyqtSignal(str)
     """A sentence for the user."""
 
-    def __init__(self, library: NetworkLibrary, live: LiveNetwork) -> None:
+    def __init__(self, library: NetworkLibrary, live: LiveNetwork, installer: PartInstaller | None = None) -> None:
         """Shows what is there.
 
         Args:
             library: all networks.
             live: the one at work.
+            installer: of the training part; one of its own when left out.
         """
         super().__init__()
         self._library = library
@@ -61,6 +66,8 @@ class NetworksPanel(QWidget):
         self.now = QLabel()
         self.now.setObjectName("paneTitle")
         self.now.setWordWrap(True)
+        self._installer = installer or PartInstaller(TRAIN, self)
+        self.card = InstallCard(self._installer, "Your graphics card is not used")
         self.revert = QPushButton("Go back")
         self.doubts = QLabel()
         self.doubts.setWordWrap(True)
@@ -85,6 +92,7 @@ class NetworksPanel(QWidget):
         self.swap_tuned = QPushButton("Keep it and swap it in")
         self.swap_tuned.setObjectName("primary")
         self._lay_out()
+        self._installer.installed.connect(self._use_graphics_card)
         self._trials.tried.connect(self._judge)
         self._trials.failed.connect(self.said)
         self._files.finished.connect(self._tell)
@@ -149,6 +157,11 @@ class NetworksPanel(QWidget):
             verdict: of its report, if there is one.
         """
         self._trials.start(folder, verdict)
+
+    def _use_graphics_card(self) -> None:
+        """With the part that runs networks on it, the live one moves there."""
+        if chosen_device(self._live.device) != "cpu":
+            self.try_and_swap(self._live.folder)
 
     def _judge(self, candidate: LoadedNetwork, trial: Trial) -> None:
         self._waiting = candidate
@@ -248,6 +261,7 @@ class NetworksPanel(QWidget):
         live = next((e for e in self._library.entries() if e.folder.resolve() == self._live.folder.resolve()), None)
         self.now.setText(live.name if live else self._live.folder.name)
         self.now.setToolTip(f"Runs on: {self._live.runs_on}")
+        self.card.setVisible(bool(why_card_is_unused(self._live.device)))
         previous = self._live.previous
         self.revert.setVisible(previous is not None)
         self.revert.setText(f"Go back to {previous.name}" if previous else "Go back")
@@ -266,6 +280,7 @@ class NetworksPanel(QWidget):
         layout.setSpacing(SPACING_PX // 2)
         layout.addWidget(section("LIVE NOW"))
         layout.addWidget(self.now)
+        layout.addWidget(self.card)
         layout.addWidget(self.revert, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.doubts)
         layout.addLayout(row(self.anyway, self.leave, fills=False))
@@ -283,12 +298,12 @@ class NetworksPanel(QWidget):
         self.swap_tuned.setVisible(False)
 
 
-def install_networks(window: MainWindow, library: NetworkLibrary) -> NetworksPanel | None:
+def install_networks(window: MainWindow, library: NetworkLibrary, installer: PartInstaller) -> NetworksPanel | None:
     """Adds the panel to a window whose network can be swapped."""
     live = window.options.live_network
     if live is None:
         return None
-    panel = NetworksPanel(library, live)
+    panel = NetworksPanel(library, live, installer)
     window.add_panel("Networks", panel, shortcut="Ctrl+K")
     panel.said.connect(window.notify)
     window.theme_changed.connect(panel.set_theme)

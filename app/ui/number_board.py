@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QWidget
 
 from app.ui.comparison_panel import path_words
 
@@ -52,9 +53,9 @@ class NumberBoard:
             window.panes[provider].heading.set_numbers(words)
         self.mark_output()
         window.compare_panel.source_name = state.name
-        if window.compare_panel.isVisible():
+        if _is_seen(window.compare_panel):
             window.compare_panel.refresh(numbers, window.comparison.series())
-        if window.output_panel.isVisible():
+        if _is_seen(window.output_panel):
             window.output_panel.refresh(feed.joined, numbers, window.comparison.series())
 
     def mark_output(self) -> None:
@@ -69,3 +70,8 @@ class NumberBoard:
             else:
                 who = "" if output.provider == "network" else "IK, as "
                 pane.picture.word(f"Output: {who}{output.reason}")
+
+
+def _is_seen(panel: QWidget) -> bool:
+    """Whether any of it is on the screen; Qt calls a panel behind another tab visible and only moves it away."""
+    return panel.isVisible() and not panel.visibleRegion().isEmpty()

@@ -230,7 +230,7 @@ class OpenGLMeshView(QOpenGLWidget):
     def _upload(self, mesh: HandMesh) -> None:
         data = np.concatenate([mesh.vertices_m, mesh.normals, mesh.colors_rgb], 1).astype(np.float32).tobytes()
         self._points.bind()
-        self._points.allocate(data, len(data))
+        self._points.allocate(data, len(data))  # type: ignore[call-overload] # takes any buffer
         self._points.release()
         indices = np.ascontiguousarray(mesh.faces, np.uint32).tobytes()
         self._indices.bind()

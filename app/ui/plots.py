@@ -6,6 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QColor, QFont
+from PyQt6.QtWidgets import QGraphicsItem
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
 from app.pipeline.comparison_numbers import BOTH, SERIES_S
@@ -14,6 +15,11 @@ from hand.types import Provider
 _JOINTS = 21
 _BAR_WIDTH = 0.72
 _LONGEST_STEP_S = 1.0
+
+_ROOM, _ROOMIEST = 1.15, 1.6
+"""End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed each
+value would have to draw its numbers anew each time."""
+
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
 
 
@@ -28,6 +34,7 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no type
             height_px: fixed.
         """
         super().__init__()
+        self._top = -1.0  # not set yet
         self.setAccessibleName(name)
         self.setMinimumHeight(height_px)
         self.setFrameShape(self.Shape.NoFrame)
@@ -43,8 +50,21 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no type
             axis = item.getAxis(side)
             axis.setTickFont(font)
             axis.setStyle(tickLength=-3, tickTextOffset=3)
+            # kept as a picture until its numbers change: they were most of what a plot costs to paint
+            axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         item.getAxis("left").setWidth(30)
         item.getAxis("bottom").setHeight(16)
+
+    def show_up_to(self, highest: float, least: float) -> None:
+        """Lets the vertical axis reach from 0 beyond a value, and leaves it alone while it nearly fits.
+
+        Args:
+            highest: value that has to fit in.
+            least: where the axis ends at least.
+        """
+        if not highest <= self._top <= max(_ROOMIEST * highest, least):
+            self._top = max(_ROOM * highest, least)
+            self.setYRange(0.0, self._top, padding=0.0)
 
     def sizeHint(self) -> QSize:
         """Small: the panel decides how wide it is."""
@@ -83,8 +103,7 @@ class TimePlot(SmallPlot):
         gaps = np.flatnonzero(np.diff(times_s) > _LONGEST_STEP_S) + 1
         self._curves[curve].setData(np.insert(times_s, gaps, times_s[gaps - 1]), np.insert(values, gaps, np.nan))
         if self._highest is None:
-            highest = max((_highest(item) for item in self._curves.values()), default=1.0)
-            self.setYRange(0.0, max(1.15 * highest, 1.0), padding=0.0)
+            self.show_up_to(max((_highest(item) for item in self._curves.values()), default=1.0), least=1.0)
 
     def set_colors(self, theme: Theme, colors: dict[str, str]) -> None:
         """Takes the colours of a theme.
@@ -152,7 +171,7 @@ class JointPlot(SmallPlot):
         """Draws the bars anew."""
         values = np.nan_to_num(distances_mm)
         self._bars.setOpts(height=values)
-        self.setYRange(0.0, max(1.15 * float(values.max()), 5.0), padding=0.0)
+        self.show_up_to(float(values.max()), least=5.0)
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""

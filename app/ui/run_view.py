@@ -103,6 +103,11 @@ class RunView(QWidget):
             assert bar is not None
             bar.setValue(bar.maximum())
 
+    def allow_training(self, allowed: bool) -> None:
+        """Whether a run may be gone on with, which takes the training part."""
+        for button in (self.resume, self.finish):
+            button.setEnabled(allowed)
+
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self.curves.set_theme(theme)

@@ -10,9 +10,12 @@ from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QMenu
 
+from app.optional_parts.parts import OPEN3D
 from app.snapshot.mesh_files import MESH_SUFFIXES, show_meshes
 from app.snapshot.snapshot import meshes_of, save_snapshot
 from app.ui.background import Background
+from app.ui.install_card import InstallDialog
+from app.ui.part_installer import PartInstaller
 from app.ui.user_folders import snapshot_folder
 
 if TYPE_CHECKING:
@@ -38,9 +41,12 @@ class SnapshotTool(QObject):
         self._window = window
         self._folder = folder or snapshot_folder()
         self._inspections: list[subprocess.Popen[bytes]] = []
+        self.installer = PartInstaller(OPEN3D, self)
+        self._install_dialog: InstallDialog | None = None
         self._background = Background(window)
         self._background.finished.connect(window.notify)
         window.closing.connect(self._background.wait)
+        window.closing.connect(self.installer.close)
         self.save_action = window.add_tool(
             "Save a snapshot",
             self.save,
@@ -102,6 +108,9 @@ class SnapshotTool(QObject):
         if not shown:
             self._window.notify(NO_HAND_SENTENCE)
             return
+        if not OPEN3D.is_installed():
+            self._offer_open3d()
+            return
 
         self._inspections = [process for process in self._inspections if process.poll() is None]
 
@@ -110,6 +119,14 @@ class SnapshotTool(QObject):
             return "The inspection window opens in a few seconds."
 
         self._background.start("inspection", work)
+
+    def _offer_open3d(self) -> None:
+        """Opens the dialog that installs it; the same one again while that goes on."""
+        if self._install_dialog is None:
+            self._install_dialog = InstallDialog(self.installer, "Inspecting a mesh needs the mesh part", self._window)
+            self.installer.installed.connect(self.inspect)
+        self._install_dialog.show()
+        self._install_dialog.raise_()
 
 
 def install_snapshots(window: MainWindow) -> None:

@@ -79,7 +79,7 @@ QPushButton#switch:checked {{ background: transparent; border-color: transparent
 QPushButton#segment, QPushButton#first, QPushButton#last {{ border-radius: 0px; padding: 7px 12px; margin-left: -1px; }}
 QPushButton#first {{ border-top-left-radius: 8px; border-bottom-left-radius: 8px; margin-left: 0px; }}
 QPushButton#last {{ border-top-right-radius: 8px; border-bottom-right-radius: 8px; }}
-QPushButton#segment:disabled, QPushButton#first:disabled, QPushButton#last:disabled {{ color: {border}; }}
+QPushButton#segment:disabled, QPushButton#first:disabled, QPushButton#last:disabled {{ color: {muted}; }}
 QWidget#panel {{ background: {surface}; border: 1px solid {border}; border-radius: 12px; }}
 QDockWidget {{ color: {text}; background: {window}; }}
 QDockWidget > QWidget {{ background: {window}; }}

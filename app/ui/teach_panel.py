@@ -14,10 +14,13 @@ from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRun, TrainingRuns, default_runs_folder
 from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.library import NetworkLibrary
+from app.optional_parts.parts import TRAIN
 from app.palette import Theme
 from app.recording.sessions import sessions_folder
+from app.ui.install_card import InstallCard
 from app.ui.networks_panel import install_networks
 from app.ui.panel_parts import section
+from app.ui.part_installer import PartInstaller
 from app.ui.run_view import RunView, duration
 from app.ui.scrolling import let_scroll
 from app.ui.style import SPACING_PX
@@ -48,21 +51,27 @@ class TeachPanel(QWidget):
     run_shown = pyqtSignal(object)
     """A finished :class:`TrainingRun` was chosen, or came to its report while this panel watched."""
 
-    def __init__(self, library: NetworkLibrary, recordings: Path, runs: TrainingRuns) -> None:
+    def __init__(
+        self, library: NetworkLibrary, recordings: Path, runs: TrainingRuns, installer: PartInstaller | None = None
+    ) -> None:
         """Shows what is there.
 
         Args:
             library: networks to begin with.
             recordings: folder of the sessions.
             runs: all runs.
+            installer: of the training part; one of its own when left out.
         """
         super().__init__()
         self._library = library
         self._recordings = recordings
         self._runs = runs
+        self._installer = installer or PartInstaller(TRAIN, self)
+        self._can_train = False
         self._shown: TrainingRun | None = None
         self._estimate: EstimateProcess | None = None
         self._phases: dict[str, RunPhase] = {}
+        self.card = InstallCard(self._installer, "Teaching needs the training part")
         self.form = TeachForm()
         self.view = RunView()
         self.list = QTreeWidget()
@@ -75,6 +84,7 @@ class TeachPanel(QWidget):
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
         layout.addWidget(section("TEACH THE NETWORK YOUR HAND"))
+        layout.addWidget(self.card)
         layout.addWidget(self.form)
         layout.addSpacing(SPACING_PX // 2)
         layout.addWidget(section("THIS RUN"))
@@ -84,6 +94,7 @@ class TeachPanel(QWidget):
         layout.addWidget(self.list)
         let_scroll(self, inside)
         self.setMinimumWidth(380)
+        self._installer.installed.connect(self.look)
         self.form.started.connect(self._start)
         self.form.measure_wanted.connect(self._measure)
         self.view.failed.connect(self.said)
@@ -96,6 +107,7 @@ class TeachPanel(QWidget):
         """Looks at networks, sessions and runs, and shows what changed."""
         if not self.isVisible() and self._phases and self._runs.at_work() is None:
             return
+        self._look_for_training_part()
         self.form.show_networks(self._library.entries())
         self.form.show_sessions(self._recordings, list_sessions(self._recordings))
         runs = self._runs.refresh()
@@ -121,6 +133,7 @@ class TeachPanel(QWidget):
     def close_quietly(self) -> None:
         """Ends what only this window waits for; a run at work goes on."""
         self._timer.stop()
+        self._installer.close()
         if self._estimate is not None:
             self._estimate.close()
             self._estimate = None
@@ -128,6 +141,14 @@ class TeachPanel(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self.view.set_theme(theme)
+
+    def _look_for_training_part(self) -> None:
+        """Without it nothing can be started, but what there is stays readable; once it is there, it stays."""
+        if not self._can_train:
+            self._can_train = self._installer.part.is_installed() and not self._installer.running
+            self.card.setVisible(not self._can_train)
+            self.form.setEnabled(self._can_train)
+            self.view.allow_training(self._can_train)
 
     def _start(self) -> None:
         request = self.form.request()
@@ -206,12 +227,14 @@ def install_teaching(window: MainWindow) -> None:
     """Adds the panel to a window."""
     live = window.options.live_network
     library = NetworkLibrary(SHIPPED_NETWORK_DIR, beside=() if live is None else (live.folder,))
-    panel = TeachPanel(library, sessions_folder(), TrainingRuns(default_runs_folder()))
+    installer = PartInstaller(TRAIN, window)
+    panel = TeachPanel(library, sessions_folder(), TrainingRuns(default_runs_folder()), installer)
     window.add_panel("Teach", panel, shortcut="Ctrl+T")
     panel.said.connect(window.notify)
+    installer.installed.connect(lambda: window.notify(f"The {TRAIN.title} is installed and ready."))
     window.theme_changed.connect(panel.set_theme)
     window.closing.connect(panel.close_quietly)
-    networks = install_networks(window, library)
+    networks = install_networks(window, library, installer)
     if networks is not None:
         panel.run_shown.connect(networks.show_run)
 

@@ -33,6 +33,7 @@ from trainer.network_pipe import (
 )
 from trainer.runtime import OUTPUT_NAMES, NetworkRuntime, load_network, read_metadata
 
+needs_torch = pytest.mark.usefixtures("training_part")
 pytestmark = pytest.mark.timeout(200)  # torch takes long to import on a busy machine
 
 
@@ -49,7 +50,7 @@ def pipe_with(content: bytes) -> IO[bytes]:
 
 
 @pytest.fixture(scope="module")
-def on_card() -> Iterator[LoadedNetwork]:
+def on_card(training_part: None) -> Iterator[LoadedNetwork]:
     """The shipped network behind the pipe."""
     network = _loaded(CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR)))
     yield network
@@ -68,6 +69,7 @@ def test_the_process_says_what_onnx_runtime_says(on_card: LoadedNetwork, count: 
     assert (on_card.runs_on, on_card.note) == ("processor, under torch", "")
 
 
+@needs_torch
 def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None:
     torch_was_here = "torch" in sys.modules
     session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
@@ -85,6 +87,7 @@ def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None
     assert session._process.poll() is not None
 
 
+@needs_torch
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot halt a process")
 def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
@@ -101,6 +104,7 @@ def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypa
     network.close()
 
 
+@needs_torch
 def test_a_card_that_cannot_be_used_is_said_and_the_processor_runs_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -112,6 +116,7 @@ def test_a_card_that_cannot_be_used_is_said_and_the_processor_runs_the_network(
     assert network.runtime.outputs(crops(1))["rotations"].shape == (1, 16, 3, 3)
 
 
+@needs_torch
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     for name in ("network.json", "network.onnx"):
         (tmp_path / name).write_bytes((SHIPPED_NETWORK_DIR / name).read_bytes())

@@ -9,7 +9,7 @@ import pytest
 
 from app.pipeline.crop_search import BATCH, MOST_SQUARES, SIZES, SMALL_SIZES, CropSearch, search_squares
 from hand.camera import Intrinsics
-from hand.crop import SquareCrop
+from hand.crop import SquareCrop, upright_angle_rad
 from hand.mirror import mirror_pixels
 from trainer.runtime import CropPrediction
 
@@ -21,6 +21,7 @@ class Judge:
 
     input_px = 128
     crop_expansion = 1.6
+    upright = False
 
     def __init__(self, *, side: str = "right", confidence: float = 0.8) -> None:
         self.side, self.confidence = side, confidence
@@ -111,6 +112,27 @@ def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
     found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
     assert judge.shown == 5 * len(found)
     assert any(found)
+
+
+def test_a_network_of_upright_crops_is_asked_in_every_quarter_turn_and_then_shown_the_hand_upright() -> None:
+    class Turned(Judge):
+        """Surest of a hand that it is shown upside down."""
+
+        upright = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.angles: list[float] = []
+
+        def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+            self.angles.append(crop.angle_rad)
+            sure = 0.9 if abs(crop.angle_rad - np.pi) < 0.1 else 0.6
+            return replace(super().predict(image_rgb, crop, intrinsics), confidence=sure)
+
+    judge = Turned()
+    (found,) = CropSearch(judge).detect(picture_with_blob(300, 200, 90))
+    np.testing.assert_allclose(judge.angles[:5], [0.0, np.pi / 2, np.pi, 1.5 * np.pi, np.pi])
+    assert found.crop.angle_rad == pytest.approx(upright_angle_rad(found.landmarks_px))
 
 
 @pytest.mark.parametrize("size_px", [(3840, 2160), (1500, 40), (40, 1500), (30_000, 30), (20_000, 1000), (16, 16)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 
 from app.pipeline.network_path import NetworkPath, steady_crop
 from hand.camera import Intrinsics, project
-from hand.crop import SquareCrop, crop_around
+from hand.crop import SquareCrop, crop_around, crop_around_hand, upright_angle_rad
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.model import HandModel
-from hand.rotations import matrix_from_axis_angle
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import Frame, HandObservation, PathResult
 from trainer.runtime import CropPrediction
 
@@ -59,6 +60,7 @@ class Scene:
     """Runtime and finder at once, over the same true hands."""
 
     crop_expansion = 1.6
+    upright = False
 
     def __init__(self, *hands: TrueHand, digest: str = MODEL.digest) -> None:
         self.hands = list(hands)
@@ -84,8 +86,9 @@ class Scene:
         right = hand.right if shown_as == hand.side else 1.0 - hand.right
         return CropPrediction(rotations, np.zeros(10), root, pixels, np.full(21, 2.0), presence, right, hand.confidence)
 
-    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+    def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
         self.searches += 1
+        self.told_px = list(last_seen_px)
         if not self.visible_to_detector:
             return ()
         return tuple(
@@ -111,7 +114,7 @@ class Finds:
         self.seen = seen
         self.asked = self.closed = 0
 
-    def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+    def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
         self.asked += 1
         return self.seen
 
@@ -217,6 +220,7 @@ def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> No
     scene = Scene(TrueHand((-0.1, 0.05, 0.5)))
     path = path_over(scene)
     path.process(frame(0))
+    assert scene.told_px == []  # nothing was seen yet
     scene.hands[0].confidence = 0.1
     # the crop shrank onto a part of the hand
     (track,) = path._tracks
@@ -228,6 +232,7 @@ def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> No
     np.testing.assert_allclose(found[-1], scene.hands[0].joints_px, atol=1e-6)
     assert 2 <= scene.searches - searches <= 3
     assert path._tracks == [track]
+    assert len(scene.told_px) == 1  # the detector looks where the doubted hand is before it searches the picture
     scene.visible_to_detector = False
     for sequence in range(20, 40):
         assert len(path.process(frame(sequence)).states) == 1
@@ -327,7 +332,43 @@ def test_a_network_for_an_unknown_hand_model_is_refused() -> None:
 def test_a_crop_stays_while_the_hand_hardly_moves() -> None:
     joints = TrueHand((0.0, 0.05, 0.5)).joints_px
     crop = crop_around(joints, 1.6)
-    assert steady_crop(crop, joints + 2.0, 1.6) is crop
-    moved = steady_crop(crop, joints + 40.0, 1.6)
+    assert steady_crop(crop, crop_around(joints + 2.0, 1.6)) is crop
+    moved = steady_crop(crop, crop_around(joints + 40.0, 1.6))
     assert moved.center_x_px == pytest.approx(crop.center_x_px + 40.0)
-    assert steady_crop(crop, joints * 1.3, 1.6) is not crop
+    assert steady_crop(crop, crop_around(joints * 1.3, 1.6)) is not crop
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_network_of_upright_crops_is_shown_a_turning_hand_upright(side: Side) -> None:
+    scene = Scene(TrueHand((-0.05, 0.06, 0.5), side))
+    scene.upright = True
+    shown: list[SquareCrop] = []
+    predict = scene.predict
+
+    def noting(image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+        shown.append(crop)
+        return predict(image_rgb, crop, intrinsics)
+
+    scene.predict = noting  # type: ignore[method-assign]
+    path = path_over(scene)
+    turn = matrix_from_axis_angle(np.array([0.0, 0.0, 0.2 if side == "right" else -0.2]))
+    for sequence in range(10):
+        result = path.process(frame(sequence))
+        assert worst_mm(result, scene.hands[0]) < 1.0
+        off = shown[-1].angle_rad - upright_angle_rad(scene.hands[0].joints_px)
+        # a crop lags by one frame, and by as much as is let pass
+        assert abs(np.angle(np.exp(1j * off))) < 0.35
+        first = matrix_from_axis_angle(scene.hands[0].pose[:3])
+        scene.hands[0].pose[:3] = axis_angle_from_matrix(turn @ first)
+    angles = np.unwrap([crop.angle_rad for crop in shown])
+    assert abs(angles[-1] - angles[0]) > 1.0
+
+
+def test_an_upright_crop_turns_only_when_the_hand_does() -> None:
+    joints = TrueHand((0.0, 0.05, 0.5)).joints_px
+    crop = crop_around_hand(joints, 1.6, upright=True)
+    assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 0.05)) is crop
+    turned = replace(crop, angle_rad=crop.angle_rad + 0.3)
+    assert steady_crop(crop, turned) is turned
+    # a whole turn is none
+    assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 2.0 * np.pi)) is crop

@@ -37,7 +37,7 @@ from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.types import Frame, HandObservation, HandState, PathResult, Provider
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("training_part")]
 MODEL = load_embedded_model()
 FRAMES = 20
 

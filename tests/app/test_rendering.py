@@ -16,6 +16,7 @@ from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Focus, FocusFollower, Orbit
 from app.rendering.skeleton import draw_hands, hand_label
+from app.rendering.skeleton_overlay import STROKES, joint_color
 from app.rendering.smooth_surface import SmoothSurface
 from hand.camera import project
 from hand.embedded import load_embedded_model
@@ -31,10 +32,9 @@ def test_skeleton_lies_on_the_projected_joints(frame: Frame) -> None:
     result = found(frame)
     (drawing,) = draw_hands(result)
     joints = project(np.asarray(result.states[0].joints_m, float), frame.intrinsics)
-    np.testing.assert_allclose([dot.center_px for dot in drawing.dots], joints)
-    ends = {stroke.end_px for stroke in drawing.strokes}
-    assert {dot.center_px for dot in drawing.dots[1:]} <= ends
-    assert drawing.dots[8].color == FINGER_COLORS[1]
+    np.testing.assert_allclose(drawing.joints_px, joints)
+    assert set(range(1, 21)) <= {end for _, end in STROKES}
+    assert joint_color(8) == FINGER_COLORS[1]
     np.testing.assert_allclose(drawing.observed_px, joints + 2.0)
 
 
@@ -48,7 +48,7 @@ def test_overlay_colors_the_joint_at_its_scaled_place(frame: Frame) -> None:
     (drawing,) = draw_hands(found(frame))
     picture = np.full((480, 640, 3), 90, np.uint8)
     overlay_skeleton(picture, drawing, scale=2.0)
-    x, y = (round((value + 0.5) * 2.0 - 0.5) for value in drawing.dots[12].center_px)
+    x, y = (round((value + 0.5) * 2.0 - 0.5) for value in drawing.joints_px[12])
     assert picture[y, x].tolist() == list(rgb(FINGER_COLORS[2]))
 
 

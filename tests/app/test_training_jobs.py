@@ -18,7 +18,7 @@ from hand.errors import ConfigError
 from trainer.run_folder import FineTuneRequest, read_events
 from trainer.runtime import load_network
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420), pytest.mark.usefixtures("training_part")]
 
 
 def wait_until(true: Callable[[], bool], run: TrainingRun, seconds: float = 180.0) -> None:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hand.crop import SquareCrop, crop_around, crop_picture, invert_affine, transform_points
+from hand.crop import (
+    MIDDLE_KNUCKLE,
+    SquareCrop,
+    crop_around,
+    crop_around_hand,
+    crop_picture,
+    invert_affine,
+    transform_points,
+    upright_angle_rad,
+)
 
 CROPS = [
     SquareCrop(320.0, 240.0, 200.0),
@@ -120,3 +129,29 @@ def test_crops_that_leave_the_picture_are_black_there(center: tuple[float, float
     outside = ((places < -margin) | (places > np.array([639.0, 479.0]) + margin)).any(-1)
     assert (cut[inside] == 200).all()
     assert (cut[outside] == 0).all()
+
+
+def _joints(turn_rad: float) -> np.ndarray:
+    """Some hand, turned clockwise (y is down) about its wrist."""
+    joints = np.random.default_rng(2).uniform(-60.0, 60.0, (21, 2))
+    joints[0], joints[MIDDLE_KNUCKLE] = (0.0, 0.0), (0.0, -80.0)
+    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+    return joints @ np.array([[cosine, sine], [-sine, cosine]]) + (300.0, 220.0)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("turn_rad", [0.0, 0.7, -2.0, 3.0])
+def test_an_upright_crop_shows_the_same_hand_however_it_is_turned(turn_rad: float, flipped: bool) -> None:
+    joints = _joints(turn_rad)
+    assert upright_angle_rad(joints) == pytest.approx(turn_rad)
+    shown = transform_points(joints, crop_around_hand(joints, 1.6, upright=True, flipped=flipped).matrix(224))
+    straight = _joints(0.0)
+    wanted = transform_points(straight, crop_around_hand(straight, 1.6, upright=False, flipped=flipped).matrix(224))
+    np.testing.assert_allclose(shown, wanted, atol=1e-9)
+    assert shown[MIDDLE_KNUCKLE, 0] == pytest.approx(shown[0, 0])
+    assert shown[MIDDLE_KNUCKLE, 1] < shown[0, 1]
+
+
+def test_a_crop_that_is_not_to_be_turned_is_the_box_of_the_joints() -> None:
+    joints = _joints(0.9)
+    assert crop_around_hand(joints, 1.6, upright=False) == crop_around(joints, 1.6)

@@ -27,6 +27,12 @@ def dots_picture() -> tuple[np.ndarray, np.ndarray]:
     return picture, places
 
 
+def side_of(places: np.ndarray) -> Side:
+    """By which way round the first three places lie."""
+    (x1, y1), (x2, y2) = places[1] - places[0], places[2] - places[0]
+    return "right" if x1 * y2 - y1 * x2 > 0.0 else "left"
+
+
 class DotDetector:
     """Finds the dots by their greys; its world landmarks are the dots in units of pixels, y down."""
 
@@ -44,11 +50,7 @@ class DotDetector:
         self.calls += 1
         world = np.concatenate([found - found.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
         # one side, as a person's hand has: the copy of a right hand in a mirror is a left one
-        turn = np.cross(found[1] - found[0], found[2] - found[0])
-        return (HandObservation(self._side(turn), 0.9, found, world, crop_around(found, 1.5)),)
-
-    def _side(self, turn: float) -> Side:
-        return "right" if turn > 0.0 else "left"
+        return (HandObservation(side_of(found), 0.9, found, world, crop_around(found, 1.5)),)
 
     def close(self) -> None:
         self.closed += 1
@@ -63,7 +65,7 @@ def test_what_is_seen_in_every_copy_comes_back_to_its_place(looks: int) -> None:
     np.testing.assert_allclose(hand.landmarks_px, places, atol=0.6)
     expected = np.concatenate([places - places.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
     np.testing.assert_allclose(hand.world_landmarks_m, expected, atol=0.8)
-    assert hand.side == DotDetector()._side(float(np.cross(places[1] - places[0], places[2] - places[0])))
+    assert hand.side == side_of(places)
     assert hand.score > 0.85
 
 
@@ -100,3 +102,25 @@ def test_a_hand_that_most_looks_miss_is_none() -> None:
     assert second_look.detect(picture) == ()
     second_look.close()
     assert seldom.closed == 1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_hand_that_is_only_seen_upright_is_found_in_a_picture_that_lies_on_its_side(turns: int) -> None:
+    picture, _ = dots_picture()
+    straight = DotDetector().detect(picture)[0]
+    lying = np.ascontiguousarray(np.rot90(picture, -turns))
+
+    class Upright(DotDetector):
+        """Sees the dots only where the picture has its own shape and they lie as they were drawn."""
+
+        def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
+            seen = super().detect(image_rgb)
+            return seen if np.abs(seen[0].landmarks_px - straight.landmarks_px).max() < 1.0 else ()
+
+    found = SecondLook(Upright(), 1, quarter_turns=True).detect(lying)
+    assert len(found) == 1
+    want = DotDetector().detect(lying)[0]
+    np.testing.assert_allclose(found[0].landmarks_px, want.landmarks_px, atol=0.5)
+    np.testing.assert_allclose(found[0].world_landmarks_m, want.world_landmarks_m, atol=0.5)
+    if turns:
+        assert SecondLook(Upright(), 1).detect(lying) == ()

@@ -25,12 +25,16 @@ from ik_baseline.tracker import FORGET_AFTER_FRAMES, IkTracker
 class ScriptedDetector:
     """Answers with what the test put in."""
 
-    def __init__(self, max_hands: int = 1, *, still: bool = False, tiles_per_picture: int = 0) -> None:
+    def __init__(self, kind: str, max_hands: int = 1, *, still: bool = False, tiles_per_picture: int = 0) -> None:
         self.answers: list[Sequence[HandObservation]] = []
         self.closed = False
+        self.resets = 0
 
     def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
         return tuple(self.answers.pop(0))
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def close(self) -> None:
         self.closed = True
@@ -39,7 +43,7 @@ class ScriptedDetector:
 @pytest.fixture
 def tracker(monkeypatch: pytest.MonkeyPatch) -> Iterator[IkTracker]:
     """Follows two hands of a scripted detector."""
-    monkeypatch.setattr(tracker_module, "HandDetector", ScriptedDetector)
+    monkeypatch.setattr(tracker_module, "open_detector", ScriptedDetector)
     model = load_embedded_model()
     calibration = HandCalibration.without_offsets(model)
     # this detector makes no mistakes that could be corrected
@@ -87,7 +91,7 @@ def test_a_state_describes_the_hand_of_the_picture(tracker: IkTracker, case: Cas
 def test_what_is_solved_is_corrected_and_what_is_passed_on_is_not(
     monkeypatch: pytest.MonkeyPatch, solver: IkSolver, case: Case
 ) -> None:
-    monkeypatch.setattr(tracker_module, "HandDetector", ScriptedDetector)
+    monkeypatch.setattr(tracker_module, "open_detector", ScriptedDetector)
     model = load_embedded_model()
     with IkTracker(model) as made:
         (result,) = run(made, [case.observation])

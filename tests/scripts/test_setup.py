@@ -1,9 +1,10 @@
-"""The script behind `make run`: which system libraries it misses, under either of the names they go by."""
+"""The script behind `make run`: which system libraries it misses, which Python it takes, and what it installs."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,3 +56,96 @@ def test_a_missing_library_is_asked_for_by_the_name_it_has_here(tmp_path: Path, 
 case "$name" in {RENAMED}*) printf 'deinstall ok config-files' ;; *) printf 'install ok installed' ;; esac"""
     said = _what_is_said(tmp_path, {**NOBODY, "dpkg-query": dpkg_query, "apt-cache": known})
     assert said.endswith(f"sudo apt-get install -y {wanted}\n")
+
+
+FAKE_PYTHON = """case "$1 $2" in
+"-V ") echo "Python NAME" ;;
+"-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+"-m pip") [ "$3" = --version ] || echo "pip $*" ;;
+-c*) case "$2" in *print*) echo NAME ;; esac ;;
+esac"""
+"""Says which one it is, makes copies of itself for environments, and repeats what pip is asked for."""
+
+SHIM_OF_NOTHING = "echo 'pyenv: this version is not selected' >&2; exit 127"
+
+
+class Checkout:
+    """A folder with the script, and a PATH on which only the given interpreters can be found."""
+
+    def __init__(self, folder: Path, interpreters: dict[str, str]) -> None:
+        self.folder = folder
+        (folder / "scripts").mkdir()
+        (folder / "bin").mkdir()
+        shutil.copy(SCRIPT, folder / "scripts" / "setup.sh")
+        for name in ("pyproject.toml", "constraints.txt"):
+            (folder / name).touch()
+        for name in ("bash", "cat", "cp", "cut", "dirname", "mkdir", "rm", "sha256sum"):
+            found = shutil.which(name)
+            assert found is not None
+            (folder / "bin" / name).symlink_to(found)
+        for name, lines in interpreters.items():
+            command = folder / "bin" / name
+            command.write_text(f"#!/bin/sh\n{lines.replace('NAME', name)}\n")
+            command.chmod(0o755)
+
+    def set_up(self, level: str = "run", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.folder / "bin" / "bash"), "scripts/setup.sh", level],
+            env={"PATH": str(self.folder / "bin"), **environment},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+        )
+
+
+def test_the_newest_python_that_runs_is_taken(tmp_path: Path) -> None:
+    interpreters = {"python3.14": SHIM_OF_NOTHING, "python3.13": FAKE_PYTHON, "python3.11": FAKE_PYTHON}
+    checkout = Checkout(tmp_path, interpreters)
+    done = checkout.set_up()
+    assert done.returncode == 0, done.stderr
+    assert "(Python python3.13)" in done.stdout
+    assert re.search(r"at most about \d+ MB, which take \d+ MB on disk", done.stdout)
+    assert done.stdout.endswith("-c constraints.txt -e .\n")
+    assert checkout.set_up().stdout == ""  # nothing is missing now
+
+
+def test_the_python_that_is_named_is_taken(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, {"python3.13": FAKE_PYTHON, "python3.11": FAKE_PYTHON})
+    assert "(Python python3.13)" in checkout.set_up().stdout
+    done = checkout.set_up("train", PYTHON="python3.11")
+    assert "Making .venv anew." in done.stdout
+    assert "(Python python3.11)" in done.stdout
+    assert done.stdout.endswith("-c constraints.txt -e .[train]\n")
+    assert "(Python python3.11)" in checkout.set_up("dev").stdout  # what is there stays
+
+
+@pytest.mark.parametrize(
+    ("interpreters", "environment", "sentence"),
+    [
+        ({"python3": "exit 1"}, {}, "Python 3.11, 3.12, 3.13 or 3.14 is needed and none was found"),
+        ({"python3.13": FAKE_PYTHON, "old": "exit 1"}, {"PYTHON": "old"}, "PYTHON=old is no Python 3.11"),
+        ({"python3.13": FAKE_PYTHON}, {"PYTHON": "missing"}, "PYTHON=missing is no Python 3.11"),
+    ],
+)
+def test_without_a_python_one_sentence_says_so(
+    tmp_path: Path, interpreters: dict[str, str], environment: dict[str, str], sentence: str
+) -> None:
+    done = Checkout(tmp_path, interpreters).set_up(**environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(sentence)
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_an_environment_with_the_detector_of_before_is_made_anew(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, {"python3.12": FAKE_PYTHON})
+    checkout.set_up()
+    (tmp_path / ".venv" / "lib" / "python3.12" / "site-packages" / "mediapipe-0.10.21.dist-info").mkdir(parents=True)
+    (tmp_path / "constraints.txt").write_text("numpy==2.4.6\n")
+    assert "Making .venv anew." in checkout.set_up().stdout
+    assert not (tmp_path / ".venv" / "lib").exists()
+
+
+def test_an_unknown_level_is_refused(tmp_path: Path) -> None:
+    done = Checkout(tmp_path, {"python3.12": FAKE_PYTHON}).set_up("everything")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: scripts/setup.sh run|train|test|dev")

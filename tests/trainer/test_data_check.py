@@ -7,9 +7,12 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import cv2
 import numpy as np
-import pytest
 
 from trainer.__main__ import main
 from trainer.datasets.command import _parser

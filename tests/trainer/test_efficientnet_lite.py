@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import torch
 from torch import nn
 from torch.nn import functional

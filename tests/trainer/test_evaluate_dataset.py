@@ -6,8 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
+import numpy as np
 import torch
 from jaxtyping import Float
 from mano_freihand import write_mano_freihand
@@ -30,6 +33,7 @@ from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.pose_fit import PoseFitter
 from trainer.evaluate_dataset import SetPredictions, as_submitted, predict_set, score_lines, score_set
+from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +82,9 @@ class Oracle(nn.Module):
 def test_a_perfect_network_scores_zero_unaligned_and_aligned(freihand_set: Path, tmp_path: Path) -> None:
     """Crop camera, wrist and axes and all: any mistake on the way back into the camera shows in the unaligned error."""
     hands = FreihandSet(freihand_set, "evaluation")
-    predictions = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, INPUT_PX, batch=1)
+    predictions = predict_set(
+        Oracle(hands, load_embedded_model()), load_embedded_model(), hands, NetworkConfig(input_px=INPUT_PX), batch=1
+    )
     predictions.write(tmp_path / "pred.json")
     score = score_set("freihand", freihand_set, tmp_path / "pred.json")
     assert score is not None
@@ -98,7 +104,7 @@ def test_the_sets_own_finger_tips_are_submitted(tmp_path: Path) -> None:
     write_mano_freihand(tmp_path, part="evaluation")
     hands = FreihandSet(tmp_path, "evaluation")
     model = toy_model(778)
-    predict_set(Oracle(hands, model), model, hands, INPUT_PX).write(tmp_path / "pred.json")
+    predict_set(Oracle(hands, model), model, hands, NetworkConfig(input_px=INPUT_PX)).write(tmp_path / "pred.json")
     score = score_freihand(tmp_path / "pred.json", tmp_path)
     assert score.xyz_mean3d < 1e-3
     assert score.mesh_mean3d < 1e-3
@@ -106,7 +112,9 @@ def test_the_sets_own_finger_tips_are_submitted(tmp_path: Path) -> None:
 
 def test_a_mirrored_hand_is_free_officially_and_not_properly(freihand_set: Path, tmp_path: Path) -> None:
     hands = FreihandSet(freihand_set, "evaluation")
-    right = predict_set(Oracle(hands, load_embedded_model()), load_embedded_model(), hands, INPUT_PX)
+    right = predict_set(
+        Oracle(hands, load_embedded_model()), load_embedded_model(), hands, NetworkConfig(input_px=INPUT_PX)
+    )
     SetPredictions(mirror_points(right.joints_m), mirror_points(right.vertices_m)).write(tmp_path / "pred.json")
     score = score_freihand(tmp_path / "pred.json", freihand_set)
     assert score.xyz_al_mean3d < 1e-3
@@ -144,7 +152,7 @@ def test_ho3d_is_written_in_its_order_and_axes_with_the_wrist_it_gives(ho3d_set:
             nothing = torch.zeros(count)
             return NetworkOutput(**{name: made.get(name, nothing) for name in NetworkOutput._fields})
 
-    predictions = predict_set(Silent(), load_embedded_model(), evaluation, 64)
+    predictions = predict_set(Silent(), load_embedded_model(), evaluation, NetworkConfig(input_px=64))
     np.testing.assert_allclose(predictions.joints_m[:, 0], truth[:, 0], atol=1e-6)
     predictions.write(tmp_path / "pred.json")
     score = score_ho3d(tmp_path / "pred.json", ho3d_set)

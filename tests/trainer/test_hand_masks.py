@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import cv2
 import numpy as np
-import pytest
 from crops import photographs_in, write_left_hand
 
 from hand.crop import crop_around

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason="the training part is not installed")
+
+
 from trainer import evaluate, export, fit
 from trainer.__main__ import COMMANDS, main
 

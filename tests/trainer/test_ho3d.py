@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
+import numpy as np
 from crops import shown_right
 
 from hand.camera import project

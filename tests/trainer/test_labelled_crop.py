@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import numpy as np
 import torch
 from crops import CAMERA, stick_hand

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import torch
 from crops import StickHands, stick_hand
 from lightning.fabric import Fabric

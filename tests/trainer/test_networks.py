@@ -3,8 +3,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from urllib.error import URLError
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
+import numpy as np
 import torch
 from torchvision.models.vision_transformer import VisionTransformer
 

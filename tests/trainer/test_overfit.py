@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 from crops import stick_hand
 
 from trainer.networks.hand_network import NetworkConfig

@@ -6,6 +6,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 from setuptools import Distribution
 from setuptools.config.pyprojecttoml import apply_configuration
 

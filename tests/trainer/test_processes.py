@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import torch
 import yaml
 from lightning.fabric import Fabric

@@ -8,6 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import torch
 
 from hand.embedded import load_embedded_model

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import cv2
 import numpy as np
-import pytest
 import torch
 
 from hand.camera import Intrinsics, project

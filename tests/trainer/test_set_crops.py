@@ -6,9 +6,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import cv2
 import numpy as np
-import pytest
 import torch
 from crops import shown_right
 
@@ -16,7 +19,7 @@ from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
 from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import CropJitter, jittered_crop
+from trainer.crop_jitter import LIVE_JITTER, CropJitter, jittered_crop
 from trainer.datasets.crops import SetCrops, cut_hand, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.hand_set import mask_of, picture_of
@@ -25,7 +28,6 @@ from trainer.datasets.new_background import before_another_background
 from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.opening import source_set
 from trainer.datasets.pose_fit import fitter_for
-from trainer.held_out import LIVE_JITTER
 from trainer.labelled_crop import LabelledCrop, collate
 from trainer.mixture import build_samples
 from trainer.networks.hand_network import NetworkConfig

@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from time import process_time
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
+import numpy as np
 
 from hand.errors import DataError
 from trainer.__main__ import main

@@ -28,14 +28,17 @@ _BACKGROUNDS: Final = 128
 """Made-up backgrounds: each process makes its own, and each costs as much as fifty crops."""
 
 
-def training_jitter(largest_turn_deg: float) -> CropJitter:
+def training_jitter(largest_turn_deg: float, upright: bool = False) -> CropJitter:
     """Errors and turns of training crops: half of them are turned by up to an angle either way.
 
     The other half is turned as live crops are, whose errors are cut off at two deviations, and never farther.
 
     Args:
         largest_turn_deg: that angle.
+        upright: for a network whose crops are turned upright; they then have a tracker's errors alone.
     """
+    if upright:
+        return replace(CropJitter(), upright=True, any_angle_share=0.06)
     largest_rad = float(np.radians(largest_turn_deg))
     deviation_rad = min(CropJitter().angle_deviation_rad, largest_rad / 2.0)
     return CropJitter(angle_deviation_rad=deviation_rad, any_angle_share=0.5, largest_angle_rad=largest_rad)
@@ -156,7 +159,7 @@ def cut_hand(
     """
     crop = label_crop(
         picture_rgb,
-        jittered_crop(hand.outline_px, jitter, rng),
+        jittered_crop(hand.outline_px, jitter, rng, standing_rad=hand.standing_rad),
         hand.intrinsics,
         rotations=np.tile(np.eye(3), (16, 1, 1)) if fitted is None else fitted.rotations,
         shape=np.zeros(10) if fitted is None else fitted.shape,

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from hand.camera import Intrinsics, project
+from hand.crop import MIDDLE_KNUCKLE, upright_angle_rad
 from hand.errors import DataError
 from hand.frame_change import FrameChange
 from hand.mirror import mirror_points, mirror_pose
@@ -70,6 +71,13 @@ class SetHand:
         if self.box_px is not None:
             return self.box_px.reshape(2, 2)
         return project(self.joints_m[self.joints_known], self.intrinsics)
+
+    @property
+    def standing_rad(self) -> float:
+        """The turn of a crop in which the hand stands upright; 0 where it is not known how it stands."""
+        if not self.joints_known[[0, MIDDLE_KNUCKLE]].all():
+            return 0.0
+        return upright_angle_rad(project(self.joints_m, self.intrinsics))
 
 
 @runtime_checkable

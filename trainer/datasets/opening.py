@@ -115,7 +115,7 @@ def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> D
         fitter_for(hands, model),
         config.network.input_px,
         config.seed,
-        training_jitter(source.rotation_deg),
+        training_jitter(source.rotation_deg, config.network.upright),
         new_background=source.new_background,
         backgrounds=Path(source.backgrounds) if source.backgrounds else None,
         number_of=hands.nearby(config.seed) if isinstance(hands, ShardSet) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,30 @@ from hand.errors import CheckpointError
 from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
 from trainer.checkpoint import load_weights
+from trainer.config import FitConfig
+from trainer.networks.hand_landmark import load_published
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 
 
-def build_network(config: NetworkConfig, model: HandModel) -> HandNetwork:
-    """A network that starts at the mean pose of a hand model."""
+def build_network(config: NetworkConfig, model: HandModel, *, published: bool = True) -> HandNetwork:
+    """A network that starts at the mean pose of a hand model.
+
+    Args:
+        config: which network.
+        model: the hand it poses.
+        published: a landmark network beside the trunk begins with its published weights.
+
+    Raises:
+        ConfigError: the network is not on offer, or weights to begin with could not be had.
+    """
     fingers = matrix_from_axis_angle(model.mean_pose_rad.astype("float64").reshape(15, 3))
     # the orientation starts with fingers up and palm to the camera, the most common view of a webcam
     upright = torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
     mean = torch.cat([upright, torch.tensor(sixd_from_matrix(fingers), dtype=torch.float32)])
-    return HandNetwork(config, mean)
+    network = HandNetwork(config, mean)
+    if config.landmarks and published:
+        load_published(network.landmarks)
+    return network
 
 
 def trained_network(config: NetworkConfig, model: HandModel, weights: Path) -> HandNetwork:
@@ -30,8 +45,32 @@ def trained_network(config: NetworkConfig, model: HandModel, weights: Path) -> H
     Raises:
         CheckpointError: the weights are missing, damaged, or of another layout.
     """
-    network = build_network(replace(config, pretrained=False), model)
+    network = build_network(replace(config, pretrained=False), model, published=False)
     start_from(network, weights)
+    return network
+
+
+def starting_network(
+    config: FitConfig, model: HandModel, say: Callable[[str], None] = lambda text: None
+) -> HandNetwork:
+    """The network of a recipe as its training begins.
+
+    Args:
+        config: the recipe.
+        model: the hand it poses.
+        say: gets a sentence where it begins partly as another network.
+
+    Raises:
+        ConfigError: the network is not on offer, or published weights could not be had.
+        CheckpointError: the weights that it is to start from cannot be used.
+    """
+    if not config.start_from:
+        return build_network(config.network, model)
+    if not config.start_partly:
+        return trained_network(config.network, model, Path(config.start_from))
+    network = build_network(config.network, model)
+    taken = start_partly_from(network, Path(config.start_from))
+    say(f"{taken:.0%} of the network's weights begin as in {config.start_from}.")
     return network
 
 

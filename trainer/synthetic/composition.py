@@ -33,6 +33,8 @@ class SceneSettings:
         front_share: how many have something in front of them.
         second_share: how many are not alone: another hand is beside, before or behind them.
         loose_share: of crops, how many are cut as a search for hands cuts them, not as a tracker does.
+        upright: crops show the hand upright up to a tracker's error, however it stands in the full picture; half of
+            the loosely cut ones stay as they stand.
     """
 
     pose: PoseKind = "natural"
@@ -44,6 +46,7 @@ class SceneSettings:
     front_share: float = 0.05
     second_share: float = 0.10
     loose_share: float = 0.0
+    upright: bool = False
 
 
 FRAME_SETTINGS: Final = SceneSettings()
@@ -99,6 +102,13 @@ def tracker_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"
         box.center_y_px + float(np.clip(rng.normal(), -2.5, 2.5)) * 0.05 * box.size_px,
         box.size_px * float(np.exp(np.clip(rng.normal() * 0.10, -0.25, 0.3))),
     )
+
+
+def tracker_roll_rad(rng: np.random.Generator) -> float:
+    """How far from upright a tracker leaves a hand: mostly a little, now and then anyhow."""
+    if rng.uniform() < 0.06:
+        return float(rng.uniform(-np.pi, np.pi))
+    return 0.2 * float(np.clip(rng.normal(), -2.0, 2.0))
 
 
 def search_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.camera import Intrinsics, project
+from hand.crop import upright_angle_rad
 from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
@@ -29,6 +30,7 @@ from trainer.synthetic.composition import (
     SceneSettings,
     crop_intrinsics,
     search_square,
+    tracker_roll_rad,
     tracker_square,
 )
 from trainer.synthetic.lighting import draw_lighting
@@ -153,12 +155,16 @@ class SceneRenderer:
     def crop_scene(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> Scene:
         """The scene that :meth:`crop` renders."""
         rng = np.random.default_rng((self.seed, index))
-        scene = self._accompany(self._draw(rng, index, 640, 480, settings), index, settings)
+        dice = np.random.default_rng((self.seed, 86028121, index))  # of its own: other crops stay what they are
+        loose = bool(dice.uniform() < settings.loose_share)
+        scene = self._draw(rng, index, 640, 480, settings)
+        if settings.upright and not (loose and dice.uniform() < 0.5):
+            scene = self._stood_upright(scene, index)
+        scene = self._accompany(scene, index, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         joints_px = project(hand.joints_m, scene.intrinsics)
         square = tracker_square(rng, joints_px)
-        dice = np.random.default_rng((self.seed, 86028121, index))  # of its own: other crops stay what they are
-        if dice.uniform() < settings.loose_share:
+        if loose:
             square = search_square(dice, joints_px)
         return replace(
             scene,
@@ -192,6 +198,18 @@ class SceneRenderer:
             intrinsics=intrinsics,
             background=np.zeros((1, 1, 3), np.float32),
         )
+
+    def _stood_upright(self, scene: Scene, index: int) -> Scene:
+        """The scene before a camera that is rolled until the hand stands upright, up to a tracker's error."""
+        rng = np.random.default_rng((self.seed, 122949823, index))
+        joints_m = self._layer(scene.pose_rad, scene.shape, scene.translation_m).joints_m.astype(np.float64)
+        roll = upright_angle_rad(project(joints_m, scene.intrinsics)) + tracker_roll_rad(rng)
+        turn = matrix_from_axis_angle(np.array([0.0, 0.0, -roll]))
+        pose = scene.pose_rad.copy()
+        pose[:3] = axis_angle_from_matrix(turn @ matrix_from_axis_angle(pose[:3]))
+        # the translation is added after the hand was turned about its wrist
+        translation_m = scene.translation_m + (turn @ joints_m[0] - joints_m[0])
+        return replace(scene, pose_rad=pose, translation_m=translation_m)
 
     def _accompany(self, scene: Scene, index: int, settings: SceneSettings) -> Scene:
         """Adds what else is there, by dice of its own: the hand is the same with and without company."""

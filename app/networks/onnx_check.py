@@ -1,0 +1,92 @@
+"""What an ONNX file asks for beyond itself, read without the onnx package, which only training needs.
+
+Of ONNX's messages only the fields that can name operators and files are declared; protobuf skips all others. The field
+numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+
+_EXTERNAL: Final = 1
+"""TensorProto.DataLocation of numbers that are kept in another file."""
+
+_FIELDS: Final[dict[str, tuple[tuple[str, int, str], ...]]] = {
+    "Model": (("graph", 7, "Graph"), ("training", 20, "Training*"), ("functions", 25, "Function*")),
+    "Training": (("initialization", 1, "Graph"), ("algorithm", 2, "Graph")),
+    "Graph": (("node", 1, "Node*"), ("initializer", 5, "Tensor*"), ("sparse_initializer", 15, "SparseTensor*")),
+    "Function": (("node", 7, "Node*"), ("attribute", 11, "Attribute*")),
+    "Node": (("attribute", 5, "Attribute*"), ("domain", 7, "string")),
+    "Attribute": (
+        ("t", 5, "Tensor"),
+        ("g", 6, "Graph"),
+        ("tensors", 10, "Tensor*"),
+        ("graphs", 11, "Graph*"),
+        ("sparse_tensor", 22, "SparseTensor"),
+        ("sparse_tensors", 23, "SparseTensor*"),
+    ),
+    "SparseTensor": (("values", 1, "Tensor"), ("indices", 2, "Tensor")),
+    "Tensor": (("external_data", 13, "bytes*"), ("data_location", 14, "int32")),
+}
+"""Message: its fields as (name, number, type); a star behind the type stands for a list."""
+
+
+def onnx_demands(path: Path) -> tuple[frozenset[str], bool]:
+    """The operator domains of a model, in all of its graphs, and whether it keeps numbers in other files.
+
+    Args:
+        path: an ONNX file.
+
+    Raises:
+        ValueError: it is not one.
+        OSError: it cannot be read.
+    """
+    model = _MODEL()
+    try:
+        model.ParseFromString(path.read_bytes())
+    except DecodeError as problem:
+        raise ValueError(str(problem)) from None
+    if not model.HasField("graph"):
+        raise ValueError("it holds no graph")
+    domains, is_split = set(), False
+    waiting: list[Message] = [model]
+    while waiting:
+        message: Any = waiting.pop()
+        kind = message.DESCRIPTOR.name
+        if kind == "Node":
+            domains.add(message.domain)
+        elif kind == "Tensor":
+            is_split |= message.data_location == _EXTERNAL or len(message.external_data) > 0
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                waiting += [value] if isinstance(value, Message) else value
+    return frozenset(domains), is_split
+
+
+def _model_class() -> type[Message]:
+    file = descriptor_pb2.FileDescriptorProto(name="onnx_demands.proto", package="onnx_demands", syntax="proto2")
+    scalars = {
+        "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+        "bytes": descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
+        "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
+    }
+    for name, fields in _FIELDS.items():
+        message = file.message_type.add(name=name)
+        for field_name, number, kind in fields:
+            field = message.field.add(name=field_name, number=number)
+            field.label = field.LABEL_REPEATED if kind.endswith("*") else field.LABEL_OPTIONAL
+            kind = kind.removesuffix("*")
+            if kind in scalars:
+                field.type = scalars[kind]
+            else:
+                field.type, field.type_name = field.TYPE_MESSAGE, f".onnx_demands.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("onnx_demands.Model"))
+
+
+_MODEL: Final = _model_class()

@@ -1,0 +1,70 @@
+"""Stored percepts: what is written is read, a stopped run goes on, and a recipe learns from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from hand.errors import ConfigError, DataError
+from trainer import features
+from trainer.config import read_config
+from trainer.features import StoredCrops, main, stored_crops, write_shard
+from trainer.mixture import build_samples
+from trainer.rendered import RenderedCrops
+
+NETWORK = {"trunk": "mobilenet_v3_small", "head": "transformer", "input_px": 32, "width": 16, "layers": 1}
+
+
+def recipe(folder: Path) -> Path:
+    file = folder / "recipe.yaml"
+    source = {"kind": "rendered", "features": str(folder / "rendered"), "views": 2}
+    file.write_text(yaml.safe_dump({"name": "stored", "seed": 4, "batch": 2, "network": NETWORK, "sources": [source]}))
+    return file
+
+
+def test_what_is_stored_comes_back(tmp_path: Path) -> None:
+    crops = [RenderedCrops(32, 7)[index] for index in range(3)]
+    vectors = [np.full(5, index, np.float16) for index in range(3)]
+    write_shard(tmp_path / "0.npz", [crop.with_image(one) for crop, one in zip(crops, vectors, strict=True)])
+    back = stored_crops(tmp_path)
+    for crop, one, read in zip(crops, vectors, back, strict=True):
+        np.testing.assert_array_equal(read.image, one)
+        np.testing.assert_allclose(read.rotations, crop.rotations, atol=1e-6)
+        np.testing.assert_allclose(read.joints_crop_weight, crop.joints_crop_weight)
+        assert float(read.present) == crop.present
+    drawn = {int(StoredCrops(tmp_path, 1)[index].image[0]) for index in range(40)}
+    assert drawn == {0, 1, 2}
+
+
+def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="python -m trainer features"):
+        StoredCrops(tmp_path, 1)
+    (tmp_path / "0.npz").write_bytes(b"no")
+    with pytest.raises(DataError, match="make them again"):
+        StoredCrops(tmp_path, 1)
+
+
+def test_the_command_fills_what_is_missing_and_a_recipe_learns_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "PER_SHARD", 2)
+    file = recipe(tmp_path)
+    main(["--config", str(file), "--count", "2"])
+    (first,) = (tmp_path / "rendered").iterdir()
+    before = first.stat().st_mtime_ns
+    main(["--config", str(file), "--count", "4"])
+    assert sorted(path.name for path in (tmp_path / "rendered").iterdir()) == ["00000.npz", "00001.npz"]
+    assert first.stat().st_mtime_ns == before
+    sample = build_samples(read_config(file))[0]
+    assert sample.image.dtype == np.float16
+    assert sample.image.ndim == 1
+
+
+def test_a_source_without_a_folder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump({"network": NETWORK, "sources": [{"kind": "rendered"}]}))
+    with pytest.raises(ConfigError, match="names a folder for its features"):
+        main(["--config", str(file)])

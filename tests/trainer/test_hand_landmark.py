@@ -1,0 +1,121 @@
+"""The hand-landmark network in PyTorch against the published file in ONNX Runtime, and the network that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
+from hand.torch_layer import TorchHandLayer
+from trainer.labelled_crop import collate
+from trainer.losses import ManoLoss
+from trainer.networks.building import build_network
+from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX, HandLandmarkNetwork, load_published
+from trainer.networks.hand_network import HandNetwork, NetworkConfig, reduction_matrix
+from trainer.rendered import RenderedCrops
+
+LAYOUT = NetworkConfig(
+    "efficientnet_lite0", input_px=224, trunk_px=64, width=32, layers=1, landmarks=True, upright=True
+)
+
+
+@pytest.fixture(scope="module")
+def published() -> HandLandmarkNetwork:
+    network = HandLandmarkNetwork().eval()
+    load_published(network)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> HandNetwork:
+    torch.manual_seed(3)
+    return build_network(LAYOUT, load_embedded_model()).eval()
+
+
+@pytest.fixture(scope="module")
+def image() -> torch.Tensor:
+    crop = RenderedCrops(LANDMARK_PX, 5, only_right_hands=True, upright=True)[1]
+    return torch.from_numpy(crop.image).permute(2, 0, 1)[None].float()
+
+
+def test_the_read_out_is_that_of_the_published_file(published: HandLandmarkNetwork, image: torch.Tensor) -> None:
+    session = onnxruntime.InferenceSession(str(LANDMARK_FILE), providers=["CPUExecutionProvider"])
+    tensor = (image / 255.0).numpy()
+    landmarks, presence, side, world = session.run(None, {session.get_inputs()[0].name: tensor})
+    with torch.inference_mode():
+        read = published(image / 255.0)
+    np.testing.assert_allclose(read.image, landmarks, atol=2e-3)  # pixels
+    np.testing.assert_allclose(read.world_m, world, atol=1e-5)
+    np.testing.assert_allclose(read.presence_logit.sigmoid(), presence, atol=1e-4)
+    np.testing.assert_allclose(read.side_logit.sigmoid(), side, atol=1e-4)
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="could not be read"):
+        load_published(HandLandmarkNetwork(), tmp_path / "none.onnx")
+    palm = LANDMARK_FILE.parent / "palm_detection.onnx"
+    with pytest.raises(ConfigError, match="is not the published hand-landmark network"):
+        load_published(HandLandmarkNetwork(), palm)
+
+
+def test_landmarks_want_their_own_crop_size() -> None:
+    with pytest.raises(ConfigError, match="landmarks: true wants input_px: 224"):
+        build_network(NetworkConfig(input_px=128, landmarks=True), load_embedded_model(), published=False)
+
+
+def test_reducing_keeps_a_constant_and_puts_pixels_where_they_were() -> None:
+    matrix = reduction_matrix(224, 128)
+    torch.testing.assert_close(matrix.sum(1), torch.ones(128))
+    # a ramp stays one, as pixel centres at integers on both sides want it; borders see less of it
+    ramp = matrix @ torch.arange(224.0)
+    torch.testing.assert_close(ramp[2:-2], ((torch.arange(128.0) + 0.5) * 1.75 - 0.5)[2:-2], atol=0.2, rtol=0.0)
+
+
+def test_the_published_read_out_is_among_what_the_pose_head_reads(
+    network: HandNetwork, published: HandLandmarkNetwork, image: torch.Tensor
+) -> None:
+    with torch.inference_mode():
+        read, percept = published(image / 255.0), network.perceive(image)
+    places = percept.landmarks[0, 1152:-2].reshape(21, 6)[:, :2]
+    torch.testing.assert_close((places + 1.0) * 112.0, read.image.reshape(21, 3)[:, :2], atol=1e-3, rtol=1e-4)
+
+
+def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, image: torch.Tensor) -> None:
+    with torch.inference_mode():
+        seen, stored = network(image), network(network.perceive(image).flat())
+    for name in ("rotations", "shape", "camera", "joints_crop", "log_sigma", "presence_logit", "right_logit"):
+        torch.testing.assert_close(getattr(stored, name), getattr(seen, name))
+    assert stored.heat_maps.shape[-1] == 0
+
+
+def test_a_head_begins_between_its_two_witnesses(network: HandNetwork, image: torch.Tensor) -> None:
+    with torch.inference_mode():
+        percept = network.perceive(image)
+        numbers, joints, doubt = network.pose_head.fused(percept)
+    read = percept.landmarks[:, 1152:-2].reshape(1, 21, 6)[..., :2]
+    torch.testing.assert_close(joints, (percept.joints + read) / 2.0)
+    assert not doubt.any()
+    assert torch.isfinite(numbers).all()
+
+
+def test_heads_learn_from_stored_percepts() -> None:
+    torch.manual_seed(4)
+    network = build_network(LAYOUT, load_embedded_model()).train()
+    crops = [RenderedCrops(LANDMARK_PX, 6, only_right_hands=True, upright=True)[index] for index in range(4)]
+    with torch.no_grad():
+        vectors = network.eval().perceive(collate(crops).network_input()).flat().half().numpy()
+    batch = collate([crop.with_image(vector) for crop, vector in zip(crops, vectors, strict=True)])
+    loss = ManoLoss(TorchHandLayer(load_embedded_model()))
+    optimizer = torch.optim.Adam(network.pose_head.parameters(), 1e-3)
+    first = loss(network(batch.network_input()), batch)
+    assert "heat_map" not in first.terms
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss(network(batch.network_input()), batch).total.backward()
+        optimizer.step()
+    assert loss(network(batch.network_input()), batch).total < 0.6 * first.total

@@ -1,0 +1,37 @@
+"""A network as an ONNX file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from trainer.runtime import INPUT_NAME
+
+
+def write_onnx_model(network: nn.Module, input_px: int, target: Path, outputs: Sequence[str]) -> None:
+    """Writes a network that takes crops, a batch of any size.
+
+    Args:
+        network: in evaluation mode, on the CPU; gives a tensor, or a tuple of as many as there are outputs.
+        input_px: side of the crops.
+        target: the file.
+        outputs: names of what it gives.
+    """
+    example = torch.zeros(1, 3, input_px, input_px)
+    # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (example,),
+            str(target),
+            input_names=[INPUT_NAME],
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
+            opset_version=17,
+            dynamo=False,
+        )
