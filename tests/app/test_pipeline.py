@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -364,38 +363,3 @@ def test_statistics_count_rate_latency_and_residual() -> None:
     assert np.isnan(statistics.summary(9_000_000_000).frames_per_second)  # nothing came for a while
     assert statistics.stage_medians_ms() == {"detect": 1.0, "solve": 0.5}
     assert np.isnan(PathStatistics().summary().latency_p50_ms)
-
-
-def test_a_result_that_is_shown_ahead_of_a_slower_path_is_measured_once() -> None:
-    def slow(frame: Frame) -> PathResult:
-        threading.Event().wait(0.025)
-        return found(frame)
-
-    pipeline: LivePipeline[int, str] = LivePipeline(
-        {
-            "network": lambda: FakePath(lambda frame: replace(found(frame), provider="network")),
-            "ik": lambda: FakePath(slow),
-        },
-        lambda result: len(result.states),
-        lambda: None,
-        compose=lambda joined, updates: dict.fromkeys(updates, "joined"),
-        compose_own=lambda update: {update.result.provider: "ahead"},
-    )
-    measured: list[tuple[str, int]] = []
-    panes: list[tuple[str, str]] = []
-
-    def many_came() -> bool:
-        composition = pipeline.take_composition()
-        if composition is not None:
-            measured.extend((provider, result.frame.sequence) for provider, result in composition.measured.items())
-            panes.extend(composition.panes.items())
-        return ("network", "ahead") in panes and sum(provider == "ik" for provider, _ in measured) > 10
-
-    pipeline.start()
-    try:
-        pipeline.show(FakeSource(forever=True, frames_per_second=30.0))
-        wait_until(many_came)
-    finally:
-        pipeline.close()
-    assert len(measured) == len(set(measured))
-    assert ("ik", "joined") in panes

@@ -183,17 +183,3 @@ def test_colours_follow_their_stops() -> None:
     np.testing.assert_allclose(disagreement_colors(np.array([500.0]))[0], wanted[-1], atol=1e-6)
     middle = disagreement_colors(stops[:1] / 2.0 + stops[1:2] / 2.0)[0]
     np.testing.assert_allclose(middle, wanted[:2].mean(0), atol=1e-6)
-
-
-def test_a_path_is_shown_ahead_where_its_pane_needs_nobody_else(meshes: HandMeshBuilder, frame: Frame) -> None:
-    def ahead(painter: ScreenPainter[Scene | None]) -> dict[PaneName, Display[Scene | None]]:
-        result = found(frame)
-        return painter.compose_own(PathUpdate(result, painter.prepare(result), 0, 0))
-
-    panes = ahead(painter_for(meshes, "ik", "network"))
-    whole = compose(painter_for(meshes, "ik", "network"), both(frame))
-    np.testing.assert_array_equal(panes["ik"].picture.image_bgra, whole["ik"].picture.image_bgra)
-    assert set(panes) == {"ik"}
-    assert panes["ik"].has_hand
-    assert ahead(painter_for(meshes, "combined")) == {}
-    assert ahead(painter_for(meshes, "ik", by_disagreement=True)) == {}
