@@ -114,15 +114,15 @@ def main(arguments: Sequence[str]) -> None:
 def _photographs(
     given: Sequence[SourceConfig], config: FitConfig, shown: NetworkConfig, most: int
 ) -> dict[str, dict[str, LabelledCrop]]:
-    """Crops by set and by photograph: each set that was given under the name of its labels, or the recipe's as one."""
+    """Crops by set and by photograph: several given sets each under the name of its labels, else one set."""
 
     def complain(sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
-    if given:
+    if len(given) > 1:
         sets = {Path(source.path).stem: photograph_crops([source], shown, most, complain) for source in given}
     else:
-        sets = {"photographs": photograph_crops(config.held_out, shown, most, complain)}
+        sets = {"photographs": photograph_crops(given or config.held_out, shown, most, complain)}
     return {name: crops for name, crops in sets.items() if crops}
 
 

@@ -178,7 +178,7 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
     folder.mkdir(parents=True, exist_ok=True)
 
     def write_onnx(target: Path) -> None:
-        write_onnx_model(flat, network.config.input_px, target, OUTPUT_NAMES)
+        write_onnx_model(flat, network.config.input_px, target, OUTPUT_NAMES, weights_as_they_are=half)
         if half:
             store_in_half(target)
 

@@ -27,9 +27,7 @@ def is_large(value: Tensor) -> bool:
 
 
 def store_in_half(file: Path) -> None:
-    """Stores the large weights of an ONNX file in half precision; engines widen them when they load it.
-
-    They are rounded here once more, because exporting folds batch normalisation into convolutions.
+    """Stores those large weights of an ONNX file in half precision that lose nothing by it; engines widen them again.
 
     Args:
         file: rewritten in place.
@@ -41,10 +39,12 @@ def store_in_half(file: Path) -> None:
     casts = []
     for index, constant in enumerate(graph.initializer):
         array = onnx.numpy_helper.to_array(constant)
-        if array.dtype == np.float32 and array.size >= LARGE:
+        if array.dtype != np.float32 or array.size < LARGE:
+            continue
+        half = array.astype(np.float16)
+        if (half.astype(np.float32) == array).all():
             name = constant.name
-            half = onnx.numpy_helper.from_array(array.astype(np.float16), name + "_half")
-            graph.initializer[index].CopyFrom(half)
+            graph.initializer[index].CopyFrom(onnx.numpy_helper.from_array(half, name + "_half"))
             casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]

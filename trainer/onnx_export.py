@@ -12,7 +12,9 @@ from torch import nn
 from trainer.runtime import INPUT_NAME
 
 
-def write_onnx_model(network: nn.Module, input_px: int, target: Path, outputs: Sequence[str]) -> None:
+def write_onnx_model(
+    network: nn.Module, input_px: int, target: Path, outputs: Sequence[str], *, weights_as_they_are: bool = False
+) -> None:
     """Writes a network that takes crops, a batch of any size.
 
     Args:
@@ -20,7 +22,10 @@ def write_onnx_model(network: nn.Module, input_px: int, target: Path, outputs: S
         input_px: side of the crops.
         target: the file.
         outputs: names of what it gives.
+        weights_as_they_are: leave it to the engine to fold batch normalisation into convolutions, so that weights that
+            were rounded to half precision stay so.
     """
+    mode = torch.onnx.TrainingMode.PRESERVE if weights_as_they_are else torch.onnx.TrainingMode.EVAL
     example = torch.zeros(1, 3, input_px, input_px)
     # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
     with warnings.catch_warnings():
@@ -33,5 +38,6 @@ def write_onnx_model(network: nn.Module, input_px: int, target: Path, outputs: S
             output_names=list(outputs),
             dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
             opset_version=17,
+            training=mode,
             dynamo=False,
         )

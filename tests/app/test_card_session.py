@@ -38,7 +38,8 @@ pytestmark = pytest.mark.timeout(200)  # torch takes long to import on a busy ma
 
 
 def crops(count: int) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (count, 3, 128, 128)).astype(np.float32)
+    side = int(read_metadata(SHIPPED_NETWORK_DIR)["network"]["input_px"])
+    return np.random.default_rng(3).integers(0, 256, (count, 3, side, side)).astype(np.float32)
 
 
 def pipe_with(content: bytes) -> IO[bytes]:

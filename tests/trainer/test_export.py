@@ -22,6 +22,7 @@ from hand.layer import HandLayer
 from trainer.checkpoint import load_weights, save_weights
 from trainer.export import ExportFacts, export_network
 from trainer.export import main as export_main
+from trainer.half_precision import round_to_half
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
@@ -77,6 +78,25 @@ def test_onnx_runtime_and_torch_pose_the_same_hand(tmp_path: Path, trunk: str, h
             posed.append(ours)
     # crops that all give one hand would agree for nothing
     assert np.linalg.norm(posed[1] - posed[2], axis=1).max() > 5e-3
+
+
+def test_in_half_precision_both_files_hold_the_same_rounded_numbers(tmp_path: Path) -> None:
+    network = lively_network("mobilenet_v3_large", "transformer")
+    export_network(network, FACTS, tmp_path / "whole")
+    round_to_half(network)
+    export_network(network, FACTS, tmp_path / "half", half=True)
+    images = pictures(2)
+    with torch.no_grad():
+        expected = network(images)
+    said = load_network(tmp_path / "half").outputs(images.numpy())
+    for name, value in said.items():
+        np.testing.assert_allclose(value, getattr(expected, name).numpy(), atol=1e-3, rtol=1e-3)
+    stored = load_weights(tmp_path / "half" / "network.safetensors")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(stored[name].to(value.dtype), value, rtol=0.0, atol=0.0)
+    for file in ("network.onnx", "network.safetensors"):
+        whole, half = ((tmp_path / folder / file).stat().st_size for folder in ("whole", "half"))
+        assert half < 0.6 * whole
 
 
 def test_metadata_and_weights_travel_along(tmp_path: Path) -> None:

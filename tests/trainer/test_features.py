@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
+import numpy as np
 import yaml
 
 from hand.errors import ConfigError, DataError

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="the training part is not installed")
+
 import numpy as np
 import onnxruntime
-import pytest
 import torch
 
 from hand.embedded import load_embedded_model

@@ -86,17 +86,19 @@ def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batc
     start_partly_from(learner, ROOT / config.start_from)
     image = torch.nn.functional.interpolate(batch.image.float(), size=config.network.input_px)
     with torch.no_grad():
-        theirs = teacher.eval()(image)
-        scores = torch.nn.functional.interpolate(learner.to_heat_maps(theirs.features), size=(32, 32), mode="bilinear")
-        joints, _ = learner._read_heat_maps(scores, theirs.features)
-    torch.testing.assert_close(joints, theirs.joints_crop)
+        features = teacher.eval().joint_features(image)
+        said = []
+        for network in (learner, teacher):
+            scores = torch.nn.functional.interpolate(network.to_heat_maps(features), size=(32, 32), mode="bilinear")
+            said.append(network._read_heat_maps(scores, features)[0])
+    torch.testing.assert_close(said[0], said[1])
 
 
 def test_a_teacher_with_other_features_is_refused() -> None:
     config = FitConfig(teacher=str(ROOT / "assets" / "network"), network=replace(LAYOUT, input_px=64))
     with pytest.raises(ConfigError, match="sees 128 px and makes 128 features, the recipe's sees 64 px and makes 32"):
         teacher_of(config)
-    shipped = read_config(ROOT / "configs" / "freihand_transformer.yaml").network
+    shipped = read_config(ROOT / "configs" / "shipped.yaml").network
     teacher = teacher_of(replace(config, network=shipped))
     same = trained_network(shipped, load_embedded_model(), ROOT / "assets" / "network" / "network.safetensors")
     for name, value in teacher.state_dict().items():
