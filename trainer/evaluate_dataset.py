@@ -75,7 +75,7 @@ def predict_set(
     network: nn.Module,
     model: HandModel,
     hands: HandSet,
-    shown: NetworkConfig,
+    layout: NetworkConfig,
     *,
     batch: int = 32,
     tick: Callable[[int], None] = lambda count: None,
@@ -86,7 +86,7 @@ def predict_set(
         network: gives :class:`trainer.networks.output.NetworkOutput`.
         model: that it poses.
         hands: the split.
-        shown: which crops the network is shown. Where they are upright, a first look at each hand as it lies in the
+        layout: which crops the network is shown. Where they are upright, a first look at each hand as it lies in the
             picture tells how it stands.
         batch: crops at a time.
         tick: told how many hands were done.
@@ -100,15 +100,17 @@ def predict_set(
     joints, vertices = [], []
     for start in range(0, len(hands), batch):
         numbers = range(start, min(start + batch, len(hands)))
-        crops = [_crop(hands, number, shown.input_px) for number in numbers]
+        crops = [_crop(hands, number, layout.input_px) for number in numbers]
         output = network(_images(crops).to(device))
-        if shown.upright:
+        if layout.upright:
             standing = [upright_angle_rad(one) for one in output.joints_crop.double().cpu().numpy()]
-            crops = [_crop(hands, number, shown.input_px, turn) for number, turn in zip(numbers, standing, strict=True)]
+            crops = [
+                _crop(hands, number, layout.input_px, turn) for number, turn in zip(numbers, standing, strict=True)
+            ]
             output = network(_images(crops).to(device))
         for place, crop in enumerate(crops):
             named = {name: getattr(output, name)[place].double().cpu().numpy() for name in OUTPUT_NAMES}
-            seen = in_picture(named, crop.square, crop.intrinsics, shown.input_px, _NO_CURVE)
+            seen = in_picture(named, crop.square, crop.intrinsics, layout.input_px, _NO_CURVE)
             # the hand as the program shows it
             settled = settle(
                 layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m

@@ -82,12 +82,14 @@ class _Perceiving(nn.Module):
 
 def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
     """Stores labelled percepts."""
-    arrays = {name: np.stack([np.asarray(getattr(crop, name), np.float32) for crop in crops]) for name in _LABELS}
+    arrays: dict[str, Any] = {
+        name: np.stack([np.asarray(getattr(crop, name), np.float32) for crop in crops]) for name in _LABELS
+    }
     arrays["image"] = np.stack([crop.image for crop in crops])
 
     def write(target: Path) -> None:
         with target.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
+            np.savez(stream, **arrays)
 
     write_atomically(file, write)
 
@@ -122,8 +124,9 @@ class StoredCrops(Dataset[LabelledCrop]):
 
     def stored(self, number: int) -> LabelledCrop:
         """The crop of this number."""
-        stored = {name: part[number] for name, part in self._arrays.items()}
-        values: dict[str, Any] = {name: part if part.ndim else float(part) for name, part in stored.items()}
+        values: dict[str, Any] = {
+            name: part[number] if part.ndim > 1 else float(part[number]) for name, part in self._arrays.items()
+        }
         return LabelledCrop(**values)
 
     def __getitem__(self, index: int) -> LabelledCrop:

@@ -45,12 +45,7 @@ def rendered_crops(
         upright: for a network whose crops are turned upright.
     """
     stream = RenderedCrops(
-        input_px,
-        seed,
-        only_right_hands=True,
-        upright=upright,
-        wide_share=wide_share,
-        adorned_share=adorned_share,
+        input_px, seed, only_right_hands=True, wide_share=wide_share, adorned_share=adorned_share, upright=upright
     )
     crops = []
     for index in range(count):

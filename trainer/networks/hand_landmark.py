@@ -155,7 +155,7 @@ def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> 
     try:
         taken = [[constant(name) for name in node.input[1:3]] for node in graph.node if node.op_type == "Conv"]
         own = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-        pairs: list[tuple[nn.Module, list[Tensor]]] = list(zip(own, taken, strict=True))
+        pairs: list[tuple[nn.Conv2d | nn.Linear, list[Tensor]]] = list(zip(own, taken, strict=True))
         read_outs = (network.image, network.presence, network.side, network.world)
         for layer, output in zip(read_outs, graph.output, strict=True):
             node = maker[output.name]
@@ -164,11 +164,11 @@ def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> 
             pairs.append((layer, [constant(name) for name in node.input[1:3]]))
         with torch.no_grad():
             for module, (weight, bias) in pairs:
-                wanted, offset = module.get_parameter("weight"), module.get_parameter("bias")
-                if wanted.shape != weight.shape:
-                    raise ValueError(f"{tuple(weight.shape)} where {tuple(wanted.shape)} was expected")
-                wanted.copy_(weight)
-                offset.copy_(bias)
+                if module.weight.shape != weight.shape:
+                    raise ValueError(f"{tuple(weight.shape)} where {tuple(module.weight.shape)} was expected")
+                module.weight.copy_(weight)
+                assert module.bias is not None
+                module.bias.copy_(bias)
     except (KeyError, ValueError) as problem:
         raise ConfigError(f"{file} is not the published hand-landmark network ({problem}); install it again.") from None
 

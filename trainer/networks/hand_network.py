@@ -180,26 +180,27 @@ class HandNetwork(nn.Module):
         """A stored percept."""
         width = JOINTS * self.config.width
         rest = LANDMARK_NUMBERS if self.config.landmarks else 0
-        pooled, joints, overview, landmarks = torch.split(
-            flat, [width, 2 * JOINTS, flat.shape[1] - width - 2 * JOINTS - rest, rest], 1
+        sizes = [width, 2 * JOINTS, flat.shape[1] - width - 2 * JOINTS - rest, rest]
+        pooled, joints, overview, landmarks = torch.split(flat, sizes, 1)
+        return Percept(
+            pooled.reshape(-1, JOINTS, self.config.width), joints.reshape(-1, JOINTS, 2), overview, landmarks
         )
-        pooled = torch.unflatten(pooled, 1, (JOINTS, -1))
-        return Percept(pooled, torch.unflatten(joints, 1, (JOINTS, 2)), overview, landmarks)
 
     def _read_landmarks(self, image: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B L"]:
         if not self.config.landmarks:
             return image.new_zeros(len(image), 0)
         read = self.landmarks(image / 255.0)
-        places = read.image.unflatten(1, (JOINTS, 3)) * (2.0 / LANDMARK_PX)
+        places = read.image.reshape(-1, JOINTS, 3) * (2.0 / LANDMARK_PX)
         # x and y run from edge to edge, the depth is about the wrist's
         places = places - places.new_tensor([1.0, 1.0, 0.0])
-        each = torch.cat([places, read.world_m.unflatten(1, (JOINTS, 3)) * 10.0], 2)
+        each = torch.cat([places, read.world_m.reshape(-1, JOINTS, 3) * 10.0], 2)
         return torch.cat([read.pooled, each.flatten(1), read.presence_logit, read.side_logit], 1)
 
     def _answer(self, percept: Percept, scores: Tensor, features: Tensor) -> NetworkOutput:
         pooled, joints, overview, landmarks = percept
         log_sigma, logits = self.joint_log_sigma(pooled)[..., 0], self.crop_logits(overview)
-        if isinstance(self.pose_head, LandmarkHead):
+        if self.config.landmarks:
+            assert isinstance(self.pose_head, LandmarkHead)
             numbers, joints, doubt = self.pose_head.fused(percept)
             log_sigma = log_sigma + doubt
             logits = logits + self.landmark_logits(torch.cat([landmarks[:, :POOLED], landmarks[:, -2:]], 1))
@@ -281,15 +282,14 @@ class LandmarkHead(TransformerHead):
         super().__init__(width, coarse_channels, layers)
         self.seen = nn.Linear(_PER_JOINT + 2, width)
         self.look = nn.Linear(POOLED, width)
-        self.direct = nn.Sequential(
-            nn.Linear(POOLED + JOINTS * _PER_JOINT, 512), nn.ReLU(inplace=True), nn.Linear(512, 109 + 4 * JOINTS)
-        )
+        said = nn.Linear(512, 109 + 4 * JOINTS)
+        self.direct = nn.Sequential(nn.Linear(POOLED + JOINTS * _PER_JOINT, 512), nn.ReLU(inplace=True), said)
         self.places = nn.Linear(width, 4)
         nn.init.normal_(self.seen.weight, std=0.02)
         nn.init.zeros_(self.seen.bias)
-        for layer in (self.direct[2], self.places):
-            nn.init.zeros_(layer.get_parameter("weight"))
-            nn.init.zeros_(layer.get_parameter("bias"))
+        for layer in (said, self.places):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def fused(self, percept: Percept) -> tuple[Float[Tensor, "B 109"], Float[Tensor, "B 21 2"], Float[Tensor, "B 21"]]:
         """The numbers of the pose, 2D joints, and what is to be added to the log of their expected errors.
@@ -298,14 +298,14 @@ class LandmarkHead(TransformerHead):
         it, because the two mean not quite the same points of a hand.
         """
         pooled, joints, overview, landmarks = percept
-        each = torch.unflatten(landmarks[:, POOLED:-2], 1, (JOINTS, _PER_JOINT))
+        each = landmarks[:, POOLED:-2].reshape(-1, JOINTS, _PER_JOINT)
         gap = each[..., :2] - joints
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
         told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks[:, :POOLED])[:, None]], 1)))
         direct = self.direct(landmarks[:, :-2])
         numbers = self.numbers(told[:, :-1].flatten(1)) + direct[:, :109]
-        places = self.places(told[:, 1:-1]) + direct[:, 109:].unflatten(1, (JOINTS, 4))
+        places = self.places(told[:, 1:-1]) + direct[:, 109:].reshape(-1, JOINTS, 4)
         share = torch.sigmoid(places[..., :1])
         return numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3]
 
