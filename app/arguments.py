@@ -87,7 +87,8 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--source",
         metavar="X",
-        help="a camera's number or name, a video, a picture, a folder of pictures, or 'demo' (default: first camera)",
+        help="a camera's number or name, a video, a picture, a folder of pictures, an address (http, https or rtsp: a "
+        "phone's camera app or an IP camera), or 'demo' (default: first camera)",
     )
     group.add_argument(
         "--mirror",

@@ -160,7 +160,7 @@ def _headless(options: argparse.Namespace) -> int:
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
-                realtime=options.realtime or chosen.is_camera,
+                realtime=options.realtime or chosen.is_camera or chosen.is_live,
                 mirror=bool(options.mirror),
                 quarter_turns=options.rotate // 90,
                 lens=lens,

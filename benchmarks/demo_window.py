@@ -8,7 +8,7 @@ from PyQt6.QtCore import QEventLoop, QTimer
 
 from app.ui.main_window import MainWindow
 
-_LONGEST_START_S = 90.0
+_LONGEST_START_S = 300.0
 
 
 def wait(seconds: float) -> None:

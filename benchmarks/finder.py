@@ -181,12 +181,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference-python", help="interpreter of an environment with mediapipe 0.10.21")
     parser.add_argument("--tasks-python", help="interpreter of an environment with a current mediapipe")
+    parser.add_argument("--clips", type=Path, nargs="+", help="other videos, and no still pictures")
     parser.add_argument("--noise", action="store_true", help="MediaPipe 0.10.21 against itself on noisy pictures")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}\n")
-    clips = [DEMO_CLIP, *sorted((REAL / "clips").glob("*.mp4"))]
+    clips = options.clips or [DEMO_CLIP, *sorted((REAL / "clips").glob("*.mp4"))]
     peers: dict[str, tuple[str, str]] = {}
     if options.reference_python:
         peers["mediapipe 0.10.21"] = (options.reference_python, "solutions")
@@ -207,7 +208,7 @@ def main() -> None:
     for clip in clips:
         title = f"{clip.stem}, two asked, second sought every {SECOND_HAND_INTERVAL} frames"
         compare(title, clip_frames(clip), 2, SECOND_HAND_INTERVAL, False, peers)
-    if (REAL / "laptop_hands").is_dir():
+    if not options.clips and (REAL / "laptop_hands").is_dir():
         compare("laptop_hands, still, two asked", pictures(REAL / "laptop_hands"), 2, 1, True, peers)
 
 

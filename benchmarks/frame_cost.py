@@ -4,8 +4,8 @@
     xvfb-run -a python -m benchmarks.frame_cost --slowdown 3
 
 The real window runs both paths side by side at 1280 x 720 with the software 3D view, on the demo clip and, where
-``../shared/real`` lies beside the repository, on a clip of a real hand. Its processor time a frame is compared with that
-of MediaPipe 0.10.21 alone on the same clip, measured by turns in a process of its own: ``--reference-python`` or
+``../shared/real`` lies beside the repository, on a clip of a real hand. Its processor time a frame is compared with
+that of MediaPipe 0.10.21 alone on the same clip, measured by turns in another process: ``--reference-python`` or
 HANDLIVE_REFERENCE_PYTHON names an interpreter that has it. Without one the ratio is that to the product's own finder.
 
 A busy machine shows fewer frames than the source has. So each thread's time is divided by the frames it worked on: a
@@ -23,9 +23,10 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
+from collections.abc import Callable
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from app.environment import prepare_process
 
 prepare_process()
 
+import numpy as np
 from PyQt6.QtWidgets import QApplication
 
 import app.pipeline.network_hand as network_hand
@@ -59,9 +61,12 @@ from app.ui.software_mesh_view import SoftwareMeshView
 from app.ui.window_options import WindowOptions
 from app.ui.wipe_view import WipeView
 from benchmarks.demo_window import wait, wait_for_hands
+from benchmarks.finder import Peer, clip_frames
 from benchmarks.stage_clock import StageClock, thread_times_ms
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
+from ik_baseline.detector import HandDetector
+from ik_baseline.tracker import IkTracker
 from trainer.runtime import NetworkRuntime
 
 REFERENCE_PYTHON_VARIABLE = "HANDLIVE_REFERENCE_PYTHON"
@@ -69,11 +74,13 @@ REAL_CLIPS = Path(__file__).resolve().parents[1].parent / "shared" / "real" / "c
 REAL_CLIP = "desk_one_hand_1280x720_30fps.mp4"
 SIZE_PX = (1280, 720)
 REFERENCE_FRAMES = 60
+WARM_UP_FRAMES = 20
 WARM_UP_S = 3.0
 PAUSE_S = 0.5
 WANTED_RATIO = 2.5
+LEAST_SHARE_SHOWN = 0.5
 WANTED_P50, WANTED_P95 = 1.5, 2.5
-_COUNTS_OF_THREAD = {"path-network": "network", "path-ik": "ik", "engines": "ik", "capture": "captured"}
+_COUNTS_OF_THREAD = {"path-network": "network", "path-ik": "ik", "capture": "captured", "engines": "captured"}
 """Whose frames a thread's time is divided by: its path's, those that were captured, or else the mean of both paths'."""
 
 _COUNTS_OF_STAGE = {
@@ -92,9 +99,6 @@ _VIEWS = ("side by side", "combined", "network", "ik", "output")
 
 def wrap_stages(clock: StageClock) -> None:
     """Measures the product's stages; what a stage calls of another one counts for that one."""
-    from ik_baseline.detector import HandDetector
-    from ik_baseline.tracker import IkTracker
-
     clock.wrap(VideoSource, "read", "capture")
     clock.wrap(HandDetector, "detect", "finder")
     clock.wrap(IkTracker, "process", "solver")
@@ -120,51 +124,48 @@ def wrap_stages(clock: StageClock) -> None:
 
 
 class Alone:
-    """A hand finder alone on a clip, in a process that answers how much a frame costs it."""
+    """Hand finders alone on the frames of a clip, each following one hand."""
 
-    def __init__(self, python: str, kind: str, clip: Path) -> None:
-        """Starts the process and waits until the finder is warm.
+    def __init__(self, reference_python: str, clip: Path) -> None:
+        """Starts them and gives them some frames to find the hand in.
 
         Args:
-            python: interpreter.
-            kind: "own" or "mediapipe".
+            reference_python: interpreter with MediaPipe 0.10.21; empty leaves it out.
             clip: a video.
-
-        Raises:
-            SystemExit: it does not start.
         """
-        self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.finder_alone", kind, str(clip)],
-            cwd=Path(__file__).resolve().parents[1],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        if self._ask("").strip() != "ready":
-            raise SystemExit(f"{python} does not run the hand finder ({kind}); check what is installed there.")
+        detector = HandDetector(1)
+        detect = getattr(HandDetector.detect, "__wrapped__", HandDetector.detect)  # without the clock around it
 
-    def frame_ms(self) -> float:
-        """Processor time of a frame now, mean over :data:`REFERENCE_FRAMES`."""
-        return float(self._ask(f"{REFERENCE_FRAMES}\n"))
+        def own_ms(image_rgb: np.ndarray) -> float:
+            started_ns = time.thread_time_ns()
+            detect(detector, image_rgb)
+            return (time.thread_time_ns() - started_ns) / 1e6
+
+        self._finders: dict[str, Callable[[np.ndarray], float]] = {"own finder": own_ms}
+        self._peer = Peer(reference_python, "solutions", 1, False) if reference_python else None
+        if self._peer is not None:
+            peer = self._peer
+            self._finders["MediaPipe 0.10.21"] = lambda image_rgb: peer(image_rgb)[1]
+        self._frames = chain.from_iterable(clip_frames(clip) for _ in count())
+        self.frame_ms(WARM_UP_FRAMES)
+
+    def frame_ms(self, frames: int = REFERENCE_FRAMES) -> dict[str, float]:
+        """Processor time of a frame now, by finder: the mean over some frames that each gets in turn."""
+        spent_ms = dict.fromkeys(self._finders, 0.0)
+        for image_rgb in islice(self._frames, frames):
+            for name, find_ms in self._finders.items():
+                spent_ms[name] += find_ms(image_rgb)
+        return {name: spent / frames for name, spent in spent_ms.items()}
 
     def close(self) -> None:
-        """Ends the process."""
-        self._process.communicate()
-
-    def _ask(self, line: str) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
-        return self._process.stdout.readline()
+        """Ends the other process."""
+        if self._peer is not None:
+            self._peer.close()
 
 
 def measure(clip: Path, clock: StageClock, options: argparse.Namespace) -> dict[str, Any]:
     """Runs the window on a clip, by turns with the finders alone."""
-    finders = {"own finder": Alone(sys.executable, "own", clip)}
-    if options.reference_python:
-        finders["MediaPipe 0.10.21"] = Alone(options.reference_python, "mediapipe", clip)
+    finders = Alone(options.reference_python, clip)
     model = load_embedded_model()
     smoothing = Smoothing()
     window = MainWindow(
@@ -186,7 +187,7 @@ def measure(clip: Path, clock: StageClock, options: argparse.Namespace) -> dict[
     for _ in range(options.rounds):
         window.pipeline.playback.pause(True)
         wait(PAUSE_S)
-        alone = {name: finder.frame_ms() for name, finder in finders.items()}
+        alone = finders.frame_ms()
         window.pipeline.playback.pause(False)
         wait(PAUSE_S)
         window.feed.measure_anew()
@@ -237,18 +238,22 @@ def measure(clip: Path, clock: StageClock, options: argparse.Namespace) -> dict[
     window.close()
     window.deleteLater()
     QApplication.processEvents()
-    for finder in finders.values():
-        finder.close()
+    finders.close()
     return {"clip": clip.name, "rounds": rounds}
 
 
-def report(result: dict[str, Any], slowdown: float) -> None:
+def report(result: dict[str, Any], slowdown: float, rate: float) -> None:
     """Prints medians over the rounds."""
     rounds = result["rounds"]
     print(f"\n{result['clip']}: {_median(rounds, 'frame_ms'):.1f} ms of processor time a frame", end="")
     print(
         f" ({_median(rounds, 'busy_ms_a_shown_frame'):.1f} a shown one), {_median(rounds, 'cores_busy'):.2f} cores busy"
     )
+    shown_rate = statistics.median(min(p["frames_per_second"] for p in one["paths"].values()) for one in rounds)
+    if shown_rate < LEAST_SHARE_SHOWN * rate:
+        print(
+            f"  only {shown_rate:.1f} of {rate:g} frames/s were shown: what has a rate of its own weighs too much here"
+        )
     for name in rounds[0]["alone_ms"]:
         ratio = statistics.median(one["ratio"][name] for one in rounds)
         alone = statistics.median(one["alone_ms"][name] for one in rounds)
@@ -307,7 +312,7 @@ def main() -> None:
     results = []
     for clip in clips:
         results.append(measure(clip, clock, options))
-        report(results[-1], options.slowdown)
+        report(results[-1], options.slowdown, options.rate)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "clips": results}, indent=2) + "\n", encoding="utf-8")
 

@@ -112,7 +112,7 @@ def _npz_fields(data: bytes, name: str) -> dict[str, Any]:
         if sum(member.file_size for member in members) > _MAX_ARCHIVE_BYTES:
             raise ModelFileError(f"{name} unpacks to more than {_MAX_ARCHIVE_BYTES >> 30} GiB; give another file.")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
+            return {key: _npz_field(arrays, key) for key in arrays.files}
     except ModelFileError:
         raise
     except Exception as error:  # noqa: BLE001 - a damaged archive fails in many ways, and all mean the same
@@ -120,6 +120,16 @@ def _npz_fields(data: bytes, name: str) -> dict[str, Any]:
             f"{name} is damaged, cut short, encrypted, or holds Python objects ({type(error).__name__}: {error}); "
             "make or download it again."
         ) from None
+
+
+def _npz_field(arrays: np.lib.npyio.NpzFile, key: str) -> Any:
+    """One field; an array of Python objects, which only running a pickle would give, is remembered as such."""
+    try:
+        return arrays[key]
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
+        return UnreadValue("a Python object such as a scipy.sparse matrix")
 
 
 def _model_from_fields(fields: dict[str, Any], path: Path, tips: str) -> HandModel:
@@ -207,6 +217,11 @@ def _array(fields: dict[str, Any], key: str, name: str, kinds: str) -> np.ndarra
     value = fields[key]
     wanted = "floating-point numbers" if kinds == "f" else "whole numbers"
     if isinstance(value, UnreadValue):
+        if name.endswith(".npz"):
+            raise ModelFileError(
+                f"{name}: field {key} should be an array of {wanted}, got {value.kind}; save it as {key}.toarray(), or "
+                "give the original .pkl."
+            )
         raise _wrong(name, key, f"of {wanted}", value.kind)
     if not isinstance(value, (np.ndarray, list, tuple)):
         raise _wrong(name, key, f"of {wanted}", type(value).__name__)

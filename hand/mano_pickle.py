@@ -42,9 +42,10 @@ _ALLOWED: Final = {
         for name in ("object", "set", "frozenset", "bytes")
     },
     **{
-        (f"scipy.sparse.{module}", f"{form}_matrix"): f"sparse_{form}"
+        (f"scipy.sparse.{module}", f"{form}_{kind}"): f"sparse_{form}"
         for form in ("csc", "csr", "coo")
         for module in (form, f"_{form}")
+        for kind in ("matrix", "array")
     },
     ("chumpy.ch", "Ch"): "chumpy_value",
     ("chumpy.reordering", "Select"): "chumpy_select",

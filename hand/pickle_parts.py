@@ -150,7 +150,11 @@ class PartReader:
         self._spend(rows * columns)
         data = self._vector(state.get("data"))
         if form == "coo":
-            row, column = self._vector(state.get("row")), self._vector(state.get("col"))
+            # SciPy from 1.13 on keeps both in one tuple
+            places = state.get("coords", (state.get("row"), state.get("col")))
+            if not isinstance(places, tuple) or len(places) != 2:
+                raise self._damaged("a sparse matrix whose index does not fit")
+            row, column = self._vector(places[0]), self._vector(places[1])
         else:
             inner, starts = self._vector(state.get("indices")), self._vector(state.get("indptr"))
             outer_count = columns if form == "csc" else rows

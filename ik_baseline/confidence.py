@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from hand.types import HandObservation
 from ik_baseline.solver import IkSolution
@@ -24,9 +25,15 @@ def confidence_of(solution: IkSolution, observation: HandObservation) -> float:
     1 / (1 + (error / half)^2), of medians, so that one bad landmark does not decide); and how many joints had to be
     held back at their limits, which says that the landmarks describe no possible hand.
     """
-    box_px = max(float(np.ptp(observation.landmarks_px, axis=0).max()), 1.0)
-    world = float(np.median(solution.world_residual_m)) / WORLD_HALF_M
-    pixels = float(np.median(solution.reprojection_px)) / box_px / PIXEL_HALF
+    landmarks_px = observation.landmarks_px
+    box_px = max(float((landmarks_px.max(0) - landmarks_px.min(0)).max()), 1.0)
+    world = _median(solution.world_residual_m) / WORLD_HALF_M
+    pixels = _median(solution.reprojection_px) / box_px / PIXEL_HALF
     held_back = 1.0 - PRESSED_SHARE * solution.pressed
     trust = observation.score * held_back / ((1.0 + world**2) * (1.0 + pixels**2))
-    return float(np.clip(trust, 0.0, 1.0))
+    return float(min(max(trust, 0.0), 1.0))
+
+
+def _median(values: Float[np.ndarray, "21"]) -> float:
+    """The middle one of 21, which is one."""
+    return float(np.sort(values)[10])

@@ -21,6 +21,7 @@ from hand.errors import DetectorError
 from hand.mirror import Side
 from hand.types import HandObservation
 from ik_baseline.onnx_session import MODELS_DIR, PictureModel
+from ik_baseline.picture_tiles import MOST_TILES, TILE_SIZES, picture_tiles
 from ik_baseline.rotated_region import SAME_REGION_OVERLAP, RotatedRegion, region_of_landmarks, region_of_palm
 from ik_baseline.ssd_detection import SsdDetector, anchor_centers
 
@@ -44,6 +45,12 @@ PALM_LAYERS: Final = ((8, 2), (16, 6))
 
 _WRIST_POINT, _MIDDLE_MCP_POINT = 0, 2
 """Which of the palm model's seven key points give the hand's direction."""
+
+ALL_TILES: Final = len(TILE_SIZES) * MOST_TILES
+"""Tiles per picture that no picture exceeds."""
+
+_PALMS_TRIED_BESIDE = 2
+"""Palms of tiles that are looked at beside the surest: there a part of an arm or face is more often taken for one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +94,7 @@ class HandDetector:
         min_tracking_confidence: float = 0.5,
         second_hand_interval: int = SECOND_HAND_INTERVAL,
         threads: int = 1,
+        tiles_per_picture: int = 0,
     ) -> None:
         """Loads both models and runs them once, so that the first picture is not late.
 
@@ -98,6 +106,9 @@ class HandDetector:
             min_tracking_confidence: below this, 0 to 1, there is no hand in a region, and a followed one is given up.
             second_hand_interval: frames from one search for a second hand to the next while one is followed.
             threads: of each model.
+            tiles_per_picture: how many parts of a picture are searched too where the whole shows no hand, so that small
+                hands are found; the next picture goes on with the next ones. At ``ALL_TILES`` every picture is searched
+                to its end.
 
         Raises:
             DetectorError: a model is missing or damaged.
@@ -112,6 +123,8 @@ class HandDetector:
         self._max_hands = max_hands
         self._still = still
         self._second_hand_interval = second_hand_interval
+        self._tiles_per_picture = tiles_per_picture
+        self._next_tile = 0
         self._followed: list[RotatedRegion] = []
         self._frames_since_search = 0
 
@@ -145,6 +158,8 @@ class HandDetector:
             taken = [*followed, *(hand.region for hand in hands)]
             fresh = [region for region in self._search(image_rgb) if _is_elsewhere(region, taken)]
             hands += self._read(image_rgb, fresh[:places])
+            if not hands and self._tiles_per_picture > 0:
+                hands = self._read_tiles(image_rgb)
         self._followed = _distinct([region_of_landmarks(hand.points) for hand in hands])
         return merge_duplicates([hand.observation() for hand in hands])
 
@@ -152,6 +167,7 @@ class HandDetector:
         """Forgets the followed hands, as after a cut or another source."""
         self._followed = []
         self._frames_since_search = 0
+        self._next_tile = 0
 
     def close(self) -> None:
         """Frees the models and their threads; closing twice is fine."""
@@ -168,14 +184,39 @@ class HandDetector:
 
     def _search(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[RotatedRegion]:
         """Regions of the surest palms of the whole picture, at most as many as hands are wanted."""
+        return _distinct([region for _, region in self._palm_regions(image_rgb)[: self._max_hands]])
+
+    def _read_tiles(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[_Landmarks]:
+        """The hands of the parts of a picture: of the next few, or of all, beginning with the large ones."""
+        height, width = image_rgb.shape[:2]
+        groups = list(picture_tiles(width, height))
+        if self._tiles_per_picture < ALL_TILES:
+            tiles = [tile for group in groups for tile in group]
+            count = min(self._tiles_per_picture, len(tiles))
+            groups = [[tiles[(self._next_tile + step) % len(tiles)] for step in range(count)]]
+            self._next_tile += count
+        for group in groups:
+            palms = [
+                (score, tile.to_picture(region))
+                for tile in group
+                for score, region in self._palm_regions(tile.cut(image_rgb))
+            ]
+            surest = _distinct([region for _, region in sorted(palms, key=lambda palm: -palm[0])])
+            hands = self._read(image_rgb, surest[: self._max_hands + _PALMS_TRIED_BESIDE])
+            if hands:
+                return hands[: self._max_hands]
+        return []
+
+    def _palm_regions(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[tuple[float, RotatedRegion]]:
+        """Each palm's score and the region of its hand, the surest first."""
         assert self._palms is not None
         palms, letterbox = self._palms.detect(image_rgb)
         regions = []
-        for palm in palms[: self._max_hands]:
+        for palm in palms:
             corners = letterbox.to_picture(palm.box.reshape(2, 2)).ravel()
             wrist, middle_mcp = letterbox.to_picture(palm.keypoints[[_WRIST_POINT, _MIDDLE_MCP_POINT]])
-            regions.append(region_of_palm(corners, wrist, middle_mcp))
-        return _distinct(regions)
+            regions.append((palm.score, region_of_palm(corners, wrist, middle_mcp)))
+        return regions
 
     def _read(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], regions: Sequence[RotatedRegion]

@@ -11,13 +11,14 @@ FinderKind = Literal["built-in", "mediapipe"]
 FINDER_KINDS: Final[tuple[FinderKind, ...]] = get_args(FinderKind)
 
 
-def open_detector(kind: FinderKind, max_hands: int, *, still: bool) -> Detector:
+def open_detector(kind: FinderKind, max_hands: int, *, still: bool, tiles_per_picture: int = 0) -> Detector:
     """Makes a detector, in the thread that will use it.
 
     Args:
         kind: whose.
         max_hands: 1 or 2.
         still: pictures are unrelated; otherwise they are frames of one video.
+        tiles_per_picture: see :class:`~ik_baseline.detector.HandDetector`; the mediapipe package knows no tiles.
 
     Raises:
         DetectorError: it cannot be started.
@@ -29,4 +30,4 @@ def open_detector(kind: FinderKind, max_hands: int, *, still: bool) -> Detector:
         return MediaPipeTasksDetector(max_hands, still=still)
     from ik_baseline.detector import HandDetector
 
-    return HandDetector(max_hands, still=still)
+    return HandDetector(max_hands, still=still, tiles_per_picture=tiles_per_picture)

@@ -247,6 +247,68 @@ def pose_landmarks(chain, rotation, angles):  # type: ignore[no-untyped-def]
 
 
 @_jit
+def local_rotation_vectors(chain, rotation, angles):  # type: ignore[no-untyped-def]
+    """The pose as MANO has it.
+
+    Args:
+        chain: the hand.
+        rotation: (3, 3) rest frame to camera axes.
+        angles: (45,) anatomical joint angles, radians.
+
+    Returns:
+        (16, 3) rotation vectors of length at most pi: the first that of the whole hand, the others local.
+    """
+    vectors = np.empty((16, 3))
+    turn, turn_axes, scratch, local = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    _fill_rotation_vector(rotation, vectors[0])
+    for j in range(1, 16):
+        axes = chain.axes[j]
+        _fill_joint_turn(angles[3 * j - 3], angles[3 * j - 2], angles[3 * j - 1], turn, turn_axes)
+        _product(axes, turn, scratch)
+        _product(scratch, axes.T, local)
+        _fill_rotation_vector(local, vectors[j])
+    return vectors
+
+
+@_jit
+def _fill_rotation_vector(m, out):  # type: ignore[no-untyped-def]
+    """Through the quaternion, by its largest component (Shepperd 1978), so that every angle keeps its precision."""
+    a, b, c = m[0, 0], m[1, 1], m[2, 2]
+    trace = a + b + c
+    wx, wy, wz = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    xy, xz, yz = m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1]
+    if trace >= a and trace >= b and trace >= c:
+        w, x, y, z = 1.0 + trace, wx, wy, wz
+    elif a >= b and a >= c:
+        w, x, y, z = wx, 1.0 - trace + 2.0 * a, xy, xz
+    elif b >= c:
+        w, x, y, z = wy, xy, 1.0 - trace + 2.0 * b, yz
+    else:
+        w, x, y, z = wz, xz, yz, 1.0 - trace + 2.0 * c
+    if w < 0.0:
+        w, x, y, z = -w, -x, -y, -z
+    length = np.sqrt(w * w + x * x + y * y + z * z)
+    sine_half = np.sqrt(x * x + y * y + z * z)
+    # angle / sin(angle / 2) tends to 2 as the angle goes to 0; atan2 keeps full precision near pi
+    ratio = 2.0 / length if sine_half < 1e-7 * length else 2.0 * np.arctan2(sine_half, w) / sine_half
+    out[0], out[1], out[2] = x * ratio, y * ratio, z * ratio
+
+
+@_jit
+def residual_lengths(residuals, world_precision, pixel_precision):  # type: ignore[no-untyped-def]
+    """How far off each landmark is: (21,) metres to the world landmarks, (21,) pixels in the picture."""
+    world, pixels = np.empty(21), np.empty(21)
+    for k in range(21):
+        squared = 0.0
+        for r in range(3):
+            squared += (residuals[3 * k + r] / world_precision[r]) ** 2
+        world[k] = np.sqrt(squared)
+        u, v = residuals[WORLD_ROWS + 2 * k], residuals[WORLD_ROWS + 2 * k + 1]
+        pixels[k] = np.sqrt(u * u + v * v) / pixel_precision
+    return world, pixels
+
+
+@_jit
 def _offset_landmarks(chain, points, world):  # type: ignore[no-untyped-def]
     """Where the detector would put its landmarks on the posed hand."""
     landmarks = points.copy()

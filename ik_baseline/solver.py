@@ -15,26 +15,26 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hand.anatomy import rotations_from_angles
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
 from hand.model import HandModel
-from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from hand.pose_kernels import matrices_of_axis_angles
 from hand.types import HandObservation
 from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
 from ik_baseline.kernel import (
     BONE_OF_LANDMARK,
     UNKNOWNS,
-    WORLD_ROWS,
     Chain,
     Fit,
     Prior,
     State,
     Target,
+    local_rotation_vectors,
     minimise,
     pose_landmarks,
+    residual_lengths,
     residuals_and_jacobian,
 )
 from ik_baseline.person import HandCalibration, build_chain
@@ -121,6 +121,7 @@ class IkSolver:
         self._calibration = calibration
         self._chain = build_chain(self._layer, calibration)
         self._mobile = np.flatnonzero(self._chain.upper - self._chain.lower > np.radians(30.0))
+        self._lower, self._upper = self._chain.lower[self._mobile], self._chain.upper[self._mobile]
 
     @property
     def chain(self) -> Chain:
@@ -165,7 +166,7 @@ class IkSolver:
             pixels = mirror_pixels(pixels, intrinsics.width_px)
             intrinsics = intrinsics.mirrored()
         world = world @ turn_to_ray(pixels.mean(0), intrinsics).T
-        box_px = max(float(np.ptp(pixels, axis=0).max()), 1.0)
+        box_px = max(float((pixels.max(0) - pixels.min(0)).max()), 1.0)
         return Target(
             world=np.ascontiguousarray(world, np.float64),
             pixels=np.ascontiguousarray(pixels, np.float64),
@@ -221,18 +222,15 @@ class IkSolver:
 
     def _solution(self, side: Side, target: Target, fit: Fit, warm: WarmStart) -> IkSolution:
         state = fit.state
-        rotations = rotations_from_angles(np.concatenate([np.zeros(3), state.angles]).reshape(16, 3), self._chain.axes)
-        rotations[0] = state.rotation
-        pose = axis_angle_from_matrix(rotations).reshape(48)
+        pose = local_rotation_vectors(self._chain, state.rotation, state.angles).reshape(48)
         translation = state.wrist - self._chain.rest_joints[0]
         joints, expected = fit.points + state.wrist, fit.landmarks + state.wrist
         if side == "left":
             pose, translation = mirror_pose(pose), mirror_points(translation)
             joints, expected = mirror_points(joints), mirror_points(expected)
-        world_gaps = fit.residuals[:WORLD_ROWS].reshape(21, 3) / target.world_precision
-        pixel_gaps = fit.residuals[WORLD_ROWS:].reshape(21, 2) / target.pixel_precision
+        world_residual, reprojection = residual_lengths(fit.residuals, target.world_precision, target.pixel_precision)
         angles = state.angles[self._mobile]
-        at_limit = (angles <= self._chain.lower[self._mobile]) | (angles >= self._chain.upper[self._mobile])
+        at_limit = (angles <= self._lower) | (angles >= self._upper)
         return IkSolution(
             side=side,
             pose_rad=pose,
@@ -240,8 +238,8 @@ class IkSolver:
             camera_translation_m=translation,
             joints_m=joints,
             landmarks_m=expected,
-            world_residual_m=np.linalg.norm(world_gaps, axis=1),
-            reprojection_px=np.linalg.norm(pixel_gaps, axis=1),
+            world_residual_m=world_residual,
+            reprojection_px=reprojection,
             pressed=float(at_limit.mean()),
             iterations=fit.iterations,
             warm=warm,
@@ -260,4 +258,6 @@ def turn_to_ray(center_px: Float[np.ndarray, "2"], intrinsics: Intrinsics) -> Fl
     off_axis = math.hypot(x, y)
     if off_axis < 1e-9:
         return np.eye(3)
-    return matrix_from_axis_angle(math.atan(off_axis) / off_axis * np.array([-y, x, 0.0]))
+    turn = np.empty((1, 3, 3))
+    matrices_of_axis_angles(math.atan(off_axis) / off_axis * np.array([[-y, x, 0.0]]), turn)
+    return turn[0]

@@ -16,13 +16,16 @@ from hand.mirror import Side, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.confidence import confidence_of
-from ik_baseline.detector import CROP_EXPANSION, landmark_distance
+from ik_baseline.detector import ALL_TILES, CROP_EXPANSION, landmark_distance
 from ik_baseline.finder_choice import FinderKind, open_detector
 from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
 from ik_baseline.second_look import Detector, SecondLook
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.warm_start import WarmStart
+
+TILES_PER_FRAME = 1
+"""Parts of a large picture that are searched in a video frame where the whole shows no hand."""
 
 SAME_TRACK_DISTANCE = 0.6
 """A hand is taken for last frame's when its landmarks moved less than this share of the hand's size on average."""
@@ -100,8 +103,12 @@ class IkTracker:
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
         self._solver.warm_up()
-        measured_correction()  # read now, so that the first hand is not late
-        detector = open_detector(finder, max_hands, still=still)
+        # the rest of what the first hand would otherwise wait for: read, and compiled where it is not yet
+        measured_correction()
+        for layer in self._layers.values():
+            layer(np.zeros(48), np.zeros(10))
+        tiles = ALL_TILES if still else TILES_PER_FRAME
+        detector = open_detector(finder, max_hands, still=still, tiles_per_picture=tiles)
         several = still and looks > 1
         self._detector: Detector = SecondLook(detector, looks, quarter_turns=True) if several else detector
 

@@ -16,9 +16,9 @@ venv=${VENV:-.venv}
 # Sizes on Linux x86-64 (MB to download, MB on disk), as `python -m benchmarks.install_size LEVEL` measures them
 case "$level" in
 run) extras='' sizes='320 1020' ;;
-train) extras='[train]' sizes='3000 6500' ;;
+train) extras='[train]' sizes='3370 6810' ;;
 test) extras='[test]' sizes='330 1070' ;;
-dev) extras='[dev]' sizes='3600 7800' ;;
+dev) extras='[dev]' sizes='3900 8200' ;;
 *)
     echo "usage: scripts/setup.sh run|train|test|dev, not $level" >&2
     exit 2

@@ -112,11 +112,11 @@ def predict_set(
             named = {name: getattr(output, name)[place].double().cpu().numpy() for name in OUTPUT_NAMES}
             seen = in_picture(named, crop.square, crop.intrinsics, layout.input_px, _NO_CURVE)
             # the hand as the program shows it
-            shown = settle(
+            settled = settle(
                 layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m
             )
-            wrist = shown.root_m if crop.wrist_m is None else crop.wrist_m
-            posed = layer.from_matrices(shown.rotations, seen.shape)
+            wrist = settled.root_m if crop.wrist_m is None else crop.wrist_m
+            posed = layer.from_matrices(settled.rotations, seen.shape)
             mesh, points = (part - posed.joints_m[0] + wrist for part in (posed.vertices_m, posed.joints_m))
             joints.append(as_submitted(points, mesh, hands.facts))
             vertices.append(in_set_axes(mesh, hands.facts))

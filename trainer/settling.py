@@ -82,12 +82,12 @@ def settle(
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
     """
-    geometry = layer.from_matrices(rotations, shape)
-    joints_m = np.asarray(geometry.joints_m, np.float64)
+    joints, orientations = layer.skeleton(rotations, shape)
+    joints_m = np.asarray(joints, np.float64)
     start = place_by_pixels(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m, steps=3)
     turns, root = _bend(
         joints_m - joints_m[0] + start,
-        np.asarray(geometry.joint_rotations, np.float64),
+        np.asarray(orientations, np.float64),
         np.asarray(joints_px, np.float64),
         np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),

@@ -220,7 +220,7 @@ class CaptureThread(threading.Thread):
                 return True
             else:
                 failures_in_a_row += not read.skipped
-                if failures_in_a_row > READ_FAILURE_BUDGET:
+                if read.gone or failures_in_a_row > READ_FAILURE_BUDGET:
                     self._change(SourcePhase.LOST, read.sentence)
                     return False
                 self._count_failure(read)

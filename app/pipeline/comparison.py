@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 from jaxtyping import Float
 
@@ -247,7 +248,7 @@ class Comparison:
         if state is None:
             return math.nan
         track.joints.append(np.asarray(state.joints_m - state.joints_m[0], np.float64))
-        return jitter_mm(np.array(track.joints))
+        return jitter_mm(np.array(track.joints)) if len(track.joints) == 3 else math.nan
 
     def _compare(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
         for network, ik in pair_hands(joined.results["network"].states, joined.results["ik"].states):
@@ -291,10 +292,21 @@ def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
 def _reprojection_px(state: HandState, ik: PathResult) -> float:
     """To the nearest set of landmarks, if any lies on this hand."""
     joints_px = project(np.asarray(state.joints_m, np.float64), ik.frame.intrinsics)
-    gaps = [float(np.linalg.norm(joints_px - seen.landmarks_px, axis=1).mean()) for seen in ik.observations]
-    size = float(np.ptp(joints_px, axis=0).max())
+    gaps = [_mean_distance(joints_px, np.asarray(seen.landmarks_px, np.float64)) for seen in ik.observations]
+    size = float((joints_px.max(0) - joints_px.min(0)).max())
     gap = min(gaps, default=math.nan)
     return gap if gap < size else math.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_distance(first: np.ndarray, second: np.ndarray) -> float:
+    total = 0.0
+    for p in range(len(first)):
+        squared = 0.0
+        for axis in range(first.shape[1]):
+            squared += (first[p, axis] - second[p, axis]) ** 2
+        total += np.sqrt(squared)
+    return total / len(first)
 
 
 def _mean(values: Iterable[float]) -> float:

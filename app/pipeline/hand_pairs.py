@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numba
 import numpy as np
-from jaxtyping import Float
 
 from hand.types import HandState
 
@@ -37,13 +37,24 @@ def pair_hands(first: Sequence[HandState], second: Sequence[HandState]) -> list[
 
 def picture_gap(one: HandState, other: HandState) -> float:
     """Mean distance of the joints as the camera sees them, over the smaller hand's size; infinite where unseen."""
-    first, second = _directions(one), _directions(other)
-    gap = float(np.linalg.norm(first - second, axis=1).mean())
-    size = min(float(np.ptp(points, axis=0).max()) for points in (first, second))
-    return gap / max(size, 1e-6) if np.isfinite(gap) else float("inf")
+    return float(_gap(np.asarray(one.joints_m, np.float64), np.asarray(other.joints_m, np.float64)))
 
 
-def _directions(state: HandState) -> Float[np.ndarray, "21 2"]:
-    joints = np.asarray(state.joints_m, np.float64)
-    depth = joints[:, 2:]
-    return np.where(depth > _LEAST_DEPTH_M, joints[:, :2] / np.maximum(depth, _LEAST_DEPTH_M), np.nan)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _gap(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean distance of points' directions (x / z, y / z) over the smaller of both boxes' longer sides."""
+    total = 0.0
+    low, high = np.full((2, 2), np.inf), np.full((2, 2), -np.inf)
+    for j in range(len(first)):
+        if not (first[j, 2] > _LEAST_DEPTH_M and second[j, 2] > _LEAST_DEPTH_M):
+            return np.inf
+        squared = 0.0
+        for axis in range(2):
+            a, b = first[j, axis] / first[j, 2], second[j, axis] / second[j, 2]
+            squared += (a - b) * (a - b)
+            low[0, axis], high[0, axis] = min(low[0, axis], a), max(high[0, axis], a)
+            low[1, axis], high[1, axis] = min(low[1, axis], b), max(high[1, axis], b)
+        total += np.sqrt(squared)
+    size = min(max(high[0, 0] - low[0, 0], high[0, 1] - low[0, 1]), max(high[1, 0] - low[1, 0], high[1, 1] - low[1, 1]))
+    gap = total / len(first)
+    return gap / max(size, 1e-6) if np.isfinite(gap) else np.inf

@@ -26,9 +26,6 @@ T = TypeVar("T")
 PATIENCE_MS = 30.0
 """A path that is usually later than this behind the other one is not awaited."""
 
-AHEAD_MS = 8.0
-"""A path that is usually earlier than this is shown in its own pane at once, before the others have spoken."""
-
 MOST_PENDING = 2
 """Later frames that may already be there while one still waits for a path."""
 
@@ -75,7 +72,6 @@ class _Entry(Generic[T]):
 
 
 Choose = Callable[[Frame, Mapping[Provider, PathResult], Mapping[Provider, str]], tuple[OutputHand, ...]]
-ShowAhead = Callable[[Provider, PathUpdate[T]], None]
 Emit = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]], bool], None]
 
 
@@ -90,7 +86,6 @@ class Joiner(Generic[T]):
         clock_ns: Callable[[], int] = time.monotonic_ns,
         *,
         patient: bool = False,
-        show_ahead: ShowAhead[T] | None = None,
     ) -> None:
         """Nothing pending.
 
@@ -102,14 +97,11 @@ class Joiner(Generic[T]):
             clock_ns: for tests.
             patient: a path that works is awaited for any time. Only for sources that wait for the slowest path, so that
                 the frames that wait here are few.
-            show_ahead: gets what a path said about a frame for which another path is awaited that is usually so much
-                later that a person would see it; called in the thread of the path, before ``emit``.
         """
         self._choose = choose
         self._emit = emit
         self._clock_ns = clock_ns
         self._patient = patient
-        self._show_ahead = show_ahead
         self._lock = threading.RLock()
         providers = tuple(providers)
         self._silent: dict[Provider, str] = dict.fromkeys(providers, "is starting")
@@ -149,12 +141,10 @@ class Joiner(Generic[T]):
                 self._newest_ns[provider] = frame.capture_time_ns
                 late_ms = (self._clock_ns() - entry.first_ns) / _NS_PER_MS
                 self._lateness_ms[provider] += _LATENESS_WEIGHT * (late_ms - self._lateness_ms[provider])
-            if entry.joined is not None:
+            if entry.joined is None:
+                self._flush()
+            else:
                 self._emit_again(entry, provider, again)
-                return
-            self._flush()
-            if entry.joined is None and self._show_ahead is not None and not again and self._is_ahead(entry):
-                self._show_ahead(provider, update)
 
     def _entry_of(self, frame: Frame) -> _Entry[T] | None:
         return next((entry for entry in (*self._pending, *self._passed) if entry.frame is frame), None)
@@ -189,12 +179,6 @@ class Joiner(Generic[T]):
             and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
             and (patient or self._lateness_ms[provider] < PATIENCE_MS)
             for provider in self._lateness_ms
-        )
-
-    def _is_ahead(self, entry: _Entry[T]) -> bool:
-        """Whether somebody who is awaited for a frame will not speak about it for a while."""
-        return any(
-            self._lateness_ms[provider] > AHEAD_MS for provider in self._lateness_ms if provider not in entry.updates
         )
 
     def _emit_again(self, entry: _Entry[T], provider: Provider, again: bool) -> None:

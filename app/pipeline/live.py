@@ -52,7 +52,6 @@ class _Preview(Mailbox[Frame]):
             self._announce()
 
 
-ComposeOwn = Callable[[PathUpdate[T]], Mapping[Any, P]]
 Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[Any, P]]
 
 
@@ -76,7 +75,6 @@ class LivePipeline(Generic[T, P]):
         every_frame: bool = False,
         retry_s: float = 1.0,
         compose: Compose[T, P] | None = None,
-        compose_own: ComposeOwn[T, P] | None = None,
         output: OutputChooser | None = None,
     ) -> None:
         """Builds everything; nothing runs yet.
@@ -91,15 +89,11 @@ class LivePipeline(Generic[T, P]):
             retry_s: how often a source that failed is asked whether it is back.
             compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path that
                 spoke last.
-            compose_own: the same of one path's result alone, where the other path is much later; nothing where the
-                drawings need both.
             output: chooses the output hand; without it there is none.
         """
         self._on_news = on_news
         self._announced = threading.Event()
         self._compose = compose
-        self._compose_own = compose_own
-        self._shown_ahead: dict[Provider, PathUpdate[T]] = {}
         self._joins = compose is not None or output is not None
         self._listeners: Listeners[JoinedResult] = Listeners()
         self._preview = _Preview(self._announce)
@@ -110,9 +104,7 @@ class LivePipeline(Generic[T, P]):
         self._outboxes = {provider: Mailbox[PathUpdate[T]](lossless=every_frame) for provider in paths}
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()
-        self._joiner: Joiner[T] = Joiner(
-            paths, choose, self._emit, patient=every_frame, show_ahead=None if compose_own is None else self._emit_ahead
-        )
+        self._joiner: Joiner[T] = Joiner(paths, choose, self._emit, patient=every_frame)
         self._workers = {
             provider: PathWorker(
                 provider,
@@ -282,22 +274,9 @@ class LivePipeline(Generic[T, P]):
             self._listeners.publish(joined)
         if self._compose is None:
             return
-        ahead = {provider for provider, update in updates.items() if self._shown_ahead.get(provider) is update}
-        panes = {name: pane for name, pane in self._compose(joined, updates).items() if name not in ahead}
-        new = {provider: update.result for provider, update in updates.items() if provider not in ahead}
-        results = new if measured else {}
+        panes = self._compose(joined, updates)
+        results = {provider: update.result for provider, update in updates.items()} if measured else {}
         self._composed.put(Composition(joined, results, panes), Composition.merged_into)
-        self._announce()
-
-    def _emit_ahead(self, provider: Provider, update: PathUpdate[T]) -> None:
-        """Shows a path's own pane; the frame is passed on later, when the other path has spoken too."""
-        assert self._compose_own is not None
-        panes = self._compose_own(update)
-        if not panes:
-            return
-        self._shown_ahead[provider] = update
-        joined = JoinedResult(update.result.frame, {provider: update.result}, late=True)
-        self._composed.put(Composition(joined, {provider: update.result}, panes), Composition.merged_into)
         self._announce()
 
     def _path_changed(self, provider: Provider, state: PathState) -> None:

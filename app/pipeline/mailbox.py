@@ -53,7 +53,8 @@ class Mailbox(Generic[T]):
     def take(self, timeout_s: float | None = None) -> T | None:
         """Waits for content; None after the timeout, when woken, or when closed."""
         with self._condition:
-            self._await_content(timeout_s)
+            self._condition.wait_for(lambda: self._content is not None or self._closed or self._woken, timeout_s)
+            self._woken = False
             return self._take()
 
     def take_now(self) -> T | None:
@@ -86,16 +87,6 @@ class Mailbox(Generic[T]):
             self._closed = True
             self._content = None
             self._condition.notify_all()
-
-    def _peek(self, timeout_s: float | None) -> T | None:
-        """As :meth:`take`, but leaves it there."""
-        with self._condition:
-            self._await_content(timeout_s)
-            return self._content
-
-    def _await_content(self, timeout_s: float | None) -> None:
-        self._condition.wait_for(lambda: self._content is not None or self._closed or self._woken, timeout_s)
-        self._woken = False
 
     def _take(self) -> T | None:
         content, self._content = self._content, None

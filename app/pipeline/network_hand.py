@@ -65,6 +65,7 @@ class NetworkPoser:
         self._own_layer = HandLayer(own)
         self._left_layer = HandLayer(own.mirrored())
         self._refit = None if model.digest == trained_for else _Refit(model)
+        self._warm_up()
         self.note = (
             ""
             if self._refit is None
@@ -72,6 +73,14 @@ class NetworkPoser:
                 f"The network knows the {own.name} hand; its joints are refitted to {model.name} by inverse kinematics."
             )
         )
+
+    def _warm_up(self) -> None:
+        """Compiles, or loads from numba's cache, what poses a hand, so that the first one is not late."""
+        wrist_m, camera = np.array([0.0, 0.0, 0.5]), Intrinsics.from_fov(640, 480)
+        rest, shape = np.tile(np.eye(3), (16, 1, 1)), np.zeros(10)
+        joints_m = np.asarray(self._own_layer(np.zeros(48), shape).joints_m, np.float64)
+        joints_px = project(joints_m - joints_m[0] + wrist_m, camera)
+        settle(self._own_layer, rest, shape, joints_px, np.ones(21), camera, wrist_m)
 
     def pose(
         self,

@@ -10,6 +10,7 @@ from app.pipeline.crop_search import CropSearch
 from app.pipeline.hand_path import HandPath
 from app.pipeline.network_path import NetworkPath
 from hand.model import HandModel
+from ik_baseline.detector import ALL_TILES
 from ik_baseline.finder_choice import FinderKind, open_detector
 
 SQUARES_PER_SEARCH = 6
@@ -47,7 +48,8 @@ class NetworkPathFactory:
         affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
         own_search = CropSearch(self.live, squares_per_search=0 if self.still else affordable)
         # searches are far apart, so what a detector remembers of the last one would only mislead it
-        detector = open_detector(self.finder, self.max_hands, still=True)
+        tiles = ALL_TILES if self.still else 0
+        detector = open_detector(self.finder, self.max_hands, still=True, tiles_per_picture=tiles)
         return NetworkPath(
             runtime,
             self.model,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
+import numba
 import numpy as np
 from jaxtyping import Float
 
@@ -121,7 +122,10 @@ class SmoothedPath:
         if hand is None:
             hand = _SmoothedHand(HandStateFilter(self._layers[state.side]))
             self._hands[state.side, place] = hand
-        hand.filter.tune(self._smoothing.settings())
+        strength = self._smoothing.strength
+        if hand.strength != strength:
+            hand.strength = strength
+            hand.filter.tune(self._smoothing.settings())
         smooth = hand.filter(state, frame.capture_time_ns) if self._smoothing.strength > 0.0 else state
         hand.raw.add(np.asarray(state.joints_m), frame.sequence)
         hand.smooth.add(np.asarray(smooth.joints_m), frame.sequence)
@@ -132,8 +136,7 @@ class SmoothedPath:
         known = [(raw, smooth) for raw, smooth in pairs if raw is not None and smooth is not None]
         if not known:
             return None
-        raw_mm, smooth_mm = np.mean(known, axis=0)
-        return Jitter(float(raw_mm), float(smooth_mm))
+        return Jitter(*(sum(values) / len(known) for values in zip(*known, strict=True)))
 
 
 class _JitterMeter:
@@ -149,18 +152,31 @@ class _JitterMeter:
         self._recent.append((sequence, joints_m))
         if len(self._recent) == 3:
             (_, first), (_, second), (_, third) = self._recent
-            bend = np.linalg.norm(third - 2.0 * second + first, axis=1)
-            self._values_mm.append(float(bend.mean()) * 1000.0)
+            self._values_mm.append(1000.0 * _mean_bend(first, second, third))
 
     def mean_mm(self) -> float | None:
-        return float(np.mean(self._values_mm)) if len(self._values_mm) >= JITTER_FRAMES // 4 else None
+        return sum(self._values_mm) / len(self._values_mm) if len(self._values_mm) >= JITTER_FRAMES // 4 else None
 
 
-@dataclass(frozen=True, slots=True)
+@numba.njit(cache=True, nogil=True)
+def _mean_bend(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> float:
+    """Mean length of the second differences of points."""
+    total = 0.0
+    for p in range(len(first)):
+        squared = 0.0
+        for axis in range(3):
+            gap = third[p, axis] - 2.0 * second[p, axis] + first[p, axis]
+            squared += gap * gap
+        total += np.sqrt(squared)
+    return total / len(first)
+
+
+@dataclass(slots=True)
 class _SmoothedHand:
-    """The filter of one hand, and how restless that hand is before and after it."""
+    """The filter of one hand, for which strength it is tuned, and how restless that hand is before and after it."""
 
     filter: HandStateFilter
+    strength: float | None = None
     raw: _JitterMeter = field(default_factory=_JitterMeter)
     smooth: _JitterMeter = field(default_factory=_JitterMeter)
 

@@ -140,13 +140,6 @@ class ScreenPainter(Generic[M]):
             scene = self._scene(result.provider, mesh, None)
         return OwnDrawing(plan, hands, picture, scene)
 
-    def compose_own(self, update: PathUpdate[OwnDrawing[M]]) -> dict[PaneName, Display[M]]:
-        """What the pane of one path shows; nothing where that pane is not on the screen or needs the other path."""
-        own, result = update.prepared, update.result
-        if own.picture is None or own.scene is None or result.provider not in self.plan.picture_sizes_px:
-            return {}
-        return {result.provider: Display(result.frame, own.picture, None, own.scene, bool(result.states))}
-
     def compose(
         self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]]
     ) -> dict[PaneName, Display[M]]:

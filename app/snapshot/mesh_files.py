@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from app.optional_parts.parts import OPEN3D
 from hand.atomic_file import write_bytes_atomically
 from hand.errors import RecordingError
 
@@ -76,8 +77,8 @@ def show_meshes(meshes: Mapping[str, PlainMesh], title: str) -> subprocess.Popen
     """
     if importlib.util.find_spec("open3d") is None:
         raise RecordingError(
-            "The inspection window needs Open3D, which is not installed; run  pip install -c constraints.txt "
-            "'.[open3d]'  in the program's folder, or save the mesh and open that in another program."
+            f"The inspection window needs Open3D, which is not installed; run  {OPEN3D.command}  in the program's "
+            "folder, or save the mesh and open that in another program."
         )
     try:
         process = subprocess.Popen(

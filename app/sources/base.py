@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from hand.camera import Intrinsics
 
-SourceKind = Literal["camera", "video", "folder", "picture", "demo"]
+SourceKind = Literal["camera", "video", "folder", "picture", "demo", "address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,12 @@ class ReadFailure:
         sentence: what failed, for the user.
         skipped: only this one picture is lost and the next read goes on behind it; otherwise the device itself is in
             doubt, and several in a row mean that it is gone.
+        gone: it is gone already, and only another ``open`` can help.
     """
 
     sentence: str
     skipped: bool = False
+    gone: bool = False
 
 
 class FrameSource(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.sources.address import SCHEMES, AddressSource, is_address, public_address
 from app.sources.base import FrameSource, ReadFailure, SourceFacts
 from app.sources.camera import CameraSource
 from app.sources.camera_formats import CameraFormat
@@ -54,11 +55,13 @@ class ChosenSource:
     Attributes:
         source: not yet open.
         is_camera: mirrored by default in the window.
+        is_live: no camera of this machine, but sets its own pace as they do: what waits for it shows the past.
         note: one sentence or empty.
     """
 
     source: FrameSource
     is_camera: bool = False
+    is_live: bool = False
     note: str = ""
 
 
@@ -66,8 +69,8 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
     """The source that a text names; a camera, file or folder that is not there fails only when it is opened.
 
     Args:
-        text: "demo", a camera's number, device file or name, a file, a folder; None takes the first camera, or the demo
-            clip where there is none.
+        text: "demo", a camera's number, device file or name, a file, a folder, a network address; None takes the first
+            camera, or the demo clip where there is none.
         wishes: how to open it.
 
     Raises:
@@ -77,6 +80,11 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
         return _first_camera_or_demo(wishes)
     if text == DEMO:
         return ChosenSource(demo_source(loop=wishes.loop or wishes.hold))
+    if is_address(text):
+        return ChosenSource(AddressSource(text), is_live=True)
+    if "://" in text:
+        schemes = ", ".join(SCHEMES)
+        raise SourceError(f"{public_address(text)!r} is no address of a video; it begins with one of {schemes}.")
     number = text.removeprefix("/dev/video")
     if number.isdigit():
         return _camera(int(number), wishes)
@@ -92,7 +100,7 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
         return ChosenSource(_file_source(path, wishes))
     raise SourceError(
         f"There is no camera, file or folder called {text!r}; give a camera's number or name, the path of a video, "
-        f"picture or folder, or '{DEMO}'."
+        f"picture or folder, an address such as http://192.168.1.20:8080/video, or '{DEMO}'."
     )
 
 
@@ -123,7 +131,7 @@ class UnusableSource:
 
     def __init__(self, name: str, sentence: str) -> None:
         """Keeps the sentence for ``open``."""
-        self._name = name
+        self._name = public_address(name) if "://" in name else name
         self._sentence = sentence
 
     @property

@@ -90,7 +90,6 @@ class MainWindow(QMainWindow):
             lens=options.lens,
             retry_s=options.retry_s,
             compose=self.painter.compose,
-            compose_own=self.painter.compose_own,
             output=self.chooser,
         )
         self.pipeline.add_listener("comparison", self.comparison.record)

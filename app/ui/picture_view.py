@@ -37,6 +37,7 @@ class PictureView(QWidget):
         self._labels: dict[tuple[str, float], QPixmap] = {}
         self._hint = FloatingLabel(self)
         self._word = FloatingLabel(self, at_top=True, aside=True)
+        self._word_picture = QPixmap()
 
     def sizeHint(self) -> QSize:
         """Of a webcam picture."""
@@ -60,7 +61,7 @@ class PictureView(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._theme = theme
-        self.update()
+        self._take_picture_of_word()
 
     def show_picture(self, shown: ShownPicture) -> None:
         """Paints this picture from now on."""
@@ -85,13 +86,22 @@ class PictureView(QWidget):
 
     def word(self, text: str) -> None:
         """Words in the upper left corner; empty takes them away."""
-        self._word.say(text)
+        if text != self._word.text():
+            self._word.say(text)
+            self._take_picture_of_word()
+
+    def _take_picture_of_word(self) -> None:
+        """The view paints a picture of the label: the label itself would be painted anew with every frame below it."""
+        self._word.arrange()
+        self._word_picture = self._word.grab() if self._word.text() else QPixmap()
+        self._word.hide()
+        self.update()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Asks for pictures of the new size."""
         super().resizeEvent(event)
         self._hint.arrange()
-        self._word.arrange()
+        self._take_picture_of_word()
         self.resized.emit()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -101,6 +111,8 @@ class PictureView(QWidget):
             painter.fillRect(self.rect(), QColor(self._theme.picture))
             self._paint_content(painter)
             paint_corners(painter, self.width(), self.height(), self._theme)
+            if not self._word_picture.isNull():
+                painter.drawPixmap(self._word.pos(), self._word_picture)
         finally:
             painter.end()  # a painter that outlives its event takes the program down
         if self._fresh:

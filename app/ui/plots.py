@@ -34,7 +34,7 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no type
             height_px: fixed.
         """
         super().__init__()
-        self._top = 0.0
+        self._top = -1.0  # not set yet
         self.setAccessibleName(name)
         self.setMinimumHeight(height_px)
         self.setFrameShape(self.Shape.NoFrame)

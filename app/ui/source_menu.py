@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
+from PyQt6.QtWidgets import QFileDialog, QInputDialog, QMenu, QPushButton, QWidget
 
 from app.sources.base import SourceFacts
 from app.sources.camera_formats import CameraFormat
@@ -44,8 +44,9 @@ class SourceButton(QPushButton):
         self._separator = menu.addSeparator()
         open_file = _action(menu, "Open a video or picture…", "Ctrl+O", self._ask_for_file)
         open_folder = _action(menu, "Open a folder of pictures…", "Ctrl+Shift+O", self._ask_for_folder)
+        open_address = _action(menu, "Open a network camera…", "Ctrl+Alt+O", self._ask_for_address)
         play_demo = _action(menu, "Play the demo clip", "Ctrl+D", lambda: self.chosen.emit(DEMO, None))
-        self.actions_with_keys = [open_file, open_folder, play_demo]
+        self.actions_with_keys = [open_file, open_folder, open_address, play_demo]
         if self._heading is not None:
             self._heading.setEnabled(False)
         menu.aboutToShow.connect(lambda: self.watch.want_formats(True))
@@ -123,6 +124,17 @@ class SourceButton(QPushButton):
         path = QFileDialog.getExistingDirectory(self, "Open a folder of pictures")
         if path:
             self.chosen.emit(path, None)
+
+    def _ask_for_address(self) -> None:
+        address, wanted = QInputDialog.getText(
+            self,
+            "Open a network camera",
+            "Address of a phone's camera app or an IP camera, such as\nhttp://192.168.1.20:8080/video or "
+            "rtsp://camera.local/stream",
+            text="http://",
+        )
+        if wanted and address.strip():
+            self.chosen.emit(address.strip(), None)
 
 
 def _is_given(camera_format: object, facts: SourceFacts | None) -> bool:

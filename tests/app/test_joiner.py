@@ -23,7 +23,6 @@ class Bench:
         self.now_ns = 0
         self.emitted: list[tuple[JoinedResult, set[Provider], bool]] = []
         self.chosen: list[int] = []
-        self.ahead: list[tuple[int, Provider]] = []
         providers: tuple[Provider, Provider] = ("network", "ik")
         self.joiner: Joiner[int] = Joiner(
             providers,
@@ -31,7 +30,6 @@ class Bench:
             lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
             lambda: self.now_ns,
             patient=patient,
-            show_ahead=lambda provider, update: self.ahead.append((update.result.frame.sequence, provider)),
         )
         for provider in providers:
             self.joiner.expect(provider)
@@ -130,24 +128,6 @@ def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:
     for index in range(30, 40):  # but not for ever
         bench.say("ik", index, 33.0, hand=False)
     assert bench.log[-1] == (39 - MOST_PENDING_HANDLESS, "ik")
-
-
-def test_path_that_is_usually_ahead_is_shown_before_the_other_one_has_spoken() -> None:
-    bench = Bench()
-    for index in range(10):
-        bench.say("network", index)
-        bench.say("ik", index, 20.0)  # so late that it is seen, and not so late that it is not awaited
-    assert bench.log == [(index, "ik+network") for index in range(10)]
-    assert (0, "network") not in bench.ahead  # not before it is known to be usual
-    assert bench.ahead[-3:] == [(7, "network"), (8, "network"), (9, "network")]
-
-
-def test_paths_that_are_about_as_fast_are_shown_together() -> None:
-    bench = Bench()
-    for index in range(10):
-        bench.say("network", index)
-        bench.say("ik", index, 4.0)
-    assert bench.ahead == []
 
 
 def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:

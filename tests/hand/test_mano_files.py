@@ -81,7 +81,7 @@ def test_the_module_names_of_numpy_1_and_2_are_known() -> None:
 def test_scipys_own_pickles_of_all_three_forms_load() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     dense = np.random.default_rng(0).normal(size=(5, 7)) * (np.random.default_rng(1).random((5, 7)) < 0.3)
-    for form in ("csc_matrix", "csr_matrix"):
+    for form in ("csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array"):
         data = pickle.dumps({"m": getattr(sparse, form)(dense)}, 2)
         np.testing.assert_array_equal(allowed_pickle_from_bytes(data, form)["m"], dense)
 
@@ -339,8 +339,18 @@ def test_a_missing_field_is_named(tmp_path: Path, model: HandModel, key: str) ->
 def test_an_npz_with_python_objects_is_refused(tmp_path: Path, model: HandModel) -> None:
     fields = {**mano_fields(model, chumpy=False), "weights": np.array([{}, []], dtype=object)}
     np.savez(tmp_path / "hand.npz", **fields)
-    with pytest.raises(ModelFileError, match="Python objects"):
+    with pytest.raises(ModelFileError, match="field weights should be an array of floating-point numbers, got a"):
         load_hand_model(tmp_path / "hand.npz")
+
+
+def test_an_npz_saved_from_the_pickle_names_its_sparse_field_and_what_to_do(tmp_path: Path, model: HandModel) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    fields = mano_fields(model, chumpy=False)
+    np.savez(tmp_path / "hand.npz", **{**fields, "J_regressor": sparse.csc_matrix(fields["J_regressor"])})
+    with pytest.raises(ModelFileError, match=r"J_regressor.*scipy\.sparse.*save it as J_regressor\.toarray\(\)"):
+        load_hand_model(tmp_path / "hand.npz")
+    np.savez(tmp_path / "hand.npz", **fields, comment=np.array({"any": "object"}, dtype=object))
+    assert load_hand_model(tmp_path / "hand.npz").vertex_count == model.vertex_count
 
 
 def _compressed(path: Path, model: HandModel) -> bytearray:

@@ -8,7 +8,7 @@ import pytest
 from hand.camera import Intrinsics, project
 from hand.errors import ModelFileError
 from hand.normals import vertex_normals
-from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, shade_vertices
+from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, see_mesh, shade_vertices
 from hand.topology import boundary_loop, cap_faces
 from tests.hand.test_raster import sphere_mesh
 
@@ -129,3 +129,18 @@ def test_contact_sheet_places_pictures_in_rows() -> None:
     assert sheet[10, 50, 0] == 100
     assert sheet[30, 10, 0] == 150
     assert (contact_sheet(pictures, 2, captions=["a"]) != sheet).any()
+
+
+def test_a_seen_mesh_is_moved_projected_and_lit_as_one_by_one() -> None:
+    random = np.random.default_rng(2)
+    vertices = random.normal(0.0, 0.1, (200, 3)).astype(np.float32)
+    normals = random.normal(size=(200, 3))
+    normals = (normals / np.linalg.norm(normals, axis=1)[:, None]).astype(np.float32)
+    colors = random.random((200, 3), np.float32)
+    view = orbit_view(np.array([0.01, -0.02, 0.03]), 0.25, 0.7, -0.4)  # so near that some lie behind the camera
+    seen = see_mesh(vertices, normals, colors, CAMERA, view)
+    moved = vertices.astype(np.float64) @ view.rotation.T + view.translation_m
+    np.testing.assert_allclose(seen.depth_m, moved[:, 2], atol=1e-7)
+    np.testing.assert_allclose(seen.points_px, project(moved, CAMERA), rtol=1e-4)
+    turned = (normals @ view.rotation.T).astype(np.float32)
+    np.testing.assert_allclose(seen.colors_rgb, shade_vertices(moved, turned, colors), atol=2e-4)

@@ -8,8 +8,18 @@ from ik_cases import CAMERA, make_case
 
 from hand.anatomy import rotations_from_angles
 from hand.layer import HandLayer
-from hand.rotations import matrix_from_axis_angle
-from ik_baseline.kernel import UNKNOWNS, WORLD_ROWS, Chain, State, Target, pose_landmarks, residuals_and_jacobian
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from ik_baseline.kernel import (
+    UNKNOWNS,
+    WORLD_ROWS,
+    Chain,
+    State,
+    Target,
+    local_rotation_vectors,
+    pose_landmarks,
+    residual_lengths,
+    residuals_and_jacobian,
+)
 from ik_baseline.solver import IkSolver
 
 TIPS = (4, 8, 12, 16, 20)
@@ -71,3 +81,23 @@ def test_jacobian_matches_finite_differences(problem: tuple[Chain, State, Target
     # tips are skin: their correctives and blended weights are left out of the derivative, not out of the residual
     np.testing.assert_allclose(jacobian, numeric, atol=0.03 * scale)
     assert np.abs(numeric).max(1).min() > 0.0
+
+
+def test_rotation_vectors_are_those_of_the_angles(solver: IkSolver) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        case = make_case(solver, rng)
+        rotations = rotations_from_angles(case.angles_rad, solver.chain.axes)
+        rotations[0] = case.rotation
+        vectors = local_rotation_vectors(solver.chain, case.rotation, case.angles_rad[1:].reshape(45))
+        np.testing.assert_allclose(vectors, axis_angle_from_matrix(rotations), atol=1e-12)
+
+
+def test_residual_lengths_are_those_of_the_gaps(problem: tuple[Chain, State, Target]) -> None:
+    chain, state, target = problem
+    residuals, _ = residuals_and_jacobian(chain, state, target)
+    world, pixels = residual_lengths(residuals, target.world_precision, target.pixel_precision)
+    gaps_m = residuals[:WORLD_ROWS].reshape(21, 3) / target.world_precision
+    gaps_px = residuals[WORLD_ROWS:].reshape(21, 2) / target.pixel_precision
+    np.testing.assert_allclose(world, np.linalg.norm(gaps_m, axis=1))
+    np.testing.assert_allclose(pixels, np.linalg.norm(gaps_px, axis=1))

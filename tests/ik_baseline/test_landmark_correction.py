@@ -11,6 +11,7 @@ from ik_baseline.landmark_correction import (
     LandmarkCorrection,
     gaussian_kernel,
     measured_correction,
+    normalized,
     photograph_correction,
 )
 from ik_baseline.solver import IkSolver
@@ -56,3 +57,15 @@ def test_the_kernel_is_one_where_points_coincide() -> None:
     np.testing.assert_allclose(np.diag(kernel), 1.0)
     expected = np.exp(-((points[:, None] - points[None]) ** 2).sum(-1) / 8.0)
     np.testing.assert_allclose(kernel, expected, atol=1e-12)
+
+
+def test_the_correction_is_the_kernels_sum_over_all_centres(solver: IkSolver) -> None:
+    correction = measured_correction()
+    for seed in range(5):
+        seen = make_case(solver, np.random.default_rng(seed)).observation
+        hand = normalized(seen.world_landmarks_m, seen.landmarks_px, CAMERA)
+        near = gaussian_kernel(hand.features[None], correction.centers, correction.width)[0]
+        change = near @ correction.weights + correction.mean
+        corrected = correction(seen, CAMERA, form_share=0.0)
+        moved_px = corrected.landmarks_px - seen.landmarks_px
+        np.testing.assert_allclose(moved_px, hand.box_px * change[63:].reshape(21, 2), atol=1e-4)

@@ -25,7 +25,7 @@ from ik_baseline.tracker import FORGET_AFTER_FRAMES, IkTracker
 class ScriptedDetector:
     """Answers with what the test put in."""
 
-    def __init__(self, kind: str, max_hands: int = 1, *, still: bool = False) -> None:
+    def __init__(self, kind: str, max_hands: int = 1, *, still: bool = False, tiles_per_picture: int = 0) -> None:
         self.answers: list[Sequence[HandObservation]] = []
         self.closed = False
         self.resets = 0

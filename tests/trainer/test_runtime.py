@@ -23,7 +23,7 @@ from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
 from trainer.calibration import fit_confidence
 from trainer.labelled_crop import LabelledCrop, label_crop
-from trainer.placement import place_by_pixels
+from trainer.placement import DEPTH_DEVIATION, place_by_pixels
 from trainer.runtime import INPUT_NAME, NetworkRuntime, load_network, trust_in_joints
 
 INPUT_PX = 128
@@ -182,3 +182,21 @@ def test_an_unusable_network_is_refused_in_one_sentence(tmp_path: Path, content:
         (tmp_path / "network.onnx").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=sentence):
         load_network(tmp_path)
+
+
+def test_the_placed_wrist_is_where_the_weighted_errors_are_least() -> None:
+    """Every small step away from it makes them larger, the belief in the depth included."""
+    _, _, joints_m = right_hand((0.08, -0.04, 0.6))
+    random = np.random.default_rng(3)
+    pixels = project(joints_m, CAMERA) + random.normal(0.0, 3.0, (21, 2))
+    sigma = random.uniform(1.0, 8.0, 21)
+    start = joints_m[0] * 1.1
+
+    def loss(wrist_m: np.ndarray) -> float:
+        gaps = (project(joints_m - joints_m[0] + wrist_m, CAMERA) - pixels) / sigma[:, None]
+        depth = (np.log(wrist_m[2]) - np.log(start[2])) / DEPTH_DEVIATION
+        return float((gaps**2).sum() + depth**2)
+
+    found = place_by_pixels(joints_m - joints_m[0], pixels, sigma, CAMERA, start)
+    for step in np.concatenate([np.eye(3), -np.eye(3)]) * 2e-4:
+        assert loss(found + step) > loss(found)

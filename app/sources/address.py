@@ -1,0 +1,122 @@
+"""Pictures from a network address: a phone's camera app, an IP camera, a video on a web server."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import cv2
+
+from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
+from hand.errors import SourceError
+
+SCHEMES: Final = ("http", "https", "rtsp", "rtsps")
+"""What phones' camera apps and IP cameras serve."""
+
+OPEN_TIMEOUT_MS: Final = 5000
+READ_TIMEOUT_MS: Final = 5000
+"""After so long without a picture the connection counts as lost."""
+
+_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://\S+", re.IGNORECASE)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is a network address and not a file's name."""
+    return _ADDRESS.fullmatch(text.strip()) is not None
+
+
+def public_address(address: str) -> str:
+    """The address without what may be secret: user, password, and what stands behind the path."""
+    try:
+        parts = urlsplit(address.strip())
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # a port that is no number, half a bracket
+        return f"{address.split(':', 1)[0]} address"
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+class AddressSource:
+    """A stream at a network address. Its name, and every sentence about it, leaves out user, password and query.
+
+    Live streams set their own pace and are opened again after a loss; a video on a server is played once at its rate.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Opens nothing yet.
+
+        Args:
+            address: with its scheme, such as ``http://192.168.1.20:8080/video`` or ``rtsp://camera.local/stream``.
+        """
+        self._address = address.strip()
+        self._name = public_address(address)
+        self._capture: cv2.VideoCapture | None = None
+        self._live = True
+        self._rate = 0.0
+        self._frames = 0
+
+    @property
+    def name(self) -> str:
+        """The address without its secrets."""
+        return self._name
+
+    def open(self) -> SourceFacts:
+        """Connects, and waits for no longer than ``OPEN_TIMEOUT_MS`` each for the connection and the first picture.
+
+        Raises:
+            SourceError: there is no such host, or no video behind the address.
+        """
+        self.close()
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+        capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, limits)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(
+                f"No video came from {self._name} within {OPEN_TIMEOUT_MS / 1000:g} seconds; check that the camera app "
+                "runs, that both devices are in one network, and the address: many phone apps serve it at "
+                "http://PHONE:8080/video or http://PHONE:4747/video."
+            )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        self._live = not 0 < count < 1e9
+        self._rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else 0.0
+        self._capture, self._frames = capture, 0
+        return SourceFacts(
+            name=self._name,
+            kind="address",
+            width_px=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height_px=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            frames_per_second=self._rate,
+            frame_count=None if self._live else int(count),
+            live=self._live,
+        )
+
+    def read(self) -> Picture | EndOfSource | ReadFailure:
+        """Waits for the next picture, at most ``READ_TIMEOUT_MS``."""
+        if self._capture is None:
+            return ReadFailure(f"{self._name} is not open.", gone=True)
+        ok, image_bgr = self._capture.read()
+        if not ok or image_bgr is None or image_bgr.ndim != 3:
+            if not self._live:
+                return EndOfSource()
+            return ReadFailure(
+                f"{self._name} sends no pictures any more; check the camera app and the network.", gone=True
+            )
+        time_ns = None if self._live or not self._rate else round(self._frames * 1e9 / self._rate)
+        self._frames += 1
+        return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def may_be_back(self) -> bool:
+        """Trying is the only way to know."""
+        return True

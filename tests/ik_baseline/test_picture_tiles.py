@@ -1,0 +1,80 @@
+"""Hands too small for a search of the whole picture, and what it costs to look for them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from test_detector import demo_picture
+
+from hand.camera import Intrinsics
+from hand.embedded import load_embedded_model
+from hand.types import Frame
+from ik_baseline.detector import ALL_TILES, HandDetector
+from ik_baseline.picture_tiles import LEAST_TILE_PX, MOST_TILES, TILE_SIZES, picture_tiles
+from ik_baseline.tracker import IkTracker
+
+WIDTH, HEIGHT = 3840, 2160
+
+
+def small_hand() -> tuple[np.ndarray, np.ndarray]:
+    """A picture of 4K with a hand of 8 % of its height, and that hand's middle."""
+    picture = demo_picture(40)
+    with HandDetector(still=True) as detector:
+        landmarks = detector.detect(picture)[0].landmarks_px
+    low, high = landmarks.min(0), landmarks.max(0)
+    left, top = np.maximum(low - 20, 0).astype(int)
+    right, bottom = (high + 20).astype(int)
+    scale = 0.08 * HEIGHT / (high - low)[1]
+    hand = cv2.resize(picture[top:bottom, left:right], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    result = np.full((HEIGHT, WIDTH, 3), picture[:20, :20].mean((0, 1)).astype(np.uint8), np.uint8)
+    result[1300 : 1300 + hand.shape[0], 2500 : 2500 + hand.shape[1]] = hand
+    return result, np.array([2500.0, 1300.0]) + np.array(hand.shape[1::-1]) / 2.0
+
+
+def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_does_not_show() -> None:
+    picture, middle = small_hand()
+    with HandDetector(still=True) as whole:
+        assert whole.detect(picture) == ()
+    with HandDetector(still=True, tiles_per_picture=ALL_TILES) as tiled:
+        (seen,) = tiled.detect(picture)
+    assert seen.side == "right"
+    assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 40.0
+
+
+def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video() -> None:
+    picture, middle = small_hand()
+    model, camera = load_embedded_model(), Intrinsics.from_fov(WIDTH, HEIGHT)
+    frames = sum(len(tiles) for tiles in picture_tiles(WIDTH, HEIGHT))
+    for still, most in ((True, 1), (False, frames)):
+        with IkTracker(model, still=still) as tracker:
+            found = None
+            for number in range(most):
+                result = tracker.process(Frame(number, number * 33_000_000, picture.copy(), camera, "x"))
+                if result.states:
+                    found = result.observations[0].landmarks_px.mean(0)
+                    break
+        assert found is not None
+        assert np.abs(found - middle).max() < 40.0
+
+
+@pytest.mark.parametrize("size_px", [(3840, 2160), (640, 480), (1500, 300), (30_000, 500), (500, 30_000), (8000, 8000)])
+def test_tiles_cover_the_picture_and_their_number_is_bounded(size_px: tuple[int, int]) -> None:
+    width, height = size_px
+    groups = list(picture_tiles(width, height))
+    for tiles in groups:
+        assert 0 < len(tiles) <= MOST_TILES
+        assert all(tile.size_px >= LEAST_TILE_PX for tile in tiles)
+        picture = np.zeros((height, width), bool)
+        for tile in tiles:
+            part = tile.cut(picture)  # type: ignore[arg-type]
+            assert part.shape == (tile.size_px, tile.size_px)
+            part[:] = True
+        if max(size_px) < 10_000:
+            assert picture.all()
+    assert sum(map(len, groups)) <= ALL_TILES == len(TILE_SIZES) * MOST_TILES
+
+
+@pytest.mark.parametrize("size_px", [(640, 200), (400, 400), (1500, 40)])
+def test_small_pictures_have_no_tiles(size_px: tuple[int, int]) -> None:
+    assert list(picture_tiles(*size_px)) == []
