@@ -43,7 +43,7 @@ FRAMES = 20
 
 
 class NoFinder:
-    def detect(self, image_rgb: np.ndarray) -> list[object]:
+    def detect(self, image_rgb: np.ndarray, last_seen_px: object = ()) -> list[object]:
         return []
 
     def close(self) -> None:
