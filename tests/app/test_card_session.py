@@ -37,9 +37,11 @@ needs_torch = pytest.mark.usefixtures("training_part")
 pytestmark = pytest.mark.timeout(200)  # torch takes long to import on a busy machine
 
 
+CROP_PX = int(read_metadata(SHIPPED_NETWORK_DIR)["network"]["input_px"])
+
+
 def crops(count: int) -> np.ndarray:
-    side = int(read_metadata(SHIPPED_NETWORK_DIR)["network"]["input_px"])
-    return np.random.default_rng(3).integers(0, 256, (count, 3, side, side)).astype(np.float32)
+    return np.random.default_rng(3).integers(0, 256, (count, 3, CROP_PX, CROP_PX)).astype(np.float32)
 
 
 def pipe_with(content: bytes) -> IO[bytes]:
@@ -162,10 +164,10 @@ def test_crops_arrive_as_they_were_sent() -> None:
     stream = pipe_with(b"")
     send_crops(stream, crops(2))
     stream.seek(0)
-    came = receive_crops(stream, 128)
+    came = receive_crops(stream, CROP_PX)
     assert came is not None
     np.testing.assert_array_equal(came, crops(2))
-    assert receive_crops(stream, 128) is None
+    assert receive_crops(stream, CROP_PX) is None
     stream.seek(0)
     with pytest.raises(NetworkProcessError, match="64 px were wanted"):
         receive_crops(stream, 64)
