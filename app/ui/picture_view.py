@@ -38,6 +38,7 @@ class PictureView(QWidget):
         self._hint = FloatingLabel(self)
         self._word = FloatingLabel(self, at_top=True, aside=True)
         self._word_picture = QPixmap()
+        self._taking_picture = False
 
     def sizeHint(self) -> QSize:
         """Of a webcam picture."""
@@ -92,9 +93,15 @@ class PictureView(QWidget):
 
     def _take_picture_of_word(self) -> None:
         """The view paints a picture of the label: the label itself would be painted anew with every frame below it."""
-        self._word.arrange()
-        self._word_picture = self._word.grab() if self._word.text() else QPixmap()
-        self._word.hide()
+        if self._taking_picture:
+            return  # to grab a label, Qt first delivers the resize events that its parents still wait for
+        self._taking_picture = True
+        try:
+            self._word.arrange()
+            self._word_picture = self._word.grab() if self._word.text() else QPixmap()
+            self._word.hide()
+        finally:
+            self._taking_picture = False
         self.update()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:

@@ -155,7 +155,7 @@ def test_a_set_without_poses_is_measured_by_its_joints_alone(tmp_path: Path) -> 
     model = load_embedded_model()
     held_out = (SourceConfig("freihand", path=str(tmp_path), split="validation"),)
     config = FitConfig(held_out=held_out, network=NetworkConfig(input_px=64), evaluation_count=4)
-    sets, measure = _held_out_sets(config, model)
+    sets, measure = _held_out_sets(config, model, build_network(config.network, model))
     network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
     values = figures(predict_crops(network, TorchHandLayer(model), sets["freihand"]))
     assert len(sets["freihand"]) > 1
@@ -293,7 +293,8 @@ def test_a_recipe_mixes_sets_with_weights_and_holds_part_of_them_out(freihand_se
     shown = batch.pose_weight > 0
     assert shown.sum() >= 4
     torch.testing.assert_close((posed - posed[:, :1])[shown], batch.joints_m[shown], atol=5e-5, rtol=0.0)
-    sets, measure = _held_out_sets(config, load_embedded_model())
+    model = load_embedded_model()
+    sets, measure = _held_out_sets(config, model, build_network(config.network, model))
     assert measure == "freihand_pa_mpjpe_mm"
     assert len(sets["freihand"]) == 2
     assert len(held_out_sets(config, 2, lambda sentence: pytest.fail(sentence))["freihand"]) == 2

@@ -31,6 +31,7 @@ from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.fit import _held_out_sets
 from trainer.labelled_crop import collate
 from trainer.mixture import build_samples
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 
 
@@ -279,4 +280,5 @@ def test_the_best_network_is_chosen_as_this_set_is_measured(copy: Path) -> None:
         (copy / folder / "train").rename(copy / folder / "val")
     source = SourceConfig("interhand", path=str(copy), split="validation")
     config = FitConfig(held_out=(source,), network=NetworkConfig(input_px=64), evaluation_count=2)
-    assert _held_out_sets(config, load_embedded_model())[1] == "interhand_mpjpe_mm"
+    model = load_embedded_model()
+    assert _held_out_sets(config, model, build_network(config.network, model))[1] == "interhand_mpjpe_mm"
