@@ -1,0 +1,1 @@
+"""Shipped networks at work, and what is computed from their answers."""
