@@ -208,7 +208,7 @@ def _bend(
         gradient[50] += depth_prior * (points[0, 2] - start_depth)
         _solve(normal, gradient)
         # every joint turns in its own axes; then the chain is laid out again
-        old_points[:], old_turns[:] = points, turns
+        _keep(points, turns, old_points, old_turns)
         for axis in range(3):
             points[0, axis] -= gradient[48 + axis]
         for joint in range(16):
@@ -231,6 +231,18 @@ def _bend(
                 _swing(old_turns[joint], turns[joint], swing)
                 _follow(old_points, points, _PLACE[joint], _PLACE[joint] + 1, swing)
     return turns, points[0].copy()
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _keep(points: np.ndarray, turns: np.ndarray, old_points: np.ndarray, old_turns: np.ndarray) -> None:
+    """Copies element by element: numba takes seconds to compile one slice assignment between arrays."""
+    for j in range(21):
+        for axis in range(3):
+            old_points[j, axis] = points[j, axis]
+    for joint in range(16):
+        for i in range(3):
+            for k in range(3):
+                old_turns[joint, i, k] = turns[joint, i, k]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
