@@ -2,7 +2,8 @@
 
 The crop of a frame comes from the network's joints in the frame before, so a followed hand needs no detector.
 MediaPipe, and after it the network's own search, is asked only while fewer hands are followed than wanted; frames in
-which that happened have a ``detector`` among their timings.
+which that happened have a ``detector`` among their timings. Where an IK path runs beside it, its detections take the
+place of the first, and spare the network reading the landmarks of the hands once more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from jaxtyping import Float
 
 from app.pipeline.finders import Finder
 from app.pipeline.network_hand import NetworkHand, NetworkPoser
+from app.pipeline.shared_detections import SharedDetections
 from hand.crop import SquareCrop, crop_around_hand
+from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side, mirror_pixels, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
@@ -101,6 +104,7 @@ class NetworkPath:
         still: bool = False,
         network_now: Callable[[], NetworkRuntime] | None = None,
         note: Callable[[], str] = str,
+        shared: SharedDetections | None = None,
     ) -> None:
         """Takes the parts; it closes the finders.
 
@@ -113,6 +117,7 @@ class NetworkPath:
             still: pictures are unrelated; nothing is carried from one to the next.
             network_now: which network to use from this frame on, asked before each; always the same when None.
             note: what there is to say about how the network runs; a sentence, or empty.
+            shared: detections of a path beside this one.
 
         Raises:
             CheckpointError: the network was trained for a hand model that is not here.
@@ -122,6 +127,8 @@ class NetworkPath:
         self._poser = NetworkPoser(model, runtime.hand_model_digest)
         self._network_now = network_now
         self._note = note
+        self._shared = shared
+        self._detected: tuple[HandObservation, ...] | None = None
         self._finders = tuple(finders)
         self._max_hands = max_hands
         self._still = still
@@ -136,7 +143,12 @@ class NetworkPath:
         timings = {"network": 0.0}
         if self._still:
             self.reset()
+        self._detected = None if self._shared is None else self._shared.of(frame)
+        timings["wait"] = (time.perf_counter() - started_s) * 1e3
         self._predict_all(frame, timings)
+        if self._detected:
+            self._take_up(self._detected)
+            self._predict_all(frame, timings)
         if self._search_is_due():
             self._search(frame, timings)
         if self._still:
@@ -186,7 +198,8 @@ class NetworkPath:
         timings["detector"] = 0.0
         # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
         doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
-        for finder in self._finders:
+        # the first finder is the detector, which has looked at this frame already where its detections are shared
+        for finder in self._finders if self._detected is None else self._finders[1:]:
             started_s = time.perf_counter()
             seen = finder.detect(frame.image_rgb, doubted_px)
             self._take_up(seen)
@@ -236,7 +249,14 @@ class NetworkPath:
 
     def _predict_as(self, side: Side, track: _Track, frame: Frame) -> CropPrediction:
         crop = replace(track.crop, flipped=side == "left")
-        return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
+        return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics, self._reading_of(track))
+
+    def _reading_of(self, track: _Track) -> LandmarkReading | None:
+        """What the detector read of a track's hand in this frame, if it saw that hand."""
+        same = [seen for seen in self._detected or () if _share_place(track, seen.landmarks_px)]
+        if not same:
+            return None
+        return min(same, key=lambda seen: _distance(track.joints_px, seen.landmarks_px)).reading
 
     def _seen_as_other_side(
         self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float

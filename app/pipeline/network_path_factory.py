@@ -9,6 +9,7 @@ from app.networks.live_network import LiveNetwork
 from app.pipeline.crop_search import CropSearch
 from app.pipeline.hand_path import HandPath
 from app.pipeline.network_path import NetworkPath
+from app.pipeline.shared_detections import SharedDetections
 from hand.model import HandModel
 from ik_baseline.detector import ALL_TILES
 from ik_baseline.finder_choice import FinderKind, open_detector
@@ -30,6 +31,7 @@ class NetworkPathFactory:
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
         finder: whose hand detector.
+        shared: detections of an IK path that runs beside it.
     """
 
     live: LiveNetwork
@@ -37,6 +39,7 @@ class NetworkPathFactory:
     max_hands: int = 1
     still: bool = False
     finder: FinderKind = "built-in"
+    shared: SharedDetections | None = None
 
     def __call__(self) -> HandPath:
         """A path; called in its worker thread.
@@ -58,6 +61,7 @@ class NetworkPathFactory:
             still=self.still,
             network_now=lambda: self.live.runtime,
             note=lambda: self.live.note,
+            shared=self.shared,
         )
 
 
