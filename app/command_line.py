@@ -22,10 +22,10 @@ from app.optional_parts.command import install_part, list_parts
 from app.outputs.address import StreamAddress
 from app.outputs.sink import SinkState
 from app.outputs.streams import open_streams
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.lens import Lens
-from app.pipeline.own_hand import OwnHandWish
-from app.pipeline.smoothing import DEFAULT_STRENGTH, Smoothing
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
 from app.settings import Settings, load_settings, settings_file
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source

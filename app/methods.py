@@ -8,17 +8,17 @@ from typing import Literal
 
 from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
-from app.pipeline.hand_path import PathFactory, ik_path_factory
-from app.pipeline.network_path_factory import NetworkPathFactory
-from app.pipeline.own_hand import OwnHandWish
-from app.pipeline.shared_detections import SharedDetections
-from app.pipeline.smoothing import Smoothing, smoothed
+from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.hand_path import PathFactory, ik_path_factory
+from app.pipeline.paths.path_factories import NetworkPathFactory
+from app.pipeline.paths.shared_detections import SharedDetections
+from app.pipeline.paths.smoothing import Smoothing, smoothed
 from assets import ASSETS_DIR
 from hand.errors import CheckpointError
 from hand.model import HandModel
 from hand.types import Provider
 from ik_baseline.finder_choice import FinderKind
-from trainer.runtime import METADATA_FILE, read_metadata
+from inference.runtime import METADATA_FILE, read_metadata
 
 Method = Literal["ik", "network", "both"]
 
