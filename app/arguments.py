@@ -10,7 +10,7 @@ from pathlib import Path
 from app.motion.save import check_motion_file
 from app.optional_parts.parts import PARTS
 from app.outputs.address import StreamAddress, parse_stream_address
-from app.pipeline.smoothing import DEFAULT_STRENGTH
+from app.pipeline.paths.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
 from ik_baseline.finder_choice import FINDER_KINDS

@@ -22,10 +22,10 @@ from app.optional_parts.command import install_part, list_parts
 from app.outputs.address import StreamAddress
 from app.outputs.sink import SinkState
 from app.outputs.streams import open_streams
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.lens import Lens
-from app.pipeline.own_hand import OwnHandWish
-from app.pipeline.smoothing import DEFAULT_STRENGTH, Smoothing
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
 from app.settings import Settings, load_settings, settings_file
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
@@ -103,6 +103,7 @@ def _paths(
     *,
     still: bool = False,
     window: bool = False,
+    every_frame: bool = False,
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
 ) -> dict[Provider, PathFactory]:
@@ -113,6 +114,7 @@ def _paths(
         options.hands,
         still=still,
         forgiving=window,
+        every_frame=every_frame,
         looks=options.looks if still else 1,
         finder=options.finder,
         own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
@@ -148,6 +150,7 @@ def _headless(options: argparse.Namespace) -> int:
     if chosen.note:
         print(chosen.note, file=sys.stderr)
     report_dir = options.report or _DEFAULT_REPORT_DIR
+    realtime = options.realtime or chosen.is_camera or chosen.is_live
     recorder = MotionRecorder(model)
     listeners = {"motion": recorder.take} if options.save_motion else {}
     with open_streams(options.stream, model) as streams:
@@ -156,11 +159,11 @@ def _headless(options: argparse.Namespace) -> int:
         report = run_headless(
             HeadlessRun(
                 source=chosen.source,
-                paths=_paths(options, model, smoothing=_smoothing(options)),
+                paths=_paths(options, model, every_frame=not realtime, smoothing=_smoothing(options)),
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
-                realtime=options.realtime or chosen.is_camera or chosen.is_live,
+                realtime=realtime,
                 mirror=bool(options.mirror),
                 quarter_turns=options.rotate // 90,
                 lens=lens,

@@ -13,13 +13,13 @@ from typing import Any, Literal
 import cv2
 
 from app.machine import describe_machine, product_version
-from app.pipeline.capture import SourcePhase, SourceState
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.lens import Lens
+from app.pipeline.capture_thread import SourcePhase, SourceState
+from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.live import LivePipeline
-from app.pipeline.output_hand import OutputChooser
-from app.pipeline.statistics import PathStatistics
+from app.pipeline.metrics.path_statistics import PathStatistics
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
 from app.rendering.hand_mesh import HandMeshBuilder

@@ -8,16 +8,17 @@ from typing import Literal
 
 from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
-from app.pipeline.hand_path import PathFactory, ik_path_factory
-from app.pipeline.network_path_factory import NetworkPathFactory
-from app.pipeline.own_hand import OwnHandWish
-from app.pipeline.smoothing import Smoothing, smoothed
+from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.hand_path import PathFactory, ik_path_factory
+from app.pipeline.paths.path_factories import NetworkPathFactory
+from app.pipeline.paths.shared_detections import SharedDetections
+from app.pipeline.paths.smoothing import Smoothing, smoothed
 from assets import ASSETS_DIR
 from hand.errors import CheckpointError
 from hand.model import HandModel
 from hand.types import Provider
 from ik_baseline.finder_choice import FinderKind
-from trainer.runtime import METADATA_FILE, read_metadata
+from inference.runtime import METADATA_FILE, read_metadata
 
 Method = Literal["ik", "network", "both"]
 
@@ -37,6 +38,7 @@ def chosen_paths(
     *,
     still: bool = False,
     forgiving: bool = False,
+    every_frame: bool = False,
     looks: int = 1,
     finder: FinderKind = "built-in",
     own_hand: OwnHandWish | None = None,
@@ -54,6 +56,7 @@ def chosen_paths(
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
         forgiving: with "both", a network that cannot be used is a path that says so, while the other one works.
+        every_frame: every path works on every frame, so that one may wait for the other.
         looks: how often MediaPipe looks at a still picture.
         finder: whose hand detector.
         own_hand: what the IK path does about the user's own hand shape.
@@ -71,6 +74,7 @@ def chosen_paths(
             raise CheckpointError(NO_CHECKPOINT_SENTENCE)
         complain(NO_SECOND_METHOD_SENTENCE)
         method = "ik"
+    shared = SharedDetections(every_frame=every_frame) if method == "both" and finder == "built-in" else None
     paths: dict[Provider, PathFactory] = {}
     if method in ("network", "both"):
         try:
@@ -80,9 +84,11 @@ def chosen_paths(
                 raise
             # its worker says the same sentence in the network's place, and tries again
         live = live_network or LiveNetwork(folder, device)
-        paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder)
+        paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder, shared)
     if method in ("ik", "both"):
-        paths["ik"] = ik_path_factory(model, max_hands, still=still, looks=looks, finder=finder, own_hand=own_hand)
+        paths["ik"] = ik_path_factory(
+            model, max_hands, still=still, looks=looks, finder=finder, own_hand=own_hand, shared=shared
+        )
     if smoothing is None:
         return paths
     return {provider: smoothed(factory, model, smoothing) for provider, factory in paths.items()}

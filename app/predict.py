@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import Float
 
 from app.methods import NO_CHECKPOINT_SENTENCE
-from app.pipeline.hand_path import HandPath, PathFactory
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.lens import Lens
-from app.pipeline.output_hand import OutputChooser
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.paths.hand_path import HandPath, PathFactory
+from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.files import printable, printable_name
 from app.sources.picture_files import is_picture, read_picture
 from app.sources.picture_listing import PictureListing, list_pictures

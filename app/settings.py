@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 import platformdirs
 
-from app.pipeline.smoothing import DEFAULT_STRENGTH
+from app.pipeline.paths.smoothing import DEFAULT_STRENGTH
 from app.snapshot.mesh_files import MESH_SUFFIXES
 from hand.atomic_file import write_json_atomically
 

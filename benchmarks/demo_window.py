@@ -6,7 +6,7 @@ import time
 
 from PyQt6.QtCore import QEventLoop, QTimer
 
-from app.ui.main_window import MainWindow
+from app.ui.window.main_window import MainWindow
 
 _LONGEST_START_S = 300.0
 

@@ -19,18 +19,18 @@ from tqdm import tqdm
 
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
-from app.pipeline.crop_search import CropSearch
-from app.pipeline.network_path_factory import network_path_factory
+from app.pipeline.paths.crop_search import CropSearch
+from app.pipeline.paths.path_factories import network_path_factory
 from benchmarks.realism import FOUND_WITHIN, error_over_box
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.types import Frame
 from ik_baseline.detector import HandDetector
-from trainer.runtime import load_network
+from inference.runtime import load_network
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
-from trainer.synthetic.composition import FRAME_SETTINGS, SceneSettings
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import FRAME_SETTINGS, SceneSettings
 
 SEED = 900_005
 FREE_POSES = SceneSettings(pose="free", view="any", held_share=0.3)

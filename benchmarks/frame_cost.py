@@ -37,29 +37,29 @@ prepare_process()
 import numpy as np
 from PyQt6.QtWidgets import QApplication
 
-import app.pipeline.network_hand as network_hand
+import app.pipeline.paths.network_pose as network_hand
 from app.machine import describe_machine
 from app.methods import chosen_paths
-from app.pipeline.comparison_numbers import WINDOW_S
-from app.pipeline.joiner import Joiner
-from app.pipeline.network_hand import NetworkPoser
-from app.pipeline.network_path import NetworkPath
-from app.pipeline.output_hand import OutputChooser
-from app.pipeline.smoothing import SmoothedPath, Smoothing
+from app.pipeline.metrics.comparison_numbers import WINDOW_S
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.paths.network_path import NetworkPath
+from app.pipeline.paths.network_pose import NetworkPoser
+from app.pipeline.paths.smoothing import SmoothedPath, Smoothing
+from app.pipeline.result_synchronizer import Joiner
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.mesh_picture import MeshPainter
-from app.rendering.screen import ScreenPainter
+from app.rendering.pane_renderer import ScreenPainter
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.sources.video import VideoSource
-from app.ui.main_window import MainWindow
-from app.ui.number_board import NumberBoard
-from app.ui.picture_view import PictureView
-from app.ui.plots import SmallPlot
-from app.ui.screen_feed import ScreenFeed
-from app.ui.software_mesh_view import SoftwareMeshView
+from app.ui.views.picture_view import PictureView
+from app.ui.views.software_mesh_view import SoftwareMeshView
+from app.ui.views.wipe_view import WipeView
+from app.ui.widgets.plots import SmallPlot
+from app.ui.window.main_window import MainWindow
+from app.ui.window.metrics_refresh import NumberBoard
+from app.ui.window.result_presenter import ScreenFeed
 from app.ui.window_options import WindowOptions
-from app.ui.wipe_view import WipeView
 from benchmarks.demo_window import wait, wait_for_hands
 from benchmarks.finder import Peer, clip_frames
 from benchmarks.stage_clock import StageClock, thread_times_ms
@@ -67,7 +67,7 @@ from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from ik_baseline.detector import HandDetector
 from ik_baseline.tracker import IkTracker
-from trainer.runtime import NetworkRuntime
+from inference.runtime import NetworkRuntime
 
 REFERENCE_PYTHON_VARIABLE = "HANDLIVE_REFERENCE_PYTHON"
 REAL_CLIPS = Path(__file__).resolve().parents[1].parent / "shared" / "real" / "clips"

@@ -11,24 +11,24 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from app.methods import SHIPPED_NETWORK_DIR
-from app.pipeline.hand_pairs import SAME_PLACE
-from app.pipeline.hand_path import ik_path_factory
-from app.pipeline.network_path_factory import network_path_factory
+from app.pipeline.hand_matching import SAME_PLACE
+from app.pipeline.paths.hand_path import ik_path_factory
+from app.pipeline.paths.path_factories import network_path_factory
 from app.sources.picture_files import read_picture
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
-from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
-from hand.rotations import matrix_from_axis_angle
+from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.types import Frame, HandState, PathResult
 from trainer.synthetic.backgrounds import BackgroundPool
-from trainer.synthetic.composition import FRAME_SETTINGS, SceneSettings
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import FRAME_SETTINGS, SceneSettings
 
 ORDINARY_SETTINGS = FRAME_SETTINGS
 """Renderings as a webcam sees hands."""
@@ -229,3 +229,49 @@ def save_cases(cases: Sequence[FusionCase], file: Path) -> None:
             put(f"{path}_reprojection", np.nan if state is None else state.reprojection_px)
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(file, **{name: np.stack(values) for name, values in rows.items()})
+
+
+def load_cases(file: Path) -> list[FusionCase]:
+    """Reads cases that :func:`save_cases` kept; their hands have no meshes."""
+    with np.load(file) as content:
+        rows = {name: content[name] for name in content.files}
+    return [_case(rows, k) for k in range(len(rows["name"]))]
+
+
+def _case(rows: dict[str, np.ndarray], k: int) -> FusionCase:
+    fx, fy, cx, cy, width, height = (float(value) for value in rows["camera"][k])
+    side: Side = "left" if rows["left"][k] else "right"
+    truth = bool(np.isfinite(rows["joints_m"][k]).all())
+    return FusionCase(
+        str(rows["name"][k]),
+        Intrinsics(fx, fy, cx, cy, int(width), int(height)),
+        _hand(rows, k, "network", side),
+        _hand(rows, k, "ik", side),
+        side,
+        rows["joints_px"][k],
+        rows["joints_m"][k] if truth else None,
+        rows["pose_rad"][k] if truth else None,
+        rows["visible"][k],
+    )
+
+
+def _hand(rows: dict[str, np.ndarray], k: int, path: Literal["network", "ik"], side: Side) -> PathHand | None:
+    if not rows[f"{path}_found"][k]:
+        return None
+    as_true_side = bool(rows[f"{path}_right"][k])
+    sigma = rows[f"{path}_sigma"][k]
+    state = HandState(
+        sequence=k,
+        side="right" if as_true_side else "left",
+        pose_rad=rows[f"{path}_pose"][k],
+        shape=rows[f"{path}_shape"][k],
+        camera_translation_m=rows[f"{path}_translation"][k],
+        joints_m=rows[f"{path}_joints"][k],
+        vertices_m=np.zeros((0, 3), np.float32),
+        confidence=float(rows[f"{path}_confidence"][k]),
+        provider=path,
+        reprojection_px=float(rows[f"{path}_reprojection"][k]),
+        seen_px=rows[f"{path}_seen"][k],
+        seen_sigma_px=sigma if np.isfinite(sigma).all() else None,
+    )
+    return PathHand(state, side if as_true_side else other_side(side))

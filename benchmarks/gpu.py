@@ -22,9 +22,9 @@ from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.live_network import load_candidate
 from hand.errors import CheckpointError
-from trainer.cuda_session import load_cuda_network
-from trainer.runtime import load_network
-from trainer.torch_session import network_in_folder, packed
+from inference.runtime import load_network
+from trainer.serving.cuda_session import load_cuda_network
+from trainer.serving.torch_session import network_in_folder, packed
 
 _ROUNDS = 15
 _CALLS_PER_TURN = 20

@@ -25,8 +25,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app.labelling.offline_pass import label_session  # noqa: E402
-from app.pipeline.network_path_factory import network_path_factory  # noqa: E402
+from app.labelling.session_labeller import label_session  # noqa: E402
+from app.pipeline.paths.path_factories import network_path_factory  # noqa: E402
 from hand.embedded import load_embedded_model  # noqa: E402
 from hand.errors import HandliveError  # noqa: E402
 from hand.metrics import aligned, distances, jitter_mm  # noqa: E402

@@ -34,8 +34,8 @@ from app.machine import describe_machine
 from app.methods import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
-from app.ui.graphics import opengl_format
-from app.ui.main_window import MainWindow
+from app.ui.views.opengl_support import opengl_format
+from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
 from benchmarks.demo_window import wait, wait_for_hands
 from hand.embedded import load_embedded_model

@@ -20,7 +20,7 @@ from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
-from trainer.run_folder import FineTuneRequest
+from trainer.runs.run_folder import FineTuneRequest
 
 LEAST_SHARE = 0.5
 LONGEST_START_S = 180.0

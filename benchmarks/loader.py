@@ -26,14 +26,14 @@ sys.path.insert(0, str(ROOT))
 
 from hand.embedded import load_embedded_model  # noqa: E402
 from trainer.__main__ import main as trainer  # noqa: E402
-from trainer.config import FitConfig, SourceConfig  # noqa: E402
 from trainer.datasets.hand_set import HandSet  # noqa: E402
 from trainer.datasets.opening import SET_KINDS, open_set, recognised  # noqa: E402
 from trainer.datasets.pose_fit import fitter_for  # noqa: E402
 from trainer.datasets.shards import pack  # noqa: E402
-from trainer.labelled_crop import LabelledCrop, collate  # noqa: E402
-from trainer.mixture import build_samples  # noqa: E402
 from trainer.networks.hand_network import NetworkConfig  # noqa: E402
+from trainer.recipe.config import FitConfig, SourceConfig  # noqa: E402
+from trainer.samples.labelled_crop import LabelledCrop, collate  # noqa: E402
+from trainer.training.mixture import build_samples  # noqa: E402
 
 ROUNDS = 5
 

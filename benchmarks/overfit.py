@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 
 from app.machine import describe_machine
-from trainer.held_out import rendered_crops
+from trainer.evaluation.held_out import rendered_crops
 from trainer.overfit import FAMILIES, PA_TARGET_MM, ROOT_RELATIVE_TARGET_MM, learned, overfit
 
 SEED = 900_003

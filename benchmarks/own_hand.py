@@ -26,11 +26,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from app.labelling.offline_pass import label_session
+from app.labelling.session_labeller import label_session
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
-from app.pipeline.hand_path import HandPath, ik_path_factory
-from app.pipeline.network_path_factory import network_path_factory
+from app.pipeline.paths.hand_path import HandPath, ik_path_factory
+from app.pipeline.paths.path_factories import network_path_factory
 from hand.embedded import load_embedded_model
 from hand.metrics import pa_error_mm
 from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, recorded_hand
@@ -38,16 +38,16 @@ from hand.recording_writer import RecordingWriter
 from hand.session_labels import OFFLINE_FILE, read_session_labels
 from hand.types import Frame
 from trainer.compare import compare_networks, write_report
-from trainer.config import SourceConfig
-from trainer.run_folder import NETWORK_FOLDER, REQUEST_FILE
+from trainer.dataset_writers.recorded_series import recorded_truth
+from trainer.recipe.config import SourceConfig
+from trainer.runs.run_folder import NETWORK_FOLDER, REQUEST_FILE
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects
-from trainer.synthetic.composition import Scene
 from trainer.synthetic.lighting import Lighting
 from trainer.synthetic.moving_hand import MovingHand, MovingHandSettings
-from trainer.synthetic.recorded_series import recorded_truth
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import Scene
 
 SHAPE = np.array([2.6, -2.2, 1.8, -1.6, 1.7, 1.2, -1.4, 1.0, -1.0, 0.8])
 """Far outside of what networks are trained on (each number is drawn from a standard normal, cut off at 2)."""

@@ -29,8 +29,8 @@ from hand.recording import RecordedHand
 from hand.session_labels import read_session_labels
 from hand.types import Frame
 from trainer.compare import compare_networks
-from trainer.config import SourceConfig
-from trainer.run_folder import NETWORK_FOLDER
+from trainer.recipe.config import SourceConfig
+from trainer.runs.run_folder import NETWORK_FOLDER
 
 CLIP = Path(__file__).resolve().parents[2] / "shared" / "real" / "clips" / "desk_one_hand_1280x720_30fps.mp4"
 SESSIONS = 3

@@ -23,9 +23,9 @@ from jaxtyping import Float
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector
 from trainer.synthetic.backgrounds import BackgroundPool
-from trainer.synthetic.composition import SceneSettings
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import SceneSettings
 
 DEMO = Path(__file__).resolve().parent.parent / "assets" / "demo"
 FOUND_WITHIN = 0.35

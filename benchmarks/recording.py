@@ -19,11 +19,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app.pipeline.hand_path import PathFactory, ik_path_factory  # noqa: E402
-from app.pipeline.joiner import JoinedResult  # noqa: E402
 from app.pipeline.live import LivePipeline  # noqa: E402
-from app.pipeline.network_path_factory import network_path_factory  # noqa: E402
-from app.pipeline.output_hand import OutputChooser  # noqa: E402
+from app.pipeline.output_selector import OutputChooser  # noqa: E402
+from app.pipeline.paths.hand_path import PathFactory, ik_path_factory  # noqa: E402
+from app.pipeline.paths.path_factories import network_path_factory  # noqa: E402
+from app.pipeline.result_synchronizer import JoinedResult  # noqa: E402
 from app.recording.recorder import SessionRecorder  # noqa: E402
 from app.sources.base import Picture, SourceFacts  # noqa: E402
 from hand.embedded import load_embedded_model  # noqa: E402

@@ -28,10 +28,10 @@ from hand.embedded import load_embedded_model
 from hand.normals import vertex_normals
 from hand.raster import Rasterizer
 from hand.shading import MeshRenderer
-from trainer.synthetic.composition import CROP_SETTINGS
+from trainer.synthetic.camera_placement import facing_camera
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import CROP_SETTINGS
 from trainer.synthetic.surface import HandSurface
-from trainer.synthetic.views import facing_camera
 
 TARGETS = {"crop 128 x 128 with labels": 60.0}
 """Smallest number of pictures per second and core."""

@@ -32,7 +32,7 @@ from app.machine import describe_machine
 from app.palette import DARK
 from app.review.session_review import open_review
 from app.sources.demo import DEMO_CLIP
-from app.ui.review_window import ReviewWindow
+from app.ui.review.review_window import ReviewWindow
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.recording import FRAMES_FOLDER, LABELS_FILE, RecordedHand, SessionInfo

@@ -17,14 +17,14 @@ from tqdm import tqdm
 
 from app.machine import describe_machine
 from app.methods import SHIPPED_NETWORK_DIR
-from app.pipeline.network_path import OVERRULING_LOG_ODDS
+from app.pipeline.paths.network_path import OVERRULING_LOG_ODDS
 from hand.crop import crop_around_hand
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector
-from trainer.runtime import load_network, log_odds
+from inference.runtime import load_network, log_odds
 from trainer.synthetic.backgrounds import BackgroundPool
-from trainer.synthetic.composition import CROP_SETTINGS
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import CROP_SETTINGS
 
 SEED = 900_004
 PICTURE_PX = 224

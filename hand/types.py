@@ -12,9 +12,10 @@ from jaxtyping import Float, UInt8
 
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
+from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side
 
-Provider = Literal["network", "ik"]
+Provider = Literal["network", "ik", "fused"]
 
 _NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
@@ -61,6 +62,7 @@ class HandObservation:
         landmarks_px: 21 joints in pixels.
         world_landmarks_m: 21 landmarks in metres, camera axes, origin at the detector's own hand centre.
         crop: the square around the hand.
+        reading: all that the hand-landmark network said, where that network is what saw the hand.
     """
 
     side: Side
@@ -68,6 +70,7 @@ class HandObservation:
     landmarks_px: Float[np.ndarray, "21 2"]
     world_landmarks_m: Float[np.ndarray, "21 3"]
     crop: SquareCrop
+    reading: LandmarkReading | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 
 from hand.crop import crop_around
 from hand.errors import DetectorError
+from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side
 from hand.types import HandObservation
 from ik_baseline.onnx_session import MODELS_DIR, PictureModel
@@ -59,23 +60,21 @@ class _Landmarks:
 
     Attributes:
         region: where it looked.
-        rightness: that it is a right one as the picture shows it, 0 to 1.
         points: in picture coordinates, whose origin is the picture's corner.
-        world_m: metres, camera axes.
+        reading: the same in the product's conventions.
     """
 
     region: RotatedRegion
-    rightness: float
     points: Float[np.ndarray, "21 2"]
-    world_m: Float[np.ndarray, "21 3"]
+    reading: LandmarkReading
 
     def observation(self) -> HandObservation:
         """The hand in the product's conventions."""
-        landmarks_px = self.points - 0.5  # the centre of the first pixel is (0, 0)
-        side: Side = "right" if self.rightness > 0.5 else "left"
+        landmarks_px, rightness = self.reading.points_px, self.reading.rightness
+        side: Side = "right" if rightness > 0.5 else "left"
         crop = crop_around(landmarks_px, CROP_EXPANSION, flipped=side == "left")
-        score = max(self.rightness, 1.0 - self.rightness)
-        return HandObservation(side, score, landmarks_px, self.world_m, crop)
+        score = max(rightness, 1.0 - rightness)
+        return HandObservation(side, score, landmarks_px, self.reading.world_m, crop, self.reading)
 
 
 class HandDetector:
@@ -229,9 +228,16 @@ class HandDetector:
             landmarks, presence, rightness, world = self._landmark_model(region.cut(image_rgb, size_px))
             if presence[0, 0] < self._min_presence:
                 continue
-            points = landmarks.reshape(21, 3)[:, :2].astype(np.float64) / size_px
-            world_m = world.reshape(21, 3).astype(np.float64)
-            hands.append(_Landmarks(region, float(rightness[0, 0]), region.to_picture(points), region.turned(world_m)))
+            places = landmarks.reshape(21, 3).astype(np.float64) / size_px
+            points = region.to_picture(places[:, :2])
+            reading = LandmarkReading(
+                points_px=points - 0.5,  # the centre of the first pixel is (0, 0)
+                relative_depth_px=places[:, 2] * region.size,
+                world_m=region.turned(world.reshape(21, 3).astype(np.float64)),
+                presence=float(presence[0, 0]),
+                rightness=float(rightness[0, 0]),
+            )
+            hands.append(_Landmarks(region, points, reading))
         return hands
 
 

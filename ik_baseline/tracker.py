@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 
@@ -38,6 +39,16 @@ SIDE_MEMORY = 0.9
 
 LOST_FIT_M = 0.025
 """Mean distance to the world landmarks above which a followed hand is also solved from nothing, and the better kept."""
+
+
+class DetectionListener(Protocol):
+    """Told in the tracker's thread of what its detector does."""
+
+    def started(self, frame: Frame) -> None:
+        """The detector takes up a frame."""
+
+    def detected(self, frame: Frame, observations: tuple[HandObservation, ...]) -> None:
+        """The detector is done with a frame: what it saw, before any correction; nothing where it failed."""
 
 
 ObservationCorrection = Callable[[HandObservation, Intrinsics], HandObservation]
@@ -80,6 +91,7 @@ class IkTracker:
         finder: FinderKind = "built-in",
         calibration: HandCalibration | None = None,
         correct: ObservationCorrection = photograph_correction,
+        listener: DetectionListener | None = None,
     ) -> None:
         """Starts the detector and warms the solver up, so that the first frame is not late.
 
@@ -91,6 +103,7 @@ class IkTracker:
             finder: whose hand detector.
             calibration: whose hand; the average one when left out.
             correct: frees observations of what the detector always gets wrong, before they are solved.
+            listener: wants the observations as soon as they are there.
 
         Raises:
             DetectorError: the detector's models are missing or damaged.
@@ -99,6 +112,7 @@ class IkTracker:
         right = self._solver.model
         self._layers: dict[Side, HandLayer] = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
         self._correct = correct
+        self._listener = listener
         self._still = still
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
@@ -130,7 +144,7 @@ class IkTracker:
             DetectorError: the tracker was closed.
         """
         started = time.perf_counter()
-        observations = self._detector.detect(frame.image_rgb)
+        observations = self._detect(frame)
         detected = time.perf_counter()
         if self._still:
             self._tracks = []
@@ -165,6 +179,17 @@ class IkTracker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _detect(self, frame: Frame) -> tuple[HandObservation, ...]:
+        if self._listener is None:
+            return tuple(self._detector.detect(frame.image_rgb))
+        self._listener.started(frame)
+        observations: tuple[HandObservation, ...] = ()
+        try:
+            observations = tuple(self._detector.detect(frame.image_rgb))
+        finally:
+            self._listener.detected(frame, observations)
+        return observations
 
     def _associate(self, observations: Sequence[HandObservation]) -> None:
         """Gives every observation to the nearest track, nearest pairs first, and starts tracks for the rest."""

@@ -10,18 +10,28 @@ from typing import Final
 import numba
 import numpy as np
 
-from hand.joints import MANO_PARENTS, mano_joint_to_common
+from hand.joints import mano_joint_to_common
 
 HAND_FEATURES: Final = ("network_log_odds", "ik_log_odds", "network_sigma", "ik_reprojection", "palm", "edge_on",
-                        "apart_px", "border")  # fmt: skip
+                        "apart_px", "border", "apart_form")  # fmt: skip
 """What is the same for all joints of a hand, in the order of the kernel's output."""
 
 JOINT_FEATURES: Final = ("apart_rad", "flexion_rad", "joint_sigma", "joint_apart_px")
 """What differs from joint to joint, in the order of the kernel's output."""
 
-_PARENTS: Final = np.array(MANO_PARENTS)
 _PLACE: Final = mano_joint_to_common()
 """Number of each MANO joint among the 21."""
+
+
+def _moved_by() -> np.ndarray:
+    moved_by = np.zeros(21, np.int64)
+    for joint in range(1, 16):
+        moved_by[_PLACE[joint] + 1] = joint
+    return moved_by
+
+
+_MOVED_BY: Final = _moved_by()
+"""The MANO joint that moves each of the 21 and nothing nearer to the wrist does."""
 
 _BORDER: Final = 0.02
 """Joints nearer to the picture's border than this share of its longer side may be cut off."""
@@ -35,6 +45,7 @@ def describe_pair(
     ik_rotations: np.ndarray,
     axes: np.ndarray,
     network_joints: np.ndarray,
+    ik_joints: np.ndarray,
     network_px: np.ndarray,
     network_sigma_px: np.ndarray,
     ik_px: np.ndarray,
@@ -42,7 +53,7 @@ def describe_pair(
     hand: np.ndarray,
     joints: np.ndarray,
     apart: np.ndarray,
-) -> None:
+) -> float:
     """The situation of a hand that both paths see, and how far apart their poses are.
 
     Args:
@@ -50,13 +61,17 @@ def describe_pair(
         ik_rotations: the same of the other path.
         axes: (16, 3, 3) anatomical axes of each joint (``hand.anatomy``).
         network_joints: (21, 3) joints in camera axes.
+        ik_joints: the same of the other path.
         network_px: (21, 2) where the network sees them.
         network_sigma_px: (21,) expected error of each.
         ik_px: (21, 2) where the hand finder sees them.
         scalars: confidence of the network and of IK, IK's reprojection error in px, width and height of the picture.
-        hand: (8,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
+        hand: (9,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
         joints: (16, 4), written: :data:`JOINT_FEATURES`, the same.
         apart: (16, 3), written: turn from the network's rotation to IK's, about the joint's anatomical axes.
+
+    Returns:
+        Mean distance of the joints in metres, each hand seen from its own wrist.
     """
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
     gap, sigma, outside = 0.0, 0.0, 0
@@ -79,6 +94,8 @@ def describe_pair(
     hand[5] = 1.0 - 2.0 * abs(facing)
     hand[6] = _log_ratio(gap / box, 0.03)
     hand[7] = 3.0 * outside / 21.0
+    form = _distance_of_forms(network_joints, network_rotations[0], ik_joints, ik_rotations[0])
+    hand[8] = _log_ratio(form, 0.008)
     relative, local = np.empty((3, 3)), np.empty((3, 3))
     for j in range(16):
         _transposed_product(network_rotations[j], ik_rotations[j], relative)
@@ -99,6 +116,7 @@ def describe_pair(
         joints[j, 3] = _log_ratio(
             np.hypot(network_px[below, 0] - ik_px[below, 0], network_px[below, 1] - ik_px[below, 1]) / box, 0.03
         )
+    return form
 
 
 @_jit
@@ -139,11 +157,11 @@ def ik_shares(
     """IK's share of the precision about each anatomical axis: a logistic regression on the situation.
 
     Args:
-        hand: (8,) features of the hand.
+        hand: (9,) features of the hand.
         joints: (16, 4) features of the joints.
         groups: (16,) group of each joint.
         bias: (16, 3) logarithm of IK's precision over the network's in an average situation.
-        slopes: (groups, 12) how it changes with the features, the hand's first.
+        slopes: (groups, 13) how it changes with the features, the hand's first.
         shares: (16, 3), written.
     """
     for j in range(16):
@@ -162,42 +180,59 @@ def combine_places(
     network_px: np.ndarray,
     network_sigma_px: np.ndarray,
     ik_px: np.ndarray,
-    ik_deviation: np.ndarray,
-    network_factor: float,
+    shares: np.ndarray,
+    shift: float,
+    sigma_factor: float,
     places: np.ndarray,
     sigma: np.ndarray,
 ) -> None:
-    """Both paths' 2D joints weighted by their inverse variances.
+    """Both paths' 2D joints, weighted by their inverse variances.
 
-    Where they contradict each other by more than both expect, the result's expected error grows (Birge's ratio:
-    R. T. Birge, "The Calculation of Errors by the Method of Least Squares", Physical Review 40, 1932).
+    IK's share of the precision of a place is that of the joint which moves it, shifted by a constant on the logistic
+    scale. Where the paths contradict each other by more than both expect, the result's expected error grows (Birge's
+    ratio: R. T. Birge, "The Calculation of Errors by the Method of Least Squares", Physical Review 40, 1932).
 
     Args:
         network_px: (21, 2).
         network_sigma_px: (21,) as the network says it.
         ik_px: (21, 2).
-        ik_deviation: (21,) of the hand finder, over the hand's box.
-        network_factor: by how much the network's own expected errors are to be multiplied.
+        shares: (16, 3), from :func:`ik_shares`.
+        shift: added to the log odds of the shares.
+        sigma_factor: the network's own expected errors are multiplied by it.
         places: (21, 2), written.
         sigma: (21,), written.
     """
-    low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
     for k in range(21):
-        x, y = network_px[k, 0], network_px[k, 1]
-        low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
-    box = max(high_x - low_x, high_y - low_y, 1.0)
-    for k in range(21):
-        first, second = network_factor * network_sigma_px[k], ik_deviation[k] * box
-        one, other = 1.0 / max(first * first, 1e-6), 1.0 / max(second * second, 1e-6)
-        share = other / (one + other)
+        joint = _MOVED_BY[k]
+        mean = (shares[joint, 0] + shares[joint, 1] + shares[joint, 2]) / 3.0
+        share = 1.0 / (1.0 + np.exp(-shift) * (1.0 - mean) / max(mean, 1e-12))
+        variance = (sigma_factor * network_sigma_px[k]) ** 2
         squared = 0.0
         for axis in range(2):
             gap = ik_px[k, axis] - network_px[k, axis]
             places[k, axis] = network_px[k, axis] + share * gap
             squared += 0.5 * gap * gap
-        # one degree of freedom a coordinate: the squared gap over its expectation
-        ratio = squared / (1.0 / one + 1.0 / other)
-        sigma[k] = np.sqrt(max(ratio, 1.0) / (one + other))
+        # the variance of the gap is variance + variance (1 - share) / share, that of the mean variance (1 - share)
+        ratio = squared * share / max(variance, 1e-12)
+        sigma[k] = np.sqrt(variance * max(1.0 - share, 1e-6) * max(ratio, 1.0))
+
+
+@_jit
+def _distance_of_forms(
+    first: np.ndarray, first_turn: np.ndarray, second: np.ndarray, second_turn: np.ndarray
+) -> float:
+    """Mean distance of the joints of two hands, each as seen from its own wrist."""
+    total = 0.0
+    for k in range(1, 21):
+        squared = 0.0
+        for axis in range(3):
+            gap = 0.0
+            for m in range(3):
+                gap += first_turn[m, axis] * (first[k, m] - first[0, m])
+                gap -= second_turn[m, axis] * (second[k, m] - second[0, m])
+            squared += gap * gap
+        total += np.sqrt(squared) / 20.0
+    return total
 
 
 @_jit

@@ -26,7 +26,7 @@ from PyQt6.QtWidgets import QApplication
 
 from app.palette import DARK
 from hand.errors import HandliveError
-from trainer.run_story import RunStory, read_story
+from trainer.runs.run_history import RunStory, read_story
 
 _SIZE_PX: Final = (760, 380)
 _COLORS: Final = (DARK.network, DARK.ik, DARK.accent)

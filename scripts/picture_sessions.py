@@ -23,16 +23,16 @@ prepare_process()
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication, QDockWidget
 
-from app.labelling.offline_pass import label_session
+from app.labelling.session_labeller import label_session
 from app.methods import chosen_paths
 from app.palette import DARK
 from app.review.session_review import open_review
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
-from app.ui import record_panel
-from app.ui.graphics import opengl_format
-from app.ui.main_window import MainWindow
-from app.ui.review_window import ReviewWindow
+from app.ui.recording import record_panel
+from app.ui.review.review_window import ReviewWindow
+from app.ui.views.opengl_support import opengl_format
+from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
 from benchmarks.demo_window import wait, wait_for_hands
 from hand.embedded import load_embedded_model

@@ -131,6 +131,7 @@ else
     installer=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
 fi
 "${installer[@]}" -c constraints.txt -e ".$extras"
+"$venv/bin/python" -m app.compile_kernels  # now, so that the first window need not wait for it
 echo "$wanted" >"$stamp"
 if [ "$level" = dev ]; then
     for part in run train test; do echo "$wanted" >"$venv/.ready-$part"; done

@@ -26,7 +26,7 @@ def _modules_with_shapes() -> list[str]:
     Those that compile functions with numba are left out (numba compiles the plain function, not one wrapped in checks),
     and so are packages themselves, because naming a package would take in all that is inside.
     """
-    files = (path for room in ("hand", "trainer") for path in sorted((ROOT / room).rglob("*.py")))
+    files = (path for room in ("hand", "inference", "trainer") for path in sorted((ROOT / room).rglob("*.py")))
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in files

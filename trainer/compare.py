@@ -19,17 +19,24 @@ from hand.errors import CheckpointError
 from hand.joints import FINGERS
 from hand.metrics import distances
 from hand.torch_layer import TorchHandLayer
-from trainer.calibration import GOOD_ERROR
-from trainer.compare_page import comparison_page, picture_pair
-from trainer.compare_statistics import Change, Verdict, blocks_of_time, calibration_gap, jitter_mm, paired_change
-from trainer.config import SourceConfig
-from trainer.crop_jitter import CropJitter, live_jitter
+from inference.runtime import NetworkRuntime, load_network, trust_in_joints
 from trainer.evaluate import OnnxNetwork
-from trainer.evaluation import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
-from trainer.held_out import REPORT_SEED, rendered_crops
-from trainer.labelled_crop import LabelledCrop
-from trainer.recordings import SessionHand, crop_session_hand, read_session_hands
-from trainer.runtime import NetworkRuntime, load_network, trust_in_joints
+from trainer.evaluation.compare_page import comparison_page, picture_pair
+from trainer.evaluation.compare_statistics import (
+    Change,
+    Verdict,
+    blocks_of_time,
+    calibration_gap,
+    jitter_mm,
+    paired_change,
+)
+from trainer.evaluation.confidence_calibration import GOOD_ERROR
+from trainer.evaluation.held_out import REPORT_SEED, rendered_crops
+from trainer.evaluation.predictions import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
+from trainer.recipe.config import SourceConfig
+from trainer.samples.augmentation import CropJitter, live_jitter
+from trainer.samples.labelled_crop import LabelledCrop
+from trainer.samples.recordings import SessionHand, crop_session_hand, read_session_hands
 
 REPORT_SCHEMA: Final = 1
 BLOCK_S: Final = 2.0

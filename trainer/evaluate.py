@@ -20,12 +20,13 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
-from trainer.calibration import GOOD_ERROR, WRONG_ERROR
-from trainer.config import FitConfig, SourceConfig, exported_layout, read_config
-from trainer.contact_sheet import contact_sheet, write_png
-from trainer.devices import add_device_option, device_of, measuring_device
-from trainer.evaluate_dataset import open_evaluation, predict_set, score_lines, score_set
-from trainer.evaluation import (
+from inference.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
+from trainer.evaluation.confidence_calibration import GOOD_ERROR, WRONG_ERROR
+from trainer.evaluation.contact_sheet import contact_sheet, write_png
+from trainer.evaluation.dataset_scores import open_evaluation, predict_set, score_lines, score_set
+from trainer.evaluation.devices import add_device_option, device_of, measuring_device
+from trainer.evaluation.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
+from trainer.evaluation.predictions import (
     Predictions,
     best_median_worst,
     errors_2d,
@@ -34,16 +35,15 @@ from trainer.evaluation import (
     joint_figures,
     predict_crops,
 )
+from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.hand_model import training_hand_model
-from trainer.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
-from trainer.labelled_crop import LabelledCrop
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
-from trainer.report_page import PICTURES_PER_ROW, ReportSection, report_page
-from trainer.run_folder import BEST_FILE
-from trainer.run_story import RunStory, read_story
-from trainer.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
+from trainer.recipe.config import FitConfig, SourceConfig, exported_layout, read_config
+from trainer.runs.run_folder import BEST_FILE
+from trainer.runs.run_history import RunStory, read_story
+from trainer.samples.labelled_crop import LabelledCrop
 
 REPORT_SCHEMA = 1
 

@@ -22,19 +22,19 @@ from tqdm import tqdm
 
 from hand.atomic_file import write_atomically, write_text_atomically
 from hand.torch_layer import TorchHandLayer
-from trainer.calibration import GOOD_ERROR, fit_confidence
-from trainer.checkpoint import save_weights
-from trainer.config import FitConfig, read_config
-from trainer.crop_jitter import training_jitter
-from trainer.devices import add_device_option, measuring_device
-from trainer.evaluation import errors_2d, figures, predict_crops
+from inference.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
+from trainer.evaluation.confidence_calibration import GOOD_ERROR, fit_confidence
+from trainer.evaluation.devices import add_device_option, measuring_device
+from trainer.evaluation.held_out import held_out_sets
+from trainer.evaluation.predictions import errors_2d, figures, predict_crops
 from trainer.half_precision import is_large, round_to_half, store_in_half
 from trainer.hand_model import training_hand_model
-from trainer.held_out import held_out_sets
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
-from trainer.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
+from trainer.recipe.config import FitConfig, read_config
+from trainer.samples.augmentation import training_jitter
+from trainer.training.checkpoint import save_weights
 
 _PROCESSOR: Final = torch.device("cpu")
 
@@ -137,7 +137,7 @@ class ExportFacts:
         hand_model: name of the hand model it was trained on.
         hand_model_digest: SHA-256 of that model; another model's joints have to be refitted.
         crop_expansion: side of the crop over the longer side of the box of the 21 joints.
-        confidence: coefficients of the calibrated confidence (see ``trainer.runtime``).
+        confidence: coefficients of the calibrated confidence (see ``inference.runtime``).
         figures: measured errors, for the card and the app.
     """
 

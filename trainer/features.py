@@ -26,12 +26,12 @@ from tqdm import tqdm
 
 from hand.atomic_file import write_atomically
 from hand.errors import ConfigError, DataError
-from trainer.config import FitConfig, read_config
 from trainer.hand_model import training_hand_model
-from trainer.labelled_crop import LabelledCrop
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
+from trainer.recipe.config import FitConfig, read_config
+from trainer.samples.labelled_crop import LabelledCrop
 
 PER_SHARD: Final = 512
 """Crops in a file: what is lost when a run is stopped."""
@@ -183,7 +183,7 @@ def fill(config: FitConfig, number: int, count: int, frozen: FrozenPart, first: 
         first: from which sample on, a multiple of :data:`PER_SHARD`; several processes may share the work.
     """
     # here and not above: the mixture reads stored features, and is asked for the crops that they are made of
-    from trainer.mixture import fresh_stream
+    from trainer.training.mixture import fresh_stream
 
     source = config.sources[number]
     stream = fresh_stream(source, config)

@@ -1,6 +1,7 @@
 """``python -m trainer finetune``: a network learns a user's own hand, is exported, and is compared with what it was.
 
-The run's folder is described in ``trainer.run_folder``; giving the same folder again goes on where the run stopped.
+The run's folder is described in ``trainer.runs.run_folder``; giving the same folder again goes on where the run
+stopped.
 """
 
 from __future__ import annotations
@@ -23,23 +24,17 @@ from hand.atomic_file import write_text_atomically
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, HandliveError
 from hand.torch_layer import TorchHandLayer
-from trainer.calibration import GOOD_ERROR, fit_confidence
-from trainer.checkpoint import load_training_state
+from inference.runtime import read_metadata
 from trainer.compare import compare_networks, write_report
-from trainer.config import FitConfig, SourceConfig, read_config
-from trainer.evaluation import errors_2d, figures, predict_crops
-from trainer.events import EventLog, claim_stdout
+from trainer.evaluation.confidence_calibration import GOOD_ERROR, fit_confidence
+from trainer.evaluation.held_out import rendered_crops
+from trainer.evaluation.predictions import errors_2d, figures, predict_crops
 from trainer.export import ExportFacts, export_network
 from trainer.fit import EVALUATION_SEED, StopSign, overrides, train
-from trainer.held_out import rendered_crops
-from trainer.labelled_crop import LabelledCrop, collate
-from trainer.losses import ManoLoss
-from trainer.mixture import build_samples
 from trainer.networks.building import build_network, trained_network
-from trainer.optimizer import freeze
-from trainer.own_hand import with_base, with_recordings
-from trainer.recordings import held_out_session_crops
-from trainer.run_folder import (
+from trainer.recipe.config import FitConfig, SourceConfig, read_config
+from trainer.runs.events import EventLog, claim_stdout
+from trainer.runs.run_folder import (
     BEST_FILE,
     EVENTS_FILE,
     LOCK_FILE,
@@ -52,7 +47,13 @@ from trainer.run_folder import (
     read_request,
     write_request,
 )
-from trainer.runtime import read_metadata
+from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.samples.recordings import held_out_session_crops
+from trainer.training.checkpoint import load_training_state
+from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.losses import ManoLoss
+from trainer.training.mixture import build_samples
+from trainer.training.optimizer import freeze
 
 CONFIG: Final = Path(__file__).resolve().parent.parent / "configs" / "finetune.yaml"
 _PRIORITY: Final = 10

@@ -22,24 +22,24 @@ from torch import nn
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig, read_config
-from trainer.curves import TensorBoardCurves
-from trainer.evaluation import figures, predict_crops
-from trainer.events import EventLog, claim_stdout
+from trainer.evaluation.held_out import data_set_crops, live_crops, rendered_crops
+from trainer.evaluation.predictions import figures, predict_crops
 from trainer.features import FrozenPart, stored_crops, write_shard
 from trainer.hand_model import training_hand_model
-from trainer.held_out import data_set_crops, live_crops, rendered_crops
-from trainer.imitation import ImitationLoss, teacher_of
-from trainer.labelled_crop import LabelledCrop
-from trainer.loop import Evaluate, Run, fit
-from trainer.losses import Loss, ManoLoss, SimpleManoLoss, all_weights
-from trainer.mixture import build_samples
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
-from trainer.own_hand import with_base, with_recordings
-from trainer.processes import Termination, averaged, made_by_all, outliving_the_others
-from trainer.recordings import held_out_session_crops
-from trainer.source_kinds import SET_KINDS
+from trainer.recipe.config import FitConfig, read_config
+from trainer.recipe.source_kinds import SET_KINDS
+from trainer.runs.events import EventLog, claim_stdout
+from trainer.samples.labelled_crop import LabelledCrop
+from trainer.samples.recordings import held_out_session_crops
+from trainer.training.distillation import ImitationLoss, teacher_of
+from trainer.training.distributed import Termination, averaged, made_by_all, outliving_the_others
+from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.loop import Evaluate, Run, fit
+from trainer.training.losses import Loss, ManoLoss, SimpleManoLoss, all_weights
+from trainer.training.mixture import build_samples
+from trainer.training.tensorboard_curves import TensorBoardCurves
 
 EVALUATION_SEED = 900_001
 """Rendered pictures of the evaluation; recipes keep away from this seed."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch.utils.data import Dataset
 
-from trainer.labelled_crop import LabelledCrop
+from trainer.samples.labelled_crop import LabelledCrop
 
 
 class JointsOnly(Dataset[LabelledCrop]):

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from trainer.config import SourceConfig
-from trainer.hand_masks import mask_in_photograph, mask_name
-from trainer.photographs import photograph_of, read_pseudo_labels
+from trainer.recipe.config import SourceConfig
+from trainer.samples.hand_masks import mask_in_photograph, mask_name
+from trainer.samples.photographs import photograph_of, read_pseudo_labels
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from trainer.runtime import INPUT_NAME
+from inference.runtime import INPUT_NAME
 
 
 def write_onnx_model(

@@ -18,14 +18,14 @@ from torch.utils.data import Dataset
 
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig
-from trainer.evaluation import figures, predict_crops
-from trainer.events import EventLog
-from trainer.labelled_crop import LabelledCrop
-from trainer.loop import Run, fit
-from trainer.losses import ManoLoss
+from trainer.evaluation.predictions import figures, predict_crops
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig
+from trainer.runs.events import EventLog
+from trainer.samples.labelled_crop import LabelledCrop
+from trainer.training.loop import Run, fit
+from trainer.training.losses import ManoLoss
 
 PA_TARGET_MM: Final = 1.0
 ROOT_RELATIVE_TARGET_MM: Final = 2.0

@@ -6,7 +6,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from trainer.color_jitter import jitter_colors
-from trainer.labelled_crop import LabelledCrop
+from trainer.samples.labelled_crop import LabelledCrop
 
 
 class RepeatedCrops(Dataset[LabelledCrop]):

@@ -1,7 +1,7 @@
 """``python -m trainer synthesize``: rendered hands with perfect labels, as many as wanted, on all cores.
 
 A series depends on its seed alone: any number of processes, and any number of interruptions, give the same files. The
-same command goes on where a stopped one was. What is written is said in trainer/synthetic/recorded_series.py,
+same command goes on where a stopped one was. What is written is said in trainer/dataset_writers/recorded_series.py,
 freihand_series.py, ho3d_series.py and interhand_series.py; the last three are data sets that a recipe can learn from.
 
     python -m trainer synthesize --count 1000 --seed 3 --out data/rendered --crops 128
@@ -28,13 +28,13 @@ import cv2
 from tqdm import tqdm
 
 from hand.errors import ConfigError, DataError
+from trainer.dataset_writers.freihand_series import FreihandSeries
+from trainer.dataset_writers.ho3d_series import Ho3dSeries
+from trainer.dataset_writers.interhand_series import InterHandSeries
+from trainer.dataset_writers.label_lines import LabelLines
+from trainer.dataset_writers.recorded_series import RecordedSeries
+from trainer.dataset_writers.series import Series, SeriesLayout
 from trainer.synthetic.backgrounds import BackgroundPool
-from trainer.synthetic.freihand_series import FreihandSeries
-from trainer.synthetic.ho3d_series import Ho3dSeries
-from trainer.synthetic.interhand_series import InterHandSeries
-from trainer.synthetic.label_lines import LabelLines
-from trainer.synthetic.recorded_series import RecordedSeries
-from trainer.synthetic.series import Series, SeriesLayout
 
 LAYOUTS: Final[dict[str, Callable[[Series], SeriesLayout]]] = {
     "recording": RecordedSeries,

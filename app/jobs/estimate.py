@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.jobs.training import child_environment
 from hand.errors import ConfigError
-from trainer.run_folder import FineTuneRequest
+from trainer.runs.run_folder import FineTuneRequest
 
 
 @dataclass(frozen=True, slots=True)

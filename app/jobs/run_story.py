@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from trainer.run_folder import EVENTS_FILE, LOCK_FILE, read_events
+from trainer.runs.run_folder import EVENTS_FILE, LOCK_FILE, read_events
 
 
 class RunPhase(Enum):

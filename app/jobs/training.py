@@ -20,7 +20,7 @@ import platformdirs
 
 from app.jobs.run_story import RUNNING_PHASES, RunPhase, RunStory, is_running
 from hand.errors import ConfigError, HandliveError
-from trainer.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
+from trainer.runs.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
 
 TERMINATE_AFTER_S = 10.0
 """A process that was asked to stop and has not after so long may be terminated."""

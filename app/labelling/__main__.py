@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from app.hand_model import load_model
-from app.labelling.offline_pass import label_session
+from app.labelling.session_labeller import label_session
 from hand.errors import HandliveError
 
 

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from app.labelling.judgement import TRUSTED_NETWORK, apart_mm
+from app.labelling.evidence import Witness
+from app.labelling.label_weights import TRUSTED_NETWORK, apart_mm
 from app.labelling.person_shape import Sight, person_shape
-from app.labelling.witnesses import Witness
 from hand.camera import Intrinsics, project
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
@@ -25,7 +25,7 @@ from hand.recording import RecordedHand
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.solver import IkSolution
-from trainer.settling import settle
+from inference.pose_refinement import settle
 
 FARTHEST_MM: Final = 25.0
 """A network's hand of quite another form does not know this hand, or saw another one; it is not mixed in."""

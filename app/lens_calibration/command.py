@@ -10,8 +10,8 @@ from typing import Final
 
 from app.lens_calibration.session import CalibrationSession
 from app.lens_calibration.solve import LensSolution
-from app.lens_calibration.store import save_calibration
 from app.sources.base import EndOfSource, FrameSource, Picture
+from app.sources.calibration_store import save_calibration
 from hand.errors import SourceError
 
 LONGEST_S: Final = 300.0

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from app.motion.motion import HandTrack, Motion
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
 from hand.errors import RecordingError
 from hand.mirror import Side

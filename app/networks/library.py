@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import platformdirs
 
-from app.networks.network_file import CARD_FILE, pack_network, unpack_network
+from app.networks.handnet_archive import CARD_FILE, pack_network, unpack_network
 from hand.errors import CheckpointError
-from trainer.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
+from inference.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
 
 _HISTORY_FILE: Final = "history.jsonl"
 _PARTS: Final = (ONNX_FILE, WEIGHTS_FILE, CARD_FILE, METADATA_FILE)

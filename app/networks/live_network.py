@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from app.networks.card_session import CardSession
 from app.networks.device import DeviceChoice, chosen_device, why_card_is_unused
+from app.networks.gpu_session import CardSession
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import CheckpointError
-from trainer.runtime import CropPrediction, NetworkRuntime, load_network, read_metadata
+from inference.runtime import CropPrediction, NetworkRuntime, load_network, read_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -128,13 +128,13 @@ class LiveNetwork:
         return self.runtime.upright
 
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
-        """What :meth:`trainer.runtime.NetworkRuntime.presences` of the live network says."""
+        """What :meth:`inference.runtime.NetworkRuntime.presences` of the live network says."""
         return self.runtime.presences(images)
 
     def predict(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
     ) -> CropPrediction:
-        """What :meth:`trainer.runtime.NetworkRuntime.predict` of the live network says."""
+        """What :meth:`inference.runtime.NetworkRuntime.predict` of the live network says."""
         return self.runtime.predict(image_rgb, crop, intrinsics)
 
     def current(self) -> LoadedNetwork:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.outputs.address import StreamAddress
 from app.outputs.sink import SinkState
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.errors import ConfigError
 
 LARGEST_DATAGRAM_BYTES: Final = 65_507

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.machine import product_version
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.joints import JOINT_NAMES, MANO_JOINT_NAMES, MANO_PARENTS
 from hand.mirror import mirror_faces
 from hand.model import HandModel

@@ -12,7 +12,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from app.machine import product_version
 from app.outputs.address import StreamAddress
 from app.outputs.datagrams import DatagramSink
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.model import HandModel
 from hand.types import HandState
 

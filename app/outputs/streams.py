@@ -15,8 +15,8 @@ from app.outputs.rate_limit import RateLimit
 from app.outputs.sink import Sink, SinkState
 from app.outputs.udp_json import udp_json_sink
 from app.outputs.web_socket import WebSocketSink
-from app.pipeline.joiner import JoinedResult
 from app.pipeline.mailbox import Mailbox
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
 from hand.model import HandModel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.outputs.address import StreamAddress
 from app.outputs.datagrams import DatagramSink
 from app.outputs.messages import about_message, encode, hands_message
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.model import HandModel
 
 

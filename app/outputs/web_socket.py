@@ -23,7 +23,7 @@ from websockets.http11 import Request, Response
 from app.outputs.address import StreamAddress
 from app.outputs.messages import about_message, encode, hands_message
 from app.outputs.sink import SinkState
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.errors import ConfigError
 from hand.model import HandModel
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.types import Frame, HandObservation, HandState, PathResult
 

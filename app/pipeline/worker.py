@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
-from app.pipeline.hand_path import HandPath, PathFactory
 from app.pipeline.mailbox import Mailbox
+from app.pipeline.paths.hand_path import HandPath, PathFactory
 from hand.errors import HandliveError
 from hand.types import Frame, PathResult, Provider
 

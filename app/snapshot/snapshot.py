@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from app.outputs.messages import hand_content, hands_message
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
 from app.snapshot.mesh_files import MESH_SUFFIXES, PlainMesh, write_meshes
 from hand.atomic_file import write_atomically, write_json_atomically

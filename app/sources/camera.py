@@ -8,8 +8,8 @@ from pathlib import Path
 
 import cv2
 
-from app.lens_calibration.store import saved_intrinsics
 from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
+from app.sources.calibration_store import saved_intrinsics
 from app.sources.camera_list import CameraInfo, list_cameras
 from hand.errors import SourceError
 

@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import (
 
 from app.optional_parts.installation import InstallPhase
 from app.ui.part_installer import PartInstaller
-from app.ui.style import SPACING_PX
+from app.ui.theme.style_sheet import SPACING_PX
 
 _BAR_STEPS = 1000
 _DIALOG_WIDTH_PX = 460

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject, QTimer
 
-from app.ui.main_window import MainWindow
 from app.ui.shown_results import after_results
+from app.ui.window.main_window import MainWindow
 
 _SETTLE_MS = 600
 _PATIENCE_MS = 30_000

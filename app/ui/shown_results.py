@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QTimer
 
-from app.ui.main_window import MainWindow
+from app.ui.window.main_window import MainWindow
 
 
 def after_results(window: MainWindow, count: int, act: Callable[[], object]) -> None:

@@ -9,9 +9,9 @@ from typing import Literal
 from app.networks.live_network import LiveNetwork
 from app.outputs.address import StreamAddress
 from app.palette import ThemeName
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.lens import Lens
-from app.pipeline.smoothing import Smoothing
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.smoothing import Smoothing
 from app.sources.choose import ChosenSource, SourceWishes
 from hand.model import HandModel
 from hand.types import Provider

@@ -16,16 +16,16 @@ from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.methods import chosen_paths
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.joiner import JoinedResult
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PathPhase
 from app.rendering.orbit import Orbit
 from app.sources.base import FrameSource
 from app.sources.choose import ChosenSource
-from app.ui.main_window import MainWindow
-from app.ui.pane import Pane
+from app.ui.views.wipe_view import WipeView
+from app.ui.window.main_window import MainWindow
+from app.ui.window.pane import Pane
 from app.ui.window_options import ViewName
-from app.ui.wipe_view import WipeView
 from benchmarks.soak import LIMIT_MB, growth_mb, soak
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError

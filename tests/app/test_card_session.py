@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 
 from app.methods import SHIPPED_NETWORK_DIR
-from app.networks.card_session import CardSession
 from app.networks.device import chosen_device
+from app.networks.gpu_session import CardSession
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
 from hand.errors import CheckpointError
-from trainer.network_pipe import (
+from inference.pipe_protocol import (
     ANSWER_LENGTH,
     NetworkProcessError,
     receive_answers,
@@ -31,7 +31,7 @@ from trainer.network_pipe import (
     send_crops,
     send_problem,
 )
-from trainer.runtime import OUTPUT_NAMES, NetworkRuntime, load_network, read_metadata
+from inference.runtime import OUTPUT_NAMES, NetworkRuntime, load_network, read_metadata
 
 needs_torch = pytest.mark.usefixtures("training_part")
 pytestmark = pytest.mark.timeout(200)  # torch takes long to import on a busy machine
@@ -95,7 +95,7 @@ def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None
 def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
     network = _loaded(session)
-    monkeypatch.setattr("app.networks.card_session.ANSWER_S", 0.2)
+    monkeypatch.setattr("app.networks.gpu_session.ANSWER_S", 0.2)
     os.kill(session._process.pid, signal.SIGSTOP)
     answer = network.runtime.outputs(crops(1))
     plain = load_network(SHIPPED_NETWORK_DIR).outputs(crops(1))

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from app_fakes import found, hand_state, plain_image
 
-from app.pipeline.comparison import Comparison
-from app.pipeline.frame_desk import FrameDesk
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.lens import Lens
-from app.pipeline.output_hand import OutputHand
-from app.pipeline.session_summary import save_summary, summarize
+from app.pipeline.frame_dispatcher import FrameDesk
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.metrics.comparison import Comparison
+from app.pipeline.metrics.comparison_report import save_summary, summarize
+from app.pipeline.output_selector import OutputHand
+from app.pipeline.result_synchronizer import JoinedResult
 from hand.joints import JOINT_NAMES
 from hand.types import Frame, PathResult, Provider
 

@@ -11,7 +11,7 @@ from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.poses import named_pose
 from hand.rotations import axis_angle_from_matrix
-from trainer.synthetic.views import facing_camera, turned
+from trainer.synthetic.camera_placement import facing_camera, turned
 
 MODEL = load_embedded_model()
 LAYER = HandLayer(MODEL, np.float64)

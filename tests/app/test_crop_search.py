@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.pipeline.crop_search import BATCH, MOST_SQUARES, SIZES, SMALL_SIZES, CropSearch, search_squares
+from app.pipeline.paths.crop_search import BATCH, MOST_SQUARES, SIZES, SMALL_SIZES, CropSearch, search_squares
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop, upright_angle_rad
 from hand.mirror import mirror_pixels
-from trainer.runtime import CropPrediction
+from inference.runtime import CropPrediction
 
 WIDTH, HEIGHT = 640, 480
 

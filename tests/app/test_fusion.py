@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from app.labelling.evidence import Witness
 from app.labelling.fusion import fuse
-from app.labelling.judgement import judge
+from app.labelling.label_weights import judge
 from app.labelling.person_shape import Sight, person_shape
-from app.labelling.witnesses import Witness
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model

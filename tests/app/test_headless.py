@@ -24,8 +24,8 @@ from app_fakes import (
 )
 
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.lens import Lens
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.paths.hand_path import PathFactory
 from app.sources.base import FrameSource
 from app.sources.demo import demo_source
 from app.sources.pictures import FolderSource

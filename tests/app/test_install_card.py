@@ -22,10 +22,10 @@ from app.optional_parts.environment import PythonEnvironment
 from app.optional_parts.installation import Installation, InstallPhase
 from app.optional_parts.parts import OPEN3D, TRAIN, OptionalPart
 from app.ui.install_card import InstallCard, InstallDialog
-from app.ui.networks_panel import NetworksPanel
 from app.ui.part_installer import PartInstaller
-from app.ui.snapshot_tool import SnapshotTool
-from app.ui.teach_panel import TeachPanel
+from app.ui.tools.snapshot_tool import SnapshotTool
+from app.ui.training.networks_panel import NetworksPanel
+from app.ui.training.training_panel import TeachPanel
 
 PATIENCE_MS = 60_000
 

@@ -7,9 +7,9 @@ import threading
 import numpy as np
 from app_fakes import hand_state, plain_image, wait_until
 
-from app.pipeline.joiner import MOST_PENDING_HANDLESS, JoinedResult, Joiner
-from app.pipeline.lens import Lens
+from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.listeners import QUEUE_LENGTH, Listeners
+from app.pipeline.result_synchronizer import MOST_PENDING_HANDLESS, JoinedResult, Joiner
 from app.pipeline.worker import PathUpdate
 from hand.types import Frame, PathResult, Provider
 

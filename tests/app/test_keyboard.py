@@ -12,9 +12,9 @@ from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open
 
 from app.sources.video import VideoSource
-from app.ui.guide import Guide
-from app.ui.main_window import MainWindow
-from app.ui.transport import TransportBar
+from app.ui.panels.playback_bar import TransportBar
+from app.ui.tools.first_steps import Guide
+from app.ui.window.main_window import MainWindow
 
 
 @pytest.fixture

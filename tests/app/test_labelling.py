@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.labelling.offline_pass import label_session
-from app.labelling.witnesses import Witness, gather
+from app.labelling.evidence import Witness, gather
+from app.labelling.session_labeller import label_session
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model

@@ -21,8 +21,8 @@ from app.motion.glb_file import LEAST_WEIGHT, joint_sets
 from app.motion.motion import HandTrack, Motion
 from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.output_hand import OutputHand
+from app.pipeline.output_selector import OutputHand
+from app.pipeline.result_synchronizer import JoinedResult
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
 from app.sources.video import VideoSource
 from hand.camera import Intrinsics

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.networks.handnet_archive import pack_network, unpack_network
 from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
-from app.networks.network_file import pack_network, unpack_network
 from app.networks.trial import try_network
 from assets import ASSETS_DIR
 from hand.errors import CheckpointError
@@ -155,7 +155,7 @@ def test_a_network_is_none_before_it_was_checked(
         for name, data in first.items():
             file.writestr(name, data)
     found: list[int] = []
-    monkeypatch.setattr("app.networks.network_file._check_onnx", lambda *_: found.append(len(library.entries())))
+    monkeypatch.setattr("app.networks.handnet_archive._check_onnx", lambda *_: found.append(len(library.entries())))
     library.add(shared)
     assert [*found, len(library.entries())] == [1, 2]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from app.pipeline.network_path import NetworkPath, steady_crop
+from app.pipeline.paths.network_path import NetworkPath, steady_crop
 from hand.camera import Intrinsics, project
 from hand.crop import SquareCrop, crop_around, crop_around_hand, upright_angle_rad
 from hand.embedded import load_embedded_model
@@ -18,7 +18,7 @@ from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_s
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import Frame, HandObservation, PathResult
-from trainer.runtime import CropPrediction
+from inference.runtime import CropPrediction
 
 CAMERA = Intrinsics(620.0, 620.0, 310.0, 245.0, 640, 480)
 MODEL = load_embedded_model()

@@ -9,16 +9,16 @@ from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from app.palette import DARK
-from app.pipeline.lens import Lens
+from app.pipeline.intrinsics_choice import Lens
 from app.rendering.disagreement import LARGEST_MM, disagreement_colors
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import FocusFollower
-from app.rendering.screen import GHOST_RGB
-from app.ui.graphics import hardware_renderer, opengl_renderer
-from app.ui.mesh_backend import make_mesh_view
-from app.ui.opengl_mesh_view import OpenGLMeshView
-from app.ui.software_mesh_view import SoftwareMeshView
+from app.rendering.pane_renderer import GHOST_RGB
+from app.ui.views.mesh_view_factory import make_mesh_view
+from app.ui.views.opengl_mesh_view import OpenGLMeshView
+from app.ui.views.opengl_support import hardware_renderer, opengl_renderer
+from app.ui.views.software_mesh_view import SoftwareMeshView
 from hand.embedded import load_embedded_model
 from hand.types import Frame
 

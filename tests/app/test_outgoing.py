@@ -24,8 +24,8 @@ from app.motion.recorder import MotionRecorder
 from app.outputs.address import StreamAddress
 from app.outputs.osc import frame_bundle
 from app.outputs.streams import open_streams
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.output_hand import OutputHand
+from app.pipeline.output_selector import OutputHand
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
 from app.snapshot.snapshot import save_snapshot
 from hand.camera import Intrinsics, project

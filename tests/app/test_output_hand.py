@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from app_fakes import hand_state, plain_image
 
-from app.pipeline.hand_pairs import pair_hands, picture_gap
-from app.pipeline.lens import Lens
-from app.pipeline.output_hand import OutputChooser, OutputHand, OutputSettings
+from app.pipeline.hand_matching import pair_hands, picture_gap
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.layer import HandLayer

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from app_fakes import plain_image
 
-from app.pipeline.own_hand import OwnHandPath, OwnHandWish
+from app.pipeline.paths.calibrated_ik_path import OwnHandPath, OwnHandWish
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model

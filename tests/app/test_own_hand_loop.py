@@ -21,17 +21,17 @@ from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork, load_candidate
 from app.networks.trial import Trial
 from app.palette import DARK
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.network_path import NetworkPath
-from app.pipeline.output_hand import OutputChooser
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.paths.network_path import NetworkPath
+from app.pipeline.result_synchronizer import JoinedResult
 from app.review.session_review import open_review
-from app.ui import record_panel
-from app.ui.networks_panel import NetworksPanel
-from app.ui.record_panel import RecordPanel
-from app.ui.review_window import ReviewWindow
-from app.ui.run_view import describe_run, duration
-from app.ui.teach_form import ROLES
-from app.ui.teach_panel import TeachPanel
+from app.ui.recording import record_panel
+from app.ui.recording.record_panel import RecordPanel
+from app.ui.review.review_window import ReviewWindow
+from app.ui.training.networks_panel import NetworksPanel
+from app.ui.training.run_view import describe_run, duration
+from app.ui.training.training_form import ROLES
+from app.ui.training.training_panel import TeachPanel
 from hand.camera import project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
@@ -183,7 +183,9 @@ def test_a_doubtful_network_waits_for_a_yes(qtbot: QtBot, tmp_path: Path, monkey
     other = library.add(tmp_path / "base", name="other")
     live = LiveNetwork(tmp_path / "base")
     first = live.current()
-    monkeypatch.setattr("app.ui.network_trial.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",)))
+    monkeypatch.setattr(
+        "app.ui.training.network_trial.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",))
+    )
     panel = NetworksPanel(library, live)
     qtbot.addWidget(panel)
     panel.show()

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from app_fakes import FakePath, FakeSource, found, nothing, plain_image, wait_until
 
-from app.pipeline.capture import READ_FAILURE_BUDGET, SourcePhase
-from app.pipeline.hand_path import PathFactory
-from app.pipeline.lens import Lens
+from app.pipeline.capture_thread import READ_FAILURE_BUDGET, SourcePhase
+from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.live import LivePipeline
+from app.pipeline.metrics.path_statistics import PathStatistics
 from app.pipeline.pacer import Pacer
-from app.pipeline.statistics import PathStatistics
+from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.worker import PathPhase, PathUpdate
 from app.sources.base import EndOfSource, Picture, ReadFailure
 from hand.errors import DetectorError, IntrinsicsError

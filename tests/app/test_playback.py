@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from app_fakes import FakeSource, wait_until, write_clip, write_picture
 
-from app.pipeline.capture import CaptureThread, SourcePhase
-from app.pipeline.lens import Lens
+from app.pipeline.capture_thread import CaptureThread, SourcePhase
+from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.playback import Playback
 from app.pipeline.turned import turn_intrinsics, turn_picture

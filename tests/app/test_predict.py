@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from app_fakes import FakePath, hand_state, write_picture
 
-from app.pipeline.lens import Lens
+from app.pipeline.intrinsics_choice import Lens
 from app.predict import PredictionRun, predict
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model

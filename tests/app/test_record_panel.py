@@ -15,13 +15,13 @@ from PyQt6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.palette import DARK
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.output_hand import OutputChooser
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.sessions import SessionEntry
 from app.review.session_review import open_review
-from app.ui import record_panel
-from app.ui.record_panel import RecordPanel
-from app.ui.review_window import ReviewWindow
+from app.ui.recording import record_panel
+from app.ui.recording.record_panel import RecordPanel
+from app.ui.review.review_window import ReviewWindow
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import RecordingError
@@ -92,7 +92,7 @@ def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
         return entries
 
     qtbot.waitUntil(lambda: not sessions.lister_busy, timeout=20_000)
-    monkeypatch.setattr("app.ui.session_lister.list_sessions", slow)
+    monkeypatch.setattr("app.ui.recording.session_lister.list_sessions", slow)
     sessions.show_sessions()
     assert sessions.list.topLevelItemCount() == 0
     allowed.set()

@@ -9,7 +9,7 @@ import pytest
 from app_fakes import found, hand_state, nothing, plain_image
 
 from app.palette import DARK, FINGER_COLORS, LIGHT, rgb
-from app.pipeline.lens import Lens
+from app.pipeline.intrinsics_choice import Lens
 from app.rendering.composed import Composer, overlay_skeleton
 from app.rendering.display import place, show_picture
 from app.rendering.hand_mesh import HandMeshBuilder, Scene

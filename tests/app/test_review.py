@@ -21,7 +21,7 @@ from hand.recording_writer import RecordingWriter
 from hand.rotations import axis_angle_from_matrix
 from hand.session_labels import OfflineLabel, OfflineLabels, read_session_labels, write_offline
 from hand.types import Frame
-from trainer.synthetic.views import facing_camera
+from trainer.synthetic.camera_placement import facing_camera
 
 CAMERA = Intrinsics.from_fov(64, 48)
 MODEL = load_embedded_model()

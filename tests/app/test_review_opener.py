@@ -14,10 +14,10 @@ from windows import PATIENCE_MS, Open
 
 from app.palette import DARK, LIGHT, Theme
 from app.review.session_review import SessionReview, open_review
-from app.ui.main_window import MainWindow
-from app.ui.record_panel import RecordPanel
-from app.ui.review_window import ReviewWindow
-from app.ui.style import style_sheet
+from app.ui.recording.record_panel import RecordPanel
+from app.ui.review.review_window import ReviewWindow
+from app.ui.theme.style_sheet import style_sheet
+from app.ui.window.main_window import MainWindow
 from hand.model import HandModel
 
 
@@ -75,7 +75,7 @@ def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_clo
         assert allowed.wait(20.0)
         return open_review(folder, model)
 
-    monkeypatch.setattr("app.ui.review_opener.open_review", slow)
+    monkeypatch.setattr("app.ui.review.review_opener.open_review", slow)
     window = open_window()
     panel = window.findChild(RecordPanel)
     assert panel is not None

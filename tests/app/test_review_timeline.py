@@ -8,7 +8,7 @@ from PyQt6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from app.palette import LIGHT
-from app.ui.review_timeline import CORRECTED, KEPT, REJECTED, ReviewTimeline
+from app.ui.review.review_timeline import CORRECTED, KEPT, REJECTED, ReviewTimeline
 
 FRAMES, WIDTH = 20_000, 1000
 

@@ -11,9 +11,9 @@ import pytest
 from app_fakes import found, hand_state, nothing, plain_image
 
 from app.palette import rgb
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.lens import Lens
-from app.pipeline.output_hand import LATE, OutputHand
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_selector import LATE, OutputHand
+from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PathUpdate
 from app.rendering.disagreement import (
     COLOR_STOPS,
@@ -24,7 +24,7 @@ from app.rendering.disagreement import (
     vertex_distances_mm,
 )
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
-from app.rendering.screen import Display, OwnDrawing, PaneName, ScreenPainter, ScreenPlan
+from app.rendering.pane_renderer import Display, OwnDrawing, PaneName, ScreenPainter, ScreenPlan
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.types import Frame, HandState, PathResult, Provider

@@ -13,7 +13,7 @@ from windows import Open
 
 from app.labelling.__main__ import _parser as labelling
 from app.recording.__main__ import _parser as exchange
-from app.ui.record_panel import RecordPanel
+from app.ui.recording.record_panel import RecordPanel
 from hand.embedded import load_embedded_model
 
 SAYS_A_SHARE_AND_STAYS = (

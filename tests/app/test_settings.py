@@ -16,8 +16,8 @@ from windows import Open, wait_for_result
 from app.diagnostics import LINES_KEPT, LogMemory
 from app.palette import DARK, LIGHT
 from app.settings import LoadedSettings, Settings, load_settings, save_settings
-from app.ui.help_tools import COPIED_SENTENCE, LogPanel, shortcuts_of
-from app.ui.settings_tool import restore_geometry
+from app.ui.tools.help import COPIED_SENTENCE, LogPanel, shortcuts_of
+from app.ui.tools.settings_persistence import restore_geometry
 
 
 def test_settings_come_back(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_following_the_desktop_is_kept_until_the_user_chooses_colours(
     save_settings(Settings(theme="dark", guided=True), file)
     window = open_window(theme="system", settings_file=file)  # asked for on the command line
     for theme in (LIGHT, DARK, LIGHT):
-        monkeypatch.setattr("app.ui.main_window.system_theme", lambda theme=theme: theme)
+        monkeypatch.setattr("app.ui.window.main_window.system_theme", lambda theme=theme: theme)
         window.follow_system_theme()
     window.close()
     assert load_settings(file).settings.theme == "system"

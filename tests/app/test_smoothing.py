@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.pipeline.smoothing import SmoothedPath, Smoothing
+from app.pipeline.paths.smoothing import SmoothedPath, Smoothing
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer

@@ -15,8 +15,8 @@ import pytest
 import trimesh
 from app_fakes import found, plain_image
 
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.output_hand import OutputHand
+from app.pipeline.output_selector import OutputHand
+from app.pipeline.result_synchronizer import JoinedResult
 from app.snapshot import mesh_files
 from app.snapshot.mesh_files import MESH_SUFFIXES, PlainMesh, show_meshes, write_meshes
 from app.snapshot.snapshot import meshes_of, save_snapshot

@@ -26,8 +26,8 @@ from app.outputs.datagrams import LARGEST_DATAGRAM_BYTES
 from app.outputs.rate_limit import RateLimit
 from app.outputs.streams import Streams, open_streams
 from app.outputs.web_socket import MOST_CLIENTS, WebSocketSink
-from app.pipeline.joiner import JoinedResult
-from app.pipeline.output_hand import OutputHand
+from app.pipeline.output_selector import OutputHand
+from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.video import VideoSource
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model

@@ -9,7 +9,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
-from app.ui.teach_form import SessionRow, TeachForm
+from app.ui.training.training_form import SessionRow, TeachForm
 
 HOME = Path("recordings")
 

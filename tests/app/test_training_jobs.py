@@ -15,8 +15,8 @@ from tiny_training import tiny_request
 from app.jobs.run_story import RunPhase, RunStory, is_running
 from app.jobs.training import TrainingRun, TrainingRuns
 from hand.errors import ConfigError
-from trainer.run_folder import FineTuneRequest, read_events
-from trainer.runtime import load_network
+from inference.runtime import load_network
+from trainer.runs.run_folder import FineTuneRequest, read_events
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420), pytest.mark.usefixtures("training_part")]
 

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.palette import DARK, LIGHT, rgb
-from app.pipeline.capture import SourcePhase
+from app.pipeline.capture_thread import SourcePhase
 from app.pipeline.worker import PathPhase
 from app.rendering.orbit import Orbit
 from app.sources.base import SourceFacts
@@ -24,15 +24,15 @@ from app.sources.camera_list import CameraInfo
 from app.sources.choose import ChosenSource, SourceWishes
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
-from app.ui.guide import Guide
-from app.ui.help_tools import ShortcutsDialog
-from app.ui.main_window import MainWindow
-from app.ui.message import MessageCard
-from app.ui.narrator import NO_HAND_HINT
 from app.ui.screenshot import Screenshot
 from app.ui.shown_results import after_results
-from app.ui.software_mesh_view import SoftwareMeshView
-from app.ui.style import style_sheet
+from app.ui.theme.style_sheet import style_sheet
+from app.ui.tools.first_steps import Guide
+from app.ui.tools.help import ShortcutsDialog
+from app.ui.views.software_mesh_view import SoftwareMeshView
+from app.ui.widgets.message_card import MessageCard
+from app.ui.window.main_window import MainWindow
+from app.ui.window.status_messages import NO_HAND_HINT
 from hand.errors import DetectorError
 from hand.types import Frame, PathResult
 
@@ -267,7 +267,7 @@ def test_desktop_colors_are_followed_until_the_user_chooses(
 ) -> None:
     window = open_window(theme="system")
     for theme in (LIGHT, DARK):
-        monkeypatch.setattr("app.ui.main_window.system_theme", lambda theme=theme: theme)
+        monkeypatch.setattr("app.ui.window.main_window.system_theme", lambda theme=theme: theme)
         window.follow_system_theme()
         assert window.theme is theme
     window.bar.theme.click()
@@ -356,9 +356,9 @@ def test_window_fits_a_small_screen_with_any_panel_open(qtbot: QtBot, open_windo
 def plugged(monkeypatch: pytest.MonkeyPatch) -> list[CameraInfo]:
     """The cameras of a made-up machine; only the one with number 2 tells its formats."""
     cameras = [CameraInfo(0, "Laptop Camera"), CameraInfo(2, "USB Camera")]
-    monkeypatch.setattr("app.ui.camera_watch.list_cameras", lambda: tuple(cameras))
+    monkeypatch.setattr("app.ui.window.camera_monitor.list_cameras", lambda: tuple(cameras))
     formats = CameraFormat(640, 480, 30.0), CameraFormat(1280, 720, 60.0)
-    monkeypatch.setattr("app.ui.camera_watch.camera_formats", lambda index: formats if index == 2 else ())
+    monkeypatch.setattr("app.ui.window.camera_monitor.camera_formats", lambda index: formats if index == 2 else ())
     return cameras
 
 
@@ -380,7 +380,7 @@ def test_menu_lists_cameras_with_their_own_formats(
         camera = FakeSource(forever=True, live=True, name="USB Camera", frames_per_second=60.0)
         return ChosenSource(camera, is_camera=True)
 
-    monkeypatch.setattr("app.ui.main_window.choose_source", choose)
+    monkeypatch.setattr("app.ui.window.main_window.choose_source", choose)
     window = open_window(wishes=SourceWishes(loop=True))
     menu = window.bar.source.menu()
     assert menu is not None

@@ -18,24 +18,24 @@ from pytestqt.qtbot import QtBot
 from test_lens_calibration import poses, render
 from windows import PATIENCE_MS, Open, wait_for_result
 
-from app.lens_calibration.store import saved_intrinsics
 from app.outputs.address import LOCALHOST, StreamAddress
-from app.pipeline.capture import SourcePhase
+from app.pipeline.capture_thread import SourcePhase
+from app.sources.calibration_store import saved_intrinsics
 from app.sources.choose import ChosenSource
 from app.sources.video import VideoSource
-from app.ui.lens_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, LensPanel
-from app.ui.main_window import MainWindow
-from app.ui.motion_tool import MotionTool
-from app.ui.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
-from app.ui.stream_panel import NONE_WORD, StreamPanel
-from app.ui.transport import TransportBar
+from app.ui.panels.camera_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, LensPanel
+from app.ui.panels.playback_bar import TransportBar
+from app.ui.panels.stream_panel import NONE_WORD, StreamPanel
+from app.ui.tools.motion_tool import MotionTool
+from app.ui.tools.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
+from app.ui.window.main_window import MainWindow
 from hand.embedded import load_embedded_model
 
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ui.motion_tool.motion_folder", lambda: tmp_path / "motions")
-    monkeypatch.setattr("app.ui.snapshot_tool.snapshot_folder", lambda: tmp_path / "snapshots")
+    monkeypatch.setattr("app.ui.tools.motion_tool.motion_folder", lambda: tmp_path / "motions")
+    monkeypatch.setattr("app.ui.tools.snapshot_tool.snapshot_folder", lambda: tmp_path / "snapshots")
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_inspection_shows_the_output_hand(
             return 0
 
     monkeypatch.setattr(
-        "app.ui.snapshot_tool.show_meshes", lambda meshes, _title: shown.append(list(meshes)) or Process()
+        "app.ui.tools.snapshot_tool.show_meshes", lambda meshes, _title: shown.append(list(meshes)) or Process()
     )
     window = open_window()
     wait_for_result(qtbot, window)
@@ -244,8 +244,8 @@ def test_picture_is_turned_from_the_menu(qtbot: QtBot, open_window: Open) -> Non
 def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and_turned(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.lens_calibration.store.cameras_folder", lambda: tmp_path)
-    monkeypatch.setattr("app.ui.lens_panel.LOOK_EVERY_NS", 0)
+    monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
     views = [render(rotation, translation) for rotation, translation in poses(24)]
     window = open_window(quarter_turns=1, mirror=True)
     panel = window.findChild(LensPanel)
@@ -267,8 +267,8 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
 def test_calibration_of_a_camera_ends_when_the_source_changes(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, live: bool
 ) -> None:
-    monkeypatch.setattr("app.lens_calibration.store.cameras_folder", lambda: tmp_path)
-    monkeypatch.setattr("app.ui.lens_panel.LOOK_EVERY_NS", 0)
+    monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
     views = [render(rotation, translation) for rotation, translation in poses(24)]
     window = open_window()
     panel = window.findChild(LensPanel)

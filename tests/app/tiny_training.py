@@ -17,7 +17,7 @@ from hand.layer import HandGeometry, HandLayer
 from hand.recording import RecordedHand, SessionInfo
 from hand.recording_writer import RecordingWriter
 from hand.types import Frame
-from trainer.run_folder import FineTuneRequest
+from trainer.runs.run_folder import FineTuneRequest
 
 CAMERA = Intrinsics.from_fov(160, 120)
 

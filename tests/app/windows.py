@@ -7,10 +7,10 @@ from collections.abc import Callable
 from app_fakes import FakePath, FakeSource
 from pytestqt.qtbot import QtBot
 
-from app.pipeline.hand_path import PathFactory
+from app.pipeline.paths.hand_path import PathFactory
 from app.sources.base import FrameSource
 from app.sources.choose import ChosenSource
-from app.ui.main_window import MainWindow
+from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
 from hand.types import Provider

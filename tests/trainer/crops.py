@@ -17,8 +17,8 @@ from hand.joints import BONES
 from hand.layer import HandLayer
 from hand.mirror import mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from trainer.config import SourceConfig
-from trainer.labelled_crop import LabelledCrop, label_crop
+from trainer.recipe.config import SourceConfig
+from trainer.samples.labelled_crop import LabelledCrop, label_crop
 
 CAMERA = Intrinsics.from_fov(160, 120)
 

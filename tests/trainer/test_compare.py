@@ -14,10 +14,10 @@ import numpy as np
 from crops import stick_hand
 
 from hand.rotations import matrix_from_axis_angle
+from inference.runtime import NetworkRuntime
 from trainer.compare import Comparison, SetComparison, compare_on, write_report
-from trainer.compare_statistics import Change
-from trainer.labelled_crop import LabelledCrop
-from trainer.runtime import NetworkRuntime
+from trainer.evaluation.compare_statistics import Change
+from trainer.samples.labelled_crop import LabelledCrop
 
 COUNT = 36
 META = {

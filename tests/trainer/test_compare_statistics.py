@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.compare_statistics import blocks_of_time, calibration_gap, jitter_mm, paired_change
+from trainer.evaluation.compare_statistics import blocks_of_time, calibration_gap, jitter_mm, paired_change
 
 RNG = np.random.default_rng(4)
 

@@ -13,13 +13,13 @@ import torch
 
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
-from trainer.cuda_session import CudaSession, load_cuda_network
+from inference.pipe_protocol import pack, unpack
+from inference.runtime import OUTPUT_NAMES, load_network
 from trainer.export import ExportFacts, export_network
-from trainer.network_pipe import pack, unpack
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.runtime import OUTPUT_NAMES, load_network
-from trainer.torch_session import packed
+from trainer.serving.cuda_session import CudaSession, load_cuda_network
+from trainer.serving.torch_session import packed
 
 SIDE = 64
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card that torch can use")

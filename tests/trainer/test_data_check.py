@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from trainer.__main__ import main
-from trainer.datasets.command import _parser
+from trainer.data import _parser
 from trainer.datasets.freihand import FreihandSet, read_labels
 
 

@@ -14,9 +14,9 @@ from crops import stick_hand
 
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
-from trainer.devices import DEVICE_NAMES, device_of, measuring_device
 from trainer.evaluate import measure
-from trainer.held_out import empty_crops
+from trainer.evaluation.devices import DEVICE_NAMES, device_of, measuring_device
+from trainer.evaluation.held_out import empty_crops
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 

@@ -27,14 +27,14 @@ from hand.model import HandModel
 from hand.scoring import score_freihand, score_ho3d
 from tests.hand.toy_model import toy_model
 from trainer.__main__ import main
-from trainer.crop_jitter import CropJitter
 from trainer.datasets.freihand import FreihandSet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.pose_fit import PoseFitter
-from trainer.evaluate_dataset import SetPredictions, as_submitted, predict_set, score_lines, score_set
+from trainer.evaluation.dataset_scores import SetPredictions, as_submitted, predict_set, score_lines, score_set
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
+from trainer.samples.augmentation import CropJitter
 
 ROOT = Path(__file__).resolve().parents[2]
 INPUT_PX = 64

@@ -20,21 +20,28 @@ from torch import nn
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError, HandliveError
 from hand.torch_layer import TorchHandLayer
-from trainer.batch import HandBatch
-from trainer.checkpoint import save_weights
-from trainer.config import FitConfig
+from inference.runtime import load_network
 from trainer.evaluate import OnnxNetwork, main, measure
-from trainer.evaluation import Predictions, best_median_worst, errors_2d, figures, joint_figures, predict_crops
-from trainer.events import EventLog
+from trainer.evaluation.held_out import empty_crops
+from trainer.evaluation.line_chart import round_ticks
+from trainer.evaluation.predictions import (
+    Predictions,
+    best_median_worst,
+    errors_2d,
+    figures,
+    joint_figures,
+    predict_crops,
+)
 from trainer.export import ExportFacts, export_network
-from trainer.held_out import empty_crops
-from trainer.labelled_crop import LabelledCrop, collate
-from trainer.line_chart import round_ticks
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
-from trainer.run_story import read_story
-from trainer.runtime import load_network
+from trainer.recipe.config import FitConfig
+from trainer.runs.events import EventLog
+from trainer.runs.run_history import read_story
+from trainer.samples.batch import HandBatch
+from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.training.checkpoint import save_weights
 
 NETWORK = NetworkConfig("mobilenet_v3_small", "mlp", 64, 32)
 CROPS = [stick_hand(index) for index in range(12)]

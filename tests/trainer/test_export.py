@@ -19,13 +19,13 @@ from crops import stick_hand
 
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
-from trainer.checkpoint import load_weights, save_weights
+from inference.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
 from trainer.export import ExportFacts, export_network
 from trainer.export import main as export_main
 from trainer.half_precision import round_to_half
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
+from trainer.training.checkpoint import load_weights, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = ExportFacts("test", "embedded", "digest", 1.6, {"offset": 0.0, "slope": 1.0}, {"rendered_pa_mpjpe_mm": 7.0})
@@ -137,7 +137,7 @@ def test_inference_loads_no_torch(tmp_path: Path) -> None:
     export_network(network, FACTS, tmp_path)
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
-        "from trainer.runtime import load_network\n"
+        "from inference.runtime import load_network\n"
         "from hand.camera import Intrinsics; from hand.crop import SquareCrop\n"
         "runtime = load_network(Path(sys.argv[1]))\n"
         "image = np.full((240, 320, 3), 90, np.uint8)\n"

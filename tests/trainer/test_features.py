@@ -13,10 +13,10 @@ import yaml
 
 from hand.errors import ConfigError, DataError
 from trainer import features
-from trainer.config import read_config
 from trainer.features import StoredCrops, main, stored_crops, write_shard
-from trainer.mixture import build_samples
-from trainer.rendered import RenderedCrops
+from trainer.recipe.config import read_config
+from trainer.samples.rendered import RenderedCrops
+from trainer.training.mixture import build_samples
 
 NETWORK = {"trunk": "mobilenet_v3_small", "head": "transformer", "input_px": 32, "width": 16, "layers": 1}
 

@@ -24,20 +24,20 @@ from hand.joints import TIP_JOINTS
 from hand.layer import HandLayer
 from hand.mano_files import load_hand_model
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig, SourceConfig
 from trainer.datasets import freihand
 from trainer.datasets.crops import labels_of
 from trainer.datasets.freihand import FreihandSet, split_samples
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.pose_fit import PoseFitter, fitter_for
-from trainer.datasets.set_facts import SETS
-from trainer.evaluation import figures, predict_crops
+from trainer.evaluation.held_out import held_out_sets
+from trainer.evaluation.predictions import figures, predict_crops
 from trainer.fit import _held_out_sets
-from trainer.held_out import held_out_sets
-from trainer.labelled_crop import collate
-from trainer.mixture import build_samples
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.dataset_facts import SETS
+from trainer.samples.labelled_crop import collate
+from trainer.training.mixture import build_samples
 
 
 @pytest.fixture

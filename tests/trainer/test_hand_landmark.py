@@ -15,12 +15,12 @@ import torch
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
-from trainer.labelled_crop import collate
-from trainer.losses import ManoLoss
 from trainer.networks.building import build_network
 from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX, HandLandmarkNetwork, load_published
 from trainer.networks.hand_network import HandNetwork, NetworkConfig, reduction_matrix
-from trainer.rendered import RenderedCrops
+from trainer.samples.labelled_crop import collate
+from trainer.samples.rendered import RenderedCrops
+from trainer.training.losses import ManoLoss
 
 LAYOUT = NetworkConfig(
     "efficientnet_lite0", input_px=224, trunk_px=64, width=32, layers=1, landmarks=True, upright=True

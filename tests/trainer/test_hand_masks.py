@@ -17,12 +17,12 @@ from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from trainer.__main__ import main
-from trainer.config import FitConfig
-from trainer.datasets.new_skin import in_another_skin
-from trainer.hand_masks import hand_mask, mask_in, mask_in_photograph, mask_square
-from trainer.mixture import build_samples
+from trainer.recipe.config import FitConfig
+from trainer.samples.hand_masks import hand_mask, mask_in, mask_in_photograph, mask_square
+from trainer.samples.new_skin import in_another_skin
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.scene import SceneRenderer
+from trainer.training.mixture import build_samples
 
 
 @pytest.fixture(scope="module")

@@ -22,14 +22,14 @@ from hand.errors import DataError, UnsafePickleError
 from hand.joints import JOINT_NAMES
 from hand.layer import HandLayer
 from tests.hand.mano_pickles import python2_pickle
-from trainer.config import FitConfig, SourceConfig
 from trainer.datasets.crops import labels_of
 from trainer.datasets.hand_set import picture_of
 from trainer.datasets.ho3d import Ho3dSet, _frames_of_split
 from trainer.datasets.opening import open_set, recognised, splits_of
 from trainer.datasets.pose_fit import fitter_for
-from trainer.mixture import build_samples
 from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.training.mixture import build_samples
 
 OPENGL = np.array([1.0, -1.0, -1.0])
 

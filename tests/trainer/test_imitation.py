@@ -15,14 +15,14 @@ from crops import stick_hand
 
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
-from trainer.batch import HandBatch
-from trainer.config import FitConfig, read_config
-from trainer.imitation import ImitationLoss, teacher_of
-from trainer.labelled_crop import collate
-from trainer.losses import LossTerms, SimpleManoLoss
 from trainer.networks.building import start_partly_from, trained_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.networks.output import NetworkOutput
+from trainer.recipe.config import FitConfig, read_config
+from trainer.samples.batch import HandBatch
+from trainer.samples.labelled_crop import collate
+from trainer.training.distillation import ImitationLoss, teacher_of
+from trainer.training.losses import LossTerms, SimpleManoLoss
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = NetworkConfig("mobilenet_v3_small", "mlp", 64, width=32)

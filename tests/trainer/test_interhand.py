@@ -24,15 +24,15 @@ from hand.frame_change import FrameChange
 from hand.layer import HandLayer
 from hand.rotations import matrix_from_axis_angle
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig, SourceConfig
 from trainer.datasets.hand_set import SetHand, picture_of
 from trainer.datasets.interhand import TO_COMMON, InterHandSet, in_set_order
 from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.fit import _held_out_sets
-from trainer.labelled_crop import collate
-from trainer.mixture import build_samples
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.samples.labelled_crop import collate
+from trainer.training.mixture import build_samples
 
 
 @pytest.fixture

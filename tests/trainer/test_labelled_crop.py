@@ -15,7 +15,7 @@ from hand.crop import SquareCrop, transform_points
 from hand.crop_camera import crop_camera
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
-from trainer.labelled_crop import collate, crop_coordinates, label_crop
+from trainer.samples.labelled_crop import collate, crop_coordinates, label_crop
 
 
 def test_labels_in_the_crop_camera_pose_the_same_hand() -> None:

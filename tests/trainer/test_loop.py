@@ -23,16 +23,16 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.torch_layer import TorchHandLayer
-from trainer.checkpoint import Progress, load_training_state
-from trainer.config import FitConfig
-from trainer.curves import TensorBoardCurves
-from trainer.evaluation import figures, predict_crops
-from trainer.events import EventLog
-from trainer.loop import Run, TrainingDivergedError, fit
-from trainer.losses import ManoLoss
+from trainer.evaluation.predictions import figures, predict_crops
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.run_folder import STATE_FILE
+from trainer.recipe.config import FitConfig
+from trainer.runs.events import EventLog
+from trainer.runs.run_folder import STATE_FILE
 from trainer.schedule import learning_rate_factor
+from trainer.training.checkpoint import Progress, load_training_state
+from trainer.training.loop import Run, TrainingDivergedError, fit
+from trainer.training.losses import ManoLoss
+from trainer.training.tensorboard_curves import TensorBoardCurves
 
 CONFIG = FitConfig(
     name="tiny",
@@ -244,7 +244,7 @@ class MeanPose(nn.Module):
 def test_a_mean_pose_predictor_is_warned_of(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.loop.SETTLED_SAMPLES", 3 * CONFIG.batch)
+    monkeypatch.setattr("trainer.training.loop.SETTLED_SAMPLES", 3 * CONFIG.batch)
     layer = TorchHandLayer(load_embedded_model())
     crops = [stick_hand(index) for index in range(8)]
 
@@ -260,13 +260,13 @@ def test_a_mean_pose_predictor_is_warned_of(
     ]
     assert "on rendered the predicted poses vary 0% as much as the labelled ones" in capfd.readouterr().err
     # at first every network is near the mean pose it starts from
-    monkeypatch.setattr("trainer.loop.SETTLED_SAMPLES", 7 * CONFIG.batch)
+    monkeypatch.setattr("trainer.training.loop.SETTLED_SAMPLES", 7 * CONFIG.batch)
     early = replace(tiny_run(tmp_path / "early"), evaluate=evaluate)
     assert not [event for event in go(early)[1] if event["event"] == "warning"]
 
 
 def test_a_lively_network_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.loop.SETTLED_SAMPLES", 0)
+    monkeypatch.setattr("trainer.training.loop.SETTLED_SAMPLES", 0)
     run = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 1.0, "rendered_spread_ratio": 0.4})
     assert not [event for event in go(run)[1] if event["event"] == "warning"]
 
@@ -288,7 +288,7 @@ def test_events_become_tensorboard_curves_across_a_resume(tmp_path: Path) -> Non
 
 
 def test_without_tensorboard_there_are_no_curves_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.curves.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("trainer.training.tensorboard_curves.importlib.util.find_spec", lambda name: None)
     curves = TensorBoardCurves(tmp_path)
     curves({"event": "hello", "step": 0})
     curves({"event": "step", "step": 1, "loss": 1.0, "samples_per_second": 1.0, "terms": {}})

@@ -13,10 +13,10 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.torch_layer import TorchHandLayer
-from trainer.batch import HandBatch
-from trainer.labelled_crop import collate
-from trainer.losses import ManoLoss, SimpleManoLoss, gaussian_heat_maps
 from trainer.networks.output import NetworkOutput
+from trainer.samples.batch import HandBatch
+from trainer.samples.labelled_crop import collate
+from trainer.training.losses import ManoLoss, SimpleManoLoss, gaussian_heat_maps
 
 GEOMETRIC = ("rotations", "global_rotation", "shape", "joints", "vertices", "reprojection", "camera")
 

@@ -18,18 +18,18 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig, SourceConfig, read_config
-from trainer.crop_jitter import CropJitter
 from trainer.cut_backgrounds import hand_free_parts
+from trainer.evaluation.held_out import live_crops, photograph_crops
 from trainer.fit import _held_out_sets
-from trainer.held_out import live_crops, photograph_crops
-from trainer.labelled_crop import LabelledCrop, collate
-from trainer.mixture import build_samples
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.photographs import PhotographCrops, read_pseudo_labels
-from trainer.rendered import RenderedCrops, empty_crop
+from trainer.recipe.config import FitConfig, SourceConfig, read_config
+from trainer.samples.augmentation import CropJitter
+from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.samples.photographs import PhotographCrops, read_pseudo_labels
+from trainer.samples.rendered import RenderedCrops, empty_crop
 from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.training.mixture import build_samples
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -78,7 +78,7 @@ def test_some_crops_without_a_hand_show_nothing_at_all(monkeypatch: pytest.Monke
     """A lens that is covered, or far out of focus; a network that never saw such a picture thought it a hand."""
 
     def stream(share: float) -> list[LabelledCrop]:
-        monkeypatch.setattr("trainer.rendered.FEATURELESS_SHARE", share)
+        monkeypatch.setattr("trainer.samples.rendered.FEATURELESS_SHARE", share)
         crops = RenderedCrops(64, seed=5)
         return [crops[index] for index in range(120)]
 

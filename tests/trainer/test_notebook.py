@@ -18,13 +18,13 @@ pytest.importorskip("torch", reason="the training part is not installed")
 import numpy as np
 
 from hand.errors import ConfigError
+from inference.runtime import load_network
 from trainer.__main__ import main
 from trainer.notebook import inline
 from trainer.notebook.command import NOTEBOOK
 from trainer.notebook.inline import sections
-from trainer.run_folder import read_events
-from trainer.run_story import read_story
-from trainer.runtime import load_network
+from trainer.runs.run_folder import read_events
+from trainer.runs.run_history import read_story
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, Any] = {

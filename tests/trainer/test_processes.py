@@ -22,10 +22,10 @@ from lightning.fabric import Fabric
 from torch import nn
 from two_processes import trained
 
-from trainer.checkpoint import load_training_state
-from trainer.loop import share_batch_statistics
-from trainer.processes import Termination, first_to_say
-from trainer.run_folder import read_events
+from trainer.runs.run_folder import read_events
+from trainer.training.checkpoint import load_training_state
+from trainer.training.distributed import Termination, first_to_say
+from trainer.training.loop import share_batch_statistics
 
 pytestmark = pytest.mark.timeout(500)  # on a machine that is busy with other work, three Pythons take long to begin
 

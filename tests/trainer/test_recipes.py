@@ -15,12 +15,12 @@ import torch
 
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError, ConfigError
-from trainer.checkpoint import load_weights, save_weights
-from trainer.config import FitConfig, SourceConfig, build_dataclass, build_recipe, read_config
+from inference.runtime import read_metadata
 from trainer.fit import overrides
 from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.networks.hand_network import NetworkConfig
-from trainer.runtime import read_metadata
+from trainer.recipe.config import FitConfig, SourceConfig, build_dataclass, build_recipe, read_config
+from trainer.training.checkpoint import load_weights, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"

@@ -20,14 +20,14 @@ from hand.recording_writer import RecordingWriter
 from hand.session_labels import Verdict, append_verdicts
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
-from trainer.config import FitConfig, SourceConfig, read_config
-from trainer.crop_jitter import CropJitter
-from trainer.labelled_crop import collate
-from trainer.mixture import build_samples
-from trainer.own_hand import with_base, with_recordings
-from trainer.recordings import RecordingCrops, find_sessions, read_session_hands
-from trainer.rendered import RenderedCrops
+from trainer.recipe.config import FitConfig, SourceConfig, read_config
 from trainer.repeated import RepeatedCrops
+from trainer.samples.augmentation import CropJitter
+from trainer.samples.labelled_crop import collate
+from trainer.samples.recordings import RecordingCrops, find_sessions, read_session_hands
+from trainer.samples.rendered import RenderedCrops
+from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.mixture import build_samples
 
 CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

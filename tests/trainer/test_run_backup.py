@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hand.errors import DataError
-from trainer.run_backup import RunBackup
-from trainer.verified_copy import copy_tree_verified, copy_verified, unpack_verified
+from trainer.notebook.run_backup import RunBackup
+from trainer.notebook.verified_copy import copy_tree_verified, copy_verified, unpack_verified
 
 
 def test_a_copy_is_made_once_and_again_when_the_original_changes(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_copy_that_differs_is_refused_and_the_old_one_kept(tmp_path: Path, mon
     source.write_bytes(b"new content")
     target.write_bytes(b"old")
     # a drive that gives back something else than was written to it
-    monkeypatch.setattr("trainer.verified_copy._sha256", lambda path: "another")
+    monkeypatch.setattr("trainer.notebook.verified_copy._sha256", lambda path: "another")
     with pytest.raises(DataError, match="differs from it"):
         copy_verified(source, target)
     assert target.read_bytes() == b"old"

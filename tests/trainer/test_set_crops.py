@@ -18,20 +18,20 @@ from crops import shown_right
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import LIVE_JITTER, CropJitter, jittered_crop
 from trainer.datasets.crops import SetCrops, cut_hand, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.interhand import InterHandSet
-from trainer.datasets.new_background import before_another_background
 from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.opening import source_set
 from trainer.datasets.pose_fit import fitter_for
-from trainer.labelled_crop import LabelledCrop, collate
-from trainer.mixture import build_samples
 from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.samples.augmentation import LIVE_JITTER, CropJitter, jittered_crop
+from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.samples.new_background import before_another_background
 from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.training.mixture import build_samples
 
 DOT = np.array([255, 255, 255])
 

@@ -12,7 +12,7 @@ from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import pa_error_mm
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from trainer.settling import SettledHand, believed_precisions, settle
+from inference.pose_refinement import SettledHand, believed_precisions, settle
 
 CAMERA = Intrinsics.from_fov(640, 480)
 LAYER = HandLayer(load_embedded_model(), np.float64)

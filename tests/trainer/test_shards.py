@@ -16,13 +16,13 @@ import numpy as np
 
 from hand.errors import DataError
 from trainer.__main__ import main
-from trainer.config import FitConfig, SourceConfig
 from trainer.datasets import shards
 from trainer.datasets.hand_set import HandSet, SetHand
 from trainer.datasets.opening import open_set
 from trainer.datasets.shards import ShardSet, hand_to_json, pack
-from trainer.mixture import build_samples
 from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.training.mixture import build_samples
 
 
 @pytest.fixture(scope="module")

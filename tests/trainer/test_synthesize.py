@@ -20,7 +20,7 @@ from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.recording_reader import open_recording
 from trainer.__main__ import main
-from trainer.synthetic.label_lines import LabelLines
+from trainer.dataset_writers.label_lines import LabelLines
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = 3

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hand.embedded import load_embedded_model
-from trainer.synthetic.adornment import Adorn, adorn, glove, lines, patches, rings
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.skin_decorations import Adorn, adorn, glove, lines, patches, rings
 
 PEOPLE = range(48)
 

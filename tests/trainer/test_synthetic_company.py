@@ -13,11 +13,11 @@ from hand.rotations import axis_angle_from_matrix
 from hand.topology import boundary_loop
 from tests.trainer.test_synthetic_scene import plain_scene
 from trainer.synthetic.backgrounds import BackgroundPool, make_background
-from trainer.synthetic.company import hold_something
-from trainer.synthetic.composition import CROP_SETTINGS, Scene
+from trainer.synthetic.distractors import hold_something
 from trainer.synthetic.props import Prop, prop_faces
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import CROP_SETTINGS, Scene
 
 ALONE = replace(CROP_SETTINGS, held_share=0.0, front_share=0.0, second_share=0.0)
 COUNT = 12

@@ -12,10 +12,10 @@ from hand.poses import NAMED_POSES
 from hand.rotations import matrix_from_axis_angle
 from hand.topology import boundary_loop, cap_faces
 from tests.hand.test_raster import sphere_mesh
+from trainer.synthetic.camera_placement import draw_orientation, facing_camera
 from trainer.synthetic.pose_prior import PoseKind, PosePrior
 from trainer.synthetic.subdivision import subdivide
 from trainer.synthetic.surface import HandSurface
-from trainer.synthetic.views import draw_orientation, facing_camera
 
 
 @pytest.fixture(scope="module")

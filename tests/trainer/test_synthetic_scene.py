@@ -20,10 +20,10 @@ from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix
 from trainer.synthetic.backgrounds import BackgroundPool, to_linear
 from trainer.synthetic.camera_effects import CameraEffects, take_picture
-from trainer.synthetic.composition import CROP_SETTINGS, Scene, SceneSettings, crop_intrinsics
 from trainer.synthetic.lighting import Lighting, light_vertices, occlusion
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import CROP_SETTINGS, Scene, SceneSettings, crop_intrinsics
 from trainer.synthetic.skin import TONES_SRGB, linear
 
 PLAIN_CAMERA = CameraEffects(0.4, np.ones(3), 0.0, 0.0, 0.0, 0.0, (0, 0), 0, fixed_gain=1.0)

@@ -24,14 +24,14 @@ from torch.utils.data import Dataset
 from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from hand.torch_layer import TorchHandLayer
-from trainer.config import FitConfig
-from trainer.events import EventLog
-from trainer.imitation import ImitationLoss
-from trainer.labelled_crop import LabelledCrop, without_hand
-from trainer.loop import Run, fit
-from trainer.losses import AverageOverProcesses, ManoLoss
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.processes import averaged, first_to_say, made_by_all, made_by_first
+from trainer.recipe.config import FitConfig
+from trainer.runs.events import EventLog
+from trainer.samples.labelled_crop import LabelledCrop, without_hand
+from trainer.training.distillation import ImitationLoss
+from trainer.training.distributed import averaged, first_to_say, made_by_all, made_by_first
+from trainer.training.loop import Run, fit
+from trainer.training.losses import AverageOverProcesses, ManoLoss
 
 CONFIG = FitConfig(
     name="together",

@@ -29,8 +29,8 @@ from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from trainer.datasets.hand_set import SetHand, SetPose
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName
 from trainer.datasets.set_files import broken, missing, read_bytes, read_json
+from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
 
 VERSIONS: Final = ("gs", "hom", "sample", "auto")
 """Green screen, and three ways to replace it."""

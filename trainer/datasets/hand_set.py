@@ -14,7 +14,7 @@ from hand.crop import MIDDLE_KNUCKLE, upright_angle_rad
 from hand.errors import DataError
 from hand.frame_change import FrameChange
 from hand.mirror import mirror_points, mirror_pose
-from trainer.datasets.set_facts import SetFacts
+from trainer.recipe.dataset_facts import SetFacts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

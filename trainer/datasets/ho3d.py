@@ -23,8 +23,8 @@ from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import from_mano_order
 from hand.mano_pickle import allowed_pickle_from_bytes
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName
 from trainer.datasets.set_files import broken, missing, read_bytes, rendered_with
+from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
 
 _FACTS: Final = SETS["ho3d"]
 _VALIDATION_SHARE: Final = 10

@@ -25,8 +25,8 @@ from hand.frame_change import FrameChange
 from hand.mirror import Side, mirror_points
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
 from trainer.datasets.interhand_labels import ByFrame, Pictures, fits_by_frame, hands_of, joints_by_frame
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName
 from trainer.datasets.set_files import broken, missing, read_bytes, read_json, rendered_with
+from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
 
 PARTS: Final = {"training": "train", "validation": "val", "evaluation": "test"}
 """The set's own names of the splits."""

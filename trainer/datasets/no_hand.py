@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from hand.crop import SquareCrop, crop_picture
 from trainer.color_jitter import jitter_colors
 from trainer.datasets.hand_set import SetHand
-from trainer.labelled_crop import LabelledCrop, without_hand
+from trainer.samples.labelled_crop import LabelledCrop, without_hand
 
 _FLESH: Final = 0.2
 """How far flesh may reach beyond the box of the joints, over the box's longer side."""

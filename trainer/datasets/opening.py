@@ -9,19 +9,19 @@ from torch.utils.data import Dataset
 
 from hand.errors import ConfigError, DataError
 from hand.model import HandModel
-from trainer.config import FitConfig, SourceConfig
-from trainer.crop_jitter import CropJitter
 from trainer.datasets.crops import SetCrops, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import VERSIONS, FreihandSet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.interhand import PARTS, InterHandSet
 from trainer.datasets.pose_fit import fitter_for
-from trainer.datasets.set_facts import SETS, SplitName
 from trainer.datasets.set_files import what_is_there
 from trainer.datasets.shards import ShardSet
-from trainer.labelled_crop import LabelledCrop
-from trainer.source_kinds import SET_KINDS
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.dataset_facts import SETS, SplitName
+from trainer.recipe.source_kinds import SET_KINDS
+from trainer.samples.augmentation import CropJitter
+from trainer.samples.labelled_crop import LabelledCrop
 
 _MARKS: Final = {
     "freihand": tuple(f"{part}_{name}.json" for part in ("training", "evaluation") for name in ("K", "mano", "scale")),
@@ -67,7 +67,7 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
     """One split of a data set.
 
     Args:
-        kind: one of :data:`trainer.source_kinds.SET_KINDS`.
+        kind: one of :data:`trainer.recipe.source_kinds.SET_KINDS`.
         folder: of the set.
         split: which part.
         versions: FreiHAND: which backgrounds.
@@ -102,7 +102,7 @@ def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> D
     """The training stream of a source.
 
     Args:
-        source: of one of :data:`trainer.source_kinds.SET_KINDS`.
+        source: of one of :data:`trainer.recipe.source_kinds.SET_KINDS`.
         config: its recipe.
         model: that the network poses.
 

@@ -26,7 +26,7 @@ from hand.model import HandModel
 from hand.pose_space import canonical_pose_from
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.datasets.hand_set import HandSet, SetHand, SetPose
-from trainer.datasets.set_facts import SetFacts
+from trainer.recipe.dataset_facts import SetFacts
 
 MANO_VERTICES = 778
 _PROBED = 32

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hand.errors import DataError
-from trainer.datasets.set_facts import SetFacts
+from trainer.recipe.dataset_facts import SetFacts
 
 
 def read_json(facts: SetFacts, path: Path, meaning: str) -> Any:

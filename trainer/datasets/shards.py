@@ -28,8 +28,8 @@ from hand.camera import Intrinsics
 from hand.errors import DataError
 from hand.frame_change import FrameChange
 from trainer.datasets.hand_set import HandSet, SetHand, SetPose
-from trainer.datasets.set_facts import SETS, SetFacts, SplitName
 from trainer.datasets.set_files import what_is_there
+from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
 
 SCHEMA: Final = 1
 PER_SHARD: Final = 1000

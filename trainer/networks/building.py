@@ -12,10 +12,10 @@ from torch import nn
 from hand.errors import CheckpointError
 from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
-from trainer.checkpoint import load_weights
-from trainer.config import FitConfig
 from trainer.networks.hand_landmark import load_published
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.recipe.config import FitConfig
+from trainer.training.checkpoint import load_weights
 
 
 def build_network(config: NetworkConfig, model: HandModel, *, published: bool = True) -> HandNetwork:

@@ -22,7 +22,7 @@ from hand.errors import ConfigError
 ROOT: Final = Path(__file__).resolve().parents[2]
 """Where the rooms of the package are."""
 
-ROOMS: Final = ("hand", "trainer")
+ROOMS: Final = ("hand", "inference", "trainer")
 PLACE_OF_ASSETS: Final = ("Path(__file__).resolve().parent.parent", "PROJECT")
 """The one thing that a notebook cannot know of itself: where the assets are; its own variable says so."""
 

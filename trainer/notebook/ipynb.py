@@ -27,10 +27,18 @@ RECIPES: Final = ("resnet50_mlp", "handformer", "vit", "freihand_resnet18", "fre
 
 CHAPTERS: Final = {
     "hand": "The hand: its model, its camera, its crops, and how errors are measured",
-    "trainer": "Samples, training and export",
+    "trainer": "Training, evaluation and export",
     "trainer.networks": "The networks",
     "trainer.datasets": "The data sets",
     "trainer.synthetic": "Rendered hands",
+    "trainer.recipe": "Recipes",
+    "trainer.samples": "Training samples",
+    "trainer.training": "Losses, optimizer and training loop",
+    "trainer.runs": "Runs",
+    "trainer.evaluation": "Evaluation",
+    "trainer.serving": "Networks under torch",
+    "trainer.notebook": "Backups and verified copies",
+    "inference": "Running a trained network",
 }
 
 

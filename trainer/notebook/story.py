@@ -27,22 +27,22 @@ import yaml
 from jaxtyping import UInt8
 
 from hand.errors import ConfigError
-from trainer.config import build_recipe
-from trainer.contact_sheet import contact_sheet, write_png
+from inference.runtime import load_network
 from trainer.evaluate import measure, write_page
-from trainer.events import EventLog
+from trainer.evaluation.contact_sheet import contact_sheet, write_png
+from trainer.evaluation.held_out import empty_crops, held_out_sets
+from trainer.evaluation.report_page import overlay
 from trainer.export import export_trained
 from trainer.fit import train
 from trainer.hand_model import training_hand_model
-from trainer.held_out import empty_crops, held_out_sets
-from trainer.mixture import build_samples
 from trainer.networks.building import trained_network
-from trainer.report_page import overlay
-from trainer.run_backup import RunBackup
-from trainer.run_folder import BEST_FILE, EVENTS_FILE
-from trainer.run_story import read_story
-from trainer.runtime import load_network
-from trainer.verified_copy import copy_tree_verified, copy_verified, unpack_verified
+from trainer.notebook.run_backup import RunBackup
+from trainer.notebook.verified_copy import copy_tree_verified, copy_verified, unpack_verified
+from trainer.recipe.config import build_recipe
+from trainer.runs.events import EventLog
+from trainer.runs.run_folder import BEST_FILE, EVENTS_FILE
+from trainer.runs.run_history import read_story
+from trainer.training.mixture import build_samples
 
 # %% [markdown]
 # ## 1. Settings

@@ -3,7 +3,8 @@
 ``scene.SceneRenderer`` makes one ``sample.SyntheticSample`` from a seed and an index alone: the same numbers give
 the same picture on any machine with the same library versions. The other files are its parts: the surface of hand
 and forearm (``subdivision``, ``surface``), what it looks like (``skin``, ``clothing``, ``lighting``), what it does
-(``pose_prior``, ``views``), who is with it (``company``, ``props``, ``faces``), how that is drawn (``composition``,
-``painter``, ``visibility``), and what happens behind and after it (``backgrounds``, ``camera_effects``). Series of
-samples go to disk through ``series`` and its two layouts. Runs on NumPy, numba and OpenCV alone.
+(``pose_prior``, ``camera_placement``), what else is in the picture (``distractors``, ``props``, ``faces``), how that
+is drawn (``scene_description``, ``scene_rasterizer``, ``visibility``), and what happens behind and after it
+(``backgrounds``, ``camera_effects``). Series of samples go to disk through ``trainer.dataset_writers``. Runs on NumPy,
+numba and OpenCV alone.
 """

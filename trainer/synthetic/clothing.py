@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from trainer.synthetic.profiles import noise, soft_step
+from trainer.synthetic.noise import noise, soft_step
 from trainer.synthetic.surface import HandSurface
 
 

@@ -22,13 +22,13 @@ from hand.errors import DataError
 from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.synthetic.camera_effects import CameraEffects
+from trainer.synthetic.camera_placement import turned
 from trainer.synthetic.clothing import sleeve
-from trainer.synthetic.composition import Scene
 from trainer.synthetic.lighting import Lighting
-from trainer.synthetic.profiles import soft_step
+from trainer.synthetic.noise import soft_step
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
-from trainer.synthetic.views import turned
+from trainer.synthetic.scene_description import Scene
 
 FRAMES_PER_SECOND: Final = 30
 WIDTH_PX: Final = 640

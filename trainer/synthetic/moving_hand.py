@@ -20,13 +20,13 @@ from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import CameraEffects, draw_effects
+from trainer.synthetic.camera_placement import place, turned
 from trainer.synthetic.clothing import draw_clothing
-from trainer.synthetic.composition import Scene
 from trainer.synthetic.lighting import draw_lighting
-from trainer.synthetic.profiles import soft_step
+from trainer.synthetic.noise import soft_step
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
-from trainer.synthetic.views import place, turned
+from trainer.synthetic.scene_description import Scene
 
 FRAMES_PER_SECOND: Final = 30
 

@@ -18,12 +18,15 @@ from hand.crop import upright_angle_rad
 from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from trainer.synthetic.adornment import adorn
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, exposure_gain, take_picture
+from trainer.synthetic.camera_placement import draw_orientation, facing_camera, place
 from trainer.synthetic.clothing import Clothing, draw_clothing
-from trainer.synthetic.company import beside, hold_something, stand_in_front
-from trainer.synthetic.composition import (
+from trainer.synthetic.distractors import beside, hold_something, stand_in_front
+from trainer.synthetic.lighting import draw_lighting
+from trainer.synthetic.pose_prior import PosePrior
+from trainer.synthetic.sample import SyntheticSample
+from trainer.synthetic.scene_description import (
     CROP_SETTINGS,
     FRAME_SETTINGS,
     Scene,
@@ -33,13 +36,10 @@ from trainer.synthetic.composition import (
     tracker_roll_rad,
     tracker_square,
 )
-from trainer.synthetic.lighting import draw_lighting
-from trainer.synthetic.painter import ScenePainter
-from trainer.synthetic.pose_prior import PosePrior
-from trainer.synthetic.sample import SyntheticSample
+from trainer.synthetic.scene_rasterizer import ScenePainter
 from trainer.synthetic.skin import Skin, grow_skin, map_skin
+from trainer.synthetic.skin_decorations import adorn
 from trainer.synthetic.surface import HandSurface
-from trainer.synthetic.views import draw_orientation, facing_camera, place
 from trainer.synthetic.visibility import JointVisibility
 
 _SKINS: Final = 48

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from trainer.synthetic.profiles import noise, soft_line, soft_step
+from trainer.synthetic.noise import noise, soft_line, soft_step
 from trainer.synthetic.surface import Digit, HandSurface
 
 TONES_SRGB: Final = np.array(

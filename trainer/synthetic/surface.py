@@ -18,7 +18,7 @@ from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.normals import vertex_normals
 from hand.topology import boundary_loop
-from trainer.synthetic.profiles import soft_step
+from trainer.synthetic.noise import soft_step
 from trainer.synthetic.subdivision import Subdivision, subdivide
 
 FOREARM_RINGS = 24

@@ -1,0 +1,47 @@
+"""``python -m app.compile_kernels``: compiles the numerical kernels for this processor, so that the first window need not.
+
+Numba compiles a function when it is first called and keeps the machine code in a file. Installed by ``scripts/setup.sh``
+the program has called every kernel of a live run once before it is first opened; otherwise the first start does it, and
+takes about twenty seconds longer than those after it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_PROGRAM = Path(__file__).resolve().parents[1] / "main_v2.py"
+_FRAMES = 3
+
+
+def main() -> int:
+    """Runs each path on a few frames of the demo clip; both at once, because compilation keeps one core busy.
+
+    Returns:
+        The exit code, always 0: kernels that are not compiled now are compiled when the program starts.
+    """
+    print("Compiling the numerical kernels for this processor, once.", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = {path: _run(path, Path(scratch)) for path in ("network", "ik")}
+        for path, run in runs.items():
+            _, problem = run.communicate()
+            if run.returncode != 0:
+                last = problem.strip().splitlines()[-1] if problem.strip() else f"exit code {run.returncode}"
+                print(f"The kernels of the {path} path will be compiled at the first start instead ({last}).")
+    return 0
+
+
+def _run(path: str, scratch: Path) -> subprocess.Popen[str]:
+    options = ["--headless", "--source", "demo", "--method", path, "--frames", str(_FRAMES)]
+    return subprocess.Popen(
+        [sys.executable, str(_PROGRAM), *options, "--report", str(scratch / path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""How far a label is to be believed: what landmarks, live solution and network say against it, and its weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from app.labelling.evidence import Witness
+from hand.camera import Intrinsics, project
+from hand.metrics import aligned
+from ik_baseline.solver import IkSolution
+
+LANDMARKS_HALF_MM: Final = 14.0
+"""Mean distance from the smoothed hand to the frame's own landmarks at which belief is halved."""
+
+LIVE_HALF_MM: Final = 16.0
+"""Distance of the live solution, aligned, at which belief is halved."""
+
+NETWORK_HALF_MM: Final = 30.0
+"""The same of the network's hand: the pass exists for networks that do not know this hand yet."""
+
+PICTURE_HALF: Final = 0.09
+"""Mean distance in the picture over the hand's box at which belief is halved."""
+
+NO_IMAGE: Final = 1e3
+"""The same distance of a joint at or behind the camera, which has no place in the picture: far from any."""
+
+LEAST_WEIGHT: Final = 0.12
+"""Labels that are believed less are rejected."""
+
+TRUSTED_NETWORK: Final = 0.3
+"""Confidence from which on the network's word counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is thought of one label.
+
+    Attributes:
+        weight: how far it is believed, 0 to 1; 0 rejects it.
+        reasons: what speaks against it.
+        agreement: how far the witnesses are from it, by name.
+    """
+
+    weight: float
+    reasons: tuple[str, ...]
+    agreement: dict[str, float]
+
+
+def judge(witness: Witness, solution: IkSolution, intrinsics: Intrinsics) -> Judgement:
+    """Compares a solved hand with everything that was said about it.
+
+    Args:
+        witness: what was said.
+        solution: of the whole session, at this frame.
+        intrinsics: of the picture.
+    """
+    joints = solution.joints_m
+    box_px = max(float(np.ptp(witness.observation.landmarks_px, axis=0).max()), 1.0)
+    in_picture = np.linalg.norm(project(solution.landmarks_m, intrinsics) - witness.observation.landmarks_px, axis=1)
+    agreement = {
+        "landmarks_mm": float(solution.world_residual_m.mean()) * 1e3,
+        "picture": float(np.nan_to_num(in_picture / box_px, nan=NO_IMAGE).mean()),
+    }
+    doubts = [
+        ("landmarks jump away from the movement", agreement["landmarks_mm"] / LANDMARKS_HALF_MM),
+        ("the hand does not lie on the picture", agreement["picture"] / PICTURE_HALF),
+    ]
+    if witness.live is not None:
+        agreement["ik_mm"] = apart_mm(witness.live.joints_m, joints)
+        doubts.append(("the live solution differs", agreement["ik_mm"] / LIVE_HALF_MM))
+    if witness.network is not None and witness.network.side == solution.side:
+        agreement["network_mm"] = apart_mm(witness.network.joints_m, joints)
+        if witness.network.confidence >= TRUSTED_NETWORK:
+            doubts.append(("the network differs", agreement["network_mm"] / NETWORK_HALF_MM))
+    weight = witness.observation.score**0.5 * (1.0 - 0.5 * solution.pressed)
+    for _, doubt in doubts:
+        weight /= 1.0 + doubt**2
+    reasons = [phrase for phrase, doubt in doubts if doubt > 1.0]
+    if witness.side_changed:
+        weight, reasons = 0.5 * weight, [*reasons, "taken for the other hand for a moment"]
+    if witness.observation.score < 0.35:
+        reasons.append("hardly seen as a hand")
+    if weight < LEAST_WEIGHT:
+        return Judgement(0.0, tuple(reasons) or ("several small doubts",), agreement)
+    return Judgement(float(min(weight, 1.0)), tuple(reasons), agreement)
+
+
+def apart_mm(other_m: Float[np.ndarray, "21 3"], joints_m: Float[np.ndarray, "21 3"]) -> float:
+    """Mean distance of joints after the other hand was laid on this one: form counts, not size or place."""
+    moved = aligned(np.asarray(other_m, np.float64), joints_m)
+    return float(np.linalg.norm(moved - joints_m, axis=1).mean()) * 1e3

@@ -1,0 +1,187 @@
+"""Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and judgement.
+
+The order of things: landmarks are freed of what the detector always gets wrong, as far as the session bears it; the
+person's shape is solved over many different frames and held; each hand's movement is solved at once; then every frame
+is compared with all that was said about it, weighted, or rejected, and goes half way to what the network saw.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from app.labelling.evidence import Detector, Witness, gather
+from app.labelling.fusion import Fused, fuse
+from app.labelling.label_weights import judge
+from hand.camera import Intrinsics, project
+from hand.errors import RecordingError
+from hand.mirror import Side
+from hand.model import HandModel
+from hand.recording import RecordedHand
+from hand.recording_reader import open_recording
+from hand.session_labels import OfflineLabel, OfflineLabels, write_offline
+from hand.types import HandObservation
+from ik_baseline.bone_constancy import supported_share
+from ik_baseline.calibration import HandCalibrator
+from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, LandmarkCorrection, measured_correction
+from ik_baseline.person import HandCalibration
+from ik_baseline.session_solver import FRAME_S, Seen, SessionSolver
+from ik_baseline.solver import IkSolution, IkSolver
+
+SHAPE_FRAMES: Final = 40
+"""Different frames that the person's shape is solved over."""
+
+_LEAST_SHAPE_FRAMES: Final = 8
+_SHAPE_CANDIDATES: Final = 400
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and which share of the whole is done, 0 to 1."""
+
+
+def label_session(
+    folder: Path,
+    model: HandModel,
+    *,
+    detector: Detector | None = None,
+    progress: Progress | None = None,
+    correction: LandmarkCorrection | None = None,
+) -> OfflineLabels:
+    """Labels a session and writes ``offline.jsonl`` into it.
+
+    Args:
+        folder: the session.
+        model: the hand model of its poses and shapes.
+        detector: looks again at frames without live landmarks; they stay without label when left out.
+        progress: told how it goes.
+        correction: of the detector's landmarks; the measured one when left out.
+
+    Raises:
+        RecordingError: it is no recording, it was recorded with another hand model, no hand is in it, or the disk is
+            full.
+    """
+    report = progress or (lambda stage, share: None)
+    recording = open_recording(folder)
+    recording.demand_model(model, "label")
+    total = max(len(recording.frames), 1)
+    witnesses = gather(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
+    if not witnesses:
+        raise RecordingError(f"No hand was seen in {folder}, so there is nothing to label; record it again.")
+    offline = label_witnesses(witnesses, recording.info.intrinsics, model, report, correction)
+    write_offline(folder, offline)
+    report("done", 1.0)
+    return offline
+
+
+def label_witnesses(
+    witnesses: Sequence[Witness],
+    intrinsics: Intrinsics,
+    model: HandModel,
+    report: Progress = lambda stage, share: None,
+    correction: LandmarkCorrection | None = None,
+) -> OfflineLabels:
+    """Labels of hands that were gathered.
+
+    Args:
+        witnesses: at least one, in time order.
+        intrinsics: of the pictures.
+        model: the hand model.
+        report: told how it goes.
+        correction: of the detector's landmarks; the measured one when left out.
+    """
+    correct = correction or measured_correction()
+    share = supported_share(correct, [witness.observation for witness in witnesses], intrinsics)
+    # renderings bear all of it, in the picture too; photographs half of it, and nothing in the picture
+    in_picture = max(0.0, (share - PHOTOGRAPH_SHARE) / (1.0 - PHOTOGRAPH_SHARE))
+    observations = [
+        correct(witness.observation, intrinsics, form_share=share, picture_share=in_picture) for witness in witnesses
+    ]
+    report("measuring the hand", 0.5)
+    calibration = person_of(observations, intrinsics, model)
+    solver = SessionSolver(IkSolver(model, calibration), _frame_s(witnesses))
+    solutions: dict[int, IkSolution] = {}
+    sides: tuple[Side, ...] = ("right", "left")
+    for side in sides:
+        own = [number for number, observation in enumerate(observations) if observation.side == side]
+        seen = [Seen(witnesses[number].frame.index, observations[number]) for number in own]
+
+        def tell(solved: int, before: int = len(solutions)) -> None:
+            report("solving the movement", 0.55 + 0.4 * (before + solved) / len(witnesses))
+
+        if seen:
+            solutions |= zip(own, solver.solve(seen, intrinsics, progress=tell), strict=True)
+    solved = [solutions[number] for number in range(len(witnesses))]
+    report("hearing both witnesses", 0.95)
+    fused = fuse(witnesses, observations, solved, intrinsics, model, in_picture)
+    labels: list[OfflineLabel] = []
+    for witness, solution, hand in zip(witnesses, solved, fused, strict=True):
+        judgement = judge(witness, solution, intrinsics)
+        recorded = _recorded(hand, witness, judgement.weight, intrinsics)
+        labels.append(
+            OfflineLabel(witness.frame.index, recorded, judgement.weight, judgement.reasons, judgement.agreement)
+        )
+    labels.sort(key=lambda label: label.frame)
+    return OfflineLabels(
+        labels=tuple(labels),
+        shape=np.asarray(fused[0].shape, np.float32),
+        hand_model_digest=model.digest,
+        made_with={
+            "handlive": _version(),
+            "shape_frames": str(calibration.frames),
+            "correction_share": f"{share:g}",
+        },
+    )
+
+
+def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, model: HandModel) -> HandCalibration:
+    """The person's shape, solved over different frames from all over the session.
+
+    Args:
+        observations: corrected.
+        intrinsics: of the pictures.
+        model: the hand model.
+
+    Returns:
+        The average hand where too few different frames were seen to tell.
+    """
+    # offsets are what the correction already answers for
+    calibrator = HandCalibrator(model, wanted_frames=SHAPE_FRAMES, offset_deviation_m=1e-5)
+    order = np.random.default_rng(0).permutation(len(observations))[:_SHAPE_CANDIDATES]
+    taken = sum(calibrator.add(observations[number], intrinsics) for number in order)
+    return calibrator.solve() if taken >= _LEAST_SHAPE_FRAMES else HandCalibration.default(model)
+
+
+def _frame_s(witnesses: Sequence[Witness]) -> float:
+    """Time from one frame to the next; the usual one where a session has no two neighbours."""
+    pairs = [(b.frame, a.frame) for a, b in pairwise(witnesses) if b.frame.index == a.frame.index + 1]
+    steps = [after.capture_time_ns - before.capture_time_ns for after, before in pairs]
+    return float(np.median(steps)) / 1e9 if steps else FRAME_S
+
+
+def _recorded(hand: Fused, witness: Witness, weight: float, intrinsics: Intrinsics) -> RecordedHand:
+    observation = witness.observation
+    single = np.float32
+    apart_px = project(hand.joints_m, intrinsics) - np.asarray(observation.landmarks_px)
+    return RecordedHand(
+        side=observation.side,
+        provider="offline",
+        confidence=weight,
+        pose_rad=hand.pose_rad.astype(single),
+        shape=np.asarray(hand.shape, single),
+        camera_translation_m=hand.camera_translation_m.astype(single),
+        joints_m=hand.joints_m.astype(single),
+        reprojection_px=float(np.linalg.norm(apart_px, axis=1).mean()),
+        landmarks_px=np.asarray(observation.landmarks_px, single),
+        world_landmarks_m=np.asarray(observation.world_landmarks_m, single),
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("handlive")
+    except importlib.metadata.PackageNotFoundError:  # run from a folder that was never installed
+        return "unknown"

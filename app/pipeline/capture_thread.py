@@ -1,0 +1,327 @@
+"""The capture thread: reads one source after the other, numbers and mirrors the frames, and survives losses.
+
+It lives as long as the pipeline. Opening and reading may block, so nobody waits for it: a new source is left as a
+request, and what became of it is read from :attr:`CaptureThread.state`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import cv2
+import numpy as np
+
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.mailbox import Mailbox
+from app.pipeline.pacer import Pacer
+from app.pipeline.playback import Playback
+from app.pipeline.turned import turn_intrinsics, turn_picture
+from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
+from hand.errors import HandliveError
+from hand.types import Frame
+
+logger = logging.getLogger(__name__)
+
+READ_FAILURE_BUDGET = 10
+"""Failed reads in a row that are forgiven before a device counts as gone (as in lerobot's OpenCV camera)."""
+
+_PAUSE_AFTER_FAILURE_S = 0.02
+_RETRY_S = 1.0
+_PAUSED_POLL_S = 0.02
+_WAIT_SLICE_S = 0.05
+_NS_PER_S = 1_000_000_000
+
+
+class SourcePhase(Enum):
+    """What the source is doing."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    RUNNING = "running"
+    LOST = "lost"
+    FAILED = "failed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """The source as the window shows it.
+
+    Attributes:
+        phase: what it is doing.
+        name: of the source, for people.
+        sentence: why it is not running, or a note while it is; else empty.
+        facts: what it delivers, once it was open.
+        frames: how many frames it gave since it was opened.
+        read_failures: reads that gave no picture since it was opened.
+        shortfall: what an ended file promised but did not hold, None where it was whole.
+    """
+
+    phase: SourcePhase = SourcePhase.IDLE
+    name: str = ""
+    sentence: str = ""
+    facts: SourceFacts | None = None
+    frames: int = 0
+    read_failures: int = 0
+    shortfall: Shortfall | None = None
+
+
+class CaptureThread(threading.Thread):
+    """Feeds frames of the current source into mailboxes."""
+
+    def __init__(
+        self,
+        sinks: Sequence[Mailbox[Frame]],
+        lens: Lens,
+        on_news: Callable[[], None],
+        *,
+        paced: bool = True,
+        retry_s: float = _RETRY_S,
+        hold: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Not yet started.
+
+        Args:
+            sinks: every frame goes into each of them.
+            lens: the user's word on intrinsics.
+            on_news: called in this thread whenever there is another state.
+            paced: files run at their own rate; otherwise as fast as they are taken.
+            retry_s: how often a source that failed is asked whether it is back.
+            hold: a paced file stays at its first picture while this is true, so that nothing is played to nobody.
+        """
+        super().__init__(name="capture", daemon=True)
+        self._sinks = sinks
+        self.lens = lens
+        self._on_news = on_news
+        self._paced = paced
+        self._retry_s = retry_s
+        self._hold = hold
+        self._lock = threading.Lock()
+        self._request: FrameSource | None = None
+        self._interrupt = threading.Event()
+        self._stopping = False
+        self._state = SourceState()
+        self._mirror = False
+        self._begun_ns = self._latest_ns = 0
+        self._media_origin_ns: int | None = None
+        self._sequence = -1
+        self.playback = Playback()
+        self.quarter_turns = 0
+
+    @property
+    def state(self) -> SourceState:
+        """The source's state; immutable, safe to read from any thread."""
+        with self._lock:
+            return self._state
+
+    @property
+    def mirror(self) -> bool:
+        """Whether frames are mirrored from the next one on."""
+        return self._mirror
+
+    @mirror.setter
+    def mirror(self, mirror: bool) -> None:
+        self._mirror = mirror
+
+    def switch_to(self, source: FrameSource) -> None:
+        """Replaces the current source as soon as its read returns; the thread closes the old one."""
+        with self._lock:
+            self._request = source
+            self._state = SourceState(SourcePhase.OPENING, source.name)
+            self._interrupt.set()
+        self._on_news()
+
+    def stop(self) -> None:
+        """Asks the thread to close its source and end."""
+        with self._lock:
+            self._stopping = True
+            self._interrupt.set()
+
+    def run(self) -> None:
+        """Serves one requested source after the other."""
+        while True:
+            self._interrupt.wait()
+            with self._lock:
+                if self._stopping:
+                    return
+                source, self._request = self._request, None
+                self._interrupt.clear()
+            if source is not None:
+                self._serve(source)
+
+    def _serve(self, source: FrameSource) -> None:
+        """Plays a source until its end, or until it is replaced; opens it again whenever it comes back."""
+        while not self._interrupt.is_set():
+            try:
+                self._publish(SourceState(SourcePhase.OPENING, source.name))
+                finished = self._play(source, source.open())
+            except HandliveError as error:
+                self._publish(SourceState(SourcePhase.FAILED, source.name, str(error)))
+                finished = False
+            except Exception as error:
+                logger.exception("source %s", source.name)
+                sentence = (
+                    f"{source.name} stopped with an unexpected error ({error}); choose it again, or another source."
+                )
+                self._publish(SourceState(SourcePhase.FAILED, source.name, sentence))
+                finished = False
+            finally:
+                source.close()
+            if finished or not self._wait_until_back(source):
+                return
+
+    def _play(self, source: FrameSource, facts: SourceFacts) -> bool:
+        """Reads until the end (True), an interruption (True) or a loss (False)."""
+        self._publish(SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
+        rate = facts.frames_per_second if self._paced and not facts.live else 0.0
+        seekable = source if isinstance(source, SeekableSource) else None
+        self._begin_playback(seekable, facts)
+        self._begun_ns = max(time.monotonic_ns(), self._latest_ns + 1)
+        self._media_origin_ns, self._sequence = None, -1
+        speed = self.playback.state.speed
+        pacer = Pacer(rate, speed)
+        failures_in_a_row, place = 0, 0
+        early: Picture | None = None  # read, but not due when the user paused
+        while not self._interrupt.is_set():
+            if self.playback.is_waiting() or (rate > 0.0 and self.state.frames == 1 and self._hold()):
+                self._interrupt.wait(_PAUSED_POLL_S)
+                continue
+            if self.playback.state.speed != speed:
+                speed = self.playback.state.speed
+                pacer = Pacer(rate, speed)
+            if seekable is not None and self._move(seekable):
+                early, pacer, place = None, Pacer(rate, speed), seekable.position
+                self._media_origin_ns = None
+            read = early or source.read()
+            early = None
+            if isinstance(read, Picture) and not _is_whole(read.image_rgb):
+                read = ReadFailure(f"{facts.name} gave a damaged picture.", skipped=not facts.live)
+            if isinstance(read, Picture):
+                failures_in_a_row = 0
+                if not self._wait_until_due(pacer.wait_s(read.media_time_ns), speed):
+                    early = read
+                    continue
+                if seekable is not None:
+                    # frames that could not be read keep their numbers
+                    self._sequence += max(seekable.position - place, 1)
+                    place = seekable.position
+                else:
+                    self._sequence += 1
+                self._deliver(read, facts)
+                if seekable is not None:
+                    self.playback.arrived_at(seekable.position - 1)
+            elif isinstance(read, EndOfSource):
+                self._end(facts.name, read.shortfall)
+                return True
+            else:
+                failures_in_a_row += not read.skipped
+                if read.gone or failures_in_a_row > READ_FAILURE_BUDGET:
+                    self._change(SourcePhase.LOST, read.sentence)
+                    return False
+                self._count_failure(read)
+        return True
+
+    def _begin_playback(self, source: SeekableSource | None, facts: SourceFacts) -> None:
+        if source is None:
+            self.playback.begin(seekable=False, length=0, frames_per_second=facts.frames_per_second, loop=False)
+        else:
+            self.playback.begin(
+                seekable=True, length=source.length, frames_per_second=facts.frames_per_second, loop=source.loops
+            )
+
+    def _move(self, source: SeekableSource) -> bool:
+        """Goes where the user wants; True when the file was moved."""
+        source.loops = self.playback.state.loop
+        target = self.playback.take_target()
+        if target is not None:
+            source.seek(target)
+        return target is not None
+
+    def _wait_until_due(self, wait_s: float, speed: float) -> bool:
+        """False when the user wants something else before that."""
+        due_s = time.monotonic() + wait_s
+        while (left_s := due_s - time.monotonic()) > 0.0:
+            if self._interrupt.wait(min(left_s, _WAIT_SLICE_S)):
+                return False
+            playback = self.playback
+            if playback.is_waiting() or playback.wants_another_place() or playback.state.speed != speed:
+                return False
+        return True
+
+    def _end(self, name: str, shortfall: Shortfall | None) -> None:
+        sentence = f"The end of {name}." if shortfall is None else shortfall.sentence(name)
+        self._publish(replace(self.state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
+
+    def _time_of(self, picture: Picture, facts: SourceFacts, frames: int) -> int:
+        """When a frame was taken: by the file's own clock where it has one, put behind all frames before it."""
+        if facts.live:
+            return picture.capture_time_ns
+        media_ns = picture.media_time_ns
+        period_ns = round(_NS_PER_S / facts.frames_per_second) if facts.frames_per_second > 0.0 else 1
+        if media_ns is None:
+            # read as fast as the machine can: what is smoothed over time must not depend on how fast that is
+            if not self._paced and facts.frames_per_second > 0.0:
+                return self._begun_ns + round(frames * _NS_PER_S / facts.frames_per_second)
+            return picture.capture_time_ns
+        if self._media_origin_ns is None or self._media_origin_ns + media_ns <= self._latest_ns:
+            # another place of the file, or its beginning once more
+            self._media_origin_ns = (self._latest_ns + period_ns if frames else self._begun_ns) - media_ns
+        return self._media_origin_ns + media_ns
+
+    def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
+        with self._lock:
+            # who asks for another source starts its count, which no frame of this one may take
+            if self._request is not None:
+                return
+            state = self._state
+        image, mirror = picture.image_rgb, self._mirror
+        height, width = image.shape[:2]
+        intrinsics = self.lens.intrinsics_for(width, height, facts.intrinsics)
+        turns = self.quarter_turns
+        if turns % 4:
+            image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)
+        if mirror:
+            image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
+        time_ns = self._time_of(picture, facts, state.frames)
+        self._latest_ns = time_ns
+        arrived_ns = picture.capture_time_ns if facts.live else time.monotonic_ns()
+        frame = Frame(self._sequence, time_ns, image, intrinsics, facts.name, mirror, facts.live, arrived_ns)
+        for sink in self._sinks:
+            sink.put(frame)
+        # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice
+        self._publish(replace(state, frames=state.frames + 1), news=False)
+
+    def _count_failure(self, failure: ReadFailure) -> None:
+        state = self.state
+        sentence = failure.sentence if failure.skipped else state.sentence
+        self._publish(replace(state, sentence=sentence, read_failures=state.read_failures + 1))
+        if not failure.skipped:
+            self._interrupt.wait(_PAUSE_AFTER_FAILURE_S)
+
+    def _wait_until_back(self, source: FrameSource) -> bool:
+        """Waits for the source or for something else to do; True when the source is worth another try."""
+        while not self._interrupt.wait(self._retry_s):
+            if source.may_be_back():
+                return True
+        return False
+
+    def _change(self, phase: SourcePhase, sentence: str) -> None:
+        self._publish(replace(self.state, phase=phase, sentence=sentence))
+
+    def _publish(self, state: SourceState, *, news: bool = True) -> None:
+        with self._lock:
+            if self._request is not None:
+                return  # the user already chose another source, whose state stands
+            self._state = state
+        if news:
+            self._on_news()
+
+
+def _is_whole(image: np.ndarray) -> bool:
+    """Whether there are pixels of three colours, whatever a driver or decoder came up with."""
+    return image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0

@@ -1,0 +1,314 @@
+"""How the two paths compare: over the last seconds for the eye, and second by second for the whole session.
+
+Quantities, each the same for both paths:
+
+* disagreement: mean distance of the joints with both wrists laid onto each other, mm; placement: that of the wrists.
+* reprojection: mean distance of the projected joints to MediaPipe's landmarks of the same frame, px. The landmarks lie
+  a few millimetres beside a hand model's joints (nearer to the skin), so it never reaches zero.
+* jitter: mean length of the second difference of the joints relative to the wrist, mm per frame squared.
+* work: milliseconds the path took for the frame; frames per second: results of the path.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numba
+import numpy as np
+from jaxtyping import Float
+
+from app.pipeline.hand_matching import pair_hands
+from app.pipeline.metrics.comparison_numbers import (
+    BOTH,
+    SERIES_S,
+    WINDOW_S,
+    ComparisonNumbers,
+    PathNumbers,
+    Series,
+)
+from app.pipeline.metrics.path_statistics import percentile
+from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.rolling_rows import RollingRows
+from hand.camera import project
+from hand.metrics import jitter_mm
+from hand.types import HandState, PathResult, Provider
+
+LONGEST_SESSION_S = 24 * 3600
+"""Rows that are kept at most; beyond it the oldest go."""
+
+_MOST_ROWS = 8192
+"""Of each kind: the plots' seconds of two hands at 200 frames per second."""
+
+_SAMPLE_COLUMNS = 6
+"""Time in seconds, work in ms, whether there is a hand, confidence, reprojection in px, jitter in mm."""
+
+_PAIR_COLUMNS = 3 + 21
+"""Time in seconds, mean disagreement in mm, placement in mm, and the disagreement of each joint in mm."""
+
+_OUTPUT_COLUMNS = 2
+"""Time in seconds, and who was the output."""
+
+_OUTPUT_VALUES: Mapping[Provider, float] = {"network": 1.0, "ik": 0.0}
+"""As the series has it; NaN is nobody."""
+
+_LONGEST_STEP_S = 0.2
+_MM_PER_M = 1000.0
+_NO_JOINTS = np.full(21, np.nan)
+
+
+@dataclass(slots=True)
+class _Sample:
+    work_ms: float
+    has_hand: bool
+    confidence: float
+    reprojection_px: float
+    jitter_mm: float
+
+
+@dataclass(slots=True)
+class _Pair:
+    mean_mm: float
+    placement_mm: float
+
+
+@dataclass(slots=True)
+class _Track:
+    """The last joints of a path's first hand, for the jitter."""
+
+    time_s: float = -1.0
+    joints: deque[np.ndarray] = field(default_factory=lambda: deque(maxlen=3))
+
+
+@dataclass(slots=True)
+class _Second:
+    """What gathers during one second of the session."""
+
+    index: int
+    samples: dict[Provider, list[_Sample]] = field(default_factory=lambda: {"network": [], "ik": []})
+    pairs: list[_Pair] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    changes: int = 0
+
+    def row(self) -> dict[str, float]:
+        """The second as one line of a table."""
+        row: dict[str, float] = {"second": self.index}
+        for provider, samples in self.samples.items():
+            row[f"{provider}_frames"] = len(samples)
+            for name in ("work_ms", "confidence", "reprojection_px", "jitter_mm"):
+                row[f"{provider}_{name}"] = _mean(getattr(sample, name) for sample in samples)
+        row["compared_frames"] = len(self.pairs)
+        row["disagreement_mm"] = _mean(pair.mean_mm for pair in self.pairs)
+        row["placement_mm"] = _mean(pair.placement_mm for pair in self.pairs)
+        for name in ("network", "ik", ""):
+            row[f"output_{name or 'none'}_frames"] = self.outputs.count(name)
+        row["output_changes"] = self.changes
+        return row
+
+
+class _Memory:
+    """What a comparison remembers; thrown away as a whole."""
+
+    def __init__(self) -> None:
+        self.started_s: float | None = None
+        self.now_s = 0.0
+        self.samples = {provider: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for provider in BOTH}
+        self.recorded: dict[Provider, deque[int]] = {provider: deque(maxlen=32) for provider in BOTH}
+        self.tracks: dict[Provider, _Track] = {provider: _Track() for provider in BOTH}
+        self.pairs = RollingRows(_PAIR_COLUMNS, _MOST_ROWS)
+        self.outputs = RollingRows(_OUTPUT_COLUMNS, _MOST_ROWS)
+        self.last_output = ""
+        self.changes = 0
+        self.second: _Second | None = None
+        self.rows: deque[dict[str, float]] = deque(maxlen=LONGEST_SESSION_S)
+        self.joint_sum_mm = np.zeros(21)
+        self.joint_count = 0
+
+
+class Comparison:
+    """Gathers joined results; safe to feed from one thread and to read from another."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._lock = threading.Lock()
+        self._memory = _Memory()
+
+    def reset(self) -> None:
+        """Forgets the window and the session."""
+        with self._lock:
+            self._memory = _Memory()
+
+    def record(self, joined: JoinedResult) -> None:
+        """Takes what the paths said about one frame; late ones count for their path and the comparison alone."""
+        time_s = joined.frame.capture_time_ns / 1e9
+        with self._lock:
+            if self._memory.started_s is None:
+                self._memory.started_s = time_s
+            second = self._second_of(time_s)
+            for provider, result in joined.results.items():
+                if self._is_new(provider, joined):
+                    sample = self._sample(provider, result, joined.results.get("ik"), time_s)
+                    second.samples[provider].append(sample)
+                    self._memory.samples[provider].append(
+                        time_s,
+                        sample.work_ms,
+                        sample.has_hand,
+                        sample.confidence,
+                        sample.reprojection_px,
+                        sample.jitter_mm,
+                    )
+            if len(joined.results) == 2:
+                self._compare(joined, second, time_s)
+            if not joined.late:
+                self._count_output(joined, second, time_s)
+            self._memory.now_s = max(self._memory.now_s, time_s)
+
+    def numbers(self) -> ComparisonNumbers:
+        """The last seconds."""
+        with self._lock:
+            since = self._memory.now_s - WINDOW_S
+            samples = {provider: self._memory.samples[provider].since(since) for provider in BOTH}
+            pairs, outputs = self._memory.pairs.since(since), self._memory.outputs.since(since)
+            changes = self._memory.changes
+        followed = outputs[:, 1]
+        return ComparisonNumbers(
+            paths={provider: _path_numbers(rows) for provider, rows in samples.items()},
+            disagreement_mm=percentile(pairs[:, 1], 50),
+            disagreement_p95_mm=percentile(pairs[:, 1], 95),
+            placement_mm=percentile(pairs[:, 2], 50),
+            joints_mm=np.median(pairs[:, 3:], 0) if len(pairs) else _NO_JOINTS,
+            compared=len(pairs),
+            output_shares={
+                provider: float((followed == value).sum()) / max(len(followed), 1)
+                for provider, value in _OUTPUT_VALUES.items()
+            },
+            changes=changes,
+        )
+
+    def series(self) -> Series:
+        """The curves of the last :data:`SERIES_S` seconds."""
+        with self._lock:
+            now = self._memory.now_s
+            samples = {provider: self._memory.samples[provider].since(now - SERIES_S) for provider in BOTH}
+            pairs, outputs = (rows.since(now - SERIES_S) for rows in (self._memory.pairs, self._memory.outputs))
+        return Series(
+            confidence={provider: (rows[:, 0] - now, rows[:, 3]) for provider, rows in samples.items()},
+            work_ms={provider: (rows[:, 0] - now, rows[:, 1]) for provider, rows in samples.items()},
+            disagreement_mm=(pairs[:, 0] - now, pairs[:, 1]),
+            output=(outputs[:, 0] - now, outputs[:, 1]),
+        )
+
+    def rows(self) -> list[dict[str, float]]:
+        """The session, one row per second; the running second is the last."""
+        with self._lock:
+            return [*self._memory.rows, *([self._memory.second.row()] if self._memory.second is not None else [])]
+
+    def session_joints_mm(self) -> Float[np.ndarray, "21"]:
+        """Mean disagreement of each joint over the session."""
+        with self._lock:
+            return (
+                self._memory.joint_sum_mm / self._memory.joint_count if self._memory.joint_count else _NO_JOINTS.copy()
+            )
+
+    def _second_of(self, time_s: float) -> _Second:
+        assert self._memory.started_s is not None
+        index = int(time_s - self._memory.started_s)
+        if self._memory.second is None or index > self._memory.second.index:
+            if self._memory.second is not None:
+                self._memory.rows.append(self._memory.second.row())
+            self._memory.second = _Second(index)
+        return self._memory.second
+
+    def _is_new(self, provider: Provider, joined: JoinedResult) -> bool:
+        """A late frame brings the other path's result along, which was counted before."""
+        recorded = self._memory.recorded[provider]
+        if joined.frame.capture_time_ns in recorded:
+            return False
+        recorded.append(joined.frame.capture_time_ns)
+        return True
+
+    def _sample(self, provider: Provider, result: PathResult, ik: PathResult | None, time_s: float) -> _Sample:
+        state = result.states[0] if result.states else None
+        return _Sample(
+            work_ms=result.timings_ms.get("total", sum(result.timings_ms.values())),
+            has_hand=state is not None,
+            confidence=math.nan if state is None else state.confidence,
+            reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
+            jitter_mm=self._jitter(provider, state, time_s),
+        )
+
+    def _jitter(self, provider: Provider, state: HandState | None, time_s: float) -> float:
+        track = self._memory.tracks[provider]
+        if state is None or not 0.0 < time_s - track.time_s < _LONGEST_STEP_S:
+            track.joints.clear()
+        track.time_s = time_s
+        if state is None:
+            return math.nan
+        track.joints.append(np.asarray(state.joints_m - state.joints_m[0], np.float64))
+        return jitter_mm(np.array(track.joints)) if len(track.joints) == 3 else math.nan
+
+    def _compare(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
+        for network, ik in pair_hands(joined.results["network"].states, joined.results["ik"].states):
+            if network is None or ik is None:
+                continue
+            apart = (network.joints_m - network.joints_m[0]) - (ik.joints_m - ik.joints_m[0])
+            joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
+            placement = float(np.linalg.norm(network.joints_m[0] - ik.joints_m[0])) * _MM_PER_M
+            pair = _Pair(float(joints.mean()), placement)
+            second.pairs.append(pair)
+            self._memory.pairs.append(time_s, pair.mean_mm, placement, joints)
+            self._memory.joint_sum_mm += joints
+            self._memory.joint_count += 1
+
+    def _count_output(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
+        name = "" if joined.output is None else joined.output.provider
+        self._memory.outputs.append(time_s, _OUTPUT_VALUES[joined.output.provider] if joined.output else math.nan)
+        second.outputs.append(name)
+        if name and self._memory.last_output and name != self._memory.last_output:
+            self._memory.changes += 1
+            second.changes += 1
+        self._memory.last_output = name or self._memory.last_output
+
+
+def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
+    """What the rows of one path come to."""
+    if not len(rows):
+        return PathNumbers()
+    times, work, has_hand, confidence, reprojection, jitter = rows.T
+    span_s = float(np.ptp(times))
+    return PathNumbers(
+        frames_per_second=(len(rows) - 1) / span_s if span_s > 0.0 else math.nan,
+        work_ms=percentile(work, 50),
+        confidence=_mean(confidence),
+        reprojection_px=percentile(reprojection, 50),
+        jitter_mm=_mean(jitter),
+        hand_share=float(has_hand.mean()),
+    )
+
+
+def _reprojection_px(state: HandState, ik: PathResult) -> float:
+    """To the nearest set of landmarks, if any lies on this hand."""
+    joints_px = project(np.asarray(state.joints_m, np.float64), ik.frame.intrinsics)
+    gaps = [_mean_distance(joints_px, np.asarray(seen.landmarks_px, np.float64)) for seen in ik.observations]
+    size = float((joints_px.max(0) - joints_px.min(0)).max())
+    gap = min(gaps, default=math.nan)
+    return gap if gap < size else math.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_distance(first: np.ndarray, second: np.ndarray) -> float:
+    total = 0.0
+    for p in range(len(first)):
+        squared = 0.0
+        for axis in range(first.shape[1]):
+            squared += (first[p, axis] - second[p, axis]) ** 2
+        total += np.sqrt(squared)
+    return total / len(first)
+
+
+def _mean(values: Iterable[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan

@@ -1,0 +1,112 @@
+"""A session of both paths as files: a table with one row per second, and a summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.machine import describe_machine, product_version
+from app.pipeline.metrics.comparison import Comparison
+from app.pipeline.metrics.comparison_numbers import BOTH
+from hand.atomic_file import write_json_atomically, write_text_atomically
+from hand.joints import JOINT_NAMES
+
+SCHEMA = 1
+
+
+def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
+    """The session in numbers, as plain values; what was not measured is None.
+
+    Args:
+        comparison: what was gathered.
+        source: where the pictures came from.
+    """
+    rows = comparison.rows()
+    joints = comparison.session_joints_mm()
+    return {
+        "schema": SCHEMA,
+        "version": product_version(),
+        "source": source,
+        "seconds": len(rows),
+        "paths": {provider: _path(rows, provider) for provider in BOTH},
+        "compared_frames": int(_sum(rows, "compared_frames")),
+        "disagreement_mm": _spread(rows, "disagreement_mm", "compared_frames"),
+        "placement_mm": _spread(rows, "placement_mm", "compared_frames"),
+        "joints_mm": {name: _plain(float(value)) for name, value in zip(JOINT_NAMES, joints, strict=True)},
+        "output": {
+            "network_frames": int(_sum(rows, "output_network_frames")),
+            "ik_frames": int(_sum(rows, "output_ik_frames")),
+            "frames_without_hand": int(_sum(rows, "output_none_frames")),
+            "changes": int(_sum(rows, "output_changes")),
+        },
+        "machine": describe_machine(),
+    }
+
+
+def save_summary(comparison: Comparison, source: str, stem: Path) -> tuple[Path, Path]:
+    """Writes the table and the summary beside each other.
+
+    Args:
+        comparison: what was gathered.
+        source: where the pictures came from.
+        stem: path without suffix.
+
+    Returns:
+        The .csv and the .json file.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    table, summary = stem.with_name(stem.name + ".csv"), stem.with_name(stem.name + ".json")
+    rows = comparison.rows()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["second"], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    write_text_atomically(table, text.getvalue())
+    write_json_atomically(summary, summarize(comparison, source))
+    return table, summary
+
+
+def _path(rows: list[dict[str, float]], provider: str) -> dict[str, Any]:
+    frames = f"{provider}_frames"
+    whole = rows[1:-1]  # the first and the last second are broken ones
+    return {
+        "frames": int(_sum(rows, frames)),
+        "frames_per_second": _plain(float(np.median([row[frames] for row in whole])) if whole else math.nan),
+        **{
+            name: _spread(rows, f"{provider}_{name}", frames)
+            for name in ("work_ms", "confidence", "reprojection_px", "jitter_mm")
+        },
+    }
+
+
+def _spread(rows: list[dict[str, float]], name: str, weight: str) -> dict[str, float | None]:
+    """Mean over frames, and the lowest and highest second."""
+    kept = [(row[name], row[weight]) for row in rows if math.isfinite(row[name]) and row[weight] > 0]
+    if not kept:
+        return {"mean": None, "lowest_second": None, "highest_second": None}
+    values, weights = zip(*kept, strict=True)
+    return {
+        "mean": _plain(float(np.average(values, weights=weights))),
+        "lowest_second": _plain(min(values)),
+        "highest_second": _plain(max(values)),
+    }
+
+
+def _sum(rows: list[dict[str, float]], name: str) -> float:
+    return sum(row[name] for row in rows)
+
+
+def _plain(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def _cell(value: float) -> float | str:
+    return round(value, 4) if math.isfinite(value) else ""

@@ -1,0 +1,279 @@
+"""The one hand that counts: the network's, and MediaPipe + IK's while the network is unsure or silent.
+
+The choice has hysteresis, and a change of path never makes the hand jump: what the new path says is at first bent
+to where the output was, and the bend fades out. This is inertialisation (D. Bollo, "Inertialization: High-Performance
+Animation Transitions in Gears of War", GDC 2018) with a smoothstep in place of its polynomial: unlike a blend of two
+hands it needs the new path alone, so it also works when the old one has fallen silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from app.pipeline.hand_matching import SAME_PLACE, HandPair, pair_hands, picture_gap
+from hand.errors import ConfigError
+from hand.layer import HandLayer
+from hand.mirror import Side
+from hand.model import HandModel
+from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from hand.types import Frame, HandState, PathResult, Provider
+from inference.runtime import DOUBTED
+
+MEMORY_NS = 400_000_000
+"""A hand that was gone for longer appears anew, without a fade from where it was."""
+
+HOLD_NS = 300_000_000
+"""A path that is only late keeps the output for so long, with the hand held where it was."""
+
+COLLAPSED = 0.5
+"""A network that alone sees a hand, and from sure falls below this share of the confidence to leave it, looks at what
+covered the hand: that is held where it was, for as long as for a late path."""
+
+LATE = "is late"
+"""What is said of a path that has not spoken about a frame although it works."""
+
+_NS_PER_MS = 1e6
+
+_NO_WORDS: Mapping[Provider, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """When the output changes from one path to the other.
+
+    Attributes:
+        leave_below: network confidence under which MediaPipe + IK takes over.
+        return_above: network confidence from which the network may take over again.
+        return_after_ms: how long it has to stay there first.
+        trust_ik_above: confidence that MediaPipe + IK needs to take over from an unsure network.
+        fade_ms: how long a change takes.
+    """
+
+    leave_below: float = DOUBTED
+    return_above: float = 0.55
+    return_after_ms: float = 250.0
+    trust_ik_above: float = 0.2
+    fade_ms: float = 200.0
+
+    def __post_init__(self) -> None:
+        shares = (self.leave_below, self.return_above, self.trust_ik_above)
+        if not all(0.0 <= share <= 1.0 for share in shares) or self.return_above < self.leave_below:
+            raise ConfigError(
+                f"The output's thresholds lie between 0 and 1 and the one to return ({self.return_above:g}) is not "
+                f"below the one to leave ({self.leave_below:g}); raise the first or lower the second."
+            )
+        if not (self.return_after_ms >= 0.0 and self.fade_ms >= 0.0):
+            raise ConfigError("The output's times are not negative; give 0 to switch at once.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputHand:
+    """One hand of the output.
+
+    Attributes:
+        state: the hand; its ``provider`` says which path it follows.
+        reason: why that path, for people.
+        bend: share of the last change that is still fading, 1 to 0.
+        held: it is the last frame's hand once more, because its path is late, or because something just covered it.
+    """
+
+    state: HandState
+    reason: str
+    bend: float = 0.0
+    held: bool = False
+
+    @property
+    def provider(self) -> Provider:
+        """The path it follows."""
+        return self.state.provider
+
+
+class OutputChooser:
+    """Makes the output of each frame. Belongs to whoever calls it in the order of the frames."""
+
+    def __init__(self, model: HandModel, settings: OutputSettings | None = None) -> None:
+        """No hand yet.
+
+        Args:
+            model: the hand model both paths pose (either side).
+            settings: see there; may be replaced from any thread.
+        """
+        self.settings = settings or OutputSettings()
+        layer, mirrored = HandLayer(model), HandLayer(model.mirrored())
+        self._layers: dict[Side, HandLayer] = {model.side: layer, mirrored.model.side: mirrored}
+        self._slots: list[_Slot] = []
+        self._source = ("", False)
+
+    def reset(self) -> None:
+        """Forgets all hands."""
+        self._slots = []
+
+    def choose(
+        self, frame: Frame, results: Mapping[Provider, PathResult], silent: Mapping[Provider, str] = _NO_WORDS
+    ) -> tuple[OutputHand, ...]:
+        """The output hands of one frame.
+
+        Args:
+            frame: the picture.
+            results: what the paths said about it; a path may be missing.
+            silent: why a path is missing, to follow its name in a sentence ("is switched off").
+        """
+        if (frame.source_id, frame.mirrored) != self._source:
+            self._source = (frame.source_id, frame.mirrored)
+            self.reset()
+        time_ns = frame.capture_time_ns
+        self._slots = [slot for slot in self._slots if 0 <= time_ns - slot.time_ns <= MEMORY_NS]
+        hands = {provider: result.states for provider, result in results.items()}
+        taken: list[_Slot] = []
+        outputs = []
+        for pair in pair_hands(hands.get("network", ()), hands.get("ik", ())):
+            slot = self._slot_for(pair, taken)
+            taken.append(slot)
+            outputs.append(slot.follow(pair, time_ns, self.settings, silent))
+        self._slots += [slot for slot in taken if slot not in self._slots]
+        return tuple(outputs)
+
+    def _slot_for(self, pair: HandPair, taken: list[_Slot]) -> _Slot:
+        """The slot whose hand was nearest, else a new one."""
+        free = [(slot.distance_to(pair), index) for index, slot in enumerate(self._slots) if slot not in taken]
+        near = min(free, default=(math.inf, -1))
+        return self._slots[near[1]] if near[0] < 2.0 * SAME_PLACE else _Slot(self._layers)
+
+
+class _Slot:
+    """One hand over time: which path it follows, and the bend that is left of the last change."""
+
+    def __init__(self, layers: Mapping[Side, HandLayer]) -> None:
+        self._layers = layers
+        self._last: HandState | None = None
+        self._reason = ""
+        self.time_ns = 0
+        self._sure_since_ns: int | None = None
+        self._bend: _Bend | None = None
+
+    def distance_to(self, pair: HandPair) -> float:
+        """From where the hand was to the nearer one of a pair."""
+        assert self._last is not None
+        return min(picture_gap(self._last, state) for state in pair if state is not None)
+
+    def follow(
+        self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
+    ) -> OutputHand:
+        """The output for this frame."""
+        recent = self._last if time_ns - self.time_ns <= HOLD_NS else None
+        if recent is not None and (_is_only_late(recent, pair, silent) or _is_just_covered(recent, pair, settings)):
+            return OutputHand(recent, self._reason, held=True)
+        wanted, reason = self._decide(pair, time_ns, settings, silent)
+        if self._last is not None and self._last.side != wanted.side:
+            self._bend = None  # a left and a right hand have no rotations between them
+        elif self._last is not None and self._last.provider != wanted.provider:
+            self._bend = _Bend.between(self._last, wanted, self.time_ns)
+        share = 0.0 if self._bend is None else self._bend.share(time_ns, settings.fade_ms)
+        if share <= 0.0:
+            self._bend = None
+        state = wanted if self._bend is None else self._bend.apply(wanted, share, self._layers[wanted.side])
+        self._last, self._reason, self.time_ns = state, reason, time_ns
+        return OutputHand(state, reason, share)
+
+    def _decide(
+        self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
+    ) -> tuple[HandState, str]:
+        network, ik = pair
+        if network is None or network.confidence < settings.return_above:
+            self._sure_since_ns = None
+        elif self._sure_since_ns is None:
+            self._sure_since_ns = time_ns
+        if network is None:
+            assert ik is not None
+            return ik, f"the network {silent.get('network', 'sees no hand')}"
+        sure = f"{network.confidence:.0%}"
+        if ik is None:
+            word = "is sure enough" if network.confidence >= settings.leave_below else "is unsure"
+            why = silent.get("ik", "sees no hand")
+            return network, f"the network {word} ({sure})" + ("" if why == LATE else f"; MediaPipe {why}")
+        follows_ik = self._last is not None and self._last.provider == "ik"
+        limit = settings.return_above if follows_ik else settings.leave_below
+        if network.confidence < limit:
+            if ik.confidence >= settings.trust_ik_above:
+                return ik, f"the network is unsure ({sure}, wanted {limit:.0%})"
+            return network, f"the network is unsure ({sure}), but MediaPipe + IK is too ({ik.confidence:.0%})"
+        if follows_ik and time_ns - (self._sure_since_ns or time_ns) < settings.return_after_ms * _NS_PER_MS:
+            return ik, f"the network is just getting sure again ({sure})"
+        return network, f"the network is sure enough ({sure})"
+
+
+def _is_only_late(last: HandState, pair: HandPair, silent: Mapping[Provider, str]) -> bool:
+    """Whether the path that is followed has not spoken yet, although it surely will."""
+    missing = pair[0 if last.provider == "network" else 1] is None
+    return missing and silent.get(last.provider) == LATE
+
+
+def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) -> bool:
+    """Whether the network alone sees a hand, of which it was sure a moment ago, and hardly is any more."""
+    network, ik = pair
+    if network is None or ik is not None or (last.provider, last.side) != ("network", network.side):
+        return False
+    return last.confidence >= settings.leave_below and network.confidence < COLLAPSED * settings.leave_below
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bend:
+    """What is added to a path's hand so that it continues where the output was.
+
+    Attributes:
+        rotations_rad: of the 16 joints, to be turned after the path's own rotation.
+        root_m: shift of the root joint.
+        shape: added to the coefficients.
+        start_ns: when the output was last there.
+    """
+
+    rotations_rad: Float[np.ndarray, "16 3"]
+    root_m: Float[np.ndarray, "3"]
+    shape: Float[np.ndarray, "10"]
+    start_ns: int
+
+    @classmethod
+    def between(cls, before: HandState, after: HandState, start_ns: int) -> _Bend:
+        """The bend that takes `after` to `before`."""
+        from_rotations, to_rotations = _matrices(before), _matrices(after)
+        difference = from_rotations @ np.swapaxes(to_rotations, -1, -2)
+        # the first joint is the one the hand turns about, so its path is the hand's path
+        return cls(
+            axis_angle_from_matrix(difference),
+            np.asarray(before.joints_m[0] - after.joints_m[0], np.float64),
+            np.asarray(before.shape - after.shape, np.float64),
+            start_ns,
+        )
+
+    def share(self, time_ns: int, fade_ms: float) -> float:
+        """How much of it is left: smoothstep from 1 to 0."""
+        if fade_ms <= 0.0:
+            return 0.0
+        progress = min(max((time_ns - self.start_ns) / (fade_ms * _NS_PER_MS), 0.0), 1.0)
+        return 1.0 - progress * progress * (3.0 - 2.0 * progress)
+
+    def apply(self, state: HandState, share: float, layer: HandLayer) -> HandState:
+        """The hand of a path, bent by this share: turns along the shortest arcs (slerp), the root along a line."""
+        rotations = matrix_from_axis_angle(share * self.rotations_rad) @ _matrices(state)
+        shape = (state.shape + share * self.shape).astype(np.float32)
+        root = np.asarray(state.joints_m[0], np.float64) + share * self.root_m
+        translation = (root - layer.shaped(shape).joints_m[0]).astype(np.float32)
+        pose = axis_angle_from_matrix(rotations).reshape(48).astype(np.float32)
+        geometry = layer(pose, shape, translation)
+        return replace(
+            state,
+            pose_rad=pose,
+            shape=shape,
+            camera_translation_m=translation,
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+        )
+
+
+def _matrices(state: HandState) -> Float[np.ndarray, "16 3 3"]:
+    return matrix_from_axis_angle(np.asarray(state.pose_rad, np.float64).reshape(16, 3))

@@ -1,0 +1,1 @@
+"""The paths from a frame to hands (network, MediaPipe + IK), and what builds them."""

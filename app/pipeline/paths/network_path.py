@@ -1,0 +1,328 @@
+"""The trained network as a path: each hand is cropped where its own joints were, and found again when it is lost.
+
+The crop of a frame comes from the network's joints in the frame before, so a followed hand needs no detector.
+MediaPipe, and after it the network's own search, is asked only while fewer hands are followed than wanted; frames in
+which that happened have a ``detector`` among their timings. Where an IK path runs beside it, its detections take the
+place of the first, and spare the network reading the landmarks of the hands once more.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from app.pipeline.finders import Finder
+from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser
+from app.pipeline.paths.shared_detections import SharedDetections
+from hand.crop import SquareCrop, crop_around_hand
+from hand.landmark_reading import LandmarkReading
+from hand.mirror import Side, mirror_pixels, other_side
+from hand.model import HandModel
+from hand.types import Frame, HandObservation, HandState, PathResult
+from inference.runtime import CropPrediction, NetworkRuntime, log_odds
+
+PRESENCE_TO_START = 0.6
+"""Probability of a hand from which a found hand is followed."""
+
+PRESENCE_TO_KEEP = 0.35
+"""Probability of a hand below which a followed one is given up; the gap keeps it from flickering."""
+
+RELIABLE_CONFIDENCE = 0.3
+"""A followed hand below this is looked for by the detector too: a crop that went astray would never come back alone."""
+
+SEARCH_EVERY_FRAMES = 8
+"""While a hand is missing or doubted beside a followed one, it is searched this often: a search costs a detector's run.
+"""
+
+STEADY_SHIFT = 0.04
+"""A crop stays where it is while the hand's box moves less than this share of its side..."""
+
+STEADY_SCALE = 1.08
+"""...and grows or shrinks less than this factor: the same picture then gives the same answer, without creeping."""
+
+STEADY_TURN_RAD = 0.12
+"""...and turns less than this."""
+
+SAME_HAND_DISTANCE = 0.35
+"""Hands whose joints lie closer than this on average, over the smaller hand's size, are one hand."""
+
+SIDE_MEMORY = 0.9
+"""Weight of the past in the belief in a hand's side."""
+
+SIDE_AGAIN = 0.5
+"""The belief in a side that was questioned and stood the test."""
+
+OVERRULING_LOG_ODDS = 6.0
+"""A hand of a questionable side is shown both ways; from here on the network's word on it overrules a sure finder.
+
+A single look says little: a network may be wrong about the side of one hand frame after frame. On rendered hands from
+all sides (``benchmarks/sides.py``) the rule raises the share of sides that are named rightly; a lower threshold would
+raise it more, but photographs of fists that face the camera would then be turned wrongly.
+"""
+
+
+@dataclass(slots=True)
+class _Track:
+    """One followed hand.
+
+    Attributes:
+        joints_px: where it was last.
+        rightness: belief in the side, -1 (left) to 1 (right).
+        crop: where it will be looked for, not flipped.
+        hand: what the network said of it last; None until it was asked.
+        fresh: found by the detector and not yet confirmed by the network.
+        memory: what the poser remembers of it.
+    """
+
+    joints_px: Float[np.ndarray, "21 2"]
+    rightness: float
+    crop: SquareCrop
+    hand: NetworkHand | None = None
+    fresh: bool = True
+    memory: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def side(self) -> Side:
+        return "right" if self.rightness >= 0.0 else "left"
+
+
+class NetworkPath:
+    """Follows up to two hands with the network. Belongs to the thread that made it."""
+
+    def __init__(
+        self,
+        runtime: NetworkRuntime,
+        model: HandModel,
+        finders: Sequence[Finder],
+        *,
+        max_hands: int = 1,
+        still: bool = False,
+        network_now: Callable[[], NetworkRuntime] | None = None,
+        note: Callable[[], str] = str,
+        shared: SharedDetections | None = None,
+    ) -> None:
+        """Takes the parts; it closes the finders.
+
+        Args:
+            runtime: the network.
+            model: right-hand model of the user.
+            finders: find hands that are not followed; each is asked only where those before it saw nothing that the
+                network holds for a hand.
+            max_hands: 1 or 2.
+            still: pictures are unrelated; nothing is carried from one to the next.
+            network_now: which network to use from this frame on, asked before each; always the same when None.
+            note: what there is to say about how the network runs; a sentence, or empty.
+            shared: detections of a path beside this one.
+
+        Raises:
+            CheckpointError: the network was trained for a hand model that is not here.
+        """
+        self._runtime = runtime
+        self._model = model
+        self._poser = NetworkPoser(model, runtime.hand_model_digest)
+        self._network_now = network_now
+        self._note = note
+        self._shared = shared
+        self._detected: tuple[HandObservation, ...] | None = None
+        self._finders = tuple(finders)
+        self._max_hands = max_hands
+        self._still = still
+        self._tracks: list[_Track] = []
+        self._frames_since_search = 0
+
+    def process(self, frame: Frame) -> PathResult:
+        """Follows the hands into a frame, and searches those that are missing."""
+        if self._network_now is not None:
+            self.swap(self._network_now())
+        started_s = time.perf_counter()
+        timings = {"network": 0.0}
+        if self._still:
+            self.reset()
+        self._detected = None if self._shared is None else self._shared.of(frame)
+        timings["wait"] = (time.perf_counter() - started_s) * 1e3
+        self._predict_all(frame, timings)
+        if self._detected:
+            self._take_up(self._detected)
+            self._predict_all(frame, timings)
+        if self._search_is_due():
+            self._search(frame, timings)
+        if self._still:
+            # a picture has no next frame in which the crop would settle on the hand
+            for track in self._tracks:
+                track.hand = None
+            self._predict_all(frame, timings)
+        states, seen = self._describe(frame, timings)
+        timings["total"] = (time.perf_counter() - started_s) * 1e3
+        message = " ".join(filter(None, (self._note(), self._poser.note)))
+        return PathResult(frame, "network", states, seen, timings, message)
+
+    def swap(self, runtime: NetworkRuntime) -> None:
+        """Goes on with another network; followed hands stay followed. Call it in the path's own thread.
+
+        Raises:
+            CheckpointError: the network was trained for a hand model that is not here.
+        """
+        if runtime is self._runtime:
+            return
+        if runtime.hand_model_digest != self._runtime.hand_model_digest:
+            self._poser = NetworkPoser(self._model, runtime.hand_model_digest)
+            self.reset()
+        self._runtime = runtime
+
+    def reset(self) -> None:
+        """Forgets all followed hands."""
+        self._tracks = []
+        self._frames_since_search = 0
+
+    def close(self) -> None:
+        """Frees the finders."""
+        self.reset()
+        for finder in self._finders:
+            finder.close()
+
+    def _search_is_due(self) -> bool:
+        self._frames_since_search += 1
+        if not self._tracks:
+            return True
+        wanted = len(self._tracks) < self._max_hands or any(_is_doubted(track) for track in self._tracks)
+        return wanted and self._frames_since_search >= SEARCH_EVERY_FRAMES
+
+    def _search(self, frame: Frame, timings: dict[str, float]) -> None:
+        """Asks the finders in turn, until one has seen a hand that the network believes in."""
+        self._frames_since_search = 0
+        timings["detector"] = 0.0
+        # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
+        doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
+        # the first finder is the detector, which has looked at this frame already where its detections are shared
+        for finder in self._finders if self._detected is None else self._finders[1:]:
+            started_s = time.perf_counter()
+            seen = finder.detect(frame.image_rgb, doubted_px)
+            self._take_up(seen)
+            timings["detector"] += (time.perf_counter() - started_s) * 1e3
+            self._predict_all(frame, timings)
+            if any(_share_place(track, one.landmarks_px) for one in seen for track in self._tracks):
+                return
+
+    def _take_up(self, seen: Sequence[HandObservation]) -> None:
+        """Sets doubted tracks right, and starts one for every hand that is not followed yet, as far as there is room.
+
+        A doubted hand that the detector does not see either is left to the network.
+        """
+        for observation in seen:
+            joints = observation.landmarks_px
+            crop = self._crop_around(joints)
+            astray = next((track for track in self._tracks if _is_doubted(track) and _share_place(track, joints)), None)
+            if astray is not None:
+                astray.joints_px, astray.crop, astray.hand = joints, crop, None
+            elif (
+                all(_distance(joints, track.joints_px) >= SAME_HAND_DISTANCE for track in self._tracks)
+                and len(self._tracks) < self._max_hands
+            ):
+                rightness = observation.score if observation.side == "right" else -observation.score
+                self._tracks.append(_Track(joints, rightness, crop))
+
+    def _predict_all(self, frame: Frame, timings: dict[str, float]) -> None:
+        """Asks the network about every track that has no answer for this frame, and drops what is no hand any more."""
+        started_s = time.perf_counter()
+        kept: list[_Track] = []
+        for track in self._tracks:
+            if track.hand is not None and track.hand.sequence == frame.sequence:
+                kept.append(track)
+                continue
+            prediction = self._predict_as(track.side, track, frame)
+            if track.fresh:
+                mirrored = self._seen_as_other_side(prediction, track, frame, sureness=abs(track.rightness))
+                if mirrored is not None:
+                    track.rightness, prediction = -track.rightness, mirrored
+            if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
+                continue
+            self._follow(track, prediction, frame)
+            if all(_distance(track.joints_px, other.joints_px) >= SAME_HAND_DISTANCE for other in kept):
+                kept.append(track)
+        self._tracks = kept
+        timings["network"] += (time.perf_counter() - started_s) * 1e3
+
+    def _predict_as(self, side: Side, track: _Track, frame: Frame) -> CropPrediction:
+        crop = replace(track.crop, flipped=side == "left")
+        return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics, self._reading_of(track))
+
+    def _reading_of(self, track: _Track) -> LandmarkReading | None:
+        """What the detector read of a track's hand in this frame, if it saw that hand."""
+        same = [seen for seen in self._detected or () if _share_place(track, seen.landmarks_px)]
+        if not same:
+            return None
+        return min(same, key=lambda seen: _distance(track.joints_px, seen.landmarks_px)).reading
+
+    def _seen_as_other_side(
+        self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float
+    ) -> CropPrediction | None:
+        """The hand as one of the other side, where it looks more like that than what is known is sure of its side."""
+        mirrored = self._predict_as(other_side(track.side), track, frame)
+        against = log_odds(mirrored.right) - log_odds(shown.right)
+        return mirrored if against > OVERRULING_LOG_ODDS * sureness else None
+
+    def _follow(self, track: _Track, prediction: CropPrediction, frame: Frame) -> None:
+        side = track.side
+        width_px = frame.image_rgb.shape[1]
+        joints = prediction.joints_px
+        track.joints_px = mirror_pixels(joints, width_px) if side == "left" else joints
+        track.hand = NetworkHand(frame.sequence, side, prediction, track.crop)
+        track.fresh = False
+        sign = 1.0 if side == "right" else -1.0
+        belief = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * sign * (2.0 * prediction.right - 1.0)
+        if belief * sign < 0.0 and self._seen_as_other_side(prediction, track, frame, sureness=1.0) is None:
+            belief = sign * SIDE_AGAIN
+        track.rightness = belief
+        track.crop = steady_crop(track.crop, self._crop_around(track.joints_px))
+
+    def _crop_around(self, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:
+        return crop_around_hand(joints_px, self._runtime.crop_expansion, upright=self._runtime.upright)
+
+    def _describe(
+        self, frame: Frame, timings: dict[str, float]
+    ) -> tuple[tuple[HandState, ...], tuple[HandObservation, ...]]:
+        started_s = time.perf_counter()
+        states, seen = [], []
+        for track in self._tracks:
+            if track.hand is None:
+                continue
+            state = self._poser.pose(track.hand, track.joints_px, frame.intrinsics, track.memory)
+            states.append(state)
+            seen.append(track.hand.observation(track.joints_px, state))
+        timings["mesh"] = (time.perf_counter() - started_s) * 1e3
+        return tuple(states), tuple(seen)
+
+
+def steady_crop(before: SquareCrop, wanted: SquareCrop) -> SquareCrop:
+    """The crop for the next frame: the old one as long as the hand has hardly moved in it.
+
+    Args:
+        before: the crop the joints were found in.
+        wanted: the crop around them.
+    """
+    shift = max(abs(wanted.center_x_px - before.center_x_px), abs(wanted.center_y_px - before.center_y_px))
+    scale = max(wanted.size_px / before.size_px, before.size_px / wanted.size_px)
+    turn = abs(math.remainder(wanted.angle_rad - before.angle_rad, math.tau))
+    steady = shift < STEADY_SHIFT * before.size_px and scale < STEADY_SCALE and turn < STEADY_TURN_RAD
+    return before if steady else wanted
+
+
+def _is_doubted(track: _Track) -> bool:
+    return track.hand is not None and track.hand.prediction.confidence < RELIABLE_CONFIDENCE
+
+
+def _share_place(track: _Track, joints_px: Float[np.ndarray, "21 2"]) -> bool:
+    """Whether a hand lies in a track's crop, however wrong the size of either may be."""
+    middle = (joints_px.min(0) + joints_px.max(0)) / 2.0
+    reach = max(track.crop.size_px, float(np.ptp(joints_px, axis=0).max())) / 2.0
+    return bool(np.abs(middle - (track.crop.center_x_px, track.crop.center_y_px)).max() < reach)
+
+
+def _distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:
+    size = max(min(float(np.ptp(points, axis=0).max()) for points in (first_px, second_px)), 1e-6)
+    return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size

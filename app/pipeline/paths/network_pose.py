@@ -1,0 +1,189 @@
+"""From what the network says about a crop to a hand in the camera, on the network's own hand model or on the user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.camera import Intrinsics, project
+from hand.crop import SquareCrop
+from hand.crop_camera import crop_camera
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from hand.layer import HandLayer
+from hand.mirror import Side, mirror_points, mirror_pose
+from hand.model import HandModel
+from hand.rotations import axis_angle_from_matrix
+from hand.types import HandObservation, HandState
+from inference.pose_refinement import settle
+from inference.runtime import CropPrediction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkHand:
+    """The network's answer about one hand of one frame.
+
+    Attributes:
+        sequence: of the frame.
+        side: the hand it was shown as.
+        prediction: its answer, about a right hand (of the mirrored picture, for a left one).
+        crop: where it was looked for, not flipped.
+    """
+
+    sequence: int
+    side: Side
+    prediction: CropPrediction
+    crop: SquareCrop
+
+    def observation(self, joints_px: Float[np.ndarray, "21 2"], state: HandState) -> HandObservation:
+        """The network's own 2D joints, as a detector would report them."""
+        joints_m = np.asarray(state.joints_m, np.float64)
+        return HandObservation(self.side, self.prediction.presence, joints_px, joints_m - joints_m.mean(0), self.crop)
+
+
+class NetworkPoser:
+    """Poses the network's predictions and sets them where their joints are seen."""
+
+    def __init__(self, model: HandModel, trained_for: str) -> None:
+        """Finds out whether the joints have to be refitted.
+
+        Args:
+            model: right-hand model of the user.
+            trained_for: digest of the model the network was trained on.
+
+        Raises:
+            CheckpointError: that model is neither the user's nor the embedded one.
+        """
+        own = next((known for known in (model, load_embedded_model()) if known.digest == trained_for), None)
+        if own is None:
+            raise CheckpointError(
+                "The network was trained for a hand model that is not here (neither the given one nor the embedded "
+                "one); use a network that was exported with this version, or --method ik."
+            )
+        self._own_layer = HandLayer(own)
+        self._left_layer = HandLayer(own.mirrored())
+        self._refit = None if model.digest == trained_for else _Refit(model)
+        self._warm_up()
+        self.note = (
+            ""
+            if self._refit is None
+            else (
+                f"The network knows the {own.name} hand; its joints are refitted to {model.name} by inverse kinematics."
+            )
+        )
+
+    def _warm_up(self) -> None:
+        """Compiles, or loads from numba's cache, what poses a hand, so that the first one is not late."""
+        wrist_m, camera = np.array([0.0, 0.0, 0.5]), Intrinsics.from_fov(640, 480)
+        rest, shape = np.tile(np.eye(3), (16, 1, 1)), np.zeros(10)
+        joints_m = np.asarray(self._own_layer(np.zeros(48), shape).joints_m, np.float64)
+        joints_px = project(joints_m - joints_m[0] + wrist_m, camera)
+        settle(self._own_layer, rest, shape, joints_px, np.ones(21), camera, wrist_m)
+
+    def pose(
+        self,
+        hand: NetworkHand,
+        joints_px: Float[np.ndarray, "21 2"],
+        intrinsics: Intrinsics,
+        memory: dict[str, object],
+    ) -> HandState:
+        """The posed hand.
+
+        Args:
+            hand: the network's answer.
+            joints_px: its 2D joints in the picture.
+            intrinsics: of the picture.
+            memory: of this hand, from frame to frame; kept by the caller, written here.
+        """
+        prediction = hand.prediction
+        left = hand.side == "left"
+        camera = intrinsics.mirrored() if left else intrinsics
+        layer = self._own_layer
+        settled = settle(
+            layer,
+            prediction.rotations,
+            prediction.shape,
+            prediction.joints_px,
+            prediction.sigma_px,
+            camera,
+            prediction.root_m,
+        )
+        translation = settled.root_m - layer.shaped(prediction.shape).joints_m[0]
+        if self._refit is not None:
+            joints = np.asarray(
+                layer.from_matrices(settled.rotations, prediction.shape, translation).joints_m, np.float64
+            )
+            return self._refit.solve(hand, mirror_points(joints) if left else joints, joints_px, intrinsics, memory)
+        pose = axis_angle_from_matrix(settled.rotations).reshape(48)
+        if left:
+            pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer
+        geometry = layer(pose, prediction.shape, translation)
+        gaps = np.linalg.norm(project(np.asarray(geometry.joints_m, float), intrinsics) - joints_px, axis=1)
+        return HandState(
+            sequence=hand.sequence,
+            side=hand.side,
+            pose_rad=pose.astype(np.float32),
+            shape=prediction.shape.astype(np.float32),
+            camera_translation_m=translation.astype(np.float32),
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+            confidence=prediction.confidence,
+            provider="network",
+            reprojection_px=float(gaps.mean()),
+            seen_px=joints_px,
+            seen_sigma_px=prediction.sigma_px,
+        )
+
+
+class _Refit:
+    """Another hand model, laid onto the network's joints by the IK solver."""
+
+    def __init__(self, model: HandModel) -> None:
+        # here and not above: the solver is compiled when it is loaded, and only a foreign model needs it
+        from ik_baseline.person import HandCalibration
+        from ik_baseline.solver import IkSolver
+
+        # joints of a model, not MediaPipe's landmarks: they have no offsets to its joints
+        self._solver = IkSolver(model, HandCalibration.without_offsets(model))
+        self._solver.warm_up()
+        right = self._solver.model
+        self._layers: dict[Side, HandLayer] = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
+
+    def solve(
+        self,
+        hand: NetworkHand,
+        joints_m: Float[np.ndarray, "21 3"],
+        joints_px: Float[np.ndarray, "21 2"],
+        intrinsics: Intrinsics,
+        memory: dict[str, object],
+    ) -> HandState:
+        """The user's model in the network's pose."""
+        from ik_baseline.warm_start import WarmStart
+
+        # the solver expects landmarks as a detector sees them that looks straight at the hand
+        middle = joints_px.mean(0)
+        straight = crop_camera(SquareCrop(float(middle[0]), float(middle[1]), 1.0), intrinsics).rotation
+        landmarks = (joints_m - joints_m.mean(0)) @ straight.T
+        prediction = hand.prediction
+        observation = HandObservation(hand.side, prediction.presence, joints_px, landmarks, hand.crop)
+        before = memory.get(hand.side)
+        solution = self._solver.solve(observation, intrinsics, before if isinstance(before, WarmStart) else None)
+        memory.clear()
+        memory[hand.side] = solution.warm
+        geometry = self._layers[hand.side](solution.pose_rad, solution.shape, solution.camera_translation_m)
+        return HandState(
+            sequence=hand.sequence,
+            side=hand.side,
+            pose_rad=solution.pose_rad.astype(np.float32),
+            shape=solution.shape.astype(np.float32),
+            camera_translation_m=solution.camera_translation_m.astype(np.float32),
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+            confidence=prediction.confidence,
+            provider="network",
+            reprojection_px=float(solution.reprojection_px.mean()),
+            seen_px=joints_px,
+            seen_sigma_px=prediction.sigma_px,
+        )

@@ -1,0 +1,195 @@
+"""Brings together what the paths say about the same frame, in the order of the frames, without waiting for ever.
+
+A frame is complete when every path that is awaited has spoken about it. A path is not awaited while it is off, starting
+or broken, when it already spoke about a later frame (then it skipped this one), or when it is usually so late that
+waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
+
+A patient joiner awaits a path however late it is: where nobody watches, the output shall not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from app.pipeline.output_selector import LATE, OutputHand
+from app.pipeline.worker import PathUpdate
+from hand.types import Frame, HandState, PathResult, Provider
+
+T = TypeVar("T")
+
+PATIENCE_MS = 30.0
+"""A path that is usually later than this behind the other one is not awaited."""
+
+MOST_PENDING = 2
+"""Later frames that may already be there while one still waits for a path."""
+
+MOST_PENDING_HANDLESS = 12
+"""The same while nobody saw a hand in it: the other path's hand would be the output, and nothing else is held up."""
+
+_REMEMBERED = 24
+"""Frames that a late path can still complete: 0.4 s of a 60 Hz source. Each holds its picture, so not for ever."""
+
+_LATENESS_WEIGHT = 0.2
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinedResult:
+    """What all paths said about one frame.
+
+    Attributes:
+        frame: the picture.
+        results: by path; one that is off, broken or too late is missing.
+        outputs: the hands that count, none when there is no hand.
+        silent: why a path is missing, to follow its name ("is switched off").
+        late: an earlier frame was completed after a later one had been passed on; it has no outputs.
+    """
+
+    frame: Frame
+    results: Mapping[Provider, PathResult]
+    outputs: tuple[OutputHand, ...] = ()
+    silent: Mapping[Provider, str] = field(default_factory=dict)
+    late: bool = False
+
+    @property
+    def output(self) -> HandState | None:
+        """The first output hand, or None when there is none; its ``provider`` is the path it follows."""
+        return self.outputs[0].state if self.outputs else None
+
+
+@dataclass(slots=True)
+class _Entry(Generic[T]):
+    frame: Frame
+    first_ns: int
+    updates: dict[Provider, PathUpdate[T]]
+    joined: JoinedResult | None = None
+
+
+Choose = Callable[[Frame, Mapping[Provider, PathResult], Mapping[Provider, str]], tuple[OutputHand, ...]]
+Emit = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]], bool], None]
+
+
+class Joiner(Generic[T]):
+    """Safe to call from the threads of all paths; emits one frame after the other."""
+
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        choose: Choose,
+        emit: Emit[T],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        patient: bool = False,
+    ) -> None:
+        """Nothing pending.
+
+        Args:
+            providers: the paths.
+            choose: makes the output of a frame; called once per frame, in their order.
+            emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
+                an old one drawn again); called in the thread of the path that spoke last.
+            clock_ns: for tests.
+            patient: a path that works is awaited for any time. Only for sources that wait for the slowest path, so that
+                the frames that wait here are few.
+        """
+        self._choose = choose
+        self._emit = emit
+        self._clock_ns = clock_ns
+        self._patient = patient
+        self._lock = threading.RLock()
+        providers = tuple(providers)
+        self._silent: dict[Provider, str] = dict.fromkeys(providers, "is starting")
+        self._newest_ns: dict[Provider, int] = {}
+        self._lateness_ms: dict[Provider, float] = dict.fromkeys(providers, 0.0)
+        self._last_result: dict[Provider, PathResult] = {}
+        self._pending: deque[_Entry[T]] = deque()
+        self._passed: deque[_Entry[T]] = deque(maxlen=_REMEMBERED)
+
+    def expect(self, provider: Provider, silent: str = "") -> None:
+        """Says whether a path is awaited.
+
+        Args:
+            provider: the path.
+            silent: why it is not, empty when it is.
+        """
+        with self._lock:
+            if silent:
+                self._silent[provider] = silent
+                self._lateness_ms[provider] = 0.0
+            else:
+                self._silent.pop(provider, None)
+            self._flush()
+
+    def add(self, provider: Provider, update: PathUpdate[T]) -> None:
+        """Takes what a path said."""
+        with self._lock:
+            again = self._last_result.get(provider) is update.result
+            self._last_result[provider] = update.result
+            frame = update.result.frame
+            entry = self._entry_of(frame)
+            if entry is None:
+                entry = _Entry(frame, self._clock_ns(), {})
+                self._insert(entry)
+            entry.updates[provider] = update
+            if not again:
+                self._newest_ns[provider] = frame.capture_time_ns
+                late_ms = (self._clock_ns() - entry.first_ns) / _NS_PER_MS
+                self._lateness_ms[provider] += _LATENESS_WEIGHT * (late_ms - self._lateness_ms[provider])
+            if entry.joined is None:
+                self._flush()
+            else:
+                self._emit_again(entry, provider, again)
+
+    def _entry_of(self, frame: Frame) -> _Entry[T] | None:
+        return next((entry for entry in (*self._pending, *self._passed) if entry.frame is frame), None)
+
+    def _insert(self, entry: _Entry[T]) -> None:
+        """Keeps pending entries in the order of the frames; one that was overtaken long ago counts as passed."""
+        time_ns = entry.frame.capture_time_ns
+        if self._passed and time_ns <= self._passed[-1].frame.capture_time_ns:
+            entry.joined = JoinedResult(entry.frame, {}, late=True)
+            return
+        index = sum(other.frame.capture_time_ns < time_ns for other in self._pending)
+        self._pending.insert(index, entry)
+
+    def _flush(self) -> None:
+        while self._pending:
+            entry = self._pending[0]
+            handless = not any(update.result.states for update in entry.updates.values())
+            most = math.inf if self._patient else MOST_PENDING_HANDLESS if handless else MOST_PENDING
+            if self._missing(entry, patient=handless or self._patient) and len(self._pending) <= most:
+                return
+            self._pending.popleft()
+            results = _results(entry)
+            silent = {p: self._silent.get(p, LATE) for p in self._lateness_ms if p not in results}
+            entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, silent), silent)
+            self._passed.append(entry)
+            self._emit(entry.joined, dict(entry.updates), True)
+
+    def _missing(self, entry: _Entry[T], *, patient: bool) -> bool:
+        return any(
+            provider not in entry.updates
+            and provider not in self._silent
+            and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
+            and (patient or self._lateness_ms[provider] < PATIENCE_MS)
+            for provider in self._lateness_ms
+        )
+
+    def _emit_again(self, entry: _Entry[T], provider: Provider, again: bool) -> None:
+        assert entry.joined is not None
+        newest = bool(self._passed) and self._passed[-1] is entry
+        if again and newest:
+            self._emit(entry.joined, dict(entry.updates), False)
+            return
+        late = JoinedResult(entry.frame, _results(entry), late=True)
+        self._emit(late, {provider: entry.updates[provider]}, not again)
+
+
+def _results(entry: _Entry[T]) -> dict[Provider, PathResult]:
+    return {provider: update.result for provider, update in entry.updates.items()}

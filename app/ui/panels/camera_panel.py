@@ -1,0 +1,263 @@
+"""The panel about the camera's lens: type what is known, or calibrate with the printed board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from app.lens_calibration.board import write_board
+from app.lens_calibration.command import describe_solution
+from app.lens_calibration.session import CELLS, CalibrationSession, Progress
+from app.palette import DARK, Theme
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.listeners import Listener
+from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.turned import turn_picture
+from app.sources.calibration_store import save_calibration
+from app.ui.theme.style_sheet import SPACING_PX
+from hand.errors import HandliveError
+from hand.types import Frame
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+LOOK_EVERY_NS = 200_000_000
+"""Five times a second: looking for the board takes longer than finding a hand."""
+
+INTRO = "Print the board, choose your camera, press Start, and show the board everywhere in the picture."
+NO_CAMERA_SENTENCE = "Only a camera can be calibrated here; choose one as the source."
+OTHER_SOURCE_SENTENCE = "The source changed while its camera was calibrated, so nothing is kept; press Start again."
+
+
+class CoverageView(QWidget):
+    """Where in the picture the board was already, and where it is now."""
+
+    def __init__(self) -> None:
+        """Nothing covered."""
+        super().__init__()
+        self._theme: Theme = DARK
+        self._covered = np.zeros((CELLS[1], CELLS[0]), bool)
+        self._corners = np.zeros((0, 2))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Covered parts of the picture")
+        self.setToolTip("Parts of the picture where the board was; dots are its corners now")
+
+    def sizeHint(self) -> QSize:
+        """Like a picture."""
+        return QSize(240, 180)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self.update()
+
+    def show_progress(self, covered: np.ndarray, corners: np.ndarray) -> None:
+        """Takes new content.
+
+        Args:
+            covered: cells with corners (rows x columns).
+            corners: of the board now, as shares of the picture's width and height.
+        """
+        self._covered, self._corners = covered, corners
+        self.setAccessibleDescription(f"{int(covered.sum())} of {covered.size} parts")
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
+        """Draws cells and corners."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        rows, columns = self._covered.shape
+        width, height = self.width() / columns, self.height() / rows
+        painter.setPen(Qt.PenStyle.NoPen)
+        for row in range(rows):
+            for column in range(columns):
+                color = QColor(self._theme.accent if self._covered[row, column] else self._theme.raised)
+                painter.setBrush(color)
+                painter.drawRoundedRect(QRectF(column * width + 2, row * height + 2, width - 4, height - 4), 5, 5)
+        painter.setBrush(QColor(self._theme.text))
+        for x, y in self._corners:
+            painter.drawEllipse(QPointF(x * self.width(), y * self.height()), 2.5, 2.5)
+        painter.end()
+
+
+class LensPanel(QWidget):
+    """Follows a calibration in a listener's thread and shows how far it is."""
+
+    _progressed = pyqtSignal(object, object)
+    _finished = pyqtSignal(str, bool)
+
+    def __init__(self, window: MainWindow) -> None:
+        """Idle.
+
+        Args:
+            window: whose camera it is about.
+        """
+        super().__init__()
+        self._window = window
+        self._session = CalibrationSession()
+        self._listener: Listener[JoinedResult] | None = None
+        self._looked_ns = 0
+        self._camera = ""  # the one that is being calibrated; empty when its calibration was broken off
+        self.field = QLineEdit()
+        self.field.setPlaceholderText("62, or 620,620,319.5,239.5")
+        self.field.setAccessibleName("Field of view or intrinsics")
+        self.field.setToolTip("Field of view in degrees along the longer side, or fx,fy,cx,cy in pixels")
+        self.use = QPushButton("Use")
+        self.use.setToolTip("Use what is typed, for this run; empty for what is known of the camera")
+        self.board = QPushButton("Save the board…")
+        self.board.setToolTip("Save the page to be printed")
+        self.start_button = QPushButton("Start")
+        self.start_button.setObjectName("primary")
+        self.start_button.setToolTip("Calibrate the camera with the printed board")
+        self.coverage = CoverageView()
+        self.word = _words(INTRO)
+        self.result = _words("")
+        self.use.clicked.connect(lambda _checked: self.use_typed())
+        self.field.returnPressed.connect(self.use_typed)
+        self.board.clicked.connect(lambda _checked: self._ask_for_board())
+        self.start_button.clicked.connect(lambda _checked: self.stop() if self.running else self.start())
+        self._progressed.connect(self._show)
+        self._finished.connect(self._finish)
+        self._lay_out()
+
+    @property
+    def running(self) -> bool:
+        """Whether pictures are being watched."""
+        return self._listener is not None
+
+    def use_typed(self) -> None:
+        """Takes the typed field of view or intrinsics for this run."""
+        text = self.field.text().strip()
+        try:
+            if not text:
+                lens = Lens()
+            elif "," in text:
+                lens = Lens(intrinsics_text=text)
+            else:
+                lens = Lens(longer_side_fov_deg=float(text))
+        except HandliveError as error:
+            self.result.setText(str(error))
+            return
+        except ValueError:
+            self.result.setText(f"A field of view is a number of degrees, not {text!r}.")
+            return
+        self._window.pipeline.lens = lens
+        self.result.setText(f"In use: {lens.describe() if text else 'what is known of the camera'}.")
+
+    def start(self) -> None:
+        """Begins a calibration of the camera that runs."""
+        facts = self._window.pipeline.source_state.facts
+        if facts is None or not facts.live:
+            self.word.setText(NO_CAMERA_SENTENCE)
+            return
+        self._session, self._looked_ns, self._camera = CalibrationSession(), 0, facts.name
+        self.result.setText("")
+        self._listener = self._window.pipeline.add_listener("lens", self._look)
+        self.start_button.setText("Stop")
+
+    def stop(self) -> None:
+        """Ends it without a result."""
+        if self._listener is not None:
+            listener, self._listener = self._listener, None
+            listener.close()
+        self.start_button.setText("Start")
+
+    def _look(self, joined: JoinedResult) -> None:
+        """In the listener's thread."""
+        frame = joined.frame
+        if joined.late or not self._camera:
+            return
+        if not frame.live or frame.source_id != self._camera:  # two cameras have no common lens
+            self._camera = ""
+            self._finished.emit(OTHER_SOURCE_SENTENCE, False)
+            return
+        if frame.capture_time_ns - self._looked_ns < LOOK_EVERY_NS or self._session.ready:
+            return
+        self._looked_ns = frame.capture_time_ns
+        image = _as_the_camera_gave_it(frame, self._window.pipeline.quarter_turns)
+        progress = self._session.add(image)
+        self._progressed.emit(progress, image.shape)
+        if progress.share >= 1.0:
+            self._solve(frame.source_id)
+
+    def _solve(self, camera: str) -> None:
+        """In the listener's thread."""
+        try:
+            solution = self._session.solve()
+            save_calibration(camera, solution)
+        except HandliveError as error:
+            self._finished.emit(str(error), False)
+        else:
+            self._finished.emit(f"{describe_solution(solution)}; kept for {camera}.", True)
+
+    def _show(self, progress: Progress, shape: tuple[int, int, int]) -> None:
+        height, width = shape[:2]
+        corners = np.zeros((0, 2)) if progress.view is None else progress.view.corners_px / (width, height)
+        self.coverage.show_progress(progress.covered, corners)
+        self.word.setText(f"{progress.share:.0%} · {progress.sentence}")
+
+    def _finish(self, sentence: str, kept: bool) -> None:
+        self.stop()
+        self.result.setText(sentence)
+        if kept:
+            self._window.replay()  # a camera reads its calibration when it is opened
+
+    def _ask_for_board(self) -> None:
+        proposal = str(Path.home() / "handlive-board.pdf")
+        name, _ = QFileDialog.getSaveFileName(self, "Save the board", proposal, "PDF (*.pdf);;PNG (*.png)")
+        if name:
+            try:
+                self.result.setText(f"Print {write_board(Path(name))} at 100 % and glue it onto something flat.")
+            except HandliveError as error:
+                self.result.setText(str(error))
+
+    def _lay_out(self) -> None:
+        typed, calibrated = QHBoxLayout(), QHBoxLayout()
+        typed.addWidget(self.field, 1)
+        typed.addWidget(self.use)
+        calibrated.addWidget(self.board, 1)
+        calibrated.addWidget(self.start_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*(SPACING_PX,) * 4)
+        layout.setSpacing(SPACING_PX)
+        layout.addWidget(_heading("Field of view in degrees, or fx,fy,cx,cy in pixels"))
+        layout.addLayout(typed)
+        layout.addWidget(_heading("Calibrate with a printed board"))
+        layout.addWidget(self.word)
+        layout.addWidget(self.coverage)
+        layout.addLayout(calibrated)
+        layout.addWidget(self.result)
+        layout.addStretch()
+
+
+def _as_the_camera_gave_it(frame: Frame, quarter_turns: int) -> np.ndarray:
+    """The picture neither mirrored (a mirrored board is none) nor turned."""
+    image = cv2.flip(frame.image_rgb, 1) if frame.mirrored else frame.image_rgb
+    return turn_picture(image, -quarter_turns)
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("metricName")
+    return label
+
+
+def _words(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("messageText")
+    label.setWordWrap(True)
+    return label
+
+
+def install_lens(window: MainWindow) -> None:
+    """Adds the panel."""
+    panel = LensPanel(window)
+    window.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
+    window.theme_changed.connect(panel.coverage.set_theme)
+    window.closing.connect(panel.stop)

@@ -1,0 +1,148 @@
+"""The panel of the output: which path it follows and why, and from which confidence on it changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+
+from app.palette import Theme
+from app.pipeline.metrics.comparison_numbers import SERIES_S, ComparisonNumbers, Series
+from app.pipeline.output_selector import OutputChooser, OutputSettings
+from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.worker import PATH_NAMES
+from app.ui.panels.comparison_panel import PANEL_WIDTH_PX
+from app.ui.widgets.plots import ConfidencePlot
+
+_STEP_MS = 50
+
+
+class OutputPanel(QWidget):
+    """Shows the output's state; its sliders change the chooser's settings at once."""
+
+    def __init__(self, chooser: OutputChooser) -> None:
+        """With the chooser's present settings.
+
+        Args:
+            chooser: whose settings are changed.
+        """
+        super().__init__()
+        self._chooser = chooser
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(PANEL_WIDTH_PX)
+        self._who = QLabel("No hand")
+        self._who.setObjectName("paneTitle")
+        self._why = QLabel("")
+        self._why.setObjectName("small")
+        self._why.setWordWrap(True)
+        self._shares = QLabel("")
+        self._shares.setObjectName("small")
+        self.plot = ConfidencePlot()
+        settings = chooser.settings
+        percent = "{:.0f} %"
+        self.leave = _Slider("IK takes over below", percent, round(100 * settings.leave_below), 0, 100)
+        self.back = _Slider("Network returns above", percent, round(100 * settings.return_above), 0, 100)
+        self.wait = _Slider("… once it was sure for", "{:.0f} ms", round(settings.return_after_ms), 0, 2000, _STEP_MS)
+        self.fade = _Slider("Cross-fade", "{:.0f} ms", round(settings.fade_ms), 0, 1000, _STEP_MS)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 12, 14, 12)
+        layout.setSpacing(6)
+        layout.addWidget(self._who)
+        layout.addWidget(self._why)
+        layout.addWidget(self._shares)
+        layout.addSpacing(4)
+        heading = QLabel(f"Confidence and output, last {SERIES_S:.0f} s")
+        heading.setObjectName("section")
+        layout.addWidget(heading)
+        layout.addWidget(self.plot, 1)
+        layout.addSpacing(4)
+        for slider in (self.leave, self.back, self.wait, self.fade):
+            layout.addWidget(slider)
+        defaults = QPushButton("Defaults")
+        defaults.clicked.connect(lambda _checked: self._set_defaults())
+        row = QHBoxLayout()
+        row.addWidget(defaults)
+        row.addStretch()
+        layout.addLayout(row)
+        self.leave.slider.valueChanged.connect(lambda value: self._keep_order(value, self.back, raised=True))
+        self.back.slider.valueChanged.connect(lambda value: self._keep_order(value, self.leave, raised=False))
+        for slider in (self.leave, self.back, self.wait, self.fade):
+            slider.slider.valueChanged.connect(lambda _value: self._apply())
+        self._apply()
+
+    def refresh(self, joined: JoinedResult | None, numbers: ComparisonNumbers, series: Series) -> None:
+        """Shows this state, these numbers and curves."""
+        output = joined.outputs[0] if joined is not None and joined.outputs else None
+        self._who.setText("No hand" if output is None else PATH_NAMES[output.provider])
+        self._why.setText("" if output is None else f"because {output.reason}")
+        shares = numbers.output_shares
+        changes = "1 change" if numbers.changes == 1 else f"{numbers.changes} changes"
+        self._shares.setText(f"Network {shares['network']:.0%},  IK {shares['ik']:.0%}  ·  {changes} so far")
+        for provider, curve in series.confidence.items():
+            self.plot.show_curve(provider, *curve)
+        self.plot.show_output(*series.output)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.plot.set_colors(theme, {"network": theme.network, "ik": theme.ik})
+
+    def _keep_order(self, value: int, other: _Slider, *, raised: bool) -> None:
+        """The threshold to return is never below the one to leave: moving one takes the other along."""
+        if (raised and other.value < value) or (not raised and other.value > value):
+            other.slider.setValue(value)
+
+    def _apply(self) -> None:
+        leave, back = self.leave.value / 100.0, self.back.value / 100.0
+        self.plot.show_thresholds(leave, back)
+        if leave <= back:  # in between, while one takes the other along
+            self._chooser.settings = replace(
+                self._chooser.settings,
+                leave_below=leave,
+                return_above=back,
+                return_after_ms=float(self.wait.value),
+                fade_ms=float(self.fade.value),
+            )
+
+    def _set_defaults(self) -> None:
+        settings = OutputSettings()
+        self.back.slider.setValue(round(100 * settings.return_above))
+        self.leave.slider.setValue(round(100 * settings.leave_below))
+        self.wait.slider.setValue(round(settings.return_after_ms / _STEP_MS))
+        self.fade.slider.setValue(round(settings.fade_ms / _STEP_MS))
+
+
+class _Slider(QWidget):
+    """A named slider with its value."""
+
+    def __init__(self, name: str, form: str, value: int, lowest: int, highest: int, step: int = 1) -> None:
+        super().__init__()
+        self._form, self._step = form, step
+        label = QLabel(name)
+        label.setObjectName("small")
+        self._value = QLabel()
+        self._value.setObjectName("value")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName(name)
+        self.slider.setRange(lowest // step, highest // step)
+        self.slider.valueChanged.connect(self._show)
+        self.slider.setValue(round(value / step))
+        self._show()
+        head = QHBoxLayout()
+        head.addWidget(label)
+        head.addStretch()
+        head.addWidget(self._value)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addLayout(head)
+        layout.addWidget(self.slider)
+
+    @property
+    def value(self) -> int:
+        """In the unit that is shown."""
+        return self.slider.value() * self._step
+
+    def _show(self) -> None:
+        self._value.setText(self._form.format(self.value))

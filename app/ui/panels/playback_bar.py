@@ -1,0 +1,188 @@
+"""The bar under the panes while a file plays: pause, step, seek, speed, loop."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+
+from app.palette import Theme
+from app.pipeline.capture_thread import SourcePhase
+from app.pipeline.playback import SPEEDS, PlaybackState
+from app.ui.theme.icons import ICON_SIZE, icon
+from app.ui.widgets.button_focus import press_focused_or
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+_LOOK_EVERY_MS = 100
+
+
+class TransportBar(QWidget):
+    """Shows where a file is and says what the user wants; hidden while a camera runs."""
+
+    def __init__(self, window: MainWindow) -> None:
+        """Follows the window's source from now on."""
+        super().__init__()
+        self._window = window
+        self._playback = window.pipeline.playback
+        self._seek_when_open: int | None = None
+        self._shown_paused = False
+        self.play = _button("Pause or go on (Space)")
+        self.back = _button("One frame back (,)")
+        self.on = _button("One frame on (.)")
+        self.loop = _button("Start again at the end")
+        self.loop.setCheckable(True)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Place in the file")
+        self.slider.setToolTip("Drag to go to another place")
+        self.slider.setTracking(True)
+        self.place = QLabel()
+        self.place.setObjectName("metricValue")
+        self.speed = QComboBox()
+        self.speed.setAccessibleName("Speed")
+        self.speed.setToolTip("Slower or faster than the file's own speed")
+        for speed in SPEEDS:
+            self.speed.addItem(f"{speed:g} ×", speed)  # noqa: RUF001 - as factors are written
+        self.speed.setCurrentIndex(SPEEDS.index(1.0))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for button in (self.back, self.play, self.on):
+            layout.addWidget(button)
+        layout.addWidget(self.slider, 1)
+        layout.addWidget(self.place)
+        layout.addWidget(self.speed)
+        layout.addWidget(self.loop)
+        self.play.clicked.connect(lambda _checked: self.toggle_pause())
+        self.back.clicked.connect(lambda _checked: self.step(-1))
+        self.on.clicked.connect(lambda _checked: self.step(1))
+        self.loop.clicked.connect(self._playback.set_loop)
+        self.slider.valueChanged.connect(self.seek)
+        self.speed.activated.connect(lambda index: self._playback.set_speed(SPEEDS[index]))
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.refresh)
+
+    def start(self) -> None:
+        """Begins to follow the source."""
+        self._timer.start(_LOOK_EVERY_MS)
+
+    def stop(self) -> None:
+        """Follows no more."""
+        self._timer.stop()
+
+    def toggle_pause(self) -> None:
+        """Pauses or goes on; at the end it plays again."""
+        if self._has_ended():
+            self._window.replay()
+        elif self._playback.state.seekable:
+            self._playback.pause(not self._playback.state.paused)
+        self.refresh()
+
+    def step(self, frames: int) -> None:
+        """Goes so many frames on, or back; after the end, back from there."""
+        state = self._playback.state
+        if not state.seekable:
+            return
+        if self._has_ended():
+            self._open_at(max(0, state.length - 1 + min(frames, 0)))
+        else:
+            self._playback.step(frames)
+
+    def seek(self, index: int) -> None:
+        """Goes to a frame."""
+        if self._has_ended():
+            self._open_at(index)
+        else:
+            self._playback.seek(index)
+
+    def refresh(self) -> None:
+        """Shows where the file is."""
+        state = self._playback.state
+        if self._seek_when_open is not None and self._window.pipeline.source_state.phase is SourcePhase.RUNNING:
+            self._playback.pause(True)
+            self._playback.seek(self._seek_when_open)
+            self._seek_when_open = None
+        self.setEnabled(state.seekable)
+        if not self.slider.isSliderDown():
+            self.slider.blockSignals(True)
+            self.slider.setRange(0, max(state.length - 1, 0))
+            self.slider.setValue(max(state.position, 0))
+            self.slider.blockSignals(False)
+        self.slider.setEnabled(state.length > 1)
+        self.place.setText(place_text(state))
+        self.loop.setChecked(state.loop)
+        if (state.paused or self._has_ended()) != self._shown_paused:
+            self.set_theme(self._window.theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draws the icons in a theme's colours."""
+        self._shown_paused = self._playback.state.paused or self._has_ended()
+        self.play.setIcon(icon("play" if self._shown_paused else "pause", theme.text))
+        self.play.setAccessibleName("Play" if self._shown_paused else "Pause")
+        self.back.setIcon(icon("step_back", theme.text))
+        self.on.setIcon(icon("step_on", theme.text))
+        self.loop.setIcon(icon("loop", theme.text, checked_color=theme.on_accent))
+
+    def _has_ended(self) -> bool:
+        return self._window.pipeline.source_state.phase is SourcePhase.ENDED
+
+    def _open_at(self, index: int) -> None:
+        self._seek_when_open = index
+        self._window.replay()
+
+
+def place_text(state: PlaybackState) -> str:
+    """Frame and time, such as "12 / 300 · 0:00.4"."""
+    if not state.seekable:
+        return ""
+    frame = max(state.position, 0)
+    total = f" / {state.length}" if state.length else ""
+    seconds = frame / state.frames_per_second if state.frames_per_second > 0 else 0.0
+    return f"{frame + 1}{total} · {int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def _button(explanation: str) -> QPushButton:
+    button = QPushButton()
+    button.setObjectName("icon")
+    button.setToolTip(explanation)
+    button.setAccessibleName(explanation.partition(" (")[0])
+    button.setIconSize(ICON_SIZE)
+    return button
+
+
+def install_transport(window: MainWindow) -> None:
+    """Adds the bar, which comes and goes with sources that can be paused, and the tool that turns pictures."""
+    bar = TransportBar(window)
+    dock = window.add_panel("Playback", bar, area=Qt.DockWidgetArea.BottomDockWidgetArea)
+    shown_for: list[str] = []
+
+    def follow_source() -> None:
+        """Shows the bar for a file and hides it for a camera, once per source: then the user decides."""
+        source = window.pipeline.source_state
+        if source.phase is SourcePhase.RUNNING and shown_for[-1:] != [source.name]:
+            shown_for[:] = [source.name]
+            dock.setVisible(window.pipeline.playback.state.seekable)
+
+    window.result_shown.connect(follow_source)
+    window.theme_changed.connect(bar.set_theme)
+    window.closing.connect(bar.stop)
+    bar.start()
+    window.pipeline.quarter_turns = window.options.quarter_turns
+    window.add_tool("One frame back", partial(bar.step, -1), shortcut=",")
+    window.add_tool("One frame on", partial(bar.step, 1), shortcut=".")
+    for action in window.actions():
+        if action.shortcut().toString() == "Space":
+            action.triggered.disconnect()
+            action.triggered.connect(lambda _checked: press_focused_or(bar.toggle_pause))
+            action.setAutoRepeat(False)  # a button is pressed once, however long the key is held
+            action.setText("Pause or go on; play again at the end")
+
+    def turn() -> None:
+        window.pipeline.quarter_turns += 1
+        degrees = 90 * window.pipeline.quarter_turns
+        window.notify(f"Pictures are turned by {degrees}°." if degrees else "Pictures are shown as they come.")
+
+    window.add_tool("Turn the picture by 90°", turn, shortcut="Shift+R", help_text="For a camera that lies on its side")

@@ -1,0 +1,80 @@
+"""The knob for smoothing, and what it takes away from each path's jitter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QFormLayout, QLabel, QSlider, QWidget
+
+from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
+from app.pipeline.worker import PATH_NAMES
+from app.ui.theme.style_sheet import SPACING_PX
+from hand.types import Provider
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+_STEPS = 20
+_NUMBERS_EVERY_MS = 400
+
+
+class SmoothingPanel(QWidget):
+    """A slider, and one line per path."""
+
+    def __init__(self, smoothing: Smoothing, providers: tuple[Provider, ...]) -> None:
+        """Shows a knob.
+
+        Args:
+            smoothing: what the slider turns.
+            providers: whose jitter is shown.
+        """
+        super().__init__()
+        self._smoothing = smoothing
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, _STEPS)
+        self.slider.setValue(round(smoothing.strength * _STEPS))
+        self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
+        self.slider.setAccessibleName("Smoothing strength")
+        self.slider.setToolTip(
+            f"Calms both paths alike; 0 % is off, {DEFAULT_STRENGTH:.0%} the default. More is calmer and follows later."
+        )
+        self.slider.valueChanged.connect(self._turn)
+        self.strength = QLabel()
+        self.removed = {provider: QLabel() for provider in providers}
+        layout = QFormLayout(self)
+        layout.setContentsMargins(*(SPACING_PX,) * 4)
+        layout.setSpacing(SPACING_PX)
+        layout.addRow("Strength", self.slider)
+        layout.addRow("", self.strength)
+        for provider, label in self.removed.items():
+            label.setToolTip(
+                "How far the joints leave a straight movement between frames, before and after the filter."
+            )
+            layout.addRow(PATH_NAMES[provider], label)
+        self._numbers = QTimer(self)
+        self._numbers.timeout.connect(self.show_numbers)
+        self._numbers.start(_NUMBERS_EVERY_MS)
+        self._turn(self.slider.value())
+
+    def show_numbers(self) -> None:
+        """Writes down what the filter takes away at present."""
+        for provider, label in self.removed.items():
+            jitter = self._smoothing.jitter(provider)
+            if jitter is None:
+                label.setText("no hand yet")
+            elif self._smoothing.strength <= 0.0:
+                label.setText(f"jitter {jitter.raw_mm:.1f} mm")
+            else:
+                label.setText(f"jitter {jitter.raw_mm:.1f} to {jitter.smooth_mm:.1f} mm ({jitter.removed:.0%} less)")
+
+    def _turn(self, step: int) -> None:
+        self._smoothing.strength = step / _STEPS
+        self.strength.setText("off" if step == 0 else f"{self._smoothing.strength:.0%}")
+        self.show_numbers()
+
+
+def install_smoothing(window: MainWindow) -> None:
+    """Adds the panel to a window."""
+    panel = SmoothingPanel(window.options.smoothing, tuple(window.options.paths))
+    window.add_panel("Smoothing", panel, shortcut="Ctrl+J")

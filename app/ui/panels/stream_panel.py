@@ -1,0 +1,211 @@
+"""The panel of live streams: which run, who listens, and how to start another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QTimer, pyqtSignal
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from app.outputs.address import StreamAddress, parse_stream_address
+from app.outputs.sink import SinkState
+from app.outputs.streams import Streams
+from app.pipeline.result_synchronizer import JoinedResult
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.background_task import Background
+from hand.errors import ConfigError
+from hand.model import HandModel
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+PLACEHOLDER = "udp:9000, osc:9001 or ws:8765,mesh"
+NONE_WORD = "Nothing is sent."
+
+_NUMBERS_EVERY_MS = 500
+
+
+class StreamPanel(QWidget):
+    """Owns the streams of the window."""
+
+    refused = pyqtSignal(str)
+    """Why a stream could not be started, in a sentence."""
+
+    def __init__(self, model: HandModel) -> None:
+        """Without a stream.
+
+        Args:
+            model: hand model of the poses.
+        """
+        super().__init__()
+        self._model = model
+        self._streams: tuple[Streams, ...] = ()
+        self._rows: list[_Row] = []
+        self._opening = 0
+        self._opened: SimpleQueue[tuple[StreamAddress, Streams]] = SimpleQueue()
+        self._background = Background(self)
+        self._background.finished.connect(self._end_opening)
+        heading = QLabel("Send the output hand to other programs")
+        heading.setObjectName("metricName")
+        self.field = QLineEdit()
+        self.field.setPlaceholderText(PLACEHOLDER)
+        self.field.setAccessibleName("Address of a new stream")
+        self.field.setToolTip("KIND:[HOST:]PORT[,mesh][,rate=N]; without a host it stays on this machine")
+        self.start_button = QPushButton("Start")
+        self.start_button.setToolTip("Start a stream to this address")
+        self.start_button.clicked.connect(lambda _checked: self._start_from_field())
+        self.field.returnPressed.connect(self.start_button.click)  # which does nothing while it is off
+        self.word = QLabel(NONE_WORD)
+        self.word.setObjectName("messageText")
+        self.word.setWordWrap(True)
+        line = QHBoxLayout()
+        line.addWidget(self.field, 1)
+        line.addWidget(self.start_button)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(*(SPACING_PX,) * 4)
+        self._layout.setSpacing(SPACING_PX)
+        self._layout.addWidget(heading)
+        self._layout.addLayout(line)
+        self._layout.addWidget(self.word)
+        self._layout.addStretch()
+        self._numbers = QTimer(self)
+        self._numbers.timeout.connect(self.show_numbers)
+
+    def publish(self, joined: JoinedResult) -> None:
+        """Passes a result on to every stream; called in a listener's thread."""
+        for streams in self._streams:
+            streams.publish(joined)
+
+    def start(self, address: StreamAddress) -> None:
+        """Starts a stream beside the window: looking a host up may take seconds. What is wrong is said here."""
+
+        def work() -> str:
+            streams = Streams([address], self._model)
+            streams.open()
+            self._opened.put((address, streams))
+            return ""
+
+        self._opening += 1
+        self._offer()
+        self._say(f"Starting {address.describe()} …")
+        self._background.start("open-stream", work)
+
+    def stop(self, row: _Row) -> None:
+        """Ends one stream."""
+        self._streams = tuple(streams for streams in self._streams if streams is not row.streams)
+        self._rows.remove(row)
+        row.streams.close()
+        row.hide()
+        row.deleteLater()
+        if not self._rows:
+            self._numbers.stop()
+            self._say(NONE_WORD)
+
+    def close_all(self) -> None:
+        """Ends every stream, those too that are only just starting."""
+        self._background.wait()
+        self._adopt_opened()
+        for row in list(self._rows):
+            self.stop(row)
+
+    @property
+    def rows(self) -> Sequence[_Row]:
+        """The streams that run."""
+        return tuple(self._rows)
+
+    def show_numbers(self) -> None:
+        """Asks every stream how it goes."""
+        for row in self._rows:
+            row.show_state(row.streams.states()[0][1])
+
+    def _start_from_field(self) -> None:
+        try:
+            address = parse_stream_address(self.field.text())
+        except ConfigError as error:
+            self._say(str(error), warning=True)
+            return
+        self.start(address)
+
+    def _end_opening(self, sentence: str) -> None:
+        """A stream runs, or there is a sentence about it."""
+        self._opening -= 1
+        self._offer()
+        if sentence:
+            self._say(sentence, warning=True)
+            self.refused.emit(sentence)
+        elif self._adopt_opened():
+            self.field.clear()
+            self._say("")
+
+    def _adopt_opened(self) -> bool:
+        """Shows what was opened, and lets frames go there; whether there was anything."""
+        before = len(self._rows)
+        while not self._opened.empty():
+            address, streams = self._opened.get()
+            self._streams = (*self._streams, streams)
+            row = _Row(address, streams)
+            row.stop_button.clicked.connect(lambda _checked, row=row: self.stop(row))
+            self._rows.append(row)
+            self._layout.insertWidget(self._layout.count() - 2, row)
+            self._numbers.start(_NUMBERS_EVERY_MS)
+        return len(self._rows) > before
+
+    def _offer(self) -> None:
+        """Another stream can be started when none is starting."""
+        self.field.setReadOnly(self._opening > 0)
+        self.start_button.setEnabled(self._opening == 0)
+
+    def _say(self, text: str, *, warning: bool = False) -> None:
+        self.word.setObjectName("warningText" if warning else "messageText")
+        self.word.setText(text)
+        self.word.setVisible(bool(text))
+        style = self.word.style()
+        if style is not None:
+            style.polish(self.word)  # a style sheet looks at the name only then
+
+
+class _Row(QWidget):
+    """One stream."""
+
+    def __init__(self, address: StreamAddress, streams: Streams) -> None:
+        super().__init__()
+        self.streams = streams
+        self.name = QLabel(address.describe())
+        self.name.setObjectName("metricValue")
+        self.state = QLabel()
+        self.state.setObjectName("messageText")
+        self.state.setWordWrap(True)
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.setAccessibleName(f"Stop {address.describe()}")
+        self.stop_button.setToolTip("End this stream")
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(self.name)
+        words.addWidget(self.state)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(words, 1)
+        layout.addWidget(self.stop_button)
+        self.show_state(SinkState())
+
+    def show_state(self, state: SinkState) -> None:
+        """Numbers, or what is wrong."""
+        words = [f"{state.sent} messages sent"]
+        if state.clients is not None:
+            words.append("1 client" if state.clients == 1 else f"{state.clients} clients")
+        if state.dropped_clients:
+            words.append(f"{state.dropped_clients} too slow and disconnected")
+        self.state.setText(state.sentence or ", ".join(words))
+
+
+def install_streams(window: MainWindow) -> None:
+    """Adds the panel, and starts the streams of the command line."""
+    panel = StreamPanel(window.options.model)
+    window.add_panel("Streams", panel, shortcut="Ctrl+L")
+    window.pipeline.add_listener("streams", panel.publish)
+    window.closing.connect(panel.close_all)
+    panel.refused.connect(lambda sentence: None if panel.isVisible() else window.notify(sentence))
+    for address in window.options.streams:
+        panel.start(address)

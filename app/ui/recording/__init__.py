@@ -1,0 +1,1 @@
+"""Recording sessions and listing them."""

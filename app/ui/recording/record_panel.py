@@ -1,0 +1,238 @@
+"""The recorder panel: name, countdown, record, pause, mark; what is still missing; the sessions there are."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QTimer, QUrl, pyqtSignal
+from PyQt6.QtGui import QDesktopServices
+from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from app.palette import DARK, Theme
+from app.pipeline.result_synchronizer import JoinedResult
+from app.recording.coverage import Coverage
+from app.recording.recorder import SessionRecorder
+from app.recording.recorder_state import RecorderPhase, RecorderState
+from app.recording.sessions import new_session_folder, sessions_folder
+from app.ui.recording.coverage_view import CoverageTable, PromptCards
+from app.ui.recording.sessions_panel import SessionsPanel
+from app.ui.review.review_opener import ReviewOpener
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.flash import Flash
+from app.ui.widgets.form_helpers import button, clock, row, section
+from hand.model import HandModel
+from hand.types import Frame
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+COUNTDOWN_S = 3
+_SHOW_EVERY_MS = 250
+_ENDED = (RecorderPhase.STOPPED, RecorderPhase.FAILED)
+
+
+class RecordPanel(QWidget):
+    """Records from a pipeline, by what it is given with :meth:`take_frame` and :meth:`take_joined` from any thread."""
+
+    said = pyqtSignal(str)
+    """A sentence for the user."""
+
+    flashed = pyqtSignal(bool)
+    """Recording began (True) or ended."""
+
+    review_wanted = pyqtSignal(object)
+    """A session's folder."""
+
+    def __init__(self, model: HandModel, home: Path | None = None, hand_model_file: Path | None = None) -> None:
+        """Not recording.
+
+        Args:
+            model: hand model of the paths' estimates.
+            home: where sessions are kept; the user's data folder when left out.
+            hand_model_file: where the model was read from; None for the embedded one.
+        """
+        super().__init__()
+        self._model = model
+        self.home = home or sessions_folder()
+        self._lock = threading.Lock()
+        self._recorder: SessionRecorder | None = None
+        self._coverage = Coverage(model)
+        self._seconds_left = 0
+        self._build(hand_model_file)
+        self._countdown = QTimer(self)
+        self._countdown.setInterval(1000)
+        self._countdown.timeout.connect(self._count_down)
+        self._shown = QTimer(self)
+        self._shown.timeout.connect(self.refresh)
+        self._shown.start(_SHOW_EVERY_MS)
+        self.set_theme(DARK)
+        self.refresh()
+
+    @property
+    def recorder(self) -> SessionRecorder | None:
+        """The recording that runs."""
+        return self._recorder
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.table.set_theme(theme)
+        link = f'<a href="folder" style="color: {theme.accent}">{self.home}</a>'
+        self.place.setText(f"Everything stays on this machine: {link}")
+
+    def take_frame(self, frame: Frame) -> None:
+        """Every frame that is taken; from any thread."""
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.offer_frame(frame)
+
+    def take_joined(self, joined: JoinedResult) -> None:
+        """Every joined result; from any thread."""
+        recorder = self._recorder
+        if recorder is None:
+            return
+        recorder.offer_result(joined.frame, joined.results)
+        hand = joined.output
+        if hand is not None and not joined.late and not recorder.paused:
+            with self._lock:
+                self._coverage.add(hand.side, hand.pose_rad, hand.joints_m)
+
+    def toggle(self) -> None:
+        """Starts the countdown, breaks it off, or ends the recording."""
+        if self._recorder is not None:
+            self.finish()
+        elif self._countdown.isActive():
+            self._countdown.stop()
+            self.refresh()
+        else:
+            self._seconds_left = COUNTDOWN_S
+            self._countdown.start()
+            self.said.emit(f"Recording begins in {self._seconds_left} …")
+            self.refresh()
+
+    def begin(self) -> None:
+        """Records from now on."""
+        self._countdown.stop()
+        self._coverage = Coverage(self._model)
+        name = self.name.text().strip()
+        self._recorder = SessionRecorder(new_session_folder(name, self.home), self._model, name=name)
+        self.flashed.emit(True)
+        self.said.emit("Recording.")
+        self.refresh()
+
+    def finish(self) -> None:
+        """Ends the recording and says what there is now."""
+        self._countdown.stop()
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        state = recorder.stop()
+        self.flashed.emit(False)
+        words = f"{state.frames} frames recorded, {state.dropped} dropped." if state.frames else "Nothing was recorded."
+        self.said.emit(state.sentence or words)
+        self.sessions.show_sessions()
+        self.refresh()
+
+    def toggle_pause(self) -> None:
+        """Pauses, or goes on."""
+        if self._recorder is not None:
+            self._recorder.paused = not self._recorder.paused
+            self.refresh()
+
+    def mark(self) -> None:
+        """Marks what is seen now."""
+        if self._recorder is not None:
+            self._recorder.mark()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Shows how it goes."""
+        recorder = self._recorder
+        state = recorder.state if recorder is not None else RecorderState()
+        if recorder is not None and state.phase in _ENDED:
+            self.finish()
+            return
+        counting = self._countdown.isActive()
+        self.record.setText("Stop" if recorder else f"Break off ({self._seconds_left})" if counting else "Record")
+        self.pause.setEnabled(recorder is not None)
+        self.pause.setText("Go on" if recorder is not None and recorder.paused else "Pause")
+        self.marker.setEnabled(recorder is not None)
+        self.name.setEnabled(recorder is None)
+        self.progress.setText(_words(state) if recorder is not None else "Not recording")
+        with self._lock:
+            filled, cards = self._coverage.filled, self._coverage.missing(3)
+        self.table.show_filled(filled)
+        self.cards.show_cards(cards)
+
+    def close_down(self) -> None:
+        """Ends what runs; called while the pipeline still does."""
+        self.finish()
+        self._shown.stop()
+        self.sessions.close_down()
+
+    def _count_down(self) -> None:
+        self._seconds_left -= 1
+        if self._seconds_left <= 0:
+            self.begin()
+        else:
+            self.said.emit(f"Recording begins in {self._seconds_left} …")
+            self.refresh()
+
+    def _build(self, hand_model_file: Path | None) -> None:
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("Name of the session")
+        self.name.setAccessibleName("Name of the session")
+        self.record = button("Record", "Begins after a countdown", self.toggle)
+        self.record.setObjectName("primary")
+        self.pause = button("Pause", "Lets frames pass without recording them", self.toggle_pause)
+        self.marker = button("Mark", "Marks this moment, to find it again in the review", self.mark)
+        self.progress = QLabel()
+        self.progress.setWordWrap(True)
+        self.table = CoverageTable()
+        self.cards = PromptCards()
+        self.sessions = SessionsPanel(self.home, hand_model_file)
+        self.sessions.said.connect(self.said)
+        self.sessions.review_wanted.connect(self.review_wanted)
+        self.place = QLabel()
+        self.place.setWordWrap(True)
+        self.place.setObjectName("metricName")
+        self.place.linkActivated.connect(lambda _link: QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.home))))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*(SPACING_PX,) * 4)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(self.name)
+        layout.addLayout(row(self.record, self.pause, self.marker))
+        layout.addWidget(self.progress)
+        layout.addSpacing(SPACING_PX // 2)
+        layout.addWidget(section("SHOW THIS NEXT"))
+        layout.addWidget(self.cards)
+        layout.addWidget(self.table)
+        layout.addSpacing(SPACING_PX // 2)
+        layout.addWidget(section("SESSIONS"))
+        layout.addWidget(self.sessions, 1)
+        layout.addWidget(self.place)
+
+
+def install_recorder(window: MainWindow) -> None:
+    """Adds the recorder to a window."""
+    panel = RecordPanel(window.options.model, hand_model_file=window.options.hand_model_file)
+    flash = Flash(window.stage)
+    window.add_panel("Record", panel, shortcut="Ctrl+R")
+    window.add_tool("Record or stop", panel.toggle, shortcut="Ctrl+Shift+R", help_text="Records your own hand")
+    window.add_tool("Mark this moment", panel.mark, shortcut="K", help_text="To find it again in the review")
+    panel.said.connect(window.notify)
+    panel.flashed.connect(flash.flash)
+    panel.review_wanted.connect(ReviewOpener(window).open)
+    window.theme_changed.connect(panel.set_theme)
+    window.closing.connect(panel.close_down)
+    window.pipeline.add_frame_listener("recorder", panel.take_frame)
+    window.pipeline.add_listener("recorder", panel.take_joined)
+
+
+def _words(state: RecorderState) -> str:
+    dropped = f" · {state.dropped} dropped" if state.dropped else ""
+    marks = f" · {state.marks} mark{'s' if state.marks > 1 else ''}" if state.marks else ""
+    share = state.with_hands / state.frames if state.frames else 0.0
+    what = {RecorderPhase.PAUSED: "Paused", RecorderPhase.WAITING: "Waiting for a frame"}.get(state.phase, "Recording")
+    return f"{what} · {clock(state.seconds)} · {state.frames} frames, {share:.0%} with a hand{dropped}{marks}"

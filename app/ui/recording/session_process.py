@@ -1,0 +1,86 @@
+"""Work on a session that takes minutes (labelling, import, export), in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QProcess, pyqtSignal
+
+_ROOT = Path(__file__).resolve().parents[3]
+_KILL_WITHIN_MS = 2000
+
+
+class SessionWork(QObject):
+    """Runs one command of this program at a time and passes on what it says as JSON lines."""
+
+    said = pyqtSignal(str)
+    """A sentence for the user."""
+
+    progressed = pyqtSignal(str)
+    """How far it is, in a few words; empty when it has ended."""
+
+    changed = pyqtSignal()
+    """It began or ended."""
+
+    def __init__(self, parent: QObject) -> None:
+        """Idle."""
+        super().__init__(parent)
+        self._process = QProcess(self)
+        self._process.setProgram(sys.executable)
+        self._process.setWorkingDirectory(str(_ROOT))
+        self._process.readyReadStandardOutput.connect(self._read)
+        self._process.finished.connect(self._end)
+        # Qt takes a child down after its parent, and a process that is taken down at work still tells its end, to
+        # objects that are no more; so it has to be ended while all of them are there
+        self.destroyed.connect(partial(_end_quietly, self._process))
+
+    @property
+    def running(self) -> bool:
+        """Whether something is at work."""
+        return self._process.state() is not QProcess.ProcessState.NotRunning
+
+    def start(self, *arguments: str) -> None:
+        """Begins, unless something is at work already.
+
+        Args:
+            arguments: of the Python interpreter, such as "-m", "app.labelling".
+        """
+        if not self.running:
+            self._process.setArguments(list(arguments))
+            self._process.start()
+            self.changed.emit()
+
+    def kill(self) -> None:
+        """Breaks off what is at work, without a word about it."""
+        _end_quietly(self._process)
+
+    def _read(self) -> None:
+        while self._process.canReadLine():  # never half a line
+            line = bytes(self._process.readLine().data())
+            try:
+                content = json.loads(line)
+            except ValueError:
+                continue
+            if "share" in content:
+                self.progressed.emit(f"{content['stage'].capitalize()}: {content['share']:.0%}")
+            elif "kept" in content:
+                self.said.emit(f"{content['kept']} of {content['labels']} labels are good enough to learn from.")
+            elif "word" in content:
+                self.said.emit(str(content["word"]))
+
+    def _end(self, code: int) -> None:
+        if code != 0:
+            words = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
+            self.said.emit(words[-1] if words else "The work was broken off; try again.")
+        self.progressed.emit("")
+        self.changed.emit()
+
+
+def _end_quietly(process: QProcess) -> None:
+    if process.state() is not QProcess.ProcessState.NotRunning:
+        process.blockSignals(True)
+        process.kill()
+        process.blockSignals(not process.waitForFinished(_KILL_WITHIN_MS))

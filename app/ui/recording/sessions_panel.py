@@ -1,0 +1,200 @@
+"""The sessions there are, and what can be done with each: label, review, delete, import, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QHeaderView,
+    QInputDialog,
+    QLabel,
+    QMessageBox,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.recording.sessions import SessionEntry, clear_away, set_aside
+from app.sources.picture_files import is_picture
+from app.ui.recording.session_lister import SessionLister
+from app.ui.recording.session_process import SessionWork
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.background_task import Background
+from app.ui.widgets.form_helpers import button, clock, row
+from hand.errors import HandliveError
+
+_LAYOUTS = {"FreiHAND's layout": "freihand", "WebDataset": "webdataset"}
+
+
+class SessionsPanel(QWidget):
+    """A list, the buttons under it, and how far the work on a session is."""
+
+    said = pyqtSignal(str)
+    """A sentence for the user."""
+
+    review_wanted = pyqtSignal(object)
+    """A session's folder."""
+
+    def __init__(self, home: Path, hand_model_file: Path | None = None) -> None:
+        """Lists what is there.
+
+        Args:
+            home: where sessions are kept.
+            hand_model_file: of the hand model that sessions refer to; the embedded one when left out.
+        """
+        super().__init__()
+        self._home = home
+        # absolute, because the work's process does not start in the folder that the user started this one in
+        self._model_words = () if hand_model_file is None else ("--hand-model", str(hand_model_file.absolute()))
+        self.work = SessionWork(self)
+        self.progress = QLabel()
+        self._build()
+        self.work.said.connect(self.said)
+        self.work.progressed.connect(self.progress.setText)
+        self.work.changed.connect(self._work_changed)
+        self._background = Background(self)
+        self._background.finished.connect(self.said)
+        self._lister = SessionLister(home, self)
+        self._lister.listed.connect(self._show)
+        self.show_sessions()
+
+    def show_sessions(self) -> None:
+        """Reads the list of sessions anew, and shows it when it is read."""
+        self._lister.start()
+
+    @property
+    def lister_busy(self) -> bool:
+        """Whether the list is being read."""
+        return self._lister.busy
+
+    def close_down(self) -> None:
+        """Ends what runs, but lets a deletion end by itself, because half a session helps nobody."""
+        self._background.wait()
+        self._lister.stop()
+        self.work.kill()
+
+    def _show(self, entries: list[SessionEntry]) -> None:
+        """Fills the list; what was chosen stays chosen."""
+        chosen = self._selected()
+        self.list.clear()
+        for entry in entries:
+            item = QTreeWidgetItem(
+                [entry.name, clock(entry.seconds), f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.labelled else "no"]
+            )
+            item.setData(0, Qt.ItemDataRole.UserRole, entry)
+            item.setToolTip(0, f"{entry.folder}\n{entry.frames} frames, {entry.dropped} dropped. {entry.word}")
+            self.list.addTopLevelItem(item)
+            if chosen is not None and entry.folder == chosen.folder:
+                self.list.setCurrentItem(item)
+        self._offer()
+
+    def label(self, folder: Path) -> None:
+        """Labels a session in a process of its own, with low priority."""
+        self.work.start("-m", "app.labelling", *self._model_words, str(folder))
+
+    def import_from(self, source: Path) -> None:
+        """Makes a session of a video or a folder of pictures, in a process of its own."""
+        self._exchange("import", str(source), "--home", str(self._home))
+
+    def export_to(self, folder: Path, out: Path, layout: str) -> None:
+        """Exports a session without faces, in a process of its own."""
+        self._exchange("export", str(folder), str(out), "--layout", layout)
+
+    def _exchange(self, *words: str) -> None:
+        self.work.start("-m", "app.recording", *self._model_words, *words)
+
+    def _work_changed(self) -> None:
+        """What ended has most likely changed a session."""
+        self._offer()
+        if not self.work.running:
+            self.show_sessions()
+
+    def _selected(self) -> SessionEntry | None:
+        item = self.list.currentItem()
+        return None if item is None else item.data(0, Qt.ItemDataRole.UserRole)
+
+    def _with_selected(self, act: Callable[[Path], object]) -> None:
+        entry = self._selected()
+        if entry is not None:
+            act(entry.folder)
+
+    def _delete(self, folder: Path) -> None:
+        answer = QMessageBox.question(
+            self, "Delete session", f"Delete {folder.name} with all its pictures? There is no way back."
+        )
+        if answer != QMessageBox.StandardButton.Yes:
+            return
+        try:
+            going = set_aside(folder)
+        except HandliveError as error:
+            self.said.emit(str(error))
+            return
+
+        def work() -> str:
+            clear_away(going)
+            return ""
+
+        self._background.start("delete-session", work)
+        self.show_sessions()
+
+    def _choose_import(self) -> None:
+        """A video, or any picture of a folder that is taken as a whole."""
+        patterns = "*.mp4 *.avi *.mov *.mkv *.webm *.jpg *.jpeg *.png *.bmp *.webp"
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, "A video, or one picture of a folder", "", f"Videos and pictures ({patterns})"
+        )
+        if chosen:
+            path = Path(chosen)
+            self.import_from(path.parent if is_picture(path) else path)
+
+    def _choose_export(self, folder: Path) -> None:
+        layout, agreed = QInputDialog.getItem(self, "Export session", "Layout", list(_LAYOUTS), 0, False)
+        if not agreed:
+            return
+        place = QFileDialog.getExistingDirectory(self, "Where to")
+        if place:
+            self.export_to(folder, Path(place) / f"{folder.name}_{_LAYOUTS[layout]}", _LAYOUTS[layout])
+
+    def _offer(self) -> None:
+        entry, free = self._selected(), not self.work.running
+        for made in (self.review, self.delete):
+            made.setEnabled(entry is not None)
+        for made in (self.label_button, self.export):
+            made.setEnabled(entry is not None and free)
+        self.importer.setEnabled(free)
+
+    def _build(self) -> None:
+        self.list = QTreeWidget()
+        self.list.setAccessibleName("Sessions")
+        self.list.setHeaderLabels(["Session", "Length", "Size", "Labelled"])
+        self.list.setRootIsDecorated(False)
+        self.list.setMinimumHeight(90)
+        header = self.list.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list.itemSelectionChanged.connect(self._offer)
+        self.label_button = button(
+            "Label", "Works out better labels over the whole session", partial(self._with_selected, self.label)
+        )
+        self.review = button("Review", "Look through the labels", partial(self._with_selected, self.review_wanted.emit))
+        self.delete = button("Delete", "Deletes the session for good", partial(self._with_selected, self._delete))
+        self.importer = button("Import …", "Makes a session of a video or a folder of pictures", self._choose_import)
+        self.export = button(
+            "Export …",
+            "Writes the labels that are not rejected for others; faces are blurred outside the hand",
+            partial(self._with_selected, self._choose_export),
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(row(self.label_button, self.review, self.delete))
+        layout.addLayout(row(self.importer, self.export))
+        layout.addWidget(self.progress)

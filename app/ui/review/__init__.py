@@ -1,0 +1,1 @@
+"""The review window: a recorded session's labels, frame by frame."""

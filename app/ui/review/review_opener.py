@@ -1,0 +1,59 @@
+"""Opens sessions for review: read beside the window, shown each in one of its own, and gone when that is closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
+
+from app.review.session_review import SessionReview, open_review
+from app.ui.widgets.background_task import Background
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+
+class ReviewOpener(QObject):
+    """Makes review windows that belong to the main window."""
+
+    _read = pyqtSignal(object)
+
+    def __init__(self, window: MainWindow) -> None:
+        """Nothing is open.
+
+        Args:
+            window: whose theme and hand model the reviews have.
+        """
+        super().__init__(window)
+        self._window = window
+        self._background = Background(self)
+        self._background.finished.connect(window.notify)
+        self._read.connect(self._show, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        window.closing.connect(self._background.wait)
+
+    def open(self, folder: Path) -> None:
+        """Reads a session, then shows it; what is wrong with it is said.
+
+        Args:
+            folder: of the session.
+        """
+        model = self._window.options.model
+
+        def work() -> str:
+            self._read.emit(open_review(folder, model))
+            return ""  # the window that opens says enough
+
+        self._background.start("review", work)
+
+    def _show(self, review: SessionReview) -> None:
+        if not self._window.isVisible():
+            return  # it was closed meanwhile
+        # here and not above: it brings the solver along, which a window that only watches does without
+        from app.ui.review.review_window import ReviewWindow
+
+        opened = ReviewWindow(review, self._window.options.model, self._window.theme)
+        opened.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # thumbnails and labels of a session weigh a lot
+        opened.setParent(self._window, Qt.WindowType.Window)
+        self._window.theme_changed.connect(opened.set_theme)
+        opened.show()

@@ -1,0 +1,68 @@
+"""Gives a window the colours of a theme without holding it up.
+
+Qt looks all rules of a style sheet up anew for every widget below the one that wears it: 40 to 70 ms for the whole
+window, most of it for panels that nobody sees. So the window's parts wear the sheet, each its own copy: those in sight
+change together, the hidden ones follow one by one, and what comes later (a row of tabs, say) is dressed on its way in.
+A window of its own that belongs to this one (a review, say) is no part of it: it dresses itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PyQt6.QtCore import QChildEvent, QEvent, QObject, Qt, QTimer
+from PyQt6.QtWidgets import QMainWindow, QWidget
+
+from app.palette import Theme
+from app.ui.theme.style_sheet import palette, style_sheet
+
+_SEPARATORS: Final = "QMainWindow::separator { background: transparent; width: 6px; height: 6px; }"
+"""What only the window itself can wear; it has no colour, so that it never changes."""
+
+
+class Wardrobe(QObject):
+    """Dresses one window, now and whenever its theme changes."""
+
+    def __init__(self, window: QMainWindow) -> None:
+        """Waits for the first theme."""
+        super().__init__(window)
+        self._window = window
+        self._sheet = ""
+        self._turns = QTimer(self)
+        self._turns.timeout.connect(self._dress_next)
+        window.setStyleSheet(_SEPARATORS)
+        window.installEventFilter(self)
+
+    def wear(self, theme: Theme) -> None:
+        """Changes all parts in sight, and sees to the others after what else there is to do."""
+        self._sheet = style_sheet(theme)
+        self._window.setPalette(palette(theme))
+        for part in self._undressed():
+            if part.isVisible() or not self._window.isVisible():
+                part.setStyleSheet(self._sheet)
+        self._turns.start(0)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Dresses what is new in the window before it is seen."""
+        if isinstance(event, QChildEvent) and event.type() == QEvent.Type.ChildPolished:
+            child = event.child()
+            if isinstance(child, QWidget) and _is_part(child) and child.styleSheet() != self._sheet:
+                child.setStyleSheet(self._sheet)
+        return super().eventFilter(watched, event)
+
+    def _dress_next(self) -> None:
+        """One hidden part; several in one turn would be what this is meant to avoid."""
+        waiting = self._undressed()
+        if waiting:
+            waiting[0].setStyleSheet(self._sheet)
+        else:
+            self._turns.stop()
+
+    def _undressed(self) -> list[QWidget]:
+        parts = self._window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        return [part for part in parts if _is_part(part) and part.styleSheet() != self._sheet]
+
+
+def _is_part(child: QWidget) -> bool:
+    """Menus, dialogs and floating panels are parts, though Qt makes windows of them too."""
+    return child.windowType() != Qt.WindowType.Window

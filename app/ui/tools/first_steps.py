@@ -1,0 +1,120 @@
+"""The first steps, shown over the panes at the first start and whenever somebody asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QShortcut
+from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from app.ui.theme.style_sheet import SPACING_PX
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+STEPS = (
+    ("Choose a source", "A camera, a video, a folder of pictures or the demo clip, at the upper left."),
+    (
+        "Hold one hand up",
+        "Half a metre from the camera, all of it in view. Two methods follow it on the same frame: "
+        "a trained network, and MediaPipe with inverse kinematics.",
+    ),
+    ("Look around", "Drag a 3D view to turn it, scroll to zoom. Keys 1 to 5 change what is side by side."),
+    ("See whom to trust", "The badge OUTPUT marks the hand that counts; the panel Comparison says how they differ."),
+)
+
+_WIDTH_PX = 470
+
+
+class Guide(QFrame):
+    """A card in the middle of a widget; hidden until :meth:`open`."""
+
+    closed = pyqtSignal()
+    """The user has read it."""
+    source_wanted = pyqtSignal()
+    """The user wants the list of sources, and has read it."""
+
+    def __init__(self, over: QWidget) -> None:
+        """Hidden.
+
+        Args:
+            over: in whose middle it stays.
+        """
+        super().__init__(over)
+        self.setObjectName("message")
+        self.setAccessibleName("First steps")
+        self._over = over
+        title = QLabel("First steps")
+        title.setObjectName("messageTitle")
+        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        steps = QGridLayout()
+        steps.setHorizontalSpacing(14)
+        steps.setVerticalSpacing(3)
+        steps.setColumnStretch(1, 1)
+        for index, (heading, text) in enumerate(STEPS):
+            number, name, words = QLabel(str(index + 1)), QLabel(heading), QLabel(text)
+            number.setObjectName("messageTitle")
+            name.setObjectName("paneTitle")
+            words.setObjectName("messageText")
+            words.setWordWrap(True)
+            steps.addWidget(number, 3 * index, 0, 2, 1, Qt.AlignmentFlag.AlignTop)
+            steps.addWidget(name, 3 * index, 1)
+            steps.addWidget(words, 3 * index + 1, 1)
+            steps.setRowMinimumHeight(3 * index + 2, 6)
+        self.close_button = QPushButton("Let's go")
+        self.close_button.setObjectName("primary")
+        self.source_button = QPushButton("Choose a source")
+        self.close_button.clicked.connect(lambda _checked: self.dismiss())
+        self.source_button.clicked.connect(lambda _checked: self._choose())
+        QShortcut(QKeySequence("Esc"), self, self.dismiss)  # while it is shown, wherever the focus is
+        keys = QLabel("? lists all keys")
+        keys.setObjectName("small")
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        line.addWidget(keys)
+        line.addStretch()
+        line.addWidget(self.source_button)
+        line.addWidget(self.close_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*(2 * SPACING_PX,) * 4)
+        layout.setSpacing(12)
+        layout.addWidget(title)
+        layout.addLayout(steps)
+        layout.addLayout(line)
+        self.hide()
+        over.installEventFilter(self)
+
+    def open(self) -> None:
+        """Shows it."""
+        self.show()
+        self._arrange()
+        self.close_button.setFocus()
+
+    def dismiss(self) -> None:
+        """Takes it away."""
+        self.hide()
+        self.closed.emit()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Stays in the middle."""
+        if event is not None and event.type() == QEvent.Type.Resize and self.isVisible():
+            self._arrange()
+        return super().eventFilter(watched, event)
+
+    def _choose(self) -> None:
+        self.dismiss()
+        self.source_wanted.emit()
+
+    def _arrange(self) -> None:
+        self.setFixedWidth(min(_WIDTH_PX, max(240, self._over.width() - 2 * SPACING_PX)))
+        self.adjustSize()
+        self.move((self._over.width() - self.width()) // 2, (self._over.height() - self.height()) // 2)
+        self.raise_()
+
+
+def install_guide(window: MainWindow) -> None:
+    """Adds the first steps to the tools; the settings decide whether they are shown at the start."""
+    guide = Guide(window.stage)
+    guide.source_wanted.connect(window.bar.source.showMenu)
+    window.add_tool("First steps", guide.open, shortcut="F1", help_text="Show the first steps again")

@@ -1,0 +1,110 @@
+"""The tool that records the output hand's motion and saves it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtWidgets import QFileDialog
+
+from app.motion.recorder import MotionRecorder
+from app.motion.save import MOTION_SUFFIXES, save_motion
+from app.pipeline.listeners import Listener
+from app.pipeline.result_synchronizer import JoinedResult
+from app.ui.widgets.background_task import Background
+from app.user_dirs import motion_folder
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+FILTERS = "Animated mesh (*.glb);;Skeleton (*.bvh);;Arrays (*.npz)"
+STARTED_SENTENCE = "Recording the motion; press Ctrl+Shift+M again to stop and save."
+
+
+class MotionTool:
+    """Records between two presses of its action."""
+
+    def __init__(self, window: MainWindow) -> None:
+        """Adds its action.
+
+        Args:
+            window: where.
+        """
+        self._window = window
+        self._recorder: MotionRecorder | None = None
+        self._listener: Listener[JoinedResult] | None = None
+        self._background = Background(window)
+        self._background.finished.connect(window.notify)
+        self.action = window.add_tool(
+            "Record the motion",
+            self.toggle,
+            shortcut="Ctrl+Shift+M",
+            help_text="Record the output hand, then save it as animated mesh, skeleton or arrays",
+        )
+        self.action.setCheckable(True)
+        window.closing.connect(self._keep_on_closing)
+
+    @property
+    def recording(self) -> bool:
+        """Whether frames are being kept."""
+        return self._recorder is not None
+
+    def toggle(self) -> None:
+        """Starts, or stops and asks where to save."""
+        if self._recorder is None:
+            self._recorder = MotionRecorder(self._window.options.model)
+            self._listener = self._window.pipeline.add_listener("motion", self._recorder.take)
+            self._window.notify(STARTED_SENTENCE)
+        else:
+            recorder = self._stop()
+            file = self.ask_for_file()
+            if file is not None:
+                self.save(recorder, file)
+        self.action.setChecked(self.recording)
+
+    def ask_for_file(self) -> Path | None:
+        """Where the motion goes; None when the user does not want it after all."""
+        folder = motion_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        proposal = folder / time.strftime("motion_%Y-%m-%d_%H-%M-%S.glb")
+        name, chosen = QFileDialog.getSaveFileName(self._window, "Save the motion", str(proposal), FILTERS)
+        if not name:
+            return None
+        file = Path(name)
+        if file.suffix.lower() in MOTION_SUFFIXES:
+            return file
+        suffix = next((known for known in MOTION_SUFFIXES if known in chosen), ".glb")
+        return file.with_name(file.name + suffix)
+
+    def save(self, recorder: MotionRecorder, file: Path) -> None:
+        """Writes a recording without holding up the window."""
+        facts = self._window.pipeline.source_state.facts
+        rate = facts.frames_per_second if facts is not None else 0.0
+
+        def work() -> str:
+            files = save_motion(recorder.motion(rate), file)
+            return f"Motion of {recorder.frames} frames saved to {' and '.join(str(path) for path in files)}."
+
+        self._background.start("save-motion", work)
+
+    def _stop(self) -> MotionRecorder:
+        recorder, listener = self._recorder, self._listener
+        assert recorder is not None
+        assert listener is not None
+        self._recorder = self._listener = None
+        listener.close()
+        return recorder
+
+    def _keep_on_closing(self) -> None:
+        """A recording that runs when the window closes is kept as arrays, without a question."""
+        if self._recorder is not None:
+            recorder = self._stop()
+            file = motion_folder() / time.strftime("motion_%Y-%m-%d_%H-%M-%S.npz")
+            self.save(recorder, file)
+        self._background.wait()
+
+
+def install_motion_recording(window: MainWindow) -> None:
+    """Adds the recording of the motion."""
+    MotionTool(window)

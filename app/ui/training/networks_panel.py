@@ -1,0 +1,311 @@
+"""The networks panel: which one is live, which there are, whether teaching helped, swap and go back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.jobs.training import TrainingRun
+from app.networks.device import chosen_device, why_card_is_unused
+from app.networks.handnet_archive import SUFFIX
+from app.networks.library import NetworkEntry, NetworkLibrary
+from app.networks.live_network import LiveNetwork, LoadedNetwork
+from app.networks.trial import Trial
+from app.optional_parts.parts import TRAIN
+from app.palette import Theme
+from app.ui.install_card import InstallCard
+from app.ui.part_installer import PartInstaller
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.training.network_trial import NetworkTrial
+from app.ui.training.report_view import ReportView, read_report
+from app.ui.widgets.background_task import Background
+from app.ui.widgets.form_helpers import row, section
+from app.ui.widgets.scroll_area import let_scroll
+from hand.errors import HandliveError
+from trainer.runs.run_folder import NETWORK_FOLDER
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+_FILE_KINDS = f"Networks (*{SUFFIX})"
+
+
+class NetworksPanel(QWidget):
+    """Swaps networks while the picture goes on."""
+
+    said = pyqtSignal(str)
+    """A sentence for the user."""
+
+    def __init__(self, library: NetworkLibrary, live: LiveNetwork, installer: PartInstaller | None = None) -> None:
+        """Shows what is there.
+
+        Args:
+            library: all networks.
+            live: the one at work.
+            installer: of the training part; one of its own when left out.
+        """
+        super().__init__()
+        self._library = library
+        self._live = live
+        self._trials = NetworkTrial(live, self)
+        self._files = Background(self)
+        self._waiting: LoadedNetwork | None = None
+        self._run: TrainingRun | None = None
+        self.now = QLabel()
+        self.now.setObjectName("paneTitle")
+        self.now.setWordWrap(True)
+        self._installer = installer or PartInstaller(TRAIN, self)
+        self.card = InstallCard(self._installer, "Your graphics card is not used")
+        self.revert = QPushButton("Go back")
+        self.doubts = QLabel()
+        self.doubts.setWordWrap(True)
+        self.doubts.setObjectName("warning")
+        self.anyway = QPushButton("Swap in anyway")
+        self.leave = QPushButton("Leave it")
+        self.list = QTreeWidget()
+        self.list.setAccessibleName("Networks")
+        self.list.setHeaderLabels(["Network", "Other hands, mm"])
+        header = self.list.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list.setRootIsDecorated(False)
+        self.list.setMinimumHeight(110)
+        self.swap = QPushButton("Swap in")
+        self.swap.setObjectName("primary")
+        self.share = QPushButton("Share ...")
+        self.open = QPushButton("Open ...")
+        self.delete = QPushButton("Delete")
+        self.report = ReportView()
+        self.swap_tuned = QPushButton("Keep it and swap it in")
+        self.swap_tuned.setObjectName("primary")
+        self._lay_out()
+        self._installer.installed.connect(self._use_graphics_card)
+        self._trials.tried.connect(self._judge)
+        self._trials.failed.connect(self.said)
+        self._files.finished.connect(self._tell)
+        self.swap.clicked.connect(lambda _checked: self._swap_chosen())
+        self.swap_tuned.clicked.connect(lambda _checked: self._swap_tuned())
+        self.revert.clicked.connect(lambda _checked: self.go_back())
+        self.share.clicked.connect(lambda _checked: self._share())
+        self.open.clicked.connect(lambda _checked: self._open())
+        self.delete.clicked.connect(lambda _checked: self._delete())
+        self.anyway.clicked.connect(lambda _checked: self._answer(yes=True))
+        self.leave.clicked.connect(lambda _checked: self._answer(yes=False))
+        self.list.itemSelectionChanged.connect(self._show_buttons)
+        self.show_networks()
+
+    def show_networks(self) -> None:
+        """Reads the library again."""
+        chosen = self._chosen()
+        self.list.clear()
+        for entry in self._library.entries():
+            error = entry.figures.get("rendered_pa_mpjpe_mm")
+            is_live = entry.folder.resolve() == self._live.folder.resolve()
+            title = f"\N{BLACK CIRCLE} {entry.title}" if is_live else entry.title
+            item = QTreeWidgetItem([title, f"{error:.1f}" if error else ""])
+            item.setData(0, Qt.ItemDataRole.UserRole, entry)
+            item.setToolTip(0, entry.card[:1500] or str(entry.folder))
+            self.list.addTopLevelItem(item)
+            if chosen is not None and entry.folder == chosen.folder:
+                item.setSelected(True)
+        self._show_live()
+        self._show_buttons()
+
+    def show_run(self, run: TrainingRun) -> None:
+        """Shows a finished run's report, and offers its network."""
+        self._run = run
+        self.report.show_report(run.folder)
+        self.swap_tuned.setVisible((run.folder / NETWORK_FOLDER).is_dir())
+
+    def go_back(self) -> None:
+        """One click: the network before is live again from the next frame on."""
+        network = self._live.revert()
+        if network is not None:
+            self._library.note(network.folder, network.name, "revert")
+            self.said.emit(f"{network.name} is live again.")
+        self.show_networks()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.report.set_theme(theme)
+
+    def wait(self) -> None:
+        """Waits for a trial and for files that are under way."""
+        self._trials.wait()
+        self._files.wait()
+
+    # swapping
+
+    def try_and_swap(self, folder: Path, verdict: str = "") -> None:
+        """Loads and tries a network beside the live view, then swaps it in, or asks first.
+
+        Args:
+            folder: of the network.
+            verdict: of its report, if there is one.
+        """
+        self._trials.start(folder, verdict)
+
+    def _use_graphics_card(self) -> None:
+        """With the part that runs networks on it, the live one moves there."""
+        if chosen_device(self._live.device) != "cpu":
+            self.try_and_swap(self._live.folder)
+
+    def _judge(self, candidate: LoadedNetwork, trial: Trial) -> None:
+        self._waiting = candidate
+        if trial.doubts:
+            self.doubts.setText(" ".join(trial.doubts))
+            self._ask(asking=True)
+        else:
+            self._answer(yes=True)
+
+    def _answer(self, *, yes: bool) -> None:
+        candidate, self._waiting = self._waiting, None
+        self._ask(asking=False)
+        if yes and candidate is not None:
+            self._live.swap(candidate)
+            self._library.note(candidate.folder, candidate.name, "swap")
+            self.said.emit(f"{candidate.name} is live now.")
+        elif candidate is not None:
+            candidate.close()
+        self.show_networks()
+
+    def _ask(self, *, asking: bool) -> None:
+        for widget in (self.doubts, self.anyway, self.leave):
+            widget.setVisible(asking)
+
+    def _swap_chosen(self) -> None:
+        entry = self._chosen()
+        if entry is not None:
+            self.try_and_swap(entry.folder)
+
+    def _swap_tuned(self) -> None:
+        if self._run is None:
+            return
+        try:
+            kept = self._library.add(self._run.folder / NETWORK_FOLDER, name=self._run.request.name)
+        except HandliveError as problem:
+            self.said.emit(str(problem))
+            return
+        self.show_networks()
+        self.try_and_swap(kept.folder, str(read_report(self._run.folder).get("verdict", "")))
+
+    # files
+
+    def _share(self) -> None:
+        entry = self._chosen()
+        if entry is None:
+            return
+        file, _ = QFileDialog.getSaveFileName(self, "Share a network", f"{entry.name}{SUFFIX}", _FILE_KINDS)
+        if file:
+            self.share_as(entry, Path(file))
+
+    def share_as(self, entry: NetworkEntry, file: Path) -> None:
+        """Writes a network as one file, beside the window."""
+
+        def work() -> str:
+            self._library.share(entry, file)
+            return f"{entry.name} is in {file}."
+
+        self._files.start("share-network", work)
+
+    def _open(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "Open a network", "", _FILE_KINDS)
+        if file:
+            self.open_file(Path(file))
+
+    def open_file(self, file: Path) -> None:
+        """Takes a shared network into the library, beside the window; it is not live yet."""
+
+        def work() -> str:
+            self._library.add(file)
+            return f"{file.stem} is in the list; choose it and swap it in."
+
+        self._files.start("open-network", work)
+
+    def _delete(self) -> None:
+        entry = self._chosen()
+        if entry is not None and entry.folder.resolve() != self._live.folder.resolve():
+            try:
+                self._library.delete(entry)
+            except HandliveError as problem:
+                self._tell(str(problem))
+            else:
+                self._tell(f"{entry.name} was deleted.")
+
+    def _tell(self, sentence: str) -> None:
+        """Says what became of files, and shows what there is now."""
+        self.said.emit(sentence)
+        self.show_networks()
+
+    # how it is built
+
+    def _chosen(self) -> NetworkEntry | None:
+        items = self.list.selectedItems()
+        entry = items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
+        return entry if isinstance(entry, NetworkEntry) else None
+
+    def _show_live(self) -> None:
+        live = next((e for e in self._library.entries() if e.folder.resolve() == self._live.folder.resolve()), None)
+        self.now.setText(live.name if live else self._live.folder.name)
+        self.now.setToolTip(f"Runs on: {self._live.runs_on}")
+        self.card.setVisible(bool(why_card_is_unused(self._live.device)))
+        previous = self._live.previous
+        self.revert.setVisible(previous is not None)
+        self.revert.setText(f"Go back to {previous.name}" if previous else "Go back")
+
+    def _show_buttons(self) -> None:
+        entry = self._chosen()
+        is_live = entry is not None and entry.folder.resolve() == self._live.folder.resolve()
+        self.swap.setEnabled(entry is not None and not is_live)
+        self.share.setEnabled(entry is not None)
+        self.delete.setEnabled(entry is not None and entry.own and not is_live)
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(*(SPACING_PX,) * 4)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(section("LIVE NOW"))
+        layout.addWidget(self.now)
+        layout.addWidget(self.card)
+        layout.addWidget(self.revert, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.doubts)
+        layout.addLayout(row(self.anyway, self.leave, fills=False))
+        layout.addSpacing(SPACING_PX // 2)
+        layout.addWidget(section("DID IT HELP?"))
+        layout.addWidget(self.report)
+        layout.addWidget(self.swap_tuned, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addSpacing(SPACING_PX // 2)
+        layout.addWidget(section("ALL NETWORKS"))
+        layout.addWidget(self.list, 1)
+        layout.addLayout(row(self.swap, self.share, self.open, self.delete, fills=False))
+        let_scroll(self, inside)
+        self.setMinimumWidth(390)
+        self._ask(asking=False)
+        self.swap_tuned.setVisible(False)
+
+
+def install_networks(window: MainWindow, library: NetworkLibrary, installer: PartInstaller) -> NetworksPanel | None:
+    """Adds the panel to a window whose network can be swapped."""
+    live = window.options.live_network
+    if live is None:
+        return None
+    panel = NetworksPanel(library, live, installer)
+    window.add_panel("Networks", panel, shortcut="Ctrl+K")
+    panel.said.connect(window.notify)
+    window.theme_changed.connect(panel.set_theme)
+    window.closing.connect(panel.wait)
+    return panel

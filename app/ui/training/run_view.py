@@ -1,0 +1,224 @@
+"""One training run: what it is doing, its curves, its log, and what can be done about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from app.jobs.run_story import RESUMABLE_PHASES, RUNNING_PHASES, RunPhase
+from app.jobs.training import TrainingRun
+from app.palette import Theme
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.plots import SmallPlot
+
+_LOG_LINES = 200
+
+
+class RunView(QWidget):
+    """Shows a run; buttons act on it."""
+
+    failed = pyqtSignal(str)
+    """Something that was asked for could not be done; a sentence."""
+
+    def __init__(self) -> None:
+        """Shows nothing yet."""
+        super().__init__()
+        self._run: TrainingRun | None = None
+        self.headline = QLabel("No run yet. Choose sessions above and start.")
+        self.headline.setWordWrap(True)
+        self.headline.setObjectName("value")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(6)
+        self.curves = ValidationPlot()
+        self.losses = LossPlot()
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setMaximumBlockCount(_LOG_LINES)
+        self.log.setMinimumHeight(96)
+        self.log.setAccessibleName("Log of the run")
+        self.stop = QPushButton("Stop and save")
+        self.resume = QPushButton("Go on")
+        self.finish = QPushButton("Finish with what there is")
+        self.stop.clicked.connect(lambda _checked: self._act(self._stop))
+        self.resume.clicked.connect(lambda _checked: self._act(lambda run: run.start()))
+        self.finish.clicked.connect(lambda _checked: self._act(lambda run: run.start(finish=True)))
+        buttons = QHBoxLayout()
+        for button in (self.stop, self.resume, self.finish):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(self.headline)
+        layout.addWidget(self.progress)
+        layout.addLayout(buttons)
+        layout.addWidget(_small("Joint error, mm: your hand (solid) in frames kept back, other hands (dashed)"))
+        layout.addWidget(self.curves)
+        layout.addWidget(_small("Training loss"))
+        layout.addWidget(self.losses)
+        layout.addWidget(self.log, 1)
+        self.show_run(None)
+
+    def show_run(self, run: TrainingRun | None) -> None:
+        """Shows a run as it is now."""
+        self._run = run
+        phase = run.phase if run else None
+        self.stop.setVisible(phase in RUNNING_PHASES)
+        self.resume.setVisible(phase in RESUMABLE_PHASES)
+        has_weights = run is not None and bool(run.story.evaluations)
+        self.finish.setVisible(phase in (RunPhase.STOPPED, RunPhase.INTERRUPTED) and has_weights)
+        self.progress.setVisible(phase in RUNNING_PHASES)
+        if run is None:
+            return
+        story = run.story
+        self.stop.setText("End it now" if run.may_kill or run.may_terminate else "Stop and save")
+        self.progress.setRange(0, story.steps if phase is RunPhase.TRAINING else 0)
+        self.progress.setValue(story.step)
+        self.headline.setText(describe_run(run))
+        self.curves.show_evaluations(
+            np.array([point.step for point in story.evaluations], float),
+            np.array([point.own_mm for point in story.evaluations]),
+            np.array([point.general_mm for point in story.evaluations]),
+            story.steps,
+        )
+        steps, values = (
+            (np.array(column, float) for column in zip(*story.losses, strict=True))
+            if story.losses
+            else (
+                np.zeros(0),
+                np.zeros(0),
+            )
+        )
+        self.losses.show_losses(steps, values, story.steps)
+        text = "\n".join(story.lines[-_LOG_LINES:])
+        if text != self.log.toPlainText():
+            self.log.setPlainText(text)
+            bar = self.log.verticalScrollBar()
+            assert bar is not None
+            bar.setValue(bar.maximum())
+
+    def allow_training(self, allowed: bool) -> None:
+        """Whether a run may be gone on with, which takes the training part."""
+        for button in (self.resume, self.finish):
+            button.setEnabled(allowed)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self.curves.set_theme(theme)
+        self.losses.set_theme(theme)
+
+    def _stop(self, run: TrainingRun) -> None:
+        """The ladder: ask, then terminate, then kill; each rung is offered only when the one before did not help."""
+        if run.may_kill:
+            run.kill()
+        elif run.may_terminate:
+            run.terminate()
+        else:
+            run.stop()
+
+    def _act(self, act: Callable[[TrainingRun], None]) -> None:
+        if self._run is None:
+            return
+        try:
+            act(self._run)
+        except Exception as problem:  # noqa: BLE001 - a slot that raises would end the program; the sentence is shown
+            self.failed.emit(str(problem))
+        self._run.refresh()
+        self.show_run(self._run)
+
+
+class ValidationPlot(SmallPlot):
+    """Both validation errors over the run."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        super().__init__("Validation errors over the run", 130)
+        self._own = self.plot(symbol="o", symbolSize=6)
+        self._general = self.plot(symbol="s", symbolSize=5)
+
+    def show_evaluations(self, steps: np.ndarray, own_mm: np.ndarray, general_mm: np.ndarray, last: int) -> None:
+        """Draws both curves anew."""
+        self._own.setData(steps, own_mm)
+        self._general.setData(steps, general_mm)
+        both = np.concatenate([own_mm, general_mm])
+        highest = float(np.nanmax(both)) if np.isfinite(both).any() else 1.0
+        self.setYRange(0.0, 1.15 * highest, padding=0.0)
+        self.setXRange(0.0, max(last, 1), padding=0.02)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        super().set_theme(theme)
+        for item, color, style in (
+            (self._own, theme.network, Qt.PenStyle.SolidLine),
+            (self._general, theme.muted, Qt.PenStyle.DashLine),
+        ):
+            item.setPen(pg.mkPen(color, width=2, style=style))
+            item.setSymbolBrush(color)
+            item.setSymbolPen(None)
+
+
+class LossPlot(SmallPlot):
+    """The loss of the batches, which jumps, and its running mean, which tells."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        super().__init__("Training loss over the run", 90)
+        self._raw = self.plot()
+        self._mean = self.plot()
+
+    def show_losses(self, steps: np.ndarray, values: np.ndarray, last: int) -> None:
+        """Draws the curve anew."""
+        self._raw.setData(steps, values)
+        width = max(min(len(values) // 5, 15), 1)
+        padded = np.concatenate([np.full(width - 1, values[0]), values]) if len(values) else values
+        self._mean.setData(steps, np.convolve(padded, np.full(width, 1.0 / width), "valid") if len(values) else values)
+        self.setXRange(0.0, max(last, 1), padding=0.02)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        super().set_theme(theme)
+        self._raw.setPen(pg.mkPen(theme.border, width=1))
+        self._mean.setPen(pg.mkPen(theme.accent, width=2))
+
+
+def describe_run(run: TrainingRun) -> str:
+    """Where a run stands, in a sentence."""
+    story, phase = run.story, run.phase
+    if phase is RunPhase.FINISHED:
+        return story.sentence
+    if phase is RunPhase.FAILED:
+        return story.error
+    if run.may_terminate:
+        return "It does not answer. Ending it loses nothing up to its last checkpoint."
+    if phase is RunPhase.STARTING:
+        return "Starting ..."
+    if phase is RunPhase.MEASURING:
+        return "Exporting the tuned network and comparing it with the one before ..."
+    if phase is RunPhase.TRAINING:
+        left = f", {duration(story.seconds_left)} left" if story.seconds_left else ""
+        return f"Learning: step {story.step} of {story.steps}{left}. It goes on when this window is closed."
+    place = f"at step {story.step} of {story.steps}" if story.steps else "before its first step"
+    if phase is RunPhase.STOPPED:
+        return f"Stopped {place}; it can go on."
+    return f"Interrupted {place}; everything up to step {story.checkpoint_step} is kept, and it can go on."
+
+
+def duration(seconds: float) -> str:
+    """A time for people: "40 s", "6 min", "1 h 20 min"."""
+    if seconds < 90.0:
+        return f"{max(int(math.ceil(seconds / 10.0) * 10), 10)} s"
+    minutes = math.ceil(seconds / 60.0)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _small(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("small")
+    label.setWordWrap(True)
+    return label

@@ -1,0 +1,248 @@
+"""What a new training run is asked: which network to begin with, which sessions, how thoroughly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.networks.library import NetworkEntry
+from app.ui.theme.style_sheet import SPACING_PX
+from hand.recording import COMPLETE_FILE, SESSION_FILE
+from hand.session_labels import OFFLINE_FILE
+from trainer.runs.run_folder import RECIPES, FineTuneRequest, Recipe
+
+Role = Literal["learn", "held out", "leave out"]
+ROLES: Final[tuple[Role, ...]] = ("learn", "held out", "leave out")
+
+_ROLE_HELP: Final = (
+    "Learn: the network is trained on it. Held out: only the report sees it, so that it can tell whether it helped."
+)
+_RECIPE_HELP: Final[dict[Recipe, str]] = {
+    "quick": "The heads alone learn. For a first try.",
+    "standard": "The heads and the last blocks of the trunk learn.",
+    "thorough": "The whole network learns. For many sessions, over lunch.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One recorded session in the list.
+
+    Attributes:
+        folder: where it lies.
+        title: for people.
+        frames: how many; None while it is being recorded, or after a crash.
+        labelled: the offline pass has labelled it.
+    """
+
+    folder: Path
+    title: str
+    frames: int | None
+    labelled: bool
+
+
+class TeachForm(QWidget):
+    """Lets the user put a request together."""
+
+    changed = pyqtSignal()
+    """The request is another one now."""
+
+    started = pyqtSignal()
+    """The user wants to start it."""
+
+    measure_wanted = pyqtSignal()
+    """The user wants to know how long it would take."""
+
+    def __init__(self) -> None:
+        """Empty lists."""
+        super().__init__()
+        self.template = FineTuneRequest("", "")
+        """What the form does not ask about: the report's size, and differences from the recipe."""
+        self._recordings = Path()
+        self._rows: list[SessionRow] = []
+        self._said: dict[str, Role] = {}
+        self.base = QComboBox()
+        self.base.setAccessibleName("Network to begin with")
+        self.sessions = QTreeWidget()
+        self.sessions.setAccessibleName("Sessions")
+        self.sessions.setHeaderLabels(["Session", "Frames", "Use"])
+        self.sessions.setRootIsDecorated(False)
+        self.sessions.setUniformRowHeights(True)
+        self.sessions.setMinimumHeight(120)
+        self.sessions.setToolTip(_ROLE_HELP)
+        header = self.sessions.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self.recipes = QButtonGroup(self)
+        recipe_row = QHBoxLayout()
+        recipe_row.setSpacing(0)
+        for number, recipe in enumerate(RECIPES):
+            button = QPushButton(recipe.capitalize())
+            button.setObjectName(("first", "segment", "last")[number])
+            button.setCheckable(True)
+            button.setChecked(number == 0)
+            button.setToolTip(_RECIPE_HELP[recipe])
+            self.recipes.addButton(button, number)
+            recipe_row.addWidget(button)
+        recipe_row.addStretch(1)
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("My hand")
+        self.name.setAccessibleName("Name of the new network")
+        self.notes = QLineEdit()
+        self.notes.setPlaceholderText("Anything worth remembering")
+        self.notes.setAccessibleName("Notes")
+        self.explanation = QLabel()
+        self.explanation.setObjectName("small")
+        self.explanation.setWordWrap(True)
+        self.measure = QPushButton("How long?")
+        self.measure.setToolTip("Makes a few real steps in the background and says how long the run would take here.")
+        self.start = QPushButton("Start teaching")
+        self.start.setObjectName("primary")
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.start)
+        buttons.addWidget(self.measure)
+        buttons.addStretch(1)
+        form = QFormLayout()
+        form.setSpacing(SPACING_PX // 2)
+        form.addRow("Begin with", self.base)
+        form.addRow("Recipe", recipe_row)
+        form.addRow("Name", self.name)
+        form.addRow("Notes", self.notes)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING_PX // 2)
+        layout.addWidget(self.sessions)
+        layout.addLayout(form)
+        layout.addWidget(self.explanation)
+        layout.addLayout(buttons)
+        self.base.currentIndexChanged.connect(lambda _index: self._tell())
+        self.recipes.idClicked.connect(lambda _number: self._tell())
+        self.start.clicked.connect(lambda _checked: self.started.emit())
+        self.measure.clicked.connect(lambda _checked: self.measure_wanted.emit())
+        self._tell()
+
+    def show_networks(self, entries: Sequence[NetworkEntry]) -> None:
+        """Offers networks to begin with; the choice stays where it can."""
+        chosen = self.base.currentData()
+        tunable = [entry for entry in entries if entry.tunable]
+        if [self.base.itemData(row) for row in range(self.base.count())] == [entry.folder for entry in tunable]:
+            return
+        self.base.blockSignals(True)
+        self.base.clear()
+        for entry in tunable:
+            self.base.addItem(entry.title, entry.folder)
+        place = self.base.findData(chosen)
+        self.base.setCurrentIndex(max(place, 0) if tunable else -1)
+        self.base.blockSignals(False)
+        self._tell()
+
+    def show_sessions(self, recordings: Path, rows: Sequence[SessionRow]) -> None:
+        """Offers sessions; what the user said about one stays, and of the others the newest is held out."""
+        if recordings == self._recordings and list(rows) == self._rows:
+            return
+        self._recordings, self._rows = recordings, list(rows)
+        self.sessions.clear()
+        for number, row in enumerate(rows):
+            title = row.title if row.labelled else f"{row.title} (not labelled yet)"
+            item = QTreeWidgetItem([title, "" if row.frames is None else str(row.frames)])
+            item.setData(0, Qt.ItemDataRole.UserRole, row.folder.name)
+            item.setToolTip(0, str(row.folder))
+            self.sessions.addTopLevelItem(item)
+            role = QComboBox()
+            role.addItems([text.capitalize() for text in ROLES])
+            unsaid: Role = "held out" if number == len(rows) - 1 and len(rows) > 1 else "learn"
+            role.setCurrentIndex(ROLES.index(self._said.get(row.folder.name, unsaid)))
+            role.activated.connect(lambda index, name=row.folder.name: self._said.update({name: ROLES[index]}))
+            role.currentIndexChanged.connect(lambda _index: self._tell())
+            role.setAccessibleName(f"Use of {row.title}")
+            self.sessions.setItemWidget(item, 2, role)
+        self._tell()
+
+    def roles(self) -> dict[str, Role]:
+        """What becomes of each session, by the name of its folder: what the user said, or what is usual."""
+        roles: dict[str, Role] = {}
+        for number in range(self.sessions.topLevelItemCount()):
+            item = self.sessions.topLevelItem(number)
+            assert item is not None
+            choice = self.sessions.itemWidget(item, 2)
+            assert isinstance(choice, QComboBox)
+            roles[str(item.data(0, Qt.ItemDataRole.UserRole))] = ROLES[choice.currentIndex()]
+        return roles
+
+    def request(self) -> FineTuneRequest | None:
+        """What the user has put together; None while something is missing."""
+        roles = self.roles()
+        learn = tuple(name for name, role in roles.items() if role == "learn")
+        base = self.base.currentData()
+        if base is None or not learn:
+            return None
+        return replace(
+            self.template,
+            base=str(base),
+            recordings=str(self._recordings),
+            train=learn,
+            held_out=tuple(name for name, role in roles.items() if role == "held out"),
+            recipe=RECIPES[max(self.recipes.checkedId(), 0)],
+            name=self.name.text().strip() or "My hand",
+            notes=self.notes.text().strip(),
+        )
+
+    def say(self, sentence: str) -> None:
+        """Shows a sentence above the buttons until something changes."""
+        self.explanation.setText(sentence)
+
+    def _tell(self) -> None:
+        request = self.request()
+        recipe = RECIPES[max(self.recipes.checkedId(), 0)]
+        if not self.sessions.topLevelItemCount():
+            self.say("Record at least two short sessions of your hand first; one to learn from, one to check with.")
+        elif self.base.currentIndex() < 0:
+            self.say("No network here has the weights that teaching begins with.")
+        elif request is None:
+            self.say("Choose at least one session to learn from.")
+        elif not request.held_out:
+            self.say(f"{_RECIPE_HELP[recipe]} No session is held out, so the report will prove less.")
+        else:
+            self.say(_RECIPE_HELP[recipe])
+        self.start.setEnabled(request is not None)
+        self.measure.setEnabled(request is not None)
+        self.changed.emit()
+
+
+def list_sessions(recordings: Path) -> list[SessionRow]:
+    """The sessions of a folder by name, without reading their labels."""
+    rows = []
+    for path in sorted(recordings.glob(f"*/{SESSION_FILE}")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            title = str(content.get("name") or path.parent.name)
+        except (OSError, ValueError, AttributeError):
+            continue
+        try:
+            frames: int | None = int(json.loads((path.parent / COMPLETE_FILE).read_bytes())["frames"])
+        except (OSError, ValueError, KeyError, TypeError):
+            frames = None
+        rows.append(SessionRow(path.parent, title, frames, (path.parent / OFFLINE_FILE).is_file()))
+    return rows

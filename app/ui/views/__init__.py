@@ -1,0 +1,1 @@
+"""Views of pictures and meshes."""

@@ -1,0 +1,108 @@
+"""The 3D view behind one interface, whoever draws it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtBoundSignal
+from PyQt6.QtGui import QColor, QFont, QLinearGradient, QPainter
+from PyQt6.QtWidgets import QWidget
+
+from app.palette import Theme
+from app.rendering.disagreement import COLOR_STOPS, LARGEST_MM
+from app.rendering.hand_mesh import Scene
+from app.rendering.orbit import Orbit
+from app.ui.theme.style_sheet import paint_corners
+
+NO_HAND_TEXT = "The hand appears here"
+
+PREFERRED_SIZE = QSize(520, 560)
+"""About square, as a hand is."""
+
+SMALLEST_SIZE = QSize(200, 150)
+"""Small enough for two views beside a panel at 1280 x 720."""
+
+
+class MeshView(Protocol):
+    """What the window needs of a 3D view."""
+
+    painted: pyqtBoundSignal
+    """Another mesh is on the screen."""
+    redraw_wanted: pyqtBoundSignal
+    """The view was turned or resized and wants the last mesh prepared again."""
+    orbit_changed: pyqtBoundSignal
+    """The user turned the view; carries the :class:`Orbit`."""
+
+    @property
+    def widget(self) -> QWidget:
+        """The view itself."""
+
+    @property
+    def renderer_name(self) -> str:
+        """Who draws, for people."""
+
+    @property
+    def renderer_details(self) -> str:
+        """The same for people who want to know exactly."""
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where the user turned the eye."""
+
+    def prepare(self, scene: Scene | None) -> Any:
+        """The view's share of the work in a path's thread."""
+
+    def show_scene(self, prepared: Any) -> None:
+        """Puts on the screen what `prepare` returned."""
+
+    def turn_to(self, orbit: Orbit) -> None:
+        """Looks from there, as another view does; without a signal."""
+
+    def reset(self) -> None:
+        """Back to the camera's own view."""
+
+    def caption(self, text: str, *, legend: bool = False) -> None:
+        """A line at the head of the view, and whether the colours of disagreement are explained at its foot."""
+
+    def clear(self) -> None:
+        """No hand."""
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+
+
+def paint_frame(painter: QPainter, widget: QWidget, theme: Theme, title: str, *, empty: bool, legend: bool) -> None:
+    """What every 3D view paints over its mesh: caption, rounded corners, legend, and a word while there is no hand."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if title or empty:
+        font = QFont(widget.font())
+        font.setPixelSize(12)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.muted))
+        painter.drawText(QRectF(widget.rect()).adjusted(14, 10, -14, -10), Qt.AlignmentFlag.AlignLeft, title)
+    if empty:
+        painter.drawText(QRectF(widget.rect()), Qt.AlignmentFlag.AlignCenter, NO_HAND_TEXT)
+    elif legend:
+        _paint_legend(painter, widget, theme)
+    paint_corners(painter, widget.width(), widget.height(), theme)
+
+
+def _paint_legend(painter: QPainter, widget: QWidget, theme: Theme) -> None:
+    """The colours of disagreement with their millimetres, in the lower left corner."""
+    width, height = min(150.0, widget.width() - 40.0), 7.0
+    left, top = 16.0, widget.height() - 30.0
+    gradient = QLinearGradient(QPointF(left, 0.0), QPointF(left + width, 0.0))
+    for share, color in COLOR_STOPS:
+        gradient.setColorAt(share, QColor(color))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(gradient)
+    painter.drawRoundedRect(QRectF(left, top, width, height), height / 2.0, height / 2.0)
+    font = QFont(widget.font())
+    font.setPixelSize(11)
+    painter.setFont(font)
+    painter.setPen(QColor(theme.muted))
+    row = QRectF(left, top + height + 1.0, width, 15.0)
+    painter.drawText(row, Qt.AlignmentFlag.AlignLeft, "0")
+    painter.drawText(row, Qt.AlignmentFlag.AlignHCenter, f"{LARGEST_MM / 2.0:.0f}")
+    painter.drawText(row, Qt.AlignmentFlag.AlignRight, f"{LARGEST_MM:.0f}+")
+    painter.drawText(QRectF(left, top - 16.0, width, 15.0), Qt.AlignmentFlag.AlignLeft, "Disagreement, mm")

@@ -1,0 +1,169 @@
+"""The 3D view where no graphics card draws: the path's thread rasterises, the window only shows the picture."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PyQt6.QtWidgets import QSizePolicy, QWidget
+
+from app.palette import DARK, Theme
+from app.rendering.hand_mesh import Scene
+from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.orbit import Orbit
+from app.ui.views.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, paint_frame
+from app.ui.views.orbit_controls import HELP, OrbitControls
+from app.ui.views.qimage import bgra_image
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """How the path's thread is to draw; replaced as a whole, so that it never sees a half change."""
+
+    orbit: Orbit
+    size_px: tuple[int, int]
+    theme: Theme
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeshPicture:
+    """A drawn view; without pixels where there is no hand."""
+
+    image_bgra: np.ndarray | None
+
+
+class SoftwareMeshView(QWidget):
+    """A mesh view drawn by :mod:`hand.raster`."""
+
+    painted = pyqtSignal()
+    redraw_wanted = pyqtSignal()
+    orbit_changed = pyqtSignal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Empty."""
+        super().__init__(parent)
+        self._title, self._legend = "", False
+        self.setAccessibleName("3D hand")
+        self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
+        self.setToolTip(HELP)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # Qt need not paint all that lies behind
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._controls = OrbitControls(self)
+        self._controls.changed.connect(self._turned)
+        self._theme = DARK
+        self._lock = threading.Lock()
+        self._request = _Request(Orbit(), (480, 480), DARK)
+        self._painter = MeshPainter()
+        self._painting = threading.Lock()
+        self._shown = MeshPicture(None)
+        self._image = QImage()
+        self._background: tuple[tuple[int, int, str], np.ndarray] | None = None
+        self._fresh = False
+
+    @property
+    def widget(self) -> QWidget:
+        """Itself."""
+        return self
+
+    @property
+    def renderer_name(self) -> str:
+        """For people."""
+        return "Software"
+
+    @property
+    def renderer_details(self) -> str:
+        """For people who want to know exactly."""
+        return "Drawn by the processor, because no graphics card was found or --renderer software was given"
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where the user turned the eye."""
+        return self._controls.orbit
+
+    def sizeHint(self) -> QSize:
+        """About square, as a hand is."""
+        return PREFERRED_SIZE
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for two views at 1280 x 720."""
+        return SMALLEST_SIZE
+
+    def prepare(self, scene: Scene | None) -> MeshPicture:
+        """Draws; the threads of two paths may ask, one after the other."""
+        if scene is None:
+            return MeshPicture(None)
+        with self._lock:
+            request = self._request
+        with self._painting:
+            return MeshPicture(self._painter.paint(scene, request.orbit, request.size_px, request.theme))
+
+    def show_scene(self, prepared: MeshPicture) -> None:
+        """Shows a drawn view from now on."""
+        self._shown = prepared
+        self._image = QImage() if prepared.image_bgra is None else bgra_image(prepared.image_bgra)
+        self._fresh = True
+        self.update()
+
+    def caption(self, text: str, *, legend: bool = False) -> None:
+        """The line at its head and the legend at its foot."""
+        if (text, legend) != (self._title, self._legend):
+            self._title, self._legend = text, legend
+            self.update()
+
+    def turn_to(self, orbit: Orbit) -> None:
+        """Looks from there."""
+        if orbit != self._controls.orbit:
+            self._controls.turn_to(orbit)
+            self._request_again()
+
+    def reset(self) -> None:
+        """Back to the camera's own view."""
+        self._controls.reset()
+
+    def clear(self) -> None:
+        """No hand."""
+        self._shown, self._image, self._fresh = MeshPicture(None), QImage(), False
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self._request_again()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Asks for pictures of the new size."""
+        super().resizeEvent(event)
+        self._request_again()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Shows the last drawn view, or the empty stage."""
+        painter = QPainter(self)
+        empty = self._image.isNull()
+        image = self._empty_stage() if empty else self._image
+        painter.drawImage(QRectF(self.rect()), image)
+        paint_frame(painter, self, self._theme, self._title, empty=empty, legend=self._legend)
+        painter.end()
+        if self._fresh:
+            self._fresh = False
+            self.painted.emit()
+
+    def _empty_stage(self) -> QImage:
+        wanted = (*self._request.size_px, self._theme.name)
+        if self._background is None or self._background[0] != wanted:
+            self._background = (wanted, stage(*self._request.size_px, self._theme))
+        return bgra_image(self._background[1])
+
+    def _turned(self) -> None:
+        self._request_again()
+        self.orbit_changed.emit(self._controls.orbit)
+
+    def _request_again(self) -> None:
+        ratio = self.devicePixelRatioF()
+        size = max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
+        with self._lock:
+            self._request = replace(self._request, orbit=self._controls.orbit, size_px=size, theme=self._theme)
+        self.update()
+        self.redraw_wanted.emit()

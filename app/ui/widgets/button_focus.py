@@ -1,0 +1,67 @@
+"""Keys press the button that somebody went to with the Tab key; all others go on doing what they do in the window.
+
+The space bar pauses, and a key of the window never reaches a button by itself. So its action asks here first, and
+nothing but the Tab key may leave the focus on a button: neither a click, nor a card that was closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, Qt
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QPushButton, QWidget
+
+if TYPE_CHECKING:
+    from app.ui.window.main_window import MainWindow
+
+
+def press_focused_or(act: Callable[[], object]) -> None:
+    """What a key does that presses buttons and has a meaning of its own besides.
+
+    Args:
+        act: what it does where no button has the focus.
+    """
+    focused = QApplication.focusWidget()
+    if isinstance(focused, QAbstractButton):
+        focused.click()
+    else:
+        act()
+
+
+def focus_by_tab(button: QAbstractButton) -> None:
+    """Keeps a click from leaving the focus on a button that the Tab key reaches."""
+    if button.focusPolicy() == Qt.FocusPolicy.StrongFocus:
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+
+class ButtonFocus(QObject):
+    """Watches over the focus of a window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        """Begins with the focus on no button.
+
+        Args:
+            window: whose buttons are all there.
+        """
+        super().__init__(window)
+        self._window = window
+        for button in window.findChildren(QAbstractButton):
+            focus_by_tab(button)
+        window.setFocus()  # or the first button would get it when the window is shown
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._follow)
+
+    def _follow(self, before: QWidget | None, now: QWidget | None) -> None:
+        if not isinstance(now, QAbstractButton) or now.window() is not self._window:
+            return
+        if before is not None and not before.isVisible():
+            self._window.setFocus()  # Qt gave it to the next one because what had it is gone
+        elif isinstance(now, QPushButton):
+            now.setAutoDefault(True)  # which is what lets the return key press it
+
+
+def install_keyboard(window: MainWindow) -> None:
+    """Lets keys press buttons; behind whatever brings buttons along."""
+    ButtonFocus(window)

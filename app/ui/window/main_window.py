@@ -1,0 +1,301 @@
+"""The main window: both paths on the same frame, in the view the user chose, with panels at the edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
+from PyQt6.QtGui import QAction, QCloseEvent
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from app.palette import Theme
+from app.pipeline.live import LivePipeline
+from app.pipeline.metrics.comparison import Comparison
+from app.pipeline.metrics.path_statistics import PathStatistics
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.result_synchronizer import JoinedResult
+from app.rendering.hand_mesh import HandMeshBuilder
+from app.rendering.pane_renderer import Display, OwnDrawing, ScreenPainter
+from app.sources.camera_formats import CameraFormat
+from app.sources.choose import DEMO, ChosenSource, UnusableSource, choose_source
+from app.ui.extensions import install_extensions
+from app.ui.panels.comparison_panel import ComparisonPanel
+from app.ui.panels.output_panel import OutputPanel
+from app.ui.theme.style_sheet import system_theme, theme_named
+from app.ui.theme.theme_applier import Wardrobe
+from app.ui.views.mesh_view import MeshView
+from app.ui.views.picture_view import PictureView
+from app.ui.widgets.dock_panel import dock_panel, panel_action
+from app.ui.window.actions import install_controls, key_action
+from app.ui.window.metrics_refresh import NumberBoard
+from app.ui.window.pane import link_orbits
+from app.ui.window.pane_area import Stage
+from app.ui.window.result_presenter import ScreenFeed
+from app.ui.window.status_bar import StatusStrip
+from app.ui.window.status_messages import Narrator, Remedies
+from app.ui.window.tool_bar import TopBar
+from app.ui.window.view_switch import VIEW_ORDER
+from app.ui.window.window_layout import lay_out, make_panes
+from app.ui.window_options import ViewName, WindowOptions
+from hand.errors import SourceError
+from hand.types import Provider
+
+
+class _NewsBell(QObject):
+    """Carries the pipeline's news into the GUI thread; without content, so that nothing queues up."""
+
+    rang = pyqtSignal()
+
+
+class MainWindow(QMainWindow):
+    """Owns the pipeline; pulls when told that there is news."""
+
+    result_shown = pyqtSignal()
+    """A new frame is on the screen, in both views of every pane."""
+    closing = pyqtSignal()
+    """The window closes; the pipeline still runs."""
+    theme_changed = pyqtSignal(object)
+    """Other colours, an :class:`app.palette.Theme`."""
+
+    def __init__(self, options: WindowOptions) -> None:
+        """Builds the window and starts the pipeline."""
+        super().__init__()
+        self._options = options
+        self._chosen = options.chosen
+        self._theme = theme_named(options.theme)
+        self.follows_system = options.theme == "system"
+        """Whether the desktop's colours are taken over when they change."""
+        providers: tuple[Provider, ...] = tuple(options.paths)
+        both = len(providers) > 1
+        self.views: tuple[ViewName, ...] = VIEW_ORDER if both else (providers[0],)
+        """The views there are; without a second path there is only one."""
+        self.bar = TopBar()
+        self.bar.offer_views(self.views)
+        self.panes = make_panes(providers, options.renderer)
+        self.stage = Stage(self.panes, options.view if options.view in self.views else self.views[0])
+        self.status = StatusStrip()
+        lay_out(self, self.bar, self.stage, self.status)
+        self._wardrobe = Wardrobe(self)
+        self.painter: ScreenPainter[Any] = ScreenPainter(
+            HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
+        )
+        self.chooser = OutputChooser(options.model)
+        self.comparison = Comparison()
+        self._bell = _NewsBell(self)
+        self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
+            options.paths,
+            self.painter.prepare,
+            self._bell.rang.emit,
+            lens=options.lens,
+            retry_s=options.retry_s,
+            compose=self.painter.compose,
+            output=self.chooser,
+        )
+        self.pipeline.add_listener("comparison", self.comparison.record)
+        self.feed = ScreenFeed(self.pipeline, self.stage, tuple(self.panes.values()), self)
+        remedies = Remedies(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
+        self._narrator = Narrator(self.stage, remedies)
+        self.compare_panel = ComparisonPanel(self.comparison, self.notify)
+        self.output_panel = OutputPanel(self.chooser)
+        self._numbers = NumberBoard(self)
+        self._connect()
+        if both:
+            self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
+        # the last one is in front
+        self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
+        install_extensions(self)
+        self.set_theme(self._theme)
+        self.show_view(self.stage.view)
+        self.pipeline.start()
+        self._numbers.start()
+        self.show_source(options.chosen)
+        self.notify(options.opening_note)
+
+    # what the user does
+
+    def choose(self, text: str, camera_format: CameraFormat | None = None) -> None:
+        """Switches to the source that a text names; what is wrong with it is said over the panes."""
+        try:
+            chosen = choose_source(text, self._options.wishes.with_format(camera_format))
+        except SourceError as error:
+            chosen = ChosenSource(UnusableSource(text, str(error)))
+        self.show_source(chosen)
+
+    def show_source(self, chosen: ChosenSource) -> None:
+        """Switches to a source."""
+        self._chosen = chosen
+        mirror = self._options.mirror if self._options.mirror is not None else chosen.is_camera
+        self.bar.mirror.setChecked(mirror)
+        self.pipeline.mirror = mirror
+        self.feed.begin_source()
+        self._narrator.notify(chosen.note)
+        self.replay()
+
+    def replay(self) -> None:
+        """Plays the current source from its beginning."""
+        self.feed.await_hands()
+        self.pipeline.show(self._chosen.source)
+
+    def show_view(self, view: ViewName) -> None:
+        """Shows the panes of a view."""
+        if view not in self.views:
+            return
+        self.stage.show_view(view)
+        self.bar.views.show_choice(view)
+        self._plan()
+
+    def show_overlay_mesh(self, mesh: bool) -> None:
+        """Draws meshes over pictures, or skeletons."""
+        self.painter.change(overlay="mesh" if mesh else "skeleton")
+        self.pipeline.redraw()
+
+    def show_disagreement(self, shown: bool) -> None:
+        """Colours meshes by the distance to the other path's."""
+        self.painter.change(by_disagreement=shown)
+        self._caption_scenes()
+        self.pipeline.redraw()
+
+    def set_wanted(self, provider: Provider, wanted: bool) -> None:
+        """Switches a path on or off; the other one goes on."""
+        self.pipeline.set_wanted(provider, wanted)
+        if provider in self.panes:
+            self.panes[provider].heading.switch.setChecked(wanted)
+
+    def reset_views(self) -> None:
+        """Turns all 3D views back to the camera's own."""
+        for pane in self.panes.values():
+            pane.scene.reset()
+
+    @property
+    def picture(self) -> PictureView:
+        """The picture of the first pane on the screen."""
+        return self.stage.shown_panes[0].picture
+
+    @property
+    def mesh(self) -> MeshView:
+        """The 3D view of the first pane on the screen."""
+        return self.stage.shown_panes[0].scene
+
+    @property
+    def joined(self) -> JoinedResult | None:
+        """What the paths said about the frame on the screen."""
+        return self.feed.joined
+
+    @property
+    def options(self) -> WindowOptions:
+        """What the window was started with."""
+        return self._options
+
+    @property
+    def theme(self) -> Theme:
+        """The colours in use; ``theme_changed`` tells of others."""
+        return self._theme
+
+    def notify(self, sentence: str) -> None:
+        """Shows a sentence over the panes for a while."""
+        self._narrator.notify(sentence)
+
+    def statistics(self, provider: Provider) -> PathStatistics:
+        """Rate and latency of a path, as far as it is on the screen."""
+        return self.feed.statistics(provider)
+
+    # what extensions may add
+
+    def add_tool(self, text: str, act: Callable[[], object], *, shortcut: str = "", help_text: str = "") -> QAction:
+        """Adds a line to the menu of tools.
+
+        Args:
+            text: in the menu.
+            act: what it does.
+            shortcut: such as "Ctrl+Shift+S"; empty for none.
+            help_text: one sentence for the tooltip and the list of shortcuts.
+
+        Returns:
+            The action, to make it checkable or to disable it.
+        """
+        action = key_action(self, text, act, shortcut)
+        action.setToolTip(help_text or text)
+        self.bar.tools.menu().addAction(action)
+        self.bar.tools.show()
+        return action
+
+    def add_panel(
+        self,
+        name: str,
+        widget: QWidget,
+        *,
+        area: Qt.DockWidgetArea = Qt.DockWidgetArea.RightDockWidgetArea,
+        visible: bool = False,
+        shortcut: str = "",
+    ) -> QDockWidget:
+        """Adds a panel at an edge of the window; the menu of panels shows and hides it.
+
+        Args:
+            name: title of the panel and line in the menu.
+            widget: what it holds; styled by the window's own sheet.
+            area: the edge.
+            visible: at once.
+            shortcut: shows and hides it.
+        """
+        dock = dock_panel(self, name, widget, area, visible=visible)
+        action = panel_action(dock, shortcut)
+        self.bar.panels.menu().addAction(action)
+        self.bar.panels.show()
+        self.addAction(action)
+        return dock
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._theme = theme
+        self._wardrobe.wear(theme)
+        for pane in self.panes.values():
+            pane.set_theme(theme)
+        for part in (self.bar, self.stage, self.compare_panel, self.output_panel):
+            part.set_theme(theme)
+        self.theme_changed.emit(theme)
+
+    def follow_system_theme(self) -> None:
+        """Takes the desktop's colours, unless the user chose some."""
+        if self.follows_system:
+            self.set_theme(system_theme())
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Disappears at once, then gives camera and engines back."""
+        self.hide()
+        self.closing.emit()
+        self._numbers.stop()
+        self._narrator.stop()
+        self.bar.source.watch.stop()
+        self.pipeline.close()
+        super().closeEvent(event)
+
+    def _pull(self) -> None:
+        self.pipeline.begin_pull()
+        source = self.pipeline.source_state
+        self.feed.pull()
+        self.bar.source.show_source(source.name, source.facts)
+        self._narrator.tell(source, {provider: self.feed.situation(provider) for provider in self.pipeline.providers})
+
+    def _plan(self) -> None:
+        """Tells the paths' threads what is on the screen."""
+        self.painter.change(picture_sizes_px={pane.name: pane.picture.size_px for pane in self.stage.shown_panes})
+        self._caption_scenes()
+        self.feed.expect_other_panes()
+        self.pipeline.redraw()
+
+    def _caption_scenes(self) -> None:
+        self.stage.caption_scenes(legend=self.painter.plan.by_disagreement and len(self.pipeline.providers) > 1)
+
+    def _connect(self) -> None:
+        # queued: the bell rings in other threads
+        self._bell.rang.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        self.feed.result_shown.connect(self.result_shown)
+        self.feed.output_turned.connect(self._numbers.mark_output)
+        for pane in self.panes.values():
+            pane.resized.connect(self._plan)
+            pane.scene.redraw_wanted.connect(self.pipeline.redraw)
+        for provider in self.pipeline.providers:
+            self.panes[provider].heading.switched.connect(lambda wanted, who=provider: self.set_wanted(who, wanted))
+        link_orbits([pane.scene for pane in self.panes.values()])
+        install_controls(self)

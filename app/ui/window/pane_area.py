@@ -1,0 +1,147 @@
+"""The area of the panes: side by side, combined, one path or the output, and whatever has to be said over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
+from PyQt6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from app.palette import DARK, Theme
+from app.rendering.pane_renderer import PaneName
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.floating_label import FloatingLabel
+from app.ui.widgets.message_card import Action, MessageCard
+from app.ui.window.pane import Pane
+from app.ui.window_options import ViewName
+
+PANES_OF_VIEW: Mapping[ViewName, tuple[PaneName, ...]] = {
+    "side by side": ("network", "ik"),
+    "combined": ("combined",),
+    "network": ("network",),
+    "ik": ("ik",),
+    "output": ("output",),
+}
+
+_BESIDE: tuple[PaneName, ...] = PANES_OF_VIEW["side by side"]
+_MESSAGE_WIDTH_PX = 400
+_DIMMED = 0.62
+
+
+class Stage(QWidget):
+    """Holds all panes and shows those of one view."""
+
+    def __init__(self, panes: Mapping[PaneName, Pane], view: ViewName) -> None:
+        """Shows a view.
+
+        Args:
+            panes: those that there are.
+            view: the first one.
+        """
+        super().__init__()
+        self._panes = panes
+        self.view: ViewName = view
+        self._pages = QStackedWidget()
+        self._beside = QSplitter(Qt.Orientation.Horizontal)
+        self._beside.setHandleWidth(SPACING_PX)
+        self._beside.setChildrenCollapsible(False)
+        self._pages.addWidget(self._beside)
+        for name, pane in panes.items():
+            if name in _BESIDE:
+                self._beside.addWidget(pane)
+            else:
+                self._pages.addWidget(pane)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._pages)
+        self._veil = _Veil(self)
+        self._message = MessageCard(self)
+        self._notice = FloatingLabel(self, at_top=True)
+        self.show_view(view)
+
+    @property
+    def shown_panes(self) -> tuple[Pane, ...]:
+        """The panes on the screen."""
+        return tuple(self._panes[name] for name in PANES_OF_VIEW[self.view] if name in self._panes)
+
+    @property
+    def message_text(self) -> str:
+        """Title and text of the message that is shown, or an empty text."""
+        return self._message.text() if self._message.isVisibleTo(self) else ""
+
+    @property
+    def notice_text(self) -> str:
+        """The notice that is shown, or an empty text."""
+        return self._notice.text()
+
+    def show_view(self, view: ViewName) -> None:
+        """Shows the panes of a view."""
+        self.view = view
+        names = PANES_OF_VIEW[view]
+        for name, pane in self._panes.items():
+            if name in _BESIDE:
+                pane.setVisible(name in names)
+        self._pages.setCurrentWidget(self._beside if names[0] in _BESIDE else self._panes[names[0]])
+
+    def caption_scenes(self, *, legend: bool) -> None:
+        """Says over the 3D views what they show.
+
+        Args:
+            legend: the colours of disagreement are explained, where there are any.
+        """
+        for name, pane in self._panes.items():
+            caption = "Network solid, IK translucent" if name == "combined" else ""
+            pane.scene.caption(caption, legend=legend and name != "output")
+
+    def set_theme(self, theme: Theme) -> None:
+        """Takes the colours of a theme."""
+        self._veil.theme = theme
+        self._veil.update()
+
+    def say(self, title: str, text: str, actions: tuple[Action, ...] = ()) -> None:
+        """Puts a message over the panes; the same message again changes nothing."""
+        self._message.fill(title, text, actions)
+        if not self._message.isVisibleTo(self):
+            self._veil.show()
+            self._message.show()
+        self._arrange()
+
+    def say_nothing(self) -> None:
+        """Takes the message away."""
+        self._veil.hide()
+        self._message.hide()
+
+    def notice(self, text: str) -> None:
+        """A line at the head; empty takes it away."""
+        self._notice.say(text)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keeps what is said in its place."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self._veil.setGeometry(self.rect())
+        self._message.fit(min(_MESSAGE_WIDTH_PX, max(120, self.width() - 4 * SPACING_PX)))
+        self._message.move((self.width() - self._message.width()) // 2, (self.height() - self._message.height()) // 2)
+        self._veil.raise_()
+        self._message.raise_()
+        self._notice.arrange()
+
+
+class _Veil(QWidget):
+    """Dims what is behind a message."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.theme = DARK
+        self.hide()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Paints the dimming."""
+        color = QColor(self.theme.window)
+        color.setAlphaF(_DIMMED)
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), color)
+        painter.end()

@@ -1,0 +1,179 @@
+"""From the pipeline onto the panes: pulls what is new, shows it, and measures when it is painted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
+
+from app.pipeline.capture_thread import SourcePhase
+from app.pipeline.composition import Composition
+from app.pipeline.live import LivePipeline
+from app.pipeline.metrics.path_statistics import PathStatistics
+from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.worker import PathPhase
+from app.rendering.display import show_picture
+from app.rendering.pane_renderer import Display, OwnDrawing
+from app.ui.window.pane import Pane
+from app.ui.window.pane_area import Stage
+from app.ui.window.status_messages import PathSituation
+from hand.camera import Intrinsics
+from hand.types import PathResult, Provider
+
+_NO_HAND_AFTER_NS = 700_000_000
+
+
+class ScreenFeed(QObject):
+    """What is on the screen, and the statistics of how it got there."""
+
+    result_shown = pyqtSignal()
+    """A new frame is on the screen, in both views of every pane."""
+    output_turned = pyqtSignal()
+    """Another path is the output."""
+    _all_painted = pyqtSignal()
+
+    def __init__(
+        self,
+        pipeline: LivePipeline[OwnDrawing[Any], Display[Any]],
+        stage: Stage,
+        panes: Sequence[Pane],
+        parent: QObject,
+    ) -> None:
+        """Nothing shown yet.
+
+        Args:
+            pipeline: where everything comes from.
+            stage: knows which panes are on the screen.
+            panes: all there are.
+            parent: owns it.
+        """
+        super().__init__(parent)
+        self._pipeline = pipeline
+        self._stage = stage
+        self._panes = panes
+        self._providers = pipeline.providers
+        self._statistics = {provider: PathStatistics() for provider in self._providers}
+        self._drops_before = dict.fromkeys(self._providers, 0)
+        self._hand_seen_ns = dict.fromkeys(self._providers, 0)
+        self._last_results: dict[Provider, PathResult] = {}
+        self._unshown: dict[Provider, PathResult] = {}
+        self._unpainted: set[str] = set()
+        self.delivering: set[Provider] = set()
+        """Paths that have given results since they started."""
+        self.joined: JoinedResult | None = None
+        """What the paths said about the frame on the screen."""
+        self.intrinsics: Intrinsics | None = None
+        """Of the frame on the screen."""
+        # queued: a listener that changes the layout from inside a paint event takes OpenGL down
+        self._all_painted.connect(self.result_shown, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        for pane in panes:
+            pane.painted.connect(self._painted)
+
+    def begin_source(self) -> None:
+        """Forgets what belongs to the source before."""
+        for provider, statistics in self._statistics.items():
+            statistics.reset()
+            self._drops_before[provider] = self._pipeline.drops(provider)
+        self._last_results, self._unshown, self.joined, self.intrinsics = {}, {}, None, None
+        for pane in self._panes:
+            pane.clear()
+
+    def await_hands(self) -> None:
+        """From now on it counts how long no hand has been seen."""
+        self._hand_seen_ns = dict.fromkeys(self._providers, time.monotonic_ns())
+
+    def expect_other_panes(self) -> None:
+        """Panes or their sizes changed: what was to be painted is not awaited any more."""
+        self._unpainted.clear()
+
+    def pull(self) -> None:
+        """Shows what is new."""
+        composition = self._pipeline.take_composition()
+        # while another source opens, what still comes belongs to the one before
+        if composition is not None and self._pipeline.source_state.phase is not SourcePhase.OPENING:
+            self._show(composition)
+        for provider in tuple(self.delivering):
+            if self._pipeline.path_state(provider).phase is not PathPhase.RUNNING:
+                self.delivering.remove(provider)
+        self._pipeline.preview_wanted = not self.delivering
+        if not self.delivering:
+            self._show_bare_frame()
+
+    def statistics(self, provider: Provider) -> PathStatistics:
+        """Rate and latency of a path, as far as it is on the screen."""
+        return self._statistics[provider]
+
+    def measure_anew(self) -> None:
+        """Forgets rates, latencies and drops, and from now on forgets nothing; for benchmarks."""
+        for provider in self._providers:
+            self._statistics[provider] = PathStatistics(window=None)
+            self._drops_before[provider] = self._pipeline.drops(provider)
+
+    def drops(self, provider: Provider) -> int:
+        """Frames that a path skipped since it delivers this source."""
+        return self._pipeline.drops(provider) - self._drops_before[provider]
+
+    def situation(self, provider: Provider) -> PathSituation:
+        """What is to be said about a path."""
+        result = self._last_results.get(provider)
+        without = result is not None and (
+            result.frame.capture_time_ns - self._hand_seen_ns[provider] > _NO_HAND_AFTER_NS
+        )
+        return PathSituation(
+            self._pipeline.path_state(provider),
+            provider in self.delivering,
+            without,
+            "" if result is None else result.message,
+        )
+
+    def _show(self, composition: Composition[Display[Any]]) -> None:
+        for provider, result in composition.measured.items():
+            if provider not in self.delivering:
+                self.delivering.add(provider)
+                self._drops_before[provider] = self._pipeline.drops(provider)  # while the engine was loading
+            if result.states:
+                self._hand_seen_ns[provider] = result.frame.capture_time_ns
+            self._last_results[provider] = result
+            self._unshown[provider] = result
+        if not composition.joined.late:
+            turned = self.joined is None or _who(self.joined) != _who(composition.joined)
+            self.joined = composition.joined
+            if turned:
+                self.output_turned.emit()
+        self.intrinsics = composition.joined.frame.intrinsics
+        for pane in self._stage.shown_panes:
+            display = composition.panes.get(pane.name)
+            if display is not None:
+                # a view that was only turned gets the last frame once more, which is no new measurement
+                fresh = pane.display is None or display.frame is not pane.display.frame
+                pane.show_display(display, fresh=fresh)
+                if fresh:
+                    self._unpainted.add(pane.name)
+
+    def _show_bare_frame(self) -> None:
+        """The picture goes on while no path works."""
+        frame = self._pipeline.take_frame()
+        if frame is not None:
+            self.intrinsics = frame.intrinsics
+            self._unpainted.clear()
+            for pane in self._stage.shown_panes:
+                pane.show_bare(show_picture(frame.image_rgb, pane.picture.size_px))
+
+    def _painted(self, name: str) -> None:
+        if name not in self._unpainted:
+            return
+        self._unpainted.remove(name)
+        now_ns = time.monotonic_ns()
+        shown = (p for p in self._providers if name == p or name in ("combined", "output"))
+        for provider in shown:
+            result = self._unshown.pop(provider, None)
+            if result is not None:
+                self._statistics[provider].record(result, now_ns)
+        if not self._unpainted:
+            self._all_painted.emit()
+
+
+def _who(joined: JoinedResult) -> Provider | None:
+    return None if joined.output is None else joined.output.provider

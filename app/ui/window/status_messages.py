@@ -1,0 +1,153 @@
+"""Says over the panes what source and paths are doing, whenever a picture alone does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PyQt6.QtCore import QTimer
+
+from app.pipeline.capture_thread import SourcePhase, SourceState
+from app.pipeline.worker import PATH_NAMES, PathPhase, PathState
+from app.sources.demo import DEMO_TITLE
+from app.ui.widgets.message_card import Action
+from app.ui.window.pane import Pane
+from app.ui.window.pane_area import Stage
+from hand.types import Provider
+
+NO_HAND_HINT = "No hand in view"
+NO_HAND_CAMERA_HINT = "No hand in view – hold one up to the camera"  # noqa: RUF001 - a dash between two thoughts
+
+_NOTICE_MS = 12_000
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What the user can do about a source that shows nothing.
+
+    Attributes:
+        choose: opens the list of sources.
+        replay: plays the source again.
+        demo: plays the demo clip.
+    """
+
+    choose: Callable[[], None]
+    replay: Callable[[], None]
+    demo: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PathSituation:
+    """A path as the narrator sees it.
+
+    Attributes:
+        state: what it is doing.
+        delivers: it has given results since it started.
+        no_hand: for a while there was none.
+        word: what it itself has to say with its results.
+    """
+
+    state: PathState
+    delivers: bool
+    no_hand: bool
+    word: str = ""
+
+
+class Narrator:
+    """Keeps messages, hints and notices in step with the pipeline."""
+
+    def __init__(self, stage: Stage, remedies: Remedies) -> None:
+        """Silent at first.
+
+        Args:
+            stage: where to say it.
+            remedies: what buttons do.
+        """
+        self._stage = stage
+        self._choose: Action = ("Choose a source", remedies.choose)
+        self._replay: Action = ("Play again", remedies.replay)
+        self._demo: Action = ("Play the demo clip", remedies.demo)
+        self._noted = ("", "")
+        self._told: object = None
+        self._notice_end = QTimer(stage)
+        self._notice_end.setSingleShot(True)
+        self._notice_end.timeout.connect(lambda: stage.notice(""))
+
+    def stop(self) -> None:
+        """Takes its timer back."""
+        self._notice_end.stop()
+
+    def notify(self, sentence: str) -> None:
+        """Shows a sentence for a while."""
+        if sentence:
+            self._stage.notice(sentence)
+            self._notice_end.start(_NOTICE_MS)
+
+    def tell(self, source: SourceState, paths: Mapping[Provider, PathSituation]) -> None:
+        """Brings everything that is said up to date.
+
+        Args:
+            source: what the source is doing.
+            paths: what each path is doing.
+        """
+        told = source.phase, source.name, source.sentence, self._stage.view, dict(paths)
+        if told == self._told:
+            return  # asked at every frame, and mostly nothing changed
+        self._told = told
+        self._tell_source(source)
+        running = source.phase is SourcePhase.RUNNING
+        live = source.facts is not None and source.facts.live
+        for pane in self._stage.shown_panes:
+            text, warning = _hint(pane, paths, live) if running else ("", False)
+            pane.picture.hint(text, warning=warning)
+        noted = source.name, source.sentence
+        if running and noted != self._noted:  # what a source says it says with every frame
+            self._noted = noted
+            self.notify(source.sentence)
+
+    def _tell_source(self, state: SourceState) -> None:
+        say = self._stage.say
+        # the demo clip is no way out of the demo clip's own trouble
+        ways_out = (self._choose,) if state.name == DEMO_TITLE else (self._choose, self._demo)
+        if state.phase is SourcePhase.RUNNING:
+            self._stage.say_nothing()
+        elif state.phase is SourcePhase.OPENING:
+            say("One moment", f"Opening {state.name}…")
+        elif state.phase is SourcePhase.LOST:
+            text = f"{state.sentence} It goes on by itself as soon as the camera is back."
+            say("The camera is gone", text, ways_out)
+        elif state.phase is SourcePhase.FAILED:
+            say("This source cannot be shown", state.sentence, ways_out)
+        elif state.phase is SourcePhase.ENDED:
+            whole = f"{state.name} was played to its end."
+            text = whole if state.shortfall is None else state.shortfall.sentence(state.name)
+            say("The end", text, (self._replay, self._choose))
+
+
+def _hint(pane: Pane, paths: Mapping[Provider, PathSituation], live: bool) -> tuple[str, bool]:
+    """What a pane says at its foot, and whether it is a warning.
+
+    A pane of both paths speaks when none of them has a hand, and then says what is worst.
+    """
+    own = [(provider, path) for provider, path in paths.items() if provider == pane.name] or list(paths.items())
+    words = [_path_hint(provider, path, live) for provider, path in own]
+    if any(not rank for rank, _ in words):
+        return next(((word, False) for rank, word in words if not rank and word), ("", False))
+    rank, word = max(words)
+    return word, rank == _BROKEN
+
+
+_FINE, _NO_HAND, _RESTING, _STARTING, _BROKEN = range(5)
+
+
+def _path_hint(provider: Provider, path: PathSituation, live: bool) -> tuple[int, str]:
+    name = PATH_NAMES[provider]
+    if path.state.phase is PathPhase.FAILED:
+        return _BROKEN, path.state.sentence
+    if path.state.phase is PathPhase.RESTING:
+        return _RESTING, f"{name} is switched off"
+    if not path.delivers:
+        return _STARTING, f"{name} is starting…"
+    if path.no_hand:
+        return _NO_HAND, NO_HAND_CAMERA_HINT if live else NO_HAND_HINT
+    return _FINE, path.word

@@ -1,0 +1,61 @@
+"""How the window is put together: the panes of its paths, and bar, stage and strip around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QMainWindow, QStatusBar, QTabWidget, QVBoxLayout, QWidget
+
+from app.pipeline.worker import PATH_NAMES
+from app.rendering.pane_renderer import PaneName
+from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.views.mesh_view_factory import make_mesh_view
+from app.ui.views.picture_view import PictureView
+from app.ui.views.wipe_view import WipeView
+from app.ui.window.pane import Pane
+from app.ui.window_options import RendererChoice
+from hand.types import Provider
+
+_TITLES: dict[PaneName, str] = {
+    "network": PATH_NAMES["network"],
+    "ik": PATH_NAMES["ik"],
+    "combined": "Both paths",
+    "output": "Output",
+}
+
+
+def make_panes(providers: Sequence[Provider], renderer: RendererChoice) -> dict[PaneName, Pane]:
+    """A pane for each path, and where there are two of them, one for both and one for the output."""
+    names: list[PaneName] = list(providers)
+    if len(providers) > 1:
+        names = ["network", "ik", "combined", "output"]
+    panes: dict[PaneName, Pane] = {}
+    for name in names:
+        picture = WipeView(PATH_NAMES["network"], PATH_NAMES["ik"]) if name == "combined" else PictureView()
+        switchable = len(providers) > 1 and name in providers
+        panes[name] = Pane(name, _TITLES[name], picture, make_mesh_view(renderer), switchable=switchable)
+    return panes
+
+
+def lay_out(window: QMainWindow, head: QWidget, body: QWidget, foot: QWidget) -> None:
+    """Puts the bar above everything, also the panels, the stage in the middle and the strip at the foot."""
+    window.setWindowTitle("handlive")
+    window.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks)
+    window.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+    window.setMenuWidget(_padded(head, "bar", SPACING_PX))
+    window.setCentralWidget(_padded(body, "body", SPACING_PX))
+    status = QStatusBar()
+    status.setSizeGripEnabled(False)
+    status.setContentsMargins(SPACING_PX - 4, 0, SPACING_PX - 4, 0)
+    status.addWidget(foot, 1)
+    window.setStatusBar(status)
+
+
+def _padded(widget: QWidget, name: str, top: int) -> QWidget:
+    around = QWidget()
+    around.setObjectName(name)
+    layout = QVBoxLayout(around)
+    layout.setContentsMargins(SPACING_PX, top, SPACING_PX, 0)
+    layout.addWidget(widget, 1)
+    return around

@@ -1,0 +1,160 @@
+"""What the program and the process that runs its network under torch say to each other, for both ends.
+
+Crops go one way and packed answers come back, as bare little-endian numbers behind a short head; nothing that is read
+is executed. Before the first crop the server says one JSON line about itself. This end of it knows no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from typing import IO, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.errors import CheckpointError
+from inference.runtime import OUTPUT_NAMES
+
+OUTPUT_SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
+    "rotations": (16, 3, 3),
+    "shape": (10,),
+    "camera": (3,),
+    "joints_crop": (21, 2),
+    "log_sigma": (21,),
+    "presence_logit": (),
+    "right_logit": (),
+}
+"""Of one crop's outputs, by name, in the order in which they are packed."""
+
+ANSWER_LENGTH: Final = sum(math.prod(shape) for shape in OUTPUT_SHAPES.values())
+
+MOST_CROPS: Final = 4096
+"""In one question; more is no question but a broken pipe."""
+
+_HEAD: Final = struct.Struct("<II")
+_PROBLEM: Final = 0xFFFFFFFF
+_LONGEST_LINE: Final = 4096
+
+
+class NetworkProcessError(Exception):
+    """The process at the other end refuses, or is gone; the text is a sentence without its end."""
+
+
+def pack(parts: Mapping[str, np.ndarray]) -> Float[np.ndarray, "B N"]:
+    """A network's answers, by name, side by side in one array."""
+    return np.concatenate([np.reshape(parts[name], (len(parts[name]), -1)) for name in OUTPUT_NAMES], 1)
+
+
+def unpack(packed: Float[np.ndarray, "B N"]) -> dict[str, np.ndarray]:
+    """What :func:`pack` packed, by name, in arrays of their own.
+
+    Args:
+        packed: of every crop :data:`ANSWER_LENGTH` numbers.
+    """
+    parts: dict[str, np.ndarray] = {}
+    start = 0
+    for name in OUTPUT_NAMES:
+        shape = OUTPUT_SHAPES[name]
+        length = math.prod(shape)
+        parts[name] = packed[:, start : start + length].reshape(len(packed), *shape).copy()
+        start += length
+    return parts
+
+
+def send_greeting(stream: IO[bytes], device: str, problem: str = "") -> None:
+    """Says what the server runs on, or why it cannot."""
+    stream.write(json.dumps({"device": device, "problem": problem}).encode() + b"\n")
+    stream.flush()
+
+
+def receive_greeting(stream: IO[bytes]) -> str:
+    """The name of the device that the server runs on.
+
+    Raises:
+        CheckpointError: it cannot run, and says why.
+        NetworkProcessError: it ended without a word.
+    """
+    try:
+        content = json.loads(stream.readline(_LONGEST_LINE))
+        device, problem = str(content["device"]), str(content["problem"])
+    except (ValueError, KeyError, TypeError, OSError):
+        raise NetworkProcessError("it ended before it was ready") from None
+    if problem:
+        raise CheckpointError(problem)
+    return device
+
+
+def send_crops(stream: IO[bytes], images: Float[np.ndarray, "B 3 S S"]) -> None:
+    """Asks about crops, RGB, 0 to 255.
+
+    Raises:
+        NetworkProcessError: nobody listens any more.
+    """
+    try:
+        stream.write(_HEAD.pack(len(images), images.shape[-1]))
+        stream.write(np.ascontiguousarray(images, "<f4").data)
+        stream.flush()
+    except (OSError, ValueError):
+        raise NetworkProcessError("it has ended") from None
+
+
+def receive_crops(stream: IO[bytes], input_px: int) -> Float[np.ndarray, "B 3 S S"] | None:
+    """The next question, None when there will be none.
+
+    Args:
+        stream: from the program.
+        input_px: side of the network's crops.
+
+    Raises:
+        NetworkProcessError: what came is no question.
+    """
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    count, side = _HEAD.unpack(head)
+    if side != input_px or not 0 < count <= MOST_CROPS:
+        raise NetworkProcessError(f"crops of {input_px} px were wanted, {count} of {side} px came")
+    content = stream.read(count * 3 * side * side * 4)
+    if len(content) < count * 3 * side * side * 4:
+        return None
+    return np.frombuffer(content, "<f4").reshape(count, 3, side, side)
+
+
+def send_answers(stream: IO[bytes], packed: Float[np.ndarray, "B N"]) -> None:
+    """Answers a question."""
+    stream.write(_HEAD.pack(len(packed), packed.shape[1]))
+    stream.write(np.ascontiguousarray(packed, "<f4").data)
+    stream.flush()
+
+
+def send_problem(stream: IO[bytes], problem: str) -> None:
+    """Says why there is no answer; the server ends with it."""
+    words = problem.encode()[:_LONGEST_LINE]
+    stream.write(_HEAD.pack(_PROBLEM, len(words)) + words)
+    stream.flush()
+
+
+def receive_answers(stream: IO[bytes], count: int) -> Float[np.ndarray, "B N"]:
+    """The packed answers about so many crops.
+
+    Raises:
+        NetworkProcessError: the server says why there are none, or is gone.
+    """
+    try:
+        head = stream.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            raise NetworkProcessError("it has ended")
+        came, length = _HEAD.unpack(head)
+        if came == _PROBLEM:
+            raise NetworkProcessError(stream.read(min(length, _LONGEST_LINE)).decode(errors="replace"))
+        if (came, length) != (count, ANSWER_LENGTH):
+            raise NetworkProcessError(f"it gave {came} answers of {length} numbers to {count} crops")
+        content = stream.read(count * length * 4)
+    except (OSError, ValueError):
+        raise NetworkProcessError("it has ended") from None
+    if len(content) < count * length * 4:
+        raise NetworkProcessError("it has ended")
+    return np.frombuffer(content, "<f4").reshape(count, length)

@@ -1,0 +1,311 @@
+"""A posed hand, bent a little so that its joints fall where they are seen.
+
+The network says twice where the joints are: by its heat maps, in the picture, and by the pose it believes in. The heat
+maps are the better witness of the picture and the pose of the depth, so the pose is bent towards the heat maps, each
+joint's doubt deciding how far. That brings the mesh onto the hand in the picture, and some of the gain holds in depth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numba
+import numpy as np
+from jaxtyping import Float
+
+from hand.anatomy import anatomical_frames
+from hand.camera import Intrinsics
+from hand.joints import MANO_FINGERS, MANO_PARENTS, mano_joint_to_common
+from hand.layer import HandLayer
+from hand.model import HandModel
+from inference.pose_refinement import DEPTH_DEVIATION, place_by_pixels
+
+KNUCKLE_DEVIATIONS_RAD: Final = (0.20, 0.12, 0.06)
+"""Believed error of a knuckle's flexion, abduction and twist (``hand.anatomy``)."""
+
+HINGE_DEVIATIONS_RAD: Final = (0.20, 0.05, 0.04)
+"""The same of the joints beyond it, which can hardly do anything but bend."""
+
+THUMB_DEVIATIONS_RAD: Final = (0.20, 0.15, 0.12)
+"""The same of the thumb's joints."""
+
+GLOBAL_DEVIATION_RAD: Final = 0.22
+"""Believed error of the orientation, about any axis."""
+
+STEPS: Final = 5
+
+_SMALLEST_SIGMA_PX: Final = 0.1
+
+_PARENTS: Final = np.array(MANO_PARENTS)
+
+_PLACE: Final = mano_joint_to_common()
+"""Number of each MANO joint among the 21."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SettledHand:
+    """A hand that lies on its picture.
+
+    Attributes:
+        rotations: local rotations of the 16 MANO joints, the first in camera axes.
+        root_m: wrist in camera axes.
+    """
+
+    rotations: Float[np.ndarray, "16 3 3"]
+    root_m: Float[np.ndarray, "3"]
+
+
+def settle(
+    layer: HandLayer,
+    rotations: Float[np.ndarray, "16 3 3"],
+    shape: Float[np.ndarray, "10"],
+    joints_px: Float[np.ndarray, "21 2"],
+    sigma_px: Float[np.ndarray, "21"],
+    intrinsics: Intrinsics,
+    start_m: Float[np.ndarray, "3"],
+    precisions: Float[np.ndarray, "16 3 3"] | None = None,
+) -> SettledHand:
+    """Places the posed hand by its 2D joints, then bends it towards them.
+
+    Gauss-Newton over a small turn of each joint and the wrist's place: the pseudo-Huber loss of every joint's
+    reprojection error over its expected size (reweighted least squares, so that one misread joint does not drag a
+    finger along), against turns of the believed size about each joint's anatomical axes: a finger rather bends than
+    twists. Tips ride on their last joint, which leaves out how the skin gives: less than a millimetre.
+
+    Args:
+        layer: of the hand the network was trained for.
+        rotations: as predicted, the first in camera axes.
+        shape: as predicted.
+        joints_px: where the joints are seen.
+        sigma_px: expected error of each.
+        intrinsics: of the picture.
+        start_m: first guess of the wrist, in front of the camera.
+        precisions: inverse covariances of the rotations' errors in the joints' axes; those of the network's rotations
+            (:func:`believed_precisions`) when left out.
+    """
+    joints, orientations = layer.skeleton(rotations, shape)
+    joints_m = np.asarray(joints, np.float64)
+    start = place_by_pixels(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m, steps=3)
+    turns, root = _bend(
+        joints_m - joints_m[0] + start,
+        np.asarray(orientations, np.float64),
+        np.asarray(joints_px, np.float64),
+        np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
+        np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
+        believed_precisions(layer.model) if precisions is None else precisions,
+    )
+    if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
+        return SettledHand(rotations, start)
+    local = turns.copy()
+    local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
+    return SettledHand(local, root)
+
+
+@lru_cache(maxsize=8)
+def believed_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
+    """How firmly the network's word on each MANO joint stands: inverse covariances of small turns in the joint's axes.
+
+    Args:
+        model: where it does not name its joints' anatomical axes, its bones tell them.
+    """
+    axes = model.joint_axes
+    if axes is None:
+        axes = anatomical_frames(HandLayer(model, np.float64)(np.zeros(48), np.zeros(10), np.zeros(3)).joints_m)
+    precisions = np.empty((16, 3, 3))
+    precisions[0] = np.eye(3) / GLOBAL_DEVIATION_RAD**2
+    for joint in range(1, 16):
+        if MANO_FINGERS[(joint - 1) // 3] == "thumb":
+            deviations = THUMB_DEVIATIONS_RAD
+        else:
+            deviations = KNUCKLE_DEVIATIONS_RAD if joint % 3 == 1 else HINGE_DEVIATIONS_RAD
+        precisions[joint] = axes[joint] @ np.diag(1.0 / np.square(deviations)) @ axes[joint].T
+    return precisions
+
+
+def _chains() -> np.ndarray:
+    """Which four MANO joints move each of the 21: the wrist first, -1 where a chain is shorter."""
+    chains = np.full((21, 4), -1)
+    for joint in range(16):
+        chain = []
+        above = joint
+        while above >= 0:
+            chain.append(above)
+            above = int(MANO_PARENTS[above])
+        ordered = chain[::-1]
+        # a joint is moved by those above it, not by itself; the joint after the last one is the tip
+        chains[_PLACE[joint], : len(ordered) - 1] = ordered[:-1]
+        if len(ordered) == 4:
+            chains[_PLACE[joint] + 1] = ordered
+    return chains
+
+
+_CHAINS: Final = _chains()
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _bend(
+    points: np.ndarray,
+    turns: np.ndarray,
+    pixels: np.ndarray,
+    sigma: np.ndarray,
+    camera: np.ndarray,
+    precisions: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The turned joints' orientations and the wrist, from 21 points and 16 orientations in camera axes.
+
+    Unknowns are a turn of every finger joint about camera axes, three numbers each, finger by finger (0 to 44), then
+    one of the whole hand (45 to 47) and the wrist's place (48 to 50): so fingers meet in the last six alone.
+    """
+    points, turns = points.copy(), turns.copy()
+    old_points, old_turns = np.empty_like(points), np.empty_like(turns)
+    bent = np.zeros((16, 3))  # what each joint was turned so far, in its own axes
+    own, turn, bare, swing = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    believed = np.empty((3, 3))
+    start_depth = points[0, 2]
+    depth_prior = 1.0 / (DEPTH_DEVIATION * start_depth) ** 2
+    normal, gradient = np.empty((51, 51)), np.empty(51)
+    row, place = np.empty((2, 15)), np.empty(15, np.int64)
+    place[0], place[1], place[2] = 48, 49, 50
+    for _ in range(STEPS):
+        normal[:] = 0.0
+        gradient[:] = 0.0
+        for j in range(21):
+            x, y, z = points[j, 0], points[j, 1], max(points[j, 2], 0.02)
+            du, dv = camera[0] / z / sigma[j], camera[1] / z / sigma[j]
+            error_u = du * x + (camera[2] - pixels[j, 0]) / sigma[j]
+            error_v = dv * y + (camera[3] - pixels[j, 1]) / sigma[j]
+            weight = 1.0 / np.sqrt(1.0 + error_u * error_u + error_v * error_v)
+            row[0, 0], row[0, 1], row[0, 2] = du, 0.0, -du * x / z
+            row[1, 0], row[1, 1], row[1, 2] = 0.0, dv, -dv * y / z
+            used = 3
+            for link in range(4):
+                joint = _CHAINS[j, link]
+                if joint < 0:
+                    break
+                pivot = _PLACE[joint]
+                rx, ry, rz = x - points[pivot, 0], y - points[pivot, 1], points[j, 2] - points[pivot, 2]
+                for k in range(2):
+                    a, b, c = row[k, 0], row[k, 1], row[k, 2]
+                    row[k, used] = c * ry - b * rz
+                    row[k, used + 1] = a * rz - c * rx
+                    row[k, used + 2] = b * rx - a * ry
+                for axis in range(3):
+                    place[used + axis] = axis + (45 if joint == 0 else 3 * (joint - 1))
+                used += 3
+            for m in range(used):
+                gradient[place[m]] += weight * (row[0, m] * error_u + row[1, m] * error_v)
+                for n in range(used):
+                    normal[place[m], place[n]] += weight * (row[0, m] * row[0, n] + row[1, m] * row[1, n])
+        for joint in range(16):
+            first = 45 if joint == 0 else 3 * (joint - 1)
+            # from the joint's axes, in which precision and what it was turned are kept, into the camera's
+            _product(turns[joint], precisions[joint], believed)
+            for m in range(3):
+                for n in range(3):
+                    gradient[first + m] += believed[m, n] * bent[joint, n]
+                    for k in range(3):
+                        normal[first + m, first + n] += believed[m, k] * turns[joint, n, k]
+        normal[50, 50] += depth_prior
+        gradient[50] += depth_prior * (points[0, 2] - start_depth)
+        _solve(normal, gradient)
+        # every joint turns in its own axes; then the chain is laid out again
+        _keep(points, turns, old_points, old_turns)
+        for axis in range(3):
+            points[0, axis] -= gradient[48 + axis]
+        for joint in range(16):
+            first = 45 if joint == 0 else 3 * (joint - 1)
+            for axis in range(3):
+                own[axis] = 0.0
+                for k in range(3):
+                    own[axis] -= old_turns[joint, k, axis] * gradient[first + k]
+                bent[joint, axis] += own[axis]
+            _rotation(own, turn)
+            if joint == 0:
+                _product(old_turns[0], turn, turns[0])
+                continue
+            parent = _PARENTS[joint]
+            _swing(old_turns[parent], turns[parent], swing)
+            _follow(old_points, points, _PLACE[parent], _PLACE[joint], swing)
+            _product(old_turns[joint], turn, bare)
+            _product(swing, bare, turns[joint])
+            if joint % 3 == 0:
+                _swing(old_turns[joint], turns[joint], swing)
+                _follow(old_points, points, _PLACE[joint], _PLACE[joint] + 1, swing)
+    return turns, points[0].copy()
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _keep(points: np.ndarray, turns: np.ndarray, old_points: np.ndarray, old_turns: np.ndarray) -> None:
+    """Copies element by element: numba takes seconds to compile one slice assignment between arrays."""
+    for j in range(21):
+        for axis in range(3):
+            old_points[j, axis] = points[j, axis]
+    for joint in range(16):
+        for i in range(3):
+            for k in range(3):
+                old_turns[joint, i, k] = turns[joint, i, k]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _follow(old_points: np.ndarray, points: np.ndarray, above: int, below: int, swing: np.ndarray) -> None:
+    """Lays a bone at the new place of the joint above it, turned."""
+    for axis in range(3):
+        points[below, axis] = points[above, axis]
+        for k in range(3):
+            points[below, axis] += swing[axis, k] * (old_points[below, k] - old_points[above, k])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _product(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    """3 x 3; numba's own product calls BLAS, which costs more than these few sums."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = left[i, 0] * right[0, j] + left[i, 1] * right[1, j] + left[i, 2] * right[2, j]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _swing(old: np.ndarray, new: np.ndarray, out: np.ndarray) -> None:
+    """The turn that takes an old orientation to a new one."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = new[i, 0] * old[j, 0] + new[i, 1] * old[j, 1] + new[i, 2] * old[j, 2]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _rotation(turn: np.ndarray, out: np.ndarray) -> None:
+    """Rodrigues' formula; the series near zero."""
+    x, y, z = turn[0], turn[1], turn[2]
+    squared = x * x + y * y + z * z
+    angle = np.sqrt(squared)
+    if angle < 1e-6:
+        sine, cosine = 1.0, 0.5
+    else:
+        sine, cosine = np.sin(angle) / angle, (1.0 - np.cos(angle)) / squared
+    cross = ((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0))
+    for i in range(3):
+        for j in range(3):
+            outer = turn[i] * turn[j] - (squared if i == j else 0.0)
+            out[i, j] = (1.0 if i == j else 0.0) + sine * cross[i][j] + cosine * outer
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _solve(matrix: np.ndarray, right: np.ndarray) -> None:
+    """Cholesky's method, in place, past the zeros between different fingers; the answer replaces ``right``."""
+    size = len(right)
+    for i in range(size):
+        begin = i // 9 * 9 if i < 45 else 0
+        for j in range(begin, i + 1):
+            total = matrix[i, j]
+            for k in range(max(begin, j // 9 * 9 if j < 45 else 0), j):
+                total -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = np.sqrt(max(total, 1e-12)) if i == j else total / matrix[j, j]
+    for i in range(size):
+        for k in range(i // 9 * 9 if i < 45 else 0, i):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]
+    for i in range(size - 1, -1, -1):
+        right[i] /= matrix[i, i]
+        for k in range(i // 9 * 9 if i < 45 else 0, i):
+            right[k] -= matrix[i, k] * right[i]

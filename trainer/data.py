@@ -1,0 +1,143 @@
+"""``python -m trainer data``: looks at a data set before it is learned from, and packs it for fast reading."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from tqdm import tqdm
+
+from hand.atomic_file import write_json_atomically
+from hand.errors import DataError
+from trainer.datasets.hand_set import HandSet
+from trainer.datasets.opening import open_set, recognised, splits_of
+from trainer.datasets.pose_fit import fitter_for
+from trainer.datasets.shards import PER_SHARD, pack
+from trainer.evaluation.contact_sheet import write_png
+from trainer.evaluation.dataset_check import SetReport, check_set
+from trainer.evaluation.dataset_check_sheet import check_sheet
+from trainer.hand_model import training_hand_model
+from trainer.recipe.source_kinds import SET_KINDS
+
+_EXAMPLES: Final = """examples:
+  what is in a folder, with a sheet to look at
+    python -m trainer data check data/FreiHAND
+  FreiHAND's poses against its joints, with your own MANO file; every hand and not 2000
+    python -m trainer data check data/FreiHAND --hand-model MANO_RIGHT.pkl --most 0
+  packed into tar files, for disks that are slow with many small files; then in a recipe:
+  {kind: shards, path: data/FreiHAND_shards}
+    python -m trainer data pack data/FreiHAND --out data/FreiHAND_shards
+docs/datasets.md says where the sets come from and how they are laid out.
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line and runs what it asks for.
+
+    Raises:
+        HandliveError: the folder is no data set, or pictures of it are broken.
+    """
+    options = _parser().parse_args(arguments)
+    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
+    if options.command == "check":
+        _check(options)
+    else:
+        _pack(options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """``data check``.
+
+    Raises:
+        HandliveError: the folder is no data set, or pictures of it are broken.
+    """
+    kind = options.kind or recognised(options.folder)
+    model = training_hand_model(options.hand_model)
+    sets: list[tuple[HandSet, SetReport]] = []
+    for split in splits_of(kind, options.folder):
+        hands = open_set(kind, options.folder, split)
+        wanted = len(hands) if options.most <= 0 else min(options.most, len(hands))
+        title = f"{hands.facts.title}, {split}"
+        fitter = fitter_for(hands, model, strict=False)
+        with tqdm(total=wanted, desc=split, unit=" hands") as bar:
+            report = check_set(hands, fitter, title, options.most, lambda bar=bar: _tick(bar))  # type: ignore[misc]
+        print("\n".join(report.lines()))
+        sets.append((hands, report))
+    write_json_atomically(options.out / "check.json", {report.title: report.as_json() for _, report in sets})
+    write_png(options.out / "sheet.png", check_sheet(sets, model.faces))
+    print(f"The contact sheet is {options.out / 'sheet.png'}; look at it.")
+    broken = [checked for _, report in sets for checked in report.broken]
+    if broken:
+        raise DataError(
+            f"{len(broken)} pictures cannot be used, the first is that of {broken[0].hand.name}; "
+            f"{options.out / 'check.json'} names them all: copy them again."
+        )
+
+
+def _pack(options: argparse.Namespace) -> None:
+    """``data pack``.
+
+    Raises:
+        HandliveError: the folder is no data set, or the other one is in use.
+    """
+    kind = options.kind or recognised(options.folder)
+    for split in splits_of(kind, options.folder):
+        hands = open_set(kind, options.folder, split)
+        with tqdm(total=len(hands), desc=split, unit=" hands") as bar:
+            packed, left_out = pack(
+                hands,
+                options.out / split,
+                per_shard=options.per_shard,
+                tick=lambda bar=bar: _tick(bar),  # type: ignore[misc]
+            )
+        without = f"; {left_out} without annotation were left out" if left_out else ""
+        print(f"{options.out / split} holds {packed} hands of {hands.facts.title}{without}.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer data",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Look at a data set before it is learned from, or pack it into tar files.",
+        epilog=_EXAMPLES,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser(
+        "check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="counts, broken pictures, poses held against joints, and a contact sheet",
+        description="Read a data set as training would, and report counts, broken pictures and how far posed hands\n"
+        "miss their labelled joints. sheet.png shows joints and meshes on their pictures: look at it before training.",
+        epilog=_EXAMPLES,
+    )
+    check.add_argument("folder", type=Path, metavar="DIR", help="the folder of the set")
+    check.add_argument("--kind", choices=SET_KINDS, help="which set it is (default: judged by its files)")
+    check.add_argument(
+        "--hand-model", default="", metavar="FILE", help="your MANO_RIGHT.pkl, for sets labelled with MANO"
+    )
+    check.add_argument(
+        "--most",
+        type=int,
+        default=2000,
+        help="hands of each split to look at, evenly spread; 0 for all (default: 2000)",
+    )
+    check.add_argument("--out", type=Path, default=Path("reports/data"), help="default: reports/data")
+    pack_ = commands.add_parser(
+        "pack",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="tar files of a thousand hands each, read back identically",
+        description="Pack a data set into tar files in WebDataset's layout, split by split; a recipe reads them as a\n"
+        "source of kind shards. Pictures keep their bytes and labels their numbers.",
+        epilog=_EXAMPLES,
+    )
+    pack_.add_argument("folder", type=Path, metavar="DIR", help="the folder of the set")
+    pack_.add_argument("--out", type=Path, required=True, metavar="SHARDS", help="folder to write to, empty or new")
+    pack_.add_argument("--kind", choices=SET_KINDS, help="which set it is (default: judged by its files)")
+    pack_.add_argument("--per-shard", type=int, default=PER_SHARD, help=f"hands in a tar file (default: {PER_SHARD})")
+    return parser
+
+
+def _tick(bar: tqdm) -> None:
+    bar.update(1)

@@ -1,0 +1,1 @@
+"""Writers of rendered series in the layouts of data sets."""

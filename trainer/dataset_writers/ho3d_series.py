@@ -1,0 +1,161 @@
+"""A rendered series in the layout of HO-3D v3 (Hampali et al., CVPR 2020).
+
+    train.txt, evaluation.txt                   lines of SEQUENCE/FRAME
+    {train,evaluation}/SEQUENCE/rgb/FRAME.jpg   full pictures
+    {train,evaluation}/SEQUENCE/meta/FRAME.pkl  camMat, handPose 48, handBeta 10, handTrans 3, handJoints3D 21 x 3
+    evaluation_xyz.json, evaluation_verts.json  what evaluation leaves out, as its owners published it
+
+Axes are OpenGL's, joints in MANO order with the tips behind, fingers absolute. Evaluation gives the wrist and a box
+alone. There are no objects and no depth pictures; README.txt says so beside the files.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from hand.embedded import load_embedded_model
+from hand.frame_change import OPENGL_TO_OPENCV
+from hand.joints import to_mano_order
+from hand.layer import HandLayer
+from hand.model import HandModel
+from trainer.dataset_writers.label_lines import numbers, write_whole
+from trainer.dataset_writers.series import (
+    Series,
+    claim,
+    jpeg_bytes,
+    make_folder,
+    series_renderer,
+    what_decides,
+)
+from trainer.synthetic.sample import SyntheticSample
+from trainer.synthetic.scene import SceneRenderer
+
+_SEQUENCES: Final = 10
+"""How many sequences a series has, if it has so many samples."""
+
+_BOX_MARGIN: Final = 0.1
+_TO_OPENGL: Final = OPENGL_TO_OPENCV.inverse()
+
+
+@dataclass(frozen=True)
+class Ho3dSeries:
+    """Lays a series out as HO-3D; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
+
+    series: Series
+
+    @cached_property
+    def labels_path(self) -> Path:
+        """One line per frame."""
+        return self.series.out / f"{self._part}_labels.jsonl"
+
+    def prepare(self) -> None:
+        """Makes the folders and README.txt.
+
+        Raises:
+            DataError: the folder holds something else, or cannot be written.
+        """
+        series, model = self.series, load_embedded_model()
+        # the number of samples decides the sequences, so a series cannot grow
+        settings = {"format": "ho3d", "count": series.count, **what_decides(series, model)}
+        claim(series.out / f"{self._part}_synthesis.json", settings, series.out.glob(f"{self._part}*"))
+        for name in {self._name(index).split("/")[0] for index in range(series.count)}:
+            make_folder(series.out / self._part / name / "rgb")
+            make_folder(series.out / self._part / name / "meta")
+        write_whole(series.out / "README.txt", _readme(model).encode())
+
+    def draw(self, index: int) -> dict[str, Any]:
+        """Renders a frame and writes picture and annotation.
+
+        Raises:
+            DataError: the disk is full, or a background cannot be read.
+        """
+        series, name = self.series, self._name(index)
+        sample = self._renderer.frame(index, series.width_px, series.height_px)
+        sequence, frame = name.split("/")
+        folder = series.out / self._part / sequence
+        write_whole(folder / "rgb" / f"{frame}.jpg", jpeg_bytes(sample.image_rgb))
+        meta = ho3d_meta(sample, self._layer)
+        if series.split == "evaluation":
+            meta = evaluation_meta(meta, sample)
+        # protocol 2, as the set's own Python 2 files have
+        write_whole(folder / "meta" / f"{frame}.pkl", pickle.dumps(meta, protocol=2))
+        return {
+            "name": name,
+            "xyz": numbers(_TO_OPENGL.points(to_mano_order(sample.joints_m))),
+            "verts": numbers(_TO_OPENGL.points(sample.vertices_m)),
+        }
+
+    def finish(self) -> None:
+        """Writes the list of frames, and the truth of evaluation.
+
+        Raises:
+            DataError: the disk is full or gone.
+        """
+        lines = [json.loads(text) for text in self.labels_path.read_text(encoding="utf-8").splitlines()]
+        names = "".join(line["name"] + "\n" for line in lines)
+        if self.series.split == "evaluation":
+            for key in ("xyz", "verts"):
+                content = json.dumps([line[key] for line in lines])
+                write_whole(self.series.out / f"evaluation_{key}.json", content.encode())
+        write_whole(self.series.out / f"{self._part}.txt", names.encode())
+
+    def _name(self, index: int) -> str:
+        """SEQUENCE/FRAME; the last digit of a sequence is its camera, and here there is one."""
+        length = max(self.series.count // _SEQUENCES, 1)
+        return f"R{index // length:02d}0/{index % length:04d}"
+
+    @property
+    def _part(self) -> str:
+        return "evaluation" if self.series.split == "evaluation" else "train"
+
+    @cached_property
+    def _layer(self) -> HandLayer:
+        return HandLayer(load_embedded_model(), np.float64)
+
+    @property
+    def _renderer(self) -> SceneRenderer:
+        return series_renderer(self.series.split_seed, self.series.backgrounds)
+
+
+def ho3d_meta(sample: SyntheticSample, layer: HandLayer) -> dict[str, Any]:
+    """A frame's annotation.
+
+    Args:
+        sample: a right hand.
+        layer: of the model it was drawn from.
+    """
+    root = layer.shaped(sample.shape).joints_m[0]
+    return {
+        "camMat": sample.intrinsics.matrix(),
+        "handPose": _TO_OPENGL.pose(sample.pose_rad.astype(np.float64)),
+        "handBeta": sample.shape.astype(np.float64),
+        "handTrans": _TO_OPENGL.translation(sample.translation_m.astype(np.float64), root),
+        "handJoints3D": _TO_OPENGL.points(to_mano_order(sample.joints_m.astype(np.float64))),
+    }
+
+
+def evaluation_meta(meta: dict[str, Any], sample: SyntheticSample) -> dict[str, Any]:
+    """What evaluation gives of an annotation: the camera, the wrist and a box."""
+    low, high = sample.joints_px.min(0), sample.joints_px.max(0)
+    margin = _BOX_MARGIN * float((high - low).max())
+    box = [float(side) for side in (*(low - margin), *(high + margin))]
+    return {"camMat": meta["camMat"], "handJoints3D": meta["handJoints3D"][0], "handBoundingBox": box}
+
+
+def _readme(model: HandModel) -> str:
+    return f"""Rendered hands in the layout of HO-3D v3, made by: python -m trainer synthesize --format ho3d
+
+Not HO-3D's own data. Different from it:
+- The hand model is "{model.name}" (digest {model.digest[:16]}): {model.vertex_count} vertices where MANO has 778.
+  Its finger tips are vertices {", ".join(map(str, model.tip_vertices))} (thumb to little finger).
+- Frames of a sequence are no film, and each has a camera of its own.
+- No depth pictures, no objects (obj*), no segmentations; every frame is annotated.
+- *_labels.jsonl holds joints and vertices line by line, in this set's order and axes.
+"""

@@ -1,0 +1,1 @@
+"""Measuring networks and data sets, and the pages that show the results."""

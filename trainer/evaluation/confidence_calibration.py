@@ -1,0 +1,46 @@
+"""What a network's doubt is worth: the curve from its expected error to the probability that its joints are good."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+GOOD_ERROR = 0.1
+"""Joints are good when their mean 2D error is below this share of the longer side of the hand's box."""
+
+WRONG_ERROR = 0.15
+"""Joints are wrong, fingers taken for each other, when their mean 2D error is above this share."""
+
+_RIDGE = 0.05
+_STEPS = 50
+
+
+def fit_confidence(log_sigma: Float[np.ndarray, " N"], good: Bool[np.ndarray, " N"]) -> dict[str, float]:
+    """Logistic regression of good against the log of the expected error (Platt 1999, with his smoothed targets).
+
+    A weak ridge on the slope keeps the curve finite where one side is empty or the two are cleanly separated.
+
+    Args:
+        log_sigma: log of the mean expected error of each held-out crop, crop coordinates.
+        good: whether its joints were good.
+
+    Returns:
+        ``offset`` and ``slope`` for :func:`inference.runtime.trust_in_joints`; a slope below 0 would mean that the
+        network is surer where it is wrong, and is returned as it is.
+    """
+    positives, negatives = int(good.sum()), int((~good).sum())
+    target = np.where(good, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
+    # centred, so that the ridge on the slope does not depend on the unit of sigma
+    middle = float(log_sigma.mean())
+    design = np.stack([np.ones(len(log_sigma)), middle - log_sigma], 1)
+    ridge = np.diag([1e-6, _RIDGE])
+    values = np.array([0.0, 1.0])
+    for _ in range(_STEPS):
+        chance = 0.5 * (1.0 + np.tanh(0.5 * design @ values))
+        hessian = (design * (chance * (1.0 - chance))[:, None]).T @ design + ridge
+        step = np.linalg.solve(hessian, design.T @ (target - chance) - ridge @ values)
+        values = values + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    offset, slope = (float(value) for value in values)
+    return {"offset": offset + slope * middle, "slope": slope}

@@ -1,0 +1,1 @@
+"""What a training recipe can say, and its checks."""

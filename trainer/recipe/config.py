@@ -1,0 +1,271 @@
+"""A training recipe: one YAML file, read into a frozen dataclass, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from hand.errors import ConfigError
+from inference.runtime import read_metadata
+from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.dataset_facts import SplitName
+from trainer.recipe.source_kinds import complaint_about
+from trainer.samples.labelled_crop import EMPTY_SHARE
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One stream of samples in the mixture.
+
+    Attributes:
+        kind: "rendered" (fresh pictures), "photographs" (pictures with pseudo-labels), "recordings" (sessions of the
+            user's own hand), or a data set: "freihand", "ho3d", "interhand", or "shards" of one (docs/datasets.md).
+        share: how often it is drawn from, relative to the other sources.
+        backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
+        wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
+        empty_share: rendered: how many show no hand.
+        adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
+        jitter_share: rendered: how many get the colours and flaws that photographs get in training.
+        loose_share: rendered: how many hands lie anywhere in a square that is too large, as where hands are searched.
+        features: folder of what the frozen part of the network makes of this source's crops, to learn from instead of
+            the crops themselves; `python -m trainer features` fills it.
+        views: rendered: how many crops are cut out of each rendering, with a tracker's errors.
+        repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
+        path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
+            sets: the set's folder.
+        pictures: photographs: the folder that the file's names are relative to.
+        floor: photographs, recordings: least confidence or weight of a label.
+        depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees better where a
+            joint is in a picture than how far away it is.
+        masks: photographs: the folder that `python -m trainer masks` wrote about them.
+        match: photographs: regular expression that a file's name must begin with, to split by person or session.
+        sessions: recordings: names of the folders to take; all of them when empty.
+        span: recordings: the part of each session's time to take, from and to, as shares of the whole.
+        split: data sets: which part; validation is held out of training, evaluation is what results are reported on.
+        versions: freihand: which backgrounds; all four when empty.
+        rotation_deg: data sets: half of the crops are turned by up to this much either way, the others by a tracker's
+            error, which is never more than this; 0 for no turns.
+        new_background: photographs, data sets: how often a hand that has a mask is put before another background.
+        new_skin: photographs: how often a hand that has a mask gets other colours than its surroundings.
+    """
+
+    kind: str
+    share: float = 1.0
+    backgrounds: str = ""
+    wide_share: float = 0.0
+    empty_share: float = EMPTY_SHARE
+    adorned_share: float = 0.0
+    jitter_share: float = 0.0
+    loose_share: float = 0.0
+    repeat: int = 0
+    views: int = 1
+    features: str = ""
+    path: str = ""
+    pictures: str = ""
+    floor: float = 0.5
+    depth_trust: float = 1.0
+    masks: str = ""
+    match: str = ""
+    sessions: tuple[str, ...] = ()
+    span: tuple[float, float] = (0.0, 1.0)
+    split: SplitName = "training"
+    versions: tuple[str, ...] = ()
+    rotation_deg: float = 90.0
+    new_background: float = 0.0
+    new_skin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """A whole recipe.
+
+    Attributes:
+        name: of the run and of what it makes.
+        seed: of everything random.
+        steps: optimiser steps in all.
+        batch: samples per step, over all devices.
+        learning_rate: peak of the warm-up + cosine schedule.
+        trunk_rate: the trunk's learning rate over the others', for trunks that were trained before.
+        rates: learning rates of further modules over the others', by name.
+        freeze: modules that stay as they are, batch statistics included, for example trunk.stem.0.
+        weight_decay: of AdamW.
+        warmup_steps: linear rise from 0.
+        clip_norm: gradients are clipped to this length.
+        ema_decay: of the averaged weights that are evaluated and shipped.
+        loss: "mano" or "simple".
+        loss_weights: differences from ``trainer.training.losses.DEFAULT_WEIGHTS``.
+        precision: Fabric's word.
+        accelerator: "auto", "cpu" or "cuda".
+        devices: per machine, each with a process of its own.
+        nodes: machines.
+        workers: processes that make samples, for each device.
+        threads: of a process that trains on a CPU; 0 for all cores, shared among the machine's devices.
+        evaluate_every: steps between evaluations and checkpoints.
+        checkpoint_minutes: a checkpoint is at most so old, however far apart evaluations are.
+        evaluation_count: rendered pictures of the evaluation.
+        held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
+        held_out_features: folder for the features of held-out crops, for recipes whose sources have features; filled by
+            the first run.
+        log_every: steps between log events.
+        tensorboard: draw the events as TensorBoard curves too, in the run's folder.
+        compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
+        patience: evaluations without progress after which the run stops; 0 for never.
+        start_from: weights to start from, a .safetensors file.
+        start_partly: they are of another network; what fits of them is taken, and the rest begins anew.
+        teacher: folder of an exported network, such as assets/network, whose features are to be imitated.
+        hand_model: the user's own MANO_RIGHT.pkl for the network to pose; the embedded hand when empty.
+        network: which network.
+        sources: the mixture.
+    """
+
+    name: str = "debug"
+    seed: int = 1
+    steps: int = 1000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    trunk_rate: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
+    weight_decay: float = 0.01
+    warmup_steps: int = 200
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    loss: Literal["mano", "simple"] = "mano"
+    loss_weights: dict[str, float] = field(default_factory=dict)
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int = 0
+    threads: int = 0
+    evaluate_every: int = 500
+    checkpoint_minutes: float = 10.0
+    evaluation_count: int = 512
+    held_out_features: str = ""
+    log_every: int = 20
+    tensorboard: bool = True
+    compile: bool = False
+    patience: int = 0
+    start_from: str = ""
+    start_partly: bool = False
+    teacher: str = ""
+    hand_model: str = ""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
+    held_out: tuple[SourceConfig, ...] = ()
+
+
+def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:
+    """Reads a recipe.
+
+    A file may hold several variants: ``variants`` maps names to keys that win over the file's, and ``variant`` says
+    which one holds.
+
+    Args:
+        path: a YAML file of :class:`FitConfig` fields.
+        overrides: values that win over the file's and the variant's.
+
+    Raises:
+        ConfigError: no such file, not YAML, or no recipe (:func:`build_recipe`).
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise ConfigError(f"There is no recipe at {path}; the recipes that come along are in configs/.") from None
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"The recipe {path} is not YAML: {str(problem).splitlines()[0]}.") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"The recipe {path} should hold keys and values, it holds a {type(content).__name__}.")
+    content |= _variant(content, overrides or {}, str(path)) | (overrides or {})
+    for key in ("variant", "variants"):
+        content.pop(key, None)
+    return build_recipe(content, str(path))
+
+
+def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
+    """A recipe from plain values, refused where it says something that nobody would listen to.
+
+    Args:
+        content: fields of :class:`FitConfig`.
+        where: what to call the place in messages.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type, or a source of an unknown kind or with another's keys.
+    """
+    config = build_dataclass(FitConfig, content, where)
+    for part in ("sources", "held_out"):
+        for index, source in enumerate(getattr(config, part)):
+            given = [field.name for field in fields(source) if getattr(source, field.name) != field.default]
+            complaint = complaint_about(source.kind, given, held_out=part == "held_out")
+            if complaint:
+                raise ConfigError(f"{where}: {part}[{index}]: {complaint}")
+    return config
+
+
+def _variant(content: dict[str, Any], overrides: dict[str, Any], where: str) -> dict[str, Any]:
+    """The keys of the variant that was chosen; none where a recipe has no variants."""
+    variants = content.get("variants") or {}
+    if not variants:
+        return {}
+    name = overrides.get("variant", content.get("variant"))
+    if not isinstance(variants, dict) or not isinstance(variants.get(name), dict):
+        raise ConfigError(f"{where}: there is no variant {name!r}; choose one of {', '.join(map(str, variants))}.")
+    return dict(variants[name])
+
+
+def exported_layout(folder: Path) -> NetworkConfig:
+    """The network section that an exported network was made by.
+
+    Raises:
+        CheckpointError: there is no exported network in the folder.
+        ConfigError: its section is of another version.
+    """
+    return build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
+
+
+def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:
+    """Fills a dataclass, nested ones included, from plain values.
+
+    Args:
+        kind: a dataclass type whose fields are numbers, text, dicts, dataclasses or tuples of dataclasses.
+        content: plain values.
+        where: what to call the place in messages.
+
+    Raises:
+        ConfigError: an unknown key or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(content) - set(hints))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(hints))}.")
+    return kind(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return build_dataclass(hint, value, where)  # type: ignore[arg-type]
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_convert(inner[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if origin is Literal:
+        if value in inner:
+            return value
+        raise ConfigError(f"{where} should be one of {', '.join(map(str, inner))}, got {value!r}.")
+    if origin is dict and isinstance(value, dict):
+        return {str(key): _convert(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        # YAML 1.1 reads 1e-3 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where} should be a {getattr(hint, '__name__', hint)}, got {value!r}.")

@@ -1,0 +1,113 @@
+"""What a fine-tuning run's folder holds, and how to read its story; free of torch, for whoever watches a run.
+
+    request.json        what was asked for; the same request goes on where a stopped run was
+    events.jsonl        the run's story, one line per event; the source of truth
+    lock                held by the running process, and given back by the system however that process ends
+    stop                asks the process to save and leave, whoever started it
+    last.pt             everything to go on from; best.safetensors: the best weights so far
+    network/            the tuned network, exported, once training is over
+    report/             before and after, as report.json and report.html
+
+Nothing of a run is ever deleted because it was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from hand.atomic_file import write_json_atomically
+from hand.errors import ConfigError
+
+REQUEST_FILE: Final = "request.json"
+EVENTS_FILE: Final = "events.jsonl"
+LOCK_FILE: Final = "lock"
+STOP_FILE: Final = "stop"
+NETWORK_FOLDER: Final = "network"
+REPORT_FOLDER: Final = "report"
+BEST_FILE: Final = "best.safetensors"
+STATE_FILE: Final = "last.pt"
+
+Recipe = Literal["quick", "standard", "thorough"]
+RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuneRequest:
+    """What a run was asked to do.
+
+    Attributes:
+        base: folder of the exported network to start from.
+        recordings: folder of the sessions.
+        train: names of the sessions to learn from; all but the held-out ones when empty.
+        held_out: names of the sessions that only the report sees; the newest one when there is no word on either.
+        recipe: how much of the network learns, and for how long.
+        name: of the run and of its network, for people.
+        notes: the user's own words about it.
+        general_crops: unseen renderings of the report; 240 tell its error to about 2 %.
+        values: differences from the recipe, fields of ``trainer.recipe.config.FitConfig``.
+    """
+
+    base: str
+    recordings: str
+    train: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    recipe: Recipe = "quick"
+    name: str = ""
+    notes: str = ""
+    general_crops: int = 240
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def write_request(folder: Path, request: FineTuneRequest) -> None:
+    """Notes what a run is to do; its folder is made."""
+    write_json_atomically(folder / REQUEST_FILE, asdict(request))
+
+
+def read_request(folder: Path) -> FineTuneRequest:
+    """What a run was asked to do.
+
+    Raises:
+        ConfigError: there is no request in the folder, or it is damaged.
+    """
+    path = folder / REQUEST_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        request = FineTuneRequest(**content | {key: tuple(content[key]) for key in ("train", "held_out")})
+        if request.recipe not in RECIPES or not isinstance(request.values, dict):
+            raise ValueError(f"recipe {request.recipe!r}")
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} is no fine-tuning run: it has no {REQUEST_FILE}; start a new run.") from None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise ConfigError(f"{path} is damaged ({problem}); start a new run.") from None
+    return request
+
+
+def read_events(path: Path, start_byte: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The events from a place in the file on; a torn or damaged line is passed over.
+
+    Args:
+        path: events.jsonl.
+        start_byte: 0, or what the call before returned.
+
+    Returns:
+        The events, and the place after the last whole line.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start_byte)
+            data = file.read()
+    except OSError:
+        return [], start_byte
+    end = data.rfind(b"\n") + 1
+    events = []
+    for raw in data[:end].splitlines():
+        try:
+            event = json.loads(raw)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
+            events.append(event)
+    return events, start_byte + end

@@ -1,0 +1,1 @@
+"""Training samples: labelled crops from renderings, photographs and recordings, and their augmentation."""

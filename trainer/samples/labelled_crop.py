@@ -1,0 +1,143 @@
+"""One crop with its labels, in NumPy; and how crops become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from hand.camera import Intrinsics, project
+from hand.crop import SquareCrop, crop_picture, transform_points
+from hand.crop_camera import crop_camera
+from trainer.samples.batch import HandBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledCrop:
+    """A crop shown as a right hand: the fields of :class:`trainer.samples.batch.HandBatch` without the batch axis."""
+
+    image: UInt8[np.ndarray, "S S 3"] | Float[np.ndarray, "F"]
+    rotations: Float[np.ndarray, "16 3 3"]
+    shape: Float[np.ndarray, "10"]
+    joints_m: Float[np.ndarray, "21 3"]
+    root_m: Float[np.ndarray, "3"]
+    joints_crop: Float[np.ndarray, "21 2"]
+    focal: float
+    present: float
+    right: float
+    pose_weight: float
+    shape_weight: float
+    joints_weight: Float[np.ndarray, "21"]
+    root_weight: float
+    joints_crop_weight: Float[np.ndarray, "21"]
+    right_weight: float
+
+    def with_image(self, image: UInt8[np.ndarray, "S S 3"] | Float[np.ndarray, "F"]) -> LabelledCrop:
+        """The same labels with another picture of the same content."""
+        return replace(self, image=image)
+
+
+def label_crop(
+    image_rgb: UInt8[np.ndarray, "height width 3"],
+    crop: SquareCrop,
+    intrinsics: Intrinsics,
+    *,
+    rotations: Float[np.ndarray, "16 3 3"],
+    shape: Float[np.ndarray, "10"],
+    joints_m: Float[np.ndarray, "21 3"],
+    input_px: int,
+    trust: float = 1.0,
+    depth_trust: float = 1.0,
+) -> LabelledCrop:
+    """Cuts a right hand out of a picture and expresses its labels in the crop camera.
+
+    Args:
+        image_rgb: the picture.
+        crop: the square, not flipped (mirror picture, intrinsics and labels of a left hand first).
+        intrinsics: of the picture.
+        rotations: local rotations of the 16 MANO joints, the first takes the rest frame to camera axes.
+        shape: shape coefficients.
+        joints_m: 21 joints in camera axes.
+        input_px: side of the network's input.
+        trust: weight of all labels.
+        depth_trust: weight of the labels in 3D over that of those in 2D.
+    """
+    camera = crop_camera(crop, intrinsics)
+    joints = joints_m @ camera.rotation.T
+    turned = rotations.copy()
+    turned[0] = camera.rotation @ rotations[0]
+    pixels = transform_points(project(joints_m, intrinsics), crop.matrix(input_px))
+    return LabelledCrop(
+        image=crop_picture(image_rgb, crop, input_px),
+        rotations=turned.astype(np.float32),
+        shape=shape.astype(np.float32),
+        joints_m=(joints - joints[0]).astype(np.float32),
+        root_m=joints[0].astype(np.float32),
+        joints_crop=crop_coordinates(pixels, input_px).astype(np.float32),
+        focal=camera.focal,
+        present=1.0,
+        right=1.0,
+        pose_weight=trust * depth_trust,
+        shape_weight=trust * depth_trust,
+        joints_weight=np.full(21, trust * depth_trust, np.float32),
+        root_weight=trust * depth_trust,
+        joints_crop_weight=np.full(21, trust, np.float32),
+        right_weight=1.0,
+    )
+
+
+def without_hand(image_rgb: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
+    """A crop that shows no hand: nothing is known but that."""
+    return LabelledCrop(
+        image=image_rgb,
+        rotations=np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)),
+        shape=np.zeros(10, np.float32),
+        joints_m=np.zeros((21, 3), np.float32),
+        root_m=np.array([0.0, 0.0, 1.0], np.float32),
+        joints_crop=np.zeros((21, 2), np.float32),
+        focal=1.0,
+        present=0.0,
+        right=0.0,
+        pose_weight=0.0,
+        shape_weight=0.0,
+        joints_weight=np.zeros(21, np.float32),
+        root_weight=0.0,
+        joints_crop_weight=np.zeros(21, np.float32),
+        right_weight=0.0,
+    )
+
+
+def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Float[np.ndarray, "*batch 2"]:
+    """Crop pixels (centres are integers) to crop coordinates, -1 to 1 from edge to edge."""
+    return (pixels + 0.5) * (2.0 / input_px) - 1.0
+
+
+EMPTY_SHARE: Final = 0.06
+"""Crops without a hand, which teach the network to say so."""
+
+WRONG_SIDE_SHARE: Final = 0.06
+"""Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
+renderings look."""
+
+
+def as_wrong_side(crop: LabelledCrop) -> LabelledCrop:
+    """The same hand shown as one of the other side: nothing is known of it but that."""
+    mirrored = without_hand(np.ascontiguousarray(crop.image[:, ::-1]))
+    return replace(mirrored, present=1.0, right_weight=1.0)
+
+
+def collate(crops: Sequence[LabelledCrop]) -> HandBatch:
+    """Stacks crops into a batch of tensors."""
+    stacked = {field.name: _stack([getattr(crop, field.name) for crop in crops]) for field in fields(LabelledCrop)}
+    if stacked["image"].dim() == 4:
+        stacked["image"] = stacked["image"].permute(0, 3, 1, 2).contiguous()
+    return HandBatch(**stacked)
+
+
+def _stack(values: list[np.ndarray | float]) -> torch.Tensor:
+    array = np.stack([np.asarray(value) for value in values])
+    return torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.float32))

@@ -1,0 +1,236 @@
+"""Photographs with pseudo-labels: pictures, and the pred.json that ``main_v2.py predict --method ik`` wrote about them.
+
+Pseudo-labels are guesses, so each is believed as far as its own confidence goes, and those below a floor are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from torch.utils.data import Dataset
+
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop
+from hand.errors import ConfigError, DataError
+from hand.mirror import mirror_pixels, mirror_points, mirror_pose
+from hand.rotations import matrix_from_axis_angle
+from trainer.color_jitter import jitter_colors
+from trainer.recipe.config import SourceConfig
+from trainer.samples.augmentation import EXACT, CropJitter, jittered_crop
+from trainer.samples.hand_masks import mask_in, read_mask
+from trainer.samples.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.samples.new_background import before_another_background
+from trainer.samples.new_skin import in_another_skin
+from trainer.samples.right_hand_picture import right_hand_picture
+from trainer.synthetic.backgrounds import BackgroundPool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotographLabel:
+    """One hand in one photograph, already expressed as a right hand of the (mirrored, if left) picture.
+
+    Attributes:
+        file: the photograph.
+        mirrored: the hand is a left one: mirror the picture first.
+        pose_rad: 48 numbers.
+        shape: 10 numbers.
+        joints_m: 21 joints, camera axes.
+        joints_px: 21 joints.
+        confidence: of the labeller.
+        depth_trust: weight of what the label says in 3D over that of what it says in 2D.
+    """
+
+    file: Path
+    mirrored: bool
+    pose_rad: np.ndarray
+    shape: np.ndarray
+    joints_m: np.ndarray
+    joints_px: np.ndarray
+    confidence: float
+    depth_trust: float
+
+
+def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
+    """Labels from a pred.json, one for every hand believed at least as much as the floor and wholly before the camera.
+
+    Args:
+        source: of kind photographs.
+
+    Raises:
+        DataError: the file is missing or not a prediction file.
+        ConfigError: no label is left.
+    """
+    predictions = Path(source.path)
+    try:
+        content = json.loads(predictions.read_text(encoding="utf-8"))
+        images = content["images"] if content["schema"] == 1 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        images = None
+    if images is None:
+        raise DataError(
+            f"{predictions} should be a prediction file (schema 1) and is not; make it with "
+            "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
+        )
+    labels = [
+        _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand, source.depth_trust)
+        for image in images
+        if re.match(source.match, image["file"])
+        for hand in image["hands"]
+        if hand["confidence"] >= source.floor and None not in hand["joints_px"]
+    ]
+    if not labels:
+        raise ConfigError(
+            f"No hand in {predictions} is believed at least {source.floor} in a file matching {source.match!r}; "
+            "lower the source's floor or change its match."
+        )
+    return labels
+
+
+def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float) -> PhotographLabel:
+    pose, shape, joints_m, joints_px = (
+        np.asarray(hand[key], np.float64) for key in ("pose_rad", "shape", "joints_m", "joints_px")
+    )
+    left = hand["side"] == "left"
+    return PhotographLabel(
+        file=file,
+        mirrored=left,
+        pose_rad=mirror_pose(pose) if left else pose,
+        shape=shape,
+        joints_m=mirror_points(joints_m) if left else joints_m,
+        joints_px=mirror_pixels(joints_px, width_px) if left else joints_px,
+        confidence=float(hand["confidence"]),
+        depth_trust=depth_trust,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Disguise:
+    """Photographed hands in other skins and before other backgrounds: a few people and rooms are soon known by heart.
+
+    Attributes:
+        new_skin: how often a hand gets another skin.
+        new_background: how often it gets another background.
+        masks: the folder that `python -m trainer masks` wrote.
+        pool: where the backgrounds come from.
+    """
+
+    new_skin: float
+    new_background: float
+    masks: Path
+    pool: BackgroundPool
+
+    def worn_by(
+        self, labelled: LabelledCrop, label: PhotographLabel, crop: SquareCrop, rng: np.random.Generator
+    ) -> LabelledCrop:
+        """The crop of a photograph, with what chance says about its skin and its background.
+
+        Args:
+            labelled: what was cut out.
+            label: of which hand.
+            crop: where.
+            rng: source of chance, of its own: the crops that stay are those of a recipe without.
+
+        Raises:
+            DataError: the hand has no mask.
+        """
+        tinted, elsewhere = rng.random(2) < (self.new_skin, self.new_background)
+        if not (tinted or elsewhere):
+            return labelled
+        mask = read_mask(self.masks, label.file, label.joints_px)
+        there = mask_in(crop, mask, label.joints_px, labelled.image.shape[0])
+        image = in_another_skin(labelled.image, there, rng) if tinted else labelled.image
+        return labelled.with_image(before_another_background(image, there, self.pool, rng) if elsewhere else image)
+
+
+def disguise_of(source: SourceConfig, seed: int) -> Disguise | None:
+    """Which other skins and backgrounds a source asks for; None for none.
+
+    Raises:
+        ConfigError: they are asked for, but no masks are given.
+        DataError: the background folder holds no picture.
+    """
+    if max(source.new_skin, source.new_background) <= 0.0:
+        return None
+    if not source.masks:
+        raise ConfigError(
+            "Photographs need masks for a new_skin or a new_background; make them with `python -m trainer masks` and "
+            "name their folder as the source's masks."
+        )
+    folder = Path(source.backgrounds) if source.backgrounds else None
+    return Disguise(source.new_skin, source.new_background, Path(source.masks), BackgroundPool(seed, folder=folder))
+
+
+def photograph_of(label: PhotographLabel) -> UInt8[np.ndarray, "height width 3"]:
+    """A label's photograph in RGB, mirrored if the hand is a left one.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    complaint = f"The photograph {label.file} cannot be read; run predict again without it."
+    return right_hand_picture(label.file, label.mirrored, complaint)
+
+
+class PhotographCrops(Dataset[LabelledCrop]):
+    """An endless stream of crops of the labelled photographs; crop i depends on the seed and on i alone."""
+
+    def __init__(
+        self,
+        labels: list[PhotographLabel],
+        input_px: int,
+        seed: int,
+        jitter: CropJitter | None,
+        *,
+        augment: bool = True,
+        disguise: Disguise | None = None,
+    ) -> None:
+        """Remembers the labels; pictures are read when they are asked for.
+
+        Args:
+            labels: at least one.
+            input_px: side of the crops.
+            seed: of the augmentation.
+            jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
+            augment: False leaves colours and order alone even under crop errors, as measuring wants it.
+            disguise: changes skins and backgrounds of some of the hands.
+        """
+        self.labels = labels
+        self.input_px = input_px
+        self.seed = seed
+        self.jitter = jitter
+        self.augment = augment and jitter is not None
+        self.disguise = disguise
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Crop ``index`` of the stream."""
+        rng = np.random.default_rng((self.seed, index))
+        label = self.labels[int(rng.integers(len(self.labels))) if self.augment else index]
+        picture = photograph_of(label)
+        height, width = picture.shape[:2]
+        crop = jittered_crop(label.joints_px, self.jitter or EXACT, rng)
+        labelled = label_crop(
+            picture,
+            crop,
+            # predict states its camera as a centred default field of view; the labels were solved with the same
+            Intrinsics.from_fov(width, height),
+            rotations=matrix_from_axis_angle(label.pose_rad.reshape(16, 3)),
+            shape=label.shape,
+            joints_m=label.joints_m,
+            input_px=self.input_px,
+            trust=label.confidence,
+            depth_trust=label.depth_trust,
+        )
+        if not self.augment:
+            return labelled
+        if self.disguise is not None:
+            own_rng = np.random.default_rng((self.seed, 15485863, index))
+            labelled = self.disguise.worn_by(labelled, label, crop, own_rng)
+        labelled = labelled.with_image(jitter_colors(labelled.image, rng))
+        return as_wrong_side(labelled) if rng.random() < WRONG_SIDE_SHARE else labelled

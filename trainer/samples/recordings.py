@@ -1,0 +1,254 @@
+"""Recorded sessions of a user's own hand as training samples: the labels that were reviewed, each with its weight.
+
+Sessions are split whole into training and held-out, because neighbouring frames are nearly the same picture. Within
+the training sessions a span of time can be kept back too, to choose the best checkpoint by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch.utils.data import Dataset
+
+from hand.camera import Intrinsics, project
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError, DataError
+from hand.mirror import mirror_points, mirror_pose
+from hand.recording import SESSION_FILE, RecordedHand
+from hand.rotations import matrix_from_axis_angle
+from hand.session_labels import SessionLabels, read_session_labels
+from trainer.color_jitter import jitter_colors
+from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import SourceConfig
+from trainer.samples.augmentation import CropJitter, jittered_crop, live_jitter
+from trainer.samples.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.samples.right_hand_picture import right_hand_picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionHand:
+    """One labelled hand of one frame, as a right hand of the (mirrored, if left) picture.
+
+    Attributes:
+        session: name of the session's folder.
+        frame: its number in the session.
+        file: the picture.
+        intrinsics: of the picture as the hand is seen in it.
+        mirrored: the hand is a left one: mirror the picture first.
+        pose_rad: 48 numbers.
+        shape: 10 numbers.
+        joints_m: 21 joints, camera axes.
+        time_s: when the picture was taken, on the session's own clock.
+        weight: how far the label is believed, above 0.
+        same_model: pose and shape refer to the hand model that networks are trained on; joints always hold.
+    """
+
+    session: str
+    frame: int
+    file: Path
+    intrinsics: Intrinsics
+    mirrored: bool
+    pose_rad: Float[np.ndarray, "48"]
+    shape: Float[np.ndarray, "10"]
+    joints_m: Float[np.ndarray, "21 3"]
+    time_s: float
+    weight: float
+    same_model: bool = True
+
+    @property
+    def joints_px(self) -> Float[np.ndarray, "21 2"]:
+        """Where the joints are in the (mirrored, if left) picture."""
+        return project(self.joints_m, self.intrinsics)
+
+    def picture(self) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture that the labels hold for.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        complaint = f"The picture {self.file} cannot be read; reject its frame, or restore the recording."
+        return right_hand_picture(self.file, self.mirrored, complaint)
+
+
+def find_sessions(folder: Path) -> list[Path]:
+    """The session in a folder, or all sessions that lie directly in it, in the order of their names.
+
+    Raises:
+        DataError: there is none.
+    """
+    if (folder / SESSION_FILE).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{SESSION_FILE}"))
+    if not found:
+        raise DataError(f"There is no recorded session in {folder}; record one, or give the folder that holds them.")
+    return found
+
+
+def read_session_hands(source: SourceConfig, *, truth: bool = False) -> list[SessionHand]:
+    """The labels of a source that were not rejected.
+
+    Args:
+        source: of kind recordings.
+        truth: take the truth of rendered sessions instead, of every frame.
+
+    Raises:
+        DataError: a session is missing.
+        RecordingError: a session cannot be read.
+        ConfigError: no label is left.
+    """
+    if not source.path:
+        raise ConfigError("A source of kind recordings needs a path; give one in the recipe, or with --recordings.")
+    folders = find_sessions(Path(source.path))
+    if source.sessions:
+        by_name = {folder.name: folder for folder in folders}
+        missing = [name for name in source.sessions if name not in by_name]
+        if missing:
+            raise DataError(f"There is no session {missing[0]!r} in {source.path}; there are {', '.join(by_name)}.")
+        folders = [by_name[name] for name in source.sessions]
+    hands = [
+        hand for folder in folders for hand in session_hands(read_session_labels(folder), source.span, truth=truth)
+    ]
+    believed = [hand for hand in hands if hand.weight >= source.floor]
+    if not believed:
+        names = ", ".join(folder.name for folder in folders)
+        raise ConfigError(
+            f"No label of {names} is believed at least {source.floor:g}; label these sessions first, or keep more of "
+            "their frames."
+        )
+    return believed
+
+
+def session_hands(
+    session: SessionLabels, span: tuple[float, float] = (0.0, 1.0), *, truth: bool = False
+) -> list[SessionHand]:
+    """What a session teaches: its labels without the rejected ones.
+
+    Args:
+        session: with labels in time order.
+        span: the part of the session's time to take, from and to, as shares of the whole.
+        truth: the hands that the program drew instead of the labels, of every frame.
+    """
+    recording = session.recording
+    same_model = recording.info.hand_model_digest == load_embedded_model().digest
+    times_ns = [frame.capture_time_ns for frame in recording.frames]
+    start_ns, length_ns = (min(times_ns), max(times_ns) - min(times_ns) + 1) if times_ns else (0, 1)
+    if truth:
+        chosen = [(frame, hand, 1.0) for frame in recording.frames for hand in frame.hands if hand.provider == "truth"]
+    else:
+        chosen = [(label.frame, label.hand, label.weight) for label in session.labels if label.status != "rejected"]
+    return [
+        right_hand(
+            hand,
+            recording.info.intrinsics,
+            session=recording.folder.name,
+            frame=frame.index,
+            file=recording.picture_path(frame),
+            time_s=(frame.capture_time_ns - start_ns) / 1e9,
+            weight=weight,
+            same_model=same_model,
+        )
+        for frame, hand, weight in chosen
+        if weight > 0.0 and span[0] <= (frame.capture_time_ns - start_ns) / length_ns < span[1]
+    ]
+
+
+def right_hand(
+    hand: RecordedHand,
+    intrinsics: Intrinsics,
+    *,
+    session: str,
+    frame: int,
+    file: Path,
+    time_s: float,
+    weight: float,
+    same_model: bool,
+) -> SessionHand:
+    """A recorded hand as the right hand that networks see; the arguments are fields of :class:`SessionHand`."""
+    left = hand.side == "left"
+    return SessionHand(
+        session=session,
+        frame=frame,
+        file=file,
+        intrinsics=intrinsics.mirrored() if left else intrinsics,
+        mirrored=left,
+        pose_rad=mirror_pose(hand.pose_rad) if left else hand.pose_rad,
+        shape=hand.shape,
+        joints_m=mirror_points(hand.joints_m) if left else hand.joints_m,
+        time_s=time_s,
+        weight=float(weight),
+        same_model=same_model,
+    )
+
+
+def crop_session_hand(hand: SessionHand, jitter: CropJitter, rng: np.random.Generator, input_px: int) -> LabelledCrop:
+    """Cuts a labelled hand out of its picture, with a tracker's errors.
+
+    Args:
+        hand: the hand.
+        jitter: how large the errors are.
+        rng: source of chance.
+        input_px: side of the crop.
+    """
+    crop = label_crop(
+        hand.picture(),
+        jittered_crop(hand.joints_px, jitter, rng),
+        hand.intrinsics,
+        rotations=matrix_from_axis_angle(hand.pose_rad.astype(np.float64).reshape(16, 3)),
+        shape=hand.shape,
+        joints_m=hand.joints_m.astype(np.float64),
+        input_px=input_px,
+        trust=hand.weight,
+    )
+    return crop if hand.same_model else replace(crop, pose_weight=0.0, shape_weight=0.0)
+
+
+class RecordingCrops(Dataset[LabelledCrop]):
+    """An endless stream of crops of recorded hands; crop i depends on the seed and on i alone."""
+
+    def __init__(self, hands: Sequence[SessionHand], input_px: int, seed: int, jitter: CropJitter) -> None:
+        """Remembers the labels; pictures are read when they are asked for.
+
+        Args:
+            hands: at least one.
+            input_px: side of the crops.
+            seed: of choice and augmentation.
+            jitter: crop errors.
+        """
+        self.hands = hands
+        self.input_px = input_px
+        self.seed = seed
+        self.jitter = jitter
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Crop ``index`` of the stream."""
+        rng = np.random.default_rng((self.seed, 15485867, index))
+        hand = self.hands[int(rng.integers(len(self.hands)))]
+        crop = crop_session_hand(hand, self.jitter, rng, self.input_px)
+        crop = crop.with_image(jitter_colors(crop.image, rng))
+        return as_wrong_side(crop) if rng.random() < WRONG_SIDE_SHARE else crop
+
+
+def held_out_session_crops(source: SourceConfig, network: NetworkConfig, most: int, seed: int) -> list[LabelledCrop]:
+    """Recorded hands for measuring during training: each once, evenly thinned out, with the errors of live crops.
+
+    Args:
+        source: of kind recordings.
+        network: which crops it is shown.
+        most: crops in all.
+        seed: of the crop errors.
+
+    Raises:
+        HandliveError: the source cannot be read, or nothing is left of it.
+    """
+    hands = read_session_hands(source)
+    jitter = live_jitter(network.upright)
+    wanted = min(len(hands), most)
+    chosen = [hands[place * len(hands) // wanted] for place in range(wanted)]
+    return [
+        crop_session_hand(hand, jitter, np.random.default_rng((seed, number)), network.input_px)
+        for number, hand in enumerate(chosen)
+    ]

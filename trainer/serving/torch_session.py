@@ -1,0 +1,72 @@
+"""The network under torch, kernel by kernel: for graphics hardware that records no graphs, and to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hand.embedded import load_embedded_model
+from hand.errors import CheckpointError
+from inference.pipe_protocol import unpack
+from inference.runtime import INPUT_NAME, OUTPUT_NAMES, WEIGHTS_FILE
+from trainer.networks.building import trained_network
+from trainer.networks.hand_network import HandNetwork
+from trainer.networks.output import NetworkOutput
+from trainer.recipe.config import exported_layout
+
+
+def packed(output: NetworkOutput) -> Float[Tensor, "B N"]:
+    """Everything that leaves the network in one float32 array, as :func:`inference.pipe_protocol.pack` does.
+
+    On its device, so that it leaves that one in one copy.
+    """
+    batch = len(output.shape)
+    return torch.cat([getattr(output, name).float().reshape(batch, -1) for name in OUTPUT_NAMES], 1)
+
+
+class TorchSession:
+    """Runs a network on a torch device; takes the place of ONNX Runtime's session in :class:`NetworkRuntime`."""
+
+    def __init__(self, network: HandNetwork, device: str) -> None:
+        """Moves a network to a device and tries it.
+
+        Args:
+            network: trained; belongs to the session from now on.
+            device: torch's name of it: "mps" or "cpu".
+
+        Raises:
+            CheckpointError: torch cannot use that device here.
+        """
+        self._device = device
+        try:
+            self._network = network.eval().to(device)
+            self._forward(np.zeros((1, 3, network.config.input_px, network.config.input_px), np.float32))
+        except (RuntimeError, AssertionError, NotImplementedError) as problem:
+            cause = (str(problem) or type(problem).__name__).splitlines()[0]
+            raise CheckpointError(
+                f"torch cannot run the network on the device {device!r} ({cause}); use the network on the processor."
+            ) from None
+
+    def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The named outputs for a batch, as ``onnxruntime.InferenceSession.run`` gives them."""
+        parts = unpack(self._forward(inputs[INPUT_NAME]))
+        return [parts[name] for name in output_names]
+
+    @torch.inference_mode()
+    def _forward(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, "B N"]:
+        answers: np.ndarray = packed(self._network(torch.tensor(images).to(self._device))).cpu().numpy()
+        return answers
+
+
+def network_in_folder(folder: Path) -> HandNetwork:
+    """An exported network as torch knows it.
+
+    Raises:
+        CheckpointError: the folder or its weights cannot be used.
+    """
+    return trained_network(exported_layout(folder), load_embedded_model(), folder / WEIGHTS_FILE)

@@ -1,0 +1,1 @@
+"""The training loop: losses, optimizer, mixture of sources, checkpoints, processes."""

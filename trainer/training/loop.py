@@ -1,0 +1,254 @@
+"""The training loop, to be read from top to bottom.
+
+Lightning Fabric makes the same lines run on one CPU, one GPU, several, or several machines: every process works on its
+part of each batch, and ``backward`` averages the gradients. The first process alone evaluates and writes. Sample i of a
+run depends on the seed and on i alone, and so does what a step leaves to chance, so a run that is stopped and resumed
+sees the same samples in the same order as one that was not, on however many processes either.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from hand.errors import ConfigError, HandliveError
+from trainer.recipe.config import FitConfig
+from trainer.runs.events import EventLog
+from trainer.runs.run_folder import BEST_FILE, STATE_FILE
+from trainer.samples.batch import HandBatch
+from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.schedule import learning_rate_factor, step_seed, update_average
+from trainer.training.checkpoint import (
+    Progress,
+    Stateful,
+    load_training_state,
+    restore_training_state,
+    save_training_state,
+    save_weights,
+)
+from trainer.training.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
+from trainer.training.distributed import (
+    averaged,
+    first_to_say,
+    leave,
+    leave_ending_to_the_parent,
+    made_by_all,
+    made_by_first,
+    outliving_the_others,
+)
+from trainer.training.losses import Loss
+from trainer.training.optimizer import build_optimizer, freeze
+
+
+class TrainingDivergedError(HandliveError):
+    """The loss is no longer a finite number."""
+
+
+Evaluate = Callable[[nn.Module], dict[str, float]]
+"""Figures of a network; "score" among them, lower is better."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Everything a run works with.
+
+    Attributes:
+        config: the recipe.
+        folder: where checkpoints and events go; a run found there is resumed.
+        network: the network in training.
+        loss: what is minimised.
+        samples: sample i of the run.
+        evaluate: figures of the averaged network.
+        should_stop: asked after every step, in every process; one True saves and ends the run.
+        measure: what the score of ``evaluate`` is; a run that is resumed under another one chooses its best anew.
+    """
+
+    config: FitConfig
+    folder: Path
+    network: nn.Module
+    loss: Loss
+    samples: Dataset[LabelledCrop]
+    evaluate: Evaluate
+    should_stop: Callable[[], bool] = lambda: False
+    measure: str = ""
+
+
+def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
+    """Trains until the steps are done, progress ends, or somebody says stop.
+
+    Args:
+        run: what to train.
+        events: where to report.
+        fabric: launched.
+
+    Raises:
+        ConfigError: the batch cannot be shared among the processes.
+        TrainingDivergedError: the loss is not finite; the batch is saved beside the run's events.
+        CheckpointError: the run's own checkpoint cannot be read, or is of another network.
+        LostProcessError: another process is gone; the step before is saved.
+        SystemExit: one of these, in another process than the first, which says it.
+    """
+    config = run.config
+    if config.batch % fabric.world_size:
+        raise ConfigError(f"batch should be a multiple of the {fabric.world_size} processes, got {config.batch}.")
+    run.network.to(memory_format=torch.channels_last)
+    share_batch_statistics(run.network, fabric)
+    frozen = freeze(run.network, config.freeze)
+    average = copy.deepcopy(run.network).eval().requires_grad_(False).to(fabric.device)
+    bare_optimizer = build_optimizer(run.network, config)
+    fused: Any = torch.compile(run.network) if config.compile else run.network
+    network, optimizer = fabric.setup(fused, bare_optimizer)
+
+    parts: dict[str, Stateful] = {
+        "network": run.network,
+        "average": average,
+        "optimizer": bare_optimizer,
+        "precision": fabric.strategy.precision,
+    }
+    progress = Progress(measure=run.measure)
+    saved = made_by_first(fabric, lambda: load_training_state(run.folder))
+    if saved is not None:
+        progress, state = saved
+        made_by_all(fabric, lambda: restore_training_state(run.folder, parts, state))
+    if progress.measure != run.measure:
+        progress = replace(progress, best_score=math.inf, evaluations_without_progress=0, measure=run.measure)
+    events.emit("hello", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
+
+    saved_at = time.monotonic()
+
+    def checkpoint() -> None:
+        nonlocal saved_at
+        if fabric.is_global_zero:
+            save_training_state(run.folder, progress, parts)
+            events.emit("checkpoint", step=progress.step, path=str(run.folder / STATE_FILE))
+        saved_at = time.monotonic()
+
+    reason = "finished"
+    started, started_step = time.monotonic(), progress.step
+    with outliving_the_others(fabric, checkpoint):
+        for batch in batches(run.samples, config, fabric, start_step=progress.step):
+            for group in bare_optimizer.param_groups:
+                group["lr"] = group["peak"] * learning_rate_factor(progress.step, config.warmup_steps, config.steps)
+            torch.manual_seed(step_seed(config.seed, progress.step, fabric.global_rank))
+            network.train()
+            for module in frozen:
+                module.eval()
+            loss = run.loss(network(batch.network_input()), batch)
+            diverged = first_to_say(fabric, not bool(torch.isfinite(loss.total)))
+            if diverged is not None:
+                give_up(run, fabric.broadcast((batch, loss.terms), src=diverged), progress, events, fabric)
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(loss.total)
+            fabric.clip_gradients(network, bare_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
+            optimizer.step()
+            progress = replace(progress, step=progress.step + 1)
+            update_average(average, run.network, config.ema_decay, progress.step)
+
+            if progress.step % config.log_every == 0:
+                seconds = (time.monotonic() - started) / (progress.step - started_step)
+                events.emit(
+                    "step",
+                    step=progress.step,
+                    loss=float(averaged(fabric, loss.total.detach().clone())),
+                    terms=over_processes(fabric, loss.terms),
+                    samples_per_second=config.batch / seconds,
+                    seconds_left=seconds * (config.steps - progress.step),
+                )
+            if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
+                progress = judge(run, average, progress, events, fabric)
+                checkpoint()
+                if 0 < config.patience <= progress.evaluations_without_progress:
+                    reason = "no progress"
+                    break
+            elif time.monotonic() - saved_at > 60.0 * config.checkpoint_minutes:
+                checkpoint()
+            if first_to_say(fabric, run.should_stop()) is not None:
+                reason = "stopped"
+                checkpoint()
+                break
+    events.emit("end", reason=reason, step=progress.step, best_score=progress.best_score)
+    return progress
+
+
+def give_up(
+    run: Run, cause: tuple[HandBatch, Mapping[str, float]], progress: Progress, events: EventLog, fabric: Fabric
+) -> NoReturn:
+    """Ends all processes because a loss is not finite; the first one saves the batch it came from."""
+    batch, terms = cause
+    path = run.folder / "diverged_batch.pt"
+    if fabric.is_global_zero:
+        torch.save(batch, path)
+    events.emit("error", hint="diverged", step=progress.step, terms=dict(terms))
+    sentence = (
+        f"The loss of {run.config.name} was not finite at step {progress.step} ({dict(terms)}); its batch is in "
+        f"{path}; lower learning_rate or look at that batch's labels."
+    )
+    leave(fabric, TrainingDivergedError(sentence))
+
+
+def share_batch_statistics(network: nn.Module, fabric: Fabric) -> None:
+    """Lets BatchNorm count over the parts of all GPUs, so that they learn what one would learn from the whole batch.
+
+    On CPUs there is no such layer: every process normalises by its own part. The names of the weights stay.
+    """
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+
+
+def over_processes(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, float]:
+    """Terms of a loss over the whole batch, of which each process has a part."""
+    values = averaged(fabric, torch.tensor(list(terms.values()), device=fabric.device))
+    return dict(zip(terms, values.tolist(), strict=True))
+
+
+def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fabric: Fabric) -> Progress:
+    """Evaluates the averaged network, keeps its weights if they are the best so far, and warns if it has collapsed."""
+    # one process judges for all, or they could disagree on when to stop
+    figures = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
+    events.emit("evaluation", step=progress.step, **figures)
+    settled = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= SETTLED_SAMPLES
+    if settled and fabric.is_global_zero:
+        for name, spread in collapsed_sets(figures).items():
+            sentence = collapse_warning(name, spread, progress.step)
+            events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)
+            print(sentence, file=sys.stderr, flush=True)
+    if figures["score"] >= progress.best_score:
+        return replace(progress, evaluations_without_progress=progress.evaluations_without_progress + 1)
+    if fabric.is_global_zero:
+        facts = {"step": str(progress.step), "score": f"{figures['score']:.6g}", "recipe": run.config.name}
+        save_weights(run.folder / BEST_FILE, average.state_dict(), facts)
+    return replace(progress, best_score=figures["score"], evaluations_without_progress=0)
+
+
+def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, start_step: int) -> Any:
+    """This process's part of every batch from a step on, in the order that the seed fixes."""
+    local = config.batch // fabric.world_size
+    first = start_step * config.batch
+    indices = [
+        first + step * config.batch + fabric.global_rank * local + k
+        for step in range(config.steps - start_step)
+        for k in range(local)
+    ]
+    loader = DataLoader(
+        samples,
+        batch_size=local,
+        sampler=indices,
+        collate_fn=collate,
+        num_workers=config.workers,
+        worker_init_fn=leave_ending_to_the_parent,
+        persistent_workers=config.workers > 0,
+        prefetch_factor=4 if config.workers > 0 else None,
+    )
+    for batch in loader:
+        yield batch.to(fabric.device)

@@ -1,0 +1,112 @@
+"""Several streams of samples in one, each with its share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from hand.embedded import load_embedded_model
+from hand.errors import ConfigError
+from hand.model import HandModel
+from trainer.datasets.opening import source_crops
+from trainer.features import StoredCrops
+from trainer.hand_model import training_hand_model
+from trainer.joints_only import JointsOnly
+from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.source_kinds import SET_KINDS, SOURCE_KINDS
+from trainer.repeated import RepeatedCrops
+from trainer.samples.augmentation import training_jitter
+from trainer.samples.labelled_crop import LabelledCrop
+from trainer.samples.photographs import PhotographCrops, disguise_of, read_pseudo_labels
+from trainer.samples.recordings import RecordingCrops, read_session_hands
+from trainer.samples.rendered import RenderedCrops
+
+
+class Mixture(Dataset[LabelledCrop]):
+    """Draws sample i from one of its streams; which one depends on the seed and on i alone."""
+
+    def __init__(self, streams: Sequence[Dataset[LabelledCrop]], shares: Sequence[float], seed: int) -> None:
+        """Remembers the streams.
+
+        Args:
+            streams: each gives sample i for any i.
+            shares: how often each is drawn from, relative to the others.
+            seed: of the choice.
+        """
+        self.streams = streams
+        self.probabilities = np.asarray(shares, float) / float(np.sum(shares))
+        self.seed = seed
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Sample ``index`` of the mixture."""
+        return self.stream_of(index)[index]
+
+    def stream_of(self, index: int) -> Dataset[LabelledCrop]:
+        """The stream that sample ``index`` is drawn from."""
+        rng = np.random.default_rng((self.seed, 49979687, index))
+        return self.streams[int(rng.choice(len(self.streams), p=self.probabilities))]
+
+
+def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
+    """The training stream of a recipe.
+
+    Raises:
+        ConfigError: an unknown kind of source, or none.
+        DataError: a source's files are missing or not what they should be.
+    """
+    if not config.sources:
+        raise ConfigError(f"The recipe {config.name} has no sources; give at least one, for example kind: rendered.")
+    model = training_hand_model(config.hand_model)
+    streams = [_build_stream(source, config, model) for source in config.sources]
+    return Mixture(streams, [source.share for source in config.sources], config.seed)
+
+
+def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
+    if source.features:
+        return StoredCrops(Path(source.features), config.seed)
+    if source.kind in SET_KINDS:
+        return source_crops(source, config, model)
+    # the program's own labels are of the embedded hand
+    own = _own_stream(source, config)
+    return own if model.digest == load_embedded_model().digest else JointsOnly(own)
+
+
+def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+    """The crops of one source of a recipe as pictures, also where the recipe learns from stored features of them.
+
+    Raises:
+        ConfigError: an unknown kind of source.
+        DataError: the source's files are missing or not what they should be.
+    """
+    return _build_stream(replace(source, features=""), config, training_hand_model(config.hand_model))
+
+
+def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+    jitter = training_jitter(config.network.upright)
+    if source.kind == "rendered":
+        backgrounds = Path(source.backgrounds) if source.backgrounds else None
+        fresh = RenderedCrops(
+            config.network.input_px,
+            config.seed,
+            backgrounds=backgrounds,
+            wide_share=source.wide_share,
+            empty_share=source.empty_share,
+            adorned_share=source.adorned_share,
+            jitter_share=source.jitter_share,
+            loose_share=source.loose_share,
+            upright=config.network.upright,
+            views=source.views,
+        )
+        return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
+    if source.kind == "photographs":
+        disguise = disguise_of(source, config.seed)
+        return PhotographCrops(
+            read_pseudo_labels(source), config.network.input_px, config.seed, jitter, disguise=disguise
+        )
+    if source.kind == "recordings":
+        return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, jitter)
+    raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {', '.join(SOURCE_KINDS)}.")
