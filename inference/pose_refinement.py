@@ -20,7 +20,7 @@ from hand.camera import Intrinsics
 from hand.joints import MANO_FINGERS, MANO_PARENTS, mano_joint_to_common
 from hand.layer import HandLayer
 from hand.model import HandModel
-from inference.pose_refinement import DEPTH_DEVIATION, place_by_pixels
+from inference.placement import DEPTH_DEVIATION, place_by_pixels
 
 KNUCKLE_DEVIATIONS_RAD: Final = (0.20, 0.12, 0.06)
 """Believed error of a knuckle's flexion, abduction and twist (``hand.anatomy``)."""
