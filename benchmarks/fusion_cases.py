@@ -16,10 +16,8 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.hand_matching import SAME_PLACE
-from app.pipeline.paths.hand_path import ik_path_factory
-from app.pipeline.paths.path_factories import network_path_factory
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
 from app.sources.picture_files import read_picture
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
