@@ -55,7 +55,7 @@ SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
 PHOTOGRAPH_IK_MM = 8.8
 """IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
 
-PHOTOGRAPH_WEIGHT = 0.35
+PHOTOGRAPH_WEIGHT = 0.12
 """Of a hand beside its best share on photographs, against the same relative error on renderings. With more of it the
 fused hand loses more on renderings, where the network learned and MediaPipe did not, than it can win on photographs."""
 
@@ -279,15 +279,18 @@ def error_of(state: HandState, case: FusionCase) -> float:
 
 def fit_refinement(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
     """Chooses what is left, one number after the other, by the errors of the fused hands over the network's."""
-    usual = [np.mean([error_of(network, case) for case, (network, _) in zip(p.cases, _states(p))]) for p in sets]
+    floors = [LABEL_ERROR if pairs.cases[0].joints_m is None else 0.0 for pairs in sets]
+    alone = [[error_of(network, case) for case, (network, _) in zip(p.cases, _states(p), strict=True)] for p in sets]
+    usual = [np.maximum(errors, floor).mean() for errors, floor in zip(alone, floors, strict=True)]
 
     def total(tried: FusionWeights) -> float:
-        return float(np.mean([errors_of(tried, model, p).mean() / scale for p, scale in zip(sets, usual)]))
+        errors = [np.maximum(errors_of(tried, model, p), floor) for p, floor in zip(sets, floors, strict=True)]
+        return float(np.mean([one.mean() / scale for one, scale in zip(errors, usual, strict=True)]))
 
     choices = {
         "sigma_factor": (1.0, 1.5, 2.0, 3.0),
         "place_shift": (-2.0, -1.0, 0.0, 1.0),
-        "prior_factor": (0.5, 0.7, 1.0, 1.4),
+        "prior_factor": (0.35, 0.5, 0.7, 1.0, 1.4),
         "shape_share": (0.0, 0.25, 0.5),
     }
     best = total(weights)
@@ -333,8 +336,9 @@ def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pai
         network_credibility=_two(logistic(hand[:, :1], paths[:, 0] < 1.0)),
         ik_credibility=_two(logistic(hand[:, 1:2], paths[:, 1] < 1.0)),
     )
-    credible = np.array([weights.more_credible(one) for one in hand])
-    chosen = np.where(credible == "network", paths[:, 0], paths[:, 1])
+    states = [both for pairs in sets for both in _states(pairs)]
+    advantage = [weights.network_advantage(network.confidence, ik.confidence) for network, ik in states]
+    chosen = np.where(np.array(advantage) >= 0.0, paths[:, 0], paths[:, 1])
     farthest = _where_to_part(np.array(forms), error, chosen, (15.0, 20.0, 25.0, 30.0, 40.0, 60.0))
     widest = _where_to_part(np.array(turns), error, chosen, (0.5, 0.7, 0.9, 1.2, 1.6, 2.4))
     return replace(weights, contradiction_mm=farthest, contradiction_rad=widest)

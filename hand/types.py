@@ -120,6 +120,7 @@ class PathResult:
         observations: what the detector saw, in the order of ``states`` where there is one.
         timings_ms: milliseconds per stage of the whole path.
         message: one sentence for the user about what the path is doing, else empty.
+        unfiltered: the hands of ``states`` before a filter calmed them; empty where none did.
     """
 
     frame: Frame
@@ -128,3 +129,4 @@ class PathResult:
     observations: tuple[HandObservation, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
     message: str = ""
+    unfiltered: tuple[HandState, ...] = ()

@@ -77,11 +77,15 @@ class FusionWeights:
         value = float(self.confidence[0] + self.confidence[1:] @ hand)
         return 0.5 * (1.0 + math.tanh(0.5 * value))
 
-    def more_credible(self, hand: Float[np.ndarray, "H"]) -> str:
-        """ "network" or "ik": whose hand is the more probable one where they contradict each other."""
-        network = self.network_credibility[0] + self.network_credibility[1] * float(hand[0])
-        ik = self.ik_credibility[0] + self.ik_credibility[1] * float(hand[1])
-        return "network" if network >= ik else "ik"
+    def network_advantage(self, network_confidence: float, ik_confidence: float) -> float:
+        """Log odds that the network's hand is right, less those of IK's; where they contradict each other it decides.
+
+        Args:
+            network_confidence: as the path says it, 0 to 1.
+            ik_confidence: the same.
+        """
+        network = self.network_credibility[0] + self.network_credibility[1] * _half_log_odds(network_confidence)
+        return network - self.ik_credibility[0] - self.ik_credibility[1] * _half_log_odds(ik_confidence)
 
     def save(self, file: Path) -> None:
         """Writes the weights as JSON.
@@ -142,6 +146,12 @@ def load_weights(file: Path) -> FusionWeights:
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The fusion's weights {file} are damaged ({error}); install the program again.") from None
+
+
+def _half_log_odds(probability: float) -> float:
+    """The feature of the same name in ``inference.fusion_kernel``."""
+    kept = min(max(probability, 0.01), 0.99)
+    return 0.5 * math.log(kept / (1.0 - kept))
 
 
 def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
