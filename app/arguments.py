@@ -119,8 +119,8 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         choices=METHODS,
-        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, both, or both for the fused hand "
-        "alone (default: both)",
+        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, both, or both for the fused "
+        "hand alone (default: both)",
     )
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
@@ -144,8 +144,8 @@ def _add_output_option(parser: argparse.ArgumentParser) -> None:
         dest="output_mode",
         type=_output_mode,
         metavar="|".join(mode.value for mode in OutputMode),
-        help="which hand is shown as the output, streamed and saved: fused from both paths, the network's with MediaPipe + IK "
-        "as fallback, or one path's alone (default: fused, in the window as it was the last time)",
+        help="which hand is shown as the output, streamed and saved: fused from both paths, the network's with "
+        "MediaPipe + IK as fallback, or one path's alone (default: fused, in the window as it was the last time)",
     )
 
 

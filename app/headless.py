@@ -18,13 +18,13 @@ from app.machine import describe_machine, product_version
 from app.pipeline.capture_thread import SourcePhase, SourceState
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.live import LivePipeline
-from app.pipeline.metrics.path_statistics import PathStatistics
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_report import summarize
+from app.pipeline.metrics.path_statistics import PathStatistics
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import output_chooser
-from app.pipeline.paths.smoothing import Smoothing
 from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.smoothing import Smoothing
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
@@ -49,7 +49,15 @@ _LISTENER_CLOSE_S = 10.0
 _FAILURES_BEFORE_GIVING_UP = 3
 _PICTURE_QUALITY = 90
 
-_OF_THE_COMPARISON = ("paths", "output", "from_output_mm", "compared_frames", "disagreement_mm", "placement_mm", "joints_mm")
+_OF_THE_COMPARISON = (
+    "paths",
+    "output",
+    "from_output_mm",
+    "compared_frames",
+    "disagreement_mm",
+    "placement_mm",
+    "joints_mm",
+)
 """What the report takes from the summary of a comparison."""
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from app.pipeline.intrinsics_choice import Lens
 from app.output_texts import reason_text
 from app.pipeline.fused_track import FusionSettings, fusion_settings
+from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from app.pipeline.paths.hand_path import HandPath, PathFactory
@@ -76,9 +76,10 @@ def predict(run: PredictionRun) -> dict[str, Any]:
     """Predicts every picture and writes the file.
 
     ``side`` and all coordinates describe what the picture shows. ``joints_px`` are the projected 3D joints.
-    ``milliseconds`` is the time of its method for the whole picture. Where both paths run, the output hands come last, as
-    the method ``fused``; ``from`` says whether such a hand is fused or one path's alone, and ``reason`` why. A picture that cannot be read, or that a path
-    breaks on, is listed without hands, with an ``error``, and does not stop the rest.
+    ``milliseconds`` is the time of its method for the whole picture. Where both paths run, the output hands come last,
+    as the method ``fused``; ``from`` says whether such a hand is fused or one path's alone, and ``reason`` why. A
+    picture that cannot be read, or that a path breaks on, is listed without hands, with an ``error``, and does not stop
+    the rest.
 
     What is done of a run that ends early is written with ``complete`` set to false. Each picture's line is appended at
     once to a file beside the output (``.jsonl``), which stays where the process is killed.

@@ -3,8 +3,8 @@
     python -m benchmarks.fit_fusion_weights [--pictures 300] [--labels FILE --photographs DIR] [--cases DIR] [--out DIR]
 
 Renderings have a truth in 3D. Photographs have labels in the picture alone, made by several looks of MediaPipe and IK
-(``main_v2.py predict --method ik --looks 5``), which are no judge between MediaPipe and the network in what is smaller than
-their own error; there the share is drawn to the one that the paths' distance from each other tells (docs/fusion.md).
+(``main_v2.py predict --method ik --looks 5``), which are no judge between MediaPipe and the network in what is smaller
+than their own error; there the share is drawn to the one that the distance of the paths tells (docs/fusion.md).
 Takes some minutes on one core; ``--cases`` keeps what the paths said, so that another run need not ask them again.
 """
 
@@ -183,7 +183,7 @@ def _aligned_error_mm(joints: Tensor, target: Tensor) -> Tensor:
 
 
 def _picture_error(joints: Tensor, pairs: Pairs) -> Tensor:
-    """2D error over the box of each hand: joints are set to the network's wrist, then moved and scaled onto the label."""
+    """2D error over the box of each hand, set to the network's wrist, then moved and scaled onto the label."""
     wrist = torch.tensor(np.array([case.network.state.joints_m[0] for case in pairs.cases]), dtype=torch.float64)
     placed = joints + wrist[:, None]
     slopes = placed[..., :2] / placed[..., 2:].clamp_min(0.02)
@@ -239,7 +239,10 @@ def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tenso
     """Fits the shares: each set's errors over those of the network there."""
     shares = Shares()
     truths = [torch.tensor(np.array([case.joints_m for case in pairs.cases])) for pairs in rendered]
-    usual = [float(_aligned_error_mm(joints_at(p, 0.0 * p.apart, axes), t).mean()) for p, t in zip(rendered, truths, strict=True)]
+    usual = [
+        float(_aligned_error_mm(joints_at(p, 0.0 * p.apart, axes), t).mean())
+        for p, t in zip(rendered, truths, strict=True)
+    ]
     target = None if photographs is None else joints_at(photographs, torch.full_like(photographs.apart, share), axes)
     optimizer = torch.optim.Adam(shares.parameters(), lr=RATE)
     for _ in range(STEPS):
@@ -324,7 +327,10 @@ def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pai
         limit = RIGHT_PX if pairs.cases[0].joints_m is None else RIGHT_MM
         fused.append(errors_of(weights, model, pairs) / limit)
         alone.append(
-            np.array([[error_of(s, case) for s in states] for case, states in zip(pairs.cases, _states(pairs))]) / limit
+            np.array(
+                [[error_of(s, case) for s in states] for case, states in zip(pairs.cases, _states(pairs), strict=True)]
+            )
+            / limit
         )
         hands.append(pairs.hand.numpy())
         forms += [situation.form_mm for situation in pairs.situations]
@@ -345,11 +351,11 @@ def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pai
 
 
 def _where_to_part(apart: np.ndarray, fused: np.ndarray, chosen: np.ndarray, limits: Sequence[float]) -> float:
-    """The limit beyond which the more credible path alone is better, by the errors of all hands together."""
+    """The least limit beyond which to follow the more credible path alone, by the errors of all hands together."""
     totals = [float(np.where(apart > limit, chosen, fused).mean()) for limit in limits]
     for limit, total in zip(limits, totals, strict=True):
         print(f"  apart by more than {limit:g}: {(apart > limit).mean():.1%} of the hands, mean error {total:.4f}")
-    return limits[max(k for k, total in enumerate(totals) if total <= min(totals) + 1e-3)]
+    return limits[min(k for k, total in enumerate(totals) if total <= min(totals) + 1e-3)]
 
 
 def _two(values: np.ndarray) -> tuple[float, float]:
@@ -418,7 +424,9 @@ def card(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], share
     rows = []
     for name, pairs in sets.items():
         unit, form = ("mm PA", "{:.2f}") if pairs.cases[0].joints_m is not None else ("of the box, 2D", "{:.4f}")
-        alone = np.array([[error_of(s, c) for s in states] for c, states in zip(pairs.cases, _states(pairs))]).mean(0)
+        alone = np.array(
+            [[error_of(s, c) for s in states] for c, states in zip(pairs.cases, _states(pairs), strict=True)]
+        ).mean(0)
         values = [form.format(value) for value in (*alone, errors_of(weights, model, pairs).mean())]
         rows.append(f"| {name} | {len(pairs.cases)} | {values[0]} | {values[1]} | {values[2]} | {unit} |")
     machine = describe_machine()
@@ -430,9 +438,10 @@ def card(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], share
 python -m benchmarks.fit_fusion_weights --pictures {pictures} --labels LABELS.json --photographs FOLDER
 ```
 
-Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures each, every other one
-a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or more, which
-`main_v2.py predict --method ik --looks 5` wrote; the network did not learn from them. IK's share on photographs is drawn to {share:.2f}.
+Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures
+each, every other one a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or
+more, which `main_v2.py predict --method ik --looks 5` wrote; the network did not learn from them. IK's share on photographs is
+drawn to {share:.2f}.
 
 The hands that were fitted, where both paths see the side rightly (`python -m benchmarks.fusion` measures on others):
 

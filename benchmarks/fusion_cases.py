@@ -1,8 +1,8 @@
 """Hands of both paths beside the truth, as :mod:`benchmarks.fusion` and the fit of the fusion's weights need them.
 
-Each picture is looked at by both paths as an unrelated picture. Renderings have a truth in 3D; photographs have labels in
-the picture, made by several looks (``main_v2.py predict --looks``). Everything is kept as a right hand's: left ones are
-mirrored, with their camera.
+Each picture is looked at by both paths as an unrelated picture. Renderings have a truth in 3D; photographs have labels
+in the picture, made by several looks (``main_v2.py predict --looks``). Everything is kept as a right hand's: left ones
+are mirrored, with their camera.
 """
 
 from __future__ import annotations

@@ -218,9 +218,7 @@ def combine_places(
 
 
 @_jit
-def _distance_of_forms(
-    first: np.ndarray, first_turn: np.ndarray, second: np.ndarray, second_turn: np.ndarray
-) -> float:
+def _distance_of_forms(first: np.ndarray, first_turn: np.ndarray, second: np.ndarray, second_turn: np.ndarray) -> float:
     """Mean distance of the joints of two hands, each as seen from its own wrist."""
     total = 0.0
     for k in range(1, 21):

@@ -1,7 +1,7 @@
 """One hand from the poses and the 2D joints of two paths that saw the same hand.
 
-The estimate is a maximum a posteriori one: the mean of both poses, weighted by their precisions in the situation at hand,
-is the prior, and the 2D joints of both, weighted by theirs, are the measurement (docs/fusion.md has the equations).
+The estimate is a maximum a posteriori one: the mean of both poses, weighted by their precisions in the situation at
+hand, is the prior, and the 2D joints of both, weighted by theirs, are the measurement (docs/fusion.md: equations).
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ def hands_message(joined: JoinedResult, *, mesh: bool) -> dict[str, Any]:
             "cy_px": round(camera.cy_px, 3),
             "assumed": camera.assumed,
         },
-        "hands": [{**hand_content(output.state, mesh=mesh), "reason": reason_text(output.reason)} for output in joined.outputs],
+        "hands": [
+            {**hand_content(output.state, mesh=mesh), "reason": reason_text(output.reason)} for output in joined.outputs
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""The fused hand of one place in the picture over time: a steady shape, a filter, and when the paths contradict each other."""
+"""One fused hand over time: a steady shape, a filter, and what is done while the paths contradict each other."""
 
 from __future__ import annotations
 

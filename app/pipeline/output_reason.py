@@ -1,4 +1,4 @@
-"""Which hand the output is to follow, and why it follows the one that it does; words for both are in ``app.output_texts``."""
+"""Which hand the output is to follow, and why it follows the one that it does (words: ``app.output_texts``)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OutputReason:
         network_confidence: the network's in this frame, None where it has no hand.
         ik_confidence: the same of MediaPipe + IK.
         wanted_confidence: which the network did not reach, where that decided.
-        missing: why the other path has no hand, to follow its name ("is switched off"); empty where it simply sees none.
+        missing: why the other path has no hand, to follow its name ("is switched off"); empty where it sees none.
     """
 
     cause: OutputCause

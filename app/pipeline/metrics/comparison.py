@@ -5,8 +5,8 @@ Quantities, each the same for both paths:
 * disagreement: mean distance of the joints with both wrists laid onto each other, mm; placement: that of the wrists.
 * reprojection: mean distance of the projected joints to MediaPipe's landmarks of the same frame, px. The landmarks lie
   a few millimetres beside a hand model's joints (nearer to the skin), so it never reaches zero.
-* from the output: mean distance of a path's joints from those of the fused hand of the same frame, wrists laid onto each
-  other, mm; only of frames in which the output is fused.
+* from the output: mean distance of a path's joints from those of the fused hand of the same frame, wrists laid onto
+  each other, mm; only of frames in which the output is fused.
 * jitter: mean length of the second difference of the joints relative to the wrist, mm per frame squared.
 * work: milliseconds the path took for the frame; frames per second: results of the path.
 """
