@@ -267,6 +267,7 @@ def _window(options: argparse.Namespace) -> int:
             # what the command line leaves open is as it was the last time
             theme=options.theme or kept.theme,
             view=kept.view,
+            output_mode=options.output_mode or OutputMode(kept.output),
             settings_file=None if options.screenshot else settings_file(),
             renderer=options.renderer,
             size=options.window_size,

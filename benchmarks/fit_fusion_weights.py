@@ -440,8 +440,8 @@ python -m benchmarks.fit_fusion_weights --pictures {pictures} --labels LABELS.js
 
 Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures
 each, every other one a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or
-more, which `main_v2.py predict --method ik --looks 5` wrote; the network did not learn from them. IK's share on photographs is
-drawn to {share:.2f}.
+more, which `main_v2.py predict --method ik --looks 5` wrote; the network did not learn from them. IK's share on
+photographs is drawn to {share:.2f}.
 
 The hands that were fitted, where both paths see the side rightly (`python -m benchmarks.fusion` measures on others):
 

@@ -215,9 +215,9 @@ class HandFusion:
             self._precisions,
         )
         rotations = self._within_limits(refined.rotations)
-        pose = np.empty((16, 3))
-        axis_angles_of_matrices(np.ascontiguousarray(rotations), pose)
-        pose = pose.reshape(48)
+        turns = np.empty((16, 3))
+        axis_angles_of_matrices(np.ascontiguousarray(rotations), turns)
+        pose = turns.reshape(48)
         translation = refined.root_m - self._solver_layer.shaped(shape).joints_m[0]
         if left:
             pose, translation = mirror_pose(pose), mirror_points(translation)

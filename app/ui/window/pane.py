@@ -176,6 +176,11 @@ class PaneHeading(QWidget):
         """Says whether this is the output."""
         self._badge.setVisible(output)
 
+    def set_title(self, title: str) -> None:
+        """Whose hand it is."""
+        if title != self._title.text():
+            self._title.setText(title)
+
     def set_numbers(self, text: str) -> None:
         """The numbers at the right."""
         if text != self._numbers.text():

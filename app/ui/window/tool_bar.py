@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from app.palette import DARK, Theme
@@ -20,7 +21,7 @@ class TopBar(QWidget):
         """Builds the controls."""
         super().__init__(parent)
         self.setObjectName("bar")
-        product = QLabel("handlive")
+        self._product = product = QLabel("handlive")
         product.setObjectName("product")
         self.source = SourceButton()
         self.mirror = _button("Mirror", "Show the mirror image, as in a looking glass (M)", checkable=True)
@@ -64,6 +65,19 @@ class TopBar(QWidget):
             self.theme,
         ):
             button.setIconSize(ICON_SIZE)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Shows the views as a menu where their buttons would be cut off."""
+        super().resizeEvent(event)
+        self._fit_views()
+
+    def _fit_views(self) -> None:
+        layout = self.layout()
+        assert layout is not None
+        others = [self._product, self.source, self.mirror, self.overlay, self.difference, self.tools, self.panels]
+        shown = [part for part in (*others, self.reset, self.theme) if not part.isHidden()]
+        needed = self.views.full_width_px + sum(part.sizeHint().width() for part in shown)
+        self.views.set_compact(needed + (len(shown) + 2) * layout.spacing() > self.width())
 
     def offer_views(self, views: Sequence[ViewName]) -> None:
         """Shows what there is to choose from; with a single view that is nothing."""
