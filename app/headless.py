@@ -188,7 +188,7 @@ class _OutputRecorder:
         if joined.frame.sequence >= self._next_picture and joined.outputs:
             self._next_picture = joined.frame.sequence + step
             states = tuple(output.state for output in joined.outputs)
-            picture = self._composer.compose(PathResult(joined.frame, states[0].provider, states), "Output")
+            picture = self._composer.compose(PathResult(joined.frame, "network", states), "Output")
             self.pictures += _saved_picture(picture, self._run.report_dir / f"output_{joined.frame.sequence:06d}.jpg")
 
     def report(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.pipeline.output_reason import OutputCause, OutputMode, OutputReason
 from app.pipeline.worker import PATH_NAMES
-from hand.types import Provider
+from hand.types import HandSource
 
 MODE_NAMES: Final[Mapping[OutputMode, str]] = {
     OutputMode.FUSED: "Fused from both paths",
@@ -16,7 +16,7 @@ MODE_NAMES: Final[Mapping[OutputMode, str]] = {
     OutputMode.IK: "MediaPipe + IK alone",
 }
 
-HAND_NAMES: Final[Mapping[Provider, str]] = {**PATH_NAMES, "fused": "Fused"}
+HAND_NAMES: Final[Mapping[HandSource, str]] = {**PATH_NAMES, "fused": "Fused"}
 """Whose hand it is."""
 
 _DIFFERENCES: Final[Mapping[OutputCause, str]] = {

@@ -33,7 +33,7 @@ from hand.atomic_file import write_json_atomically
 from hand.camera import project
 from hand.errors import CheckpointError, SourceError
 from hand.model import HandModel
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandSource, HandState, PathResult, Provider
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class _PictureOutput:
         return OutputChooser(self._model, self._settings, self._fusion).choose(frame, results)
 
 
-def _hand_content(state: HandState, frame: Frame, milliseconds: float, method: Provider) -> dict[str, Any]:
+def _hand_content(state: HandState, frame: Frame, milliseconds: float, method: HandSource) -> dict[str, Any]:
     joints_m = np.asarray(state.joints_m, float)
     return {
         "method": method,

@@ -24,7 +24,7 @@ from hand.layer import HandLayer
 from hand.mirror import Side
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandSource, HandState, PathResult, Provider
 from inference.runtime import DOUBTED
 
 MEMORY_NS = 400_000_000
@@ -93,8 +93,8 @@ class OutputHand:
     held: bool = False
 
     @property
-    def provider(self) -> Provider:
-        """The path it follows."""
+    def provider(self) -> HandSource:
+        """The path it follows, or that it is fused."""
         return self.state.provider
 
 

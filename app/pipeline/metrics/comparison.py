@@ -36,7 +36,7 @@ from app.pipeline.metrics.path_statistics import percentile
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.camera import project
 from hand.metrics import jitter_mm
-from hand.types import HandState, PathResult, Provider
+from hand.types import HandSource, HandState, PathResult, Provider
 
 LONGEST_SESSION_S = 24 * 3600
 """Rows that are kept at most; beyond it the oldest go."""
@@ -56,7 +56,7 @@ _OUTPUT_COLUMNS = 2
 _FROM_OUTPUT_COLUMNS = 1 + 21
 """Time in seconds, and the distance of each joint from the fused hand's in mm."""
 
-_OUTPUT_VALUES: Mapping[Provider, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
+_OUTPUT_VALUES: Mapping[HandSource, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
 """As the series has it; NaN is nobody."""
 
 _LONGEST_STEP_S = 0.2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hand.types import Provider
+from hand.types import HandSource, Provider
 
 WINDOW_S = 5.0
 """What the numbers look back."""
@@ -66,7 +66,7 @@ class ComparisonNumbers:
     compared: int
     output: PathNumbers
     from_output_mm: Mapping[Provider, Float[np.ndarray, "21"]]
-    output_shares: Mapping[Provider, float]
+    output_shares: Mapping[HandSource, float]
     changes: int
 
 

@@ -108,8 +108,8 @@ class OutputPanel(QWidget):
         leave, back = self.leave.value / 100.0, self.back.value / 100.0
         self.plot.show_thresholds(leave, back)
         mode: OutputMode = self.mode.currentData()
-        for slider in (self.leave, self.back, self.wait):  # a fused hand has no threshold
-            slider.setEnabled(mode is OutputMode.NETWORK_FIRST)
+        for slider in (self.leave, self.back, self.wait):  # only this mode has thresholds
+            slider.setVisible(mode is OutputMode.NETWORK_FIRST)
         if leave <= back:  # in between, while one takes the other along
             self._chooser.settings = replace(
                 self._chooser.settings,

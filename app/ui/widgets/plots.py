@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QGraphicsItem
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
 from app.pipeline.metrics.comparison_numbers import SERIES_S
-from hand.types import Provider
+from hand.types import HandSource, Provider
 
 _JOINTS = 21
 _BAR_WIDTH = 0.72
@@ -22,7 +22,7 @@ _ROOM, _ROOMIEST = 1.15, 1.6
 """End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed each
 value would have to draw its numbers anew each time."""
 
-_OUTPUTS: dict[Provider, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
+_OUTPUTS: dict[HandSource, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
 """The values of ``Series.output``."""
 
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
@@ -137,7 +137,7 @@ class ConfidencePlot(TimePlot):
         self._thresholds = [pg.InfiniteLine(0.0, angle=0) for _ in range(2)]
         for line in self._thresholds:
             self.addItem(line)
-        self._strip: dict[Provider, pg.PlotDataItem] = {}
+        self._strip: dict[HandSource, pg.PlotDataItem] = {}
         for provider in _OUTPUTS:
             self._strip[provider] = self.plot(connect="finite")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PyQt6.QtCore import QSize
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
@@ -71,13 +72,22 @@ class TopBar(QWidget):
         super().resizeEvent(event)
         self._fit_views()
 
+    def minimumSizeHint(self) -> QSize:
+        """With the views as a menu, so that a window with all their buttons can be made smaller."""
+        return QSize(self._width_with(self.views.compact_width_px), super().minimumSizeHint().height())
+
     def _fit_views(self) -> None:
+        self.views.set_compact(self._width_with(self.views.full_width_px) > self.width())
+
+    def _width_with(self, views_px: int) -> int:
+        """What everything needs, where the views take so much."""
         layout = self.layout()
         assert layout is not None
-        others = [self._product, self.source, self.mirror, self.overlay, self.difference, self.tools, self.panels]
+        others = (self._product, self.source, self.mirror, self.overlay, self.difference, self.tools, self.panels)
         shown = [part for part in (*others, self.reset, self.theme) if not part.isHidden()]
-        needed = self.views.full_width_px + sum(part.sizeHint().width() for part in shown)
-        self.views.set_compact(needed + (len(shown) + 2) * layout.spacing() > self.width())
+        # a space more behind the product's name
+        spaces_px = (len(shown) + 2) * layout.spacing()
+        return sum(part.sizeHint().width() for part in shown) + spaces_px + (0 if self.views.isHidden() else views_px)
 
     def offer_views(self, views: Sequence[ViewName]) -> None:
         """Shows what there is to choose from; with a single view that is nothing."""

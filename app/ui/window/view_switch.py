@@ -76,6 +76,11 @@ class ViewSwitch(QWidget):
         """What all buttons beside each other need."""
         return sum(button.sizeHint().width() for button in self._buttons.values())
 
+    @property
+    def compact_width_px(self) -> int:
+        """What the button with the menu needs."""
+        return self._menu_button.sizeHint().width()
+
     def set_compact(self, compact: bool) -> None:
         """Shows one button with a menu, or all buttons."""
         self._menu_button.setVisible(compact)
