@@ -123,7 +123,9 @@ class SessionRecorder:
         self._condition = threading.Condition()
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._answered = -1  # results up to this frame are there, or will never be
-        self._early: OrderedDict[int, tuple[Frame, Mapping[Provider, PathResult], tuple[HandState, ...]]] = OrderedDict()
+        self._early: OrderedDict[int, tuple[Frame, Mapping[Provider, PathResult], tuple[HandState, ...]]] = (
+            OrderedDict()
+        )
         self._marker = ""
         self._unnoted_drops = 0
         self._stopping = False
