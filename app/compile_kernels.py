@@ -16,7 +16,7 @@ _FRAMES = 3
 
 
 def main() -> int:
-    """Runs each path on a few frames of the demo clip, at once, because compilation keeps one core busy; then both, fused.
+    """Runs each path on a few frames of the demo clip, at once, as compilation keeps one core busy; then both, fused.
 
     Returns:
         The exit code, always 0: kernels that are not compiled now are compiled when the program starts.
