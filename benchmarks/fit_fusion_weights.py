@@ -55,7 +55,7 @@ SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
 PHOTOGRAPH_IK_MM = 8.8
 """IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
 
-PHOTOGRAPH_WEIGHT = 0.08
+PHOTOGRAPH_WEIGHT = 0.12
 """Of a hand beside its best share on photographs, against the same relative error on renderings. With more of it the
 fused hand loses more on renderings, where the network learned and MediaPipe did not, than it can win on photographs."""
 
