@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
@@ -16,6 +15,7 @@ from app.networks.library import NetworkLibrary
 from app.optional_parts.parts import TRAIN
 from app.palette import Theme
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
+from app.ui.extension_host import ExtensionHost
 from app.ui.install_card import InstallCard
 from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
@@ -26,9 +26,6 @@ from app.ui.widgets.form_helpers import section
 from app.ui.widgets.scroll_area import let_scroll
 from app.user_dirs import default_runs_folder, sessions_folder
 from hand.errors import HandliveError
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 _LOOK_EVERY_MS = 700
 _WORDS = {
@@ -223,18 +220,18 @@ class TeachPanel(QWidget):
             item.setToolTip(0, f"{run.folder.name}, {run.request.recipe}. {run.request.notes}")
 
 
-def install_teaching(window: MainWindow) -> None:
+def install_teaching(host: ExtensionHost) -> None:
     """Adds the panel to a window."""
-    live = window.options.live_network
+    live = host.options.live_network
     library = NetworkLibrary(SHIPPED_NETWORK_DIR, beside=() if live is None else (live.folder,))
-    installer = PartInstaller(TRAIN, window)
+    installer = PartInstaller(TRAIN, host.parent_widget)
     panel = TeachPanel(library, sessions_folder(), TrainingRuns(default_runs_folder()), installer)
-    window.add_panel("Teach", panel, shortcut="Ctrl+T")
-    panel.said.connect(window.notify)
-    installer.installed.connect(lambda: window.notify(f"The {TRAIN.title} is installed and ready."))
-    window.theme_changed.connect(panel.set_theme)
-    window.closing.connect(panel.close_quietly)
-    networks = install_networks(window, library, installer)
+    host.add_panel("Teach", panel, shortcut="Ctrl+T")
+    panel.said.connect(host.notify)
+    installer.installed.connect(lambda: host.notify(f"The {TRAIN.title} is installed and ready."))
+    host.theme_changed.connect(panel.set_theme)
+    host.closing.connect(panel.close_quietly)
+    networks = install_networks(host, library, installer)
     if networks is not None:
         panel.run_shown.connect(networks.show_run)
 
