@@ -151,6 +151,8 @@ class NetworkPoser:
             confidence=prediction.confidence,
             provider="network",
             reprojection_px=float(gaps.mean()),
+            seen_px=joints_px,
+            seen_sigma_px=prediction.sigma_px,
         )
 
 
@@ -198,4 +200,6 @@ class _Refit:
             confidence=prediction.confidence,
             provider="network",
             reprojection_px=float(solution.reprojection_px.mean()),
+            seen_px=joints_px,
+            seen_sigma_px=prediction.sigma_px,
         )

@@ -13,7 +13,7 @@ from app.palette import Theme
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.path_statistics import PathStatistics
-from app.pipeline.output_selector import OutputChooser
+from app.pipeline.output_selector import output_chooser
 from app.pipeline.result_synchronizer import JoinedResult
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.pane_renderer import Display, OwnDrawing, ScreenPainter
@@ -87,7 +87,7 @@ class MainWindow(QMainWindow):
         self.painter: ScreenPainter[Any] = ScreenPainter(
             HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
         )
-        self.chooser = OutputChooser(options.model)
+        self.chooser = output_chooser(options.model, providers, options.output_mode, options.smoothing)
         self.comparison = Comparison()
         self._bell = _NewsBell(self)
         self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
@@ -122,6 +122,7 @@ class MainWindow(QMainWindow):
         # the last one is in front
         self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
         self.keep_state("view", lambda: self.stage.view, lambda _view: None)  # the command line has the last word
+        self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)  # likewise
         self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
         self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
         install_extensions(self)

@@ -9,6 +9,7 @@ from typing import Any
 from PyQt6.QtCore import QObject, QTimer
 from PyQt6.QtWidgets import QWidget
 
+from app.output_texts import HAND_NAMES, reason_text
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
 from app.rendering.pane_renderer import PaneName
@@ -99,14 +100,17 @@ class NumberBoard:
         """Marks the panes of the output hand, with the reason why it is the output."""
         joined, providers = self._feed.joined, self._pipeline.providers
         output = joined.outputs[0] if joined is not None and joined.outputs else None
+        if "output" in self._panes:
+            whose = "" if output is None else f": {HAND_NAMES[output.provider]}"
+            self._panes["output"].heading.set_title(f"Output{whose}")
         for name, pane in self._panes.items():
             follows = output is not None and (name == output.provider or name in ("combined", "output"))
             pane.heading.mark(follows and name in providers and len(providers) > 1)
             if not follows or output is None or len(providers) == 1:
                 pane.picture.word("")
             else:
-                who = "" if output.provider == "network" else "IK, as "
-                pane.picture.word(f"Output: {who}{output.reason}")
+                who = "" if output.provider == "network" else f"{HAND_NAMES[output.provider]}, as "
+                pane.picture.word(f"Output: {who}{reason_text(output.reason)}")
 
 
 def _is_seen(panel: QWidget) -> bool:
