@@ -16,7 +16,11 @@ MODE_NAMES: Final[Mapping[OutputMode, str]] = {
     OutputMode.IK: "MediaPipe + IK alone",
 }
 
-HAND_NAMES: Final[Mapping[HandSource, str]] = {**PATH_NAMES, "fused": "Fused"}
+HAND_NAMES: Final[Mapping[HandSource, str]] = {
+    "network": PATH_NAMES["network"],
+    "ik": PATH_NAMES["ik"],
+    "fused": "Fused",
+}
 """Whose hand it is."""
 
 _DIFFERENCES: Final[Mapping[OutputCause, str]] = {

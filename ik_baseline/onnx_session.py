@@ -56,5 +56,5 @@ class PictureModel:
         # several times faster than numpy, which would leave the channels beside each other for the engine to part
         planes = cv2.dnn.blobFromImage(picture_rgb, self._scale)
         if self._offset:
-            planes += np.float32(self._offset)
+            planes = np.add(planes, np.float32(self._offset), out=planes)
         return self._session.run(None, {self._input: planes})

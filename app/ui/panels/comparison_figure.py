@@ -49,8 +49,8 @@ def save_session_picture(rows: Sequence[dict[str, float]], source: str, theme: T
         plot.plot(seconds, values, pen=pg.mkPen(theme.accent, width=2), connect="finite")
         plot = _plot(board, theme, "Output: share of frames", 3, 1)
         plot.setYRange(0.0, 1.0)
-        for provider, color in ((BOTH[0], theme.network), (BOTH[1], theme.ik), ("fused", theme.accent)):
-            shares = np.array([_share(row, f"output_{provider}_frames") for row in rows])
+        for source, color in (("network", theme.network), ("ik", theme.ik), ("fused", theme.accent)):
+            shares = np.array([_share(row, f"output_{source}_frames") for row in rows])
             plot.plot(seconds, shares, pen=pg.mkPen(color, width=2), connect="finite")
         path.parent.mkdir(parents=True, exist_ok=True)
         if not board.grab().save(str(path)):

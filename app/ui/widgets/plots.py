@@ -176,7 +176,8 @@ class JointPairPlot(SmallPlot):
         self.setXRange(-0.8, _JOINTS - 0.2, padding=0.0)
         self.getPlotItem().getAxis("bottom").setTicks([_JOINT_TICKS])
         self._bars: dict[Provider, pg.BarGraphItem] = {}
-        for provider, shift in (("network", -0.2), ("ik", 0.2)):
+        shifts: dict[Provider, float] = {"network": -0.2, "ik": 0.2}
+        for provider, shift in shifts.items():
             bars = pg.BarGraphItem(x=np.arange(_JOINTS) + shift, height=np.zeros(_JOINTS), width=0.38, pen=None)
             self._bars[provider] = bars
             self.addItem(bars)
