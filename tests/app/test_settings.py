@@ -21,7 +21,16 @@ from app.ui.tools.help import COPIED_SENTENCE, LogPanel, shortcuts_of
 
 def test_settings_come_back(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "settings.json"
-    wanted = Settings("light", "output", 0.25, "Zw==", "cA==", ".ply", True)
+    wanted = Settings(
+        theme="light",
+        view="output",
+        output="ik",
+        smoothing=0.25,
+        geometry="Zw==",
+        panels="cA==",
+        mesh_suffix=".ply",
+        guided=True,
+    )
     assert load_settings(file) == LoadedSettings(Settings())
     save_settings(wanted, file)
     assert load_settings(file) == LoadedSettings(wanted)
