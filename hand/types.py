@@ -89,6 +89,9 @@ class HandState:
         provider: which path made it.
         reprojection_px: mean distance of the projected joints to what was observed in the picture.
         timings_ms: milliseconds per stage.
+        seen_px: where the path saw the 21 joints of the hand model in the picture, before its pose was fitted to them;
+            None where it does not say.
+        seen_sigma_px: expected error of each, None where it does not say.
     """
 
     sequence: int
@@ -102,6 +105,8 @@ class HandState:
     provider: Provider
     reprojection_px: float = float("nan")
     timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
+    seen_px: Float[np.ndarray, "21 2"] | None = None
+    seen_sigma_px: Float[np.ndarray, "21"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,110 @@
+"""The triangulated hand over time: joints, the error to expect of each, and gaps where two views cannot tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from app.two_views.bone_lengths import steady
+from app.two_views.calibration import PairCalibration
+from app.two_views.camera_pair import CameraPair
+from app.two_views.evidence import PATHS, ViewTrack
+from app.two_views.observer_noise import ObserverNoise, hand_size_px, measure_noise, relative_sigma
+from app.two_views.triangulation import Sightings, Triangulated, triangulate
+from hand.mirror import Side
+
+FRAMES_FOR_OWN_NOISE: Final = 60
+"""From so many frames in both views the noise is measured on them, and not taken from the calibration."""
+
+LOCAL_WINDOW_S: Final = 0.5
+"""Noise is pooled over so long to both sides: a hand turned edge on is seen worse for a while."""
+
+SHARED_ERROR: Final = 0.5
+"""Correlation of two paths' errors in one view: both mistake what is hidden, so two of them count for less than two.
+Measured on rendered hands by ``python -m benchmarks.two_views``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What two views say together.
+
+    Attributes:
+        times_s: on the first view's clock.
+        joints_m: 21 joints in the first camera's axes, NaN in gaps.
+        expected_m: root mean square error to expect of each joint in space, NaN in gaps.
+        pair: the cameras.
+        side: which hand.
+    """
+
+    times_s: Float[np.ndarray, " N"]
+    joints_m: Float[np.ndarray, "N 21 3"]
+    expected_m: Float[np.ndarray, "N 21"]
+    pair: CameraPair
+    side: Side
+
+    def in_view(self, view: int) -> Float[np.ndarray, "N 21 3"]:
+        """The joints in the axes of the first (0) or second (1) camera."""
+        return self.joints_m if view == 0 else self.pair.to_second(self.joints_m)
+
+
+def measure_truth(calibration: PairCalibration, first: ViewTrack, second: ViewTrack) -> Truth:
+    """Triangulates a hand over time.
+
+    Args:
+        calibration: of the two cameras.
+        first: the hand in the first view.
+        second: the hand in the second view at the same moments.
+    """
+    pair = calibration.pair
+    noise = calibration.noise
+    both = np.mean([np.isfinite(first.joints_px[path]).all((1, 2)) for path in PATHS if path in first.joints_px], axis=0) > 0.0
+    if both.sum() >= FRAMES_FOR_OWN_NOISE:
+        own = measure_noise(pair, first, second)
+        noise = ObserverNoise({**noise.share, **own.share})
+    made = triangulate(pair, sightings(pair, first, second, noise))
+    covariance = _inflated(made, first.times_s)
+    firm = steady(made.joints_m, covariance)
+    spread = np.trace(firm.covariance_m2, axis1=-2, axis2=-1) + (calibration.repeat_mm / 1000.0) ** 2
+    return Truth(first.times_s, firm.joints_m, np.sqrt(spread), pair, first.side)
+
+
+def sightings(pair: CameraPair, first: ViewTrack, second: ViewTrack, noise: ObserverNoise) -> list[Sightings]:
+    """What every path sees in both views, with how exactly.
+
+    Args:
+        pair: the cameras.
+        first: the hand in the first view.
+        second: the hand in the second view at the same moments.
+        noise: of the paths' joints.
+    """
+    paths = [path for path in PATHS if path in first.joints_px and path in noise.share]
+    # observers whose errors agree: n of them bring as much as n / (1 + (n - 1) r) independent ones
+    dependence = np.sqrt(1.0 + (len(paths) - 1) * SHARED_ERROR)
+    found = []
+    for path in paths:
+        for view, track in enumerate((first, second)):
+            pixels = track.joints_px[path]
+            size = np.where(np.isfinite(pixels).all((1, 2)), hand_size_px(pixels), 1.0)
+            doubt = relative_sigma(track, path)
+            found.append(Sightings(view, pixels, dependence * noise.share[path] * size[:, None] * doubt))
+    return found
+
+
+def _inflated(made: Triangulated, times_s: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N 21 3 3"]:
+    """Covariances, larger where the observers contradict each other more than their noise explains.
+
+    The misfit of single joints says little (one degree of freedom), so it is pooled over the time around each frame.
+    """
+    squares = made.misfit**2
+    pooled = np.empty_like(squares)
+    for n, now in enumerate(times_s):
+        near = slice(*np.searchsorted(times_s, (now - LOCAL_WINDOW_S, now + LOCAL_WINDOW_S)))
+        part = squares[near]
+        finite = np.isfinite(part)
+        count = finite.sum(0)
+        # with the prior of eight frames of exactly the noise expected
+        pooled[n] = (np.where(finite, part, 0.0).sum(0) + 8.0) / (count + 8.0)
+    return np.asarray(made.covariance_m2 * np.clip(pooled, 0.5, 9.0)[..., None, None])
