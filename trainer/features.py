@@ -25,8 +25,8 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from hand.atomic_file import write_atomically
+from hand.embedded import training_hand_model
 from hand.errors import ConfigError, DataError
-from trainer.hand_model import training_hand_model
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
