@@ -26,7 +26,6 @@ from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.metrics import best_similarity
 
-
 FEWEST_FRAMES: Final = 40
 """Frames in which both views show the hand."""
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.sources.calibration_store import SAME_PROPORTIONS, cameras_folder
+from app.sources.calibration_store import SAME_PROPORTIONS
 from app.two_views.calibration import KnownLength, PairCalibration
 from app.two_views.camera_pair import CameraPair
 from app.two_views.observer_noise import ObserverNoise
+from app.user_dirs import cameras_folder
 from hand.atomic_file import write_json_atomically
 from hand.camera import Intrinsics
 from hand.errors import ConfigError, IntrinsicsError

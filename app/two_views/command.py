@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from app.methods import chosen_paths
 from app.networks.device import DeviceChoice
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.two_views.analysis import analyse
 from app.two_views.calibration import (
@@ -43,10 +43,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=LIVE_SECONDS, help="of cameras (default: 30)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--palm-length-mm", type=float, metavar="MM", help="from the wrist's crease to the middle knuckle, for the scale"
+        "--palm-length-mm",
+        type=float,
+        metavar="MM",
+        help="from the wrist's crease to the middle knuckle, for the scale",
     )
     length.add_argument(
-        "--palm-width-mm", type=float, metavar="MM", help="from the index's knuckle to the little finger's, for the scale"
+        "--palm-width-mm",
+        type=float,
+        metavar="MM",
+        help="from the index's knuckle to the little finger's, for the scale",
     )
     parser.add_argument("--second-fov", type=float, metavar="DEG", help="field of view of the second camera")
     parser.add_argument("--recalibrate", action="store_true", help="calibrate from this take, whatever was kept")
@@ -84,7 +90,9 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> int:
     # files before words: whoever reads the words may be gone
     kept = ""
     if result.calibrated_here:
-        kept = f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.calibrations)}"
+        kept = (
+            f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.calibrations)}"
+        )
     write_report(result, views, folder)
     for line in summary(result):
         print(line)

@@ -16,7 +16,6 @@ from jaxtyping import Float
 from app.two_views.camera_pair import CameraPair
 from app.two_views.evidence import PATHS, ViewTrack
 
-
 LEAST_SHARE: Final = 0.006
 """No joint is seen more exactly than this share of the hand's box."""
 

@@ -18,7 +18,6 @@ from app.two_views.evidence import ViewTrack
 from app.two_views.truth import Truth
 from hand.camera import Intrinsics, project
 from hand.metrics import best_similarity
-
 from trainer.evaluation.compare_statistics import Change, blocks_of_time, paired_change
 
 BLOCK_S: Final = 2.0

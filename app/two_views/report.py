@@ -121,7 +121,10 @@ def content(result: TwoViewResult, views: tuple[ViewRecording, ViewRecording]) -
             "frames": len(result.truth.times_s),
             "frames_with_hand": int(np.isfinite(result.truth.joints_m).all(-1).any(1).sum()),
             "joints_known": _number(float(np.isfinite(result.truth.joints_m).all(-1).mean())),
-            "expected_mm": {"p50": _number(float(np.median(expected))), "p90": _number(float(np.quantile(expected, 0.9)))},
+            "expected_mm": {
+                "p50": _number(float(np.median(expected))),
+                "p90": _number(float(np.quantile(expected, 0.9))),
+            },
         },
         "paths": [
             {
@@ -129,7 +132,10 @@ def content(result: TwoViewResult, views: tuple[ViewRecording, ViewRecording]) -
                 "view": one.view + 1,
                 "frames": len(one.times_s),
                 "found": _number(one.found),
-                **{measure: {"mean": _number(one.mean(measure)), "p50": _number(one.median(measure))} for measure in MEASURES},
+                **{
+                    measure: {"mean": _number(one.mean(measure)), "p50": _number(one.median(measure))}
+                    for measure in MEASURES
+                },
             }
             for one in result.errors
         ],
@@ -166,7 +172,9 @@ def charts(result: TwoViewResult) -> UInt8[np.ndarray, "height width 3"]:
             np.hstack(
                 [
                     _chart(f"{where} camera: aligned error, mm, over seconds", over_time),
-                    _chart(f"{where} camera: aligned error, mm, by joint (grey: expected of the truth)", by_joint, expected),
+                    _chart(
+                        f"{where} camera: aligned error, mm, by joint (grey: expected of the truth)", by_joint, expected
+                    ),
                 ]
             )
         )

@@ -60,7 +60,10 @@ def measure_truth(calibration: PairCalibration, first: ViewTrack, second: ViewTr
     """
     pair = calibration.pair
     noise = calibration.noise
-    both = np.mean([np.isfinite(first.joints_px[path]).all((1, 2)) for path in PATHS if path in first.joints_px], axis=0) > 0.0
+    both = (
+        np.mean([np.isfinite(first.joints_px[path]).all((1, 2)) for path in PATHS if path in first.joints_px], axis=0)
+        > 0.0
+    )
     if both.sum() >= FRAMES_FOR_OWN_NOISE:
         own = measure_noise(pair, first, second)
         noise = ObserverNoise({**noise.share, **own.share})
