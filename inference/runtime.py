@@ -19,6 +19,7 @@ from hand.camera import Intrinsics
 from hand.crop import SquareCrop, crop_picture, invert_affine, transform_points
 from hand.crop_camera import crop_camera, mirrored_crop, translation_from_weak_camera
 from hand.errors import CheckpointError
+from hand.landmark_reading import LandmarkReading
 
 SCHEMA: Final = 1
 INPUT_NAME: Final = "image"
@@ -99,7 +100,11 @@ class NetworkRuntime:
         return np.array([_sigmoid(float(logit)) for logit in self.outputs(images)["presence_logit"]])
 
     def predict(
-        self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        crop: SquareCrop,
+        intrinsics: Intrinsics,
+        landmarks: LandmarkReading | None = None,
     ) -> CropPrediction:
         """Predicts the hand in one square of a picture.
 
@@ -107,6 +112,8 @@ class NetworkRuntime:
             image_rgb: the picture.
             crop: the square; flipped for a left hand.
             intrinsics: of the picture.
+            landmarks: what a hand-landmark network read about this hand in this picture; ignored by networks that look
+                for themselves.
         """
         upright = crop
         if crop.flipped:

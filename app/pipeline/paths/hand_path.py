@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from app.pipeline.paths.shared_detections import SharedDetections
 from hand.types import Frame, HandObservation, PathResult
 
 
@@ -27,36 +26,6 @@ class HandPath(Protocol):
 
 PathFactory = Callable[[], HandPath]
 """Makes a path; called in its worker thread, because loading an engine takes a moment."""
-
-
-def _announced(make: PathFactory, shared: SharedDetections) -> PathFactory:
-    """The same paths, whose detections are awaited from when one is made until it is closed."""
-
-    def make_and_open() -> HandPath:
-        try:
-            path = make()
-        except BaseException:
-            shared.closed()
-            raise
-        shared.opened()
-        return _ClosesShared(path, shared)
-
-    return make_and_open
-
-
-class _ClosesShared:
-    """A path that ends the wait for its detections when it is closed."""
-
-    def __init__(self, path: HandPath, shared: SharedDetections) -> None:
-        self._path = path
-        self._shared = shared
-        self.process = path.process
-        self.reset = path.reset
-
-    def close(self) -> None:
-        """Closes the path."""
-        self._shared.closed()
-        self._path.close()
 
 
 class Finder(Protocol):

@@ -13,7 +13,7 @@ from app.pipeline.paths.calibrated_ik_path import OwnHandPath, OwnHandWish
 from app.pipeline.paths.crop_search import CropSearch
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.network_path import NetworkPath
-from app.pipeline.paths.shared_detections import SharedDetections
+from app.pipeline.paths.shared_detections import SharedDetections, announcing
 from app.pipeline.paths.smoothing import Smoothing, smoothed
 from assets import ASSETS_DIR
 from hand.errors import CheckpointError
@@ -187,4 +187,4 @@ def ik_path_factory(
         tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks, finder=finder, listener=shared)
         return tracker if own_hand is None else OwnHandPath(tracker, model, own_hand)
 
-    return make if shared is None else _announced(make, shared)
+    return make if shared is None else announcing(make, shared)
