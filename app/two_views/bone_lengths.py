@@ -1,4 +1,4 @@
-"""Bones keep their lengths: triangulated joints of a whole stretch of time, moved onto one skeleton as far as they bear.
+"""Bones keep their lengths: triangulated joints of a stretch of time, moved onto one skeleton as far as they bear it.
 
 Each frame's joints are pulled from where they were triangulated, by their own covariances, towards the lengths that the
 bones have over the whole stretch: a small least-squares problem of 63 unknowns a frame.

@@ -125,8 +125,9 @@ def edge_lengths(joints_m: Float[np.ndarray, "N 21 3"]) -> Float[np.ndarray, "N 
 
 
 class _Problem:
-    """Residuals and their sparse derivative. Unknowns: rotation update (3), translation (3), log focal lengths (2), bone
-    lengths of each hand, then the points of each hand.
+    """Residuals and their sparse derivative.
+
+    Unknowns: rotation update (3), translation (3), log focal lengths (2), lengths of each hand, points of each hand.
     """
 
     def __init__(
@@ -213,7 +214,7 @@ class _Problem:
             values.append(what.ravel())
 
         for h, hand in enumerate(self._hands):
-            points, lengths = self._hand(unknowns, h)
+            points, _ = self._hand(unknowns, h)
             count = points.shape[0] * 21
             column = self._points_at[h] + 3 * np.arange(count).reshape(-1, 21)
             for view, pixels in enumerate((hand.first_px, hand.second_px)):

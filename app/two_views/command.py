@@ -29,37 +29,13 @@ from hand.errors import ConfigError
 from hand.model import HandModel
 from ik_baseline.person import HandCalibration, calibration_file
 
-LIVE_SECONDS: Final = 30.0
 DEFAULT_REPORT_DIR: Final = Path("reports") / "two_views"
 
 TYPED_UNCERTAINTY: Final = 0.03
 """A palm is measured to a few millimetres, and its joints lie under the skin."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the command, beside those that it shares with the program."""
-    parser.add_argument("--source", metavar="A", help="first camera, address or video")
-    parser.add_argument("--second", metavar="B", required=True, help="second camera, address or video of the same take")
-    parser.add_argument("--seconds", type=float, default=LIVE_SECONDS, help="of cameras (default: 30)")
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--palm-length-mm",
-        type=float,
-        metavar="MM",
-        help="from the wrist's crease to the middle knuckle, for the scale",
-    )
-    length.add_argument(
-        "--palm-width-mm",
-        type=float,
-        metavar="MM",
-        help="from the index's knuckle to the little finger's, for the scale",
-    )
-    parser.add_argument("--second-fov", type=float, metavar="DEG", help="field of view of the second camera")
-    parser.add_argument("--recalibrate", action="store_true", help="calibrate from this take, whatever was kept")
-    parser.add_argument("--calibrations", type=Path, metavar="DIR", help=argparse.SUPPRESS)
-
-
-def run_two_views(options: argparse.Namespace, model: HandModel) -> int:
+def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     """Runs the command.
 
     Args:
@@ -83,16 +59,14 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> int:
     for view in views:
         if view.sentence:
             print(view.sentence, file=sys.stderr)
-    known = None if options.recalibrate else _saved(views, options.calibrations)
+    known = None if options.recalibrate else _saved(views, options.pairs)
     length = known_length(options, model)
     result = analyse(*views, known, length, lambda stage: print(f"{stage.capitalize()}.", file=sys.stderr))
     folder = options.report or DEFAULT_REPORT_DIR
     # files before words: whoever reads the words may be gone
     kept = ""
     if result.calibrated_here:
-        kept = (
-            f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.calibrations)}"
-        )
+        kept = f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.pairs)}"
     write_report(result, views, folder)
     for line in summary(result):
         print(line)
@@ -101,7 +75,6 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> int:
     if result.state is PairState.MOVED and not result.calibrated_here:
         print("The figures above are from a calibration that no longer holds; add --recalibrate.", file=sys.stderr)
     print(f"Report in {folder}.")
-    return 0
 
 
 def known_length(options: argparse.Namespace, model: HandModel) -> KnownLength:
@@ -129,7 +102,7 @@ def known_length(options: argparse.Namespace, model: HandModel) -> KnownLength:
     return average_length()
 
 
-def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict:
+def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[Provider, PathFactory]:
     device: DeviceChoice = options.device or "cpu"
     return chosen_paths(
         "both",

@@ -100,14 +100,16 @@ class PathComparison:
 
     def sentence(self, names: Mapping[str, str]) -> str:
         """For people."""
-        change, view = self.change, ("first", "second")[self.view]
-        unit = "" if self.measure == "picture" else " mm"
-        digits = 3 if self.measure == "picture" else 1
-        figures = f"{change.after:.{digits}f}{unit} against {change.before:.{digits}f}{unit}"
-        interval = f"{change.low:+.0%} to {change.high:+.0%} over {change.units} stretches of {BLOCK_S:g} s"
+        change = self.change
+        unit, digits = ("", 3) if self.measure == "picture" else (" mm", 1)
+        figures = (
+            f"({change.after:.{digits}f}{unit} against {change.before:.{digits}f}{unit}; {change.low:+.0%} to "
+            f"{change.high:+.0%} over {change.units} stretches of {BLOCK_S:g} s)"
+        )
+        where = f"{('First', 'Second')[self.view]} camera: "
         if change.verdict == "no clear difference":
-            return f"{view} camera: {names[self.other]} and {names[self.one]} do not differ by more than chance ({figures}; {interval})."
-        return f"{view} camera: {names[self.other]} is {change.verdict} than {names[self.one]} ({figures}; {interval})."
+            return f"{where}{names[self.other]} and {names[self.one]} do not differ by more than chance {figures}."
+        return f"{where}{names[self.other]} is {change.verdict} than {names[self.one]} {figures}."
 
 
 def measure_path(truth: Truth, track: ViewTrack, path: str, view: int, intrinsics: Intrinsics) -> PathErrors:

@@ -125,7 +125,7 @@ def _solve(
     used: Bool[np.ndarray, "S N J"],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points, covariances, and each observer's residual length over its standard deviation."""
-    weight = np.where(used, 1.0 / sigma, 0.0)
+    weight = np.where(used, 1.0 / np.maximum(sigma, 1e-6), 0.0)
     points = linear_points(pair, view, pixels, weight)
     points = np.where(np.abs(points) < 50.0, points, 50.0)
     for _ in range(_STEPS):

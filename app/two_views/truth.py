@@ -23,8 +23,7 @@ LOCAL_WINDOW_S: Final = 0.5
 """Noise is pooled over so long to both sides: a hand turned edge on is seen worse for a while."""
 
 SHARED_ERROR: Final = 0.5
-"""Correlation of two paths' errors in one view: both mistake what is hidden, so two of them count for less than two.
-Measured on rendered hands by ``python -m benchmarks.two_views``."""
+"""Correlation of two paths' errors in one view: both mistake what is hidden. Measured on rendered hands by ``python -m benchmarks.two_views``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,16 +83,41 @@ def sightings(pair: CameraPair, first: ViewTrack, second: ViewTrack, noise: Obse
         noise: of the paths' joints.
     """
     paths = [path for path in PATHS if path in first.joints_px and path in noise.share]
-    # observers whose errors agree: n of them bring as much as n / (1 + (n - 1) r) independent ones
-    dependence = np.sqrt(1.0 + (len(paths) - 1) * SHARED_ERROR)
     found = []
-    for path in paths:
-        for view, track in enumerate((first, second)):
+    for view, track in enumerate((first, second)):
+        own = np.full((len(paths), len(track), 21), np.inf)
+        for number, path in enumerate(paths):
             pixels = track.joints_px[path]
-            size = np.where(np.isfinite(pixels).all((1, 2)), hand_size_px(pixels), 1.0)
-            doubt = relative_sigma(track, path)
-            found.append(Sightings(view, pixels, dependence * noise.share[path] * size[:, None] * doubt))
+            seen = np.isfinite(pixels).all((1, 2))
+            size = np.where(seen, hand_size_px(np.nan_to_num(pixels)), np.inf)
+            own[number] = noise.share[path] * size[:, None] * relative_sigma(track, path)
+        shared = dependent_sigmas(own)
+        found += [Sightings(view, track.joints_px[path], shared[number]) for number, path in enumerate(paths)]
     return found
+
+
+def dependent_sigmas(sigma_px: Float[np.ndarray, "P N 21"]) -> Float[np.ndarray, "P N 21"]:
+    """Standard deviations that give dependent observers, taken as independent, the weights and the sum they deserve.
+
+    The best linear mean of two observers whose errors have the correlation r weighs the worse of them by
+    (s1^2 - r s1 s2) / (s1^2 + s2^2 - 2 r s1 s2), which is nothing from s1 / s2 = r on.
+
+    Args:
+        sigma_px: of one or two paths in one view, infinite where a path sees no hand.
+    """
+    if len(sigma_px) != 2:
+        return sigma_px
+    one, other = sigma_px
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        shared = SHARED_ERROR * one * other
+        total = one**2 + other**2 - 2.0 * shared
+        weight_one = np.clip((other**2 - shared) / total, 0.02, 0.98)
+        variance = (
+            weight_one**2 * one**2 + (1.0 - weight_one) ** 2 * other**2 + 2.0 * weight_one * (1.0 - weight_one) * shared
+        )
+        result = np.stack([np.sqrt(variance / weight_one), np.sqrt(variance / (1.0 - weight_one))])
+    alone = ~np.isfinite(sigma_px).all(0)
+    return np.where(alone[None], sigma_px, result)
 
 
 def _inflated(made: Triangulated, times_s: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N 21 3 3"]:
