@@ -267,9 +267,7 @@ def _add_two_view_options(parser: argparse.ArgumentParser) -> None:
         metavar="MM",
         help="from the index finger's knuckle to the little finger's, instead",
     )
-    parser.add_argument(
-        "--second-fov", type=float, default=None, metavar="DEG", help="the second camera's field of view"
-    )
+    parser.add_argument("--second-fov", type=float, default=None, metavar="DEG", help="of the second camera")
     parser.add_argument(
         "--recalibrate", action="store_true", default=False, help="calibrate from this take, whatever was kept"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -12,12 +11,10 @@ from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pa
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack
 from app.two_views.movement_check import MovementCheck, PairState
 from app.two_views.path_errors import PathComparison, PathErrors, compare_paths, measure_path
-from app.two_views.time_pairing import FILE_SEARCH_S, LIVE_SEARCH_S, estimate_skew, paired, sharpen_skew
+from app.two_views.time_pairing import FILE_SEARCH_S, LIVE_SEARCH_S, estimate_skew, paired
 from app.two_views.truth import Truth, measure_truth
 from app.two_views.view_recording import ViewRecording
 from hand.errors import ConfigError
-
-_ROUNDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +44,13 @@ class TwoViewResult:
     comparisons: tuple[PathComparison, ...]
 
 
-def skew_of(first: ViewRecording, second: ViewRecording) -> float:
+def skew_of(first: ViewRecording, second: ViewRecording, otherwise_s: float = 0.0) -> float:
     """How much later the second view's clock is, from the hands' movement.
+
+    Args:
+        first: of the first camera.
+        second: of the second camera.
+        otherwise_s: of two cameras on one clock before which no hand moves enough to tell.
 
     Raises:
         ConfigError: the two views do not show the same movement.
@@ -56,11 +58,11 @@ def skew_of(first: ViewRecording, second: ViewRecording) -> float:
     live = first.facts.live and second.facts.live
     skew = estimate_skew(first.track, second.track, LIVE_SEARCH_S if live else FILE_SEARCH_S)
     if live and not skew.credible:
-        return 0.0  # one clock: a hand at rest is no reason to refuse
+        return otherwise_s
     if not skew.credible:
         raise ConfigError(
             "The two videos do not show the same movement of a hand at any shift of up to "
-            f"{FILE_SEARCH_S:g} s (correlation of the speeds {skew.correlation:.2f}); use two recordings of one take."
+            f"{FILE_SEARCH_S:g} s (correlation of the motion {skew.correlation:.2f}); use two recordings of one take."
         )
     return skew.late_s
 
@@ -77,16 +79,8 @@ def calibrate_views(first: ViewRecording, second: ViewRecording, length: KnownLe
         ConfigError: the views do not show one hand moving, or too little of it.
     """
     late_s = skew_of(first, second)
-    calibration = None
-    for _ in range(_ROUNDS):
-        one, other = paired(first.track, second.track, late_s)
-        calibration = calibrate_pair(one, other, first.intrinsics, second.intrinsics, length, late_s=late_s)
-        sharper = sharpen_skew(calibration.pair, first.track, second.track, late_s)
-        if abs(sharper - late_s) < 0.004:
-            break
-        late_s = sharper
-    assert calibration is not None
-    return replace(calibration, late_s=late_s)
+    one, other = paired(first.track, second.track, late_s)
+    return calibrate_pair(one, other, first.intrinsics, second.intrinsics, length, late_s=late_s)
 
 
 def analyse(
@@ -112,8 +106,7 @@ def analyse(
         progress("calibrating the two cameras from the hand")
         calibration = calibrate_views(first, second, length)
     else:
-        late_s = known.late_s if first.facts.live and second.facts.live else skew_of(first, second)
-        calibration = replace(known, late_s=sharpen_skew(known.pair, first.track, second.track, late_s))
+        calibration = replace(known, late_s=skew_of(first, second, known.late_s))
     one, other = paired(first.track, second.track, calibration.late_s)
     progress("triangulating")
     check = MovementCheck(calibration)

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from app.two_views.bundle_adjustment import Correspondences, adjust
 from app.two_views.camera_pair import CameraPair
 from app.two_views.evidence import PATHS, ViewTrack
-from app.two_views.observer_noise import ObserverNoise, hand_size_px, measure_noise, relative_sigma
+from app.two_views.observer_noise import HIDDEN_ERROR, ObserverNoise, hand_size_px, measure_noise, relative_sigma
 from app.two_views.triangulation import Sightings, linear_points, triangulate
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
@@ -35,8 +35,8 @@ FRAMES_USED: Final = 80
 LEAST_ANGLE_DEG: Final = 12.0
 """Cameras that see the hand from nearly the same side tell little of depth."""
 
-GOOD_MM: Final = 6.0
-USABLE_MM: Final = 12.0
+GOOD_MM: Final = 8.0
+USABLE_MM: Final = 14.0
 
 _FRAMES_OF_START: Final = 25
 _EQUAL_NOISE: Final = ObserverNoise({path: np.full(21, 0.03) for path in PATHS})
@@ -74,8 +74,9 @@ class PairCalibration:
         angle_deg: between the two views at the hand.
         hand_m: where the hand was, first camera's axes.
         palm_m: length of the palm as triangulated, joints 0 to 9.
-        repeat_mm: how far the hand's joints move between calibrations from two halves of the frames, median.
-        joint_mm: median expected error of a triangulated joint.
+        repeat_mm: how far joints move in the hand between calibrations from two halves of the frames, median over 2.
+        place_repeat_mm: how far the whole hand moves between them, median over 2.
+        joint_mm: median expected error of a triangulated joint with the cameras taken as exact.
         noise: standard deviation of each path's joints.
         late_s: how much later the second view's clock is, see ``app.two_views.time_pairing``.
     """
@@ -88,14 +89,21 @@ class PairCalibration:
     hand_m: Float[np.ndarray, "3"]
     palm_m: float
     repeat_mm: float
+    place_repeat_mm: float
     joint_mm: float
     noise: ObserverNoise
     late_s: float = 0.0
 
     @property
     def expected_mm(self) -> float:
-        """Expected error of a triangulated joint, the calibration's own included."""
+        """Expected error of a joint in the triangulated hand, the calibration's own included."""
         return float(np.hypot(self.joint_mm, self.repeat_mm))
+
+    @property
+    def place_mm(self) -> float:
+        """Expected error of where the whole hand is; a wrong scale brings it nearer or farther."""
+        distance_mm = float(np.linalg.norm(self.hand_m)) * 1000.0
+        return float(np.hypot(self.length.uncertainty * distance_mm, self.place_repeat_mm))
 
     @property
     def quality(self) -> str:
@@ -107,10 +115,11 @@ class PairCalibration:
     def describe(self) -> str:
         """One sentence for people."""
         return (
-            f"{self.quality.capitalize()}: joints are expected within {self.expected_mm:.1f} mm (calibrations from two "
-            f"halves of the movement differ by {self.repeat_mm:.1f} mm), the views are {self.angle_deg:.0f} degrees "
-            f"apart and agree to {self.epipolar_px:.1f} px over {self.frames} frames; the scale is from "
-            f"{self.length.source} and certain to {self.length.uncertainty:.0%}."
+            f"{self.quality.capitalize()}: joints in the hand are expected within {self.expected_mm:.1f} mm, the whole "
+            f"hand within {self.place_mm:.0f} mm (calibrations from two halves of the movement differ by "
+            f"{2.0 * self.repeat_mm:.1f} and {2.0 * self.place_repeat_mm:.0f} mm); the views are "
+            f"{self.angle_deg:.0f} degrees apart and agree to {self.epipolar_px:.1f} px over {self.frames} frames; the "
+            f"scale is from {self.length.source} and certain to {self.length.uncertainty:.0%}."
         )
 
 
@@ -348,6 +357,9 @@ def _judged(
     by_half = [triangulate(half, sightings).joints_m for half in halves]
     joints = made.joints_m
     hand = np.nanmedian(joints, (0, 1))
+    apart = by_half[0] - by_half[1]
+    apart = apart[np.isfinite(apart).all(-1).sum(1) >= 10]
+    shift = np.nanmean(apart, 1, keepdims=True)
     angle = pair.angle_at(hand)
     if angle < LEAST_ANGLE_DEG:
         raise ConfigError(
@@ -364,8 +376,9 @@ def _judged(
         hand_m=hand,
         palm_m=float(np.nanmedian(np.linalg.norm(joints[:, 0] - joints[:, 9], axis=-1))),
         # each half lies sqrt(2) times as far from the truth as the whole, and they differ by sqrt(2) times that
-        repeat_mm=float(np.nanmedian(np.linalg.norm(by_half[0] - by_half[1], axis=-1))) * 500.0,
-        joint_mm=float(np.nanmedian(spread)) * 1000.0,
+        repeat_mm=float(np.nanmedian(np.linalg.norm(apart - shift, axis=-1))) * 500.0,
+        place_repeat_mm=float(np.nanmedian(np.linalg.norm(shift, axis=-1))) * 500.0,
+        joint_mm=float(np.nanmedian(spread)) * 1000.0 * HIDDEN_ERROR,
         noise=noise,
         late_s=late_s,
     )

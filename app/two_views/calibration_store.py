@@ -24,7 +24,7 @@ from hand.errors import ConfigError, IntrinsicsError
 logger = logging.getLogger(__name__)
 
 SCHEMA: Final = 1
-_FIGURES: Final = ("frames", "epipolar_px", "angle_deg", "palm_m", "repeat_mm", "joint_mm", "late_s")
+_FIGURES: Final = ("frames", "epipolar_px", "angle_deg", "palm_m", "repeat_mm", "place_repeat_mm", "joint_mm", "late_s")
 
 
 def save_pair(first: str, second: str, calibration: PairCalibration, folder: Path | None = None) -> Path:

@@ -12,18 +12,21 @@ from app.two_views.bone_lengths import steady
 from app.two_views.calibration import PairCalibration
 from app.two_views.camera_pair import CameraPair
 from app.two_views.evidence import PATHS, ViewTrack
-from app.two_views.observer_noise import ObserverNoise, hand_size_px, measure_noise, relative_sigma
+from app.two_views.observer_noise import HIDDEN_ERROR, ObserverNoise, hand_size_px, measure_noise, relative_sigma
 from app.two_views.triangulation import Sightings, Triangulated, triangulate
 from hand.mirror import Side
 
 FRAMES_FOR_OWN_NOISE: Final = 60
 """From so many frames in both views the noise is measured on them, and not taken from the calibration."""
 
+LARGEST_EXPECTED_M: Final = 0.02
+"""A joint with a larger expected error is a gap: it is as wide as a finger."""
+
 LOCAL_WINDOW_S: Final = 0.5
 """Noise is pooled over so long to both sides: a hand turned edge on is seen worse for a while."""
 
 SHARED_ERROR: Final = 0.5
-"""Correlation of two paths' errors in one view: both mistake what is hidden. Measured on rendered hands by ``python -m benchmarks.two_views``."""
+"""Correlation of two paths' errors in one view: both mistake what is hidden. Measured on rendered hands."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +36,8 @@ class Truth:
     Attributes:
         times_s: on the first view's clock.
         joints_m: 21 joints in the first camera's axes, NaN in gaps.
-        expected_m: root mean square error to expect of each joint in space, NaN in gaps.
+        expected_m: root mean square error to expect of each joint in the hand, NaN in gaps; the whole hand may be
+            shifted by ``PairCalibration.place_mm`` beside that.
         pair: the cameras.
         side: which hand.
     """
@@ -69,8 +73,11 @@ def measure_truth(calibration: PairCalibration, first: ViewTrack, second: ViewTr
     made = triangulate(pair, sightings(pair, first, second, noise))
     covariance = _inflated(made, first.times_s)
     firm = steady(made.joints_m, covariance)
-    spread = np.trace(firm.covariance_m2, axis1=-2, axis2=-1) + (calibration.repeat_mm / 1000.0) ** 2
-    return Truth(first.times_s, firm.joints_m, np.sqrt(spread), pair, first.side)
+    spread = HIDDEN_ERROR**2 * np.trace(firm.covariance_m2, axis1=-2, axis2=-1) + (calibration.repeat_mm / 1000.0) ** 2
+    expected, joints = np.sqrt(spread), firm.joints_m
+    gap = ~(expected <= LARGEST_EXPECTED_M)
+    joints[gap], expected[gap] = np.nan, np.nan
+    return Truth(first.times_s, joints, expected, pair, first.side)
 
 
 def sightings(pair: CameraPair, first: ViewTrack, second: ViewTrack, noise: ObserverNoise) -> list[Sightings]:
@@ -112,10 +119,9 @@ def dependent_sigmas(sigma_px: Float[np.ndarray, "P N 21"]) -> Float[np.ndarray,
         shared = SHARED_ERROR * one * other
         total = one**2 + other**2 - 2.0 * shared
         weight_one = np.clip((other**2 - shared) / total, 0.02, 0.98)
-        variance = (
-            weight_one**2 * one**2 + (1.0 - weight_one) ** 2 * other**2 + 2.0 * weight_one * (1.0 - weight_one) * shared
-        )
-        result = np.stack([np.sqrt(variance / weight_one), np.sqrt(variance / (1.0 - weight_one))])
+        rest = 1.0 - weight_one
+        variance = weight_one**2 * one**2 + rest**2 * other**2 + 2.0 * weight_one * rest * shared
+        result = np.stack([np.sqrt(variance / weight_one), np.sqrt(variance / rest)])
     alone = ~np.isfinite(sigma_px).all(0)
     return np.where(alone[None], sigma_px, result)
 
