@@ -2,8 +2,8 @@
 
     python -m benchmarks.two_views [--seconds 20] [--seeds 11 12] [--angle 60]
 
-A rendered person moves a hand 0.6 m before two cameras whose directions of view are 60 degrees apart. Both paths look at
-both pictures; the cameras are calibrated from the hand alone, with known intrinsics and a typed palm length, and the
+A rendered person moves a hand 0.6 m before two cameras whose directions of view are 60 degrees apart. Both paths look
+at both pictures; the cameras are calibrated from the hand alone, with known intrinsics and a typed palm length, and the
 hand is triangulated. Printed beside it: the same with the exact cameras, and each path's error against the
 triangulated hand and against the renderer's truth, which is what a judge of paths may be wrong by.
 """
@@ -17,6 +17,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import argparse
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -143,11 +144,11 @@ def _print_truth(name: str, calibration: PairCalibration, take: Take) -> tuple[f
     in_hand = np.linalg.norm(_centred(truth.joints_m, known) - _centred(take.truth_m, known), axis=-1) * 1000.0
     expected = truth.expected_m * 1000.0
     edges = np.quantile(expected[known], (0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0))
-    thirds = [known & (expected >= low) & (expected <= high) for low, high in zip(edges, edges[1:], strict=False)]
+    thirds = [known & (expected >= low) & (expected <= high) for low, high in pairwise(edges)]
     shown = ", ".join(f"{_rms(expected[part]):.1f} / {_rms(in_hand[part]):.1f}" for part in thirds)
     print(
-        f"  {name}: median {np.median(in_hand[known]):.2f} mm in the hand, {np.median(absolute[known]):.2f} mm absolute, "
-        f"gaps {1.0 - known.mean():.1%}; expected / real error by thirds of the expected one: {shown} mm"
+        f"  {name}: median {np.median(in_hand[known]):.2f} mm in the hand, {np.median(absolute[known]):.2f} mm "
+        f"absolute, gaps {1.0 - known.mean():.1%}; expected / real error by thirds of the expected one: {shown} mm"
     )
     return float(np.median(in_hand[known])), _rms(in_hand[known]) / _rms(expected[known])
 

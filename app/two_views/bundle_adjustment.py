@@ -35,7 +35,7 @@ ASSUMED_FOCAL_SIGMA: Final = 0.12
 _LENGTH_SIGMA: Final = 0.015
 """How exactly the known length is seen, as a share: a joint lies under the skin, and is seen a few millimetres off."""
 
-PALM_EDGES: Final = ((0, 9), (0, 13), (0, 17), (1, 5), (5, 9), (9, 13), (13, 17), (5, 17), (1, 9))
+PALM_EDGES: Final = ((1, 5), (5, 9), (9, 13), (13, 17), (5, 17), (1, 9))
 """Distances inside the palm, which hardly change either; those of :data:`hand.joints.BONES` are left out."""
 
 LENGTH_PRIOR: Final = 0.07

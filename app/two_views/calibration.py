@@ -8,14 +8,15 @@ scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
-from app.two_views.bundle_adjustment import Correspondences, adjust
+from app.two_views.bone_lengths import mean_lengths
+from app.two_views.bundle_adjustment import EDGES, Correspondences, adjust, edge_lengths
 from app.two_views.camera_pair import CameraPair
 from app.two_views.evidence import PATHS, ViewTrack
 from app.two_views.observer_noise import HIDDEN_ERROR, ObserverNoise, hand_size_px, measure_noise, relative_sigma
@@ -39,6 +40,7 @@ GOOD_MM: Final = 8.0
 USABLE_MM: Final = 14.0
 
 _FRAMES_OF_START: Final = 25
+_PROPORTIONS_SHARE: Final = 0.2
 _EQUAL_NOISE: Final = ObserverNoise({path: np.full(21, 0.03) for path in PATHS})
 
 PALM_LENGTH_JOINTS: Final = (0, 9)
@@ -239,13 +241,14 @@ def _best_start(
     tried = []
     for start in starts:
         pair, cost = _adjusted(start, first, second, few, _EQUAL_NOISE, length, steps=15)
-        if pair.angle_at(_middle(pair, first, second, few)) >= LEAST_ANGLE_DEG:
-            tried.append((cost, len(tried), pair))
-    if not tried:
+        tried.append((cost, len(tried), pair))
+    best = min(tried)[2]
+    # others fit worse, so that a wider angle among them would be an invention
+    if best.angle_at(_middle(best, first, second, few)) < LEAST_ANGLE_DEG:
         raise problem or ConfigError(
             "The two cameras see the hand from nearly the same side; put them at least 30 degrees apart, better 60."
         )
-    return min(tried)[2]
+    return best
 
 
 def _middle(
@@ -337,6 +340,25 @@ def _adjusted(
     return found_cameras.pair, found_cameras.cost
 
 
+def _rescaled(pair: CameraPair, sightings: Sequence[Sightings], length: KnownLength) -> CameraPair:
+    """The cameras in the scale of the known length.
+
+    Adjusted joints are noisy, which makes every bone too long and so the cameras too near to each other; lengths that
+    are freed of that give the scale. The known length counts most; the others are those of average proportions.
+    """
+    made = triangulate(pair, sightings)
+    seen = mean_lengths(made.joints_m, made.covariance_m2)
+    average = HandLayer(load_embedded_model())(np.zeros(48), np.zeros(10)).joints_m.astype(np.float64)
+    one, other = length.joints
+    expected = edge_lengths(average[None])[0] * length.metres / np.linalg.norm(average[one] - average[other])
+    edge = int(np.flatnonzero((np.sort(EDGES, 1) == sorted(length.joints)).all(1))[0])
+    logs = np.log(expected / seen)
+    others = float(np.nanmedian(np.delete(logs, edge)))
+    known = others if not np.isfinite(logs[edge]) else float(logs[edge])
+    scale = float(np.exp((1.0 - _PROPORTIONS_SHARE) * known + _PROPORTIONS_SHARE * others))
+    return replace(pair, translation_m=pair.translation_m * scale)
+
+
 def _judged(
     pair: CameraPair,
     halves: Sequence[CameraPair],
@@ -353,8 +375,9 @@ def _judged(
     one, other = first.joints_px[path][found], second.joints_px[path][found]
     size = np.stack([hand_size_px(one), hand_size_px(other)])
     sightings = [Sightings(v, (one, other)[v], noise.share[path] * size[v][:, None]) for v in (0, 1)]
+    pair = _rescaled(pair, sightings, length)
     made = triangulate(pair, sightings)
-    by_half = [triangulate(half, sightings).joints_m for half in halves]
+    by_half = [triangulate(_rescaled(half, sightings, length), sightings).joints_m for half in halves]
     joints = made.joints_m
     hand = np.nanmedian(joints, (0, 1))
     apart = by_half[0] - by_half[1]
