@@ -34,9 +34,12 @@ SESSION_FILE: Final = "session.json"
 LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
-Recorded = Literal[Provider, "truth", "offline", "corrected"]
-"""Who says where a hand is: a path of this product, the program that drew the picture, the pass over the whole session
-that comes after recording, or the user who set it right."""
+Recorded = Literal[Provider, "truth", "two_views", "offline", "corrected"]
+"""Who says where a hand is: a path of this product, the program that drew the picture, two cameras that triangulated
+it, the pass over the whole session that comes after recording, or the user who set it right."""
+
+MEASURED: Final[tuple[Recorded, ...]] = ("truth", "two_views")
+"""Who knows how deep a hand lies; all others say what one picture suggests."""
 _SIDES: Final = get_args(Side)
 _RECORDED: Final = get_args(Recorded)
 _NO_VERSIONS: Mapping[str, str] = MappingProxyType({})

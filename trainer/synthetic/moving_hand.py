@@ -125,7 +125,7 @@ class MovingHand:
         """One frame; the same whenever it is asked for."""
         return self.renderer.render(self.scene_at(index), index)
 
-    def scene_at(self, index: float) -> Scene:
+    def scene_at(self, index: int | float) -> Scene:
         """What :meth:`frame` renders.
 
         Args:
@@ -134,7 +134,7 @@ class MovingHand:
         pose, translation = self.hand_at(index)
         return replace(self._scene, pose_rad=pose, translation_m=translation, effects=self._effects_at(int(index)))
 
-    def hand_at(self, index: float) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
+    def hand_at(self, index: int | float) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
         """Pose and translation of a frame's hand.
 
         Args:
@@ -166,7 +166,7 @@ class MovingHand:
         turned_palm = turn @ self.renderer.starting_view.T @ (palm_at_rest - rest[0]) + rest[0]
         return np.asarray(at_rest + palm_at_rest - turned_palm)
 
-    def _angles_at(self, index: float) -> Float[np.ndarray, "16 3"]:
+    def _angles_at(self, index: int | float) -> Float[np.ndarray, "16 3"]:
         starts, angles = self._keys
         step = int(np.searchsorted(starts, index, side="right")) - 1
         passed = (index - starts[step]) / (starts[step + 1] - starts[step])
