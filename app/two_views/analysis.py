@@ -56,15 +56,32 @@ def skew_of(first: ViewRecording, second: ViewRecording, otherwise_s: float = 0.
         ConfigError: the two views do not show the same movement.
     """
     live = first.facts.live and second.facts.live
-    skew = estimate_skew(first.track, second.track, LIVE_SEARCH_S if live else FILE_SEARCH_S)
-    if live and not skew.credible:
+    return skew_of_tracks(
+        first.track, second.track, LIVE_SEARCH_S if live else FILE_SEARCH_S, otherwise_s if live else None
+    )
+
+
+def skew_of_tracks(first: ViewTrack, second: ViewTrack, search_s: float, otherwise_s: float | None) -> float:
+    """How much later the second view's clock is.
+
+    Args:
+        first: of the first view.
+        second: of the second view, on its own clock.
+        search_s: largest shift to either side.
+        otherwise_s: where the movement does not tell; None refuses that.
+
+    Raises:
+        ConfigError: the two views do not show the same movement.
+    """
+    skew = estimate_skew(first, second, search_s)
+    if skew.credible:
+        return skew.late_s
+    if otherwise_s is not None:
         return otherwise_s
-    if not skew.credible:
-        raise ConfigError(
-            "The two videos do not show the same movement of a hand at any shift of up to "
-            f"{FILE_SEARCH_S:g} s (correlation of the motion {skew.correlation:.2f}); use two recordings of one take."
-        )
-    return skew.late_s
+    raise ConfigError(
+        f"The two videos do not show the same movement of a hand at any shift of up to {search_s:g} s (correlation of "
+        f"the motion {skew.correlation:.2f}); use two recordings of one take."
+    )
 
 
 def calibrate_views(first: ViewRecording, second: ViewRecording, length: KnownLength | None) -> PairCalibration:

@@ -54,6 +54,10 @@ def summary(result: TwoViewResult) -> list[str]:
         f"{known.any(1).mean():.0%} have a triangulated hand, with {known.mean():.0%} of all joints; a joint is "
         f"expected within {np.median(expected):.1f} mm (median).",
     ]
+    lines.append(
+        "The triangulated hand is made from what both paths see in both views, so that errors against it are rather "
+        "too small than too large."
+    )
     for one in result.errors:
         view = ("first", "second")[one.view]
         lines.append(

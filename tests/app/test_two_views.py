@@ -23,13 +23,19 @@ from app.two_views.path_errors import measure_path
 from app.two_views.report import write_report
 from app.two_views.time_pairing import estimate_skew, paired
 from app.two_views.triangulation import Sightings, reprojection, triangulate
-from app.two_views.truth import dependent_sigmas, measure_truth
+from app.two_views.truth import Truth, dependent_sigmas, measure_truth
+from app.two_views.truth_labels import label_sessions, measured_shape
 from app.two_views.view_recording import ViewRecording
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.layer import HandLayer
+from hand.metrics import pa_error_mm
+from hand.recording import RecordedHand, SessionInfo
+from hand.recording_writer import RecordingWriter
 from hand.rotations import matrix_from_axis_angle
+from hand.session_labels import read_session_labels
+from hand.types import Frame
 
 FIRST = Intrinsics(620.0, 620.0, 319.5, 239.5, 640, 480)
 SECOND = Intrinsics(540.0, 540.0, 319.5, 239.5, 640, 480)
@@ -400,6 +406,47 @@ def test_a_perfect_path_has_no_error_and_a_mirrored_one_has(
     assert exact.mean("from_wrist_mm") < 1e-6
     mirrored = replace(first, joints_m={**first.joints_m, "network": joints * [-1.0, 1.0, 1.0]})
     assert measure_path(truth, mirrored, "network", 0, pair.first).mean("aligned_mm") > 3.0
+
+
+def write_view(folder: Path, joints: np.ndarray, intrinsics: Intrinsics, start_s: float, noise_px: float) -> None:
+    """A session in which the network saw the hand at the right pixels and at a wrong depth."""
+    model, rng = load_embedded_model(), np.random.default_rng(len(folder.name))
+    info = SessionInfo(folder.name, intrinsics, False, model.name, model.digest)
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    with RecordingWriter(folder, info) as writer:
+        for n, at in enumerate(joints):
+            farther = at * (1.1 + 0.3 * (at[:, 2:] - at[:, 2].mean()))
+            farther[:, :2] += rng.normal(size=(21, 2)) * noise_px / intrinsics.fx_px * farther[:, 2:]
+            hand = RecordedHand("right", "network", 0.9, np.zeros(48), np.zeros(10), np.zeros(3), farther)
+            writer.add(Frame(n, round((start_s + n / RATE) * 1e9), picture, intrinsics, folder.name), [hand])
+
+
+def test_sessions_of_two_views_get_labels_that_know_depth(tmp_path: Path) -> None:
+    pair, joints = pair_of(), moving_joints(130, seed=4)
+    write_view(tmp_path / "first", joints, pair.first, 100.0, 1.0)
+    write_view(tmp_path / "second", pair.to_second(joints)[4:], pair.second, 100.0 + 4 / RATE, 1.0)
+    _, labels = label_sessions(tmp_path / "first", tmp_path / "second", load_embedded_model(), length=palm_of(joints))
+    for view, name in enumerate(("first", "second")):
+        session = read_session_labels(tmp_path / name)
+        assert len(session.labels) > 100
+        assert {label.hand.provider for label in session.labels} == {"two_views"}
+        found = np.stack([label.hand.joints_m for label in session.labels]).astype(np.float64)
+        frames = np.array([label.frame.index for label in session.labels])
+        exact = joints[frames] if view == 0 else pair.to_second(joints)[4:][frames]
+        assert off_in_hand(found, exact) < 0.006
+        assert pa_error_mm(found, exact) < 5.0
+        assert min(label.weight for label in session.labels) > 0.0
+    assert np.abs(labels[0].shape).max() < 1.5
+
+
+def test_a_shape_is_found_by_the_lengths_of_its_bones() -> None:
+    shape = np.array([1.5, -1.0, 0.8, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0])
+    layer = HandLayer(load_embedded_model(), np.float64)
+    joints = np.repeat(np.asarray(layer(np.zeros(48), shape).joints_m)[None], 30, 0) + np.array([0, 0, 0.6])
+    truth = Truth(np.arange(30) / RATE, joints, np.full((30, 21), 0.004), pair_of(), "right")
+    found = measured_shape(truth, load_embedded_model())
+    made = np.asarray(layer(np.zeros(48), found).joints_m)[None]
+    assert np.abs(edge_lengths(made) - edge_lengths(joints[:1])).max() < 0.0012
 
 
 def test_lengths_of_the_palm_are_not_counted_twice() -> None:
