@@ -272,6 +272,13 @@ def _add_two_view_options(parser: argparse.ArgumentParser) -> None:
         "--recalibrate", action="store_true", default=False, help="calibrate from this take, whatever was kept"
     )
     parser.add_argument(
+        "--record",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="record the take as two sessions into this folder, with labels from both views, to teach the network with",
+    )
+    parser.add_argument(
         "--pairs", type=Path, default=None, metavar="DIR", help="where calibrations are kept (default: the user's data)"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: reports/two_views)")

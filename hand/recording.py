@@ -59,6 +59,7 @@ class SessionInfo:
         versions: of the program and its parts.
         started_utc: ISO 8601.
         name: what the user calls the session; empty where nobody named it.
+        pair: names the take, where two cameras recorded it at once; the session of the other one has the same.
     """
 
     source_id: str
@@ -69,6 +70,7 @@ class SessionInfo:
     versions: Mapping[str, str] = field(default_factory=lambda: _NO_VERSIONS)
     started_utc: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     name: str = ""
+    pair: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +151,9 @@ def session_to_json(info: SessionInfo) -> dict[str, Any]:
         "intrinsics": asdict(info.intrinsics),
         "versions": dict(info.versions),
     }
-    return {**content, "name": info.name} if info.name else content
+    # older programs read sessions without these, and pass over them
+    named = {"name": info.name, "pair": info.pair}
+    return content | {key: text for key, text in named.items() if text}
 
 
 def session_from_json(content: dict[str, Any]) -> SessionInfo:
@@ -167,6 +171,7 @@ def session_from_json(content: dict[str, Any]) -> SessionInfo:
         versions=MappingProxyType({str(key): str(text) for key, text in content["versions"].items()}),
         started_utc=str(content["started_utc"]),
         name=str(content.get("name", "")),
+        pair=str(content.get("pair", "")),
     )
 
 

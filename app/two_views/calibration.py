@@ -238,7 +238,7 @@ def _best_start(
         for path, found in enough.items()
     ]
     few = {path: found[:: max(1, len(found) // _FRAMES_OF_START)] for path, found in chosen.items()}
-    tried = []
+    tried: list[tuple[float, int, CameraPair]] = []
     for start in starts:
         pair, cost = _adjusted(start, first, second, few, _EQUAL_NOISE, length, steps=15)
         tried.append((cost, len(tried), pair))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from app.networks.device import DeviceChoice
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.two_views.analysis import analyse
@@ -24,9 +26,11 @@ from app.two_views.calibration import (
 from app.two_views.calibration_store import save_pair, saved_pair
 from app.two_views.movement_check import PairState
 from app.two_views.report import summary, write_report
+from app.two_views.truth_labels import label_sessions
 from app.two_views.view_recording import ViewInput, ViewRecording, record_views
 from hand.errors import ConfigError
 from hand.model import HandModel
+from hand.types import Provider
 from ik_baseline.person import HandCalibration, calibration_file
 
 DEFAULT_REPORT_DIR: Final = Path("reports") / "two_views"
@@ -51,8 +55,11 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     chosen = [choose_source(text, wishes) for text in (options.source, options.second)]
     lenses = (Lens(options.intrinsics, options.fov), Lens(None, options.second_fov))
     live = any(one.is_camera or one.is_live for one in chosen)
+    take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    sessions = [None if options.record is None else options.record / f"{take}-{name}" for name in ("first", "second")]
     inputs = [
-        ViewInput(one.source, _paths(options, model, live=live), lens) for one, lens in zip(chosen, lenses, strict=True)
+        ViewInput(one.source, _paths(options, model, live=live), lens, session=session, take=take)
+        for one, lens, session in zip(chosen, lenses, sessions, strict=True)
     ]
     print(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", file=sys.stderr)
     views = record_views((inputs[0], inputs[1]), model, live=live, seconds=options.seconds)
@@ -75,6 +82,12 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     if result.state is PairState.MOVED and not result.calibrated_here:
         print("The figures above are from a calibration that no longer holds; add --recalibrate.", file=sys.stderr)
     print(f"Report in {folder}.")
+    if sessions[0] is not None and sessions[1] is not None:
+        starts = [view.track.times_s[0] if live else 0.0 for view in views]
+        late_s = result.calibration.late_s + starts[0] - starts[1]
+        _, labels = label_sessions(sessions[0], sessions[1], model, calibration=result.calibration, late_s=late_s)
+        counts = " and ".join(str(len(one.labels)) for one in labels)
+        print(f"Recorded {sessions[0]} and {sessions[1]}, with {counts} labels from the truth of two views.")
 
 
 def known_length(options: argparse.Namespace, model: HandModel) -> KnownLength:

@@ -267,9 +267,9 @@ def _chart(
         for share in np.linspace(0.0, 1.0, 6):
             second = x_low + share * (x_high - x_low)
             _write(picture, f"{second:.0f}", (place(second, 0.0)[0] - 6, _HEIGHT - 10), _TEXT, 0.38)
-    for number, (one, x, y) in enumerate(curves):
+    for number, (one, along, up) in enumerate(curves):
         color = _COLORS.get(one.path, (138, 91, 199))
-        points = [place(float(a), float(b)) for a, b in zip(x, y, strict=True) if math.isfinite(b)]
+        points = [place(float(a), float(b)) for a, b in zip(along, up, strict=True) if math.isfinite(b)]
         if len(points) > 1:
             cv2.polylines(picture, [np.array(points)], False, color, 1, cv2.LINE_AA)
         cv2.line(picture, (left + 190 * number, 34), (left + 190 * number + 16, 34), color, 3)
@@ -312,7 +312,11 @@ def _write_png(file: Path, picture_rgb: UInt8[np.ndarray, "height width 3"]) -> 
     ok, data = cv2.imencode(".png", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))
     if not ok:
         raise OSError(f"{file.name} cannot be encoded")
-    write_atomically(file, lambda target: target.write_bytes(data.tobytes()))
+
+    def write(target: Path) -> None:
+        target.write_bytes(data.tobytes())
+
+    write_atomically(file, write)
 
 
 def _number(value: float) -> float | None:

@@ -66,7 +66,7 @@ def triangulate(pair: CameraPair, sightings: Sequence[Sightings]) -> Triangulate
     pixels = np.stack([one.joints_px for one in sightings]).astype(np.float64)
     sigma = np.stack([one.sigma_px for one in sightings]).astype(np.float64)
     view = np.array([one.view for one in sightings])
-    used = np.isfinite(pixels).all(-1)
+    used: Bool[np.ndarray, "S N J"] = np.asarray(np.isfinite(pixels).all(-1))
     points, covariance, residual = _solve(pair, view, pixels, sigma, used)
     # an observer that the others contradict is left out, as long as both views keep one
     for _ in range(2):

@@ -79,6 +79,7 @@ def label_sessions(
     *,
     calibration: PairCalibration | None = None,
     length: KnownLength | None = None,
+    late_s: float | None = None,
 ) -> tuple[Truth, tuple[OfflineLabels, OfflineLabels]]:
     """Labels both sessions of one take from the triangulation of their views, and writes ``offline.jsonl`` into each.
 
@@ -88,6 +89,8 @@ def label_sessions(
         model: hand model of both sessions.
         calibration: of the two cameras; solved from this take when left out.
         length: gives a new calibration its scale.
+        late_s: how much later the second session's clock is, both beginning with their first frames; found from the
+            hand's movement when left out.
 
     Raises:
         RecordingError: a session cannot be read or written, or was recorded with another hand model.
@@ -99,9 +102,10 @@ def label_sessions(
         if not recording.frames:
             raise RecordingError(f"{recording.folder} holds no frame, so there is nothing to label; record it again.")
     tracks = tuple(track_of_session(recording) for recording in recordings)
-    # both clocks are the machine's own; sessions begin when their camera does
-    offset_s = (recordings[0].frames[0].capture_time_ns - recordings[1].frames[0].capture_time_ns) / 1e9
-    late_s = skew_of_tracks(tracks[0], tracks[1], LIVE_SEARCH_S + abs(offset_s), offset_s)
+    if late_s is None:
+        # both clocks are the machine's own; sessions begin when their camera does
+        offset_s = (recordings[0].frames[0].capture_time_ns - recordings[1].frames[0].capture_time_ns) / 1e9
+        late_s = skew_of_tracks(tracks[0], tracks[1], LIVE_SEARCH_S + abs(offset_s), offset_s)
     one, other = paired(tracks[0], tracks[1], late_s)
     known = calibration or calibrate_pair(
         one, other, recordings[0].info.intrinsics, recordings[1].info.intrinsics, length, late_s=late_s

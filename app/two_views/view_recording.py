@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -22,9 +23,11 @@ from app.pipeline.worker import PathPhase
 from app.sources.base import FrameSource, SourceFacts
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack, ViewTrackBuilder
 from hand.camera import Intrinsics
-from hand.errors import SourceError
+from hand.errors import RecordingError, SourceError
 from hand.model import HandModel
-from hand.types import Provider
+from hand.recording import SessionInfo, recorded_hand
+from hand.recording_writer import RecordingWriter
+from hand.types import HandState, Provider
 
 KEPT_PICTURES_PER_SECOND: Final = 2.0
 _POLL_S: Final = 0.2
@@ -40,12 +43,16 @@ class ViewInput:
         paths: what finds hands; of their own for each view.
         lens: the user's word on intrinsics.
         quarter_turns: right angles by which pictures are turned clockwise.
+        session: folder of a new session that everything is recorded into; None records nothing.
+        take: names the take in both sessions.
     """
 
     source: FrameSource
     paths: Mapping[Provider, PathFactory]
     lens: Lens = field(default_factory=Lens)
     quarter_turns: int = 0
+    session: Path | None = None
+    take: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +78,8 @@ class ViewRecording:
         """The kept picture that is nearest to a moment, RGB, and when it was taken."""
         nearest = min(self.pictures, key=lambda kept: abs(kept - time_s))
         decoded = cv2.imdecode(np.frombuffer(self.pictures[nearest], np.uint8), cv2.IMREAD_COLOR)
-        return nearest, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+        assert decoded is not None  # written by this program
+        return nearest, np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class _View:
@@ -86,6 +94,9 @@ class _View:
         self._begin_ns: int | None = None
         self._last_s = -1.0
         self._source = view.source
+        self._session, self._take_name, self._model = view.session, view.take, model
+        self._writer: RecordingWriter | None = None
+        self._failure: RecordingError | None = None
         self.pipeline: LivePipeline[None, None] = LivePipeline(
             dict(view.paths),
             lambda _result: None,
@@ -131,8 +142,13 @@ class _View:
 
         Raises:
             SourceError: nothing.
+            RecordingError: the session could not be written.
         """
         with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            if self._writer is not None:
+                self._writer.close()
             if state.facts is None or self._intrinsics is None or not len(self._builder):
                 raise SourceError(state.sentence or f"{self._source.name} gave no picture; check the source.")
             return ViewRecording(
@@ -151,13 +167,40 @@ class _View:
                 return
             self._last_s = time_s
             self._intrinsics = frame.intrinsics
-            hands = {path: result.states[0] if result.states else None for path, result in joined.results.items()}
-            self._builder.add(time_s, {**hands, OUTPUT: joined.output}, frame.intrinsics)
+            hands: dict[str, HandState | None] = {OUTPUT: joined.output}
+            for path, result in joined.results.items():
+                hands[path] = result.states[0] if result.states else None
+            self._builder.add(time_s, hands, frame.intrinsics)
+            self._record(joined)
             if not self._pictures or time_s - max(self._pictures) >= 1.0 / KEPT_PICTURES_PER_SECOND:
                 bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
                 ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
                 if ok:
                     self._pictures[time_s] = data.tobytes()
+
+    def _record(self, joined: JoinedResult) -> None:
+        if self._session is None or self._failure is not None:
+            return
+        frame = joined.frame
+        try:
+            if self._writer is None:
+                info = SessionInfo(
+                    frame.source_id,
+                    frame.intrinsics,
+                    frame.mirrored,
+                    self._model.name,
+                    self._model.digest,
+                    pair=self._take_name,
+                )
+                self._writer = RecordingWriter(self._session, info)
+            seen = [
+                recorded_hand(state, result.observations[number] if number < len(result.observations) else None)
+                for result in joined.results.values()
+                for number, state in enumerate(result.states)
+            ]
+            self._writer.add(frame, seen)
+        except RecordingError as error:
+            self._failure = error
 
 
 def record_views(
@@ -181,6 +224,7 @@ def record_views(
 
     Raises:
         SourceError: a source gives no picture.
+        RecordingError: a session could not be written.
     """
     news = threading.Event()
     running = tuple(_View(view, model, news, live=live) for view in views)
