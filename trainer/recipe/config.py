@@ -30,6 +30,7 @@ class SourceConfig:
         share: how often it is drawn from, relative to the other sources.
         backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
+        finger_share: rendered: how many stretch some fingers and fold the others, which tells fingers apart.
         empty_share: rendered: how many show no hand.
         adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
         jitter_share: rendered: how many get the colours and flaws that photographs get in training.
@@ -60,6 +61,7 @@ class SourceConfig:
     share: float = 1.0
     backgrounds: str = ""
     wide_share: float = 0.0
+    finger_share: float = 0.0
     empty_share: float = EMPTY_SHARE
     adorned_share: float = 0.0
     jitter_share: float = 0.0

@@ -94,6 +94,7 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             config.seed,
             backgrounds=backgrounds,
             wide_share=source.wide_share,
+            finger_share=source.finger_share,
             empty_share=source.empty_share,
             adorned_share=source.adorned_share,
             jitter_share=source.jitter_share,
