@@ -62,7 +62,7 @@ class FrozenPart:
         options.log_severity_level = 3
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "frozen.onnx"
-            write_onnx_model(_Perceiving(network).eval(), seen_px, file, ("percept",))
+            write_onnx_model(_Perceiving(network).eval(), {"image": (3, seen_px, seen_px)}, file, ("percept",))
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
     def seen(self, images: UInt8[np.ndarray, "B S S 3"]) -> UInt8[np.ndarray, "B s s 3"]:

@@ -1,4 +1,4 @@
-"""What a network's doubt is worth: the curve from its expected error to the probability that its joints are good."""
+"""What a network's doubt is worth: the curve from its certainty to the probability that its joints are good."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _RIDGE = 0.05
 _STEPS = 50
 
 
-def fit_confidence(log_sigma: Float[np.ndarray, " N"], good: Bool[np.ndarray, " N"]) -> dict[str, float]:
-    """Logistic regression of good against the log of the expected error (Platt 1999, with his smoothed targets).
+def fit_confidence(certainty: Float[np.ndarray, " N"], good: Bool[np.ndarray, " N"]) -> dict[str, float]:
+    """Logistic regression of good against the certainty (Platt 1999, with his smoothed targets).
 
     A weak ridge on the slope keeps the curve finite where one side is empty or the two are cleanly separated.
 
     Args:
-        log_sigma: log of the mean expected error of each held-out crop, crop coordinates.
+        certainty: of each held-out crop, as the network gives it.
         good: whether its joints were good.
 
     Returns:
@@ -31,8 +31,8 @@ def fit_confidence(log_sigma: Float[np.ndarray, " N"], good: Bool[np.ndarray, " 
     positives, negatives = int(good.sum()), int((~good).sum())
     target = np.where(good, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
     # centred, so that the ridge on the slope does not depend on the unit of sigma
-    middle = float(log_sigma.mean())
-    design = np.stack([np.ones(len(log_sigma)), middle - log_sigma], 1)
+    middle = float(certainty.mean())
+    design = np.stack([np.ones(len(certainty)), certainty - middle], 1)
     ridge = np.diag([1e-6, _RIDGE])
     values = np.array([0.0, 1.0])
     for _ in range(_STEPS):
@@ -43,4 +43,4 @@ def fit_confidence(log_sigma: Float[np.ndarray, " N"], good: Bool[np.ndarray, " 
         if np.abs(step).max() < 1e-9:
             break
     offset, slope = (float(value) for value in values)
-    return {"offset": offset + slope * middle, "slope": slope}
+    return {"offset": offset - slope * middle, "slope": slope}

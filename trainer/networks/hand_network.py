@@ -18,6 +18,7 @@ from torch.nn import functional
 from hand.errors import ConfigError
 from hand.landmark_reading import CROP_NUMBERS, JOINT_NUMBERS, LARGEST_LOGIT, WORLD_SCALE
 from hand.torch_rotations import matrix_from_sixd
+from inference.runtime import INPUT_NAME, LANDMARKS_NAME
 from trainer.networks.hand_landmark import LANDMARK_PX, HandLandmarkNetwork
 from trainer.networks.output import NetworkOutput
 from trainer.networks.trunks import build_trunk
@@ -168,6 +169,13 @@ class HandNetwork(nn.Module):
             nothing = image.new_zeros(len(image), JOINTS, 0, 0)
             return self._answer(self._percept(image), nothing, nothing)
         return self._answer(*self._perceive(image, landmarks))
+
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of what a crop comes as where landmarks are read elsewhere, by the names of an exported network."""
+        shapes: dict[str, tuple[int, ...]] = {INPUT_NAME: (3, self.config.seen_px, self.config.seen_px)}
+        if self.config.landmarks:
+            return shapes | {LANDMARKS_NAME: (CROP_NUMBERS,)}
+        return {INPUT_NAME: (3, self.config.input_px, self.config.input_px)}
 
     def perceive(self, image: Float[Tensor, "B 3 S S"], landmarks: Float[Tensor, "B L"] | None = None) -> Percept:
         """What the pose head reads of crops; arguments as :meth:`forward`'s."""
@@ -394,17 +402,27 @@ class MlpHead(nn.Module):
 
 
 def reduction_matrix(before: int, after: int) -> Float[Tensor, "after before"]:
-    """Takes rows of pixels to fewer of them without aliasing: each is a triangle's weighted mean (bilinear, widened).
+    """Takes rows of pixels to fewer of them as :func:`hand.crop.crop_picture` does: a Gaussian, then bilinear samples.
 
     Args:
         before: pixels of a row.
         after: pixels that it is to have.
     """
     factor = before / after
+    kernel = torch.ones(1, dtype=torch.float64)
+    if factor > 1.1:
+        sigma = (factor - 1.0) / 2.0
+        reach = int(round(6.0 * sigma + 1.0) | 1) // 2  # OpenCV's size for pixels of one byte
+        kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma).square())
+    reach = len(kernel) // 2
+    blur = torch.zeros(before, before, dtype=torch.float64)
+    for offset, weight in zip(range(-reach, reach + 1), kernel / kernel.sum(), strict=True):
+        place = (torch.arange(before) + offset).abs()
+        place = torch.where(place < before, place, 2 * (before - 1) - place)  # mirrored at the edge pixel
+        blur[torch.arange(before), place] += weight
     centres = (torch.arange(after, dtype=torch.float64) + 0.5) * factor - 0.5
     distance = (torch.arange(before, dtype=torch.float64)[None] - centres[:, None]).abs()
-    weights = (1.0 - distance / max(factor, 1.0)).clamp(min=0.0)
-    return (weights / weights.sum(1, keepdim=True)).float()
+    return ((1.0 - distance).clamp(min=0.0) @ blur).float()
 
 
 def _resized(features: Tensor, size: int) -> Tensor:
