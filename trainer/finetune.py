@@ -153,7 +153,7 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     measured = {
         name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
     }
-    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
+    certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     before = read_metadata(Path(request.base))
     facts = ExportFacts(
@@ -161,7 +161,7 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
         hand_model=model.name,
         hand_model_digest=model.digest,
         crop_expansion=float(before["crop_expansion"]),
-        confidence=fit_confidence(log_sigma, good),
+        confidence=fit_confidence(certainty, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
     export_network(network, facts, out)

@@ -148,22 +148,22 @@ def test_placing_never_leads_behind_the_camera() -> None:
 
 def test_confidence_follows_what_was_good_on_held_out_crops() -> None:
     rng = np.random.default_rng(0)
-    log_sigma = rng.normal(-2.5, 0.7, 20_000)
-    good = rng.random(20_000) < 1.0 / (1.0 + np.exp(-(-6.0 - 2.5 * log_sigma)))
-    curve = fit_confidence(log_sigma, good)
+    certainty = rng.normal(2.5, 0.7, 20_000)
+    good = rng.random(20_000) < 1.0 / (1.0 + np.exp(-(-6.0 + 2.5 * certainty)))
+    curve = fit_confidence(certainty, good)
     assert curve["offset"] == pytest.approx(-6.0, rel=0.1)
     assert curve["slope"] == pytest.approx(2.5, rel=0.1)
-    assert trust_in_joints(-4.0, curve) > 0.9 > 0.3 > trust_in_joints(-2.0, curve)
+    assert trust_in_joints(4.0, curve) > 0.9 > 0.3 > trust_in_joints(2.0, curve)
 
 
 def test_confidence_stays_finite_where_everything_is_good_or_bad() -> None:
-    log_sigma = np.linspace(-4, -1, 50)
-    for good in (np.ones(50, bool), np.zeros(50, bool), log_sigma < -2.5):
-        curve = fit_confidence(log_sigma, good)
-        trust = [trust_in_joints(value, curve) for value in log_sigma]
+    certainty = np.linspace(1, 4, 50)
+    for good in (np.ones(50, bool), np.zeros(50, bool), certainty > 2.5):
+        curve = fit_confidence(certainty, good)
+        trust = [trust_in_joints(value, curve) for value in certainty]
         assert np.isfinite(trust).all()
-    assert trust[0] > 0.9
-    assert trust[-1] < 0.1
+    assert trust[0] < 0.1
+    assert trust[-1] > 0.9
 
 
 @pytest.mark.parametrize(
