@@ -310,7 +310,7 @@ class Fused(NamedTuple):
 
 
 class LandmarkHead(TransformerHead):
-    """The same tokens, told what the landmark network read, and two plain layers over its reading.
+    """The same tokens, told what the landmark network read, one more for its reading as a whole, and two plain layers.
 
     What the new layers say begins at nothing: the head begins as the one that it continues, a little disturbed.
     """
@@ -318,6 +318,7 @@ class LandmarkHead(TransformerHead):
     def __init__(self, width: int, coarse_channels: int, layers: int) -> None:
         super().__init__(width, coarse_channels, layers)
         self.seen = nn.Linear(JOINT_NUMBERS + 2, width)
+        self.look = nn.Linear(CROP_NUMBERS, width)
         said = nn.Linear(512, 109 + 4 * JOINTS)
         self.direct = nn.Sequential(nn.Linear(CROP_NUMBERS, 512), nn.ReLU(inplace=True), said)
         self.places = nn.Linear(width, 4)
@@ -338,7 +339,7 @@ class LandmarkHead(TransformerHead):
         gap = each[..., :2] - joints
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
-        told = self.norm(self.encoder(tokens))
+        told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks)[:, None]], 1)))[:, :-1]
         direct = self.direct(landmarks)
         numbers = self.numbers(told.flatten(1)) + direct[:, :109]
         places = self.places(told[:, 1:]) + direct[:, 109:].reshape(-1, JOINTS, 4)
