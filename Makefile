@@ -14,6 +14,8 @@ export VENV
 export PYTHON
 # threads of the numeric libraries fight over few cores; one each is fastest here and reproducible
 ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# test files run beside each other, each of them in one process; ARGS=-n0 for one after the other, as a debugger wants it
+SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist loadfile
 # tests bring their own display, so that they need none and leave an existing one alone
 DISPLAYED = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1600x1000x24"')
 
@@ -25,10 +27,10 @@ run: setup
 	@$(PY) main_v2.py $(ARGS)
 
 test: setup-dev
-	$(ENV) $(DISPLAYED) $(PY) -m pytest $(ARGS)
+	$(ENV) $(DISPLAYED) $(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-live: setup-test
-	$(ENV) $(DISPLAYED) $(PY) -m pytest -m "not slow" $(ARGS)
+	$(ENV) $(DISPLAYED) $(PY) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
 lint: setup-dev
 	$(PY) -m ruff check .

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from app.arguments import parse
 from app.display_check import why_no_window
-from app.hand_model import load_model
 from app.headless import HeadlessRun, run_headless
 from app.lens_calibration.board import write_board
 from app.lens_calibration.command import calibrate_camera, describe_solution
-from app.methods import SHIPPED_NETWORK_DIR, chosen_paths
 from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
 from app.networks.library import NetworkLibrary
@@ -25,11 +23,13 @@ from app.outputs.streams import open_streams
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.paths.calibrated_ik_path import OwnHandWish
 from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
-from app.settings import Settings, load_settings, settings_file
+from app.settings import Settings, load_settings
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
-from hand.embedded import load_embedded_model
+from app.user_dirs import settings_file
+from hand.embedded import load_embedded_model, load_model
 from hand.errors import HandliveError, SourceError
 from hand.model import HandModel
 from hand.types import Provider

@@ -1,8 +1,7 @@
-"""``python -m app.compile_kernels``: compiles the numerical kernels for this processor, so that the first window need not.
+"""``python -m app.compile_kernels``: compiles the numerical kernels for this processor before the first start.
 
-Numba compiles a function when it is first called and keeps the machine code in a file. Installed by ``scripts/setup.sh``
-the program has called every kernel of a live run once before it is first opened; otherwise the first start does it, and
-takes about twenty seconds longer than those after it.
+Numba compiles a function when it is first called and keeps the machine code in a file. ``scripts/setup.sh`` calls this
+at its end. Without it, the first start takes about twenty seconds longer than those after it.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from app.methods import NO_CHECKPOINT_SENTENCE
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.output_selector import OutputChooser
 from app.pipeline.paths.hand_path import HandPath, PathFactory
+from app.pipeline.paths.path_factories import NO_CHECKPOINT_SENTENCE
 from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.files import printable, printable_name
 from app.sources.picture_files import is_picture, read_picture

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-import platformdirs
-
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH
 from app.snapshot.mesh_files import MESH_SUFFIXES
 from hand.atomic_file import write_json_atomically
@@ -52,11 +50,6 @@ class LoadedSettings:
 
     settings: Settings
     sentence: str = ""
-
-
-def settings_file() -> Path:
-    """In the user's configuration folder."""
-    return platformdirs.user_config_path("handlive") / "settings.json"
 
 
 def load_settings(file: Path) -> LoadedSettings:

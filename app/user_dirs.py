@@ -1,4 +1,4 @@
-"""Where pictures and recordings go when the user names no place."""
+"""Folders and files of the user: settings, cameras, sessions, runs, snapshots, motion."""
 
 from __future__ import annotations
 
@@ -15,3 +15,23 @@ def snapshot_folder() -> Path:
 def motion_folder() -> Path:
     """In the user's documents."""
     return platformdirs.user_documents_path() / "handlive"
+
+
+def settings_file() -> Path:
+    """In the user's configuration folder."""
+    return platformdirs.user_config_path("handlive") / "settings.json"
+
+
+def cameras_folder() -> Path:
+    """In the user's data folder."""
+    return platformdirs.user_data_path("handlive") / "cameras"
+
+
+def sessions_folder() -> Path:
+    """Where sessions are recorded: on this machine, in the user's own data folder."""
+    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "sessions"
+
+
+def default_runs_folder() -> Path:
+    """Where the window keeps its runs."""
+    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "runs"

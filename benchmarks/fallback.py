@@ -31,10 +31,10 @@ from PyQt6.QtGui import QColor, QFont
 from PyQt6.QtWidgets import QApplication
 
 from app.machine import describe_machine
-from app.methods import chosen_paths
 from app.palette import DARK
 from app.pipeline.output_selector import OutputChooser, OutputSettings
 from app.pipeline.paths.hand_path import HandPath
+from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model

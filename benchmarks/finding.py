@@ -18,9 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.paths.crop_search import CropSearch
-from app.pipeline.paths.path_factories import network_path_factory
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, network_path_factory
 from benchmarks.realism import FOUND_WITHIN, error_over_box
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model

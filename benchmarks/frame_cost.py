@@ -39,11 +39,11 @@ from PyQt6.QtWidgets import QApplication
 
 import app.pipeline.paths.network_pose as network_hand
 from app.machine import describe_machine
-from app.methods import chosen_paths
 from app.pipeline.metrics.comparison_numbers import WINDOW_S
 from app.pipeline.output_selector import OutputChooser
 from app.pipeline.paths.network_path import NetworkPath
 from app.pipeline.paths.network_pose import NetworkPoser
+from app.pipeline.paths.path_factories import chosen_paths
 from app.pipeline.paths.smoothing import SmoothedPath, Smoothing
 from app.pipeline.result_synchronizer import Joiner
 from app.rendering.hand_mesh import HandMeshBuilder

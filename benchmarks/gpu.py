@@ -19,8 +19,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.live_network import load_candidate
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.errors import CheckpointError
 from inference.runtime import load_network
 from trainer.serving.cuda_session import load_cuda_network

@@ -25,8 +25,8 @@ import onnxruntime
 import torch
 
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
@@ -35,8 +35,8 @@ from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network
 from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.networks.weights import load_weights
 from trainer.recipe.config import exported_layout, read_config
-from trainer.training.checkpoint import load_weights
 
 RECIPE = Path(__file__).resolve().parent.parent / "configs" / "shipped.yaml"
 

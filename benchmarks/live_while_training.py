@@ -19,7 +19,7 @@ from pathlib import Path
 from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from trainer.runs.run_folder import FineTuneRequest
 
 LEAST_SHARE = 0.5

@@ -28,9 +28,8 @@ from tqdm import tqdm
 
 from app.labelling.session_labeller import label_session
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
-from app.pipeline.paths.hand_path import HandPath, ik_path_factory
-from app.pipeline.paths.path_factories import network_path_factory
+from app.pipeline.paths.hand_path import HandPath
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
 from hand.embedded import load_embedded_model
 from hand.metrics import pa_error_mm
 from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, recorded_hand

@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from benchmarks.own_hand import label, play, teach
 from hand.camera import Intrinsics
 from hand.recording import RecordedHand

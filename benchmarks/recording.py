@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from app.pipeline.live import LivePipeline  # noqa: E402
 from app.pipeline.output_selector import OutputChooser  # noqa: E402
-from app.pipeline.paths.hand_path import PathFactory, ik_path_factory  # noqa: E402
-from app.pipeline.paths.path_factories import network_path_factory  # noqa: E402
+from app.pipeline.paths.hand_path import PathFactory  # noqa: E402
+from app.pipeline.paths.path_factories import ik_path_factory, network_path_factory  # noqa: E402
 from app.pipeline.result_synchronizer import JoinedResult  # noqa: E402
 from app.recording.recorder import SessionRecorder  # noqa: E402
 from app.sources.base import Picture, SourceFacts  # noqa: E402

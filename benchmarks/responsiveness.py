@@ -30,9 +30,9 @@ from PyQt6.QtGui import QAction, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication, QDockWidget
 
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR, chosen_paths
 from app.networks.live_network import LiveNetwork
 from app.palette import DARK, LIGHT
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.views.opengl_support import opengl_format

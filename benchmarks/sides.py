@@ -16,8 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from app.machine import describe_machine
-from app.methods import SHIPPED_NETWORK_DIR
 from app.pipeline.paths.network_path import OVERRULING_LOG_ODDS
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.crop import crop_around_hand
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector

@@ -27,7 +27,7 @@ from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
 from app.machine import describe_machine
-from app.methods import chosen_paths
+from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.views.opengl_support import opengl_format

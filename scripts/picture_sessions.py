@@ -24,8 +24,8 @@ from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication, QDockWidget
 
 from app.labelling.session_labeller import label_session
-from app.methods import chosen_paths
 from app.palette import DARK
+from app.pipeline.paths.path_factories import chosen_paths
 from app.review.session_review import open_review
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP

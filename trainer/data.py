@@ -10,6 +10,7 @@ from typing import Final
 from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically
+from hand.embedded import training_hand_model
 from hand.errors import DataError
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.opening import open_set, recognised, splits_of
@@ -18,7 +19,6 @@ from trainer.datasets.shards import PER_SHARD, pack
 from trainer.evaluation.contact_sheet import write_png
 from trainer.evaluation.dataset_check import SetReport, check_set
 from trainer.evaluation.dataset_check_sheet import check_sheet
-from trainer.hand_model import training_hand_model
 from trainer.recipe.source_kinds import SET_KINDS
 
 _EXAMPLES: Final = """examples:

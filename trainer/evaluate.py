@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically, write_text_atomically
-from hand.embedded import load_embedded_model
+from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
@@ -36,7 +36,6 @@ from trainer.evaluation.predictions import (
     predict_crops,
 )
 from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, report_page
-from trainer.hand_model import training_hand_model
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import NetworkConfig, certainty_of_sigma
 from trainer.networks.output import NetworkOutput

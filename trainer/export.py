@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hand.atomic_file import write_atomically, write_text_atomically
+from hand.embedded import training_hand_model
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, fit_confidence
@@ -28,13 +29,12 @@ from trainer.evaluation.devices import add_device_option, measuring_device
 from trainer.evaluation.held_out import held_out_sets
 from trainer.evaluation.predictions import errors_2d, figures, predict_crops
 from trainer.half_precision import is_large, round_to_half, store_in_half
-from trainer.hand_model import training_hand_model
 from trainer.networks.building import LANDMARK_PREFIX, trained_network
 from trainer.networks.hand_network import HandNetwork
+from trainer.networks.weights import save_weights
 from trainer.onnx_export import write_onnx_model
 from trainer.recipe.config import FitConfig, read_config
 from trainer.samples.augmentation import training_jitter
-from trainer.training.checkpoint import save_weights
 
 _PROCESSOR: Final = torch.device("cpu")
 

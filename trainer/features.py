@@ -26,9 +26,9 @@ from tqdm import tqdm
 
 from hand.atomic_file import write_atomically
 from hand.crop import SquareCrop, crop_picture
+from hand.embedded import training_hand_model
 from hand.errors import ConfigError, DataError
 from inference.landmark_reader import LandmarkReader
-from trainer.hand_model import training_hand_model
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
@@ -118,7 +118,7 @@ class _Perceiving(nn.Module):
 
 
 def finder_square(crop: SquareCrop, rng: np.random.Generator) -> SquareCrop:
-    """A square as the hand finder might have looked at the hand of a crop: as large or somewhat larger, turned a little.
+    """A square in which the hand finder might have seen the hand of a crop: shifted, scaled and turned a little.
 
     The finder's squares follow from the frame before or from the palm (``ik_baseline.rotated_region``), and it looks at
     left hands as they are, where the network looks at their mirror images.

@@ -19,13 +19,13 @@ import yaml
 from lightning.fabric import Fabric
 from torch import nn
 
+from hand.embedded import training_hand_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.evaluation.held_out import data_set_crops, live_crops, rendered_crops
 from trainer.evaluation.predictions import figures, predict_crops
 from trainer.features import FrozenPart, stored_crops, write_shard
-from trainer.hand_model import training_hand_model
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.recipe.config import FitConfig, read_config

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 
-
 def write_onnx_model(
     network: nn.Module,
     inputs: Mapping[str, tuple[int, ...]],

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-import platformdirs
-
 from app.jobs.run_story import RUNNING_PHASES, RunPhase, RunStory, is_running
 from hand.errors import ConfigError, HandliveError
 from trainer.runs.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
@@ -31,11 +29,6 @@ KILL_AFTER_S = 5.0
 _LOG_FILE = "log.txt"
 _STARTING_S = 60.0
 _PROJECT_DIR = Path(__file__).resolve().parents[2]
-
-
-def default_runs_folder() -> Path:
-    """Where the window keeps its runs."""
-    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "runs"
 
 
 @dataclass(slots=True, eq=False)

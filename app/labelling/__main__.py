@@ -11,8 +11,8 @@ from pathlib import Path
 
 import cv2
 
-from app.hand_model import load_model
 from app.labelling.session_labeller import label_session
+from hand.embedded import load_model
 from hand.errors import HandliveError
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from app.lens_calibration.session import CalibrationSession
-from app.lens_calibration.solve import LensSolution
 from app.sources.base import EndOfSource, FrameSource, Picture
-from app.sources.calibration_store import save_calibration
+from app.sources.calibration_store import LensSolution, save_calibration
 from hand.errors import SourceError
 
 LONGEST_S: Final = 300.0

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from app.lens_calibration.board import CORNERS, corner_positions_m, make_board
-from app.lens_calibration.solve import LensSolution, solve_lens
+from app.lens_calibration.solve import solve_lens
+from app.sources.calibration_store import LensSolution
 
 VIEWS_WANTED: Final = 18
 CELLS: Final = (4, 3)

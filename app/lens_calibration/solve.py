@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from app.lens_calibration.board import corner_positions_m
+from app.sources.calibration_store import LensSolution
 from hand.camera import Intrinsics
 from hand.errors import ConfigError
 
@@ -20,26 +20,6 @@ WORST_RMS_PX: Final = 3.0
 
 _NO_DISTORTION = cv2.CALIB_FIX_K1 | cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3 | cv2.CALIB_ZERO_TANGENT_DIST
 _SOME_DISTORTION = cv2.CALIB_FIX_K3 | cv2.CALIB_ZERO_TANGENT_DIST
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LensSolution:
-    """A solved camera.
-
-    Attributes:
-        intrinsics: of the pinhole that fits best, which is what the hand paths use.
-        rms_px: distance of the seen corners to those it predicts, root of the mean square.
-        straight_rms_px: the same when radial distortion is modelled too: a much smaller number says that the lens bends
-            straight lines.
-        distortion: its k1 and k2.
-        views: how many pictures it is from.
-    """
-
-    intrinsics: Intrinsics
-    rms_px: float
-    straight_rms_px: float
-    distortion: tuple[float, float]
-    views: int
 
 
 def solve_lens(

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from app.outputs.address import StreamAddress
+from app.outputs.datagrams import DatagramSink
+from app.outputs.messages import about_message, encode, hands_message
 from app.outputs.osc import osc_sink
 from app.outputs.rate_limit import RateLimit
 from app.outputs.sink import Sink, SinkState
-from app.outputs.udp_json import udp_json_sink
 from app.outputs.web_socket import WebSocketSink
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.result_synchronizer import JoinedResult
@@ -124,3 +125,17 @@ def _sink(address: StreamAddress, model: HandModel) -> Sink:
     if address.kind == "osc":
         return osc_sink(address, model)
     return WebSocketSink(address, model)
+
+
+def udp_json_sink(address: StreamAddress, model: HandModel) -> DatagramSink:
+    """A stream of JSON datagrams.
+
+    Args:
+        address: where to.
+        model: right-hand model that poses and vertices refer to.
+    """
+    return DatagramSink(address, _encode_frame, encode(about_message(model, mesh=address.mesh)))
+
+
+def _encode_frame(joined: JoinedResult, mesh: bool) -> bytes:
+    return encode(hands_message(joined, mesh=mesh))

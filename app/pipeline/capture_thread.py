@@ -18,8 +18,7 @@ import numpy as np
 
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.mailbox import Mailbox
-from app.pipeline.pacer import Pacer
-from app.pipeline.playback import Playback
+from app.pipeline.playback import Pacer, Playback
 from app.pipeline.turned import turn_intrinsics, turn_picture
 from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
 from hand.errors import HandliveError

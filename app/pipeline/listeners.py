@@ -1,4 +1,4 @@
-"""Whoever wants every joined result without slowing anybody down: one thread and one short queue per listener."""
+"""Listeners to every joined result or every captured frame: one thread and one short queue each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from app.pipeline.mailbox import Mailbox
+from hand.types import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -107,3 +110,25 @@ class Listeners(Generic[T]):
     def _remove(self, listener: Listener[T]) -> None:
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+
+class FrameTap(Mailbox[Frame]):
+    """A mailbox of the capture thread that keeps nothing and passes everything on."""
+
+    def __init__(self) -> None:
+        """Nobody listens yet."""
+        super().__init__()
+        self._listeners: Listeners[Frame] = Listeners()
+
+    def add(self, name: str, callback: Callable[[Frame], None]) -> Listener[Frame]:
+        """Gives every frame to a callback in a thread of its own; see :class:`app.pipeline.listeners.Listener`."""
+        return self._listeners.add(name, callback)
+
+    def put(self, content: Frame, merge: Callable[[Frame, Frame], Frame] | None = None) -> None:
+        """Passes a frame on; never waits."""
+        self._listeners.publish(content)
+
+    def close(self) -> None:
+        """Ends all listeners."""
+        super().close()
+        self._listeners.close()

@@ -8,16 +8,14 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.pipeline.capture_thread import CaptureThread, SourceState
-from app.pipeline.composition import Composition
 from app.pipeline.frame_dispatcher import FrameDesk
-from app.pipeline.frame_tap import FrameTap
 from app.pipeline.intrinsics_choice import Lens
-from app.pipeline.listeners import Listener, Listeners
+from app.pipeline.listeners import FrameTap, Listener, Listeners
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.output_selector import OutputChooser
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.playback import Playback
-from app.pipeline.result_synchronizer import JoinedResult, Joiner
+from app.pipeline.result_synchronizer import Composition, JoinedResult, Joiner
 from app.pipeline.worker import PathPhase, PathState, PathUpdate, PathWorker
 from app.sources.base import FrameSource
 from hand.types import Frame, PathResult, Provider

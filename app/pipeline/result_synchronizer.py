@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.pipeline.output_selector import LATE, OutputHand
 from app.pipeline.worker import PathUpdate
@@ -193,3 +193,26 @@ class Joiner(Generic[T]):
 
 def _results(entry: _Entry[T]) -> dict[Provider, PathResult]:
     return {provider: update.result for provider, update in entry.updates.items()}
+
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composition(Generic[P]):
+    """What there is to show since the last pull.
+
+    Attributes:
+        joined: the newest frame and what the paths said about it.
+        measured: results that were not there at the last pull, by path; one drawn again is none.
+        panes: drawings by the name of the pane they are for.
+    """
+
+    joined: JoinedResult
+    measured: Mapping[Provider, PathResult]
+    panes: Mapping[Any, P]
+
+    def merged_into(self, newer: Composition[P]) -> Composition[P]:
+        """The newer one, with what only the older one has."""
+        joined = self.joined if newer.joined.late and not self.joined.late else newer.joined
+        return Composition(joined, {**self.measured, **newer.measured}, {**self.panes, **newer.panes})

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import cv2
 
-from app.hand_model import load_model
 from app.recording.exporting import export_freihand, export_webdataset
 from app.recording.importing import import_session
-from app.recording.sessions import delete_session, list_sessions, new_session_folder, sessions_folder
+from app.recording.sessions import delete_session, list_sessions, new_session_folder
 from app.sources.files import printable_name
+from app.user_dirs import sessions_folder
+from hand.embedded import load_model
 from hand.errors import HandliveError
 
 

@@ -14,16 +14,50 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from app.recording.recorder_state import RecorderPhase, RecorderState
 from hand.camera import Intrinsics
 from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.recording import RecordedHand, SessionInfo, recorded_hand
 from hand.recording_writer import DEFAULT_MIN_FREE_BYTES, RecordingWriter
 from hand.types import Frame, PathResult, Provider
+
+
+class RecorderPhase(Enum):
+    """What the recorder is doing."""
+
+    WAITING = "waiting for the first frame"
+    RECORDING = "recording"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderState:
+    """The recorder as the window shows it.
+
+    Attributes:
+        phase: what it is doing.
+        sentence: why it failed, else empty.
+        frames: written.
+        with_hands: of them, how many have an estimate.
+        dropped: frames that did not fit into the queue.
+        marks: how many were set.
+        seconds: from the first frame to the last, pauses left out.
+    """
+
+    phase: RecorderPhase = RecorderPhase.WAITING
+    sentence: str = ""
+    frames: int = 0
+    with_hands: int = 0
+    dropped: int = 0
+    marks: int = 0
+    seconds: float = 0.0
+
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import platformdirs
-
+from app.user_dirs import sessions_folder
 from hand.errors import RecordingError
 from hand.recording import SESSION_FILE
 from hand.recording_reader import Recording, open_recording
@@ -44,11 +43,6 @@ class SessionEntry:
     bytes: int
     labelled: bool
     word: str = ""
-
-
-def sessions_folder() -> Path:
-    """Where sessions are recorded: on this machine, in the user's own data folder."""
-    return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "sessions"
 
 
 def new_session_folder(name: str, home: Path | None = None, now: datetime | None = None) -> Path:

@@ -5,28 +5,42 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
-from app.lens_calibration.solve import LensSolution
+from app.user_dirs import cameras_folder
 from hand.atomic_file import write_json_atomically
 from hand.camera import Intrinsics
 from hand.errors import ConfigError, IntrinsicsError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LensSolution:
+    """A solved camera.
+
+    Attributes:
+        intrinsics: of the pinhole that fits best, which is what the hand paths use.
+        rms_px: distance of the seen corners to those it predicts, root of the mean square.
+        straight_rms_px: the same when radial distortion is modelled too: a much smaller number says that the lens bends
+            straight lines.
+        distortion: its k1 and k2.
+        views: how many pictures it is from.
+    """
+
+    intrinsics: Intrinsics
+    rms_px: float
+    straight_rms_px: float
+    distortion: tuple[float, float]
+    views: int
+
 
 logger = logging.getLogger(__name__)
 
 SCHEMA: Final = 1
 SAME_PROPORTIONS: Final = 0.01
 """Width over height may differ by this share: cameras cut other proportions out of another field of view."""
-
-
-def cameras_folder() -> Path:
-    """In the user's data folder."""
-    return platformdirs.user_data_path("handlive") / "cameras"
 
 
 def save_calibration(camera: str, solution: LensSolution, folder: Path | None = None) -> Path:

@@ -9,8 +9,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QGuiApplication, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
-from app.ui.screenshot import Screenshot
-from app.ui.shown_results import after_results
+from app.ui.screenshot import Screenshot, after_results
 from app.ui.tools.settings_persistence import restore_geometry
 from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QTimer
 
-from app.ui.shown_results import after_results
 from app.ui.window.main_window import MainWindow
 
 _SETTLE_MS = 600
@@ -52,3 +52,22 @@ class Screenshot(QObject):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.saved = self._window.grab().save(str(self._path))
         self._window.close()
+
+
+def after_results(window: MainWindow, count: int, act: Callable[[], object]) -> None:
+    """Calls a function once so many results were shown.
+
+    Args:
+        window: which window.
+        count: of results.
+        act: called once, and not from inside the paint event that counts.
+    """
+    left = count
+
+    def count_down() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            QTimer.singleShot(0, act)
+
+    window.result_shown.connect(count_down)

@@ -15,8 +15,8 @@ from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open, wait_for_result
 
-from app.methods import chosen_paths
 from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.path_factories import chosen_paths
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PathPhase
 from app.rendering.orbit import Orbit

@@ -18,10 +18,10 @@ from typing import IO
 import numpy as np
 import pytest
 
-from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.device import chosen_device
 from app.networks.gpu_session import CardSession
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.errors import CheckpointError
 from inference.pipe_protocol import (
     ANSWER_LENGTH,

@@ -17,12 +17,11 @@ from app.arguments import parse
 from app.command_line import run
 from app.display_check import why_no_window
 from app.environment import load_opencv
-from app.hand_model import load_model
 from app.settings import Settings, save_settings
 from app.sources.choose import ChosenSource
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
 from app.ui.window_options import WindowOptions
-from hand.embedded import load_embedded_model
+from hand.embedded import load_embedded_model, load_model
 from hand.errors import ModelFileError
 from hand.types import Frame, PathResult
 
@@ -60,7 +59,7 @@ def test_refusals_are_one_sentence_and_exit_code_2(tmp_path: Path, capsys: pytes
 def test_network_says_that_no_checkpoint_is_installed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.methods.SHIPPED_NETWORK_DIR", tmp_path / "nothing")
+    monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", tmp_path / "nothing")
     write_picture(tmp_path / "a.png")
     output = str(tmp_path / "pred.json")
     assert run(["predict", "--input", str(tmp_path / "a.png"), "--method", "network", "--output", output]) == 2

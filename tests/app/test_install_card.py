@@ -14,13 +14,13 @@ from test_optional_parts import NO_NETWORK
 from windows import Open, wait_for_result
 
 from app.jobs.training import TrainingRuns
-from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.device import why_card_is_unused
 from app.networks.library import NetworkLibrary
 from app.networks.live_network import LiveNetwork, load_candidate
 from app.optional_parts.environment import PythonEnvironment
 from app.optional_parts.installation import Installation, InstallPhase
 from app.optional_parts.parts import OPEN3D, TRAIN, OptionalPart
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from app.ui.install_card import InstallCard, InstallDialog
 from app.ui.part_installer import PartInstaller
 from app.ui.tools.snapshot_tool import SnapshotTool

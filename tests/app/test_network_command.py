@@ -14,7 +14,7 @@ import pytest
 
 from app.arguments import parse
 from app.command_line import _paths, run
-from app.methods import chosen_paths
+from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.demo import DEMO_CLIP
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
@@ -96,7 +96,7 @@ def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch
         paths = chosen_paths(method, network_dir, model, 1, complain=said.append)  # type: ignore[arg-type]
         assert list(paths) == wanted
     assert said == []
-    monkeypatch.setattr("app.methods.SHIPPED_NETWORK_DIR", tmp_path)
+    monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", tmp_path)
     assert list(chosen_paths("both", None, model, 1, complain=said.append)) == ["ik"]
     assert said == ["No trained network is installed, so --method both runs ik alone."]
 
@@ -104,7 +104,7 @@ def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_window_has_both_paths_by_default_and_other_runs_have_ik(
     network_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.methods.SHIPPED_NETWORK_DIR", network_dir)
+    monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", network_dir)
     model = load_embedded_model()
     assert list(_paths(parse([]), model, window=True)) == ["network", "ik"]
     assert list(_paths(parse(["--headless"]), model)) == ["ik"]

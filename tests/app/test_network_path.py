@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from app.pipeline.paths.network_path import NetworkPath, steady_crop
+from app.pipeline.paths.shared_detections import SharedDetections
 from hand.camera import Intrinsics, project
 from hand.crop import SquareCrop, crop_around, crop_around_hand, upright_angle_rad
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
+from hand.landmark_reading import LandmarkReading
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.model import HandModel
@@ -68,9 +70,17 @@ class Scene:
         self.visible_to_detector = True
         self.detector_confuses_sides = False
         self.searches = self.predictions = self.closed = 0
+        self.readings: list[LandmarkReading | None] = []
 
-    def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+    def predict(
+        self,
+        image_rgb: np.ndarray,
+        crop: SquareCrop,
+        intrinsics: Intrinsics,
+        landmarks: LandmarkReading | None = None,
+    ) -> CropPrediction:
         self.predictions += 1
+        self.readings.append(landmarks)
         center = np.array([crop.center_x_px, crop.center_y_px])
         hand = min(self.hands, key=lambda hand: float(np.abs(hand.joints_px.mean(0) - center).max()))
         shown_as: Side = "left" if crop.flipped else "right"
@@ -345,9 +355,9 @@ def test_a_network_of_upright_crops_is_shown_a_turning_hand_upright(side: Side) 
     shown: list[SquareCrop] = []
     predict = scene.predict
 
-    def noting(image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
+    def noting(image_rgb: np.ndarray, crop: SquareCrop, *rest: object) -> CropPrediction:
         shown.append(crop)
-        return predict(image_rgb, crop, intrinsics)
+        return predict(image_rgb, crop, *rest)  # type: ignore[arg-type]
 
     scene.predict = noting  # type: ignore[method-assign]
     path = path_over(scene)
@@ -372,3 +382,55 @@ def test_an_upright_crop_turns_only_when_the_hand_does() -> None:
     assert steady_crop(crop, turned) is turned
     # a whole turn is none
     assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 2.0 * np.pi)) is crop
+
+
+def detected(shared: SharedDetections, frame: Frame, *hands: TrueHand) -> None:
+    """What a detector of another path saw of some hands in a frame."""
+    seen = []
+    for hand in hands:
+        points = hand.joints_px + 3.0
+        reading = LandmarkReading(points, np.zeros(21), hand.joints_m, 0.99, 1.0 if hand.side == "right" else 0.0)
+        seen.append(HandObservation(hand.side, 0.99, points, hand.joints_m, crop_around(points, 1.5), reading))
+    shared.started(frame)
+    shared.detected(frame, tuple(seen))
+
+
+def test_shared_detections_start_and_feed_the_network_without_a_detector_of_its_own() -> None:
+    hands = (TrueHand((-0.12, 0.0, 0.5)), TrueHand((0.12, 0.0, 0.5), "left", seed=3))
+    scene, shared = Scene(*hands), SharedDetections()
+    shared.opened()
+    path = NetworkPath(scene, MODEL, (scene,), max_hands=2, shared=shared)  # type: ignore[arg-type]
+    for sequence in range(3):
+        now = frame(sequence)
+        detected(shared, now, *hands)
+        result = path.process(now)
+        assert {state.side for state in result.states} == {"left", "right"}
+    assert scene.searches == 0
+    for reading in scene.readings:
+        # each hand gets its own reading
+        assert reading is not None
+    assert {round(float(reading.points_px[0, 0])) for reading in scene.readings if reading is not None} == {
+        round(float(hand.joints_px[0, 0] + 3.0)) for hand in hands
+    }
+
+
+def test_without_a_detection_of_the_same_frame_the_network_looks_for_itself() -> None:
+    hand = TrueHand((0.0, 0.0, 0.5))
+    scene, shared = Scene(hand), SharedDetections()
+    path = NetworkPath(scene, MODEL, (scene,), shared=shared)  # type: ignore[arg-type]
+    assert len(path.process(frame(0)).states) == 1
+    assert scene.searches == 1
+    assert set(scene.readings) == {None}
+
+
+def test_a_hand_that_the_shared_detector_does_not_see_stays_followed() -> None:
+    hand = TrueHand((0.0, 0.0, 0.5))
+    scene, shared = Scene(hand), SharedDetections()
+    shared.opened()
+    path = NetworkPath(scene, MODEL, (scene,), shared=shared)  # type: ignore[arg-type]
+    for sequence, seen in enumerate([(hand,), (), ()]):
+        now = frame(sequence)
+        detected(shared, now, *seen)
+        assert len(path.process(now).states) == 1
+    assert scene.readings[-1] is None
+    assert scene.searches == 0

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.methods import SHIPPED_NETWORK_DIR
 from app.networks.onnx_check import onnx_demands
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 
 
 def test_the_shipped_network_asks_for_nothing() -> None:

@@ -14,8 +14,8 @@ from app.pipeline.capture_thread import READ_FAILURE_BUDGET, SourcePhase
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.path_statistics import PathStatistics
-from app.pipeline.pacer import Pacer
 from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.playback import Pacer
 from app.pipeline.worker import PathPhase, PathUpdate
 from app.sources.base import EndOfSource, Picture, ReadFailure
 from hand.errors import DetectorError, IntrinsicsError

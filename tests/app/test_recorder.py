@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.recording.recorder import SessionRecorder
-from app.recording.recorder_state import RecorderPhase
+from app.recording.recorder import RecorderPhase, SessionRecorder
 from app.recording.sessions import delete_session, list_sessions, new_session_folder
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model

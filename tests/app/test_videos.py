@@ -14,8 +14,8 @@ from video_files import put_index_first, set_frame_times, set_pixel_ratio, spoil
 
 from app.headless import HeadlessRun, run_headless
 from app.motion.recorder import MotionRecorder
-from app.pipeline.pacer import Pacer
 from app.pipeline.paths.smoothing import Smoothing, smoothed
+from app.pipeline.playback import Pacer
 from app.recording.importing import import_session
 from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, SourceFacts
 from app.sources.video import VideoSource

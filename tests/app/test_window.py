@@ -24,8 +24,7 @@ from app.sources.camera_list import CameraInfo
 from app.sources.choose import ChosenSource, SourceWishes
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
-from app.ui.screenshot import Screenshot
-from app.ui.shown_results import after_results
+from app.ui.screenshot import Screenshot, after_results
 from app.ui.theme.style_sheet import style_sheet
 from app.ui.tools.first_steps import Guide
 from app.ui.tools.help import ShortcutsDialog

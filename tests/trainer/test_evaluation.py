@@ -36,12 +36,12 @@ from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
+from trainer.networks.weights import save_weights
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
 from trainer.runs.run_history import read_story
 from trainer.samples.batch import HandBatch
 from trainer.samples.labelled_crop import LabelledCrop, collate
-from trainer.training.checkpoint import save_weights
 
 NETWORK = NetworkConfig("mobilenet_v3_small", "mlp", 64, 32)
 CROPS = [stick_hand(index) for index in range(12)]

@@ -25,7 +25,7 @@ from trainer.export import main as export_main
 from trainer.half_precision import round_to_half
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.training.checkpoint import load_weights, save_weights
+from trainer.networks.weights import load_weights, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = ExportFacts("test", "embedded", "digest", 1.6, {"offset": 0.0, "slope": 1.0}, {"rendered_pa_mpjpe_mm": 7.0})

@@ -23,9 +23,9 @@ from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network, trained_network
 from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX, HandLandmarkNetwork, load_published
 from trainer.networks.hand_network import HandNetwork, NetworkConfig, reduction_matrix
+from trainer.networks.weights import load_weights
 from trainer.samples.labelled_crop import collate
 from trainer.samples.rendered import RenderedCrops
-from trainer.training.checkpoint import load_weights
 from trainer.training.losses import ManoLoss
 
 LAYOUT = NetworkConfig(
@@ -136,7 +136,16 @@ def test_the_published_read_out_is_among_what_the_pose_head_reads(
 def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, image: torch.Tensor) -> None:
     with torch.inference_mode():
         seen, stored = network(image), network(network.perceive(image).flat())
-    for name in ("rotations", "shape", "camera", "joints_crop", "log_sigma", "presence_logit", "right_logit", "certainty"):
+    for name in (
+        "rotations",
+        "shape",
+        "camera",
+        "joints_crop",
+        "log_sigma",
+        "presence_logit",
+        "right_logit",
+        "certainty",
+    ):
         torch.testing.assert_close(getattr(stored, name), getattr(seen, name))
     assert stored.heat_maps.shape[-1] == 0
 

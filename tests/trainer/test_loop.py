@@ -28,10 +28,10 @@ from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
 from trainer.runs.run_folder import STATE_FILE
-from trainer.schedule import learning_rate_factor
 from trainer.training.checkpoint import Progress, load_training_state
 from trainer.training.loop import Run, TrainingDivergedError, fit
 from trainer.training.losses import ManoLoss
+from trainer.training.optimizer import learning_rate_factor
 from trainer.training.tensorboard_curves import TensorBoardCurves
 
 CONFIG = FitConfig(

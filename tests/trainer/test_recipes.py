@@ -19,8 +19,8 @@ from inference.runtime import read_metadata
 from trainer.fit import overrides
 from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.networks.hand_network import NetworkConfig
+from trainer.networks.weights import load_weights, save_weights
 from trainer.recipe.config import FitConfig, SourceConfig, build_dataclass, build_recipe, read_config
-from trainer.training.checkpoint import load_weights, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"

@@ -21,13 +21,12 @@ from hand.session_labels import Verdict, append_verdicts
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
 from trainer.recipe.config import FitConfig, SourceConfig, read_config
-from trainer.repeated import RepeatedCrops
 from trainer.samples.augmentation import CropJitter
 from trainer.samples.labelled_crop import collate
 from trainer.samples.recordings import RecordingCrops, find_sessions, read_session_hands
 from trainer.samples.rendered import RenderedCrops
 from trainer.training.finetune_recipe import with_base, with_recordings
-from trainer.training.mixture import build_samples
+from trainer.training.mixture import RepeatedCrops, build_samples
 
 CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -21,7 +21,7 @@ from hand.errors import CheckpointError
 from hand.layer import HandLayer
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from inference.placement import DEPTH_DEVIATION, place_by_pixels
+from inference.pose_refinement import DEPTH_DEVIATION, place_by_pixels
 from inference.runtime import INPUT_NAME, NetworkRuntime, load_network, trust_in_joints
 from trainer.evaluation.confidence_calibration import fit_confidence
 from trainer.samples.labelled_crop import LabelledCrop, label_crop

@@ -11,12 +11,12 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from hand.errors import DataError
-from trainer.color_jitter import jitter_colors
 from trainer.datasets.hand_set import HandSet, SetHand, mask_of, picture_of
 from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.pose_fit import FittedPose, PoseFitter
-from trainer.samples.augmentation import CropJitter, jittered_crop
-from trainer.samples.labelled_crop import EMPTY_SHARE, WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.recipe.config import EMPTY_SHARE, WRONG_SIDE_SHARE
+from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop
+from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.new_background import before_another_background
 from trainer.samples.rendered import taught_empty_crop
 from trainer.synthetic.backgrounds import BackgroundPool

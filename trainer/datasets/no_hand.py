@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from hand.crop import SquareCrop, crop_picture
-from trainer.color_jitter import jitter_colors
 from trainer.datasets.hand_set import SetHand
+from trainer.samples.augmentation import jitter_colors
 from trainer.samples.labelled_crop import LabelledCrop, without_hand
 
 _FLESH: Final = 0.2

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hand.embedded import training_hand_model
 from hand.errors import HandliveError
 from hand.model import HandModel
 from trainer.datasets.opening import measured_crops
-from trainer.hand_model import training_hand_model
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig, SourceConfig
 from trainer.recipe.source_kinds import SET_KINDS

@@ -15,8 +15,8 @@ from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
 from trainer.networks.hand_landmark import load_published
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
+from trainer.networks.weights import load_weights
 from trainer.recipe.config import FitConfig
-from trainer.training.checkpoint import load_weights
 
 
 def build_network(config: NetworkConfig, model: HandModel, *, published: bool = True) -> HandNetwork:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hand.errors import ConfigError
-from inference.landmark_reader import LANDMARK_FILE, LANDMARK_PX
+from inference.landmark_reader import LANDMARK_FILE
 from trainer.networks.efficientnet_lite import InvertedResidual
 
 POOLED: Final = 1152
@@ -151,7 +151,10 @@ def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> 
 
 
 def _convolution(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """A convolution with the batch normalisation folded into its bias, padded as TensorFlow's SAME does: strides leave the odd pixel below."""
+    """A convolution with the batch normalisation folded into it, padded as TensorFlow's SAME does.
+
+    Strides leave the odd pixel below.
+    """
     before = (kernel - stride) // 2
     after = kernel - stride - before
     padding: list[nn.Module] = [nn.ZeroPad2d((before, after, before, after))] if before != after else []

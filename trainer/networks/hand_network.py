@@ -91,7 +91,6 @@ class Percept(NamedTuple):
         return torch.cat([part.flatten(1) for part in self], 1)
 
 
-
 class HandNetwork(nn.Module):
     """Crop in, :class:`NetworkOutput` out."""
 
@@ -161,9 +160,9 @@ class HandNetwork(nn.Module):
 
         Args:
             image: RGB crops, 0 to 255, hands shown as right hands; or what :meth:`perceive` once made of them, flat.
-            landmarks: what a landmark network read, in the crops (:meth:`hand.landmark_reading.LandmarkReading.in_crop`);
-                the crops then have the side that the trunk sees. Without, the network's own landmark network reads the
-                crops, which have the side that it wants.
+            landmarks: crop vectors of what a landmark network read (``hand.landmark_reading``); the crops then have the
+                side that the trunk sees. Without, the network's own landmark network reads the crops, which have the
+                side that it wants.
         """
         if image.dim() == 2:
             nothing = image.new_zeros(len(image), JOINTS, 0, 0)

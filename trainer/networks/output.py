@@ -32,8 +32,8 @@ class NetworkOutput(NamedTuple):
         features: what the heads read, on the grid of the fine feature map; for a network that is to see the same.
         presence_logit: whether the crop shows a hand at all.
         right_logit: whether the hand shown is a right one.
-        certainty: grows with the probability that the 2D joints are good; a curve that is fitted on held-out crops makes
-            a confidence of it (``trainer.calibration``).
+        certainty: grows with the probability that the 2D joints are good; a curve that is fitted on held-out crops
+            makes a confidence of it (``trainer.evaluation.confidence_calibration``).
     """
 
     rotations: Float[Tensor, "B 16 3 3"]

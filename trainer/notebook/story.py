@@ -26,6 +26,7 @@ import torch
 import yaml
 from jaxtyping import UInt8
 
+from hand.embedded import training_hand_model
 from hand.errors import ConfigError
 from inference.runtime import load_network
 from trainer.evaluate import measure, write_page
@@ -34,7 +35,6 @@ from trainer.evaluation.held_out import empty_crops, held_out_sets
 from trainer.evaluation.report_page import overlay
 from trainer.export import export_trained
 from trainer.fit import train
-from trainer.hand_model import training_hand_model
 from trainer.networks.building import trained_network
 from trainer.notebook.run_backup import RunBackup
 from trainer.notebook.verified_copy import copy_tree_verified, copy_verified, unpack_verified

@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import yaml
 
@@ -15,7 +15,15 @@ from inference.runtime import read_metadata
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.dataset_facts import SplitName
 from trainer.recipe.source_kinds import complaint_about
-from trainer.samples.labelled_crop import EMPTY_SHARE
+
+EMPTY_SHARE: Final = 0.06
+"""Crops without a hand, which teach the network to say so."""
+
+
+WRONG_SIDE_SHARE: Final = 0.06
+"""Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
+renderings look."""
+
 
 T = TypeVar("T")
 

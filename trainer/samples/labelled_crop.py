@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
 
 import numpy as np
 import torch
@@ -114,14 +113,6 @@ def without_hand(image_rgb: UInt8[np.ndarray, "S S 3"]) -> LabelledCrop:
 def crop_coordinates(pixels: Float[np.ndarray, "*batch 2"], input_px: int) -> Float[np.ndarray, "*batch 2"]:
     """Crop pixels (centres are integers) to crop coordinates, -1 to 1 from edge to edge."""
     return (pixels + 0.5) * (2.0 / input_px) - 1.0
-
-
-EMPTY_SHARE: Final = 0.06
-"""Crops without a hand, which teach the network to say so."""
-
-WRONG_SIDE_SHARE: Final = 0.06
-"""Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
-renderings look."""
 
 
 def as_wrong_side(crop: LabelledCrop) -> LabelledCrop:

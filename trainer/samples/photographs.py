@@ -19,11 +19,10 @@ from hand.crop import SquareCrop
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from trainer.color_jitter import jitter_colors
-from trainer.recipe.config import SourceConfig
-from trainer.samples.augmentation import EXACT, CropJitter, jittered_crop
+from trainer.recipe.config import WRONG_SIDE_SHARE, SourceConfig
+from trainer.samples.augmentation import EXACT, CropJitter, jitter_colors, jittered_crop
 from trainer.samples.hand_masks import mask_in, read_mask
-from trainer.samples.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.new_background import before_another_background
 from trainer.samples.new_skin import in_another_skin
 from trainer.samples.right_hand_picture import right_hand_picture

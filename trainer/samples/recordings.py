@@ -21,11 +21,10 @@ from hand.mirror import mirror_points, mirror_pose
 from hand.recording import SESSION_FILE, RecordedHand
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import SessionLabels, read_session_labels
-from trainer.color_jitter import jitter_colors
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import SourceConfig
-from trainer.samples.augmentation import CropJitter, jittered_crop, live_jitter
-from trainer.samples.labelled_crop import WRONG_SIDE_SHARE, LabelledCrop, as_wrong_side, label_crop
+from trainer.recipe.config import WRONG_SIDE_SHARE, SourceConfig
+from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop, live_jitter
+from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.right_hand_picture import right_hand_picture
 
 

@@ -12,15 +12,9 @@ from torch.utils.data import Dataset
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from hand.rotations import matrix_from_axis_angle
-from trainer.color_jitter import jitter_colors
-from trainer.samples.labelled_crop import (
-    EMPTY_SHARE,
-    WRONG_SIDE_SHARE,
-    LabelledCrop,
-    as_wrong_side,
-    label_crop,
-    without_hand,
-)
+from trainer.recipe.config import EMPTY_SHARE, WRONG_SIDE_SHARE
+from trainer.samples.augmentation import jitter_colors
+from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.synthetic.backgrounds import CLOSEST, BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
 from trainer.synthetic.sample import SyntheticSample
@@ -72,7 +66,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
                 are seen from any side.
             empty_share: how many show no hand.
             adorned_share: how many people have something on their skin, see ``trainer.synthetic.skin_decorations``.
-            jitter_share: how many get the colours and flaws that photographs get, see ``trainer.color_jitter``.
+            jitter_share: how many get the colours and flaws that photographs get, see ``trainer.samples.augmentation``.
             loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
             upright: hands stand upright, for a network whose crops are turned.
             views: how many samples in a row are crops of one rendering, each with another tracker's error; drawing

@@ -72,9 +72,7 @@ def open_session(folder: Path, device: str) -> tuple[Session, str]:
     return TorchSession(network, device), {"mps": "Apple GPU"}.get(device, "processor, under torch")
 
 
-def serve(
-    session: Session, input_px: int, questions: IO[bytes], answers: IO[bytes], landmark_numbers: int = 0
-) -> int:
+def serve(session: Session, input_px: int, questions: IO[bytes], answers: IO[bytes], landmark_numbers: int = 0) -> int:
     """Answers questions until there are none, or until the session fails.
 
     Args:

@@ -23,19 +23,18 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from hand.errors import ConfigError, HandliveError
+from trainer.networks.weights import save_weights
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
 from trainer.runs.run_folder import BEST_FILE, STATE_FILE
 from trainer.samples.batch import HandBatch
 from trainer.samples.labelled_crop import LabelledCrop, collate
-from trainer.schedule import learning_rate_factor, step_seed, update_average
 from trainer.training.checkpoint import (
     Progress,
     Stateful,
     load_training_state,
     restore_training_state,
     save_training_state,
-    save_weights,
 )
 from trainer.training.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
 from trainer.training.distributed import (
@@ -48,7 +47,7 @@ from trainer.training.distributed import (
     outliving_the_others,
 )
 from trainer.training.losses import Loss
-from trainer.training.optimizer import build_optimizer, freeze
+from trainer.training.optimizer import build_optimizer, freeze, learning_rate_factor, step_seed, update_average
 
 
 class TrainingDivergedError(HandliveError):

@@ -162,15 +162,21 @@ def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum
     # Laplace likelihood: |error| / sigma + log sigma, so sigma learns the size of the error (Kendall and Gal 2017)
     likelihood = error * torch.exp(-output.log_sigma) + output.log_sigma
     bce = functional.binary_cross_entropy_with_logits
-    return _heat_map_terms(output, batch) | _certainty_term(output, batch) | {
-        "joints_2d": _mean(likelihood, batch.joints_crop_weight),
-        "presence": _mean(bce(output.presence_logit, batch.present, reduction="none"), torch.ones_like(batch.present)),
-        "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
-    }
+    return (
+        _heat_map_terms(output, batch)
+        | _certainty_term(output, batch)
+        | {
+            "joints_2d": _mean(likelihood, batch.joints_crop_weight),
+            "presence": _mean(
+                bce(output.presence_logit, batch.present, reduction="none"), torch.ones_like(batch.present)
+            ),
+            "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
+        }
+    )
 
 
 WRONG_WEIGHT: Final = 8.0
-"""How much more a hand with wrong joints counts for the certainty: one in twenty is wrong, and they are what it is for."""
+"""How much more a hand with wrong joints counts for the certainty: few are wrong, and they are what it is for."""
 
 
 def _certainty_term(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:

@@ -9,17 +9,14 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
-from hand.embedded import load_embedded_model
+from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from trainer.datasets.opening import source_crops
 from trainer.features import StoredCrops
-from trainer.hand_model import training_hand_model
-from trainer.joints_only import JointsOnly
 from trainer.recipe.config import FitConfig, SourceConfig
 from trainer.recipe.source_kinds import SET_KINDS, SOURCE_KINDS
-from trainer.repeated import RepeatedCrops
-from trainer.samples.augmentation import training_jitter
+from trainer.samples.augmentation import jitter_colors, training_jitter
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.photographs import PhotographCrops, disguise_of, read_pseudo_labels
 from trainer.samples.recordings import RecordingCrops, read_session_hands
@@ -111,3 +108,45 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
     if source.kind == "recordings":
         return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, jitter)
     raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {', '.join(SOURCE_KINDS)}.")
+
+
+class JointsOnly(Dataset[LabelledCrop]):
+    """A stream without its poses and shapes."""
+
+    def __init__(self, stream: Dataset[LabelledCrop]) -> None:
+        """Remembers the stream.
+
+        Args:
+            stream: gives sample i for any i.
+        """
+        self.stream = stream
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Sample ``index`` of the stream."""
+        return replace(self.stream[index], pose_weight=0.0, shape_weight=0.0)
+
+
+class RepeatedCrops(Dataset[LabelledCrop]):
+    """The first samples of a stream, drawn again and again in ever new colours; each is made once per process."""
+
+    def __init__(self, stream: Dataset[LabelledCrop], count: int, seed: int) -> None:
+        """Remembers the stream.
+
+        Args:
+            stream: gives sample i for any i.
+            count: how many of its samples are drawn from.
+            seed: of choice and colours.
+        """
+        self.stream = stream
+        self.count = count
+        self.seed = seed
+        self._made: dict[int, LabelledCrop] = {}
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Sample ``index``, which depends on the seed and on the index alone."""
+        rng = np.random.default_rng((self.seed, 179424673, index))
+        number = int(rng.integers(self.count))
+        if number not in self._made:
+            self._made[number] = self.stream[number]
+        made = self._made[number]
+        return made.with_image(jitter_colors(made.image, rng))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
-from app.pipeline.finders import Finder
+from app.pipeline.paths.hand_path import Finder
 from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser
 from app.pipeline.paths.shared_detections import SharedDetections
 from hand.crop import SquareCrop, crop_around_hand

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from typing import Final
 
+from app.pipeline.paths.hand_path import HandPath, PathFactory
 from hand.types import Frame, HandObservation
 
 KEPT_FRAMES: Final = 3
@@ -108,3 +109,38 @@ class SharedDetections:
             return LONGEST_WAIT_S
         idle = self._current is None and self._opened is True
         return START_WAIT_S if idle and asked_s - self._last_start_s < ACTIVE_S else 0.0
+
+
+def announcing(make: PathFactory, shared: SharedDetections) -> PathFactory:
+    """The same paths, whose detections are awaited from when one is made until it is closed.
+
+    Args:
+        make: of paths that tell ``shared`` what their detectors do.
+        shared: what the network path asks.
+    """
+
+    def make_and_open() -> HandPath:
+        try:
+            path = make()
+        except BaseException:
+            shared.closed()
+            raise
+        shared.opened()
+        return _ClosesShared(path, shared)
+
+    return make_and_open
+
+
+class _ClosesShared:
+    """A path that ends the wait for its detections when it is closed."""
+
+    def __init__(self, path: HandPath, shared: SharedDetections) -> None:
+        self._path = path
+        self._shared = shared
+        self.process = path.process
+        self.reset = path.reset
+
+    def close(self) -> None:
+        """Closes the path."""
+        self._shared.closed()
+        self._path.close()

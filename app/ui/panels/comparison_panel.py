@@ -14,9 +14,8 @@ from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_numbers import BOTH, SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.metrics.comparison_report import save_summary
 from app.ui.panels.comparison_figure import save_session_picture
-from app.ui.widgets.form_helpers import section
+from app.ui.widgets.form_helpers import NOT_MEASURED, section
 from app.ui.widgets.plots import JointPlot, TimePlot
-from app.ui.window.status_bar import NOT_MEASURED
 
 PANEL_WIDTH_PX = 316
 

@@ -13,15 +13,15 @@ from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 from app.palette import DARK, Theme
 from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.coverage import Coverage
-from app.recording.recorder import SessionRecorder
-from app.recording.recorder_state import RecorderPhase, RecorderState
-from app.recording.sessions import new_session_folder, sessions_folder
+from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
+from app.recording.sessions import new_session_folder
 from app.ui.recording.coverage_view import CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.review.review_opener import ReviewOpener
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.flash import Flash
 from app.ui.widgets.form_helpers import button, clock, row, section
+from app.user_dirs import sessions_folder
 from hand.model import HandModel
 from hand.types import Frame
 

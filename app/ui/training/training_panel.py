@@ -11,12 +11,11 @@ from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from app.jobs.estimate import EstimateProcess
 from app.jobs.run_story import RunPhase
-from app.jobs.training import TrainingRun, TrainingRuns, default_runs_folder
-from app.methods import SHIPPED_NETWORK_DIR
+from app.jobs.training import TrainingRun, TrainingRuns
 from app.networks.library import NetworkLibrary
 from app.optional_parts.parts import TRAIN
 from app.palette import Theme
-from app.recording.sessions import sessions_folder
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from app.ui.install_card import InstallCard
 from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
@@ -25,6 +24,7 @@ from app.ui.training.run_view import RunView, duration
 from app.ui.training.training_form import TeachForm, list_sessions
 from app.ui.widgets.form_helpers import section
 from app.ui.widgets.scroll_area import let_scroll
+from app.user_dirs import default_runs_folder, sessions_folder
 from hand.errors import HandliveError
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from app.ui.theme.style_sheet import SPACING_PX
 
+NOT_MEASURED = "–"  # noqa: RUF001 - a dash, as people write "no value"
+
 
 def section(text: str) -> QLabel:
     """The heading of a part of a panel."""

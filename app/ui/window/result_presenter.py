@@ -9,10 +9,9 @@ from typing import Any
 from PyQt6.QtCore import QObject, Qt, pyqtSignal
 
 from app.pipeline.capture_thread import SourcePhase
-from app.pipeline.composition import Composition
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.path_statistics import PathStatistics
-from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.result_synchronizer import Composition, JoinedResult
 from app.pipeline.worker import PathPhase
 from app.rendering.display import show_picture
 from app.rendering.pane_renderer import Display, OwnDrawing

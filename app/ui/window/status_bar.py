@@ -11,10 +11,9 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayou
 
 from app.pipeline.metrics.path_statistics import PathSummary
 from app.sources.base import SourceFacts
+from app.ui.widgets.form_helpers import NOT_MEASURED
 from hand.camera import Intrinsics
 from hand.types import Provider
-
-NOT_MEASURED = "–"  # noqa: RUF001 - a dash, as people write "no value"
 
 
 class StatusStrip(QWidget):

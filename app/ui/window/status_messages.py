@@ -147,7 +147,7 @@ def _path_hint(provider: Provider, path: PathSituation, live: bool) -> tuple[int
     if path.state.phase is PathPhase.RESTING:
         return _RESTING, f"{name} is switched off"
     if not path.delivers:
-        return _STARTING, f"{name} is starting…"
+        return _STARTING, f"{name} is starting… The very first start takes half a minute."
     if path.no_hand:
         return _NO_HAND, NO_HAND_CAMERA_HINT if live else NO_HAND_HINT
     return _FINE, path.word
