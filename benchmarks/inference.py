@@ -30,10 +30,10 @@ from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
+from inference.landmark_reader import LANDMARK_FILE, LANDMARK_PX
 from inference.runtime import METADATA_FILE, WEIGHTS_FILE, NetworkRuntime, load_network
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network
-from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.networks.weights import load_weights
 from trainer.recipe.config import exported_layout, read_config

@@ -17,11 +17,11 @@ from hand.crop import SquareCrop, crop_picture
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
-from inference.landmark_reader import LandmarkReader
+from inference.landmark_reader import LANDMARK_FILE, LANDMARK_PX, LandmarkReader
 from inference.runtime import load_network, whole_square
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network, trained_network
-from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX, HandLandmarkNetwork, load_published
+from trainer.networks.hand_landmark import HandLandmarkNetwork, load_published
 from trainer.networks.hand_network import HandNetwork, NetworkConfig, reduction_matrix
 from trainer.networks.weights import load_weights
 from trainer.samples.labelled_crop import collate

@@ -18,8 +18,9 @@ from torch.nn import functional
 from hand.errors import ConfigError
 from hand.landmark_reading import CROP_NUMBERS, JOINT_NUMBERS, LARGEST_LOGIT, WORLD_SCALE
 from hand.torch_rotations import matrix_from_sixd
+from inference.landmark_reader import LANDMARK_PX
 from inference.runtime import INPUT_NAME, LANDMARKS_NAME
-from trainer.networks.hand_landmark import LANDMARK_PX, HandLandmarkNetwork
+from trainer.networks.hand_landmark import HandLandmarkNetwork
 from trainer.networks.output import NetworkOutput
 from trainer.networks.trunks import build_trunk
 
