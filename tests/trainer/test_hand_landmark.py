@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -22,7 +24,7 @@ from inference.runtime import load_network, whole_square
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network, trained_network
 from trainer.networks.hand_landmark import HandLandmarkNetwork, load_published
-from trainer.networks.hand_network import HandNetwork, NetworkConfig, reduction_matrix
+from trainer.networks.hand_network import HandNetwork, NetworkConfig, Percept, reduction_matrix
 from trainer.networks.weights import load_weights
 from trainer.samples.labelled_crop import collate
 from trainer.samples.rendered import RenderedCrops
@@ -158,6 +160,23 @@ def test_a_head_begins_between_its_two_witnesses(network: HandNetwork, image: to
     torch.testing.assert_close(fused.joints, (percept.joints + read) / 2.0)
     assert not fused.doubt.any()
     assert torch.isfinite(fused.numbers).all()
+
+
+@pytest.mark.parametrize("blind_to", ["trunk", "landmarks"])
+def test_a_blinded_head_does_not_see_what_it_is_blind_to(
+    network: HandNetwork, image: torch.Tensor, blind_to: Literal["trunk", "landmarks"]
+) -> None:
+    blind = build_network(replace(LAYOUT, blind_to=blind_to), load_embedded_model()).eval()
+    blind.load_state_dict(network.state_dict())
+    with torch.inference_mode():
+        percept = network.perceive(image)
+        other = percept._replace(landmarks=percept.landmarks + 0.3)
+        if blind_to == "trunk":
+            other = Percept(percept.pooled + 0.3, percept.joints - 0.1, percept.overview + 0.3, percept.landmarks)
+        for sighted, same in ((network, False), (blind, True)):
+            first, second = sighted(percept.flat()), sighted(other.flat())
+            gaps = (first.joints_crop - second.joints_crop).abs().max()
+            assert (gaps == 0.0) == same
 
 
 def test_heads_learn_from_stored_percepts() -> None:

@@ -50,6 +50,7 @@ class NetworkConfig:
         landmarks: the hand-landmark network (``trainer.networks.hand_landmark``) reads the crop beside the trunk, and
             the pose head reads both; the crop then has its 224 px.
         upright: crops are turned so that the hand stands upright in them.
+        blind_to: for ablations: the head is not told what the trunk or the landmark network saw.
     """
 
     trunk: str = "mobilenet_v3_large"
@@ -61,6 +62,7 @@ class NetworkConfig:
     trunk_px: int = 0
     landmarks: bool = False
     upright: bool = False
+    blind_to: Literal["nothing", "trunk", "landmarks"] = "nothing"
 
     @property
     def seen_px(self) -> int:
@@ -213,6 +215,7 @@ class HandNetwork(nn.Module):
         return torch.cat([each.flatten(1), logits], 1)
 
     def _answer(self, percept: Percept, scores: Tensor, features: Tensor) -> NetworkOutput:
+        percept = _blinded(percept, self.config.blind_to)
         pooled, joints, overview, landmarks = percept
         log_sigma, logits = self.joint_log_sigma(pooled)[..., 0], self.crop_logits(overview)
         if self.config.landmarks:
@@ -377,6 +380,18 @@ class CertaintyHead(nn.Module):
         read = torch.cat([*parts, percept.landmarks, fused.numbers], 1).detach()
         logit: Tensor = self.layers(read)
         return logit[:, 0]
+
+
+def _blinded(percept: Percept, blind_to: str) -> Percept:
+    """A percept without what the trunk or the landmark network saw; what is left says where the joints are alone."""
+    if blind_to == "landmarks":
+        blank = torch.zeros_like(percept.landmarks[:, :-2]).reshape(-1, JOINTS, JOINT_NUMBERS)
+        blank = torch.cat([percept.joints, blank[..., 2:]], 2).flatten(1)
+        return percept._replace(landmarks=torch.cat([blank, torch.zeros_like(percept.landmarks[:, -2:])], 1))
+    if blind_to == "trunk":
+        places = percept.landmarks[:, :-2].reshape(-1, JOINTS, JOINT_NUMBERS)[..., :2]
+        return Percept(torch.zeros_like(percept.pooled), places, torch.zeros_like(percept.overview), percept.landmarks)
+    return percept
 
 
 def certainty_of_sigma(log_sigma: Float[Tensor, "B 21"]) -> Float[Tensor, "B"]:
