@@ -24,7 +24,7 @@ from hand.atomic_file import write_atomically, write_text_atomically
 from hand.embedded import training_hand_model
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
-from trainer.evaluation.confidence_calibration import GOOD_ERROR, fit_confidence
+from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.devices import add_device_option, measuring_device
 from trainer.evaluation.held_out import held_out_sets
 from trainer.evaluation.predictions import errors_2d, figures, predict_crops
@@ -102,7 +102,7 @@ def export_trained(
         hand_model=model.name,
         hand_model_digest=model.digest,
         crop_expansion=training_jitter(config.network.upright).expansion,
-        confidence=fit_confidence(certainty, good),
+        confidence=confidence_curve(certainty, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
     export_network(network, facts, out, half=half)

@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from hand.atomic_file import write_atomically
 from hand.crop import SquareCrop, crop_picture
 from hand.embedded import training_hand_model
 from hand.errors import ConfigError, DataError
+from hand.landmark_reading import CROP_NUMBERS
 from inference.landmark_reader import LandmarkReader
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
@@ -43,7 +44,7 @@ PICTURES_SUFFIX: Final = ".pictures"
 
 _BATCH: Final = 16
 _JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-_LABELS: Final = tuple(field.name for field in fields(LabelledCrop) if field.name != "image")
+_LABELS: Final = tuple(field.name for field in fields(LabelledCrop) if field.name not in ("image", "landmarks"))
 
 
 class FrozenPart:
@@ -199,13 +200,50 @@ class StoredCrops(Dataset[LabelledCrop]):
         return self.stored(int(rng.integers(len(self))))
 
 
-def stored_crops(folder: Path) -> list[LabelledCrop]:
+class StoredPictures(StoredCrops):
+    """The same crops as pictures, with the landmarks that were read in them: to teach the trunk too."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        """Reads the folder; pictures stay JPEGs until they are asked for.
+
+        Args:
+            folder: what ``python -m trainer features --pictures`` wrote.
+            seed: of the choice.
+
+        Raises:
+            DataError: there is nothing in it, or a file of it cannot be read.
+        """
+        super().__init__(folder, seed)
+        # of the percepts the landmarks alone are needed, and they come last
+        self._arrays["image"] = self._arrays["image"][:, -CROP_NUMBERS:].astype(np.float32)
+        self._encoded: list[np.ndarray] = []
+        try:
+            for file in sorted(folder.glob("*.npz")):
+                with np.load(file.with_suffix(PICTURES_SUFFIX)) as content:
+                    self._encoded += np.split(content["content"], content["ends"][:-1])
+        except (OSError, ValueError, KeyError) as problem:
+            raise DataError(
+                f"The pictures in {folder} cannot be read ({problem}); make them with `features --pictures`."
+            ) from None
+
+    def stored(self, number: int) -> LabelledCrop:
+        """The crop of this number."""
+        crop = super().stored(number)
+        image = np.asarray(cv2.imdecode(self._encoded[number], cv2.IMREAD_COLOR_RGB))
+        return replace(crop, image=image, landmarks=crop.image)
+
+
+def stored_crops(folder: Path, *, pictures: bool = False) -> list[LabelledCrop]:
     """All crops of a folder in their order.
+
+    Args:
+        folder: what ``python -m trainer features`` wrote.
+        pictures: as pictures and not as percepts.
 
     Raises:
         DataError: as :class:`StoredCrops` does.
     """
-    stream = StoredCrops(folder, 0)
+    stream = StoredPictures(folder, 0) if pictures else StoredCrops(folder, 0)
     return [stream.stored(number) for number in range(len(stream))]
 
 

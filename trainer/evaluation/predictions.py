@@ -81,7 +81,7 @@ def predict_crops(
     parts: dict[str, list[torch.Tensor]] = {}
     for start in range(0, len(crops), batch):
         labels = collate(crops[start : start + batch]).to(device)
-        output = network(labels.image.float())
+        output = network(*labels.network_inputs())
         if settle_on is not None:
             output = _settled(output, labels.focal, settle_on)
         joints = layer(output.rotations, output.shape).joints_m

@@ -171,6 +171,11 @@ class FitConfig:
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
     held_out: tuple[SourceConfig, ...] = ()
 
+    @property
+    def learns_from_pictures(self) -> bool:
+        """Whether stored crops are wanted as pictures: percepts are of no use to a trunk that is taught."""
+        return "trunk" not in self.freeze
+
 
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:
     """Reads a recipe.
