@@ -227,7 +227,7 @@ def _stored_sets(config: FitConfig, network: HandNetwork) -> dict[str, list[Labe
             write_pictures((folder / name / "0").with_suffix(PICTURES_SUFFIX), images)
             write_shard(folder / name / "0.npz", frozen.of(crops))
             names.append(name)
-    return {name: stored_crops(folder / name, pictures=config.learns_from_pictures) for name in names}
+    return {name: stored_crops(folder / name, pictures=config.stored_as == "pictures") for name in names}
 
 
 def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHandLayer) -> Evaluate:

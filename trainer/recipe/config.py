@@ -123,6 +123,8 @@ class FitConfig:
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         held_out_features: folder for the features of held-out crops, for recipes whose sources have features; filled by
             the first run.
+        stored_as: how crops are read of which features were stored: as percepts, or as the pictures beside them, which a
+            trunk that is taught wants.
         log_every: steps between log events.
         tensorboard: draw the events as TensorBoard curves too, in the run's folder.
         compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
@@ -159,6 +161,7 @@ class FitConfig:
     checkpoint_minutes: float = 10.0
     evaluation_count: int = 512
     held_out_features: str = ""
+    stored_as: Literal["percepts", "pictures"] = "percepts"
     log_every: int = 20
     tensorboard: bool = True
     compile: bool = False
@@ -170,11 +173,6 @@ class FitConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
     held_out: tuple[SourceConfig, ...] = ()
-
-    @property
-    def learns_from_pictures(self) -> bool:
-        """Whether stored crops are wanted as pictures: percepts are of no use to a trunk that is taught."""
-        return "trunk" not in self.freeze
 
 
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:

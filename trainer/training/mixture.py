@@ -64,7 +64,7 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
 
 def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
     if source.features:
-        stored = StoredPictures if config.learns_from_pictures else StoredCrops
+        stored = StoredPictures if config.stored_as == "pictures" else StoredCrops
         return stored(Path(source.features), config.seed)
     if source.kind in SET_KINDS:
         return source_crops(source, config, model)
