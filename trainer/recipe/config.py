@@ -123,8 +123,8 @@ class FitConfig:
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         held_out_features: folder for the features of held-out crops, for recipes whose sources have features; filled by
             the first run.
-        stored_as: how crops are read of which features were stored: as percepts, or as the pictures beside them, which a
-            trunk that is taught wants.
+        stored_as: how crops are read of which features were stored: as percepts, or as the pictures beside them, for a
+            trunk that is taught.
         log_every: steps between log events.
         tensorboard: draw the events as TensorBoard curves too, in the run's folder.
         compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
