@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -52,5 +53,8 @@ class PictureModel:
 
     def __call__(self, picture_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[Float[np.ndarray, "..."]]:
         """The model's outputs for a picture of exactly its size."""
-        planes = picture_rgb.transpose(2, 0, 1)[None]
-        return self._session.run(None, {self._input: planes * np.float32(self._scale) + np.float32(self._offset)})
+        # several times faster than numpy, which would leave the channels beside each other for the engine to part
+        planes = cv2.dnn.blobFromImage(picture_rgb, self._scale)
+        if self._offset:
+            planes += np.float32(self._offset)
+        return self._session.run(None, {self._input: planes})

@@ -192,7 +192,7 @@ def write_views(folder: Path, count: int) -> Path:
 def test_folder_of_pictures_calibrates_a_camera_from_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.user_dirs.cameras_folder", lambda: tmp_path / "cameras")
+    monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path / "cameras")
     folder = write_views(tmp_path / "views", 24)
     assert run(["calibrate-camera", "--source", str(folder), "--camera", "Test camera"]) == 0
     out, err = capsys.readouterr()
@@ -238,7 +238,7 @@ def test_camera_gives_the_intrinsics_that_were_kept_for_it(tmp_path: Path, monke
         def release(self) -> None:
             pass
 
-    monkeypatch.setattr("app.user_dirs.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
     monkeypatch.setattr("app.sources.camera.list_cameras", lambda: (CameraInfo(0, "Test camera"),))
     monkeypatch.setattr("app.sources.camera.cv2.VideoCapture", Capture)
     source = CameraSource(0)

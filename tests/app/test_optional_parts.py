@@ -124,7 +124,8 @@ def test_the_download_is_told_in_megabytes(
 ) -> None:
     monkeypatch.setenv("FAKE_PIP", "wait while downloading")
     installation = Installation(TINY_PART, environment, product)
-    state = follow(installation, lambda state: "Downloading" in state.text)[-1]
+    # on a busy machine the file is seen while it grows
+    state = follow(installation, lambda state: state.share is not None and state.share >= 0.499)[-1]
     installation.close()
     assert state.text == "Downloading: 2 of 3 MB"
     assert state.share == pytest.approx(0.75 * 2.0 / 3.0)

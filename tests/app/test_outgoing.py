@@ -182,7 +182,7 @@ def test_words_that_a_legacy_code_page_lacks_end_no_run(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows always has a profile folder")
 def test_a_missing_home_is_lent(tmp_path: Path) -> None:
     code = (
-        "from app.settings import settings_file; from pathlib import Path; print(Path.home()); print(settings_file())"
+        "from app.user_dirs import settings_file; from pathlib import Path; print(Path.home()); print(settings_file())"
     )
     done = start(code, tmp_path, HOME=str(tmp_path / "none"), TMPDIR=str(tmp_path), XDG_CONFIG_HOME=None)
     assert done.returncode == 0, done.stderr

@@ -244,7 +244,7 @@ def test_picture_is_turned_from_the_menu(qtbot: QtBot, open_window: Open) -> Non
 def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and_turned(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.user_dirs.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
     monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
     views = [render(rotation, translation) for rotation, translation in poses(24)]
     window = open_window(quarter_turns=1, mirror=True)
@@ -267,7 +267,7 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
 def test_calibration_of_a_camera_ends_when_the_source_changes(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, live: bool
 ) -> None:
-    monkeypatch.setattr("app.user_dirs.cameras_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
     monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
     views = [render(rotation, translation) for rotation, translation in poses(24)]
     window = open_window()
