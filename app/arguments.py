@@ -6,15 +6,19 @@ import argparse
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from app.motion.save import check_motion_file
 from app.optional_parts.parts import PARTS
 from app.outputs.address import StreamAddress, parse_stream_address
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
 from ik_baseline.finder_choice import FINDER_KINDS
 from ik_baseline.second_look import LOOKS
+
+METHODS: Final = ("ik", "network", "both", "fused")
 
 _DESCRIPTION = "A moving 3D hand in MANO format from a webcam, a video or pictures."
 _EPILOG = (
@@ -29,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(hands=1, finder="built-in")  # here and not at the option, which commands add as well
     _add_source_options(parser)
     _add_method_options(parser)
+    _add_output_option(parser)
     _add_hand_options(parser)
     _add_own_hand_options(parser)
     _add_smoothing_option(parser)
@@ -113,9 +118,9 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("method")
     group.add_argument(
         "--method",
-        choices=("ik", "network", "both"),
-        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, or both "
-        "(default: both in the window, else ik)",
+        choices=METHODS,
+        help="what finds the hand: MediaPipe + inverse kinematics, the trained network, both, or both for the fused "
+        "hand alone (default: both)",
     )
     group.add_argument(
         "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
@@ -129,6 +134,18 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("auto", "cpu", "cuda", "mps"),
         help="what the network runs on (default: in the window a graphics card where there is one, else the processor)",
+    )
+
+
+def _add_output_option(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output",
+        dest="output_mode",
+        type=_output_mode,
+        metavar="|".join(mode.value for mode in OutputMode),
+        help="which hand is shown as the output, streamed and saved: fused from both paths, the network's with "
+        "MediaPipe + IK as fallback, or one path's alone (default: fused, in the window as it was the last time)",
     )
 
 
@@ -267,6 +284,14 @@ def _share(text: str) -> float:
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"a strength is a number from 0 to 1, not {text!r}")
     return value
+
+
+def _output_mode(text: str) -> OutputMode:
+    try:
+        return OutputMode(text)
+    except ValueError:
+        names = ", ".join(mode.value for mode in OutputMode)
+        raise argparse.ArgumentTypeError(f"an output is one of {names}, not {text!r}") from None
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from app.outputs.address import StreamAddress
 from app.outputs.sink import SinkState
 from app.outputs.streams import open_streams
 from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.calibrated_ik_path import OwnHandWish
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
@@ -108,7 +109,7 @@ def _paths(
     live_network: LiveNetwork | None = None,
 ) -> dict[Provider, PathFactory]:
     return chosen_paths(
-        options.method or ("both" if window else "ik"),
+        options.method or "both",
         options.network,
         model,
         options.hands,
@@ -132,7 +133,15 @@ def _predict(options: argparse.Namespace) -> int:
     listener = recorder.take if options.save_motion else None
     content = predict(
         PredictionRun(
-            options.input, options.output, paths, model, lens, listener=listener, subfolders=options.subfolders
+            options.input,
+            options.output,
+            paths,
+            model,
+            lens,
+            listener=listener,
+            output_mode=options.output_mode or OutputMode.FUSED,
+            fused_only=options.method == "fused",
+            subfolders=options.subfolders,
         )
     )
     # files before words: whoever reads the words may be gone
@@ -150,6 +159,7 @@ def _headless(options: argparse.Namespace) -> int:
     if chosen.note:
         print(chosen.note, file=sys.stderr)
     report_dir = options.report or _DEFAULT_REPORT_DIR
+    smoothing = _smoothing(options)
     realtime = options.realtime or chosen.is_camera or chosen.is_live
     recorder = MotionRecorder(model)
     listeners = {"motion": recorder.take} if options.save_motion else {}
@@ -159,7 +169,7 @@ def _headless(options: argparse.Namespace) -> int:
         report = run_headless(
             HeadlessRun(
                 source=chosen.source,
-                paths=_paths(options, model, every_frame=not realtime, smoothing=_smoothing(options)),
+                paths=_paths(options, model, every_frame=not realtime, smoothing=smoothing),
                 model=model,
                 report_dir=report_dir,
                 frames=options.frames,
@@ -169,6 +179,8 @@ def _headless(options: argparse.Namespace) -> int:
                 lens=lens,
                 notes=(chosen.note,) if chosen.note else (),
                 listeners=listeners,
+                output_mode=options.output_mode or OutputMode.FUSED,
+                smoothing=smoothing,
             )
         )
         lost = [sentence for address, state in streams.states() if (sentence := _lost_messages(address, state))]
@@ -255,6 +267,7 @@ def _window(options: argparse.Namespace) -> int:
             # what the command line leaves open is as it was the last time
             theme=options.theme or kept.theme,
             view=kept.view,
+            output_mode=options.output_mode or OutputMode(kept.output),
             settings_file=None if options.screenshot else settings_file(),
             renderer=options.renderer,
             size=options.window_size,

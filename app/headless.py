@@ -11,14 +11,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
+import numpy as np
+from jaxtyping import UInt8
 
 from app.machine import describe_machine, product_version
 from app.pipeline.capture_thread import SourcePhase, SourceState
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.live import LivePipeline
+from app.pipeline.metrics.comparison import Comparison
+from app.pipeline.metrics.comparison_report import summarize
 from app.pipeline.metrics.path_statistics import PathStatistics
-from app.pipeline.output_selector import OutputChooser
+from app.pipeline.output_reason import OutputMode
+from app.pipeline.output_selector import output_chooser
 from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.smoothing import Smoothing
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
@@ -39,8 +45,20 @@ LIVE_FRAMES = 300
 _STOPPED_SENTENCE = "The run was stopped early; its report is about the frames until then."
 
 _POLL_S = 0.1
+_LISTENER_CLOSE_S = 10.0
 _FAILURES_BEFORE_GIVING_UP = 3
 _PICTURE_QUALITY = 90
+
+_OF_THE_COMPARISON = (
+    "paths",
+    "output",
+    "from_output_mm",
+    "compared_frames",
+    "disagreement_mm",
+    "placement_mm",
+    "joints_mm",
+)
+"""What the report takes from the summary of a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,8 @@ class HeadlessRun:
         lens: the user's word on intrinsics.
         notes: sentences for the report.
         listeners: get every joined result with its output hand, by a name for logs.
+        output_mode: which hand the output follows, where there are two paths.
+        smoothing: the filter behind the paths, which the fused hand gets as well.
     """
 
     source: FrameSource
@@ -73,6 +93,8 @@ class HeadlessRun:
     lens: Lens = field(default_factory=Lens)
     notes: tuple[str, ...] = ()
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
+    output_mode: OutputMode = OutputMode.FUSED
+    smoothing: Smoothing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +137,10 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         news.set,
         lens=run.lens,
         every_frame=not run.realtime,
-        output=OutputChooser(run.model) if run.listeners else None,
+        output=output_chooser(run.model, run.paths, run.output_mode, run.smoothing),
     )
+    output = _OutputRecorder(run)
+    output_listener = pipeline.add_listener("report", output.take)
     for name, listener in run.listeners.items():
         pipeline.add_listener(name, listener)
     pipeline.mirror = run.mirror
@@ -128,7 +152,9 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         _wait_for_paths(pipeline, news)
         pipeline.show(run.source)
         end = recorder.follow(pipeline, news)
-        report = recorder.report(pipeline, end, time.monotonic() - started_s)
+        seconds = time.monotonic() - started_s
+        output_listener.close(_LISTENER_CLOSE_S)
+        report = recorder.report(pipeline, end, seconds, output)
     finally:
         pipeline.close()
     write_json_atomically(run.report_dir / "report.json", report)
@@ -141,6 +167,34 @@ def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -
         news.wait(_POLL_S)
         news.clear()
         pipeline.begin_pull()
+
+
+class _OutputRecorder:
+    """Takes joined results, in their listener's thread, and says what the output was."""
+
+    def __init__(self, run: HeadlessRun) -> None:
+        self._run = run
+        self._comparison = Comparison()
+        self._composer = Composer(HandMeshBuilder(run.model))
+        self._next_picture = 0
+        self.pictures: list[str] = []
+
+    def take(self, joined: JoinedResult) -> None:
+        """Counts a frame, and composes a picture of the output now and then."""
+        self._comparison.record(joined)
+        step = max(1, (self._run.frames or LIVE_FRAMES) // PICTURES)
+        if joined.late or len(self.pictures) >= PICTURES or len(self._run.paths) < 2:
+            return
+        if joined.frame.sequence >= self._next_picture and joined.outputs:
+            self._next_picture = joined.frame.sequence + step
+            states = tuple(output.state for output in joined.outputs)
+            picture = self._composer.compose(PathResult(joined.frame, "network", states), "Output")
+            self.pictures += _saved_picture(picture, self._run.report_dir / f"output_{joined.frame.sequence:06d}.jpg")
+
+    def report(self) -> dict[str, Any]:
+        """The output and how both paths compare, as plain values."""
+        summary = summarize(self._comparison, "")
+        return {"mode": self._run.output_mode.value, **{name: summary[name] for name in _OF_THE_COMPARISON}}
 
 
 class _Recorder:
@@ -191,7 +245,9 @@ class _Recorder:
                 )
         return state
 
-    def report(self, pipeline: LivePipeline[None, None], end: RunEnd, seconds: float) -> dict[str, Any]:
+    def report(
+        self, pipeline: LivePipeline[None, None], end: RunEnd, seconds: float, output: _OutputRecorder
+    ) -> dict[str, Any]:
         """Everything measured, as plain values."""
         state = pipeline.source_state
         facts = state.facts
@@ -221,7 +277,8 @@ class _Recorder:
             "read_failures": state.read_failures,
             "seconds": round(seconds, 3),
             "paths": {provider: self._path_report(pipeline, provider) for provider in self._statistics},
-            "pictures": self._pictures,
+            "output": output.report(),
+            "pictures": [*self._pictures, *output.pictures],
             "notes": [
                 *run.notes,
                 *([facts.note] if facts.note else []),
@@ -272,13 +329,8 @@ class _Recorder:
 
     def _save_picture(self, provider: Provider, result: PathResult) -> None:
         picture = self._composer.compose(result, PATH_NAMES[provider])
-        name = f"{provider}_{result.frame.sequence:06d}.jpg"
-        ok, data = cv2.imencode(
-            ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY]
-        )
-        if ok:
-            (self._run.report_dir / name).write_bytes(data.tobytes())
-            self._pictures.append(name)
+        file = self._run.report_dir / f"{provider}_{result.frame.sequence:06d}.jpg"
+        self._pictures += _saved_picture(picture, file)
 
     def _path_report(self, pipeline: LivePipeline[None, None], provider: Provider) -> dict[str, Any]:
         statistics = self._statistics[provider]
@@ -296,6 +348,16 @@ class _Recorder:
             "failures": state.failures,
             "lost_frames": state.lost_frames,
         }
+
+
+def _saved_picture(picture_rgb: UInt8[np.ndarray, "height width 3"], file: Path) -> list[str]:
+    """Writes a picture; its name, or nothing where it cannot be encoded."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), quality)
+    if not done:
+        return []
+    file.write_bytes(data.tobytes())
+    return [file.name]
 
 
 def _number(value: float) -> float | None:

@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from app.output_texts import reason_text
+from app.pipeline.fused_track import FusionSettings, fusion_settings
 from app.pipeline.intrinsics_choice import Lens
-from app.pipeline.output_selector import OutputChooser
+from app.pipeline.output_reason import OutputMode
+from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.path_factories import NO_CHECKPOINT_SENTENCE
 from app.pipeline.result_synchronizer import JoinedResult
@@ -30,7 +33,7 @@ from hand.atomic_file import write_json_atomically
 from hand.camera import project
 from hand.errors import CheckpointError, SourceError
 from hand.model import HandModel
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandSource, HandState, PathResult, Provider
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ class PredictionRun:
         lens: the user's word on intrinsics.
         complain: gets a sentence for every picture that cannot be read, and what a path has to say about its hands.
         listener: gets every picture's results with the output hand, as frames of one source.
+        output_mode: which hand the output follows, where there are two paths.
+        fused_only: only the output hands are written, not those of each path.
         subfolders: a folder's subfolders are read too.
     """
 
@@ -62,6 +67,8 @@ class PredictionRun:
     lens: Lens = field(default_factory=Lens)
     complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr)
     listener: Callable[[JoinedResult], None] | None = None
+    output_mode: OutputMode = OutputMode.FUSED
+    fused_only: bool = False
     subfolders: bool = False
 
 
@@ -69,8 +76,10 @@ def predict(run: PredictionRun) -> dict[str, Any]:
     """Predicts every picture and writes the file.
 
     ``side`` and all coordinates describe what the picture shows. ``joints_px`` are the projected 3D joints.
-    ``milliseconds`` is the time of its method for the whole picture. A picture that cannot be read, or that a path
-    breaks on, is listed without hands, with an ``error``, and does not stop the rest.
+    ``milliseconds`` is the time of its method for the whole picture. Where both paths run, the output hands come last,
+    as the method ``fused``; ``from`` says whether such a hand is fused or one path's alone, and ``reason`` why. A
+    picture that cannot be read, or that a path breaks on, is listed without hands, with an ``error``, and does not stop
+    the rest.
 
     What is done of a run that ends early is written with ``complete`` set to false. Each picture's line is appended at
     once to a file beside the output (``.jsonl``), which stays where the process is killed.
@@ -98,8 +107,9 @@ def predict(run: PredictionRun) -> dict[str, Any]:
         stack.callback(lines.close)  # before it is deleted, which Windows asks for
         try:
             paths = {provider: stack.enter_context(closing(factory())) for provider, factory in run.paths.items()}
+            chooser = _PictureOutput(run)
             for sequence, file in enumerate(listing.files):
-                images.append(_predict_file(run, file, sequence, paths, words))
+                images.append(_predict_file(run, file, sequence, paths, words, chooser))
                 lines.write(json.dumps(images[-1]) + "\n")
                 lines.flush()
         except BaseException:
@@ -140,7 +150,12 @@ def _input_files(given: Path, *, subfolders: bool) -> PictureListing:
 
 
 def _predict_file(
-    run: PredictionRun, file: Path, sequence: int, paths: Mapping[Provider, HandPath], words: dict[str, None]
+    run: PredictionRun,
+    file: Path,
+    sequence: int,
+    paths: Mapping[Provider, HandPath],
+    words: dict[str, None],
+    output: _PictureOutput,
 ) -> dict[str, Any]:
     name = printable(file.relative_to(run.input)) if run.input.is_dir() else printable_name(file)
     name = name.replace(os.sep, "/")
@@ -154,6 +169,7 @@ def _predict_file(
     frame = Frame(sequence, time_ns, image, run.lens.intrinsics_for(width, height), name)
     hands: list[dict[str, Any]] = []
     results: dict[Provider, PathResult] = {}
+    spent_ms = 0.0
     for path in paths.values():
         started_s = time.perf_counter()
         try:
@@ -167,18 +183,37 @@ def _predict_file(
         if result.message:
             words[result.message] = None
         results[result.provider] = result
-        hands += [_hand_content(state, frame, milliseconds) for state in result.states]
+        spent_ms += milliseconds
+        if not run.fused_only:
+            hands += [_hand_content(state, frame, milliseconds, result.provider) for state in result.states]
+    outputs = output.of(frame, results)
+    if len(paths) > 1 or run.fused_only:
+        for one in outputs:
+            content = _hand_content(one.state, frame, spent_ms + sum(one.state.timings_ms.values()), "fused")
+            hands.append({**content, "from": one.provider, "reason": reason_text(one.reason)})
     if run.listener is not None:
-        # a chooser of its own, because pictures are unrelated and nothing may fade from one into the next
-        outputs = OutputChooser(run.model).choose(frame, results)
         run.listener(JoinedResult(replace(frame, source_id=printable(run.input)), results, outputs))
     return {"file": name, "width": width, "height": height, "hands": hands}
 
 
-def _hand_content(state: HandState, frame: Frame, milliseconds: float) -> dict[str, Any]:
+class _PictureOutput:
+    """Makes the output of unrelated pictures."""
+
+    def __init__(self, run: PredictionRun) -> None:
+        self._model = run.model
+        self._settings = OutputSettings(mode=run.output_mode)
+        self._fusion: FusionSettings | None = fusion_settings(run.model) if len(run.paths) > 1 else None
+
+    def of(self, frame: Frame, results: Mapping[Provider, PathResult]) -> tuple[OutputHand, ...]:
+        """The output hands of a picture."""
+        # a chooser of its own, because nothing may fade from one picture into the next
+        return OutputChooser(self._model, self._settings, self._fusion).choose(frame, results)
+
+
+def _hand_content(state: HandState, frame: Frame, milliseconds: float, method: HandSource) -> dict[str, Any]:
     joints_m = np.asarray(state.joints_m, float)
     return {
-        "method": state.provider,
+        "method": method,
         "side": state.side,
         "confidence": round(float(state.confidence), 4),
         "joints_px": _pixels(project(joints_m, frame.intrinsics)),

@@ -15,9 +15,15 @@ from hand.atomic_file import write_json_atomically
 SCHEMA: Final = 1
 
 Colors = Literal["system", "dark", "light"]
-View = Literal["side by side", "combined", "network", "ik", "output"]
+View = Literal["side by side", "three", "combined", "network", "ik", "output"]
+Output = Literal["fused", "network-first", "network", "ik"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {"theme": get_args(Colors), "view": get_args(View), "mesh_suffix": MESH_SUFFIXES}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "theme": get_args(Colors),
+    "view": get_args(View),
+    "output": get_args(Output),
+    "mesh_suffix": MESH_SUFFIXES,
+}
 _LONGEST_TEXT = 20_000
 
 
@@ -28,6 +34,7 @@ class Settings:
     Attributes:
         theme: colours.
         view: which panes.
+        output: which hand the output follows, a value of ``app.pipeline.output_reason.OutputMode``.
         smoothing: strength of the filter, 0 to 1.
         geometry: size and place of the window, as Qt writes it, in base64.
         panels: which panels are where, likewise.
@@ -37,6 +44,7 @@ class Settings:
 
     theme: Colors = "system"
     view: View = "side by side"
+    output: Output = "fused"
     smoothing: float = DEFAULT_STRENGTH
     geometry: str = ""
     panels: str = ""

@@ -31,6 +31,7 @@ from PyQt6.QtGui import QColor, QFont
 from PyQt6.QtWidgets import QApplication
 
 from app.machine import describe_machine
+from app.output_texts import reason_text
 from app.palette import DARK
 from app.pipeline.output_selector import OutputChooser, OutputSettings
 from app.pipeline.paths.hand_path import HandPath
@@ -165,7 +166,7 @@ def play(story: Story, paths: Mapping[Provider, HandPath]) -> Record:
             now[name] = outputs[0].state if outputs else None
             if name == "smooth":
                 record.output.append(outputs[0].provider if outputs else "")
-                record.reasons.append(outputs[0].reason if outputs else "no hand")
+                record.reasons.append(reason_text(outputs[0].reason) if outputs else "no hand")
                 record.on_hand.append(_on_hand(now[name], story.joints_px(index), frames["network"].intrinsics))
         record.smooth_step_mm.append(_step_mm(before["smooth"], now["smooth"]))
         record.abrupt_step_mm.append(_step_mm(before["abrupt"], now["abrupt"]))

@@ -27,14 +27,14 @@ from jaxtyping import Float
 
 from hand.camera import Intrinsics
 from hand.mirror import Side
-from hand.types import HandObservation, HandState, Provider
+from hand.types import HandObservation, HandSource, HandState
 
 SCHEMA: Final = 1
 SESSION_FILE: Final = "session.json"
 LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
-Recorded = Literal[Provider, "truth", "offline", "corrected"]
+Recorded = Literal[HandSource, "truth", "offline", "corrected"]
 """Who says where a hand is: a path of this product, the program that drew the picture, the pass over the whole session
 that comes after recording, or the user who set it right."""
 _SIDES: Final = get_args(Side)

@@ -16,6 +16,10 @@ from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side
 
 Provider = Literal["network", "ik"]
+"""The paths that find hands."""
+
+HandSource = Literal["network", "ik", "fused"]
+"""What a hand comes from: a path, or the fusion of both."""
 
 _NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
@@ -86,9 +90,12 @@ class HandState:
         joints_m: 21 joints in camera axes.
         vertices_m: mesh in camera axes; its faces belong to the hand model.
         confidence: 0 to 1.
-        provider: which path made it.
+        provider: which path made it, or that it is fused.
         reprojection_px: mean distance of the projected joints to what was observed in the picture.
         timings_ms: milliseconds per stage.
+        seen_px: where the path saw the 21 joints of the hand model in the picture, before its pose was fitted to them;
+            None where it does not say.
+        seen_sigma_px: expected error of each, None where it does not say.
     """
 
     sequence: int
@@ -99,9 +106,11 @@ class HandState:
     joints_m: Float[np.ndarray, "21 3"]
     vertices_m: Float[np.ndarray, "V 3"]
     confidence: float
-    provider: Provider
+    provider: HandSource
     reprojection_px: float = float("nan")
     timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
+    seen_px: Float[np.ndarray, "21 2"] | None = None
+    seen_sigma_px: Float[np.ndarray, "21"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +124,7 @@ class PathResult:
         observations: what the detector saw, in the order of ``states`` where there is one.
         timings_ms: milliseconds per stage of the whole path.
         message: one sentence for the user about what the path is doing, else empty.
+        unfiltered: the hands of ``states`` before a filter calmed them; empty where none did.
     """
 
     frame: Frame
@@ -123,3 +133,4 @@ class PathResult:
     observations: tuple[HandObservation, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
     message: str = ""
+    unfiltered: tuple[HandState, ...] = ()

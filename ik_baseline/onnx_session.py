@@ -54,7 +54,7 @@ class PictureModel:
     def __call__(self, picture_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[Float[np.ndarray, "..."]]:
         """The model's outputs for a picture of exactly its size."""
         # several times faster than numpy, which would leave the channels beside each other for the engine to part
-        planes = cv2.dnn.blobFromImage(picture_rgb, self._scale)
+        planes: np.ndarray = cv2.dnn.blobFromImage(picture_rgb, self._scale)
         if self._offset:
-            planes += np.float32(self._offset)
+            planes += self._offset
         return self._session.run(None, {self._input: planes})

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hand.camera import Intrinsics
+from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.layer import HandLayer
 from hand.mirror import Side, other_side
@@ -255,6 +255,8 @@ def _state(
     mesh_seconds: float,
 ) -> HandState:
     live = np.float32
+    # the detector marks places that lie a little beside the model's joints, by a known offset
+    beside_px = project(solution.landmarks_m, frame.intrinsics) - project(solution.joints_m, frame.intrinsics)
     return HandState(
         sequence=frame.sequence,
         side=solution.side,
@@ -267,4 +269,5 @@ def _state(
         provider="ik",
         reprojection_px=float(solution.reprojection_px.mean()),
         timings_ms={"solver": solver_seconds * 1e3, "mesh": mesh_seconds * 1e3},
+        seen_px=observation.landmarks_px - np.nan_to_num(beside_px),
     )

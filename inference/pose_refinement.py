@@ -64,6 +64,7 @@ def settle(
     sigma_px: Float[np.ndarray, "21"],
     intrinsics: Intrinsics,
     start_m: Float[np.ndarray, "3"],
+    precisions: Float[np.ndarray, "16 3 3"] | None = None,
 ) -> SettledHand:
     """Places the posed hand by its 2D joints, then bends it towards them.
 
@@ -80,6 +81,8 @@ def settle(
         sigma_px: expected error of each.
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
+        precisions: inverse covariances of the rotations' errors in the joints' axes; those of the network's rotations
+            (:func:`believed_precisions`) when left out.
     """
     joints, orientations = layer.skeleton(rotations, shape)
     joints_m = np.asarray(joints, np.float64)
@@ -90,7 +93,7 @@ def settle(
         np.asarray(joints_px, np.float64),
         np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
-        believed_precisions(layer.model),
+        believed_precisions(layer.model) if precisions is None else precisions,
     )
     if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
         return SettledHand(rotations, start)

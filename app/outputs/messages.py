@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.machine import product_version
+from app.output_texts import reason_text
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.joints import JOINT_NAMES, MANO_JOINT_NAMES, MANO_PARENTS
 from hand.mirror import mirror_faces
@@ -56,7 +57,9 @@ def hands_message(joined: JoinedResult, *, mesh: bool) -> dict[str, Any]:
             "cy_px": round(camera.cy_px, 3),
             "assumed": camera.assumed,
         },
-        "hands": [{**hand_content(output.state, mesh=mesh), "reason": output.reason} for output in joined.outputs],
+        "hands": [
+            {**hand_content(output.state, mesh=mesh), "reason": reason_text(output.reason)} for output in joined.outputs
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""The one hand that counts: the network's, and MediaPipe + IK's while the network is unsure or silent.
+"""The hand that counts: fused from both paths, or one path's, whatever the mode says and the paths allow.
 
 The choice has hysteresis, and a change of path never makes the hand jump: what the new path says is at first bent
 to where the output was, and the bend fades out. This is inertialisation (D. Bollo, "Inertialization: High-Performance
@@ -9,19 +9,22 @@ hands it needs the new path alone, so it also works when the old one has fallen 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
+from app.pipeline.fused_track import FusedTrack, FusionSettings, fusion_settings
 from app.pipeline.hand_matching import SAME_PLACE, HandPair, pair_hands, picture_gap
+from app.pipeline.output_reason import OutputCause, OutputMode, OutputReason
+from app.pipeline.paths.smoothing import Smoothing
 from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.mirror import Side
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandSource, HandState, PathResult, Provider
 from inference.runtime import DOUBTED
 
 MEMORY_NS = 400_000_000
@@ -52,6 +55,7 @@ class OutputSettings:
         return_after_ms: how long it has to stay there first.
         trust_ik_above: confidence that MediaPipe + IK needs to take over from an unsure network.
         fade_ms: how long a change takes.
+        mode: which hand the output follows.
     """
 
     leave_below: float = DOUBTED
@@ -59,6 +63,7 @@ class OutputSettings:
     return_after_ms: float = 250.0
     trust_ik_above: float = 0.2
     fade_ms: float = 200.0
+    mode: OutputMode = OutputMode.NETWORK_FIRST
 
     def __post_init__(self) -> None:
         shares = (self.leave_below, self.return_above, self.trust_ik_above)
@@ -76,34 +81,56 @@ class OutputHand:
     """One hand of the output.
 
     Attributes:
-        state: the hand; its ``provider`` says which path it follows.
-        reason: why that path, for people.
+        state: the hand; its ``provider`` says which path it follows, or that it is fused.
+        reason: why that one.
         bend: share of the last change that is still fading, 1 to 0.
         held: it is the last frame's hand once more, because its path is late, or because something just covered it.
     """
 
     state: HandState
-    reason: str
+    reason: OutputReason
     bend: float = 0.0
     held: bool = False
 
     @property
-    def provider(self) -> Provider:
-        """The path it follows."""
+    def provider(self) -> HandSource:
+        """The path it follows, or that it is fused."""
         return self.state.provider
+
+
+def output_chooser(
+    model: HandModel, paths: Collection[Provider], mode: OutputMode, smoothing: Smoothing | None = None
+) -> OutputChooser:
+    """What makes the output of a run.
+
+    Args:
+        model: the hand model the paths pose.
+        paths: those that run; a single one is the output.
+        mode: which hand the output follows.
+        smoothing: the filter behind the paths, which the fused hand gets as well.
+
+    Raises:
+        ConfigError: the fusion's weights are missing or damaged.
+    """
+    fusion = fusion_settings(model, smoothing) if len(paths) > 1 else None
+    return OutputChooser(model, OutputSettings(mode=mode), fusion)
 
 
 class OutputChooser:
     """Makes the output of each frame. Belongs to whoever calls it in the order of the frames."""
 
-    def __init__(self, model: HandModel, settings: OutputSettings | None = None) -> None:
+    def __init__(
+        self, model: HandModel, settings: OutputSettings | None = None, fusion: FusionSettings | None = None
+    ) -> None:
         """No hand yet.
 
         Args:
             model: the hand model both paths pose (either side).
             settings: see there; may be replaced from any thread.
+            fusion: how hands are fused; without it the mode ``FUSED`` is ``NETWORK_FIRST``.
         """
         self.settings = settings or OutputSettings()
+        self._fusion = fusion
         layer, mirrored = HandLayer(model), HandLayer(model.mirrored())
         self._layers: dict[Side, HandLayer] = {model.side: layer, mirrored.model.side: mirrored}
         self._slots: list[_Slot] = []
@@ -126,15 +153,19 @@ class OutputChooser:
         if (frame.source_id, frame.mirrored) != self._source:
             self._source = (frame.source_id, frame.mirrored)
             self.reset()
+        settings = self.settings
+        if settings.mode is OutputMode.FUSED and self._fusion is None:
+            settings = replace(settings, mode=OutputMode.NETWORK_FIRST)
         time_ns = frame.capture_time_ns
         self._slots = [slot for slot in self._slots if 0 <= time_ns - slot.time_ns <= MEMORY_NS]
-        hands = {provider: result.states for provider, result in results.items()}
+        unfiltered = _Unfiltered(results)
         taken: list[_Slot] = []
         outputs = []
-        for pair in pair_hands(hands.get("network", ()), hands.get("ik", ())):
+        for pair, differ in _pairs_of(results, settings.mode):
             slot = self._slot_for(pair, taken)
             taken.append(slot)
-            outputs.append(slot.follow(pair, time_ns, self.settings, silent))
+            fused = slot.fuse(pair, unfiltered, frame, self._fusion) if settings.mode is OutputMode.FUSED else None
+            outputs.append(slot.follow(pair, time_ns, settings, silent, fused, differ=differ))
         self._slots += [slot for slot in taken if slot not in self._slots]
         return tuple(outputs)
 
@@ -151,7 +182,8 @@ class _Slot:
     def __init__(self, layers: Mapping[Side, HandLayer]) -> None:
         self._layers = layers
         self._last: HandState | None = None
-        self._reason = ""
+        self._reason = OutputReason(OutputCause.NETWORK_MISSING)
+        self._fused: FusedTrack | None = None
         self.time_ns = 0
         self._sure_since_ns: int | None = None
         self._bend: _Bend | None = None
@@ -161,14 +193,41 @@ class _Slot:
         assert self._last is not None
         return min(picture_gap(self._last, state) for state in pair if state is not None)
 
+    def fuse(
+        self, pair: HandPair, unfiltered: _Unfiltered, frame: Frame, fusion: FusionSettings | None
+    ) -> HandState | OutputCause | None:
+        """The fused hand, or why both paths' hands cannot be fused; None where one of them is missing."""
+        network, ik = pair
+        if fusion is None or network is None or ik is None:
+            return None
+        if self._fused is None:
+            self._fused = FusedTrack(fusion)
+        return self._fused.step(unfiltered(network), unfiltered(ik), frame)
+
     def follow(
-        self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
+        self,
+        pair: HandPair,
+        time_ns: int,
+        settings: OutputSettings,
+        silent: Mapping[Provider, str],
+        fused: HandState | OutputCause | None = None,
+        *,
+        differ: bool = False,
     ) -> OutputHand:
-        """The output for this frame."""
+        """The output for this frame.
+
+        Args:
+            pair: the hands of both paths.
+            time_ns: capture time of the frame.
+            settings: of the output.
+            silent: why a path is missing.
+            fused: what :meth:`fuse` says.
+            differ: the other path sees its hand elsewhere.
+        """
         recent = self._last if time_ns - self.time_ns <= HOLD_NS else None
         if recent is not None and (_is_only_late(recent, pair, silent) or _is_just_covered(recent, pair, settings)):
             return OutputHand(recent, self._reason, held=True)
-        wanted, reason = self._decide(pair, time_ns, settings, silent)
+        wanted, reason = self._decide(pair, time_ns, settings, silent, fused, differ)
         if self._last is not None and self._last.side != wanted.side:
             self._bend = None  # a left and a right hand have no rotations between them
         elif self._last is not None and self._last.provider != wanted.provider:
@@ -181,34 +240,103 @@ class _Slot:
         return OutputHand(state, reason, share)
 
     def _decide(
-        self, pair: HandPair, time_ns: int, settings: OutputSettings, silent: Mapping[Provider, str]
-    ) -> tuple[HandState, str]:
+        self,
+        pair: HandPair,
+        time_ns: int,
+        settings: OutputSettings,
+        silent: Mapping[Provider, str],
+        fused: HandState | OutputCause | None,
+        differ: bool,
+    ) -> tuple[HandState, OutputReason]:
         network, ik = pair
+        about = OutputReason(
+            OutputCause.ONLY_PATH,
+            None if network is None else network.confidence,
+            None if ik is None else ik.confidence,
+        )
         if network is None or network.confidence < settings.return_above:
             self._sure_since_ns = None
         elif self._sure_since_ns is None:
             self._sure_since_ns = time_ns
+        if differ:
+            only = network if network is not None else ik
+            assert only is not None
+            return only, replace(about, cause=OutputCause.PLACES_DIFFER)
+        if settings.mode in (OutputMode.NETWORK, OutputMode.IK):
+            only = network if network is not None else ik
+            assert only is not None
+            return only, about
+        if isinstance(fused, HandState):
+            return fused, replace(about, cause=OutputCause.FUSED)
+        if isinstance(fused, OutputCause):
+            assert network is not None
+            assert ik is not None
+            assert self._fused is not None
+            credible = network if self._fused.followed == "network" else ik
+            return credible, replace(about, cause=fused)
         if network is None:
             assert ik is not None
-            return ik, f"the network {silent.get('network', 'sees no hand')}"
-        sure = f"{network.confidence:.0%}"
+            return ik, replace(about, cause=OutputCause.NETWORK_MISSING, missing=silent.get("network", ""))
         if ik is None:
-            word = "is sure enough" if network.confidence >= settings.leave_below else "is unsure"
-            why = silent.get("ik", "sees no hand")
-            return network, f"the network {word} ({sure})" + ("" if why == LATE else f"; MediaPipe {why}")
+            why = silent.get("ik", "")
+            if settings.mode is OutputMode.FUSED:
+                return network, replace(about, cause=OutputCause.IK_MISSING, missing=why)
+            sure = network.confidence >= settings.leave_below
+            cause = OutputCause.NETWORK_SURE if sure else OutputCause.NETWORK_UNSURE_ALONE
+            return network, replace(about, cause=cause, missing=why)
         follows_ik = self._last is not None and self._last.provider == "ik"
         limit = settings.return_above if follows_ik else settings.leave_below
         if network.confidence < limit:
             if ik.confidence >= settings.trust_ik_above:
-                return ik, f"the network is unsure ({sure}, wanted {limit:.0%})"
-            return network, f"the network is unsure ({sure}), but MediaPipe + IK is too ({ik.confidence:.0%})"
+                return ik, replace(about, cause=OutputCause.NETWORK_UNSURE, wanted_confidence=limit)
+            return network, replace(about, cause=OutputCause.BOTH_UNSURE)
         if follows_ik and time_ns - (self._sure_since_ns or time_ns) < settings.return_after_ms * _NS_PER_MS:
-            return ik, f"the network is just getting sure again ({sure})"
-        return network, f"the network is sure enough ({sure})"
+            return ik, replace(about, cause=OutputCause.NETWORK_RETURNING)
+        return network, replace(about, cause=OutputCause.NETWORK_SURE)
+
+
+class _Unfiltered:
+    """A path's hand as it was before the path's filter; the fused hand has a filter of its own."""
+
+    def __init__(self, results: Mapping[Provider, PathResult]) -> None:
+        self._known = {
+            id(state): raw
+            for result in results.values()
+            for state, raw in zip(result.states, result.unfiltered, strict=False)
+        }
+
+    def __call__(self, state: HandState) -> HandState:
+        return self._known.get(id(state), state)
+
+
+def _pairs_of(results: Mapping[Provider, PathResult], mode: OutputMode) -> list[tuple[HandPair, bool]]:
+    """The pairs of hands that the mode is about, and of each whether it is what is left of hands at different places.
+
+    Where the paths see one hand each at different places, only the more credible one is kept in the mode ``FUSED``:
+    there are no more hands than one path sees.
+    """
+    network, ik = (results[path].states if path in results else () for path in ("network", "ik"))
+    if mode is OutputMode.NETWORK:
+        return [((state, None), False) for state in network]
+    if mode is OutputMode.IK:
+        return [((None, state), False) for state in ik]
+    pairs = pair_hands(network, ik)
+    surplus = len(pairs) - max(len(network), len(ik))
+    if mode is not OutputMode.FUSED or surplus <= 0:
+        return [(pair, False) for pair in pairs]
+    alone = sorted((k for k, pair in enumerate(pairs) if None in pair), key=lambda k: _confidence(pairs[k]))
+    dropped = set(alone[:surplus])
+    return [(pair, k in alone) for k, pair in enumerate(pairs) if k not in dropped]
+
+
+def _confidence(pair: HandPair) -> float:
+    return max(state.confidence for state in pair if state is not None)
 
 
 def _is_only_late(last: HandState, pair: HandPair, silent: Mapping[Provider, str]) -> bool:
     """Whether the path that is followed has not spoken yet, although it surely will."""
+    if last.provider == "fused":
+        return False  # what the other path says is continued from there, see _Bend
     missing = pair[0 if last.provider == "network" else 1] is None
     return missing and silent.get(last.provider) == LATE
 

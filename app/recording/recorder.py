@@ -23,7 +23,7 @@ from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.recording import RecordedHand, SessionInfo, recorded_hand
 from hand.recording_writer import DEFAULT_MIN_FREE_BYTES, RecordingWriter
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, HandState, PathResult, Provider
 
 
 class RecorderPhase(Enum):
@@ -83,6 +83,7 @@ class _Waiting:
     since_s: float
     results: Mapping[Provider, PathResult] | None = None
     marker: str = ""
+    fused: tuple[HandState, ...] = ()
 
 
 class SessionRecorder:
@@ -122,7 +123,9 @@ class SessionRecorder:
         self._condition = threading.Condition()
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._answered = -1  # results up to this frame are there, or will never be
-        self._early: OrderedDict[int, tuple[Frame, Mapping[Provider, PathResult]]] = OrderedDict()
+        self._early: OrderedDict[int, tuple[Frame, Mapping[Provider, PathResult], tuple[HandState, ...]]] = (
+            OrderedDict()
+        )
         self._marker = ""
         self._unnoted_drops = 0
         self._stopping = False
@@ -188,22 +191,29 @@ class SessionRecorder:
             self._waiting[frame.sequence] = _Waiting(frame, time.monotonic(), marker=marker)
             early = self._early.pop(frame.sequence, None)
             if early is not None and early[0] is frame:
-                self._answer(frame, early[1])
+                self._answer(frame, early[1], early[2])
             self._condition.notify_all()
 
-    def offer_result(self, frame: Frame, results: Mapping[Provider, PathResult]) -> None:
+    def offer_result(
+        self, frame: Frame, results: Mapping[Provider, PathResult], fused: tuple[HandState, ...] = ()
+    ) -> None:
         """The paths spoke about a frame, in the order of the frames; never waits.
 
         Frames and results come by different threads, so a result may be here before its frame is.
+
+        Args:
+            frame: the picture.
+            results: by path.
+            fused: hands that were fused from both, which are kept beside theirs.
         """
         with self._condition:
             entry = self._waiting.get(frame.sequence)
             if entry is None:
-                self._early[frame.sequence] = (frame, results)
+                self._early[frame.sequence] = (frame, results, fused)
                 while len(self._early) > _EARLY_RESULTS:
                     self._early.popitem(last=False)
             elif entry.frame is frame:  # and not one of the same number from before the source began anew
-                self._answer(frame, results)
+                self._answer(frame, results, fused)
                 self._condition.notify_all()
 
     def stop(self, timeout_s: float = 10.0) -> RecorderState:
@@ -214,9 +224,10 @@ class SessionRecorder:
         self._thread.join(timeout_s)
         return self.state
 
-    def _answer(self, frame: Frame, results: Mapping[Provider, PathResult]) -> None:
+    def _answer(self, frame: Frame, results: Mapping[Provider, PathResult], fused: tuple[HandState, ...]) -> None:
         entry = self._waiting[frame.sequence]
         entry.results = {**(entry.results or {}), **results}
+        entry.fused = entry.fused or fused
         self._answered = max(self._answered, frame.sequence)
 
     def _run(self) -> None:
@@ -275,7 +286,7 @@ class SessionRecorder:
 
     def _write(self, writer: RecordingWriter, entry: _Waiting) -> None:
         self._note_drops(writer)
-        hands, timings_ms = _said(entry.results or {})
+        hands, timings_ms = _said(entry.results or {}, entry.fused)
         writer.add(entry.frame, hands, marker=entry.marker, timings_ms=timings_ms)
         time_ns, before_ns = entry.frame.capture_time_ns, self._last_time_ns
         self._last_time_ns = time_ns
@@ -312,8 +323,10 @@ class SessionRecorder:
         self._condition.notify_all()
 
 
-def _said(results: Mapping[Provider, PathResult]) -> tuple[list[RecordedHand], dict[str, float]]:
-    """The hands of all paths, and their times by path and stage."""
+def _said(
+    results: Mapping[Provider, PathResult], fused: tuple[HandState, ...]
+) -> tuple[list[RecordedHand], dict[str, float]]:
+    """The hands of all paths and the fused ones, and the paths' times by path and stage."""
     hands: list[RecordedHand] = []
     timings_ms: dict[str, float] = {}
     for provider, result in results.items():
@@ -321,4 +334,5 @@ def _said(results: Mapping[Provider, PathResult]) -> tuple[list[RecordedHand], d
             seen = result.observations[number] if number < len(result.observations) else None
             hands.append(recorded_hand(state, seen))
         timings_ms.update({f"{provider}/{stage}": spent for stage, spent in result.timings_ms.items()})
+    hands += [recorded_hand(state) for state in fused]
     return hands, timings_ms

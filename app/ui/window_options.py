@@ -10,13 +10,14 @@ from app.networks.live_network import LiveNetwork
 from app.outputs.address import StreamAddress
 from app.palette import ThemeName
 from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.smoothing import Smoothing
 from app.sources.choose import ChosenSource, SourceWishes
 from hand.model import HandModel
 from hand.types import Provider
 
-ViewName = Literal["side by side", "combined", "network", "ik", "output"]
+ViewName = Literal["side by side", "three", "combined", "network", "ik", "output"]
 RendererChoice = Literal["auto", "opengl", "software"]
 
 
@@ -31,6 +32,7 @@ class WindowOptions:
         paths: what finds hands.
         smoothing: the filter behind the paths.
         live_network: the network of the paths, to be swapped; None where there is nothing to swap.
+        output_mode: which hand the output follows at first.
         view: what is shown at first; where there is one path, that one.
         wishes: how further sources are opened.
         streams: where the output hand is sent from the start.
@@ -53,6 +55,7 @@ class WindowOptions:
     hand_model_file: Path | None = None
     smoothing: Smoothing = field(default_factory=Smoothing)
     live_network: LiveNetwork | None = None
+    output_mode: OutputMode = OutputMode.FUSED
     view: ViewName = "side by side"
     wishes: SourceWishes = field(default_factory=SourceWishes)
     streams: tuple[StreamAddress, ...] = ()

@@ -270,7 +270,19 @@ def test_demo_clip_is_followed_and_its_prediction_lies_on_the_truth(tmp_path: Pa
         joints_px, intrinsics = truth["joints_px"][0], ",".join(str(number) for number in truth["intrinsics"])
     output = tmp_path / "pred.json"
     assert (
-        run(["predict", "--input", str(tmp_path / "frame.png"), "--output", str(output), "--intrinsics", intrinsics])
+        run(
+            [
+                "predict",
+                "--method",
+                "ik",
+                "--input",
+                str(tmp_path / "frame.png"),
+                "--output",
+                str(output),
+                "--intrinsics",
+                intrinsics,
+            ]
+        )
         == 0
     )
     (image,) = json.loads(output.read_text())["images"]

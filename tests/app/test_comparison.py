@@ -17,6 +17,7 @@ from app.pipeline.frame_dispatcher import FrameDesk
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_report import save_summary, summarize
+from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.joints import JOINT_NAMES
@@ -48,7 +49,7 @@ def joined(
         "network": PathResult(here, "network", (state,), (), {"network": 3.0, "total": 4.0}),
         "ik": ik,
     }
-    outputs = () if output is None else (OutputHand(results[output].states[0], ""),)
+    outputs = () if output is None else (OutputHand(results[output].states[0], OutputReason(OutputCause.ONLY_PATH)),)
     return JoinedResult(here, {name: results[name] for name in providers}, outputs, late=late)
 
 

@@ -25,6 +25,7 @@ from app_fakes import (
 
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
 from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.sources.base import FrameSource
 from app.sources.demo import demo_source
@@ -96,7 +97,8 @@ def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
     model, joined = load_embedded_model(), []  # type: ignore[var-annotated]
     paths: dict[Provider, PathFactory] = {"network": lambda: FakePath(unsure), "ik": start_slowly}
     source = FakeSource([plain_image()] * 20)
-    run_headless(HeadlessRun(source, paths, model, tmp_path, listeners={"test": joined.append}))
+    listeners = {"test": joined.append}
+    run_headless(HeadlessRun(source, paths, model, tmp_path, listeners=listeners, output_mode=OutputMode.NETWORK_FIRST))
     assert [(one.frame.sequence, one.late) for one in joined] == [(index, False) for index in range(20)]
     assert {output.provider for one in joined for output in one.outputs} == {"ik"}
 

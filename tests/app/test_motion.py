@@ -21,6 +21,7 @@ from app.motion.glb_file import LEAST_WEIGHT, joint_sets
 from app.motion.motion import HandTrack, Motion
 from app.motion.recorder import MotionRecorder
 from app.motion.save import save_motion
+from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
@@ -40,7 +41,9 @@ FRAMES, RATE = 20, 25.0
 
 def joined(sequence: int, *states: HandState, source: str = "Fake", late: bool = False) -> JoinedResult:
     frame = Frame(sequence, sequence * 40_000_000, plain_image(), Intrinsics.from_fov(320, 240), source)
-    return JoinedResult(frame, {}, tuple(OutputHand(state, "") for state in states), late=late)
+    return JoinedResult(
+        frame, {}, tuple(OutputHand(state, OutputReason(OutputCause.ONLY_PATH)) for state in states), late=late
+    )
 
 
 def state_at(sequence: int, side: Side = "right") -> HandState:

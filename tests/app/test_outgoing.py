@@ -24,6 +24,7 @@ from app.motion.recorder import MotionRecorder
 from app.outputs.address import StreamAddress
 from app.outputs.osc import frame_bundle
 from app.outputs.streams import open_streams
+from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
@@ -42,7 +43,9 @@ def mirrored_result(sequence: int = 0) -> JoinedResult:
     intrinsics = replace(Intrinsics.from_fov(320, 240), cx_px=150.0)
     frame = Frame(sequence, sequence * 40_000_000, plain_image(), intrinsics, "Camera", mirrored=True, live=True)
     result = found(frame, "left")
-    return JoinedResult(frame, {"ik": result}, tuple(OutputHand(state, "") for state in result.states))
+    return JoinedResult(
+        frame, {"ik": result}, tuple(OutputHand(state, OutputReason(OutputCause.ONLY_PATH)) for state in result.states)
+    )
 
 
 def test_a_mirrored_picture_is_turned_back_with_everything_in_it() -> None:
@@ -110,7 +113,13 @@ def test_a_hand_that_turns_over_makes_a_skeleton_without_jumps(tmp_path: Path) -
         pose = np.array(state.pose_rad)
         pose[:3] = Rotation.from_euler("xyz", [9.0 * sequence, 11.0 * sequence, 30.0], degrees=True).as_rotvec()
         turned = replace(state, pose_rad=pose.astype(np.float32))
-        recorder.take(replace(joined, frame=replace(joined.frame, mirrored=False), outputs=(OutputHand(turned, ""),)))
+        recorder.take(
+            replace(
+                joined,
+                frame=replace(joined.frame, mirrored=False),
+                outputs=(OutputHand(turned, OutputReason(OutputCause.ONLY_PATH)),),
+            )
+        )
     (file,) = write_bvh(recorder.motion(25.0), tmp_path / "hand.bvh")
     text = file.read_text()
     numbers = np.array(

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from app_fakes import hand_state, plain_image
 
+from app.output_texts import reason_text
 from app.pipeline.hand_matching import pair_hands, picture_gap
 from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputCause
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
@@ -82,7 +84,8 @@ def test_network_leads_while_it_is_sure() -> None:
     outputs = list(play([0.9] * 5, [0.9] * 5))
     assert providers(outputs) == ["network"] * 5
     assert outputs[-1] is not None
-    assert outputs[-1].reason == "the network is sure enough (90%)"
+    assert outputs[-1].reason.cause is OutputCause.NETWORK_SURE
+    assert reason_text(outputs[-1].reason) == "the network is sure enough (90%)"
     assert outputs[-1].bend == 0.0
 
 
@@ -91,7 +94,7 @@ def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
     outputs = list(play(network, [0.8] * 55))
     # between the thresholds the output stays where it is; above them it returns 250 ms (8 frames) later
     assert providers(outputs) == ["network"] * 5 + ["ik"] * 28 + ["network"] * 22
-    reasons = [output.reason for output in outputs if output is not None]
+    reasons = [reason_text(output.reason) for output in outputs if output is not None]
     assert reasons[5] == "the network is unsure (10%, wanted 35%)"
     assert reasons[20] == "the network is unsure (45%, wanted 55%)"
     assert reasons[26] == "the network is just getting sure again (90%)"
@@ -137,8 +140,8 @@ def test_network_stays_when_the_other_path_is_no_better() -> None:
     assert providers(outputs) == ["network", "network"]
     assert outputs[0] is not None
     assert outputs[1] is not None
-    assert outputs[0].reason == "the network is unsure (10%); MediaPipe sees no hand"
-    assert outputs[1].reason == "the network is unsure (10%), but MediaPipe + IK is too (5%)"
+    assert reason_text(outputs[0].reason) == "the network is unsure (10%); MediaPipe sees no hand"
+    assert reason_text(outputs[1].reason) == "the network is unsure (10%), but MediaPipe + IK is too (5%)"
 
 
 def test_a_hand_that_is_covered_stays_where_it_was_until_it_is_gone_or_seen_again() -> None:
@@ -172,7 +175,7 @@ def test_a_silent_path_is_named_with_its_reason() -> None:
     chooser = OutputChooser(load_embedded_model())
     result = PathResult(frame(0), "ik", (hand(0, "ik", 0.8),))
     (output,) = chooser.choose(frame(0), {"ik": result}, {"network": "is switched off"})
-    assert output.reason == "the network is switched off"
+    assert reason_text(output.reason) == "the network is switched off"
 
 
 def test_two_hands_follow_their_own_path_each() -> None:

@@ -12,6 +12,7 @@ from app_fakes import found, hand_state, nothing, plain_image
 
 from app.palette import rgb
 from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import LATE, OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PathUpdate
@@ -64,7 +65,11 @@ def compose(
     updates: dict[Provider, PathUpdate[OwnDrawing[Scene | None]]] = {
         provider: PathUpdate(result, painter.prepare(result), 0, 0) for provider, result in results.items()
     }
-    outputs = tuple(OutputHand(state, "") for result in results.values() for state in result.states[:1])[:1]
+    outputs = tuple(
+        OutputHand(state, OutputReason(OutputCause.ONLY_PATH))
+        for result in results.values()
+        for state in result.states[:1]
+    )[:1]
     return painter.compose(JoinedResult(frame, dict(results), outputs, silent or {}, late), updates)
 
 

@@ -15,6 +15,7 @@ import pytest
 import trimesh
 from app_fakes import found, plain_image
 
+from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from app.snapshot import mesh_files
@@ -33,7 +34,7 @@ def joined() -> JoinedResult:
     image[:, :, 0] = 200  # so that red and blue cannot be mixed up unnoticed
     frame = Frame(5, time.monotonic_ns(), image, Intrinsics.from_fov(320, 240), "Fake")
     left = found(frame, "left")
-    return JoinedResult(frame, {"ik": left}, (OutputHand(left.states[0], "the test says so"),))
+    return JoinedResult(frame, {"ik": left}, (OutputHand(left.states[0], OutputReason(OutputCause.ONLY_PATH)),))
 
 
 @pytest.mark.parametrize("suffix", MESH_SUFFIXES)

@@ -26,6 +26,7 @@ from app.outputs.datagrams import LARGEST_DATAGRAM_BYTES
 from app.outputs.rate_limit import RateLimit
 from app.outputs.streams import Streams, open_streams
 from app.outputs.web_socket import MOST_CLIENTS, WebSocketSink
+from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.video import VideoSource
@@ -129,7 +130,7 @@ def test_udp_carries_what_the_path_found(receiver: socket.socket) -> None:
         np.testing.assert_allclose(hand["joints_m"], state.joints_m, atol=1e-5)
         np.testing.assert_allclose(hand["pose_rad"], state.pose_rad, atol=1e-5)
         np.testing.assert_allclose(hand["camera_translation_m"], state.camera_translation_m, atol=1e-5)
-        assert (hand["method"], hand["reason"]) == ("ik", "the test says so")
+        assert (hand["method"], hand["reason"]) == ("ik", "it is the path that was chosen")
         assert "vertices_m" not in hand
     assert about["joint_names"] == list(JOINT_NAMES)
     assert about["hand_model"] == {"name": MODEL.name, "digest": MODEL.digest, "vertices": MODEL.vertex_count}
@@ -151,7 +152,7 @@ def test_a_mesh_too_large_for_a_datagram_is_left_out_and_said_so(receiver: socke
     sent = output()
     huge = replace(HANDS[0].state, vertices_m=np.zeros((9000, 3), np.float32))
     with streams(StreamAddress("udp", receiver.getsockname()[1], mesh=True)) as running:
-        running.publish(JoinedResult(sent.frame, {}, (OutputHand(huge, ""),)))
+        running.publish(JoinedResult(sent.frame, {}, (OutputHand(huge, OutputReason(OutputCause.ONLY_PATH)),)))
         content = receive_json(receiver, "handlive.hands")
         wait_until(lambda: "use ws" in running.states()[0][1].sentence)
     assert "vertices_m" not in content["hands"][0]

@@ -5,6 +5,8 @@ Quantities, each the same for both paths:
 * disagreement: mean distance of the joints with both wrists laid onto each other, mm; placement: that of the wrists.
 * reprojection: mean distance of the projected joints to MediaPipe's landmarks of the same frame, px. The landmarks lie
   a few millimetres beside a hand model's joints (nearer to the skin), so it never reaches zero.
+* from the output: mean distance of a path's joints from those of the fused hand of the same frame, wrists laid onto
+  each other, mm; only of frames in which the output is fused.
 * jitter: mean length of the second difference of the joints relative to the wrist, mm per frame squared.
 * work: milliseconds the path took for the frame; frames per second: results of the path.
 """
@@ -34,7 +36,7 @@ from app.pipeline.metrics.path_statistics import percentile
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.camera import project
 from hand.metrics import jitter_mm
-from hand.types import HandState, PathResult, Provider
+from hand.types import HandSource, HandState, PathResult, Provider
 
 LONGEST_SESSION_S = 24 * 3600
 """Rows that are kept at most; beyond it the oldest go."""
@@ -51,7 +53,10 @@ _PAIR_COLUMNS = 3 + 21
 _OUTPUT_COLUMNS = 2
 """Time in seconds, and who was the output."""
 
-_OUTPUT_VALUES: Mapping[Provider, float] = {"network": 1.0, "ik": 0.0}
+_FROM_OUTPUT_COLUMNS = 1 + 21
+"""Time in seconds, and the distance of each joint from the fused hand's in mm."""
+
+_OUTPUT_VALUES: Mapping[HandSource, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
 """As the series has it; NaN is nobody."""
 
 _LONGEST_STEP_S = 0.2
@@ -90,6 +95,8 @@ class _Second:
     samples: dict[Provider, list[_Sample]] = field(default_factory=lambda: {"network": [], "ik": []})
     pairs: list[_Pair] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    output_samples: list[_Sample] = field(default_factory=list)
+    from_output: dict[Provider, list[float]] = field(default_factory=lambda: {"network": [], "ik": []})
     changes: int = 0
 
     def row(self) -> dict[str, float]:
@@ -102,8 +109,13 @@ class _Second:
         row["compared_frames"] = len(self.pairs)
         row["disagreement_mm"] = _mean(pair.mean_mm for pair in self.pairs)
         row["placement_mm"] = _mean(pair.placement_mm for pair in self.pairs)
-        for name in ("network", "ik", ""):
+        for name in ("confidence", "reprojection_px", "jitter_mm"):
+            row[f"output_{name}"] = _mean(getattr(sample, name) for sample in self.output_samples)
+        for provider, values in self.from_output.items():
+            row[f"{provider}_from_output_mm"] = _mean(values)
+        for name in ("network", "ik", "fused", ""):
             row[f"output_{name or 'none'}_frames"] = self.outputs.count(name)
+        row["output_frames"] = len(self.outputs) - self.outputs.count("")
         row["output_changes"] = self.changes
         return row
 
@@ -119,6 +131,11 @@ class _Memory:
         self.tracks: dict[Provider, _Track] = {provider: _Track() for provider in BOTH}
         self.pairs = RollingRows(_PAIR_COLUMNS, _MOST_ROWS)
         self.outputs = RollingRows(_OUTPUT_COLUMNS, _MOST_ROWS)
+        self.output_samples = RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS)
+        self.output_track = _Track()
+        self.from_output = {provider: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for provider in BOTH}
+        self.from_output_sum_mm: dict[Provider, np.ndarray] = {provider: np.zeros(21) for provider in BOTH}
+        self.from_output_count = dict.fromkeys(BOTH, 0)
         self.last_output = ""
         self.changes = 0
         self.second: _Second | None = None
@@ -171,6 +188,8 @@ class Comparison:
             since = self._memory.now_s - WINDOW_S
             samples = {provider: self._memory.samples[provider].since(since) for provider in BOTH}
             pairs, outputs = self._memory.pairs.since(since), self._memory.outputs.since(since)
+            output_samples = self._memory.output_samples.since(since)
+            from_output = {provider: self._memory.from_output[provider].since(since) for provider in BOTH}
             changes = self._memory.changes
         followed = outputs[:, 1]
         return ComparisonNumbers(
@@ -179,6 +198,11 @@ class Comparison:
             disagreement_p95_mm=percentile(pairs[:, 1], 95),
             placement_mm=percentile(pairs[:, 2], 50),
             joints_mm=np.median(pairs[:, 3:], 0) if len(pairs) else _NO_JOINTS,
+            output=_path_numbers(output_samples),
+            from_output_mm={
+                provider: np.median(rows[:, 1:], 0) if len(rows) else _NO_JOINTS
+                for provider, rows in from_output.items()
+            },
             compared=len(pairs),
             output_shares={
                 provider: float((followed == value).sum()) / max(len(followed), 1)
@@ -212,6 +236,17 @@ class Comparison:
                 self._memory.joint_sum_mm / self._memory.joint_count if self._memory.joint_count else _NO_JOINTS.copy()
             )
 
+    def session_from_output_mm(self) -> dict[Provider, Float[np.ndarray, "21"]]:
+        """Mean distance of each path's joints from the fused hand's over the session."""
+        with self._lock:
+            memory = self._memory
+            return {
+                provider: memory.from_output_sum_mm[provider] / memory.from_output_count[provider]
+                if memory.from_output_count[provider]
+                else _NO_JOINTS.copy()
+                for provider in BOTH
+            }
+
     def _second_of(self, time_s: float) -> _Second:
         assert self._memory.started_s is not None
         index = int(time_s - self._memory.started_s)
@@ -236,11 +271,10 @@ class Comparison:
             has_hand=state is not None,
             confidence=math.nan if state is None else state.confidence,
             reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
-            jitter_mm=self._jitter(provider, state, time_s),
+            jitter_mm=self._jitter(self._memory.tracks[provider], state, time_s),
         )
 
-    def _jitter(self, provider: Provider, state: HandState | None, time_s: float) -> float:
-        track = self._memory.tracks[provider]
+    def _jitter(self, track: _Track, state: HandState | None, time_s: float) -> float:
         if state is None or not 0.0 < time_s - track.time_s < _LONGEST_STEP_S:
             track.joints.clear()
         track.time_s = time_s
@@ -270,6 +304,33 @@ class Comparison:
             self._memory.changes += 1
             second.changes += 1
         self._memory.last_output = name or self._memory.last_output
+        self._measure_output(joined, second, time_s)
+
+    def _measure_output(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
+        state, ik = joined.output, joined.results.get("ik")
+        sample = _Sample(
+            work_ms=math.nan if state is None else state.timings_ms.get("fusion", 0.0),
+            has_hand=state is not None,
+            confidence=math.nan if state is None else state.confidence,
+            reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
+            jitter_mm=self._jitter(self._memory.output_track, state, time_s),
+        )
+        second.output_samples.append(sample)
+        self._memory.output_samples.append(
+            time_s, sample.work_ms, sample.has_hand, sample.confidence, sample.reprojection_px, sample.jitter_mm
+        )
+        fused = tuple(output.state for output in joined.outputs if output.provider == "fused")
+        for provider in BOTH:
+            states = joined.results[provider].states if provider in joined.results else ()
+            for one, other in pair_hands(fused, states):
+                if one is None or other is None or one.side != other.side:
+                    continue
+                apart = (other.joints_m - other.joints_m[0]) - (one.joints_m - one.joints_m[0])
+                joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
+                self._memory.from_output[provider].append(time_s, joints)
+                self._memory.from_output_sum_mm[provider] += joints
+                self._memory.from_output_count[provider] += 1
+                second.from_output[provider].append(float(joints.mean()))
 
 
 def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hand.types import Provider
+from hand.types import HandSource, Provider
 
 WINDOW_S = 5.0
 """What the numbers look back."""
@@ -52,7 +52,9 @@ class ComparisonNumbers:
         placement_mm: median distance of the wrists.
         joints_mm: median for each joint.
         compared: frames in which both had the hand.
-        output_shares: share of frames in which each path was the output.
+        output: the output on its own; its work is that of the fusion alone.
+        from_output_mm: median distance of each path's joints from those of the fused hand.
+        output_shares: share of frames in which each path, or the fused hand, was the output.
         changes: how often the output changed in the whole session.
     """
 
@@ -62,7 +64,9 @@ class ComparisonNumbers:
     placement_mm: float
     joints_mm: Float[np.ndarray, "21"]
     compared: int
-    output_shares: Mapping[Provider, float]
+    output: PathNumbers
+    from_output_mm: Mapping[Provider, Float[np.ndarray, "21"]]
+    output_shares: Mapping[HandSource, float]
     changes: int
 
 
@@ -74,7 +78,7 @@ class Series:
         confidence: of each path.
         work_ms: of each path.
         disagreement_mm: of both.
-        output: path that was the output, 1 network, 0 IK, NaN none.
+        output: path that was the output, 1 network, 0.5 fused, 0 IK, NaN none.
     """
 
     confidence: Mapping[Provider, tuple[np.ndarray, np.ndarray]]

@@ -28,6 +28,7 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
     """
     rows = comparison.rows()
     joints = comparison.session_joints_mm()
+    from_output = comparison.session_from_output_mm()
     return {
         "schema": SCHEMA,
         "version": product_version(),
@@ -41,8 +42,17 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
         "output": {
             "network_frames": int(_sum(rows, "output_network_frames")),
             "ik_frames": int(_sum(rows, "output_ik_frames")),
+            "fused_frames": int(_sum(rows, "output_fused_frames")),
             "frames_without_hand": int(_sum(rows, "output_none_frames")),
             "changes": int(_sum(rows, "output_changes")),
+            **{
+                name: _spread(rows, f"output_{name}", "output_frames")
+                for name in ("confidence", "reprojection_px", "jitter_mm")
+            },
+        },
+        "from_output_mm": {
+            provider: {name: _plain(float(value)) for name, value in zip(JOINT_NAMES, values, strict=True)}
+            for provider, values in from_output.items()
         },
         "machine": describe_machine(),
     }

@@ -132,6 +132,8 @@ class NetworkPoser:
             confidence=prediction.confidence,
             provider="network",
             reprojection_px=float(gaps.mean()),
+            seen_px=joints_px,
+            seen_sigma_px=prediction.sigma_px,
         )
 
 
@@ -182,4 +184,6 @@ class _Refit:
             confidence=prediction.confidence,
             provider="network",
             reprojection_px=float(solution.reprojection_px.mean()),
+            seen_px=joints_px,
+            seen_sigma_px=prediction.sigma_px,
         )

@@ -79,7 +79,8 @@ def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, stil
     return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
 
 
-Method = Literal["ik", "network", "both"]
+Method = Literal["ik", "network", "both", "fused"]
+"""``fused`` runs both paths, as ``both`` does."""
 
 SHIPPED_NETWORK_DIR = ASSETS_DIR / "network"
 
@@ -128,6 +129,8 @@ def chosen_paths(
         CheckpointError: the network is wanted and cannot be used.
     """
     folder = network_dir or SHIPPED_NETWORK_DIR
+    if method == "fused":
+        method = "both"
     if method != "ik" and network_dir is None and not has_network():
         if method == "network":
             raise CheckpointError(NO_CHECKPOINT_SENTENCE)

@@ -106,7 +106,9 @@ class SmoothedPath:
             states.append(self._filtered(state, seen[state.side], frame))
             seen[state.side] += 1
         self._smoothing.report(result.provider, self._jitter())
-        return result if self._smoothing.strength <= 0.0 else replace(result, states=tuple(states))
+        if self._smoothing.strength <= 0.0:
+            return result
+        return replace(result, states=tuple(states), unfiltered=result.states)
 
     def reset(self) -> None:
         """Forgets what was before."""

@@ -49,9 +49,9 @@ def save_session_picture(rows: Sequence[dict[str, float]], source: str, theme: T
         plot.plot(seconds, values, pen=pg.mkPen(theme.accent, width=2), connect="finite")
         plot = _plot(board, theme, "Output: share of frames", 3, 1)
         plot.setYRange(0.0, 1.0)
-        for provider in BOTH:
-            shares = np.array([_share(row, f"output_{provider}_frames") for row in rows])
-            plot.plot(seconds, shares, pen=pg.mkPen(getattr(theme, provider), width=2), connect="finite")
+        for source, color in (("network", theme.network), ("ik", theme.ik), ("fused", theme.accent)):
+            shares = np.array([_share(row, f"output_{source}_frames") for row in rows])
+            plot.plot(seconds, shares, pen=pg.mkPen(color, width=2), connect="finite")
         path.parent.mkdir(parents=True, exist_ok=True)
         if not board.grab().save(str(path)):
             raise OSError(f"{path} cannot be written")
@@ -71,5 +71,5 @@ def _plot(board: pg.GraphicsLayoutWidget, theme: Theme, label: str, row: int, co
 
 
 def _share(row: dict[str, float], name: str) -> float:
-    frames = sum(row[f"output_{who}_frames"] for who in ("network", "ik", "none"))
+    frames = sum(row[f"output_{who}_frames"] for who in ("network", "ik", "fused", "none"))
     return row[name] / frames if frames else math.nan

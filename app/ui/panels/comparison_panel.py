@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -15,7 +16,7 @@ from app.pipeline.metrics.comparison_numbers import BOTH, SERIES_S, WINDOW_S, Co
 from app.pipeline.metrics.comparison_report import save_summary
 from app.ui.panels.comparison_figure import save_session_picture
 from app.ui.widgets.form_helpers import NOT_MEASURED, section
-from app.ui.widgets.plots import JointPlot, TimePlot
+from app.ui.widgets.plots import JointPairPlot, JointPlot, TimePlot
 
 PANEL_WIDTH_PX = 316
 
@@ -71,6 +72,13 @@ class ComparisonPanel(QWidget):
         layout.addWidget(self.curve, 1)
         layout.addWidget(section(f"By joint, mm, last {WINDOW_S:.0f} s"))
         layout.addWidget(self.joints, 1)
+        self.from_output = JointPairPlot("Distance of each path from the fused hand, by joint")
+        self._from_output = section("")
+        self._from_output.setToolTip(
+            "Distance of each path's joints from the fused hand's, wrists laid onto each other"
+        )
+        layout.addWidget(self._from_output)
+        layout.addWidget(self.from_output, 1)
         buttons = QHBoxLayout()
         save = QPushButton("Save session…")
         save.setToolTip("The session as a table (CSV), a summary (JSON) and a picture (PNG)")
@@ -94,6 +102,13 @@ class ComparisonPanel(QWidget):
         self._placement.setText(_text(numbers.placement_mm, "{:.0f} mm"))
         self.curve.show_curve("disagreement", *series.disagreement_mm)
         self.joints.show_joints(numbers.joints_mm)
+        for name, form in ((row[0], row[2]) for row in _ROWS):
+            self._cells["output", name].setText(_text(getattr(numbers.output, name), form))
+        self.from_output.show_joints(numbers.from_output_mm)
+        means = {
+            provider: _text(float(np.mean(values)), "{:.1f}") for provider, values in numbers.from_output_mm.items()
+        }
+        self._from_output.setText(f"From the fused hand, mm: network {means['network']}, IK {means['ik']}")
 
     def value(self, provider: str, name: str) -> str:
         """A cell of the table."""
@@ -109,8 +124,10 @@ class ComparisonPanel(QWidget):
         self._theme = theme
         self.curve.set_colors(theme, {"disagreement": theme.accent})
         self.joints.set_theme(theme)
-        for provider, label in self._heads.items():
-            label.setStyleSheet(f"color: {getattr(theme, provider)};")
+        self.from_output.set_colors(theme, {"network": theme.network, "ik": theme.ik})
+        colors = {"network": theme.network, "ik": theme.ik, "output": theme.accent}
+        for column, label in self._heads.items():
+            label.setStyleSheet(f"color: {colors[column]};")
 
     def save(self, stem: Path) -> None:
         """Writes the session's files; the window says where, or why not.
@@ -137,13 +154,13 @@ class ComparisonPanel(QWidget):
 
     def _make_table(self) -> QGridLayout:
         grid = QGridLayout()
-        grid.setHorizontalSpacing(14)
+        grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(0, 1)
         self._heads: dict[str, QLabel] = {}
         self._cells: dict[tuple[str, str], QLabel] = {}
         right = Qt.AlignmentFlag.AlignRight
-        for column, (provider, name) in enumerate((("network", "Network"), ("ik", "IK")), 1):
+        for column, (provider, name) in enumerate((("network", "Network"), ("ik", "IK"), ("output", "Output")), 1):
             self._heads[provider] = QLabel(name)
             self._heads[provider].setObjectName("value")
             grid.addWidget(self._heads[provider], 0, column, right)
@@ -153,10 +170,10 @@ class ComparisonPanel(QWidget):
             label.setObjectName("small")
             label.setToolTip(explanation)
             grid.addWidget(label, line, 0)
-            for column, provider in enumerate(BOTH, 1):
+            for column, provider in enumerate((*BOTH, "output"), 1):
                 cell = _value(f"{name}, {provider}")
                 cell.setToolTip(explanation)
-                cell.setMinimumWidth(52)
+                cell.setMinimumWidth(46)
                 cell.setAlignment(right)
                 self._cells[provider, field] = cell
                 grid.addWidget(cell, line, column, right)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
+from app.output_texts import HAND_NAMES, MODE_NAMES, reason_text
 from app.palette import Theme
 from app.pipeline.metrics.comparison_numbers import SERIES_S, ComparisonNumbers, Series
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import OutputChooser, OutputSettings
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PATH_NAMES
 from app.ui.panels.comparison_panel import PANEL_WIDTH_PX
 from app.ui.widgets.plots import ConfidencePlot
 
@@ -49,6 +50,14 @@ class OutputPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 12, 14, 12)
         layout.setSpacing(6)
+        self.mode = QComboBox()
+        self.mode.setAccessibleName("Which hand the output follows")
+        self.mode.setToolTip("Which hand is the output: what other programs and recordings get")
+        for mode, name in MODE_NAMES.items():
+            self.mode.addItem(name, mode)
+        self.mode.setCurrentIndex(list(MODE_NAMES).index(settings.mode))
+        self.mode.currentIndexChanged.connect(lambda _index: self._apply())
+        layout.addWidget(self.mode)
         layout.addWidget(self._who)
         layout.addWidget(self._why)
         layout.addWidget(self._shares)
@@ -75,11 +84,13 @@ class OutputPanel(QWidget):
     def refresh(self, joined: JoinedResult | None, numbers: ComparisonNumbers, series: Series) -> None:
         """Shows this state, these numbers and curves."""
         output = joined.outputs[0] if joined is not None and joined.outputs else None
-        self._who.setText("No hand" if output is None else PATH_NAMES[output.provider])
-        self._why.setText("" if output is None else f"because {output.reason}")
+        self._who.setText("No hand" if output is None else HAND_NAMES[output.provider])
+        self._why.setText("" if output is None else f"because {reason_text(output.reason)}")
         shares = numbers.output_shares
         changes = "1 change" if numbers.changes == 1 else f"{numbers.changes} changes"
-        self._shares.setText(f"Network {shares['network']:.0%},  IK {shares['ik']:.0%}  ·  {changes} so far")
+        self._shares.setText(
+            f"Fused {shares['fused']:.0%},  network {shares['network']:.0%},  IK {shares['ik']:.0%}  ·  {changes}"
+        )
         for provider, curve in series.confidence.items():
             self.plot.show_curve(provider, *curve)
         self.plot.show_output(*series.output)
@@ -96,6 +107,9 @@ class OutputPanel(QWidget):
     def _apply(self) -> None:
         leave, back = self.leave.value / 100.0, self.back.value / 100.0
         self.plot.show_thresholds(leave, back)
+        mode: OutputMode = self.mode.currentData()
+        for slider in (self.leave, self.back, self.wait):  # only this mode has thresholds
+            slider.setVisible(mode is OutputMode.NETWORK_FIRST)
         if leave <= back:  # in between, while one takes the other along
             self._chooser.settings = replace(
                 self._chooser.settings,
@@ -103,10 +117,12 @@ class OutputPanel(QWidget):
                 return_above=back,
                 return_after_ms=float(self.wait.value),
                 fade_ms=float(self.fade.value),
+                mode=mode,
             )
 
     def _set_defaults(self) -> None:
         settings = OutputSettings()
+        self.mode.setCurrentIndex(list(MODE_NAMES).index(OutputMode.FUSED))
         self.back.slider.setValue(round(100 * settings.return_above))
         self.leave.slider.setValue(round(100 * settings.leave_below))
         self.wait.slider.setValue(round(settings.return_after_ms / _STEP_MS))

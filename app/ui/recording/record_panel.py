@@ -92,7 +92,8 @@ class RecordPanel(QWidget):
         recorder = self._recorder
         if recorder is None:
             return
-        recorder.offer_result(joined.frame, joined.results)
+        fused = tuple(output.state for output in joined.outputs if output.provider == "fused")
+        recorder.offer_result(joined.frame, joined.results, fused)
         hand = joined.output
         if hand is not None and not joined.late and not recorder.paused:
             with self._lock:

@@ -60,6 +60,7 @@ class SettingsKeeper(QObject):
         settings = Settings(
             theme="system" if self._window.follows_system else self._chosen_theme,
             view=self._window.stage.view,
+            output=self._window.chooser.settings.mode.value,
             smoothing=self._window.options.smoothing.strength,
             geometry=_text(self._window.saveGeometry()),
             panels=_text(self._window.saveState()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt
@@ -9,8 +11,8 @@ from PyQt6.QtGui import QColor, QFont
 from PyQt6.QtWidgets import QGraphicsItem
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
-from app.pipeline.metrics.comparison_numbers import BOTH, SERIES_S
-from hand.types import Provider
+from app.pipeline.metrics.comparison_numbers import SERIES_S
+from hand.types import HandSource, Provider
 
 _JOINTS = 21
 _BAR_WIDTH = 0.72
@@ -20,7 +22,12 @@ _ROOM, _ROOMIEST = 1.15, 1.6
 """End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed each
 value would have to draw its numbers anew each time."""
 
+_OUTPUTS: dict[HandSource, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
+"""The values of ``Series.output``."""
+
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
+
+_JOINT_TICKS = [(0.0, "Wrist"), *((2.5 + 4.0 * finger, name) for finger, name in enumerate(_FINGERS))]
 
 
 class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no types
@@ -130,8 +137,8 @@ class ConfidencePlot(TimePlot):
         self._thresholds = [pg.InfiniteLine(0.0, angle=0) for _ in range(2)]
         for line in self._thresholds:
             self.addItem(line)
-        self._strip: dict[Provider, pg.PlotDataItem] = {}
-        for provider in BOTH:
+        self._strip: dict[HandSource, pg.PlotDataItem] = {}
+        for provider in _OUTPUTS:
             self._strip[provider] = self.plot(connect="finite")
 
     def show_thresholds(self, leave_below: float, return_above: float) -> None:
@@ -140,19 +147,55 @@ class ConfidencePlot(TimePlot):
             line.setValue(value)
 
     def show_output(self, times_s: np.ndarray, output: np.ndarray) -> None:
-        """Draws the strip: 1 is the network, 0 MediaPipe + IK, NaN nobody."""
-        for provider, value in zip(BOTH, (1.0, 0.0), strict=True):
+        """Draws the strip: 1 is the network, 0.5 the fused hand, 0 MediaPipe + IK, NaN nobody."""
+        for provider, value in _OUTPUTS.items():
             self._strip[provider].setData(times_s, np.where(output == value, -0.08, np.nan))
 
     def set_colors(self, theme: Theme, colors: dict[str, str]) -> None:
         """Takes the colours of a theme."""
         super().set_colors(theme, colors)
+        colors = {**colors, "fused": theme.accent}
         for line in self._thresholds:
             line.setPen(pg.mkPen(theme.muted, width=1, style=Qt.PenStyle.DashLine))
         for provider, item in self._strip.items():
             pen = pg.mkPen(colors[provider], width=6)
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
             item.setPen(pen)
+
+
+class JointPairPlot(SmallPlot):
+    """Two bars per joint, one for each path."""
+
+    def __init__(self, name: str) -> None:
+        """Empty.
+
+        Args:
+            name: for screen readers.
+        """
+        super().__init__(name)
+        self.setXRange(-0.8, _JOINTS - 0.2, padding=0.0)
+        self.getPlotItem().getAxis("bottom").setTicks([_JOINT_TICKS])
+        self._bars: dict[Provider, pg.BarGraphItem] = {}
+        shifts: dict[Provider, float] = {"network": -0.2, "ik": 0.2}
+        for provider, shift in shifts.items():
+            bars = pg.BarGraphItem(x=np.arange(_JOINTS) + shift, height=np.zeros(_JOINTS), width=0.38, pen=None)
+            self._bars[provider] = bars
+            self.addItem(bars)
+
+    def show_joints(self, distances_mm: Mapping[Provider, np.ndarray]) -> None:
+        """Draws the bars anew."""
+        highest = 0.0
+        for provider, bars in self._bars.items():
+            values = np.nan_to_num(distances_mm[provider])
+            bars.setOpts(height=values)
+            highest = max(highest, float(values.max()))
+        self.show_up_to(highest, least=5.0)
+
+    def set_colors(self, theme: Theme, colors: dict[Provider, str]) -> None:
+        """Takes the colours of a theme and of the paths."""
+        self.set_theme(theme)
+        for provider, bars in self._bars.items():
+            bars.setOpts(brush=QColor(colors[provider]))
 
 
 class JointPlot(SmallPlot):
@@ -162,8 +205,7 @@ class JointPlot(SmallPlot):
         """Empty."""
         super().__init__("Disagreement of each joint")
         self.setXRange(-0.8, _JOINTS - 0.2, padding=0.0)
-        ticks = [(0.0, "Wrist"), *((2.5 + 4.0 * finger, name) for finger, name in enumerate(_FINGERS))]
-        self.getPlotItem().getAxis("bottom").setTicks([ticks])
+        self.getPlotItem().getAxis("bottom").setTicks([_JOINT_TICKS])
         self._bars = pg.BarGraphItem(x=np.arange(_JOINTS), height=np.zeros(_JOINTS), width=_BAR_WIDTH, pen=None)
         self.addItem(self._bars)
 

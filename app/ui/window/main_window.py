@@ -13,7 +13,7 @@ from app.palette import Theme
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.path_statistics import PathStatistics
-from app.pipeline.output_selector import OutputChooser
+from app.pipeline.output_selector import output_chooser
 from app.pipeline.result_synchronizer import JoinedResult
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.pane_renderer import Display, OwnDrawing, ScreenPainter
@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
         self.painter: ScreenPainter[Any] = ScreenPainter(
             HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
         )
-        self.chooser = OutputChooser(options.model)
+        self.chooser = output_chooser(options.model, providers, options.output_mode, options.smoothing)
         self.comparison = Comparison()
         self._bell = _NewsBell(self)
         self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(

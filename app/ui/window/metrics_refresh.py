@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QWidget
 
+from app.output_texts import HAND_NAMES, reason_text
 from app.ui.panels.comparison_panel import path_words
 
 if TYPE_CHECKING:
@@ -62,14 +63,17 @@ class NumberBoard:
         """Says at the panes which hand counts, and why."""
         joined, providers = self._window.feed.joined, self._window.pipeline.providers
         output = joined.outputs[0] if joined is not None and joined.outputs else None
+        if "output" in self._window.panes:
+            whose = "" if output is None else f": {HAND_NAMES[output.provider]}"
+            self._window.panes["output"].heading.set_title(f"Output{whose}")
         for name, pane in self._window.panes.items():
             follows = output is not None and (name == output.provider or name in ("combined", "output"))
             pane.heading.mark(follows and name in providers and len(providers) > 1)
             if not follows or output is None or len(providers) == 1:
                 pane.picture.word("")
             else:
-                who = "" if output.provider == "network" else "IK, as "
-                pane.picture.word(f"Output: {who}{output.reason}")
+                who = "" if output.provider == "network" else f"{HAND_NAMES[output.provider]}, as "
+                pane.picture.word(f"Output: {who}{reason_text(output.reason)}")
 
 
 def _is_seen(panel: QWidget) -> bool:

@@ -20,6 +20,7 @@ from app.ui.views.picture_view import PictureView
 from app.ui.views.wipe_view import WipeView
 
 _GAP_PX = 8
+_LEAST_HEADING_PX = 150
 _PICTURE_SHARE, _SCENE_SHARE = 60, 40
 _WIDE = 1.35
 """Panes wider than this in proportion have picture and 3D view side by side, others below each other."""
@@ -140,6 +141,7 @@ class PaneHeading(QWidget):
         """
         super().__init__()
         self._dot = QLabel("●")
+        self._title_text, self._switchable = title, switchable
         self._title = QLabel(title)
         self._title.setObjectName("paneTitle")
         self._badge = QLabel("OUTPUT")
@@ -167,6 +169,26 @@ class PaneHeading(QWidget):
         layout.addWidget(self.switch)
         self.setFixedHeight(26)
 
+    def minimumSizeHint(self) -> QSize:
+        """Narrow: three panes stand beside each other, and what does not fit is left out or shortened."""
+        return QSize(_LEAST_HEADING_PX, 26)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Leaves out the numbers where there is no room for them."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """The title comes first, then the badge, then the numbers."""
+        badge = [] if self._badge.isHidden() else [self._badge]
+        parts = [self._dot, *badge, *([self.switch] if self._switchable else [])]
+        room = self.width() - 4 - sum(part.sizeHint().width() + 8 for part in parts)
+        wanted = self._title.fontMetrics().horizontalAdvance(self._title_text) + 4
+        self._numbers.setVisible(room >= wanted + self._numbers.minimumWidth() + 8)
+        self._title.setText(
+            self._title.fontMetrics().elidedText(self._title_text, Qt.TextElideMode.ElideRight, max(room, 20))
+        )
+
     @property
     def is_output(self) -> bool:
         """Whether the badge is shown."""
@@ -174,13 +196,22 @@ class PaneHeading(QWidget):
 
     def mark(self, output: bool) -> None:
         """Says whether this is the output."""
-        self._badge.setVisible(output)
+        if output != self.is_output:
+            self._badge.setVisible(output)
+            self._fit()
+
+    def set_title(self, title: str) -> None:
+        """Whose hand it is."""
+        if title != self._title_text:
+            self._title_text = title
+            self._fit()
 
     def set_numbers(self, text: str) -> None:
         """The numbers at the right."""
         if text != self._numbers.text():
             self._numbers.setText(text)
             self._numbers.setMinimumWidth(max(self._numbers.minimumWidth(), self._numbers.sizeHint().width()))
+            self._fit()
 
     def set_theme(self, theme: Theme, color: str) -> None:
         """Takes the colours of a theme."""

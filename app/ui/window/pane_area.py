@@ -1,4 +1,4 @@
-"""The area of the panes: side by side, combined, one path or the output, and whatever has to be said over them."""
+"""The area of the panes: both paths, these and the output, combined, or one alone, and what is said over them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from app.ui.window_options import ViewName
 
 PANES_OF_VIEW: Mapping[ViewName, tuple[PaneName, ...]] = {
     "side by side": ("network", "ik"),
+    "three": ("network", "output", "ik"),
     "combined": ("combined",),
     "network": ("network",),
     "ik": ("ik",),
     "output": ("output",),
 }
 
-_BESIDE: tuple[PaneName, ...] = PANES_OF_VIEW["side by side"]
+_BESIDE: tuple[PaneName, ...] = PANES_OF_VIEW["three"]
 _MESSAGE_WIDTH_PX = 400
 _DIMMED = 0.62
 
@@ -47,10 +48,11 @@ class Stage(QWidget):
         self._beside.setHandleWidth(SPACING_PX)
         self._beside.setChildrenCollapsible(False)
         self._pages.addWidget(self._beside)
+        for name in _BESIDE:
+            if name in panes:
+                self._beside.addWidget(panes[name])
         for name, pane in panes.items():
-            if name in _BESIDE:
-                self._beside.addWidget(pane)
-            else:
+            if name not in _BESIDE:
                 self._pages.addWidget(pane)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -83,6 +85,7 @@ class Stage(QWidget):
             if name in _BESIDE:
                 pane.setVisible(name in names)
         self._pages.setCurrentWidget(self._beside if names[0] in _BESIDE else self._panes[names[0]])
+        self._beside.setSizes([1000] * self._beside.count())
 
     def caption_scenes(self, *, legend: bool) -> None:
         """Says over the 3D views what they show.

@@ -19,7 +19,7 @@ from app.ui.window.pane import Pane
 from app.ui.window.pane_area import Stage
 from app.ui.window.status_messages import PathSituation
 from hand.camera import Intrinsics
-from hand.types import PathResult, Provider
+from hand.types import HandSource, PathResult, Provider
 
 _NO_HAND_AFTER_NS = 700_000_000
 
@@ -174,5 +174,5 @@ class ScreenFeed(QObject):
             self._all_painted.emit()
 
 
-def _who(joined: JoinedResult) -> Provider | None:
+def _who(joined: JoinedResult) -> HandSource | None:
     return None if joined.output is None else joined.output.provider

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PyQt6.QtCore import QSize
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from app.palette import DARK, Theme
@@ -20,7 +22,7 @@ class TopBar(QWidget):
         """Builds the controls."""
         super().__init__(parent)
         self.setObjectName("bar")
-        product = QLabel("handlive")
+        self._product = product = QLabel("handlive")
         product.setObjectName("product")
         self.source = SourceButton()
         self.mirror = _button("Mirror", "Show the mirror image, as in a looking glass (M)", checkable=True)
@@ -64,6 +66,28 @@ class TopBar(QWidget):
             self.theme,
         ):
             button.setIconSize(ICON_SIZE)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Shows the views as a menu where their buttons would be cut off."""
+        super().resizeEvent(event)
+        self._fit_views()
+
+    def minimumSizeHint(self) -> QSize:
+        """With the views as a menu, so that a window with all their buttons can be made smaller."""
+        return QSize(self._width_with(self.views.compact_width_px), super().minimumSizeHint().height())
+
+    def _fit_views(self) -> None:
+        self.views.set_compact(self._width_with(self.views.full_width_px) > self.width())
+
+    def _width_with(self, views_px: int) -> int:
+        """What everything needs, where the views take so much."""
+        layout = self.layout()
+        assert layout is not None
+        others = (self._product, self.source, self.mirror, self.overlay, self.difference, self.tools, self.panels)
+        shown = [part for part in (*others, self.reset, self.theme) if not part.isHidden()]
+        # a space more behind the product's name
+        spaces_px = (len(shown) + 2) * layout.spacing()
+        return sum(part.sizeHint().width() for part in shown) + spaces_px + (0 if self.views.isHidden() else views_px)
 
     def offer_views(self, views: Sequence[ViewName]) -> None:
         """Shows what there is to choose from; with a single view that is nothing."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from PyQt6.QtGui import QAction, QActionGroup
+from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
 
 from app.ui.window_options import ViewName
 
@@ -14,14 +15,15 @@ _NAMES: tuple[tuple[ViewName, str, str], ...] = (
     ("combined", "Combined", "One picture with a wipe, both hands in one 3D view (2)"),
     ("network", "Network", "The network alone (3)"),
     ("ik", "IK", "MediaPipe + inverse kinematics alone (4)"),
-    ("output", "Output", "The hand that counts, whichever path it comes from (5)"),
+    ("output", "Output", "The hand that counts: fused from both paths, or one path's (5)"),
+    ("three", "All three", "The output between both paths, on the same frame (6)"),
 )
 
 VIEW_ORDER: tuple[ViewName, ...] = tuple(name for name, _, _ in _NAMES)
 
 
 class ViewSwitch(QWidget):
-    """Exactly one button is down."""
+    """Exactly one button is down; where there is no room for all, one button with a menu takes their place."""
 
     chosen = pyqtSignal(str)
 
@@ -31,6 +33,15 @@ class ViewSwitch(QWidget):
         self.setObjectName("segments")
         self._buttons: dict[ViewName, QPushButton] = {}
         group = QButtonGroup(self)
+        self._menu_button = QPushButton()
+        self._menu_button.setToolTip("What the panes show")
+        self._menu_button.setAccessibleName("View")
+        self._menu_button.hide()
+        menu = QMenu(self._menu_button)
+        menu.setToolTipsVisible(True)
+        self._menu_button.setMenu(menu)
+        self._actions: dict[ViewName, QAction] = {}
+        self._choices = QActionGroup(self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -45,10 +56,36 @@ class ViewSwitch(QWidget):
             group.addButton(button)
             layout.addWidget(button)
             self._buttons[name] = button
+            action = QAction(text, menu)
+            action.setCheckable(True)
+            action.setToolTip(explanation)
+            action.triggered.connect(lambda _checked, name=name: self.chosen.emit(name))
+            self._choices.addAction(action)
+            menu.addAction(action)
+            self._actions[name] = action
+        layout.addWidget(self._menu_button)
 
     def show_choice(self, view: ViewName) -> None:
         """Presses a button, without a signal."""
         self._buttons[view].setChecked(True)
+        self._actions[view].setChecked(True)
+        self._menu_button.setText(f"View: {self._actions[view].text()}  ▾")
+
+    @property
+    def full_width_px(self) -> int:
+        """What all buttons beside each other need."""
+        return sum(button.sizeHint().width() for button in self._buttons.values())
+
+    @property
+    def compact_width_px(self) -> int:
+        """What the button with the menu needs."""
+        return self._menu_button.sizeHint().width()
+
+    def set_compact(self, compact: bool) -> None:
+        """Shows one button with a menu, or all buttons."""
+        self._menu_button.setVisible(compact)
+        for button in self._buttons.values():
+            button.setVisible(not compact)
 
     def offer(self, views: Iterable[ViewName], why_not: str) -> None:
         """Disables all other buttons.
@@ -60,5 +97,6 @@ class ViewSwitch(QWidget):
         offered = set(views)
         for name, button in self._buttons.items():
             button.setEnabled(name in offered)
+            self._actions[name].setEnabled(name in offered)
             if name not in offered:
                 button.setToolTip(why_not)

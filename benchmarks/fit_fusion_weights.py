@@ -1,0 +1,457 @@
+"""Measures what each path is worth in which situation, and writes the weights that fuse them (``assets/fusion``).
+
+    python -m benchmarks.fit_fusion_weights [--pictures 300] [--labels FILE --photographs DIR] [--cases DIR] [--out DIR]
+
+Renderings have a truth in 3D. Photographs have labels in the picture alone, made by several looks of MediaPipe and IK
+(``main_v2.py predict --method ik --looks 5``), which are no judge between MediaPipe and the network in what is smaller
+than their own error; there the share is drawn to the one that the distance of the paths tells (docs/fusion.md).
+Takes some minutes on one core; ``--cases`` keeps what the paths said, so that another run need not ask them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.machine import describe_machine
+from assets import ASSETS_DIR
+from benchmarks.fusion_cases import (
+    ORDINARY_SETTINGS,
+    WILD_SETTINGS,
+    BothPaths,
+    FusionCase,
+    labelled_cases,
+    load_cases,
+    rendered_cases,
+    save_cases,
+)
+from hand.atomic_file import write_text_atomically
+from hand.camera import project
+from hand.embedded import load_embedded_model
+from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS
+from hand.layer import HandLayer
+from hand.metrics import aligned, distances
+from hand.model import HandModel
+from hand.types import HandState
+from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
+from inference.fusion_weights import FusionWeights
+from inference.hand_fusion import HandFusion, PairSituation, joint_axes, joint_groups
+
+SEEDS = {"ordinary": 910_001, "wild": 910_002}
+SETTINGS = {"ordinary": ORDINARY_SETTINGS, "wild": WILD_SETTINGS}
+
+STARTING_BIAS = -1.5
+STEPS, RATE = 120, 0.08
+
+SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
+"""Of the squared parameters, in the unit of the relative error: ridge regression against what few cases would tell."""
+
+PHOTOGRAPH_IK_MM = 8.8
+"""IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
+
+PHOTOGRAPH_WEIGHT = 0.12
+"""Of a hand beside its best share on photographs, against the same relative error on renderings. With more of it the
+fused hand loses more on renderings, where the network learned and MediaPipe did not, than it can win on photographs."""
+
+LABEL_ERROR = 0.045
+"""A 2D error of more than this share of the hand's box is an error of the hand, not of its label."""
+
+TIPS_AFTER = (15, 3, 6, 12, 9)
+"""The last MANO joint of thumb, index, middle, ring and little finger."""
+
+RIGHT_MM, RIGHT_PX = 10.0, 0.04
+"""A hand with a smaller error than this (PA, or in the picture over the box) is a right one for the confidence."""
+
+
+@dataclass(eq=False)
+class Pairs:
+    """Hands that both paths see, as right hands of the true side, in tensors.
+
+    Attributes:
+        cases: what they come from.
+        situations: their features.
+        hand: (N, H).
+        joints: (N, 16, J).
+        apart: (N, 16, 3).
+        rotations: (N, 16, 3, 3) of the network.
+        rest: (N, 16, 3) joints of the network's shape at rest.
+        tips: (N, 5, 3) finger tips at rest.
+    """
+
+    cases: list[FusionCase]
+    situations: list[PairSituation]
+    hand: Tensor
+    joints: Tensor
+    apart: Tensor
+    rotations: Tensor
+    rest: Tensor
+    tips: Tensor
+
+
+def both_states(case: FusionCase) -> tuple[HandState, HandState] | None:
+    """The hands of both paths, where both see the true side."""
+    if case.network is None or case.ik is None:
+        return None
+    if case.network.state.side != "right" or case.ik.state.side != "right":
+        return None
+    return case.network.state, case.ik.state
+
+
+def gather(cases: Sequence[FusionCase], fusion: HandFusion, model: HandModel) -> Pairs:
+    """The cases in which both paths see the hand."""
+    kept = [case for case in cases if both_states(case) is not None]
+    layer, tips = HandLayer(model, np.float64), list(model.tip_vertices)
+    situations, rest, rest_tips = [], [], []
+    for case in kept:
+        states = both_states(case)
+        assert states is not None
+        situations.append(fusion.describe(*states, case.intrinsics))
+        shaped = layer.shaped(states[0].shape)
+        rest.append(shaped.joints_m)
+        rest_tips.append(shaped.vertices_m[tips])
+    stacked = [
+        torch.tensor(np.array([getattr(one, name) for one in situations]))
+        for name in ("hand", "joints", "apart_rad", "network_rotations")
+    ]
+    return Pairs(kept, situations, *stacked, torch.tensor(np.array(rest)), torch.tensor(np.array(rest_tips)))
+
+
+class Shares(torch.nn.Module):
+    """The logistic regression of ``inference.fusion_kernel.ik_shares``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        features = len(HAND_FEATURES) + len(JOINT_FEATURES)
+        self.bias = torch.nn.Parameter(torch.full((16, 3), STARTING_BIAS, dtype=torch.float64))
+        self.slopes = torch.nn.Parameter(torch.zeros((4, features), dtype=torch.float64))
+        self._groups = torch.tensor(joint_groups())
+
+    def forward(self, pairs: Pairs) -> Tensor:
+        """IK's shares, (N, 16, 3)."""
+        hand = pairs.hand[:, None].expand(-1, 16, -1)
+        total = (torch.cat([hand, pairs.joints], -1) * self.slopes[self._groups]).sum(-1, keepdim=True)
+        return torch.sigmoid(self.bias + total)
+
+    def penalty(self) -> Tensor:
+        """Ridge; slopes to zero, biases to their mean."""
+        spread = self.bias - self.bias.mean()
+        return SLOPE_PENALTY * (self.slopes**2).sum() + BIAS_PENALTY * (spread**2).sum()
+
+
+def joints_at(pairs: Pairs, shares: Tensor, axes: Tensor) -> Tensor:
+    """Joints about the wrist, (N, 21, 3), of the mean pose with these shares."""
+    rotations = pairs.rotations @ _exponential(((shares * pairs.apart)[..., None, :] * axes).sum(-1))
+    return _skeleton(rotations, pairs.rest, pairs.tips)
+
+
+def _exponential(turns: Tensor) -> Tensor:
+    angle = turns.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    x, y, z = (turns / angle).unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    angle = angle[..., None]
+    return torch.eye(3, dtype=turns.dtype) + torch.sin(angle) * cross + (1.0 - torch.cos(angle)) * cross @ cross
+
+
+def _skeleton(rotations: Tensor, rest: Tensor, tips: Tensor) -> Tensor:
+    turns, places = [rotations[:, 0]], [torch.zeros_like(rest[:, 0])]
+    for joint in range(1, 16):
+        parent = MANO_PARENTS[joint]
+        bone = (turns[parent] @ (rest[:, joint] - rest[:, parent])[..., None])[..., 0]
+        turns.append(turns[parent] @ rotations[:, joint])
+        places.append(places[parent] + bone)
+    for tip, joint in enumerate(TIPS_AFTER):
+        places.append(places[joint] + (turns[joint] @ (tips[:, tip] - rest[:, joint])[..., None])[..., 0])
+    return torch.stack(places, 1)[:, list(FROM_MANO_WITH_TIPS)]
+
+
+def _aligned_error_mm(joints: Tensor, target: Tensor) -> Tensor:
+    """PA-MPJPE of each hand (``hand.metrics.aligned`` with a gradient)."""
+    x, y = joints - joints.mean(1, keepdim=True), target - target.mean(1, keepdim=True)
+    left, singular, right = torch.linalg.svd(x.transpose(1, 2) @ y)
+    signs = torch.ones_like(singular)
+    signs[:, 2] = torch.sign(torch.det(left @ right))
+    scale = (singular * signs).sum(1) / (x * x).sum((1, 2))
+    moved = scale[:, None, None] * (x @ ((left * signs[:, None]) @ right))
+    return (moved - y).norm(dim=-1).mean(1) * 1e3
+
+
+def _picture_error(joints: Tensor, pairs: Pairs) -> Tensor:
+    """2D error over the box of each hand, set to the network's wrist, then moved and scaled onto the label."""
+    wrist = torch.tensor(np.array([case.network.state.joints_m[0] for case in pairs.cases]), dtype=torch.float64)
+    placed = joints + wrist[:, None]
+    slopes = placed[..., :2] / placed[..., 2:].clamp_min(0.02)
+    focal = torch.tensor(np.array([case.intrinsics.fx_px for case in pairs.cases]))
+    seen = slopes * focal[:, None, None]
+    label = torch.tensor(np.array([case.joints_px for case in pairs.cases]))
+    box = (label.amax(1) - label.amin(1)).amax(1)
+    x, y = seen - seen.mean(1, keepdim=True), label - label.mean(1, keepdim=True)
+    scale = (x * y).sum((1, 2)) / (x * x).sum((1, 2))
+    return (scale[:, None, None] * x - y).norm(dim=-1).mean(1) / box
+
+
+def photograph_share(photographs: Pairs, renderings: Pairs) -> float:
+    """IK's best share on photographs, from how far apart the paths are there.
+
+    The squared distance of two estimates is the sum of their squared errors less twice what they have in common, so
+    from IK's error, the distance and the errors' correlation (measured on renderings) the network's error follows, and
+    from these the share of least squared error (docs/fusion.md).
+    """
+    correlation = _error_correlation(renderings)
+    apart_mm = float(np.sqrt(np.mean(_apart_mm(photographs) ** 2)))
+    spread = float(np.sqrt(np.mean(_apart_mm(photographs) ** 2)) / np.mean(_apart_mm(photographs)))
+    ik = PHOTOGRAPH_IK_MM * spread
+    inside = (correlation * ik) ** 2 - ik**2 + apart_mm**2
+    network = correlation * ik + np.sqrt(max(inside, 0.0))
+    common = correlation * network * ik
+    share = float(np.clip((network**2 - common) / (network**2 + ik**2 - 2.0 * common), 0.0, 1.0))
+    print(
+        f"photographs: paths {apart_mm:.2f} mm apart (rms), errors correlate {correlation:.2f} on renderings, "
+        f"IK {ik:.2f}, so the network {network:.2f} (rms): IK's share {share:.2f}"
+    )
+    return share
+
+
+def _states(pairs: Pairs) -> list[tuple[HandState, HandState]]:
+    return [states for case in pairs.cases if (states := both_states(case)) is not None]
+
+
+def _apart_mm(pairs: Pairs) -> np.ndarray:
+    first, second = (np.array([states[k].joints_m for states in _states(pairs)], np.float64) for k in (0, 1))
+    return distances(aligned(second, first), first).mean(1) * 1e3
+
+
+def _error_correlation(pairs: Pairs) -> float:
+    truth = np.array([case.joints_m for case in pairs.cases])
+    first, second = (
+        aligned(np.array([states[k].joints_m for states in _states(pairs)], np.float64), truth) - truth for k in (0, 1)
+    )
+    return float((first * second).sum() / np.sqrt((first**2).sum() * (second**2).sum()))
+
+
+def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tensor, share: float) -> Shares:
+    """Fits the shares: each set's errors over those of the network there."""
+    shares = Shares()
+    truths = [torch.tensor(np.array([case.joints_m for case in pairs.cases])) for pairs in rendered]
+    usual = [
+        float(_aligned_error_mm(joints_at(p, 0.0 * p.apart, axes), t).mean())
+        for p, t in zip(rendered, truths, strict=True)
+    ]
+    target = None if photographs is None else joints_at(photographs, torch.full_like(photographs.apart, share), axes)
+    optimizer = torch.optim.Adam(shares.parameters(), lr=RATE)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = shares.penalty()
+        for pairs, truth, scale in zip(rendered, truths, usual, strict=True):
+            errors = _aligned_error_mm(joints_at(pairs, shares(pairs), axes), truth)
+            loss = loss + errors.mean() / scale / len(rendered)
+        if photographs is not None and target is not None:
+            joints = joints_at(photographs, shares(photographs), axes)
+            gross = torch.relu(_picture_error(joints, photographs) - LABEL_ERROR).mean() / LABEL_ERROR
+            beside = (joints - target).norm(dim=-1).square().mean() * 1e6 / PHOTOGRAPH_IK_MM**2
+            loss = loss + gross + PHOTOGRAPH_WEIGHT * beside
+        loss.backward()
+        optimizer.step()
+    return shares
+
+
+def errors_of(weights: FusionWeights, model: HandModel, pairs: Pairs) -> np.ndarray:
+    """Error of each fused hand: PA in mm where there is a truth in 3D, else in the picture over the box."""
+    fusion = HandFusion(model, weights)
+    errors = []
+    for case, situation, (network, ik) in zip(pairs.cases, pairs.situations, _states(pairs), strict=True):
+        fused = fusion.fuse(network, ik, case.intrinsics, situation=situation)
+        errors.append(error_of(fused, case))
+    return np.array(errors)
+
+
+def error_of(state: HandState, case: FusionCase) -> float:
+    """PA error in mm where there is a truth in 3D, else the 2D error over the hand's box."""
+    joints = np.asarray(state.joints_m, np.float64)
+    if case.joints_m is not None:
+        return float(distances(aligned(joints, case.joints_m), case.joints_m).mean() * 1e3)
+    box = float(np.ptp(case.joints_px, axis=0).max())
+    return float(np.linalg.norm(project(joints, case.intrinsics) - case.joints_px, axis=1).mean() / box)
+
+
+def fit_refinement(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
+    """Chooses what is left, one number after the other, by the errors of the fused hands over the network's."""
+    floors = [LABEL_ERROR if pairs.cases[0].joints_m is None else 0.0 for pairs in sets]
+    alone = [[error_of(network, case) for case, (network, _) in zip(p.cases, _states(p), strict=True)] for p in sets]
+    usual = [np.maximum(errors, floor).mean() for errors, floor in zip(alone, floors, strict=True)]
+
+    def total(tried: FusionWeights) -> float:
+        errors = [np.maximum(errors_of(tried, model, p), floor) for p, floor in zip(sets, floors, strict=True)]
+        return float(np.mean([one.mean() / scale for one, scale in zip(errors, usual, strict=True)]))
+
+    choices = {
+        "sigma_factor": (1.0, 1.5, 2.0, 3.0),
+        "place_shift": (-2.0, -1.0, 0.0, 1.0),
+        "prior_factor": (0.35, 0.5, 0.7, 1.0, 1.4),
+        "shape_share": (0.0, 0.25, 0.5),
+    }
+    best = total(weights)
+    for name, values in choices.items():
+        for value in values:
+            tried = replace(weights, **{name: value})
+            found = total(tried)
+            print(f"  {name} {value:g}: {found:.4f}")
+            if found < best - 1e-4:
+                best, weights = found, tried
+    return weights
+
+
+def logistic(features: np.ndarray, right: np.ndarray, penalty: float = 1.0) -> np.ndarray:
+    """Offset and slopes of a logistic regression with a ridge on the slopes, by Newton's method."""
+    design = np.concatenate([np.ones((len(features), 1)), features], axis=1)
+    ridge = penalty * np.diag([1e-6] + [1.0] * features.shape[1])
+    values = np.zeros(design.shape[1])
+    for _ in range(30):
+        likely = 1.0 / (1.0 + np.exp(-design @ values))
+        gradient = design.T @ (likely - right) + ridge @ values
+        curvature = (design * (likely * (1.0 - likely))[:, None]).T @ design + ridge
+        values -= np.linalg.solve(curvature, gradient)
+    return values
+
+
+def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
+    """Fits how far the fused hand and each path alone are to be believed, and when they contradict each other."""
+    fused, alone, hands, forms, turns = [], [], [], [], []
+    for pairs in sets:
+        limit = RIGHT_PX if pairs.cases[0].joints_m is None else RIGHT_MM
+        fused.append(errors_of(weights, model, pairs) / limit)
+        alone.append(
+            np.array(
+                [[error_of(s, case) for s in states] for case, states in zip(pairs.cases, _states(pairs), strict=True)]
+            )
+            / limit
+        )
+        hands.append(pairs.hand.numpy())
+        forms += [situation.form_mm for situation in pairs.situations]
+        turns += [situation.wrist_apart_rad for situation in pairs.situations]
+    error, paths, hand = np.concatenate(fused), np.concatenate(alone), np.concatenate(hands)
+    weights = replace(
+        weights,
+        confidence=logistic(hand, error < 1.0),
+        network_credibility=_two(logistic(hand[:, :1], paths[:, 0] < 1.0)),
+        ik_credibility=_two(logistic(hand[:, 1:2], paths[:, 1] < 1.0)),
+    )
+    states = [both for pairs in sets for both in _states(pairs)]
+    advantage = [weights.network_advantage(network.confidence, ik.confidence) for network, ik in states]
+    chosen = np.where(np.array(advantage) >= 0.0, paths[:, 0], paths[:, 1])
+    farthest = _where_to_part(np.array(forms), error, chosen, (15.0, 20.0, 25.0, 30.0, 40.0, 60.0))
+    widest = _where_to_part(np.array(turns), error, chosen, (0.5, 0.7, 0.9, 1.2, 1.6, 2.4))
+    return replace(weights, contradiction_mm=farthest, contradiction_rad=widest)
+
+
+def _where_to_part(apart: np.ndarray, fused: np.ndarray, chosen: np.ndarray, limits: Sequence[float]) -> float:
+    """The least limit beyond which to follow the more credible path alone, by the errors of all hands together."""
+    totals = [float(np.where(apart > limit, chosen, fused).mean()) for limit in limits]
+    for limit, total in zip(limits, totals, strict=True):
+        print(f"  apart by more than {limit:g}: {(apart > limit).mean():.1%} of the hands, mean error {total:.4f}")
+    return limits[min(k for k, total in enumerate(totals) if total <= min(totals) + 1e-3)]
+
+
+def _two(values: np.ndarray) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
+
+
+def main() -> None:
+    """Gathers cases, fits and writes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_fusion_weights")
+    parser.add_argument("--pictures", type=int, default=300, help="renderings of each kind")
+    parser.add_argument("--labels", type=Path, help="2D labels of photographs, as predict --looks writes them")
+    parser.add_argument("--photographs", type=Path, help="the folder these were written for")
+    parser.add_argument("--cases", type=Path, help="where to keep what the paths said; read where it is there")
+    parser.add_argument("--out", type=Path, default=ASSETS_DIR / "fusion")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    model = load_embedded_model()
+    neutral = HandFusion(model, FusionWeights.of_one_path("network"))
+    found = gathered_cases(options.cases, options.pictures, options.labels, options.photographs)
+    sets = {name: gather(cases, neutral, model) for name, cases in found.items()}
+    rendered = [sets[name] for name in SETTINGS]
+    photographs = sets.get("photographs")
+    axes = torch.tensor(joint_axes(model))
+    share = 0.0 if photographs is None else photograph_share(photographs, rendered[0])
+    fitted = fit_shares(rendered, photographs, axes, share)
+    weights = replace(
+        FusionWeights.of_one_path("network"),
+        bias=fitted.bias.detach().numpy(),
+        slopes=fitted.slopes.detach().numpy(),
+    )
+    with torch.no_grad():
+        for name, pairs in sets.items():
+            print(f"{name}: IK's mean share {float(fitted(pairs).mean()):.2f}")
+    weights = fit_refinement(weights, model, list(sets.values()))
+    weights = fit_confidences(weights, model, list(sets.values()))
+    options.out.mkdir(parents=True, exist_ok=True)
+    weights.save(options.out / "weights.json")
+    write_text_atomically(options.out / "card.md", card(weights, model, sets, share, options.pictures))
+    print(f"written to {options.out}")
+
+
+def gathered_cases(
+    kept: Path | None, pictures: int, labels: Path | None, photographs: Path | None
+) -> dict[str, list[FusionCase]]:
+    """What both paths say about renderings and photographs, by the name of the set."""
+    found: dict[str, list[FusionCase]] = {}
+    wanted = [*SETTINGS, *(["photographs"] if labels is not None or kept is not None else [])]
+    missing = [name for name in wanted if kept is None or not (kept / f"{name}.npz").is_file()]
+    found = {name: load_cases(kept / f"{name}.npz") for name in wanted if kept is not None and name not in missing}
+    with BothPaths() as paths:
+        for name in missing:
+            if name in SETTINGS:
+                found[name] = list(rendered_cases(paths, SETTINGS[name], SEEDS[name], pictures))
+            elif labels is not None and photographs is not None:
+                found[name] = list(labelled_cases(paths, labels, photographs, 0.5, pictures))
+            else:
+                continue
+            if kept is not None:
+                save_cases(found[name], kept / f"{name}.npz")
+    return found
+
+
+def card(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], share: float, pictures: int) -> str:
+    """What the weights are, for people."""
+    rows = []
+    for name, pairs in sets.items():
+        unit, form = ("mm PA", "{:.2f}") if pairs.cases[0].joints_m is not None else ("of the box, 2D", "{:.4f}")
+        alone = np.array(
+            [[error_of(s, c) for s in states] for c, states in zip(pairs.cases, _states(pairs), strict=True)]
+        ).mean(0)
+        values = [form.format(value) for value in (*alone, errors_of(weights, model, pairs).mean())]
+        rows.append(f"| {name} | {len(pairs.cases)} | {values[0]} | {values[1]} | {values[2]} | {unit} |")
+    machine = describe_machine()
+    return f"""# What the fused hand's weights are
+
+`weights.json` holds what each path is worth in which situation; `docs/fusion.md` has the equations.
+
+```
+python -m benchmarks.fit_fusion_weights --pictures {pictures} --labels LABELS.json --photographs FOLDER
+```
+
+Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures
+each, every other one a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or
+more, which `main_v2.py predict --method ik --looks 5` wrote; the network did not learn from them. IK's share on
+photographs is drawn to {share:.2f}.
+
+The hands that were fitted, where both paths see the side rightly (`python -m benchmarks.fusion` measures on others):
+
+| set | hands | network | IK | fused | |
+|---|---|---|---|---|---|
+{chr(10).join(rows)}
+
+Made on {machine["processor"]}.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What each path is worth in which situation, as it was measured, and the file that keeps it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from hand.atomic_file import write_json_atomically
+from hand.errors import ConfigError
+from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
+
+SCHEMA: Final = 1
+
+_GROUPS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FusionWeights:
+    """What each path is worth, as ``benchmarks.fit_fusion_weights`` measured it.
+
+    Attributes:
+        bias: log of IK's precision over the network's about each joint's anatomical axes, in an average situation.
+        slopes: how it changes with the features of hand and joint, by group of joints.
+        place_shift: added to the log where both paths' 2D joints are weighed.
+        shape_share: IK's share of the shape, 0 to 1.
+        sigma_factor: the network's expected 2D errors are multiplied by it.
+        prior_factor: the deviations of the pose that the 2D joints bend are multiplied by it.
+        confidence: offset, then the slope of each of the hand's features, of the logistic curve of the confidence.
+        network_credibility: offset and slope over half the log odds of the network's confidence.
+        ik_credibility: the same for IK.
+        contradiction_mm: distance of form from which the paths contradict each other.
+        contradiction_rad: angle between the hands' orientations from which they do.
+    """
+
+    bias: Float[np.ndarray, "16 3"]
+    slopes: Float[np.ndarray, "G F"]
+    place_shift: float
+    shape_share: float
+    sigma_factor: float
+    prior_factor: float
+    confidence: Float[np.ndarray, "C"]
+    network_credibility: tuple[float, float]
+    ik_credibility: tuple[float, float]
+    contradiction_mm: float
+    contradiction_rad: float
+
+    @classmethod
+    def of_one_path(cls, path: str) -> FusionWeights:
+        """Weights that make one path's pose the mean; for tests and comparisons.
+
+        Args:
+            path: "network" or "ik".
+        """
+        far = -60.0 if path == "network" else 60.0
+        return cls(
+            bias=np.full((16, 3), far),
+            slopes=np.zeros((_GROUPS, len(HAND_FEATURES) + len(JOINT_FEATURES))),
+            place_shift=0.0,
+            shape_share=0.0 if path == "network" else 1.0,
+            sigma_factor=1.0,
+            prior_factor=1.0,
+            confidence=np.zeros(1 + len(HAND_FEATURES)),
+            network_credibility=(0.0, 1.0),
+            ik_credibility=(0.0, 1.0),
+            contradiction_mm=1000.0,
+            contradiction_rad=math.pi,
+        )
+
+    def confidence_of(self, hand: Float[np.ndarray, "H"]) -> float:
+        """Probability that the fused hand is right, from the features of the hand."""
+        value = float(self.confidence[0] + self.confidence[1:] @ hand)
+        return 0.5 * (1.0 + math.tanh(0.5 * value))
+
+    def network_advantage(self, network_confidence: float, ik_confidence: float) -> float:
+        """Log odds that the network's hand is right, less those of IK's; where they contradict each other it decides.
+
+        Args:
+            network_confidence: as the path says it, 0 to 1.
+            ik_confidence: the same.
+        """
+        network = self.network_credibility[0] + self.network_credibility[1] * _half_log_odds(network_confidence)
+        return network - self.ik_credibility[0] - self.ik_credibility[1] * _half_log_odds(ik_confidence)
+
+    def save(self, file: Path) -> None:
+        """Writes the weights as JSON.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        content = {
+            "schema": SCHEMA,
+            "hand_features": list(HAND_FEATURES),
+            "joint_features": list(JOINT_FEATURES),
+            "bias": np.round(self.bias, 4).tolist(),
+            "slopes": np.round(self.slopes, 4).tolist(),
+            "confidence": np.round(self.confidence, 4).tolist(),
+            "network_credibility": [round(value, 4) for value in self.network_credibility],
+            "ik_credibility": [round(value, 4) for value in self.ik_credibility],
+            **{
+                name: round(getattr(self, name), 4)
+                for name in (
+                    "place_shift", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
+                    "contradiction_rad",
+                )
+            },
+        }  # fmt: skip
+        write_json_atomically(file, content)
+
+
+def load_weights(file: Path) -> FusionWeights:
+    """Reads weights that :meth:`FusionWeights.save` wrote.
+
+    Raises:
+        ConfigError: the file is missing, damaged, or of another schema or other features.
+    """
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}, expected {SCHEMA}")
+        if (content["hand_features"], content["joint_features"]) != (list(HAND_FEATURES), list(JOINT_FEATURES)):
+            raise ValueError("it is about other features")
+        features = len(HAND_FEATURES) + len(JOINT_FEATURES)
+        return FusionWeights(
+            bias=_numbers(content["bias"], (16, 3)),
+            slopes=_numbers(content["slopes"], (_GROUPS, features)),
+            confidence=_numbers(content["confidence"], (1 + len(HAND_FEATURES),)),
+            network_credibility=_pair(content["network_credibility"]),
+            ik_credibility=_pair(content["ik_credibility"]),
+            **{
+                name: float(_numbers(content[name], ()))
+                for name in (
+                    "place_shift", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
+                    "contradiction_rad",
+                )
+            },
+        )  # fmt: skip
+    except OSError as error:
+        raise ConfigError(
+            f"The fusion's weights {file} cannot be read ({error.strerror}); install the program again."
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"The fusion's weights {file} are damaged ({error}); install the program again.") from None
+
+
+def _half_log_odds(probability: float) -> float:
+    """The feature of the same name in ``inference.fusion_kernel``."""
+    kept = min(max(probability, 0.01), 0.99)
+    return 0.5 * math.log(kept / (1.0 - kept))
+
+
+def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.array(values, dtype=np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"expected {shape} finite numbers, got shape {array.shape}")
+    return array
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    first, second = _numbers(values, (2,))
+    return float(first), float(second)
