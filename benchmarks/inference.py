@@ -26,7 +26,7 @@ import onnxruntime
 import torch
 
 from app.machine import describe_machine
-from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser
+from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser, RefitState
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
@@ -113,7 +113,7 @@ def _live_hand(runtime: NetworkRuntime, landmarks_given: bool) -> Callable[[], o
 
     def run() -> object:
         prediction = runtime.predict(image, crop, camera, reading)
-        return poser.pose(NetworkHand(0, "right", prediction, crop), prediction.joints_px, camera, {})
+        return poser.pose(NetworkHand(0, "right", prediction, crop), prediction.joints_px, camera, RefitState())
 
     return run
 

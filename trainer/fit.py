@@ -33,7 +33,7 @@ from trainer.recipe.config import FitConfig, read_config
 from trainer.recipe.source_kinds import SET_KINDS
 from trainer.runs.events import EventLog, claim_stdout
 from trainer.samples.labelled_crop import LabelledCrop
-from trainer.samples.recordings import held_out_session_crops
+from trainer.samples.recordings import depth_is_measured, held_out_session_crops
 from trainer.training.distillation import ImitationLoss, teacher_of
 from trainer.training.distributed import Termination, averaged, made_by_all, outliving_the_others
 from trainer.training.finetune_recipe import with_base, with_recordings
@@ -189,12 +189,14 @@ def _held_out_sets(
 ) -> tuple[dict[str, list[LabelledCrop]], str]:
     """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
-    The score is what the recipe is for: recordings' aligned 3D error, else a data set's as it is reported, else
-    photographs' 2D error, else renderings'.
+    The score is what the recipe is for: recordings' aligned 3D error, or their 2D error where their labels do not know
+    depth, else a data set's as it is reported, else photographs' 2D error, else renderings'.
     """
     sets = _stored_sets(config, network) or _made_sets(config, model)
     of_sets = (f"{kind}_{_FIGURE_OF_SET.get(kind, 'pa_mpjpe_mm')}" for kind in SET_KINDS)
-    measures = ("recordings_pa_mpjpe_mm", *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
+    own = [source for source in config.held_out if source.kind == "recordings"]
+    of_own = "recordings_pa_mpjpe_mm" if all(map(depth_is_measured, own)) else "recordings_epe_2d"
+    measures = (of_own, *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
     return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
 
 
