@@ -156,6 +156,17 @@ def test_confidence_follows_what_was_good_on_held_out_crops() -> None:
     assert trust_in_joints(4.0, curve) > 0.9 > 0.3 > trust_in_joints(2.0, curve)
 
 
+@pytest.mark.parametrize("unit", [0.1, 1.0, 8.0])
+def test_the_fitted_curve_does_not_depend_on_the_unit_of_the_certainty(unit: float) -> None:
+    """A logit that runs from -20 to 30 is fitted as well as a logarithm of errors."""
+    rng = np.random.default_rng(6)
+    certainty = rng.normal(3.0, 1.0, 5000)
+    good = rng.random(5000) < 1.0 / (1.0 + np.exp(-(2.0 * certainty - 3.0)))
+    curve = fit_confidence(unit * certainty, good)
+    assert curve["slope"] * unit == pytest.approx(2.0, rel=0.1)
+    assert curve["offset"] == pytest.approx(-3.0, rel=0.15)
+
+
 def test_the_curve_that_ships_doubts_a_few_good_hands_to_catch_the_wrong_ones() -> None:
     rng = np.random.default_rng(2)
     good = rng.random(20_000) > 0.02

@@ -24,7 +24,8 @@ that is doubted costs little, because inverse kinematics then shows it.
 """
 
 _RIDGE = 0.05
-_STEPS = 50
+_STEPS = 100
+_SMALLEST_STEP = 1e-9
 
 
 def fit_confidence(certainty: Float[np.ndarray, " N"], good: Bool[np.ndarray, " N"]) -> dict[str, float]:
@@ -46,13 +47,22 @@ def fit_confidence(certainty: Float[np.ndarray, " N"], good: Bool[np.ndarray, " 
     middle = float(certainty.mean())
     design = np.stack([np.ones(len(certainty)), certainty - middle], 1)
     ridge = np.diag([1e-6, _RIDGE])
-    values = np.array([0.0, 1.0])
+
+    def loss(values: Float[np.ndarray, "2"]) -> float:
+        # log(1 + exp(x)) without overflow, minus target * x: the negative log likelihood
+        odds = design @ values
+        return float((np.logaddexp(0.0, odds) - target * odds).sum() + 0.5 * values @ ridge @ values)
+
+    values = np.zeros(2)
     for _ in range(_STEPS):
         chance = 0.5 * (1.0 + np.tanh(0.5 * design @ values))
         hessian = (design * (chance * (1.0 - chance))[:, None]).T @ design + ridge
         step = np.linalg.solve(hessian, design.T @ (target - chance) - ridge @ values)
-        values = values + np.clip(step, -2.0, 2.0)
-        if np.abs(step).max() < 1e-9:
+        # a whole Newton step overshoots where certainties are many units apart
+        while loss(values + step) > loss(values) and np.abs(step).max() > _SMALLEST_STEP:
+            step = 0.5 * step
+        values = values + step
+        if np.abs(step).max() <= _SMALLEST_STEP:
             break
     offset, slope = (float(value) for value in values)
     return {"offset": offset - slope * middle, "slope": slope}
