@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_program_options(parser)
     _add_window_options(parser)
     _add_headless_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera | install")
+    commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera | two-views | install")
     # what a command has in common with the program has no default of its own, which would undo what was said before it
     predict = commands.add_parser(
         "predict",
@@ -63,6 +63,14 @@ def build_parser() -> argparse.ArgumentParser:
         "all sides. They are kept under the camera's name and used from then on.",
     )
     _add_lens_options(lens)
+    two_views = commands.add_parser(
+        "two-views",
+        argument_default=argparse.SUPPRESS,
+        help="measure both paths against a second camera, or a second video of the same take",
+        description="Calibrates two cameras from a hand that moves before both, triangulates its joints, and says how "
+        "far each path is from them in millimetres. The calibration is kept for the two cameras.",
+    )
+    _add_two_view_options(two_views)
     install = commands.add_parser(
         "install",
         help="install an optional part: for training, for Open3D, for MediaPipe's own package",
@@ -252,6 +260,48 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera", default=None, metavar="NAME", help="name of the camera, where pictures do not tell it"
     )
+
+
+def _add_two_view_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", metavar="A", help="first camera, address or video")
+    parser.add_argument("--second", metavar="B", required=True, help="second camera, address or video of the same take")
+    parser.add_argument(
+        "--seconds", type=_positive, default=30.0, metavar="N", help="how long cameras are watched (default: 30)"
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--palm-length-mm",
+        type=_positive,
+        default=None,
+        metavar="MM",
+        help="from the crease of the wrist to the middle finger's knuckle, which gives the scale (default: the "
+        "calibrated hand's, else the average hand's)",
+    )
+    length.add_argument(
+        "--palm-width-mm",
+        type=_positive,
+        default=None,
+        metavar="MM",
+        help="from the index finger's knuckle to the little finger's, instead",
+    )
+    parser.add_argument("--second-fov", type=float, default=None, metavar="DEG", help="of the second camera")
+    parser.add_argument(
+        "--recalibrate", action="store_true", default=False, help="calibrate from this take, whatever was kept"
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="record the take as two sessions into this folder, with labels from both views, to teach the network with",
+    )
+    parser.add_argument(
+        "--pairs", type=Path, default=None, metavar="DIR", help="where calibrations are kept (default: the user's data)"
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: reports/two_views)")
+    parser.add_argument("--headless", action="store_true", help="accepted for scripts: this command has no window")
+    _add_method_options(parser)
+    _add_hand_options(parser)
 
 
 def _add_predict_options(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,7 @@ from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
 from app.settings import Settings, load_settings
 from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
+from app.two_views.command import run_two_views
 from app.user_dirs import settings_file
 from hand.embedded import load_embedded_model, load_model
 from hand.errors import HandliveError, SourceError
@@ -63,6 +64,8 @@ def run(arguments: list[str] | None = None) -> int:
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
+        if options.command == "two-views":
+            return _two_views(options)
         if options.command == "install":
             return _install(options)
         if options.headless:
@@ -193,6 +196,11 @@ def _headless(options: argparse.Namespace) -> int:
     if motion:
         print(motion)
     return _EXIT_OF_RUN[report["end"]]
+
+
+def _two_views(options: argparse.Namespace) -> int:
+    run_two_views(options, load_model(options.hand_model))
+    return EXIT_OK
 
 
 def _install(options: argparse.Namespace) -> int:

@@ -34,9 +34,12 @@ SESSION_FILE: Final = "session.json"
 LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
-Recorded = Literal[HandSource, "truth", "offline", "corrected"]
-"""Who says where a hand is: a path of this product, the program that drew the picture, the pass over the whole session
-that comes after recording, or the user who set it right."""
+Recorded = Literal[HandSource, "truth", "two_views", "offline", "corrected"]
+"""Who says where a hand is: a path of this product, the program that drew the picture, two cameras that triangulated
+it, the pass over the whole session that comes after recording, or the user who set it right."""
+
+MEASURED: Final[tuple[Recorded, ...]] = ("truth", "two_views")
+"""Who knows how deep a hand lies; all others say what one picture suggests."""
 _SIDES: Final = get_args(Side)
 _RECORDED: Final = get_args(Recorded)
 _NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
@@ -56,6 +59,7 @@ class SessionInfo:
         versions: of the program and its parts.
         started_utc: ISO 8601.
         name: what the user calls the session; empty where nobody named it.
+        pair: names the take, where two cameras recorded it at once; the session of the other one has the same.
     """
 
     source_id: str
@@ -66,6 +70,7 @@ class SessionInfo:
     versions: Mapping[str, str] = field(default_factory=lambda: _NO_VERSIONS)
     started_utc: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     name: str = ""
+    pair: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +151,9 @@ def session_to_json(info: SessionInfo) -> dict[str, Any]:
         "intrinsics": asdict(info.intrinsics),
         "versions": dict(info.versions),
     }
-    return {**content, "name": info.name} if info.name else content
+    # older programs read sessions without these, and pass over them
+    named = {"name": info.name, "pair": info.pair}
+    return content | {key: text for key, text in named.items() if text}
 
 
 def session_from_json(content: dict[str, Any]) -> SessionInfo:
@@ -164,6 +171,7 @@ def session_from_json(content: dict[str, Any]) -> SessionInfo:
         versions=MappingProxyType({str(key): str(text) for key, text in content["versions"].items()}),
         started_utc=str(content["started_utc"]),
         name=str(content.get("name", "")),
+        pair=str(content.get("pair", "")),
     )
 
 

@@ -23,7 +23,7 @@ from jaxtyping import Float
 from hand.atomic_file import write_text_atomically
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
-from hand.recording import RecordedFrame, RecordedHand, hand_from_json, hand_to_json
+from hand.recording import MEASURED, RecordedFrame, RecordedHand, hand_from_json, hand_to_json
 from hand.recording_reader import Recording, cut_torn_end, open_recording, read_lines
 
 OFFLINE_FILE: Final = "offline.jsonl"
@@ -288,8 +288,8 @@ def append_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
 
 
 def without_offline(frame: RecordedFrame) -> list[OfflineLabel]:
-    """What a frame says by itself: the truth, or else what MediaPipe + IK saw."""
-    for provider in ("truth", "ik"):
+    """What a frame says by itself: the truth, or what two cameras measured, or else what MediaPipe + IK saw."""
+    for provider in (*MEASURED, "ik"):
         hands = [hand for hand in frame.hands if hand.provider == provider]
         if hands:
             return [OfflineLabel(frame.index, hand, hand.confidence) for hand in hands]

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 import cv2
+import numpy as np
 import torch
 import yaml
 from lightning.fabric import Fabric
@@ -25,14 +26,14 @@ from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.evaluation.held_out import data_set_crops, live_crops, rendered_crops
 from trainer.evaluation.predictions import figures, predict_crops
-from trainer.features import FrozenPart, stored_crops, write_shard
+from trainer.features import PICTURES_SUFFIX, FrozenPart, stored_crops, write_pictures, write_shard
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.recipe.config import FitConfig, read_config
 from trainer.recipe.source_kinds import SET_KINDS
 from trainer.runs.events import EventLog, claim_stdout
 from trainer.samples.labelled_crop import LabelledCrop
-from trainer.samples.recordings import held_out_session_crops
+from trainer.samples.recordings import depth_is_measured, held_out_session_crops
 from trainer.training.distillation import ImitationLoss, teacher_of
 from trainer.training.distributed import Termination, averaged, made_by_all, outliving_the_others
 from trainer.training.finetune_recipe import with_base, with_recordings
@@ -188,12 +189,14 @@ def _held_out_sets(
 ) -> tuple[dict[str, list[LabelledCrop]], str]:
     """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
-    The score is what the recipe is for: recordings' aligned 3D error, else a data set's as it is reported, else
-    photographs' 2D error, else renderings'.
+    The score is what the recipe is for: recordings' aligned 3D error, or their 2D error where their labels do not know
+    depth, else a data set's as it is reported, else photographs' 2D error, else renderings'.
     """
     sets = _stored_sets(config, network) or _made_sets(config, model)
     of_sets = (f"{kind}_{_FIGURE_OF_SET.get(kind, 'pa_mpjpe_mm')}" for kind in SET_KINDS)
-    measures = ("recordings_pa_mpjpe_mm", *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
+    own = [source for source in config.held_out if source.kind == "recordings"]
+    of_own = "recordings_pa_mpjpe_mm" if all(map(depth_is_measured, own)) else "recordings_epe_2d"
+    measures = (of_own, *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
     return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
 
 
@@ -222,9 +225,11 @@ def _stored_sets(config: FitConfig, network: HandNetwork) -> dict[str, list[Labe
         frozen = FrozenPart(network)
         for name, crops in _made_sets(config, training_hand_model(config.hand_model)).items():
             (folder / name).mkdir(parents=True)
+            images = frozen.seen(np.stack([crop.image for crop in crops]))
+            write_pictures((folder / name / "0").with_suffix(PICTURES_SUFFIX), images)
             write_shard(folder / name / "0.npz", frozen.of(crops))
             names.append(name)
-    return {name: stored_crops(folder / name) for name in names}
+    return {name: stored_crops(folder / name, pictures=config.stored_as == "pictures") for name in names}
 
 
 def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHandLayer) -> Evaluate:

@@ -2,7 +2,7 @@
 
 Both err by 8 to 10 mm on a hand they do not know, but only half of that is the same error (correlation 0.5 to 0.6).
 Half way between their poses, in the shape that lies on all pictures of the session, labels are a tenth nearer to the
-truth than those of MediaPipe alone and an eighth nearer than the network (docs/sessions.md has the figures).
+truth than those of MediaPipe alone and an eighth nearer than the network (figures: docs/experiments/session_labels.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from app.labelling.evidence import Witness
 from app.labelling.label_weights import TRUSTED_NETWORK, apart_mm
-from app.labelling.person_shape import Sight, person_shape
+from app.labelling.person_shape import LARGEST_DEVIATION, Sight, person_shape
 from hand.camera import Intrinsics, project
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
@@ -203,7 +203,8 @@ def _person(
     if len(own) < _LEAST_SIGHTS:
         return otherwise
     chosen = np.unique(np.linspace(0, len(own) - 1, SHAPE_SIGHTS).round().astype(int))
-    return person_shape([own[number] for number in chosen], cameras[side], layer)
+    shape = person_shape([own[number] for number in chosen], cameras[side], layer)
+    return np.clip(shape, -LARGEST_DEVIATION, LARGEST_DEVIATION)
 
 
 def _is_credible(network: RecordedHand, solution: IkSolution) -> bool:

@@ -28,6 +28,10 @@ TURN_DEVIATION_RAD: Final = 0.12
 _OWN_PRECISION: Final = np.array([1.0 / TURN_DEVIATION_RAD**2] * 3 + [1e-6] * 3)
 """Of a hand's turn and place; a little for the place, so that there always is a solution."""
 
+LARGEST_DEVIATION: Final = 2.0
+"""A single camera's pictures do not carry a shape farther from the average than this many standard deviations: what
+looks like one is mostly the labeller's error in depth."""
+
 _HUBER: Final = 2.0
 _STEPS: Final = 12
 _LEAST_DEPTH_M: Final = 0.05

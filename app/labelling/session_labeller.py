@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ import numpy as np
 from app.labelling.evidence import Detector, Witness, gather
 from app.labelling.fusion import Fused, fuse
 from app.labelling.label_weights import judge
+from app.labelling.person_shape import LARGEST_DEVIATION
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
 from hand.mirror import Side
@@ -152,7 +154,10 @@ def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, m
     calibrator = HandCalibrator(model, wanted_frames=SHAPE_FRAMES, offset_deviation_m=1e-5)
     order = np.random.default_rng(0).permutation(len(observations))[:_SHAPE_CANDIDATES]
     taken = sum(calibrator.add(observations[number], intrinsics) for number in order)
-    return calibrator.solve() if taken >= _LEAST_SHAPE_FRAMES else HandCalibration.default(model)
+    if taken < _LEAST_SHAPE_FRAMES:
+        return HandCalibration.default(model)
+    solved = calibrator.solve()
+    return replace(solved, shape=np.clip(solved.shape, -LARGEST_DEVIATION, LARGEST_DEVIATION))
 
 
 def _frame_s(witnesses: Sequence[Witness]) -> float:

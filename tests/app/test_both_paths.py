@@ -19,7 +19,7 @@ from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PathPhase
+from app.pipeline.worker import MissingReason, PathPhase
 from app.rendering.orbit import Orbit
 from app.sources.base import FrameSource
 from app.sources.choose import ChosenSource
@@ -212,7 +212,7 @@ def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: 
     qtbot.waitUntil(lambda: window.panes["network"].display is not None, timeout=PATIENCE_MS)  # the picture goes on
     assert window.panes["ik"].picture.hint_text == ""
     assert window.joined is not None
-    assert window.joined.silent["network"] in ("does not work", "is starting")
+    assert window.joined.missing["network"] in (MissingReason.FAILED, MissingReason.STARTING)
 
 
 def test_folder_of_the_wrong_kind_is_a_path_that_says_so(tmp_path: Path) -> None:

@@ -109,6 +109,23 @@ def change(before: float, after: float, verdict: str) -> Change:
     return Change(before, after, share, share - 0.02, share + 0.02, 20, verdict)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("verdict", ["better", "worse", "no clear difference"])
+def test_labels_of_a_single_view_are_never_called_the_hand(verdict: str) -> None:
+    of = change(10.0, 7.0, verdict)
+    part = SetComparison("set", 1, of, of, of, {}, {}, {}, ())
+    comparison = Comparison("a", "b", part, part, "labels")
+    assert "etter on your hand" not in comparison.sentence
+    assert "the labels" in comparison.sentence.lower()
+    assert "7 to 15 mm from the truth" in comparison.sentence
+    assert comparison.verdict != "better"
+
+
+def test_the_sentence_says_what_was_measured_against() -> None:
+    of = change(10.0, 7.0, "better")
+    part = SetComparison("set", 1, of, of, of, {}, {}, {}, ())
+    assert "against the truth of the second camera" in Comparison("a", "b", part, part, "two_views").sentence
+
+
 @pytest.mark.parametrize(
     ("own", "general", "words"),
     [

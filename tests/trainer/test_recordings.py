@@ -14,8 +14,8 @@ from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from hand.layer import HandLayer
-from hand.mirror import mirror_points, mirror_pose
-from hand.recording import RecordedHand, SessionInfo
+from hand.mirror import Side, mirror_points, mirror_pose
+from hand.recording import Recorded, RecordedHand, SessionInfo
 from hand.recording_writer import RecordingWriter
 from hand.session_labels import Verdict, append_verdicts
 from hand.torch_layer import TorchHandLayer
@@ -23,7 +23,14 @@ from hand.types import Frame
 from trainer.recipe.config import FitConfig, SourceConfig, read_config
 from trainer.samples.augmentation import CropJitter
 from trainer.samples.labelled_crop import collate
-from trainer.samples.recordings import RecordingCrops, find_sessions, read_session_hands
+from trainer.samples.recordings import (
+    RecordingCrops,
+    crop_session_hand,
+    depth_is_measured,
+    find_sessions,
+    read_session_hands,
+    teaching_crop,
+)
 from trainer.samples.rendered import RenderedCrops
 from trainer.training.finetune_recipe import with_base, with_recordings
 from trainer.training.mixture import RepeatedCrops, build_samples
@@ -32,8 +39,16 @@ CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
-def write_session(folder: Path, *, left: bool = False, frames: int = 10, digest: str = "") -> None:
-    """A session whose pictures have a dot on every joint; the labels are live IK's, and true."""
+def write_session(
+    folder: Path,
+    *,
+    left: bool = False,
+    frames: int = 10,
+    digest: str = "",
+    provider: Recorded = "truth",
+    network: bool = False,
+) -> None:
+    """A session whose pictures have a dot on every joint; the labels are true, and the live network is 2 cm off."""
     rng = np.random.default_rng(7)
     model = load_embedded_model("left" if left else "right")
     layer = HandLayer(model, np.float64)
@@ -48,8 +63,14 @@ def write_session(folder: Path, *, left: bool = False, frames: int = 10, digest:
             picture = np.zeros((240, 320, 3), np.uint8)
             for x, y in project(joints, CAMERA).round().astype(int).tolist():
                 cv2.circle(picture, (x, y), 2, (255, 255, 255), -1)
-            hand = RecordedHand("left" if left else "right", "ik", 0.8, pose, np.zeros(10), translation, joints)
-            writer.add(Frame(index, index * 100_000_000, picture, CAMERA, "test"), [hand])
+            side: Side = "left" if left else "right"
+            hands = [RecordedHand(side, provider, 0.8, pose, np.zeros(10), translation, joints)]
+            if network:
+                bent = pose.copy()
+                bent[3:] += 0.3
+                seen = layer(bent, np.full(10, 0.5), translation + np.array([0.02, 0.0, 0.0]))
+                hands.append(RecordedHand(side, "network", 0.9, bent, np.full(10, 0.5), translation, seen.joints_m))
+            writer.add(Frame(index, index * 100_000_000, picture, CAMERA, "test"), hands)
 
 
 def recordings(folder: Path, **values: object) -> SourceConfig:
@@ -70,6 +91,40 @@ def test_labels_lie_on_the_hand_and_pose_it(tmp_path: Path, left: bool) -> None:
     posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m
     torch.testing.assert_close(posed - posed[:, :1], batch.joints_m, atol=2e-5, rtol=0.0)
     assert batch.joints_weight.flatten().tolist() == pytest.approx([0.8] * 6 * 21)
+
+
+def test_a_label_of_a_single_view_teaches_the_picture_and_no_depth(tmp_path: Path) -> None:
+    write_session(tmp_path / "s", provider="ik")
+    hand = read_session_hands(recordings(tmp_path))[0]
+    crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
+    assert not hand.measured
+    assert not depth_is_measured(recordings(tmp_path))
+    assert (crop.pose_weight, crop.shape_weight, crop.root_weight, crop.joints_weight.max()) == (0.0, 0.0, 0.0, 0.0)
+    assert crop.joints_crop_weight.tolist() == pytest.approx([0.8] * 21)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Path, left: bool) -> None:
+    write_session(tmp_path / "s", provider="ik", network=True, left=left)
+    hand = read_session_hands(recordings(tmp_path))[0]
+    crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
+    measured = crop_session_hand(hand, CropJitter(), np.random.default_rng(1), 64)
+    # the picture is the label's, the depth the network's
+    assert np.array_equal(crop.joints_crop, measured.joints_crop)
+    posed = TorchHandLayer(load_embedded_model())(torch.from_numpy(crop.rotations)[None], torch.full((1, 10), 0.5))
+    joints = (posed.joints_m - posed.joints_m[:, :1])[0].numpy()
+    assert np.abs(joints - crop.joints_m).max() < 1e-4
+    assert np.abs(crop.joints_m - measured.joints_m).max() > 0.005
+    assert (crop.pose_weight, crop.root_weight) == (0.5, 0.0)
+
+
+def test_a_label_of_two_views_is_taught_as_a_whole(tmp_path: Path) -> None:
+    write_session(tmp_path / "s", provider="two_views", network=True)
+    hand = read_session_hands(recordings(tmp_path))[0]
+    crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
+    assert hand.measured
+    assert depth_is_measured(recordings(tmp_path))
+    assert (crop.pose_weight, crop.root_weight) == (0.8, 0.8)
 
 
 def test_some_hands_are_shown_as_the_wrong_one_and_teach_nothing_but_that(tmp_path: Path) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch.utils.data import Dataset
 
 from hand.camera import Intrinsics, project
+from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_points, mirror_pose
-from hand.recording import SESSION_FILE, RecordedHand
+from hand.recording import MEASURED, SESSION_FILE, Recorded, RecordedFrame, RecordedHand
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import SessionLabels, read_session_labels
 from trainer.networks.hand_network import NetworkConfig
@@ -26,6 +28,24 @@ from trainer.recipe.config import WRONG_SIDE_SHARE, SourceConfig
 from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop, live_jitter
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.right_hand_picture import right_hand_picture
+
+ANCHOR_WEIGHT: Final = 0.5
+"""Weight of what the network saw itself, where a label of a single view says nothing about depth."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandAnchor:
+    """A right hand as the network saw it while the session was recorded.
+
+    Attributes:
+        pose_rad: 48 numbers.
+        shape: 10 numbers.
+        joints_m: 21 joints, camera axes.
+    """
+
+    pose_rad: Float[np.ndarray, "48"]
+    shape: Float[np.ndarray, "10"]
+    joints_m: Float[np.ndarray, "21 3"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +64,9 @@ class SessionHand:
         time_s: when the picture was taken, on the session's own clock.
         weight: how far the label is believed, above 0.
         same_model: pose and shape refer to the hand model that networks are trained on; joints always hold.
+        provider: who made the label.
+        anchor: what the network saw live, which a label of a single view cannot correct in depth; None where it saw no
+            hand.
     """
 
     session: str
@@ -57,6 +80,13 @@ class SessionHand:
     time_s: float
     weight: float
     same_model: bool = True
+    provider: Recorded = "truth"
+    anchor: HandAnchor | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether the label knows how deep the hand lies."""
+        return self.provider in MEASURED
 
     @property
     def joints_px(self) -> Float[np.ndarray, "21 2"]:
@@ -149,6 +179,7 @@ def session_hands(
             time_s=(frame.capture_time_ns - start_ns) / 1e9,
             weight=weight,
             same_model=same_model,
+            anchor=_anchor_of(frame, hand),
         )
         for frame, hand, weight in chosen
         if weight > 0.0 and span[0] <= (frame.capture_time_ns - start_ns) / length_ns < span[1]
@@ -165,6 +196,7 @@ def right_hand(
     time_s: float,
     weight: float,
     same_model: bool,
+    anchor: HandAnchor | None = None,
 ) -> SessionHand:
     """A recorded hand as the right hand that networks see; the arguments are fields of :class:`SessionHand`."""
     left = hand.side == "left"
@@ -180,6 +212,21 @@ def right_hand(
         time_s=time_s,
         weight=float(weight),
         same_model=same_model,
+        provider=hand.provider,
+        anchor=anchor,
+    )
+
+
+def _anchor_of(frame: RecordedFrame, label: RecordedHand) -> HandAnchor | None:
+    """The live network's hand of the same side, as a right hand."""
+    seen = next((hand for hand in frame.hands if hand.provider == "network" and hand.side == label.side), None)
+    if seen is None or label.provider in MEASURED:
+        return None
+    left = seen.side == "left"
+    return HandAnchor(
+        mirror_pose(seen.pose_rad) if left else seen.pose_rad,
+        seen.shape,
+        mirror_points(seen.joints_m) if left else seen.joints_m,
     )
 
 
@@ -192,9 +239,13 @@ def crop_session_hand(hand: SessionHand, jitter: CropJitter, rng: np.random.Gene
         rng: source of chance.
         input_px: side of the crop.
     """
+    return _cut(hand, jittered_crop(hand.joints_px, jitter, rng), input_px)
+
+
+def _cut(hand: SessionHand, square: SquareCrop, input_px: int) -> LabelledCrop:
     crop = label_crop(
         hand.picture(),
-        jittered_crop(hand.joints_px, jitter, rng),
+        square,
         hand.intrinsics,
         rotations=matrix_from_axis_angle(hand.pose_rad.astype(np.float64).reshape(16, 3)),
         shape=hand.shape,
@@ -203,6 +254,56 @@ def crop_session_hand(hand: SessionHand, jitter: CropJitter, rng: np.random.Gene
         trust=hand.weight,
     )
     return crop if hand.same_model else replace(crop, pose_weight=0.0, shape_weight=0.0)
+
+
+def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generator, input_px: int) -> LabelledCrop:
+    """A crop to learn from: the whole label where it was measured, and of a single view's only what one picture shows.
+
+    One view knows where joints are in the picture, that there is a hand, and its side. Bend, size and depth are held
+    where the network saw them: labels of a single view teach the labeller's errors there.
+
+    Args:
+        hand: the hand.
+        jitter: how large a tracker's errors are.
+        rng: source of chance.
+        input_px: side of the crop.
+    """
+    square = jittered_crop(hand.joints_px, jitter, rng)
+    if hand.measured:
+        return _cut(hand, square, input_px)
+    picture = _cut(hand, square, input_px)
+    nothing = replace(
+        picture, pose_weight=0.0, shape_weight=0.0, joints_weight=np.zeros(21, np.float32), root_weight=0.0
+    )
+    if hand.anchor is None or not hand.same_model:
+        return nothing
+    held = label_crop(
+        hand.picture(),
+        square,
+        hand.intrinsics,
+        rotations=matrix_from_axis_angle(hand.anchor.pose_rad.astype(np.float64).reshape(16, 3)),
+        shape=hand.anchor.shape,
+        joints_m=hand.anchor.joints_m.astype(np.float64),
+        input_px=input_px,
+    )
+    return replace(
+        nothing,
+        rotations=held.rotations,
+        shape=held.shape,
+        joints_m=held.joints_m,
+        pose_weight=ANCHOR_WEIGHT,
+        shape_weight=ANCHOR_WEIGHT,
+        joints_weight=np.full(21, ANCHOR_WEIGHT, np.float32),
+    )
+
+
+def depth_is_measured(source: SourceConfig) -> bool:
+    """Whether all labels of a source of kind recordings know how deep the hand lies.
+
+    Raises:
+        HandliveError: the source cannot be read, or nothing is left of it.
+    """
+    return all(hand.measured for hand in read_session_hands(source))
 
 
 class RecordingCrops(Dataset[LabelledCrop]):
@@ -226,7 +327,7 @@ class RecordingCrops(Dataset[LabelledCrop]):
         """Crop ``index`` of the stream."""
         rng = np.random.default_rng((self.seed, 15485867, index))
         hand = self.hands[int(rng.integers(len(self.hands)))]
-        crop = crop_session_hand(hand, self.jitter, rng, self.input_px)
+        crop = teaching_crop(hand, self.jitter, rng, self.input_px)
         crop = crop.with_image(jitter_colors(crop.image, rng))
         return as_wrong_side(crop) if rng.random() < WRONG_SIDE_SHARE else crop
 

@@ -90,10 +90,10 @@ class MovingHand:
         self._rng = np.random.default_rng((seed, 86028157))
         rng = self._rng
         backgrounds = BackgroundPool(seed)
-        self._renderer = SceneRenderer(model, seed, levels=levels, backgrounds=backgrounds)
+        self.renderer = SceneRenderer(model, seed, levels=levels, backgrounds=backgrounds)
         self._layer = HandLayer(model)
         self.shape = np.clip(rng.normal(size=10) * settings.shape_deviation, -2.5, 2.5)
-        self._keys = _key_poses(rng, self._renderer, frames, settings)
+        self._keys = _key_poses(rng, self.renderer, frames, settings)
         self._turns = _Wave(rng, 3)
         self._place = _Wave(rng, 3)
         self._middle_yaw = np.pi if rng.uniform() < settings.back_share else 0.0
@@ -108,8 +108,8 @@ class MovingHand:
             shape=self.shape,
             translation_m=np.zeros(3),
             forearm_bend=matrix_from_axis_angle(rng.normal(size=3) * [0.2, 0.06, 0.14]),
-            skin=self._renderer.skin(int(rng.integers(48))),
-            clothing=draw_clothing(rng, self._renderer.surface),
+            skin=self.renderer.skin(int(rng.integers(48))),
+            clothing=draw_clothing(rng, self.renderer.surface),
             lighting=draw_lighting(rng),
             effects=self._effects,
             intrinsics=self.intrinsics,
@@ -123,23 +123,29 @@ class MovingHand:
 
     def frame(self, index: int) -> SyntheticSample:
         """One frame; the same whenever it is asked for."""
-        pose, translation = self.hand_at(index)
-        return self._renderer.render(
-            replace(self._scene, pose_rad=pose, translation_m=translation, effects=self._effects_at(index)), index
-        )
+        return self.renderer.render(self.scene_at(index), index)
 
-    def hand_at(self, index: int) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
+    def scene_at(self, index: int | float) -> Scene:
+        """What :meth:`frame` renders.
+
+        Args:
+            index: number of the frame; a moment between two frames is a fraction.
+        """
+        pose, translation = self.hand_at(index)
+        return replace(self._scene, pose_rad=pose, translation_m=translation, effects=self._effects_at(int(index)))
+
+    def hand_at(self, index: int | float) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
         """Pose and translation of a frame's hand.
 
         Args:
-            index: number of the frame.
+            index: number of the frame; a moment between two frames is a fraction.
         """
         time_s = index / FRAMES_PER_SECOND
-        pose = self._renderer.poses.pose(self._angles_at(index))
+        pose = self.renderer.poses.pose(self._angles_at(index))
         yaw, pitch, roll = self._turns.at(time_s)
         tilt = np.radians(self._settings.tilt_deg)
         turn = turned(
-            self._renderer.starting_view,
+            self.renderer.starting_view,
             self._middle_yaw + np.radians(self._settings.yaw_deg) * yaw,
             0.6 * tilt * pitch,
             tilt * roll,
@@ -151,16 +157,16 @@ class MovingHand:
         # the palm is moved, not the box of the joints, which jumps when a finger bends
         x, y, z = self._place.at(time_s)
         open_hand = np.zeros(48)
-        open_hand[:3] = axis_angle_from_matrix(self._renderer.starting_view)
+        open_hand[:3] = axis_angle_from_matrix(self.renderer.starting_view)
         rest = self._layer(open_hand, self.shape).joints_m.astype(np.float64)
         wander, camera = self._settings.wander, self.intrinsics
         center = (camera.cx_px + wander * x * camera.width_px, camera.cy_px + 0.6 * wander * y * camera.height_px)
         at_rest = place(rest, camera, self._cover * float(np.exp(0.12 * z)), center)
         palm_at_rest = rest[[0, 9]].mean(0)
-        turned_palm = turn @ self._renderer.starting_view.T @ (palm_at_rest - rest[0]) + rest[0]
+        turned_palm = turn @ self.renderer.starting_view.T @ (palm_at_rest - rest[0]) + rest[0]
         return np.asarray(at_rest + palm_at_rest - turned_palm)
 
-    def _angles_at(self, index: int) -> Float[np.ndarray, "16 3"]:
+    def _angles_at(self, index: int | float) -> Float[np.ndarray, "16 3"]:
         starts, angles = self._keys
         step = int(np.searchsorted(starts, index, side="right")) - 1
         passed = (index - starts[step]) / (starts[step + 1] - starts[step])
@@ -171,7 +177,7 @@ class MovingHand:
         return np.asarray(angles[step] + share[:, None] * (angles[step + 1] - angles[step]))
 
     def _effects_at(self, index: int) -> CameraEffects:
-        place_in_noise = np.random.default_rng((self._renderer.seed, 7, index)).integers(0, 512, 2)
+        place_in_noise = np.random.default_rng((self.renderer.seed, 7, index)).integers(0, 512, 2)
         return replace(self._effects, noise_place=(int(place_in_noise[0]), int(place_in_noise[1])))
 
 

@@ -1,0 +1,138 @@
+"""``main_v2.py two-views``: two cameras or two videos of one take, calibrated from the hand, and what they say."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from app.networks.device import DeviceChoice
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputMode
+from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.path_factories import chosen_paths
+from app.sources.choose import SourceWishes, choose_source
+from app.two_views.analysis import analyse
+from app.two_views.calibration import (
+    PALM_LENGTH_JOINTS,
+    PALM_WIDTH_JOINTS,
+    KnownLength,
+    PairCalibration,
+    average_length,
+    length_of_shape,
+)
+from app.two_views.calibration_store import save_pair, saved_pair
+from app.two_views.movement_check import PairState
+from app.two_views.report import summary, write_report
+from app.two_views.truth_labels import label_sessions
+from app.two_views.view_recording import ViewInput, ViewRecording, record_views
+from hand.errors import ConfigError
+from hand.model import HandModel
+from hand.types import Provider
+from ik_baseline.person import HandCalibration, calibration_file
+
+DEFAULT_REPORT_DIR: Final = Path("reports") / "two_views"
+
+TYPED_UNCERTAINTY: Final = 0.03
+"""A palm is measured to a few millimetres, and its joints lie under the skin."""
+
+
+def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
+    """Runs the command.
+
+    Args:
+        options: as parsed; ``network``, ``device``, ``finder``, ``fov`` and ``intrinsics`` are the program's own.
+        model: of the paths.
+
+    Raises:
+        HandliveError: a source, the calibration or the report cannot be used; says what to do.
+    """
+    wishes = SourceWishes(options.size, options.fps)
+    if options.source is None:
+        raise ConfigError("two-views needs two sources; add --source with the first camera, address or video.")
+    chosen = [choose_source(text, wishes) for text in (options.source, options.second)]
+    lenses = (Lens(options.intrinsics, options.fov), Lens(None, options.second_fov))
+    live = any(one.is_camera or one.is_live for one in chosen)
+    take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    sessions = [None if options.record is None else options.record / f"{take}-{name}" for name in ("first", "second")]
+    mode = options.output_mode or OutputMode.FUSED
+    inputs = [
+        ViewInput(one.source, _paths(options, model, live=live), lens, output_mode=mode, session=session, take=take)
+        for one, lens, session in zip(chosen, lenses, sessions, strict=True)
+    ]
+    print(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", file=sys.stderr)
+    views = record_views((inputs[0], inputs[1]), model, live=live, seconds=options.seconds)
+    for view in views:
+        if view.sentence:
+            print(view.sentence, file=sys.stderr)
+    known = None if options.recalibrate else _saved(views, options.pairs)
+    length = known_length(options, model)
+    result = analyse(*views, known, length, lambda stage: print(f"{stage.capitalize()}.", file=sys.stderr))
+    folder = options.report or DEFAULT_REPORT_DIR
+    # files before words: whoever reads the words may be gone
+    kept = ""
+    if result.calibrated_here:
+        kept = f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.pairs)}"
+    write_report(result, views, folder)
+    for line in summary(result):
+        print(line)
+    if kept:
+        print(f"The calibration of the two cameras is{kept}.")
+    if result.state is PairState.MOVED and not result.calibrated_here:
+        print("The figures above are from a calibration that no longer holds; add --recalibrate.", file=sys.stderr)
+    print(f"Report in {folder}.")
+    if sessions[0] is not None and sessions[1] is not None:
+        starts = [view.track.times_s[0] if live else 0.0 for view in views]
+        late_s = result.calibration.late_s + starts[0] - starts[1]
+        _, labels = label_sessions(sessions[0], sessions[1], model, calibration=result.calibration, late_s=late_s)
+        counts = " and ".join(str(len(one.labels)) for one in labels)
+        print(f"Recorded {sessions[0]} and {sessions[1]}, with {counts} labels from the truth of two views.")
+
+
+def known_length(options: argparse.Namespace, model: HandModel) -> KnownLength:
+    """What gives the scale: a typed length, the calibrated hand, or the average one.
+
+    Raises:
+        ConfigError: a typed length is none of a hand.
+    """
+    for name, joints, words, low, high in (
+        ("palm_length_mm", PALM_LENGTH_JOINTS, "the palm's length as typed", 50.0, 140.0),
+        ("palm_width_mm", PALM_WIDTH_JOINTS, "the palm's width as typed", 30.0, 110.0),
+    ):
+        typed = getattr(options, name)
+        if typed is None:
+            continue
+        if not low <= typed <= high:
+            raise ConfigError(f"{words.capitalize()} is {typed:g} mm; hands have {low:g} to {high:g} mm.")
+        return KnownLength(joints, typed / 1000.0, words, TYPED_UNCERTAINTY)
+    file = options.calibration or calibration_file()
+    if file.is_file():
+        try:
+            return length_of_shape(HandCalibration.load(model, file).shape, "the calibrated hand shape", 0.04)
+        except ConfigError as error:
+            print(str(error), file=sys.stderr)
+    return average_length()
+
+
+def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[Provider, PathFactory]:
+    device: DeviceChoice = options.device or "cpu"
+    return chosen_paths(
+        "both",
+        options.network,
+        model,
+        1,
+        every_frame=not live,
+        finder=options.finder,
+        own_hand=OwnHandWish(False, options.calibration),
+        device=device,
+        complain=lambda sentence: print(sentence, file=sys.stderr),
+    )
+
+
+def _saved(views: tuple[ViewRecording, ViewRecording], folder: Path | None) -> PairCalibration | None:
+    one, other = (view.intrinsics for view in views)
+    sizes = ((one.width_px, one.height_px), (other.width_px, other.height_px))
+    return saved_pair(views[0].facts.name, views[1].facts.name, sizes, folder)

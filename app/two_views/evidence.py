@@ -1,0 +1,188 @@
+"""Where each path sees the joints in each view: what triangulation and calibration start from.
+
+A path's joints in the picture are its posed hand, projected, and not the landmarks it was posed from: both paths then
+mean the same joints, the hand model's, where MediaPipe's wrist and thumb lie elsewhere. On rendered hands they are also
+nearer to the true pixels, by a tenth (network) to a quarter (MediaPipe + IK).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from hand.camera import Intrinsics, project
+from hand.mirror import Side
+from hand.types import HandState
+
+PATHS: tuple[str, ...] = ("network", "ik")
+"""Paths whose joints in the picture are evidence for triangulation, by ``hand.types.Provider``."""
+
+OUTPUT: str = "output"
+"""Name of the output hand among the tracks: it is judged as the paths are, but is no evidence of its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewTrack:
+    """One hand in one view over time, as the paths see it.
+
+    Attributes:
+        times_s: of the frames, ascending.
+        joints_px: 21 joints of each frame by path, NaN where the path saw no hand.
+        joints_m: the paths' 3D joints in this camera's axes, NaN likewise.
+        sigma_px: how exactly a path takes each joint to be seen, NaN where it does not say.
+        confidence: of each path's hand, 0 where it saw none.
+        side: the hand that most frames show.
+    """
+
+    times_s: Float[np.ndarray, " N"]
+    joints_px: Mapping[str, Float[np.ndarray, "N 21 2"]]
+    joints_m: Mapping[str, Float[np.ndarray, "N 21 3"]]
+    sigma_px: Mapping[str, Float[np.ndarray, "N 21"]]
+    confidence: Mapping[str, Float[np.ndarray, " N"]]
+    side: Side = "right"
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def part(self, chosen: Int[np.ndarray, " K"] | Bool[np.ndarray, " N"]) -> ViewTrack:
+        """Some of the frames."""
+        return ViewTrack(
+            self.times_s[chosen],
+            {path: values[chosen] for path, values in self.joints_px.items()},
+            {path: values[chosen] for path, values in self.joints_m.items()},
+            {path: values[chosen] for path, values in self.sigma_px.items()},
+            {path: values[chosen] for path, values in self.confidence.items()},
+            self.side,
+        )
+
+    def at_times(self, times_s: Float[np.ndarray, " M"], tolerance_s: float) -> ViewTrack:
+        """The track at other moments, interpolated linearly between the two frames around each.
+
+        Args:
+            times_s: on this track's clock.
+            tolerance_s: where the two frames around a moment are farther apart than this the hand is missing.
+        """
+        times = self.times_s
+        if len(times) < 2:
+            blank = np.full(len(times_s), -1)
+            return _blank_like(self, times_s) if len(times) == 0 else _picked(self, times_s, blank, tolerance_s)
+        after = np.clip(np.searchsorted(times, times_s), 1, len(times) - 1)
+        before = after - 1
+        gap = times[after] - times[before]
+        share = np.clip((times_s - times[before]) / np.maximum(gap, 1e-9), 0.0, 1.0)
+        outside = np.maximum(times[before] - times_s, times_s - times[after])
+        missing = (gap > tolerance_s) | (outside > tolerance_s / 2.0)
+
+        def between(values: np.ndarray) -> np.ndarray:
+            weight = share.reshape(-1, *([1] * (values.ndim - 1)))
+            mixed = values[before] * (1.0 - weight) + values[after] * weight
+            # a frame that is met exactly needs no neighbour
+            mixed = np.where(weight < 1e-6, values[before], np.where(weight > 1.0 - 1e-6, values[after], mixed))
+            mixed[missing] = 0.0 if values.ndim == 1 else np.nan
+            return np.asarray(mixed)
+
+        return ViewTrack(
+            np.asarray(times_s, np.float64),
+            {path: between(values) for path, values in self.joints_px.items()},
+            {path: between(values) for path, values in self.joints_m.items()},
+            {path: between(values) for path, values in self.sigma_px.items()},
+            {path: between(values) for path, values in self.confidence.items()},
+            self.side,
+        )
+
+
+def _blank_like(track: ViewTrack, times_s: Float[np.ndarray, " M"]) -> ViewTrack:
+    count = len(times_s)
+    return ViewTrack(
+        np.asarray(times_s, np.float64),
+        {path: np.full((count, 21, 2), np.nan) for path in track.joints_px},
+        {path: np.full((count, 21, 3), np.nan) for path in track.joints_m},
+        {path: np.full((count, 21), np.nan) for path in track.sigma_px},
+        {path: np.zeros(count) for path in track.confidence},
+        track.side,
+    )
+
+
+def _picked(
+    track: ViewTrack, times_s: Float[np.ndarray, " M"], blank: Int[np.ndarray, " M"], tolerance_s: float
+) -> ViewTrack:
+    """The only frame of a track at each moment that is near it."""
+    result = _blank_like(track, times_s)
+    near = np.abs(times_s - track.times_s[0]) <= tolerance_s / 2.0
+    for path in track.joints_px:
+        result.joints_px[path][near] = track.joints_px[path][0]
+        result.joints_m[path][near] = track.joints_m[path][0]
+        result.sigma_px[path][near] = track.sigma_px[path][0]
+        result.confidence[path][near] = track.confidence[path][0]
+    return result
+
+
+class ViewTrackBuilder:
+    """Collects path results of one view into a :class:`ViewTrack`; one hand, the first one of each frame."""
+
+    def __init__(self, paths: Sequence[str] = PATHS) -> None:
+        """Begins with no frame.
+
+        Args:
+            paths: names of what is collected.
+        """
+        self._paths = tuple(paths)
+        self._times: list[float] = []
+        self._rows: list[dict[str, _Seen]] = []
+        self._rights = 0
+        self._lefts = 0
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, time_s: float, hands: Mapping[str, HandState | None], intrinsics: Intrinsics) -> None:
+        """One frame.
+
+        Args:
+            time_s: on the view's clock, later than that of the frame before.
+            hands: what each path found in it, None or nothing where it saw no hand.
+            intrinsics: of the picture.
+        """
+        row = {}
+        for path in self._paths:
+            state = hands.get(path)
+            if state is None:
+                continue
+            joints_m = np.asarray(state.joints_m, np.float64)
+            said = state.seen_sigma_px
+            row[path] = _Seen(
+                project(joints_m, intrinsics),
+                joints_m,
+                np.full(21, np.nan) if said is None else np.asarray(said, np.float64),
+                float(state.confidence),
+            )
+            self._rights += state.side == "right"
+            self._lefts += state.side == "left"
+        self._times.append(time_s)
+        self._rows.append(row)
+
+    def track(self) -> ViewTrack:
+        """Everything so far."""
+        nothing = _Seen(np.full((21, 2), np.nan), np.full((21, 3), np.nan), np.full(21, np.nan), 0.0)
+        rows = {path: [row.get(path, nothing) for row in self._rows] for path in self._paths}
+        return ViewTrack(
+            np.array(self._times),
+            {path: np.array([one.joints_px for one in seen]).reshape(-1, 21, 2) for path, seen in rows.items()},
+            {path: np.array([one.joints_m for one in seen]).reshape(-1, 21, 3) for path, seen in rows.items()},
+            {path: np.array([one.sigma_px for one in seen]).reshape(-1, 21) for path, seen in rows.items()},
+            {path: np.array([one.confidence for one in seen]) for path, seen in rows.items()},
+            "left" if self._lefts > self._rights else "right",
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """One hand of one frame, as one path sees it."""
+
+    joints_px: Float[np.ndarray, "21 2"]
+    joints_m: Float[np.ndarray, "21 3"]
+    sigma_px: Float[np.ndarray, "21"]
+    confidence: float

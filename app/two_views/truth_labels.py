@@ -1,0 +1,257 @@
+"""Labels of a take that two cameras recorded: the hand model, laid onto the triangulated joints in both views.
+
+The person's shape is solved from the lengths of the triangulated bones, then held; each frame is posed by the inverse
+kinematics of ``ik_baseline``. Joints that two views could not tell are filled by what the surest path saw of them,
+moved onto the joints that are known.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from app.two_views.analysis import skew_of_tracks
+from app.two_views.bone_lengths import FEWEST_FRAMES
+from app.two_views.bundle_adjustment import edge_lengths
+from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
+from app.two_views.evidence import ViewTrack, ViewTrackBuilder
+from app.two_views.time_pairing import LIVE_SEARCH_S, paired
+from app.two_views.truth import Truth, measure_truth
+from hand.camera import Intrinsics, project
+from hand.crop import crop_around
+from hand.errors import RecordingError
+from hand.layer import HandLayer
+from hand.metrics import best_similarity
+from hand.mirror import Side, mirror_points
+from hand.model import HandModel
+from hand.recording import RecordedHand
+from hand.recording_reader import Recording, open_recording
+from hand.session_labels import OfflineLabel, OfflineLabels, write_offline
+from hand.types import HandObservation, HandState
+from ik_baseline.person import HandCalibration
+from ik_baseline.solver import IkSolver, turn_to_ray
+
+FEWEST_JOINTS: Final = 16
+"""Triangulated joints of a frame that gets a label."""
+
+SHAPE_LIMIT: Final = 3.0
+"""Two views bear a shape that is farther from the average than one view does, but no hand is farther than this."""
+
+LENGTH_SIGMA_M: Final = 0.0015
+"""How exactly a bone's length is known over a whole take."""
+
+JOINT_SIGMA_M: Final = 0.004
+"""How far the posed model may lie from a triangulated joint."""
+
+NO_LABEL_MM: Final = 15.0
+"""Expected error from which a frame is no label."""
+
+_STEPS: Final = 12
+
+
+def track_of_session(recording: Recording) -> ViewTrack:
+    """What the live paths saw in a recorded session.
+
+    Args:
+        recording: of one view.
+    """
+    builder = ViewTrackBuilder()
+    start_ns = recording.frames[0].capture_time_ns if recording.frames else 0
+    for frame in recording.frames:
+        hands: dict[str, HandState | None] = {}
+        for hand in frame.hands:
+            if hand.provider in ("network", "ik") and hands.get(hand.provider) is None:
+                hands[hand.provider] = _state(hand, frame.sequence)
+        builder.add((frame.capture_time_ns - start_ns) / 1e9, hands, recording.info.intrinsics)
+    return builder.track()
+
+
+def label_sessions(
+    first: Path,
+    second: Path,
+    model: HandModel,
+    *,
+    calibration: PairCalibration | None = None,
+    length: KnownLength | None = None,
+    late_s: float | None = None,
+) -> tuple[Truth, tuple[OfflineLabels, OfflineLabels]]:
+    """Labels both sessions of one take from the triangulation of their views, and writes ``offline.jsonl`` into each.
+
+    Args:
+        first: session of the first camera.
+        second: session of the second camera.
+        model: hand model of both sessions.
+        calibration: of the two cameras; solved from this take when left out.
+        length: gives a new calibration its scale.
+        late_s: how much later the second session's clock is, both beginning with their first frames; found from the
+            hand's movement when left out.
+
+    Raises:
+        RecordingError: a session cannot be read or written, or was recorded with another hand model.
+        ConfigError: the views cannot be calibrated, or do not show one hand.
+    """
+    recordings = open_recording(first), open_recording(second)
+    for recording in recordings:
+        recording.demand_model(model, "label")
+        if not recording.frames:
+            raise RecordingError(f"{recording.folder} holds no frame, so there is nothing to label; record it again.")
+    tracks = tuple(track_of_session(recording) for recording in recordings)
+    if late_s is None:
+        # both clocks are the machine's own; sessions begin when their camera does
+        offset_s = (recordings[0].frames[0].capture_time_ns - recordings[1].frames[0].capture_time_ns) / 1e9
+        late_s = skew_of_tracks(tracks[0], tracks[1], LIVE_SEARCH_S + abs(offset_s), offset_s)
+    one, other = paired(tracks[0], tracks[1], late_s)
+    known = calibration or calibrate_pair(
+        one, other, recordings[0].info.intrinsics, recordings[1].info.intrinsics, length, late_s=late_s
+    )
+    truth = measure_truth(known, one, other)
+    shape = measured_shape(truth, model)
+    backwards, forwards = paired(tracks[1], tracks[0], -late_s)
+    mirrored_truth = measure_truth(known, forwards, backwards)
+    labels = []
+    for view, (recording, own, track) in enumerate(
+        ((recordings[0], truth, one), (recordings[1], mirrored_truth, backwards))
+    ):
+        intrinsics = (known.pair.first, known.pair.second)[view]
+        labels.append(label_view(recording, own, view, track, shape, intrinsics, model))
+        write_offline(recording.folder, labels[-1])
+    return truth, (labels[0], labels[1])
+
+
+def measured_shape(truth: Truth, model: HandModel) -> Float[np.ndarray, "10"]:
+    """The shape whose bones are as long as the triangulated ones; the prior is that of all hands, standard normal.
+
+    Args:
+        truth: of a whole take.
+        model: a right hand.
+    """
+    lengths = edge_lengths(truth.joints_m)
+    enough = np.isfinite(lengths).sum(0) >= FEWEST_FRAMES
+    if not enough.any():
+        return np.zeros(10)
+    seen = np.nanmedian(lengths[:, enough], 0)
+    layer = HandLayer(model, np.float64)
+
+    def of(shape: Float[np.ndarray, "10"]) -> Float[np.ndarray, " edges"]:
+        return np.asarray(edge_lengths(np.asarray(layer(np.zeros(48), shape).joints_m)[None])[0][enough])
+
+    shape = np.zeros(10)
+    for _ in range(_STEPS):
+        here = of(shape)
+        jacobian = np.stack([(of(shape + 0.01 * unit) - here) / 0.01 for unit in np.eye(10)], 1) / LENGTH_SIGMA_M
+        residual = (here - seen) / LENGTH_SIGMA_M
+        shape = shape - np.linalg.solve(jacobian.T @ jacobian + np.eye(10), jacobian.T @ residual + shape)
+    return np.asarray(np.clip(shape, -SHAPE_LIMIT, SHAPE_LIMIT))
+
+
+def label_view(
+    recording: Recording,
+    truth: Truth,
+    view: int,
+    track: ViewTrack,
+    shape: Float[np.ndarray, "10"],
+    intrinsics: Intrinsics,
+    model: HandModel,
+) -> OfflineLabels:
+    """The labels of one view's session.
+
+    Args:
+        recording: the session; its frames are those of ``truth``.
+        truth: the triangulated hand at the session's frames.
+        view: 0 for the first camera, 1 for the second.
+        track: what the paths saw in this view.
+        shape: of the person.
+        intrinsics: of this view as calibrated.
+        model: a right hand.
+    """
+    solver = IkSolver(model, replace(HandCalibration.without_offsets(model), shape=shape))
+    labels: list[OfflineLabel] = []
+    joints = truth.in_view(view)
+    for n, frame in enumerate(recording.frames):
+        known = np.isfinite(joints[n]).all(-1)
+        if known.sum() < FEWEST_JOINTS or not known[0]:
+            continue
+        expected_mm = float(np.nanmean(truth.expected_m[n])) * 1000.0
+        whole = _filled(joints[n], known, track, n)
+        if whole is None:
+            continue
+        solved = _solve(solver, whole, truth.side, intrinsics)
+        weight = float(np.clip(1.0 - expected_mm / NO_LABEL_MM, 0.0, 1.0))
+        hidden = int((~known).sum())
+        reasons = (f"{hidden} joints are filled in",) if hidden else ()
+        labels.append(
+            OfflineLabel(
+                frame.index,
+                replace(solved, confidence=weight),
+                weight,
+                reasons,
+                MappingProxyType({"expected_mm": expected_mm}),
+            )
+        )
+    if not labels:
+        raise RecordingError(f"Two views never tell the hand in {recording.folder}; check that both cameras see it.")
+    return OfflineLabels(
+        labels=tuple(labels),
+        shape=shape.astype(np.float32),
+        hand_model_digest=model.digest,
+        made_with=MappingProxyType({"handlive": importlib.metadata.version("handlive"), "labels": "two views"}),
+    )
+
+
+def _filled(
+    joints_m: Float[np.ndarray, "21 3"], known: np.ndarray, track: ViewTrack, n: int
+) -> Float[np.ndarray, "21 3"] | None:
+    """All joints, the unknown ones from the surest path; None where no path saw a hand."""
+    if known.all():
+        return joints_m
+    seen = [path for path, values in track.joints_m.items() if np.isfinite(values[n]).all()]
+    if not seen:
+        return None
+    path = max(seen, key=lambda name: float(track.confidence[name][n]))
+    fit = best_similarity(track.joints_m[path][n][known], joints_m[known])
+    return np.where(known[:, None], joints_m, fit.applied(track.joints_m[path][n]))
+
+
+def _solve(solver: IkSolver, joints_m: Float[np.ndarray, "21 3"], side: Side, intrinsics: Intrinsics) -> RecordedHand:
+    pixels = project(joints_m, intrinsics)
+    middle = pixels.mean(0)
+    if side == "left":
+        turn = turn_to_ray(np.array([intrinsics.width_px - 1 - middle[0], middle[1]]), intrinsics.mirrored())
+        world = mirror_points(mirror_points(joints_m - joints_m.mean(0)) @ turn)
+    else:
+        world = (joints_m - joints_m.mean(0)) @ turn_to_ray(middle, intrinsics)
+    observation = HandObservation(side, 1.0, pixels, world, crop_around(pixels, 1.5))
+    target = solver.target(observation, intrinsics)._replace(world_precision=1.0 / np.full(3, JOINT_SIGMA_M))
+    solution = solver.described(side, target, solver.settle(target))
+    single = np.float32
+    return RecordedHand(
+        side=side,
+        provider="two_views",
+        confidence=1.0,
+        pose_rad=solution.pose_rad.astype(single),
+        shape=np.asarray(solution.shape, single),
+        camera_translation_m=solution.camera_translation_m.astype(single),
+        joints_m=solution.joints_m.astype(single),
+        reprojection_px=float(solution.reprojection_px.mean()),
+    )
+
+
+def _state(hand: RecordedHand, sequence: int) -> HandState:
+    """A recorded estimate as the path gave it, without its mesh."""
+    return HandState(
+        sequence=sequence,
+        side=hand.side,
+        pose_rad=hand.pose_rad,
+        shape=hand.shape,
+        camera_translation_m=hand.camera_translation_m,
+        joints_m=hand.joints_m,
+        vertices_m=np.zeros((0, 3), np.float32),
+        confidence=hand.confidence,
+        provider="network" if hand.provider == "network" else "ik",
+    )

@@ -1,0 +1,266 @@
+"""Two sources at once: each through both paths, until both have ended or enough was seen."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from app.pipeline.capture_thread import SourcePhase, SourceState
+from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.live import LivePipeline
+from app.pipeline.output_reason import OutputMode
+from app.pipeline.output_selector import output_chooser
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.worker import PathPhase
+from app.sources.base import FrameSource, SourceFacts
+from app.two_views.evidence import OUTPUT, PATHS, ViewTrack, ViewTrackBuilder
+from hand.camera import Intrinsics
+from hand.errors import RecordingError, SourceError
+from hand.model import HandModel
+from hand.recording import SessionInfo, recorded_hand
+from hand.recording_writer import RecordingWriter
+from hand.types import HandState, Provider
+
+KEPT_PICTURES_PER_SECOND: Final = 2.0
+_POLL_S: Final = 0.2
+_JPEG_QUALITY: Final = 88
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewInput:
+    """One of the two sources and what looks at it.
+
+    Attributes:
+        source: a camera, an address, a file.
+        paths: what finds hands; of their own for each view.
+        lens: the user's word on intrinsics.
+        quarter_turns: right angles by which pictures are turned clockwise.
+        output_mode: which hand the output follows.
+        session: folder of a new session that everything is recorded into; None records nothing.
+        take: names the take in both sessions.
+    """
+
+    source: FrameSource
+    paths: Mapping[Provider, PathFactory]
+    lens: Lens = field(default_factory=Lens)
+    quarter_turns: int = 0
+    output_mode: OutputMode = OutputMode.FUSED
+    session: Path | None = None
+    take: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewRecording:
+    """What one view gave.
+
+    Attributes:
+        facts: of the source.
+        intrinsics: of its pictures.
+        track: what the paths and the output made of them, on a clock that begins with the first frame of a file and
+            is the machine's own for a camera.
+        pictures: some of the pictures as JPEG, by time.
+        sentence: what there is to say about how the source ended; mostly empty.
+    """
+
+    facts: SourceFacts
+    intrinsics: Intrinsics
+    track: ViewTrack
+    pictures: Mapping[float, bytes]
+    sentence: str = ""
+
+    def picture_near(self, time_s: float) -> tuple[float, UInt8[np.ndarray, "height width 3"]]:
+        """The kept picture that is nearest to a moment, RGB, and when it was taken."""
+        nearest = min(self.pictures, key=lambda kept: abs(kept - time_s))
+        decoded = cv2.imdecode(np.frombuffer(self.pictures[nearest], np.uint8), cv2.IMREAD_COLOR)
+        assert decoded is not None  # written by this program
+        return nearest, np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+class _View:
+    """One source at work."""
+
+    def __init__(self, view: ViewInput, model: HandModel, news: threading.Event, *, live: bool) -> None:
+        self._lock = threading.Lock()
+        self._builder = ViewTrackBuilder((*PATHS, OUTPUT))
+        self._pictures: dict[float, bytes] = {}
+        self._intrinsics: Intrinsics | None = None
+        self._live = live
+        self._begin_ns: int | None = None
+        self._last_s = -1.0
+        self._source = view.source
+        self._session, self._take_name, self._model = view.session, view.take, model
+        self._writer: RecordingWriter | None = None
+        self._failure: RecordingError | None = None
+        self.pipeline: LivePipeline[None, None] = LivePipeline(
+            dict(view.paths),
+            lambda _result: None,
+            news.set,
+            lens=view.lens,
+            every_frame=not live,
+            output=output_chooser(model, tuple(view.paths), view.output_mode),
+        )
+        self.pipeline.quarter_turns = view.quarter_turns
+        self.pipeline.preview_wanted = False
+        self.pipeline.add_listener("two views", self._take)
+
+    def start(self) -> None:
+        self.pipeline.start()
+
+    def show(self) -> None:
+        self.pipeline.show(self._source)
+
+    @property
+    def loading(self) -> bool:
+        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.providers)
+
+    def done(self, state: SourceState) -> bool:
+        """Whether nothing more comes of the state's source."""
+        if state.phase in (SourcePhase.FAILED, SourcePhase.LOST):
+            return not self._live or state.phase is SourcePhase.FAILED
+        if state.phase is not SourcePhase.ENDED:
+            return False
+        return all(
+            self._finished[path] + self.pipeline.path_state(path).lost_frames >= state.frames for path in self._finished
+        )
+
+    def drain(self) -> None:
+        """Takes results that nobody looks at, so that the pipeline goes on."""
+        for path in self.pipeline.providers:
+            while self.pipeline.take_update(path) is not None:
+                self._finished[path] = self._finished.get(path, 0) + 1
+
+    _finished: dict[Provider, int]
+
+    def recording(self, state: SourceState) -> ViewRecording:
+        """What was seen.
+
+        Raises:
+            SourceError: nothing.
+            RecordingError: the session could not be written.
+        """
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            if self._writer is not None:
+                self._writer.close()
+            if state.facts is None or self._intrinsics is None or not len(self._builder):
+                raise SourceError(state.sentence or f"{self._source.name} gave no picture; check the source.")
+            return ViewRecording(
+                state.facts, self._intrinsics, self._builder.track(), dict(self._pictures), state.sentence
+            )
+
+    def _take(self, joined: JoinedResult) -> None:
+        if joined.late:
+            return
+        frame = joined.frame
+        with self._lock:
+            if self._begin_ns is None:
+                self._begin_ns = 0 if self._live else frame.capture_time_ns
+            time_s = (frame.capture_time_ns - self._begin_ns) / 1e9
+            if time_s <= self._last_s:
+                return
+            self._last_s = time_s
+            self._intrinsics = frame.intrinsics
+            hands: dict[str, HandState | None] = {OUTPUT: joined.output}
+            for path, result in joined.results.items():
+                hands[path] = result.states[0] if result.states else None
+            self._builder.add(time_s, hands, frame.intrinsics)
+            self._record(joined)
+            if not self._pictures or time_s - max(self._pictures) >= 1.0 / KEPT_PICTURES_PER_SECOND:
+                bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
+                ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+                if ok:
+                    self._pictures[time_s] = data.tobytes()
+
+    def _record(self, joined: JoinedResult) -> None:
+        if self._session is None or self._failure is not None:
+            return
+        frame = joined.frame
+        try:
+            if self._writer is None:
+                info = SessionInfo(
+                    frame.source_id,
+                    frame.intrinsics,
+                    frame.mirrored,
+                    self._model.name,
+                    self._model.digest,
+                    pair=self._take_name,
+                )
+                self._writer = RecordingWriter(self._session, info)
+            seen = [
+                recorded_hand(state, result.observations[number] if number < len(result.observations) else None)
+                for result in joined.results.values()
+                for number, state in enumerate(result.states)
+            ]
+            self._writer.add(frame, seen)
+        except RecordingError as error:
+            self._failure = error
+
+
+def record_views(
+    views: tuple[ViewInput, ViewInput],
+    model: HandModel,
+    *,
+    live: bool,
+    seconds: float | None = None,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> tuple[ViewRecording, ViewRecording]:
+    """Runs two sources beside each other.
+
+    A camera that drops out is waited for, and goes on where it comes back; its frames are missing meanwhile.
+
+    Args:
+        views: the two sources.
+        model: of the paths.
+        live: cameras or addresses, whose clock is the machine's and whose frames may be dropped; two files otherwise.
+        seconds: of a live run; files run to their end.
+        progress: told how many seconds have gone by.
+
+    Raises:
+        SourceError: a source gives no picture.
+        RecordingError: a session could not be written.
+    """
+    news = threading.Event()
+    running = tuple(_View(view, model, news, live=live) for view in views)
+    for view in running:
+        view._finished = dict.fromkeys(view.pipeline.providers, 0)
+    begun: float | None = None
+    try:
+        for view in running:
+            view.start()
+        while any(view.loading for view in running):
+            news.wait(_POLL_S)
+            news.clear()
+            for view in running:
+                view.pipeline.begin_pull()
+        for view in running:
+            view.show()
+        begun = time.monotonic()
+        while True:
+            news.wait(_POLL_S)
+            news.clear()
+            states = [view.pipeline.source_state for view in running]
+            for view in running:
+                view.pipeline.begin_pull()
+                view.drain()
+            passed = time.monotonic() - begun
+            progress(passed)
+            if all(view.done(state) for view, state in zip(running, states, strict=True)):
+                break
+            if live and seconds is not None and passed >= seconds:
+                break
+    finally:
+        states = [view.pipeline.source_state for view in running]
+        for view in running:
+            view.pipeline.close()
+    one, other = (view.recording(state) for view, state in zip(running, states, strict=True))
+    return one, other
