@@ -11,7 +11,7 @@ Takes some minutes on one core; ``--cases`` keeps what the paths said, so that a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ SEEDS = {"ordinary": 910_001, "wild": 910_002}
 SETTINGS = {"ordinary": ORDINARY_SETTINGS, "wild": WILD_SETTINGS}
 
 STARTING_BIAS = -1.5
-STEPS, RATE = 120, 0.08
+STEPS, RATE = 60, 0.15
 
 SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
 """Of the squared parameters, in the unit of the relative error: ridge regression against what few cases would tell."""
@@ -182,6 +182,12 @@ def _aligned_error_mm(joints: Tensor, target: Tensor) -> Tensor:
     return (moved - y).norm(dim=-1).mean(1) * 1e3
 
 
+def _pose_errors_mm(joints: Tensor, target: Tensor) -> Tensor:
+    """Mean error of the joints, aligned and from the wrist; the second one alone knows how the hand is turned."""
+    from_wrist = (joints - joints[:, :1]) - (target - target[:, :1])
+    return torch.stack([_aligned_error_mm(joints, target).mean(), from_wrist.norm(dim=-1).mean() * 1e3])
+
+
 def _picture_error(joints: Tensor, pairs: Pairs) -> Tensor:
     """2D error over the box of each hand, set to the network's wrist, then moved and scaled onto the label."""
     wrist = torch.tensor(np.array([case.network.state.joints_m[0] for case in pairs.cases]), dtype=torch.float64)
@@ -239,18 +245,16 @@ def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tenso
     """Fits the shares: each set's errors over those of the network there."""
     shares = Shares()
     truths = [torch.tensor(np.array([case.joints_m for case in pairs.cases])) for pairs in rendered]
-    usual = [
-        float(_aligned_error_mm(joints_at(p, 0.0 * p.apart, axes), t).mean())
-        for p, t in zip(rendered, truths, strict=True)
-    ]
+    with torch.no_grad():
+        usual = [_pose_errors_mm(joints_at(p, 0.0 * p.apart, axes), t) for p, t in zip(rendered, truths, strict=True)]
     target = None if photographs is None else joints_at(photographs, torch.full_like(photographs.apart, share), axes)
     optimizer = torch.optim.Adam(shares.parameters(), lr=RATE)
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = shares.penalty()
         for pairs, truth, scale in zip(rendered, truths, usual, strict=True):
-            errors = _aligned_error_mm(joints_at(pairs, shares(pairs), axes), truth)
-            loss = loss + errors.mean() / scale / len(rendered)
+            errors = _pose_errors_mm(joints_at(pairs, shares(pairs), axes), truth)
+            loss = loss + (errors / scale).mean() / len(rendered)
         if photographs is not None and target is not None:
             joints = joints_at(photographs, shares(photographs), axes)
             gross = torch.relu(_picture_error(joints, photographs) - LABEL_ERROR).mean() / LABEL_ERROR
@@ -261,14 +265,28 @@ def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tenso
     return shares
 
 
-def errors_of(weights: FusionWeights, model: HandModel, pairs: Pairs) -> np.ndarray:
-    """Error of each fused hand: PA in mm where there is a truth in 3D, else in the picture over the box."""
+def errors_of(
+    weights: FusionWeights,
+    model: HandModel,
+    pairs: Pairs,
+    measure: Callable[[HandState, FusionCase], float] | None = None,
+) -> np.ndarray:
+    """Error of each fused hand by some measure, :func:`error_of` when left out."""
     fusion = HandFusion(model, weights)
     errors = []
     for case, situation, (network, ik) in zip(pairs.cases, pairs.situations, _states(pairs), strict=True):
         fused = fusion.fuse(network, ik, case.intrinsics, situation=situation)
-        errors.append(error_of(fused, case))
+        errors.append((measure or error_of)(fused, case))
     return np.array(errors)
+
+
+def pose_error_of(state: HandState, case: FusionCase) -> float:
+    """Mean of aligned and wrist-relative error in mm where there is a truth in 3D, else :func:`error_of`."""
+    if case.joints_m is None:
+        return error_of(state, case)
+    joints = np.asarray(state.joints_m, np.float64)
+    from_wrist = distances(joints - joints[0], case.joints_m - case.joints_m[0]).mean() * 1e3
+    return 0.5 * (error_of(state, case) + float(from_wrist))
 
 
 def error_of(state: HandState, case: FusionCase) -> float:
@@ -283,11 +301,15 @@ def error_of(state: HandState, case: FusionCase) -> float:
 def fit_refinement(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
     """Chooses what is left, one number after the other, by the errors of the fused hands over the network's."""
     floors = [LABEL_ERROR if pairs.cases[0].joints_m is None else 0.0 for pairs in sets]
-    alone = [[error_of(network, case) for case, (network, _) in zip(p.cases, _states(p), strict=True)] for p in sets]
+    alone = [
+        [pose_error_of(network, case) for case, (network, _) in zip(p.cases, _states(p), strict=True)] for p in sets
+    ]
     usual = [np.maximum(errors, floor).mean() for errors, floor in zip(alone, floors, strict=True)]
 
     def total(tried: FusionWeights) -> float:
-        errors = [np.maximum(errors_of(tried, model, p), floor) for p, floor in zip(sets, floors, strict=True)]
+        errors = [
+            np.maximum(errors_of(tried, model, p, pose_error_of), floor) for p, floor in zip(sets, floors, strict=True)
+        ]
         return float(np.mean([one.mean() / scale for one, scale in zip(errors, usual, strict=True)]))
 
     choices = {
