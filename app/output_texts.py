@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.pipeline.output_reason import OutputCause, OutputMode, OutputReason
-from app.pipeline.worker import PATH_NAMES
+from app.pipeline.worker import PATH_NAMES, MissingReason
 from hand.types import HandSource
 
 MODE_NAMES: Final[Mapping[OutputMode, str]] = {
@@ -32,11 +32,19 @@ _DIFFERENCES: Final[Mapping[OutputCause, str]] = {
 
 _SEES_NONE = "sees no hand"
 
+_MISSING: Final[Mapping[MissingReason, str]] = {
+    MissingReason.STARTING: "is starting",
+    MissingReason.FAILED: "does not work",
+    MissingReason.DISABLED: "is switched off",
+    MissingReason.LATE: "is late",
+}
+"""To follow the name of a path."""
+
 
 def reason_text(reason: OutputReason) -> str:
     """Why the output follows its hand, to stand after "because"."""
     cause, network, ik = reason.cause, _percent(reason.network_confidence), _percent(reason.ik_confidence)
-    missing = reason.missing or _SEES_NONE
+    missing = _SEES_NONE if reason.missing is None else _MISSING[reason.missing]
     if cause in _DIFFERENCES:
         return f"{_DIFFERENCES[cause]} (network {network}, IK {ik})"
     texts = {

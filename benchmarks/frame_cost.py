@@ -52,6 +52,7 @@ from app.rendering.pane_renderer import ScreenPainter
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.sources.video import VideoSource
+from app.ui.extensions import install_extensions
 from app.ui.views.picture_view import PictureView
 from app.ui.views.software_mesh_view import SoftwareMeshView
 from app.ui.views.wipe_view import WipeView
@@ -177,7 +178,8 @@ def measure(clip: Path, clock: StageClock, options: argparse.Namespace) -> dict[
             view=options.view,
             renderer="software",
             theme="dark",
-        )
+        ),
+        install_extensions,
     )
     window.resize(*SIZE_PX)
     window.show()

@@ -34,6 +34,7 @@ from app.machine import describe_machine
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
+from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
@@ -75,7 +76,8 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
             view=options.view,
             renderer=options.renderer,
             theme="dark",
-        )
+        ),
+        install_extensions,
     )
     window.resize(*options.size)
     window.show()

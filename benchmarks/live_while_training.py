@@ -16,11 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.machine import describe_machine
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from trainer.runs.run_folder import FineTuneRequest
+from trainer.runs.run_history import RunPhase
 
 LEAST_SHARE = 0.5
 LONGEST_START_S = 180.0
@@ -38,7 +38,7 @@ def live_rates(seconds: float, scratch: Path) -> dict[str, float]:
 def wait_for_steps(run: TrainingRun) -> None:
     """Until the process trains."""
     started = time.monotonic()
-    while run.story.step < 1:
+    while run.history.step < 1:
         time.sleep(0.5)
         run.refresh()
         if run.phase not in (RunPhase.STARTING, RunPhase.TRAINING) or time.monotonic() - started > LONGEST_START_S:
@@ -69,10 +69,10 @@ def main() -> int:
         run.start()
         try:
             wait_for_steps(run)
-            first, started = run.story.step, time.monotonic()
+            first, started = run.history.step, time.monotonic()
             during = live_rates(options.seconds, scratch)
             run.refresh()
-            steps = (run.story.step - first) / (time.monotonic() - started)
+            steps = (run.history.step - first) / (time.monotonic() - started)
         finally:
             run.kill()
             while run.refresh() or run.running:

@@ -35,6 +35,7 @@ from app.palette import DARK, LIGHT
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
+from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
@@ -128,7 +129,8 @@ def main() -> None:
             paths=chosen_paths("both", None, model, 1, live_network=live, complain=print),
             live_network=live,
             theme="dark",
-        )
+        ),
+        install_extensions,
     )
     window.resize(1280, 720)
     window.show()

@@ -30,6 +30,7 @@ from app.machine import describe_machine
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
+from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
 from app.ui.window_options import ViewName, WindowOptions
@@ -112,7 +113,8 @@ def main() -> int:
             model=model,
             paths=chosen_paths("both", None, model, 1, complain=print),
             theme="dark",
-        )
+        ),
+        install_extensions,
     )
     window.resize(1280, 720)
     window.show()

@@ -26,7 +26,7 @@ from PyQt6.QtWidgets import QApplication
 
 from app.palette import DARK
 from hand.errors import HandliveError
-from trainer.runs.run_history import RunStory, read_story
+from trainer.runs.run_history import RunHistory, read_history
 
 _SIZE_PX: Final = (760, 380)
 _COLORS: Final = (DARK.network, DARK.ik, DARK.accent)
@@ -40,13 +40,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the picture")
     options = parser.parse_args()
     try:
-        stories = {run.name: read_story(run) for run in options.runs}
+        histories = {run.name: read_history(run) for run in options.runs}
     except HandliveError as problem:
         raise SystemExit(f"picture_curves: {problem}") from None
-    draw(stories, options.target, options.out)
+    draw(histories, options.target, options.out)
 
 
-def draw(stories: dict[str, RunStory], target: float | None, path: Path) -> None:
+def draw(histories: dict[str, RunHistory], target: float | None, path: Path) -> None:
     """Draws one curve for every training."""
     application = QApplication.instance() or QApplication([])  # kept: Qt ends with it
     assert application is not None
@@ -61,9 +61,9 @@ def draw(stories: dict[str, RunStory], target: float | None, path: Path) -> None
         plot.getAxis(side).setTextPen(pg.mkPen(DARK.muted))
     legend = plot.addLegend(offset=(-12, 12), labelTextColor=DARK.text)
     legend.setBrush(None)
-    for (name, story), color in zip(stories.items(), itertools.cycle(_COLORS)):
-        steps, scores = map(np.array, zip(*story.curves()["score"], strict=True))
-        thousands = steps * story.recipe().batch / 1000.0
+    for (name, history), color in zip(histories.items(), itertools.cycle(_COLORS)):
+        steps, scores = map(np.array, zip(*history.curves()["score"], strict=True))
+        thousands = steps * history.config["batch"] / 1000.0
         plot.plot(
             thousands, scores, name=name, pen=pg.mkPen(color, width=2), symbol="o", symbolSize=5, symbolBrush=color
         )

@@ -29,6 +29,7 @@ from app.pipeline.paths.path_factories import chosen_paths
 from app.review.session_review import open_review
 from app.sources.choose import SourceWishes, choose_source
 from app.sources.demo import DEMO_CLIP
+from app.ui.extensions import install_extensions
 from app.ui.recording import record_panel
 from app.ui.review.review_window import ReviewWindow
 from app.ui.views.opengl_support import opengl_format
@@ -55,7 +56,8 @@ def main() -> None:
                 model=model,
                 paths=chosen_paths("both", None, model, 1, complain=print),
                 theme="dark",
-            )
+            ),
+            install_extensions,
         )
         window.resize(1280, 720)
         window.show()

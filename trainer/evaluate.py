@@ -37,11 +37,11 @@ from trainer.evaluation.predictions import (
 )
 from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.networks.building import trained_network
-from trainer.networks.hand_network import NetworkConfig
+from trainer.networks.hand_network import NetworkConfig, certainty_of_sigma
 from trainer.networks.output import NetworkOutput
-from trainer.recipe.config import FitConfig, SourceConfig, exported_layout, read_config
+from trainer.recipe.config import FitConfig, SourceConfig, build_dataclass, exported_layout, read_config
 from trainer.runs.run_folder import BEST_FILE
-from trainer.runs.run_history import RunStory, read_story
+from trainer.runs.run_history import RunHistory, read_history
 from trainer.samples.labelled_crop import LabelledCrop
 
 REPORT_SCHEMA = 1
@@ -71,8 +71,8 @@ def main(arguments: Sequence[str]) -> None:
         _score_data_set(options)
         return
     out = options.out or Path("reports/evaluation")
-    story = None if options.run is None else read_story(options.run)
-    config = _recipe(options.config, story)
+    history = None if options.run is None else read_history(options.run)
+    config = _recipe(options.config, history)
     network, name = _network(config, options)
     sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
     shown = config.network if options.network is None else exported_layout(options.network)
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     sets |= data_set_crops(config.held_out, model, shown, options.crops)
     curve = None if options.network is None else read_metadata(options.network)["confidence"]
     content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model, curve)
-    write_page(out, name, content, sections, story)
+    write_page(out, name, content, sections, history)
     for section in sections:
         for key, value in section.figures.items():
             print(f"{section.name:<12} {key:<24} {value:.4g}")
@@ -200,8 +200,8 @@ def _score_data_set(options: argparse.Namespace) -> None:
     kind, folder = options.dataset[0], Path(options.dataset[1])
     hands = open_evaluation(kind, folder)
     if options.network is None:
-        story = None if options.run is None else read_story(options.run)
-        config = _recipe(options.config, story)
+        history = None if options.run is None else read_history(options.run)
+        config = _recipe(options.config, history)
         shown, model = config.network, training_hand_model(options.hand_model or config.hand_model)
         network, name = _network(config, options)
     else:
@@ -228,14 +228,14 @@ def _score_data_set(options: argparse.Namespace) -> None:
     print(score.as_text() + "\n" + "\n".join(score_lines(score)))
 
 
-def _recipe(path: Path | None, story: RunStory | None) -> FitConfig:
+def _recipe(path: Path | None, history: RunHistory | None) -> FitConfig:
     if path is not None:
         return read_config(path)
-    if story is None:
+    if history is None:
         raise ConfigError(
             "Which recipe was the network trained by? Give --config RECIPE, or --run DIR, which knows it."
         )
-    return story.recipe()
+    return build_dataclass(FitConfig, history.config, "the run's recipe")
 
 
 def measure(
@@ -284,7 +284,7 @@ def measure(
 
 
 def write_page(
-    out: Path, name: str, content: Mapping[str, Any], sections: Sequence[ReportSection], story: RunStory | None
+    out: Path, name: str, content: Mapping[str, Any], sections: Sequence[ReportSection], history: RunHistory | None
 ) -> None:
     """Writes report.json and report.html.
 
@@ -293,13 +293,14 @@ def write_page(
         name: what to call the network.
         content: from :func:`measure`.
         sections: from :func:`measure`.
-        story: of the training, where it is known.
+        history: of the training, where it is known.
     """
     content = {"schema": REPORT_SCHEMA, "network": name, **content}
-    if story is not None:
-        content["run"] = {"losses": _thinned(story.losses), "evaluations": story.evaluations}
+    if history is not None:
+        evaluations = [(point.step, point.figures) for point in history.evaluations]
+        content["run"] = {"losses": _thinned(history.losses), "evaluations": evaluations}
     write_json_atomically(out / "report.json", content)
-    write_text_atomically(out / "report.html", report_page(name, list(sections), content["empty"], story))
+    write_text_atomically(out / "report.html", report_page(name, list(sections), content["empty"], history))
 
 
 class OnnxNetwork(nn.Module):
@@ -312,6 +313,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
         """The exported outputs; heat maps and features are not among them."""
         outputs = {name: torch.from_numpy(value) for name, value in self._runtime.outputs(image.numpy()).items()}
+        outputs.setdefault("certainty", certainty_of_sigma(outputs["log_sigma"]))
         nothing = torch.zeros(len(image), 21, 0, 0)
         return NetworkOutput(**outputs, heat_maps=nothing, features=nothing)
 
@@ -344,9 +346,9 @@ def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dic
 def _confidence_figures(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
     """Whether the confidence falls where fingers are confused, and stays where they are not."""
     error = np.concatenate([errors_2d(part) for part in with_hand])
-    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in with_hand])
+    certainty = np.concatenate([part.certainty for part in with_hand])
     presence = np.concatenate([part.presence for part in with_hand])
-    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in log_sigma])
+    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in certainty])
     doubted = confidence < DOUBTED
     wrong, good = error > WRONG_ERROR, error < GOOD_ERROR
     values = {"wrong_hands": float(wrong.mean())}

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from app.jobs.run_story import RUNNING_PHASES, RunPhase, RunStory, is_running
 from hand.errors import ConfigError, HandliveError
 from trainer.runs.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
+from trainer.runs.run_history import RUNNING_PHASES, RunHistory, RunPhase, is_running
 
 TERMINATE_AFTER_S = 10.0
 """A process that was asked to stop and has not after so long may be terminated."""
@@ -38,13 +38,13 @@ class TrainingRun:
     Attributes:
         folder: of the run.
         request: what was asked for.
-        story: what it has done so far.
+        history: what it has done so far.
         running: a process is at work on it.
     """
 
     folder: Path
     request: FineTuneRequest
-    story: RunStory
+    history: RunHistory
     running: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _started_s: float = 0.0
@@ -54,7 +54,7 @@ class TrainingRun:
     @property
     def phase(self) -> RunPhase:
         """Where it stands."""
-        return self.story.phase(self.running)
+        return self.history.phase(self.running)
 
     @property
     def may_terminate(self) -> bool:
@@ -72,7 +72,7 @@ class TrainingRun:
         self.running = is_running(self.folder) or self._is_starting()
         if not self.running:
             self._asked_to_stop_s = self._terminated_s = None
-        return self.story.update() or before != self.running
+        return self.history.update() or before != self.running
 
     def start(self, *, finish: bool = False) -> None:
         """Starts the run, or lets it go on where it was.
@@ -138,7 +138,7 @@ class TrainingRun:
 
     def _signal(self, number: int) -> None:
         # by the number of its own process or, after another window's start, by what it noted; the lock says it lives
-        pid = self._process.pid if self._process is not None else self.story.pid
+        pid = self._process.pid if self._process is not None else self.history.pid
         if pid is not None and is_running(self.folder):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
@@ -186,7 +186,7 @@ class TrainingRuns:
         return next((run for run in self._runs.values() if run.phase in RUNNING_PHASES), None)
 
     def _add(self, folder: Path, request: FineTuneRequest) -> TrainingRun:
-        run = TrainingRun(folder, request, RunStory(folder))
+        run = TrainingRun(folder, request, RunHistory(folder))
         self._runs[folder.name] = run
         return run
 

@@ -2,7 +2,7 @@
 
 Both err by 8 to 10 mm on a hand they do not know, but only half of that is the same error (correlation 0.5 to 0.6).
 Half way between their poses, in the shape that lies on all pictures of the session, labels are a tenth nearer to the
-truth than those of MediaPipe alone and an eighth nearer than the network (docs/sessions.md has the figures).
+truth than those of MediaPipe alone and an eighth nearer than the network (figures: docs/experiments/session_labels.md).
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import platformdirs
-
 from app.networks.handnet_archive import CARD_FILE, pack_network, unpack_network
+from app.user_dirs import networks_folder
 from hand.errors import CheckpointError
 from inference.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
 
@@ -84,7 +83,7 @@ class NetworkLibrary:
         """
         self.shipped = shipped
         self.beside = tuple(path for path in beside if path.resolve() != shipped.resolve())
-        self.folder = folder or Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "networks"
+        self.folder = folder or networks_folder()
 
     def entries(self) -> list[NetworkEntry]:
         """All networks that can be read, the shipped one first, then the newest."""

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from app.pipeline.intrinsics_choice import Lens
-from app.pipeline.mailbox import Mailbox
 from app.pipeline.playback import Pacer, Playback
 from app.pipeline.turned import turn_intrinsics, turn_picture
 from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
@@ -70,12 +70,19 @@ class SourceState:
     shortfall: Shortfall | None = None
 
 
+class FrameSink(Protocol):
+    """Takes every captured frame: the inbox of a path, or a distributor."""
+
+    def put(self, frame: Frame, /) -> None:
+        """Takes a frame, in the capture thread; one that waits holds the capture up."""
+
+
 class CaptureThread(threading.Thread):
     """Feeds frames of the current source into mailboxes."""
 
     def __init__(
         self,
-        sinks: Sequence[Mailbox[Frame]],
+        sinks: Sequence[FrameSink],
         lens: Lens,
         on_news: Callable[[], None],
         *,

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from app.pipeline.mailbox import Mailbox
 from hand.types import Frame
 
 logger = logging.getLogger(__name__)
@@ -112,23 +111,21 @@ class Listeners(Generic[T]):
             self._listeners = tuple(other for other in self._listeners if other is not listener)
 
 
-class FrameTap(Mailbox[Frame]):
-    """A mailbox of the capture thread that keeps nothing and passes everything on."""
+class FrameTap:
+    """A :class:`app.pipeline.capture_thread.FrameSink` that gives every frame to listeners."""
 
     def __init__(self) -> None:
         """Nobody listens yet."""
-        super().__init__()
         self._listeners: Listeners[Frame] = Listeners()
 
     def add(self, name: str, callback: Callable[[Frame], None]) -> Listener[Frame]:
         """Gives every frame to a callback in a thread of its own; see :class:`app.pipeline.listeners.Listener`."""
         return self._listeners.add(name, callback)
 
-    def put(self, content: Frame, merge: Callable[[Frame, Frame], Frame] | None = None) -> None:
+    def put(self, frame: Frame) -> None:
         """Passes a frame on; never waits."""
-        self._listeners.publish(content)
+        self._listeners.publish(frame)
 
     def close(self) -> None:
         """Ends all listeners."""
-        super().close()
         self._listeners.close()

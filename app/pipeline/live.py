@@ -16,7 +16,7 @@ from app.pipeline.output_selector import OutputChooser
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.playback import Playback
 from app.pipeline.result_synchronizer import Composition, JoinedResult, Joiner
-from app.pipeline.worker import PathPhase, PathState, PathUpdate, PathWorker
+from app.pipeline.worker import MissingReason, PathPhase, PathState, PathUpdate, PathWorker
 from app.sources.base import FrameSource
 from hand.types import Frame, PathResult, Provider
 
@@ -29,10 +29,10 @@ _CAPTURE_JOIN_S = 5.0
 _PATH_JOIN_S = 60.0
 """Engines may be loading, and are no good to be torn down meanwhile; loading always ends."""
 
-_WHY_SILENT = {
-    PathPhase.STARTING: "is starting",
-    PathPhase.FAILED: "does not work",
-    PathPhase.RESTING: "is switched off",
+_MISSING = {
+    PathPhase.STARTING: MissingReason.STARTING,
+    PathPhase.FAILED: MissingReason.FAILED,
+    PathPhase.RESTING: MissingReason.DISABLED,
 }
 
 
@@ -279,7 +279,7 @@ class LivePipeline(Generic[T, P]):
 
     def _path_changed(self, provider: Provider, state: PathState) -> None:
         if self._joins:
-            self._joiner.expect(provider, _WHY_SILENT.get(state.phase, ""))
+            self._joiner.expect(provider, _MISSING.get(state.phase))
         self._announce()
 
     def _announce(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from app.pipeline.worker import MissingReason
+
 
 class OutputMode(Enum):
     """Which hand the output follows."""
@@ -58,11 +60,11 @@ class OutputReason:
         network_confidence: the network's in this frame, None where it has no hand.
         ik_confidence: the same of MediaPipe + IK.
         wanted_confidence: which the network did not reach, where that decided.
-        missing: why the other path has no hand, to follow its name ("is switched off"); empty where it sees none.
+        missing: why the other path has no result; None where it has one, without a hand.
     """
 
     cause: OutputCause
     network_confidence: float | None = None
     ik_confidence: float | None = None
     wanted_confidence: float | None = None
-    missing: str = ""
+    missing: MissingReason | None = None

@@ -3,7 +3,7 @@
 The choice has hysteresis, and a change of path never makes the hand jump: what the new path says is at first bent
 to where the output was, and the bend fades out. This is inertialisation (D. Bollo, "Inertialization: High-Performance
 Animation Transitions in Gears of War", GDC 2018) with a smoothstep in place of its polynomial: unlike a blend of two
-hands it needs the new path alone, so it also works when the old one has fallen silent.
+hands it needs the new path alone, so it also works when the old one gives no results any more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from app.pipeline.fused_track import FusedTrack, FusionSettings, fusion_settings
 from app.pipeline.hand_matching import SAME_PLACE, HandPair, pair_hands, picture_gap
 from app.pipeline.output_reason import OutputCause, OutputMode, OutputReason
 from app.pipeline.paths.smoothing import Smoothing
+from app.pipeline.worker import MissingReason
 from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.mirror import Side
@@ -37,12 +38,9 @@ COLLAPSED = 0.5
 """A network that alone sees a hand, and from sure falls below this share of the confidence to leave it, looks at what
 covered the hand: that is held where it was, for as long as for a late path."""
 
-LATE = "is late"
-"""What is said of a path that has not spoken about a frame although it works."""
-
 _NS_PER_MS = 1e6
 
-_NO_WORDS: Mapping[Provider, str] = {}
+_NONE_MISSING: Mapping[Provider, MissingReason] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +139,17 @@ class OutputChooser:
         self._slots = []
 
     def choose(
-        self, frame: Frame, results: Mapping[Provider, PathResult], silent: Mapping[Provider, str] = _NO_WORDS
+        self,
+        frame: Frame,
+        results: Mapping[Provider, PathResult],
+        missing: Mapping[Provider, MissingReason] = _NONE_MISSING,
     ) -> tuple[OutputHand, ...]:
         """The output hands of one frame.
 
         Args:
             frame: the picture.
             results: what the paths said about it; a path may be missing.
-            silent: why a path is missing, to follow its name in a sentence ("is switched off").
+            missing: why a path has no result for the frame.
         """
         if (frame.source_id, frame.mirrored) != self._source:
             self._source = (frame.source_id, frame.mirrored)
@@ -165,7 +166,7 @@ class OutputChooser:
             slot = self._slot_for(pair, taken)
             taken.append(slot)
             fused = slot.fuse(pair, unfiltered, frame, self._fusion) if settings.mode is OutputMode.FUSED else None
-            outputs.append(slot.follow(pair, time_ns, settings, silent, fused, differ=differ))
+            outputs.append(slot.follow(pair, time_ns, settings, missing, fused, differ=differ))
         self._slots += [slot for slot in taken if slot not in self._slots]
         return tuple(outputs)
 
@@ -209,7 +210,7 @@ class _Slot:
         pair: HandPair,
         time_ns: int,
         settings: OutputSettings,
-        silent: Mapping[Provider, str],
+        missing: Mapping[Provider, MissingReason],
         fused: HandState | OutputCause | None = None,
         *,
         differ: bool = False,
@@ -220,14 +221,14 @@ class _Slot:
             pair: the hands of both paths.
             time_ns: capture time of the frame.
             settings: of the output.
-            silent: why a path is missing.
+            missing: why a path has no result.
             fused: what :meth:`fuse` says.
             differ: the other path sees its hand elsewhere.
         """
         recent = self._last if time_ns - self.time_ns <= HOLD_NS else None
-        if recent is not None and (_is_only_late(recent, pair, silent) or _is_just_covered(recent, pair, settings)):
+        if recent is not None and (_is_only_late(recent, pair, missing) or _is_just_covered(recent, pair, settings)):
             return OutputHand(recent, self._reason, held=True)
-        wanted, reason = self._decide(pair, time_ns, settings, silent, fused, differ)
+        wanted, reason = self._decide(pair, time_ns, settings, missing, fused, differ)
         if self._last is not None and self._last.side != wanted.side:
             self._bend = None  # a left and a right hand have no rotations between them
         elif self._last is not None and self._last.provider != wanted.provider:
@@ -244,7 +245,7 @@ class _Slot:
         pair: HandPair,
         time_ns: int,
         settings: OutputSettings,
-        silent: Mapping[Provider, str],
+        missing: Mapping[Provider, MissingReason],
         fused: HandState | OutputCause | None,
         differ: bool,
     ) -> tuple[HandState, OutputReason]:
@@ -276,9 +277,9 @@ class _Slot:
             return credible, replace(about, cause=fused)
         if network is None:
             assert ik is not None
-            return ik, replace(about, cause=OutputCause.NETWORK_MISSING, missing=silent.get("network", ""))
+            return ik, replace(about, cause=OutputCause.NETWORK_MISSING, missing=missing.get("network"))
         if ik is None:
-            why = silent.get("ik", "")
+            why = missing.get("ik")
             if settings.mode is OutputMode.FUSED:
                 return network, replace(about, cause=OutputCause.IK_MISSING, missing=why)
             sure = network.confidence >= settings.leave_below
@@ -333,12 +334,12 @@ def _confidence(pair: HandPair) -> float:
     return max(state.confidence for state in pair if state is not None)
 
 
-def _is_only_late(last: HandState, pair: HandPair, silent: Mapping[Provider, str]) -> bool:
+def _is_only_late(last: HandState, pair: HandPair, missing: Mapping[Provider, MissingReason]) -> bool:
     """Whether the path that is followed has not spoken yet, although it surely will."""
     if last.provider == "fused":
         return False  # what the other path says is continued from there, see _Bend
-    missing = pair[0 if last.provider == "network" else 1] is None
-    return missing and silent.get(last.provider) == LATE
+    handless = pair[0 if last.provider == "network" else 1] is None
+    return handless and missing.get(last.provider) is MissingReason.LATE
 
 
 def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) -> bool:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from app.pipeline.output_selector import LATE, OutputHand
-from app.pipeline.worker import PathUpdate
+from app.pipeline.output_selector import OutputHand
+from app.pipeline.worker import MissingReason, PathUpdate
 from hand.types import Frame, HandState, PathResult, Provider
 
 T = TypeVar("T")
@@ -47,14 +47,14 @@ class JoinedResult:
         frame: the picture.
         results: by path; one that is off, broken or too late is missing.
         outputs: the hands that count, none when there is no hand.
-        silent: why a path is missing, to follow its name ("is switched off").
+        missing: why a path has no result.
         late: an earlier frame was completed after a later one had been passed on; it has no outputs.
     """
 
     frame: Frame
     results: Mapping[Provider, PathResult]
     outputs: tuple[OutputHand, ...] = ()
-    silent: Mapping[Provider, str] = field(default_factory=dict)
+    missing: Mapping[Provider, MissingReason] = field(default_factory=dict)
     late: bool = False
 
     @property
@@ -71,7 +71,7 @@ class _Entry(Generic[T]):
     joined: JoinedResult | None = None
 
 
-Choose = Callable[[Frame, Mapping[Provider, PathResult], Mapping[Provider, str]], tuple[OutputHand, ...]]
+Choose = Callable[[Frame, Mapping[Provider, PathResult], Mapping[Provider, MissingReason]], tuple[OutputHand, ...]]
 Emit = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]], bool], None]
 
 
@@ -104,26 +104,26 @@ class Joiner(Generic[T]):
         self._patient = patient
         self._lock = threading.RLock()
         providers = tuple(providers)
-        self._silent: dict[Provider, str] = dict.fromkeys(providers, "is starting")
+        self._not_awaited: dict[Provider, MissingReason] = dict.fromkeys(providers, MissingReason.STARTING)
         self._newest_ns: dict[Provider, int] = {}
         self._lateness_ms: dict[Provider, float] = dict.fromkeys(providers, 0.0)
         self._last_result: dict[Provider, PathResult] = {}
         self._pending: deque[_Entry[T]] = deque()
         self._passed: deque[_Entry[T]] = deque(maxlen=_REMEMBERED)
 
-    def expect(self, provider: Provider, silent: str = "") -> None:
+    def expect(self, provider: Provider, missing: MissingReason | None = None) -> None:
         """Says whether a path is awaited.
 
         Args:
             provider: the path.
-            silent: why it is not, empty when it is.
+            missing: why it is not; None when it is.
         """
         with self._lock:
-            if silent:
-                self._silent[provider] = silent
+            if missing is not None:
+                self._not_awaited[provider] = missing
                 self._lateness_ms[provider] = 0.0
             else:
-                self._silent.pop(provider, None)
+                self._not_awaited.pop(provider, None)
             self._flush()
 
     def add(self, provider: Provider, update: PathUpdate[T]) -> None:
@@ -167,15 +167,15 @@ class Joiner(Generic[T]):
                 return
             self._pending.popleft()
             results = _results(entry)
-            silent = {p: self._silent.get(p, LATE) for p in self._lateness_ms if p not in results}
-            entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, silent), silent)
+            missing = {p: self._not_awaited.get(p, MissingReason.LATE) for p in self._lateness_ms if p not in results}
+            entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, missing), missing)
             self._passed.append(entry)
             self._emit(entry.joined, dict(entry.updates), True)
 
     def _missing(self, entry: _Entry[T], *, patient: bool) -> bool:
         return any(
             provider not in entry.updates
-            and provider not in self._silent
+            and provider not in self._not_awaited
             and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
             and (patient or self._lateness_ms[provider] < PATIENCE_MS)
             for provider in self._lateness_ms

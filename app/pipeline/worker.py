@@ -35,6 +35,16 @@ class PathPhase(Enum):
     RESTING = "resting"
 
 
+class MissingReason(Enum):
+    """Why there is no result of a path for a frame."""
+
+    STARTING = "starting"
+    FAILED = "failed"
+    DISABLED = "disabled"
+    LATE = "late"
+    """It works, and its result is still to come or never will."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathState:
     """A path as the window shows it.

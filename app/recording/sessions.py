@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from app.user_dirs import sessions_folder
 from hand.errors import RecordingError
-from hand.recording import SESSION_FILE
+from hand.recording import COMPLETE_FILE, SESSION_FILE
 from hand.recording_reader import Recording, open_recording
 from hand.session_labels import OFFLINE_FILE
 
@@ -45,6 +46,23 @@ class SessionEntry:
     word: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """A session as its small files describe it; its frames and labels are not read.
+
+    Attributes:
+        folder: where it lies.
+        title: for people.
+        frames: how many; None while it is being recorded, or after a crash.
+        labelled: the offline pass has labelled it.
+    """
+
+    folder: Path
+    title: str
+    frames: int | None
+    labelled: bool
+
+
 def new_session_folder(name: str, home: Path | None = None, now: datetime | None = None) -> Path:
     """A folder that is not there yet, named after the time and the session.
 
@@ -72,6 +90,23 @@ def list_sessions(home: Path | None = None) -> list[SessionEntry]:
         folder for folder in home.iterdir() if not folder.name.startswith(_GOING) and (folder / SESSION_FILE).is_file()
     ]
     return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
+
+
+def summarize_sessions(home: Path) -> list[SessionSummary]:
+    """All sessions, the oldest first, quickly enough for the thread of the window; damaged ones are left out."""
+    summaries = []
+    for path in sorted(home.glob(f"*/{SESSION_FILE}")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            title = str(content.get("name") or path.parent.name)
+        except (OSError, ValueError, AttributeError):
+            continue
+        try:
+            frames: int | None = int(json.loads((path.parent / COMPLETE_FILE).read_bytes())["frames"])
+        except (OSError, ValueError, KeyError, TypeError):
+            frames = None
+        summaries.append(SessionSummary(path.parent, title, frames, (path.parent / OFFLINE_FILE).is_file()))
+    return summaries
 
 
 def delete_session(folder: Path) -> None:

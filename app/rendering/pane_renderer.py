@@ -15,9 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from app.pipeline.hand_matching import pair_hands
-from app.pipeline.output_selector import LATE
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PathUpdate
+from app.pipeline.worker import MissingReason, PathUpdate
 from app.rendering.disagreement import disagreement_colors, vertex_distances_mm
 from app.rendering.display import ScaledFrames, ShownPicture, with_skeletons
 from app.rendering.hand_mesh import HandMesh, HandMeshBuilder, Scene, SmoothHand
@@ -150,10 +149,10 @@ class ScreenPainter(Generic[M]):
             if provider in plan.picture_sizes_px:
                 if provider in updates:
                     panes[provider] = self._own_pane(joined, updates[provider])
-                elif provider in joined.silent and joined.silent[provider] != LATE:
+                elif joined.missing.get(provider, MissingReason.LATE) is not MissingReason.LATE:
                     panes[provider] = self._bare_pane(provider, joined.frame, plan)
         # a frame that only waits for the slower path comes again as a late one, with both
-        if "combined" in plan.picture_sizes_px and LATE not in joined.silent.values():
+        if "combined" in plan.picture_sizes_px and MissingReason.LATE not in joined.missing.values():
             panes["combined"] = self._combined_pane(joined, updates, plan)
         if "output" in plan.picture_sizes_px and not joined.late:
             panes["output"] = self._output_pane(joined, updates, plan)
@@ -172,7 +171,7 @@ class ScreenPainter(Generic[M]):
 
     def _colors_of(self, result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
         """Colours of a path's hands; while the other path is only late, those it had last."""
-        if LATE in joined.silent.values():
+        if MissingReason.LATE in joined.missing.values():
             before = self._last_colors.get(result.provider, ())
             return before if len(before) == len(result.states) else ()
         for provider, one in joined.results.items():

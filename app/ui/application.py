@@ -9,8 +9,8 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QGuiApplication, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
+from app.ui.extensions import install_extensions
 from app.ui.screenshot import Screenshot, after_results
-from app.ui.tools.settings_persistence import restore_geometry
 from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
@@ -31,8 +31,8 @@ def run_window(options: WindowOptions) -> int:
     application.setApplicationName("handlive")
     application.setDesktopFileName("handlive")
     application.setStyle("Fusion")
-    window = MainWindow(options)
-    if not restore_geometry(window):
+    window = MainWindow(options, install_extensions)
+    if not window.restore_geometry():
         window.resize(*_window_size(options))
     hints = QGuiApplication.styleHints()
     if hints is not None:
@@ -40,9 +40,10 @@ def run_window(options: WindowOptions) -> int:
     window.show()
     shot = None
     if options.screenshot:
-        shot = Screenshot(window, options.screenshot, options.frames or _FRAMES_BEFORE_SCREENSHOT)
+        frames = options.frames or _FRAMES_BEFORE_SCREENSHOT
+        shot = Screenshot(window, window.result_shown, lambda: window.stage.message_text, options.screenshot, frames)
     elif options.frames:
-        after_results(window, options.frames, window.close)
+        after_results(window.result_shown, options.frames, window.close)
     _let_python_see_signals(application)
     code = application.exec()
     if shot is not None and not shot.saved:

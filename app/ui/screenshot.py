@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PyQt6.QtCore import QObject, QTimer
-
-from app.ui.window.main_window import MainWindow
+from PyQt6.QtCore import QObject, QTimer, pyqtBoundSignal
+from PyQt6.QtWidgets import QWidget
 
 _SETTLE_MS = 600
 _PATIENCE_MS = 30_000
@@ -16,16 +15,21 @@ _PATIENCE_MS = 30_000
 class Screenshot(QObject):
     """Waits for a number of results, or for a message that stays, then saves the window and closes it."""
 
-    def __init__(self, window: MainWindow, path: Path, frames: int) -> None:
+    def __init__(
+        self, window: QWidget, result_shown: pyqtBoundSignal, message: Callable[[], str], path: Path, frames: int
+    ) -> None:
         """Starts waiting.
 
         Args:
             window: which window.
+            result_shown: emitted for each result on the screen.
+            message: the message over the panes at present, or an empty text.
             path: where the picture goes; the suffix says its kind.
             frames: results to be shown before.
         """
         super().__init__(window)
         self._window = window
+        self._message = message
         self._path = path
         self.saved = False
         self._watch = QTimer(self)
@@ -36,10 +40,10 @@ class Screenshot(QObject):
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self._save)
         self._patience.start(_PATIENCE_MS)
-        after_results(window, frames, self._save)
+        after_results(result_shown, frames, self._save)
 
     def _look(self) -> None:
-        message = self._window.stage.message_text
+        message = self._message()
         if message and message == self._last_message and not message.startswith("One moment"):
             self._save()
         self._last_message = message
@@ -54,11 +58,11 @@ class Screenshot(QObject):
         self._window.close()
 
 
-def after_results(window: MainWindow, count: int, act: Callable[[], object]) -> None:
+def after_results(result_shown: pyqtBoundSignal, count: int, act: Callable[[], object]) -> None:
     """Calls a function once so many results were shown.
 
     Args:
-        window: which window.
+        result_shown: emitted for each result on the screen.
         count: of results.
         act: called once, and not from inside the paint event that counts.
     """
@@ -70,4 +74,4 @@ def after_results(window: MainWindow, count: int, act: Callable[[], object]) -> 
         if left == 0:
             QTimer.singleShot(0, act)
 
-    window.result_shown.connect(count_down)
+    result_shown.connect(count_down)

@@ -15,10 +15,11 @@ from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open, wait_for_result
 
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PathPhase
+from app.pipeline.worker import MissingReason, PathPhase
 from app.rendering.orbit import Orbit
 from app.sources.base import FrameSource
 from app.sources.choose import ChosenSource
@@ -51,7 +52,9 @@ def open_both(open_window: Open) -> OpenBoth:
         **options: object,
     ) -> MainWindow:
         paths = {"network": network or (lambda: FakePath(network_found)), "ik": ik or FakePath}
-        return open_window(source, paths, size=(1280, 720), **options)
+        # the fakes' hands would be fused; most of what is tested here is about which path is followed
+        options = {"size": (1280, 720), "output_mode": OutputMode.NETWORK_FIRST, **options}
+        return open_window(source, paths, **options)
 
     return open_it
 
@@ -88,7 +91,7 @@ def test_both_panes_show_the_same_frame_and_the_output_is_marked(qtbot: QtBot, o
 def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both()
     wait_for_result(qtbot, window)
-    views: tuple[ViewName, ...] = ("combined", "network", "ik", "output", "side by side")
+    views: tuple[ViewName, ...] = ("combined", "network", "ik", "output", "three", "side by side")
     for view in views:
         window.show_view(view)
         for mesh in (True, False):
@@ -101,6 +104,44 @@ def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
                 # on a busy machine a pane that was just shown takes a moment to be laid out
                 qtbot.waitUntil(lambda pane=pane: is_painted(pane), timeout=PATIENCE_MS)
         assert window.stage.view == view
+
+
+def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both(output_mode=OutputMode.FUSED)
+    wait_for_output(qtbot, window, "fused")
+    window.show_view("three")
+    assert [pane.name for pane in window.stage.shown_panes] == ["network", "output", "ik"]
+    lefts = [pane.mapToGlobal(pane.rect().topLeft()).x() for pane in window.stage.shown_panes]
+    assert lefts == sorted(lefts)
+    for _ in range(3):
+        wait_for_result(qtbot, window)
+    heading = window.panes["output"].heading
+    qtbot.waitUntil(lambda: heading.title == "Output: Fused", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "both paths see the hand" in window.panes["output"].picture.word_text, timeout=PATIENCE_MS)
+    assert not window.panes["network"].heading.is_output
+
+
+def test_the_mode_of_the_output_is_chosen_in_its_panel(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both(output_mode=OutputMode.FUSED)
+    wait_for_output(qtbot, window, "fused")
+    panel = window.output_panel
+    assert panel.leave.isHidden()
+    panel.mode.setCurrentIndex(panel.mode.findData(OutputMode.IK))
+    wait_for_output(qtbot, window, "ik")
+    panel.mode.setCurrentIndex(panel.mode.findData(OutputMode.NETWORK_FIRST))
+    assert not panel.leave.isHidden()
+    wait_for_output(qtbot, window, "network")
+
+
+def test_views_become_a_menu_where_their_buttons_have_no_room(qtbot: QtBot, open_both: OpenBoth) -> None:
+    window = open_both(size=(1500, 800))
+    window.show_view("three")
+    qtbot.waitUntil(lambda: not window.bar.views.compact, timeout=PATIENCE_MS)
+    window.resize(1024, 640)
+    qtbot.waitUntil(lambda: window.bar.views.compact, timeout=PATIENCE_MS)
+    assert window.width() == 1024
+    window.resize(1500, 800)
+    qtbot.waitUntil(lambda: not window.bar.views.compact, timeout=PATIENCE_MS)
 
 
 def is_painted(pane: Pane) -> bool:
@@ -171,7 +212,7 @@ def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: 
     qtbot.waitUntil(lambda: window.panes["network"].display is not None, timeout=PATIENCE_MS)  # the picture goes on
     assert window.panes["ik"].picture.hint_text == ""
     assert window.joined is not None
-    assert window.joined.silent["network"] in ("does not work", "is starting")
+    assert window.joined.missing["network"] in (MissingReason.FAILED, MissingReason.STARTING)
 
 
 def test_folder_of_the_wrong_kind_is_a_path_that_says_so(tmp_path: Path) -> None:

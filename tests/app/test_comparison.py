@@ -70,7 +70,7 @@ def test_numbers_are_what_was_put_in() -> None:
     assert numbers.joints_mm[0] == 0.0
     assert numbers.disagreement_mm == pytest.approx(22.0 / 21.0, abs=1e-2)
     assert numbers.placement_mm == pytest.approx(30.0, abs=1e-2)
-    assert numbers.output_shares == {"network": 0.75, "ik": 0.25}
+    assert numbers.output_shares == {"network": 0.75, "fused": 0.0, "ik": 0.25}
     assert numbers.changes == 1
 
 
@@ -109,7 +109,7 @@ def test_hand_of_nobody_gives_no_numbers() -> None:
     numbers = comparison.numbers()
     assert math.isnan(numbers.paths["ik"].confidence)
     assert numbers.paths["ik"].hand_share == 0.0
-    assert numbers.output_shares == {"network": 0.0, "ik": 0.0}
+    assert numbers.output_shares == {"network": 0.0, "fused": 0.0, "ik": 0.0}
 
 
 def test_session_is_saved_as_a_table_and_a_summary(tmp_path: Path) -> None:
@@ -125,7 +125,9 @@ def test_session_is_saved_as_a_table_and_a_summary(tmp_path: Path) -> None:
     assert content["paths"]["ik"]["frames"] == 100
     assert content["paths"]["ik"]["frames_per_second"] == 20
     assert content["joints_mm"][JOINT_NAMES[8]] == pytest.approx(21.0, abs=0.01)
-    assert content["output"] == {"network_frames": 98, "ik_frames": 0, "frames_without_hand": 2, "changes": 0}
+    counted = {"network_frames": 98, "ik_frames": 0, "fused_frames": 0, "frames_without_hand": 2, "changes": 0}
+    assert counted.items() <= content["output"].items()
+    assert content["output"]["confidence"]["mean"] == pytest.approx(0.6)
     empty, _ = save_summary(Comparison(), "", tmp_path / "empty")
     assert empty.read_text(encoding="utf-8") == "second\n"
 

@@ -16,9 +16,10 @@ from app.pipeline.fused_track import FusionSettings, fusion_settings
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.output_reason import OutputCause, OutputMode
-from app.pipeline.output_selector import LATE, OutputChooser, OutputHand, OutputSettings
+from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from app.pipeline.paths.smoothing import Smoothing
 from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.worker import MissingReason
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import jitter_mm
@@ -61,13 +62,13 @@ def choose(
     index: int,
     network: HandState | None,
     ik: HandState | None,
-    silent: Mapping[Provider, str] | None = None,
+    missing: Mapping[Provider, MissingReason] | None = None,
 ) -> tuple[OutputHand, ...]:
     results: dict[Provider, PathResult] = {}
     for provider, state in (("network", network), ("ik", ik)):
-        if silent is None or provider not in silent:
+        if missing is None or provider not in missing:
             results[provider] = PathResult(frame(index), provider, () if state is None else (state,))
-    return chooser.choose(frame(index), results, silent or {})
+    return chooser.choose(frame(index), results, missing or {})
 
 
 def fused_chooser(fusion: FusionSettings, mode: OutputMode = OutputMode.FUSED) -> OutputChooser:
@@ -117,9 +118,13 @@ def test_a_late_path_is_not_awaited(fusion: FusionSettings) -> None:
     chooser = fused_chooser(fusion)
     network, ik = both(0)
     choose(chooser, 0, network, ik)
-    (output,) = choose(chooser, 1, both(1)[0], None, {"ik": LATE})
+    (output,) = choose(chooser, 1, both(1)[0], None, {"ik": MissingReason.LATE})
     assert not output.held
-    assert (output.provider, output.reason.cause, output.reason.missing) == ("network", OutputCause.IK_MISSING, LATE)
+    assert (output.provider, output.reason.cause, output.reason.missing) == (
+        "network",
+        OutputCause.IK_MISSING,
+        MissingReason.LATE,
+    )
     assert output.bend > 0.9  # the fused hand goes on, by the network's movement
 
 

@@ -10,7 +10,7 @@ from app_fakes import hand_state, plain_image, wait_until
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.listeners import QUEUE_LENGTH, Listeners
 from app.pipeline.result_synchronizer import MOST_PENDING_HANDLESS, JoinedResult, Joiner
-from app.pipeline.worker import PathUpdate
+from app.pipeline.worker import MissingReason, PathUpdate
 from hand.types import Frame, PathResult, Provider
 
 LENS = Lens().intrinsics_for(320, 240)
@@ -71,7 +71,7 @@ def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
     bench.say("network", 0)
     bench.say("ik", 1)  # it will never speak about frame 0 any more
     assert bench.log == [(0, "network")]
-    assert bench.emitted[0][0].silent == {"ik": "is late"}
+    assert bench.emitted[0][0].missing == {"ik": MissingReason.LATE}
     bench.say("network", 1)
     assert bench.log[1:] == [(1, "ik+network")]
 
@@ -79,11 +79,11 @@ def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
 def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits() -> None:
     bench = Bench()
     bench.say("network", 0)
-    bench.joiner.expect("ik", "is switched off")
+    bench.joiner.expect("ik", MissingReason.DISABLED)
     assert bench.log == [(0, "network")]
     bench.say("network", 1)
     assert bench.log[1:] == [(1, "network")]
-    assert bench.emitted[1][0].silent == {"ik": "is switched off"}
+    assert bench.emitted[1][0].missing == {"ik": MissingReason.DISABLED}
     bench.joiner.expect("ik")
     bench.say("network", 2)
     assert len(bench.log) == 2

@@ -15,6 +15,7 @@ from app.pipeline.hand_matching import pair_hands, picture_gap
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.output_reason import OutputCause
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
+from app.pipeline.worker import MissingReason
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.layer import HandLayer
@@ -174,7 +175,7 @@ def test_no_hand_no_output_and_a_hand_that_comes_back_later_appears_anew() -> No
 def test_a_silent_path_is_named_with_its_reason() -> None:
     chooser = OutputChooser(load_embedded_model())
     result = PathResult(frame(0), "ik", (hand(0, "ik", 0.8),))
-    (output,) = chooser.choose(frame(0), {"ik": result}, {"network": "is switched off"})
+    (output,) = chooser.choose(frame(0), {"ik": result}, {"network": MissingReason.DISABLED})
     assert reason_text(output.reason) == "the network is switched off"
 
 

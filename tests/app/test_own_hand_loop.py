@@ -14,7 +14,6 @@ from PyQt6.QtWidgets import QTreeWidgetItem
 from pytestqt.qtbot import QtBot
 from tiny_training import CAMERA, StickHand, stick_hands, tiny_request, write_network
 
-from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRuns
 from app.networks import library as library_module
 from app.networks.library import NetworkLibrary
@@ -36,6 +35,7 @@ from hand.camera import project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.types import Frame, HandObservation, HandState, PathResult, Provider
+from trainer.runs.run_history import RunPhase
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("training_part")]
 MODEL = load_embedded_model()
@@ -56,7 +56,7 @@ def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: TeachPanel, seconds:
         qtbot.wait(200)
         panel.look()
         run = panel.view._run
-        assert time.monotonic() < end, run and (run.phase, run.story.lines, run.log_tail())
+        assert time.monotonic() < end, run and (run.phase, run.history.lines, run.log_tail())
 
 
 def shown_to_both(panel: RecordPanel, hand: StickHand) -> None:

@@ -13,9 +13,9 @@ from app_fakes import found, hand_state, nothing, plain_image
 from app.palette import rgb
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.output_reason import OutputCause, OutputReason
-from app.pipeline.output_selector import LATE, OutputHand
+from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PathUpdate
+from app.pipeline.worker import MissingReason, PathUpdate
 from app.rendering.disagreement import (
     COLOR_STOPS,
     LARGEST_MM,
@@ -57,7 +57,7 @@ def network_hand(frame: Frame, offset_m: float = 0.01) -> HandState:
 def compose(
     painter: ScreenPainter[Scene | None],
     results: Mapping[Provider, PathResult],
-    silent: Mapping[Provider, str] | None = None,
+    missing: Mapping[Provider, MissingReason] | None = None,
     *,
     late: bool = False,
 ) -> dict[PaneName, Display[Scene | None]]:
@@ -70,7 +70,7 @@ def compose(
         for result in results.values()
         for state in result.states[:1]
     )[:1]
-    return painter.compose(JoinedResult(frame, dict(results), outputs, silent or {}, late), updates)
+    return painter.compose(JoinedResult(frame, dict(results), outputs, missing or {}, late), updates)
 
 
 def both(frame: Frame) -> dict[Provider, PathResult]:
@@ -142,22 +142,22 @@ def test_combined_view_lays_the_ghost_onto_the_wrist(meshes: HandMeshBuilder, fr
 
 def test_combined_view_shows_the_one_hand_there_is(meshes: HandMeshBuilder, frame: Frame) -> None:
     painter = painter_for(meshes, "combined")
-    pane = compose(painter, {"ik": found(frame)}, {"network": "is switched off"})["combined"]
+    pane = compose(painter, {"ik": found(frame)}, {"network": MissingReason.DISABLED})["combined"]
     assert pane.scene is not None
     assert pane.scene.solid is not None
     assert pane.scene.ghost is None
     # a path that is only late is waited for: its frame comes again, with both
-    assert compose(painter, {"ik": found(frame)}, {"network": LATE}) == {}
+    assert compose(painter, {"ik": found(frame)}, {"network": MissingReason.LATE}) == {}
     assert set(compose(painter, both(frame), late=True)) == {"combined"}
 
 
 def test_path_that_is_off_keeps_its_picture(meshes: HandMeshBuilder, frame: Frame) -> None:
     painter = painter_for(meshes, "network", "ik")
-    panes = compose(painter, {"ik": found(frame)}, {"network": "is switched off"})
+    panes = compose(painter, {"ik": found(frame)}, {"network": MissingReason.DISABLED})
     assert panes["network"].scene is None
     assert not panes["network"].has_hand
     assert panes["network"].frame is panes["ik"].frame
-    assert set(compose(painter, {"ik": found(frame)}, {"network": LATE})) == {"ik"}
+    assert set(compose(painter, {"ik": found(frame)}, {"network": MissingReason.LATE})) == {"ik"}
 
 
 def test_output_pane_shows_the_output_alone(meshes: HandMeshBuilder, frame: Frame) -> None:

@@ -17,12 +17,20 @@ from app.diagnostics import LINES_KEPT, LogMemory
 from app.palette import DARK, LIGHT
 from app.settings import LoadedSettings, Settings, load_settings, save_settings
 from app.ui.tools.help import COPIED_SENTENCE, LogPanel, shortcuts_of
-from app.ui.tools.settings_persistence import restore_geometry
 
 
 def test_settings_come_back(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "settings.json"
-    wanted = Settings("light", "output", 0.25, "Zw==", "cA==", ".ply", True)
+    wanted = Settings(
+        theme="light",
+        view="output",
+        output="ik",
+        smoothing=0.25,
+        geometry="Zw==",
+        panels="cA==",
+        mesh_suffix=".ply",
+        guided=True,
+    )
     assert load_settings(file) == LoadedSettings(Settings())
     save_settings(wanted, file)
     assert load_settings(file) == LoadedSettings(wanted)
@@ -58,7 +66,7 @@ def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path
     kept = load_settings(file).settings
     assert (kept.theme, kept.smoothing) == ("light", 0.75)
     again = open_window(settings_file=file)
-    assert restore_geometry(again)
+    assert again.restore_geometry()
     assert again.height() == 650
     (streams,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Streams")
     (camera,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Camera")
@@ -93,7 +101,7 @@ def test_window_without_a_file_keeps_nothing_and_a_damaged_one_is_said(
     file.write_text("damaged")
     open_window(settings_file=file)
     assert any("cannot be read" in sentence for sentence in said)
-    assert not restore_geometry(open_window())
+    assert not open_window().restore_geometry()
 
 
 def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window: Open) -> None:

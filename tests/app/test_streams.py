@@ -44,7 +44,9 @@ def make_frame(sequence: int = 0) -> Frame:
     return Frame(sequence, time.monotonic_ns(), plain_image(), Intrinsics.from_fov(320, 240), "Fake", live=True)
 
 
-HANDS = tuple(OutputHand(hand_state(make_frame(), side), "the test says so") for side in ("right", "left"))
+HANDS = tuple(
+    OutputHand(hand_state(make_frame(), side), OutputReason(OutputCause.ONLY_PATH)) for side in ("right", "left")
+)
 
 
 def output(sequence: int = 0, *, hands: int = 1) -> JoinedResult:

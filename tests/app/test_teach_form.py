@@ -9,13 +9,14 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
-from app.ui.training.training_form import SessionRow, TeachForm
+from app.recording.sessions import SessionSummary
+from app.ui.training.training_form import TeachForm
 
 HOME = Path("recordings")
 
 
-def rows(count: int, *, labelled: bool = True) -> list[SessionRow]:
-    return [SessionRow(HOME / f"s{number}", f"Session {number}", 100, labelled) for number in range(1, count + 1)]
+def rows(count: int, *, labelled: bool = True) -> list[SessionSummary]:
+    return [SessionSummary(HOME / f"s{number}", f"Session {number}", 100, labelled) for number in range(1, count + 1)]
 
 
 def choose(qtbot: QtBot, form: TeachForm, row: int, key: Qt.Key) -> None:

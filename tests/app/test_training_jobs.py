@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from tiny_training import tiny_request
 
-from app.jobs.run_story import RunPhase, RunStory, is_running
 from app.jobs.training import TrainingRun, TrainingRuns
 from hand.errors import ConfigError
 from inference.runtime import load_network
 from trainer.runs.run_folder import FineTuneRequest, read_events
+from trainer.runs.run_history import RunHistory, RunPhase, is_running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420), pytest.mark.usefixtures("training_part")]
 
@@ -25,7 +25,7 @@ def wait_until(true: Callable[[], bool], run: TrainingRun, seconds: float = 180.
     end = time.monotonic() + seconds
     while not true():
         run.refresh()
-        assert time.monotonic() < end, f"{run.phase}, step {run.story.step}: {run.story.lines}\n{run.log_tail()}"
+        assert time.monotonic() < end, f"{run.phase}, step {run.history.step}: {run.history.lines}\n{run.log_tail()}"
         time.sleep(0.1)
 
 
@@ -41,39 +41,39 @@ def test_a_run_from_start_to_report(tmp_path: Path, runs: TrainingRuns) -> None:
     with pytest.raises(ConfigError, match="at work already"):
         run.start()
     wait_until(lambda: run.phase is RunPhase.FINISHED, run)
-    assert run.story.step == run.story.steps == 8
-    assert [point.step for point in run.story.evaluations] == [2, 4, 6, 8]
-    assert "your hand" in run.story.sentence
-    assert run.story.figures["own_after_mm"] > 0.0
+    assert run.history.step == run.history.steps == 8
+    assert [point.step for point in run.history.evaluations] == [2, 4, 6, 8]
+    assert "your hand" in run.history.sentence
+    assert run.history.figures["own_after_mm"] > 0.0
     load_network(run.folder / "network")
     report = json.loads((run.folder / "report" / "report.json").read_text())
     assert report["own"]["count"] == 20  # the newest session alone
     assert (run.folder / "report" / "report.html").is_file()
     # whoever opens the program later finds the same story
     later = TrainingRuns(runs.folder).refresh()
-    assert [(found.phase, found.story.sentence) for found in later] == [(RunPhase.FINISHED, run.story.sentence)]
+    assert [(found.phase, found.history.sentence) for found in later] == [(RunPhase.FINISHED, run.history.sentence)]
 
 
 def test_a_killed_training_process_loses_no_checkpoint(tmp_path: Path, runs: TrainingRuns) -> None:
     run = runs.create(tiny_request(tmp_path, steps=400))
     run.start()
-    wait_until(lambda: run.story.checkpoint_step >= 2, run)
-    assert run.story.pid is not None
-    os.kill(run.story.pid, signal.SIGKILL)
+    wait_until(lambda: run.history.checkpoint_step >= 2, run)
+    assert run.history.pid is not None
+    os.kill(run.history.pid, signal.SIGKILL)
     wait_until(lambda: not run.running, run)
     assert run.phase is RunPhase.INTERRUPTED
-    saved = run.story.checkpoint_step
+    saved = run.history.checkpoint_step
     run.start()
-    wait_until(lambda: any(line.startswith("Going on at step") for line in run.story.lines), run)
+    wait_until(lambda: any(line.startswith("Going on at step") for line in run.history.lines), run)
     # a checkpoint may have been whole when its event was not yet written
-    (going_on,) = (line for line in run.story.lines if line.startswith("Going on at step"))
+    (going_on,) = (line for line in run.history.lines if line.startswith("Going on at step"))
     assert int(going_on.rstrip(".").split()[-1]) >= saved >= 2
-    wait_until(lambda: run.story.step > saved + 1 and run.phase is RunPhase.TRAINING, run)
-    steps = [step for step, _ in run.story.losses]
+    wait_until(lambda: run.history.step > saved + 1 and run.phase is RunPhase.TRAINING, run)
+    steps = [step for step, _ in run.history.losses]
     assert steps == sorted(set(steps))
     run.stop()
     wait_until(lambda: run.phase is RunPhase.STOPPED, run)
-    assert run.story.checkpoint_step == run.story.step
+    assert run.history.checkpoint_step == run.history.step
     # what there is can be finished without training on
     run.start(finish=True)
     wait_until(lambda: run.phase is RunPhase.FINISHED, run)
@@ -90,24 +90,24 @@ def test_a_killed_window_leaves_the_training_at_work(tmp_path: Path, runs: Train
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
-        wait_until(lambda: run.story.step >= 1, run)
+        wait_until(lambda: run.history.step >= 1, run)
         process.kill()
-    step = run.story.step
-    wait_until(lambda: run.story.step > step, run)
+    step = run.history.step
+    wait_until(lambda: run.history.step > step, run)
     # another window finds it at work and can stop it
     found = TrainingRuns(runs.folder).refresh()[0]
     assert found.phase is RunPhase.TRAINING
     found.stop()
     wait_until(lambda: found.phase is RunPhase.STOPPED, found)
-    assert found.story.checkpoint_step >= 1
+    assert found.history.checkpoint_step >= 1
 
 
 def test_a_process_that_does_not_listen_can_be_terminated(tmp_path: Path, runs: TrainingRuns) -> None:
     run = runs.create(tiny_request(tmp_path, steps=400))
     run.start()
-    wait_until(lambda: run.story.checkpoint_step >= 2, run)
-    assert run.story.pid is not None
-    os.kill(run.story.pid, signal.SIGSTOP)
+    wait_until(lambda: run.history.checkpoint_step >= 2, run)
+    assert run.history.pid is not None
+    os.kill(run.history.pid, signal.SIGSTOP)
     run.stop()
     assert not run.may_terminate
     run._asked_to_stop_s = time.monotonic() - 60.0
@@ -126,7 +126,7 @@ def test_a_request_that_cannot_be_met_is_said_in_one_sentence(tmp_path: Path, ru
     run.start()
     wait_until(lambda: not run.running, run)
     assert run.phase is RunPhase.FAILED
-    assert "There is no trained network at" in run.story.error
+    assert "There is no trained network at" in run.history.error
 
 
 def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write('son": "stopped", "step": 3}\n')
     assert read_events(tmp_path / "events.jsonl", place)[0][0]["reason"] == "stopped"
-    story = RunStory(tmp_path)
-    assert story.update()
-    assert not story.update()
-    assert story.phase(running=False) is RunPhase.STOPPED
+    history = RunHistory(tmp_path)
+    assert history.update()
+    assert not history.update()
+    assert history.phase(running=False) is RunPhase.STOPPED

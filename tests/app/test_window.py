@@ -306,7 +306,9 @@ def test_every_control_has_a_name_for_screen_readers(open_window: Open) -> None:
 
 def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     window = open_window()
-    shot = Screenshot(window, tmp_path / "images" / "window.png", frames=3)
+    shot = Screenshot(
+        window, window.result_shown, lambda: window.stage.message_text, tmp_path / "images" / "window.png", frames=3
+    )
     qtbot.waitUntil(lambda: shot.saved, timeout=PATIENCE_MS)
     assert QImage(str(tmp_path / "images" / "window.png")).width() == window.width()
     assert not window.isVisible()
@@ -314,7 +316,7 @@ def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Op
 
 def test_a_window_that_was_asked_for_a_few_frames_closes_after_them(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
-    after_results(window, 3, window.close)
+    after_results(window.result_shown, 3, window.close)
     wait_for_result(qtbot, window)
     assert window.isVisible()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)

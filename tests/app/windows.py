@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from app.pipeline.paths.hand_path import PathFactory
 from app.sources.base import FrameSource
 from app.sources.choose import ChosenSource
+from app.ui.extensions import install_extensions
 from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
@@ -46,7 +47,8 @@ def make_window(
             renderer="software",
             retry_s=0.02,
             **{"theme": "dark", **options},  # type: ignore[arg-type]
-        )
+        ),
+        install_extensions,
     )
     window.resize(*size)
     window.show()

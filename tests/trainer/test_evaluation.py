@@ -37,9 +37,9 @@ from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.output import NetworkOutput
 from trainer.networks.weights import save_weights
-from trainer.recipe.config import FitConfig
+from trainer.recipe.config import FitConfig, build_dataclass
 from trainer.runs.events import EventLog
-from trainer.runs.run_history import read_story
+from trainer.runs.run_history import read_history
 from trainer.samples.batch import HandBatch
 from trainer.samples.labelled_crop import LabelledCrop, collate
 
@@ -162,11 +162,11 @@ def write_run(folder: Path) -> None:
     network = build_network(NETWORK, load_embedded_model())
     save_weights(folder / "best.safetensors", network.state_dict(), {})
     log = EventLog(folder / "events.jsonl")
-    log.emit("hello", step=0, config=asdict(config))
+    log.emit("hello", step=0, config=asdict(config))  # as version 0.1.0 called it
     for step in (10, 20, 30):
         log.emit("step", step=step, loss=9.0 - step / 10)
         log.emit("evaluation", step=step, rendered_pa_mpjpe_mm=30.0 - step, rendered_mpjpe_mm=50.0 - step, score=1.0)
-    log.emit("hello", step=20, config=asdict(config))
+    log.emit("run_started", step=20, config=asdict(config))
     log.emit("step", step=30, loss=5.5)
     log.emit("evaluation", step=30, rendered_pa_mpjpe_mm=7.0, rendered_mpjpe_mm=21.0, score=float("nan"))
     log.emit("warning", step=30, hint="collapsed", message="Step 30: <one pose>.")
@@ -175,12 +175,12 @@ def write_run(folder: Path) -> None:
 
 def test_a_story_tells_repeated_steps_once(tmp_path: Path) -> None:
     write_run(tmp_path)
-    story = read_story(tmp_path)
-    assert story.losses == [(10, 8.0), (20, 7.0), (30, 5.5)]
-    assert story.curves()["rendered_pa_mpjpe_mm"] == [(10, 20.0), (20, 10.0), (30, 7.0)]
-    assert story.recipe().network == NETWORK
+    history = read_history(tmp_path)
+    assert history.losses == [(10, 8.0), (20, 7.0), (30, 5.5)]
+    assert history.curves()["rendered_pa_mpjpe_mm"] == [(10, 20.0), (20, 10.0), (30, 7.0)]
+    assert build_dataclass(FitConfig, history.config, "the run's recipe").network == NETWORK
     with pytest.raises(DataError, match=r"is no training: its .* is missing or empty"):
-        read_story(tmp_path / "elsewhere")
+        read_history(tmp_path / "elsewhere")
 
 
 def test_a_run_is_reported_with_its_curves_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

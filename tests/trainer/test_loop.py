@@ -148,7 +148,7 @@ def test_a_run_tells_its_story_in_events(tmp_path: Path) -> None:
     train(tmp_path)
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     kinds = [event["event"] for event in events]
-    assert kinds[0] == "hello"
+    assert kinds[0] == "run_started"
     assert kinds[-1] == "end"
     assert kinds.count("step") == 6
     assert kinds.count("evaluation") == 2
@@ -290,7 +290,7 @@ def test_events_become_tensorboard_curves_across_a_resume(tmp_path: Path) -> Non
 def test_without_tensorboard_there_are_no_curves_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.training.tensorboard_curves.importlib.util.find_spec", lambda name: None)
     curves = TensorBoardCurves(tmp_path)
-    curves({"event": "hello", "step": 0})
+    curves({"event": "run_started", "step": 0})
     curves({"event": "step", "step": 1, "loss": 1.0, "samples_per_second": 1.0, "terms": {}})
     curves.close()
     assert not list(tmp_path.iterdir())
@@ -299,6 +299,6 @@ def test_without_tensorboard_there_are_no_curves_and_no_error(tmp_path: Path, mo
 def test_a_silenced_log_writes_nothing(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     log.silence()
-    log.emit("hello")
+    log.emit("run_started")
     log.close()
     assert not list(tmp_path.iterdir())

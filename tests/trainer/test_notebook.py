@@ -24,7 +24,7 @@ from trainer.notebook import inline
 from trainer.notebook.command import NOTEBOOK
 from trainer.notebook.inline import sections
 from trainer.runs.run_folder import read_events
-from trainer.runs.run_history import read_story
+from trainer.runs.run_history import read_history
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, Any] = {
@@ -174,8 +174,11 @@ def test_the_notebook_runs_from_end_to_end_and_again_after_a_disconnect(drive: P
     # the machine is gone; another one goes on
     said = run_all(drive, tmp_path / "other_machine", steps=5)
     assert f"The run goes on from its copy in {run}" in said
-    assert [event["step"] for event in read_events(run / "events.jsonl")[0] if event["event"] == "hello"] == [0, 3]
-    assert [step for step, _ in read_story(run).losses] == [1, 2, 3, 4, 5]
+    assert [event["step"] for event in read_events(run / "events.jsonl")[0] if event["event"] == "run_started"] == [
+        0,
+        3,
+    ]
+    assert [step for step, _ in read_history(run).losses] == [1, 2, 3, 4, 5]
     network = load_network(run / "network")
     answer = network.outputs(np.full((1, 3, 64, 64), 100.0, np.float32))
     assert answer["rotations"].shape == (1, 16, 3, 3)

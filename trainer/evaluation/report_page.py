@@ -14,7 +14,7 @@ from hand.joints import BONES, JOINT_NAMES
 from hand.metrics import pck_curve
 from trainer.evaluation.line_chart import line_chart
 from trainer.evaluation.predictions import Predictions, best_median_worst, errors_2d, errors_pa_mm
-from trainer.runs.run_history import RunStory
+from trainer.runs.run_history import RunHistory
 from trainer.samples.labelled_crop import LabelledCrop
 
 PICTURES_PER_ROW = 6
@@ -71,7 +71,7 @@ class ReportSection:
 
 
 def report_page(
-    title: str, sections: list[ReportSection], empty: dict[str, float], story: RunStory | None = None
+    title: str, sections: list[ReportSection], empty: dict[str, float], history: RunHistory | None = None
 ) -> str:
     """The whole page.
 
@@ -79,28 +79,28 @@ def report_page(
         title: which network.
         sections: the sets.
         empty: figures of crops without a hand.
-        story: of the training, for its curves.
+        history: of the training, for its curves.
     """
     body = "".join(_section(section) for section in sections)
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Evaluation of a hand network</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p class='note'>Coloured: predicted joints. White: labels.</p>"
-        f"{body}<h2>No hand</h2>{_figure_table(empty)}{'' if story is None else _training(story)}</html>"
+        f"{body}<h2>No hand</h2>{_figure_table(empty)}{'' if history is None else _training(history)}</html>"
     )
 
 
-def _training(story: RunStory) -> str:
+def _training(history: RunHistory) -> str:
     """Curves of the loss, and of every evaluated figure: the sets that share one share its chart."""
-    charts = [line_chart("Loss", {"loss": story.losses})] if story.losses else []
-    curves = story.curves()
+    charts = [line_chart("Loss", {"loss": history.losses})] if history.losses else []
+    curves = history.curves()
     for name, meaning in _MEANING.items():
         of_sets = {key.removesuffix(f"_{name}"): points for key, points in curves.items() if key.endswith(f"_{name}")}
         # "mpjpe_mm" ends "pa_mpjpe_mm" too
         own = {key: points for key, points in of_sets.items() if not key.endswith("_pa")}
         if own:
             charts.append(line_chart(meaning, own))
-    warnings = "".join(f"<p class='warning'>{html.escape(sentence)}</p>" for _, sentence in story.warnings[-3:])
+    warnings = "".join(f"<p class='warning'>{html.escape(sentence)}</p>" for _, sentence in history.warnings[-3:])
     return f"<h2>Training</h2>{warnings}<div class='charts'>{''.join(charts)}</div>"
 
 

@@ -41,7 +41,7 @@ from trainer.notebook.verified_copy import copy_tree_verified, copy_verified, un
 from trainer.recipe.config import build_recipe
 from trainer.runs.events import EventLog
 from trainer.runs.run_folder import BEST_FILE, EVENTS_FILE
-from trainer.runs.run_history import read_story
+from trainer.runs.run_history import read_history
 from trainer.training.mixture import build_samples
 
 # %% [markdown]
@@ -240,7 +240,7 @@ network = trained_network(recipe.network, hand, run_folder / BEST_FILE)
 unseen = held_out_sets(recipe, REPORT_CROPS, print)
 no_hands = empty_crops(recipe.network.input_px, max(REPORT_CROPS // 10, 20))
 content, report_sections = measure(network, unseen, no_hands, model=hand)
-write_page(run_folder / "report", RUN, content, report_sections, read_story(run_folder))
+write_page(run_folder / "report", RUN, content, report_sections, read_history(run_folder))
 copy_tree_verified(run_folder / "report", DRIVE / "runs" / RUN / "report")
 for part in report_sections:
     for key, figure in part.figures.items():

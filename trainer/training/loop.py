@@ -122,7 +122,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         made_by_all(fabric, lambda: restore_training_state(run.folder, parts, state))
     if progress.measure != run.measure:
         progress = replace(progress, best_score=math.inf, evaluations_without_progress=0, measure=run.measure)
-    events.emit("hello", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
+    events.emit("run_started", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
 
     saved_at = time.monotonic()
 
@@ -143,7 +143,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
             network.train()
             for module in frozen:
                 module.eval()
-            loss = run.loss(network(batch.network_input()), batch)
+            loss = run.loss(network(*batch.network_inputs()), batch)
             diverged = first_to_say(fabric, not bool(torch.isfinite(loss.total)))
             if diverged is not None:
                 give_up(run, fabric.broadcast((batch, loss.terms), src=diverged), progress, events, fabric)

@@ -22,7 +22,7 @@ class TensorBoardCurves:
     def __call__(self, event: dict[str, Any]) -> None:
         """Takes one event."""
         kind, step = event["event"], event.get("step", 0)
-        if kind == "hello":
+        if kind == "run_started":
             self._open(step)
         elif self._writer is not None and kind == "step":
             self._draw({"loss": event["loss"], "samples_per_second": event["samples_per_second"]}, step)

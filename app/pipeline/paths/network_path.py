@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from app.pipeline.paths.hand_path import Finder
-from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser
+from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser, RefitState
 from app.pipeline.paths.shared_detections import SharedDetections
 from hand.crop import SquareCrop, crop_around_hand
 from hand.landmark_reading import LandmarkReading
@@ -76,7 +76,7 @@ class _Track:
         crop: where it will be looked for, not flipped.
         hand: what the network said of it last; None until it was asked.
         fresh: found by the detector and not yet confirmed by the network.
-        memory: what the poser remembers of it.
+        refit_state: of the poser, from frame to frame.
     """
 
     joints_px: Float[np.ndarray, "21 2"]
@@ -84,7 +84,7 @@ class _Track:
     crop: SquareCrop
     hand: NetworkHand | None = None
     fresh: bool = True
-    memory: dict[str, object] = field(default_factory=dict)
+    refit_state: RefitState = field(default_factory=RefitState)
 
     @property
     def side(self) -> Side:
@@ -291,7 +291,7 @@ class NetworkPath:
         for track in self._tracks:
             if track.hand is None:
                 continue
-            state = self._poser.pose(track.hand, track.joints_px, frame.intrinsics, track.memory)
+            state = self._poser.pose(track.hand, track.joints_px, frame.intrinsics, track.refit_state)
             states.append(state)
             seen.append(track.hand.observation(track.joints_px, state))
         timings["mesh"] = (time.perf_counter() - started_s) * 1e3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +20,9 @@ from hand.rotations import axis_angle_from_matrix
 from hand.types import HandObservation, HandState
 from inference.pose_refinement import settle
 from inference.runtime import CropPrediction
+
+if TYPE_CHECKING:
+    from ik_baseline.warm_start import WarmStart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +45,19 @@ class NetworkHand:
         """The network's own 2D joints, as a detector would report them."""
         joints_m = np.asarray(state.joints_m, np.float64)
         return HandObservation(self.side, self.prediction.presence, joints_px, joints_m - joints_m.mean(0), self.crop)
+
+
+@dataclass(slots=True)
+class RefitState:
+    """Where the refit of one hand to another hand model ended, to begin there in the next frame.
+
+    Attributes:
+        side: the hand's; a hand whose side changed begins anew.
+        warm: of the solver; None before the first frame.
+    """
+
+    side: Side | None = None
+    warm: WarmStart | None = None
 
 
 class NetworkPoser:
@@ -87,7 +104,7 @@ class NetworkPoser:
         hand: NetworkHand,
         joints_px: Float[np.ndarray, "21 2"],
         intrinsics: Intrinsics,
-        memory: dict[str, object],
+        refit_state: RefitState,
     ) -> HandState:
         """The posed hand.
 
@@ -95,7 +112,7 @@ class NetworkPoser:
             hand: the network's answer.
             joints_px: its 2D joints in the picture.
             intrinsics: of the picture.
-            memory: of this hand, from frame to frame; kept by the caller, written here.
+            refit_state: of this hand, from frame to frame; kept by the caller, written here.
         """
         prediction = hand.prediction
         left = hand.side == "left"
@@ -115,7 +132,9 @@ class NetworkPoser:
             joints = np.asarray(
                 layer.from_matrices(settled.rotations, prediction.shape, translation).joints_m, np.float64
             )
-            return self._refit.solve(hand, mirror_points(joints) if left else joints, joints_px, intrinsics, memory)
+            return self._refit.solve(
+                hand, mirror_points(joints) if left else joints, joints_px, intrinsics, refit_state
+            )
         pose = axis_angle_from_matrix(settled.rotations).reshape(48)
         if left:
             pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer
@@ -157,21 +176,18 @@ class _Refit:
         joints_m: Float[np.ndarray, "21 3"],
         joints_px: Float[np.ndarray, "21 2"],
         intrinsics: Intrinsics,
-        memory: dict[str, object],
+        refit_state: RefitState,
     ) -> HandState:
         """The user's model in the network's pose."""
-        from ik_baseline.warm_start import WarmStart
-
         # the solver expects landmarks as a detector sees them that looks straight at the hand
         middle = joints_px.mean(0)
         straight = crop_camera(SquareCrop(float(middle[0]), float(middle[1]), 1.0), intrinsics).rotation
         landmarks = (joints_m - joints_m.mean(0)) @ straight.T
         prediction = hand.prediction
         observation = HandObservation(hand.side, prediction.presence, joints_px, landmarks, hand.crop)
-        before = memory.get(hand.side)
-        solution = self._solver.solve(observation, intrinsics, before if isinstance(before, WarmStart) else None)
-        memory.clear()
-        memory[hand.side] = solution.warm
+        before = refit_state.warm if refit_state.side == hand.side else None
+        solution = self._solver.solve(observation, intrinsics, before)
+        refit_state.side, refit_state.warm = hand.side, solution.warm
         geometry = self._layers[hand.side](solution.pose_rad, solution.shape, solution.camera_translation_m)
         return HandState(
             sequence=hand.sequence,

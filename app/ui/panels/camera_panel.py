@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,12 +19,10 @@ from app.pipeline.listeners import Listener
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.turned import turn_picture
 from app.sources.calibration_store import save_calibration
+from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
 from hand.errors import HandliveError
 from hand.types import Frame
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 LOOK_EVERY_NS = 200_000_000
 """Five times a second: looking for the board takes longer than finding a hand."""
@@ -92,14 +89,14 @@ class LensPanel(QWidget):
     _progressed = pyqtSignal(object, object)
     _finished = pyqtSignal(str, bool)
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, host: ExtensionHost) -> None:
         """Idle.
 
         Args:
-            window: whose camera it is about.
+            host: whose camera it is about.
         """
         super().__init__()
-        self._window = window
+        self._host = host
         self._session = CalibrationSession()
         self._listener: Listener[JoinedResult] | None = None
         self._looked_ns = 0
@@ -147,18 +144,18 @@ class LensPanel(QWidget):
         except ValueError:
             self.result.setText(f"A field of view is a number of degrees, not {text!r}.")
             return
-        self._window.pipeline.lens = lens
+        self._host.pipeline.lens = lens
         self.result.setText(f"In use: {lens.describe() if text else 'what is known of the camera'}.")
 
     def start(self) -> None:
         """Begins a calibration of the camera that runs."""
-        facts = self._window.pipeline.source_state.facts
+        facts = self._host.pipeline.source_state.facts
         if facts is None or not facts.live:
             self.word.setText(NO_CAMERA_SENTENCE)
             return
         self._session, self._looked_ns, self._camera = CalibrationSession(), 0, facts.name
         self.result.setText("")
-        self._listener = self._window.pipeline.add_listener("lens", self._look)
+        self._listener = self._host.pipeline.add_listener("lens", self._look)
         self.start_button.setText("Stop")
 
     def stop(self) -> None:
@@ -180,7 +177,7 @@ class LensPanel(QWidget):
         if frame.capture_time_ns - self._looked_ns < LOOK_EVERY_NS or self._session.ready:
             return
         self._looked_ns = frame.capture_time_ns
-        image = _as_the_camera_gave_it(frame, self._window.pipeline.quarter_turns)
+        image = _as_the_camera_gave_it(frame, self._host.pipeline.quarter_turns)
         progress = self._session.add(image)
         self._progressed.emit(progress, image.shape)
         if progress.share >= 1.0:
@@ -206,7 +203,7 @@ class LensPanel(QWidget):
         self.stop()
         self.result.setText(sentence)
         if kept:
-            self._window.replay()  # a camera reads its calibration when it is opened
+            self._host.replay()  # a camera reads its calibration when it is opened
 
     def _ask_for_board(self) -> None:
         proposal = str(Path.home() / "handlive-board.pdf")
@@ -255,9 +252,9 @@ def _words(text: str) -> QLabel:
     return label
 
 
-def install_lens(window: MainWindow) -> None:
+def install_lens(host: ExtensionHost) -> None:
     """Adds the panel."""
-    panel = LensPanel(window)
-    window.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
-    window.theme_changed.connect(panel.coverage.set_theme)
-    window.closing.connect(panel.stop)
+    panel = LensPanel(host)
+    host.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
+    host.theme_changed.connect(panel.coverage.set_theme)
+    host.closing.connect(panel.stop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
@@ -11,11 +10,9 @@ from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider
 from app.palette import Theme
 from app.pipeline.capture_thread import SourcePhase
 from app.pipeline.playback import SPEEDS, PlaybackState
+from app.ui.extension_host import ExtensionHost
 from app.ui.theme.icons import ICON_SIZE, icon
 from app.ui.widgets.button_focus import press_focused_or
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 _LOOK_EVERY_MS = 100
 
@@ -23,11 +20,11 @@ _LOOK_EVERY_MS = 100
 class TransportBar(QWidget):
     """Shows where a file is and says what the user wants; hidden while a camera runs."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, host: ExtensionHost) -> None:
         """Follows the window's source from now on."""
         super().__init__()
-        self._window = window
-        self._playback = window.pipeline.playback
+        self._host = host
+        self._playback = host.pipeline.playback
         self._seek_when_open: int | None = None
         self._shown_paused = False
         self.play = _button("Pause or go on (Space)")
@@ -76,7 +73,7 @@ class TransportBar(QWidget):
     def toggle_pause(self) -> None:
         """Pauses or goes on; at the end it plays again."""
         if self._has_ended():
-            self._window.replay()
+            self._host.replay()
         elif self._playback.state.seekable:
             self._playback.pause(not self._playback.state.paused)
         self.refresh()
@@ -101,7 +98,7 @@ class TransportBar(QWidget):
     def refresh(self) -> None:
         """Shows where the file is."""
         state = self._playback.state
-        if self._seek_when_open is not None and self._window.pipeline.source_state.phase is SourcePhase.RUNNING:
+        if self._seek_when_open is not None and self._host.pipeline.source_state.phase is SourcePhase.RUNNING:
             self._playback.pause(True)
             self._playback.seek(self._seek_when_open)
             self._seek_when_open = None
@@ -115,7 +112,7 @@ class TransportBar(QWidget):
         self.place.setText(place_text(state))
         self.loop.setChecked(state.loop)
         if (state.paused or self._has_ended()) != self._shown_paused:
-            self.set_theme(self._window.theme)
+            self.set_theme(self._host.theme)
 
     def set_theme(self, theme: Theme) -> None:
         """Draws the icons in a theme's colours."""
@@ -127,11 +124,11 @@ class TransportBar(QWidget):
         self.loop.setIcon(icon("loop", theme.text, checked_color=theme.on_accent))
 
     def _has_ended(self) -> bool:
-        return self._window.pipeline.source_state.phase is SourcePhase.ENDED
+        return self._host.pipeline.source_state.phase is SourcePhase.ENDED
 
     def _open_at(self, index: int) -> None:
         self._seek_when_open = index
-        self._window.replay()
+        self._host.replay()
 
 
 def place_text(state: PlaybackState) -> str:
@@ -153,36 +150,31 @@ def _button(explanation: str) -> QPushButton:
     return button
 
 
-def install_transport(window: MainWindow) -> None:
+def install_transport(host: ExtensionHost) -> None:
     """Adds the bar, which comes and goes with sources that can be paused, and the tool that turns pictures."""
-    bar = TransportBar(window)
-    dock = window.add_panel("Playback", bar, area=Qt.DockWidgetArea.BottomDockWidgetArea)
+    bar = TransportBar(host)
+    dock = host.add_panel("Playback", bar, area=Qt.DockWidgetArea.BottomDockWidgetArea)
     shown_for: list[str] = []
 
     def follow_source() -> None:
         """Shows the bar for a file and hides it for a camera, once per source: then the user decides."""
-        source = window.pipeline.source_state
+        source = host.pipeline.source_state
         if source.phase is SourcePhase.RUNNING and shown_for[-1:] != [source.name]:
             shown_for[:] = [source.name]
-            dock.setVisible(window.pipeline.playback.state.seekable)
+            dock.setVisible(host.pipeline.playback.state.seekable)
 
-    window.result_shown.connect(follow_source)
-    window.theme_changed.connect(bar.set_theme)
-    window.closing.connect(bar.stop)
+    host.result_shown.connect(follow_source)
+    host.theme_changed.connect(bar.set_theme)
+    host.closing.connect(bar.stop)
     bar.start()
-    window.pipeline.quarter_turns = window.options.quarter_turns
-    window.add_tool("One frame back", partial(bar.step, -1), shortcut=",")
-    window.add_tool("One frame on", partial(bar.step, 1), shortcut=".")
-    for action in window.actions():
-        if action.shortcut().toString() == "Space":
-            action.triggered.disconnect()
-            action.triggered.connect(lambda _checked: press_focused_or(bar.toggle_pause))
-            action.setAutoRepeat(False)  # a button is pressed once, however long the key is held
-            action.setText("Pause or go on; play again at the end")
+    host.pipeline.quarter_turns = host.options.quarter_turns
+    host.add_tool("One frame back", partial(bar.step, -1), shortcut=",")
+    host.add_tool("One frame on", partial(bar.step, 1), shortcut=".")
+    host.rebind_key("Space", "Pause or go on; play again at the end", partial(press_focused_or, bar.toggle_pause))
 
     def turn() -> None:
-        window.pipeline.quarter_turns += 1
-        degrees = 90 * window.pipeline.quarter_turns
-        window.notify(f"Pictures are turned by {degrees}°." if degrees else "Pictures are shown as they come.")
+        host.pipeline.quarter_turns += 1
+        degrees = 90 * host.pipeline.quarter_turns
+        host.notify(f"Pictures are turned by {degrees}°." if degrees else "Pictures are shown as they come.")
 
-    window.add_tool("Turn the picture by 90°", turn, shortcut="Shift+R", help_text="For a camera that lies on its side")
+    host.add_tool("Turn the picture by 90°", turn, shortcut="Shift+R", help_text="For a camera that lies on its side")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QFormLayout, QLabel, QSlider, QWidget
 
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.pipeline.worker import PATH_NAMES
+from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
 from hand.types import Provider
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 _STEPS = 20
 _NUMBERS_EVERY_MS = 400
@@ -74,7 +70,7 @@ class SmoothingPanel(QWidget):
         self.show_numbers()
 
 
-def install_smoothing(window: MainWindow) -> None:
+def install_smoothing(host: ExtensionHost) -> None:
     """Adds the panel to a window."""
-    panel = SmoothingPanel(window.options.smoothing, tuple(window.options.paths))
-    window.add_panel("Smoothing", panel, shortcut="Ctrl+J")
+    panel = SmoothingPanel(host.options.smoothing, tuple(host.options.paths))
+    host.add_panel("Smoothing", panel, shortcut="Ctrl+J")

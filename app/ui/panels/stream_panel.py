@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
@@ -13,13 +12,11 @@ from app.outputs.address import StreamAddress, parse_stream_address
 from app.outputs.sink import SinkState
 from app.outputs.streams import Streams
 from app.pipeline.result_synchronizer import JoinedResult
+from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import Background
 from hand.errors import ConfigError
 from hand.model import HandModel
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 PLACEHOLDER = "udp:9000, osc:9001 or ws:8765,mesh"
 NONE_WORD = "Nothing is sent."
@@ -200,12 +197,12 @@ class _Row(QWidget):
         self.state.setText(state.sentence or ", ".join(words))
 
 
-def install_streams(window: MainWindow) -> None:
+def install_streams(host: ExtensionHost) -> None:
     """Adds the panel, and starts the streams of the command line."""
-    panel = StreamPanel(window.options.model)
-    window.add_panel("Streams", panel, shortcut="Ctrl+L")
-    window.pipeline.add_listener("streams", panel.publish)
-    window.closing.connect(panel.close_all)
-    panel.refused.connect(lambda sentence: None if panel.isVisible() else window.notify(sentence))
-    for address in window.options.streams:
+    panel = StreamPanel(host.options.model)
+    host.add_panel("Streams", panel, shortcut="Ctrl+L")
+    host.pipeline.add_listener("streams", panel.publish)
+    host.closing.connect(panel.close_all)
+    panel.refused.connect(lambda sentence: None if panel.isVisible() else host.notify(sentence))
+    for address in host.options.streams:
         panel.start(address)

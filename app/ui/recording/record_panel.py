@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QDesktopServices
@@ -15,6 +14,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.coverage import Coverage
 from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
 from app.recording.sessions import new_session_folder
+from app.ui.extension_host import ExtensionHost
 from app.ui.recording.coverage_view import CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.review.review_opener import ReviewOpener
@@ -24,9 +24,6 @@ from app.ui.widgets.form_helpers import button, clock, row, section
 from app.user_dirs import sessions_folder
 from hand.model import HandModel
 from hand.types import Frame
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 COUNTDOWN_S = 3
 _SHOW_EVERY_MS = 250
@@ -215,20 +212,20 @@ class RecordPanel(QWidget):
         layout.addWidget(self.place)
 
 
-def install_recorder(window: MainWindow) -> None:
+def install_recorder(host: ExtensionHost) -> None:
     """Adds the recorder to a window."""
-    panel = RecordPanel(window.options.model, hand_model_file=window.options.hand_model_file)
-    flash = Flash(window.stage)
-    window.add_panel("Record", panel, shortcut="Ctrl+R")
-    window.add_tool("Record or stop", panel.toggle, shortcut="Ctrl+Shift+R", help_text="Records your own hand")
-    window.add_tool("Mark this moment", panel.mark, shortcut="K", help_text="To find it again in the review")
-    panel.said.connect(window.notify)
+    panel = RecordPanel(host.options.model, hand_model_file=host.options.hand_model_file)
+    flash = Flash(host.overlay_area)
+    host.add_panel("Record", panel, shortcut="Ctrl+R")
+    host.add_tool("Record or stop", panel.toggle, shortcut="Ctrl+Shift+R", help_text="Records your own hand")
+    host.add_tool("Mark this moment", panel.mark, shortcut="K", help_text="To find it again in the review")
+    panel.said.connect(host.notify)
     panel.flashed.connect(flash.flash)
-    panel.review_wanted.connect(ReviewOpener(window).open)
-    window.theme_changed.connect(panel.set_theme)
-    window.closing.connect(panel.close_down)
-    window.pipeline.add_frame_listener("recorder", panel.take_frame)
-    window.pipeline.add_listener("recorder", panel.take_joined)
+    panel.review_wanted.connect(ReviewOpener(host).open)
+    host.theme_changed.connect(panel.set_theme)
+    host.closing.connect(panel.close_down)
+    host.pipeline.add_frame_listener("recorder", panel.take_frame)
+    host.pipeline.add_listener("recorder", panel.take_joined)
 
 
 def _words(state: RecorderState) -> str:

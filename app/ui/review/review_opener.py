@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, Qt, pyqtSignal
 
 from app.review.session_review import SessionReview, open_review
+from app.ui.extension_host import ExtensionHost
 from app.ui.widgets.background_task import Background
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 
 class ReviewOpener(QObject):
@@ -19,18 +16,18 @@ class ReviewOpener(QObject):
 
     _read = pyqtSignal(object)
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, host: ExtensionHost) -> None:
         """Nothing is open.
 
         Args:
-            window: whose theme and hand model the reviews have.
+            host: whose theme and hand model the reviews have.
         """
-        super().__init__(window)
-        self._window = window
+        super().__init__(host.parent_widget)
+        self._host = host
         self._background = Background(self)
-        self._background.finished.connect(window.notify)
+        self._background.finished.connect(host.notify)
         self._read.connect(self._show, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
-        window.closing.connect(self._background.wait)
+        host.closing.connect(self._background.wait)
 
     def open(self, folder: Path) -> None:
         """Reads a session, then shows it; what is wrong with it is said.
@@ -38,7 +35,7 @@ class ReviewOpener(QObject):
         Args:
             folder: of the session.
         """
-        model = self._window.options.model
+        model = self._host.options.model
 
         def work() -> str:
             self._read.emit(open_review(folder, model))
@@ -47,13 +44,13 @@ class ReviewOpener(QObject):
         self._background.start("review", work)
 
     def _show(self, review: SessionReview) -> None:
-        if not self._window.isVisible():
+        if not self._host.parent_widget.isVisible():
             return  # it was closed meanwhile
         # here and not above: it brings the solver along, which a window that only watches does without
         from app.ui.review.review_window import ReviewWindow
 
-        opened = ReviewWindow(review, self._window.options.model, self._window.theme)
+        opened = ReviewWindow(review, self._host.options.model, self._host.theme)
         opened.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # thumbnails and labels of a session weigh a lot
-        opened.setParent(self._window, Qt.WindowType.Window)
-        self._window.theme_changed.connect(opened.set_theme)
+        opened.setParent(self._host.parent_widget, Qt.WindowType.Window)
+        self._host.theme_changed.connect(opened.set_theme)
         opened.show()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QShortcut
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 STEPS = (
     ("Choose a source", "A camera, a video, a folder of pictures or the demo clip, at the upper left."),
@@ -42,6 +38,8 @@ class Guide(QFrame):
             over: in whose middle it stays.
         """
         super().__init__(over)
+        self.was_read = False
+        """Whether the user has closed it, at this start or an earlier one."""
         self.setObjectName("message")
         self.setAccessibleName("First steps")
         self._over = over
@@ -91,9 +89,16 @@ class Guide(QFrame):
         self._arrange()
         self.close_button.setFocus()
 
+    def restore(self, was_read: bool) -> None:
+        """Opens it for a user who has not read it."""
+        self.was_read = was_read
+        if not was_read:
+            self.open()
+
     def dismiss(self) -> None:
         """Takes it away."""
         self.hide()
+        self.was_read = True
         self.closed.emit()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -113,8 +118,9 @@ class Guide(QFrame):
         self.raise_()
 
 
-def install_guide(window: MainWindow) -> None:
+def install_guide(host: ExtensionHost) -> None:
     """Adds the first steps to the tools; the settings decide whether they are shown at the start."""
-    guide = Guide(window.stage)
-    guide.source_wanted.connect(window.bar.source.showMenu)
-    window.add_tool("First steps", guide.open, shortcut="F1", help_text="Show the first steps again")
+    guide = Guide(host.overlay_area)
+    guide.source_wanted.connect(host.show_source_menu)
+    host.add_tool("First steps", guide.open, shortcut="F1", help_text="Show the first steps again")
+    host.keep_state("guided", lambda: guide.was_read, guide.restore)

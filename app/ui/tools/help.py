@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QAction, QGuiApplication, QKeySequence
@@ -20,10 +19,8 @@ from PyQt6.QtWidgets import (
 )
 
 from app.diagnostics import LogMemory, diagnostics_text
+from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 COPIED_SENTENCE = "Diagnostics are in the clipboard; paste them into your report."
 
@@ -43,10 +40,10 @@ def shortcuts_of(actions: list[QAction]) -> list[tuple[str, str]]:
 class ShortcutsDialog(QDialog):
     """All shortcuts, in two columns; any key closes it."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, host: ExtensionHost) -> None:
         """Lists what the window knows now."""
         # a child of a part of the window has that part's colours and fonts already while it is measured
-        super().__init__(window.bar)
+        super().__init__(host.overlay_area)
         self.setWindowTitle("Shortcuts")
         self.setObjectName("body")  # for the background of the window
         body = QWidget()
@@ -54,7 +51,7 @@ class ShortcutsDialog(QDialog):
         grid = QGridLayout(body)
         grid.setHorizontalSpacing(SPACING_PX)
         grid.setVerticalSpacing(8)
-        pairs = shortcuts_of(window.actions())
+        pairs = shortcuts_of(host.key_actions())
         rows = -(-len(pairs) // 2)
         for index, (keys, text) in enumerate(pairs):
             key, word = QLabel(keys), QLabel(text)
@@ -82,15 +79,15 @@ class ShortcutsDialog(QDialog):
 class LogPanel(QWidget):
     """The last lines of the log, and a button for the whole story."""
 
-    def __init__(self, window: MainWindow, memory: LogMemory) -> None:
+    def __init__(self, host: ExtensionHost, memory: LogMemory) -> None:
         """Shows nothing until it is looked at.
 
         Args:
-            window: what diagnostics are about.
+            host: what diagnostics are about.
             memory: the log.
         """
         super().__init__()
-        self._window = window
+        self._host = host
         self._memory = memory
         self._shown = -1
         self.text = QPlainTextEdit()
@@ -129,22 +126,23 @@ class LogPanel(QWidget):
         """Puts the diagnostics into the clipboard."""
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
-            renderer = f"{self._window.mesh.renderer_name}, {self._window.mesh.renderer_details}"
-            network = self._window.options.live_network
+            network = self._host.options.live_network
             runs_on = "" if network is None else network.runs_on
-            clipboard.setText(diagnostics_text(self._window.pipeline, renderer, self._memory, runs_on))
-            self._window.notify(COPIED_SENTENCE)
+            clipboard.setText(
+                diagnostics_text(self._host.pipeline, self._host.renderer_description, self._memory, runs_on)
+            )
+            self._host.notify(COPIED_SENTENCE)
 
 
-def install_help(window: MainWindow) -> None:
+def install_help(host: ExtensionHost) -> None:
     """Adds the list of shortcuts, the log, and the diagnostics."""
     memory = LogMemory()
     logging.getLogger().addHandler(memory)
-    window.closing.connect(lambda: logging.getLogger().removeHandler(memory))
-    panel = LogPanel(window, memory)
-    window.add_panel("Log", panel, shortcut="Ctrl+G")
-    window.closing.connect(panel.stop)
-    window.add_tool("Copy diagnostics", panel.copy, help_text="Text about this session for a report")
-    window.add_tool(
-        "Shortcuts…", lambda: ShortcutsDialog(window).exec(), shortcut="?", help_text="List all keyboard shortcuts"
+    host.closing.connect(lambda: logging.getLogger().removeHandler(memory))
+    panel = LogPanel(host, memory)
+    host.add_panel("Log", panel, shortcut="Ctrl+G")
+    host.closing.connect(panel.stop)
+    host.add_tool("Copy diagnostics", panel.copy, help_text="Text about this session for a report")
+    host.add_tool(
+        "Shortcuts…", lambda: ShortcutsDialog(host).exec(), shortcut="?", help_text="List all keyboard shortcuts"
     )

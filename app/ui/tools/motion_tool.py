@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QFileDialog
 
@@ -12,11 +11,9 @@ from app.motion.recorder import MotionRecorder
 from app.motion.save import MOTION_SUFFIXES, save_motion
 from app.pipeline.listeners import Listener
 from app.pipeline.result_synchronizer import JoinedResult
+from app.ui.extension_host import ExtensionHost
 from app.ui.widgets.background_task import Background
 from app.user_dirs import motion_folder
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 FILTERS = "Animated mesh (*.glb);;Skeleton (*.bvh);;Arrays (*.npz)"
 STARTED_SENTENCE = "Recording the motion; press Ctrl+Shift+M again to stop and save."
@@ -25,25 +22,25 @@ STARTED_SENTENCE = "Recording the motion; press Ctrl+Shift+M again to stop and s
 class MotionTool:
     """Records between two presses of its action."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, host: ExtensionHost) -> None:
         """Adds its action.
 
         Args:
-            window: where.
+            host: where.
         """
-        self._window = window
+        self._host = host
         self._recorder: MotionRecorder | None = None
         self._listener: Listener[JoinedResult] | None = None
-        self._background = Background(window)
-        self._background.finished.connect(window.notify)
-        self.action = window.add_tool(
+        self._background = Background(host.parent_widget)
+        self._background.finished.connect(host.notify)
+        self.action = host.add_tool(
             "Record the motion",
             self.toggle,
             shortcut="Ctrl+Shift+M",
             help_text="Record the output hand, then save it as animated mesh, skeleton or arrays",
         )
         self.action.setCheckable(True)
-        window.closing.connect(self._keep_on_closing)
+        host.closing.connect(self._keep_on_closing)
 
     @property
     def recording(self) -> bool:
@@ -53,9 +50,9 @@ class MotionTool:
     def toggle(self) -> None:
         """Starts, or stops and asks where to save."""
         if self._recorder is None:
-            self._recorder = MotionRecorder(self._window.options.model)
-            self._listener = self._window.pipeline.add_listener("motion", self._recorder.take)
-            self._window.notify(STARTED_SENTENCE)
+            self._recorder = MotionRecorder(self._host.options.model)
+            self._listener = self._host.pipeline.add_listener("motion", self._recorder.take)
+            self._host.notify(STARTED_SENTENCE)
         else:
             recorder = self._stop()
             file = self.ask_for_file()
@@ -68,7 +65,7 @@ class MotionTool:
         folder = motion_folder()
         folder.mkdir(parents=True, exist_ok=True)
         proposal = folder / time.strftime("motion_%Y-%m-%d_%H-%M-%S.glb")
-        name, chosen = QFileDialog.getSaveFileName(self._window, "Save the motion", str(proposal), FILTERS)
+        name, chosen = QFileDialog.getSaveFileName(self._host.parent_widget, "Save the motion", str(proposal), FILTERS)
         if not name:
             return None
         file = Path(name)
@@ -79,7 +76,7 @@ class MotionTool:
 
     def save(self, recorder: MotionRecorder, file: Path) -> None:
         """Writes a recording without holding up the window."""
-        facts = self._window.pipeline.source_state.facts
+        facts = self._host.pipeline.source_state.facts
         rate = facts.frames_per_second if facts is not None else 0.0
 
         def work() -> str:
@@ -105,6 +102,6 @@ class MotionTool:
         self._background.wait()
 
 
-def install_motion_recording(window: MainWindow) -> None:
+def install_motion_recording(host: ExtensionHost) -> None:
     """Adds the recording of the motion."""
-    MotionTool(window)
+    MotionTool(host)

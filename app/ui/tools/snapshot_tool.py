@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QAction, QActionGroup
@@ -13,13 +12,11 @@ from PyQt6.QtWidgets import QMenu
 from app.optional_parts.parts import OPEN3D
 from app.snapshot.mesh_files import MESH_SUFFIXES, show_meshes
 from app.snapshot.snapshot import meshes_of, save_snapshot
+from app.ui.extension_host import ExtensionHost
 from app.ui.install_card import InstallDialog
 from app.ui.part_installer import PartInstaller
 from app.ui.widgets.background_task import Background
 from app.user_dirs import snapshot_folder
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 _NAMES = {".glb": "GLB", ".obj": "OBJ", ".ply": "PLY"}
 
@@ -30,31 +27,31 @@ NO_HAND_SENTENCE = "There is no hand to inspect; show one first."
 class SnapshotTool(QObject):
     """Knows the moment on the screen through the window."""
 
-    def __init__(self, window: MainWindow, folder: Path | None = None) -> None:
+    def __init__(self, host: ExtensionHost, folder: Path | None = None) -> None:
         """Adds its actions.
 
         Args:
-            window: where.
+            host: where.
             folder: for snapshots; a folder in the user's pictures when left out.
         """
-        super().__init__(window)
-        self._window = window
+        super().__init__(host.parent_widget)
+        self._host = host
         self._folder = folder or snapshot_folder()
         self._inspections: list[subprocess.Popen[bytes]] = []
         self.installer = PartInstaller(OPEN3D, self)
         self._install_dialog: InstallDialog | None = None
-        self._background = Background(window)
-        self._background.finished.connect(window.notify)
-        window.closing.connect(self._background.wait)
-        window.closing.connect(self.installer.close)
-        self.save_action = window.add_tool(
+        self._background = Background(host.parent_widget)
+        self._background.finished.connect(host.notify)
+        host.closing.connect(self._background.wait)
+        host.closing.connect(self.installer.close)
+        self.save_action = host.add_tool(
             "Save a snapshot",
             self.save,
             shortcut="Ctrl+S",
             help_text=f"Keep picture, meshes and numbers of this moment in {self._folder}",
         )
         self._formats = self._add_formats()
-        self.inspect_action = window.add_tool(
+        self.inspect_action = host.add_tool(
             "Inspect the mesh…",
             self.inspect,
             shortcut="Ctrl+I",
@@ -67,16 +64,16 @@ class SnapshotTool(QObject):
         chosen = self._formats.checkedAction()
         return MESH_SUFFIXES[0] if chosen is None else str(chosen.data())
 
-    @mesh_suffix.setter
-    def mesh_suffix(self, suffix: str) -> None:
+    def choose_mesh_suffix(self, suffix: str) -> None:
+        """Checks a format in the menu, one of ``MESH_SUFFIXES``."""
         for action in self._formats.actions():
             action.setChecked(action.data() == suffix)
 
     def save(self) -> None:
         """Keeps the moment on the screen."""
-        joined, model = self._window.joined, self._window.options.model
+        joined, model = self._host.joined, self._host.options.model
         if joined is None:
-            self._window.notify(NOTHING_SENTENCE)
+            self._host.notify(NOTHING_SENTENCE)
             return
 
         suffix = self.mesh_suffix
@@ -89,7 +86,7 @@ class SnapshotTool(QObject):
 
     def _add_formats(self) -> QActionGroup:
         """Below the tool that saves: which format its meshes have."""
-        menu = QMenu("Meshes of snapshots", self._window)
+        menu = QMenu("Meshes of snapshots", self._host.parent_widget)
         formats = QActionGroup(menu)
         for suffix in MESH_SUFFIXES:
             action = QAction(_NAMES[suffix], formats)
@@ -97,16 +94,16 @@ class SnapshotTool(QObject):
             action.setData(suffix)
             menu.addAction(action)
         formats.actions()[0].setChecked(True)
-        self._window.bar.tools.menu().addMenu(menu)
+        self._host.add_submenu(menu)
         return formats
 
     def inspect(self) -> None:
         """Shows the output hands in 3D, outside the window."""
-        joined = self._window.joined
-        meshes = {} if joined is None else meshes_of(joined, self._window.options.model)
+        joined = self._host.joined
+        meshes = {} if joined is None else meshes_of(joined, self._host.options.model)
         shown = {name: mesh for name, mesh in meshes.items() if name.startswith("output")} or meshes
         if not shown:
-            self._window.notify(NO_HAND_SENTENCE)
+            self._host.notify(NO_HAND_SENTENCE)
             return
         if not OPEN3D.is_installed():
             self._offer_open3d()
@@ -123,12 +120,15 @@ class SnapshotTool(QObject):
     def _offer_open3d(self) -> None:
         """Opens the dialog that installs it; the same one again while that goes on."""
         if self._install_dialog is None:
-            self._install_dialog = InstallDialog(self.installer, "Inspecting a mesh needs the mesh part", self._window)
+            self._install_dialog = InstallDialog(
+                self.installer, "Inspecting a mesh needs the mesh part", self._host.parent_widget
+            )
             self.installer.installed.connect(self.inspect)
         self._install_dialog.show()
         self._install_dialog.raise_()
 
 
-def install_snapshots(window: MainWindow) -> None:
+def install_snapshots(host: ExtensionHost) -> None:
     """Adds snapshots and the inspection window."""
-    SnapshotTool(window)
+    tool = SnapshotTool(host)
+    host.keep_state("mesh_suffix", lambda: tool.mesh_suffix, tool.choose_mesh_suffix)

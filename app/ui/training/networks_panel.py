@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
@@ -25,6 +24,7 @@ from app.networks.live_network import LiveNetwork, LoadedNetwork
 from app.networks.trial import Trial
 from app.optional_parts.parts import TRAIN
 from app.palette import Theme
+from app.ui.extension_host import ExtensionHost
 from app.ui.install_card import InstallCard
 from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
@@ -35,9 +35,6 @@ from app.ui.widgets.form_helpers import row, section
 from app.ui.widgets.scroll_area import let_scroll
 from hand.errors import HandliveError
 from trainer.runs.run_folder import NETWORK_FOLDER
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 _FILE_KINDS = f"Networks (*{SUFFIX})"
 
@@ -298,14 +295,14 @@ class NetworksPanel(QWidget):
         self.swap_tuned.setVisible(False)
 
 
-def install_networks(window: MainWindow, library: NetworkLibrary, installer: PartInstaller) -> NetworksPanel | None:
+def install_networks(host: ExtensionHost, library: NetworkLibrary, installer: PartInstaller) -> NetworksPanel | None:
     """Adds the panel to a window whose network can be swapped."""
-    live = window.options.live_network
+    live = host.options.live_network
     if live is None:
         return None
     panel = NetworksPanel(library, live, installer)
-    window.add_panel("Networks", panel, shortcut="Ctrl+K")
-    panel.said.connect(window.notify)
-    window.theme_changed.connect(panel.set_theme)
-    window.closing.connect(panel.wait)
+    host.add_panel("Networks", panel, shortcut="Ctrl+K")
+    panel.said.connect(host.notify)
+    host.theme_changed.connect(panel.set_theme)
+    host.closing.connect(panel.wait)
     return panel

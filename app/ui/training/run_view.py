@@ -10,11 +10,11 @@ import pyqtgraph as pg
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app.jobs.run_story import RESUMABLE_PHASES, RUNNING_PHASES, RunPhase
 from app.jobs.training import TrainingRun
 from app.palette import Theme
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.plots import SmallPlot
+from trainer.runs.run_history import RESUMABLE_PHASES, RUNNING_PHASES, RunPhase
 
 _LOG_LINES = 200
 
@@ -71,32 +71,32 @@ class RunView(QWidget):
         phase = run.phase if run else None
         self.stop.setVisible(phase in RUNNING_PHASES)
         self.resume.setVisible(phase in RESUMABLE_PHASES)
-        has_weights = run is not None and bool(run.story.evaluations)
+        has_weights = run is not None and bool(run.history.evaluations)
         self.finish.setVisible(phase in (RunPhase.STOPPED, RunPhase.INTERRUPTED) and has_weights)
         self.progress.setVisible(phase in RUNNING_PHASES)
         if run is None:
             return
-        story = run.story
+        history = run.history
         self.stop.setText("End it now" if run.may_kill or run.may_terminate else "Stop and save")
-        self.progress.setRange(0, story.steps if phase is RunPhase.TRAINING else 0)
-        self.progress.setValue(story.step)
+        self.progress.setRange(0, history.steps if phase is RunPhase.TRAINING else 0)
+        self.progress.setValue(history.step)
         self.headline.setText(describe_run(run))
         self.curves.show_evaluations(
-            np.array([point.step for point in story.evaluations], float),
-            np.array([point.own_mm for point in story.evaluations]),
-            np.array([point.general_mm for point in story.evaluations]),
-            story.steps,
+            np.array([point.step for point in history.evaluations], float),
+            np.array([point.own_mm for point in history.evaluations]),
+            np.array([point.general_mm for point in history.evaluations]),
+            history.steps,
         )
         steps, values = (
-            (np.array(column, float) for column in zip(*story.losses, strict=True))
-            if story.losses
+            (np.array(column, float) for column in zip(*history.losses, strict=True))
+            if history.losses
             else (
                 np.zeros(0),
                 np.zeros(0),
             )
         )
-        self.losses.show_losses(steps, values, story.steps)
-        text = "\n".join(story.lines[-_LOG_LINES:])
+        self.losses.show_losses(steps, values, history.steps)
+        text = "\n".join(history.lines[-_LOG_LINES:])
         if text != self.log.toPlainText():
             self.log.setPlainText(text)
             bar = self.log.verticalScrollBar()
@@ -189,11 +189,11 @@ class LossPlot(SmallPlot):
 
 def describe_run(run: TrainingRun) -> str:
     """Where a run stands, in a sentence."""
-    story, phase = run.story, run.phase
+    history, phase = run.history, run.phase
     if phase is RunPhase.FINISHED:
-        return story.sentence
+        return history.sentence
     if phase is RunPhase.FAILED:
-        return story.error
+        return history.error
     if run.may_terminate:
         return "It does not answer. Ending it loses nothing up to its last checkpoint."
     if phase is RunPhase.STARTING:
@@ -201,12 +201,12 @@ def describe_run(run: TrainingRun) -> str:
     if phase is RunPhase.MEASURING:
         return "Exporting the tuned network and comparing it with the one before ..."
     if phase is RunPhase.TRAINING:
-        left = f", {duration(story.seconds_left)} left" if story.seconds_left else ""
-        return f"Learning: step {story.step} of {story.steps}{left}. It goes on when this window is closed."
-    place = f"at step {story.step} of {story.steps}" if story.steps else "before its first step"
+        left = f", {duration(history.seconds_left)} left" if history.seconds_left else ""
+        return f"Learning: step {history.step} of {history.steps}{left}. It goes on when this window is closed."
+    place = f"at step {history.step} of {history.steps}" if history.steps else "before its first step"
     if phase is RunPhase.STOPPED:
         return f"Stopped {place}; it can go on."
-    return f"Interrupted {place}; everything up to step {story.checkpoint_step} is kept, and it can go on."
+    return f"Interrupted {place}; everything up to step {history.checkpoint_step} is kept, and it can go on."
 
 
 def duration(seconds: float) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,9 +24,8 @@ from PyQt6.QtWidgets import (
 )
 
 from app.networks.library import NetworkEntry
+from app.recording.sessions import SessionSummary
 from app.ui.theme.style_sheet import SPACING_PX
-from hand.recording import COMPLETE_FILE, SESSION_FILE
-from hand.session_labels import OFFLINE_FILE
 from trainer.runs.run_folder import RECIPES, FineTuneRequest, Recipe
 
 Role = Literal["learn", "held out", "leave out"]
@@ -41,23 +39,6 @@ _RECIPE_HELP: Final[dict[Recipe, str]] = {
     "standard": "The heads and the last blocks of the trunk learn.",
     "thorough": "The whole network learns. For many sessions, over lunch.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """One recorded session in the list.
-
-    Attributes:
-        folder: where it lies.
-        title: for people.
-        frames: how many; None while it is being recorded, or after a crash.
-        labelled: the offline pass has labelled it.
-    """
-
-    folder: Path
-    title: str
-    frames: int | None
-    labelled: bool
 
 
 class TeachForm(QWidget):
@@ -78,7 +59,7 @@ class TeachForm(QWidget):
         self.template = FineTuneRequest("", "")
         """What the form does not ask about: the report's size, and differences from the recipe."""
         self._recordings = Path()
-        self._rows: list[SessionRow] = []
+        self._rows: list[SessionSummary] = []
         self._said: dict[str, Role] = {}
         self.base = QComboBox()
         self.base.setAccessibleName("Network to begin with")
@@ -158,7 +139,7 @@ class TeachForm(QWidget):
         self.base.blockSignals(False)
         self._tell()
 
-    def show_sessions(self, recordings: Path, rows: Sequence[SessionRow]) -> None:
+    def show_sessions(self, recordings: Path, rows: Sequence[SessionSummary]) -> None:
         """Offers sessions; what the user said about one stays, and of the others the newest is held out."""
         if recordings == self._recordings and list(rows) == self._rows:
             return
@@ -229,20 +210,3 @@ class TeachForm(QWidget):
         self.start.setEnabled(request is not None)
         self.measure.setEnabled(request is not None)
         self.changed.emit()
-
-
-def list_sessions(recordings: Path) -> list[SessionRow]:
-    """The sessions of a folder by name, without reading their labels."""
-    rows = []
-    for path in sorted(recordings.glob(f"*/{SESSION_FILE}")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            title = str(content.get("name") or path.parent.name)
-        except (OSError, ValueError, AttributeError):
-            continue
-        try:
-            frames: int | None = int(json.loads((path.parent / COMPLETE_FILE).read_bytes())["frames"])
-        except (OSError, ValueError, KeyError, TypeError):
-            frames = None
-        rows.append(SessionRow(path.parent, title, frames, (path.parent / OFFLINE_FILE).is_file()))
-    return rows

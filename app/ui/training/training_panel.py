@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from app.jobs.estimate import EstimateProcess
-from app.jobs.run_story import RunPhase
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.networks.library import NetworkLibrary
 from app.optional_parts.parts import TRAIN
 from app.palette import Theme
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
+from app.recording.sessions import summarize_sessions
+from app.ui.extension_host import ExtensionHost
 from app.ui.install_card import InstallCard
 from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.training.networks_panel import install_networks
 from app.ui.training.run_view import RunView, duration
-from app.ui.training.training_form import TeachForm, list_sessions
+from app.ui.training.training_form import TeachForm
 from app.ui.widgets.form_helpers import section
 from app.ui.widgets.scroll_area import let_scroll
 from app.user_dirs import default_runs_folder, sessions_folder
 from hand.errors import HandliveError
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
+from trainer.runs.run_history import RunPhase
 
 _LOOK_EVERY_MS = 700
 _WORDS = {
@@ -109,14 +107,14 @@ class TeachPanel(QWidget):
             return
         self._look_for_training_part()
         self.form.show_networks(self._library.entries())
-        self.form.show_sessions(self._recordings, list_sessions(self._recordings))
+        self.form.show_sessions(self._recordings, summarize_sessions(self._recordings))
         runs = self._runs.refresh()
         if self._shown is None and runs:
             self.show_run(self._runs.at_work() or runs[0])
         for run in runs:
             before, self._phases[run.folder.name] = self._phases.get(run.folder.name), run.phase
             if before is not None and before is not run.phase and run.phase is RunPhase.FINISHED:
-                self.said.emit(run.story.sentence)
+                self.said.emit(run.history.sentence)
                 self.show_run(run)
         self._show_list(runs)
         self.view.show_run(self._shown)
@@ -209,7 +207,7 @@ class TeachPanel(QWidget):
                 item = QTreeWidgetItem()
                 self.list.addTopLevelItem(item)
             item.setData(0, Qt.ItemDataRole.UserRole, run)
-            figures = run.story.figures
+            figures = run.history.figures
             for column, text in enumerate(
                 (
                     run.request.name or run.folder.name,
@@ -223,18 +221,18 @@ class TeachPanel(QWidget):
             item.setToolTip(0, f"{run.folder.name}, {run.request.recipe}. {run.request.notes}")
 
 
-def install_teaching(window: MainWindow) -> None:
+def install_teaching(host: ExtensionHost) -> None:
     """Adds the panel to a window."""
-    live = window.options.live_network
+    live = host.options.live_network
     library = NetworkLibrary(SHIPPED_NETWORK_DIR, beside=() if live is None else (live.folder,))
-    installer = PartInstaller(TRAIN, window)
+    installer = PartInstaller(TRAIN, host.parent_widget)
     panel = TeachPanel(library, sessions_folder(), TrainingRuns(default_runs_folder()), installer)
-    window.add_panel("Teach", panel, shortcut="Ctrl+T")
-    panel.said.connect(window.notify)
-    installer.installed.connect(lambda: window.notify(f"The {TRAIN.title} is installed and ready."))
-    window.theme_changed.connect(panel.set_theme)
-    window.closing.connect(panel.close_quietly)
-    networks = install_networks(window, library, installer)
+    host.add_panel("Teach", panel, shortcut="Ctrl+T")
+    panel.said.connect(host.notify)
+    installer.installed.connect(lambda: host.notify(f"The {TRAIN.title} is installed and ready."))
+    host.theme_changed.connect(panel.set_theme)
+    host.closing.connect(panel.close_quietly)
+    networks = install_networks(host, library, installer)
     if networks is not None:
         panel.run_shown.connect(networks.show_run)
 

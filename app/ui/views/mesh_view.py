@@ -19,7 +19,7 @@ NO_HAND_TEXT = "The hand appears here"
 PREFERRED_SIZE = QSize(520, 560)
 """About square, as a hand is."""
 
-SMALLEST_SIZE = QSize(200, 150)
+SMALLEST_SIZE = QSize(190, 150)
 """Small enough for two views beside a panel at 1280 x 720."""
 
 

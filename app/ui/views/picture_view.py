@@ -45,8 +45,8 @@ class PictureView(QWidget):
         return QSize(760, 560)
 
     def minimumSizeHint(self) -> QSize:
-        """Small enough for two views at 1280 x 720."""
-        return QSize(320, 240)
+        """Small enough for three panes at 1024 x 640."""
+        return QSize(190, 150)
 
     @property
     def size_px(self) -> tuple[int, int]:

@@ -88,7 +88,7 @@ class SoftwareMeshView(QWidget):
         return PREFERRED_SIZE
 
     def minimumSizeHint(self) -> QSize:
-        """Small enough for two views at 1280 x 720."""
+        """Small enough for three panes at 1024 x 640."""
         return SMALLEST_SIZE
 
     def prepare(self, scene: Scene | None) -> MeshPicture:

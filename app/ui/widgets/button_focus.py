@@ -7,13 +7,9 @@ nothing but the Tab key may leave the focus on a button: neither a click, nor a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, Qt
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QPushButton, QWidget
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
 
 
 def press_focused_or(act: Callable[[], object]) -> None:
@@ -38,7 +34,7 @@ def focus_by_tab(button: QAbstractButton) -> None:
 class ButtonFocus(QObject):
     """Watches over the focus of a window."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: QWidget) -> None:
         """Begins with the focus on no button.
 
         Args:
@@ -60,8 +56,3 @@ class ButtonFocus(QObject):
             self._window.setFocus()  # Qt gave it to the next one because what had it is gone
         elif isinstance(now, QPushButton):
             now.setAutoDefault(True)  # which is what lets the return key press it
-
-
-def install_keyboard(window: MainWindow) -> None:
-    """Lets keys press buttons; behind whatever brings buttons along."""
-    ButtonFocus(window)

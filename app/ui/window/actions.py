@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction, QKeySequence
+from PyQt6.QtWidgets import QWidget
 
 from app.palette import DARK, LIGHT
 from app.pipeline.capture_thread import SourcePhase
@@ -52,7 +53,7 @@ def install_controls(window: MainWindow) -> None:
     window.addActions(bar.source.actions_with_keys)
 
 
-def key_action(window: MainWindow, text: str, act: Callable[[], object], shortcut: str) -> QAction:
+def key_action(window: QWidget, text: str, act: Callable[[], object], shortcut: str) -> QAction:
     """Adds an action to a window.
 
     Args:

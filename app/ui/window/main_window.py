@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PyQt6.QtCore import QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QByteArray, QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QMenu, QWidget
 
 from app.palette import Theme
 from app.pipeline.live import LivePipeline
@@ -17,9 +17,10 @@ from app.pipeline.output_selector import output_chooser
 from app.pipeline.result_synchronizer import JoinedResult
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.pane_renderer import Display, OwnDrawing, ScreenPainter
+from app.settings import load_settings
 from app.sources.camera_formats import CameraFormat
 from app.sources.choose import DEMO, ChosenSource, UnusableSource, choose_source
-from app.ui.extensions import install_extensions
+from app.ui.extension_host import ExtensionHost
 from app.ui.panels.comparison_panel import ComparisonPanel
 from app.ui.panels.output_panel import OutputPanel
 from app.ui.theme.style_sheet import system_theme, theme_named
@@ -58,11 +59,17 @@ class MainWindow(QMainWindow):
     theme_changed = pyqtSignal(object)
     """Other colours, an :class:`app.palette.Theme`."""
 
-    def __init__(self, options: WindowOptions) -> None:
-        """Builds the window and starts the pipeline."""
+    def __init__(self, options: WindowOptions, install_extensions: Callable[[ExtensionHost], None]) -> None:
+        """Builds the window and starts the pipeline.
+
+        Args:
+            options: what it is started with.
+            install_extensions: adds tools and panels; see ``app/ui/extensions.py``.
+        """
         super().__init__()
         self._options = options
         self._chosen = options.chosen
+        self._kept_state: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {}
         self._theme = theme_named(options.theme)
         self.follows_system = options.theme == "system"
         """Whether the desktop's colours are taken over when they change."""
@@ -98,12 +105,26 @@ class MainWindow(QMainWindow):
         self._narrator = Narrator(self.stage, remedies)
         self.compare_panel = ComparisonPanel(self.comparison, self.notify)
         self.output_panel = OutputPanel(self.chooser)
-        self._numbers = NumberBoard(self)
+        self._numbers = NumberBoard(
+            self.pipeline,
+            self.feed,
+            self.panes,
+            self.status,
+            self.comparison,
+            compare_panel=self.compare_panel,
+            output_panel=self.output_panel,
+            renderer=lambda: (self.mesh.renderer_name, self.mesh.renderer_details),
+            parent=self,
+        )
         self._connect()
         if both:
             self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
         # the last one is in front
         self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
+        self.keep_state("view", lambda: self.stage.view, lambda _view: None)  # the command line has the last word
+        self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)  # likewise
+        self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
+        self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
         install_extensions(self)
         self.set_theme(self._theme)
         self.show_view(self.stage.view)
@@ -192,6 +213,25 @@ class MainWindow(QMainWindow):
         """The colours in use; ``theme_changed`` tells of others."""
         return self._theme
 
+    @property
+    def parent_widget(self) -> QWidget:
+        """Owner of the extensions' dialogs and windows: this window."""
+        return self
+
+    @property
+    def overlay_area(self) -> QWidget:
+        """The area of the panes."""
+        return self.stage
+
+    @property
+    def renderer_description(self) -> str:
+        """What draws the 3D views, for reports."""
+        return f"{self.mesh.renderer_name}, {self.mesh.renderer_details}"
+
+    def show_source_menu(self) -> None:
+        """Opens the list of sources."""
+        self.bar.source.showMenu()
+
     def notify(self, sentence: str) -> None:
         """Shows a sentence over the panes for a while."""
         self._narrator.notify(sentence)
@@ -220,6 +260,10 @@ class MainWindow(QMainWindow):
         self.bar.tools.show()
         return action
 
+    def add_submenu(self, menu: QMenu) -> None:
+        """Adds a menu below the last line of the menu of tools."""
+        self.bar.tools.menu().addMenu(menu)
+
     def add_panel(
         self,
         name: str,
@@ -245,6 +289,44 @@ class MainWindow(QMainWindow):
         self.addAction(action)
         return dock
 
+    def rebind_key(self, shortcut: str, text: str, act: Callable[[], object]) -> None:
+        """Gives a key of the window another function, without repetition while it is held."""
+        (action,) = (action for action in self.actions() if action.shortcut().toString() == shortcut)
+        action.triggered.disconnect()
+        action.triggered.connect(lambda _checked: act())
+        action.setAutoRepeat(False)  # a button is pressed once, however long the key is held
+        action.setText(text)
+
+    def key_actions(self) -> list[QAction]:
+        """All actions of the window, for the list of shortcuts."""
+        return self.actions()
+
+    # what is kept between starts
+
+    def keep_state(self, key: str, save: Callable[[], Any], restore: Callable[[Any], None]) -> None:
+        """Keeps a value between starts."""
+        self._kept_state[key] = (save, restore)
+
+    def saved_state(self) -> dict[str, Any]:
+        """The present values of everything that is kept, by key."""
+        return {key: save() for key, (save, _) in self._kept_state.items()}
+
+    def restore_state(self, values: dict[str, Any]) -> None:
+        """Restores what is kept; keys that nothing was kept for are ignored."""
+        for key, (_, restore) in self._kept_state.items():
+            if key in values:
+                restore(values[key])
+
+    def restore_geometry(self) -> bool:
+        """Takes the place of the last time; False where that is unknown or another size was asked for.
+
+        Apart from the rest of the state, because it needs a window that is built.
+        """
+        if self._options.settings_file is None or self._options.size is not None:
+            return False
+        geometry = load_settings(self._options.settings_file).settings.geometry
+        return bool(geometry) and self.restoreGeometry(_bytes(geometry))
+
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._theme = theme
@@ -269,6 +351,10 @@ class MainWindow(QMainWindow):
         self.bar.source.watch.stop()
         self.pipeline.close()
         super().closeEvent(event)
+
+    def _restore_panels(self, panels: str) -> None:
+        if panels:
+            self.restoreState(_bytes(panels))
 
     def _pull(self) -> None:
         self.pipeline.begin_pull()
@@ -299,3 +385,11 @@ class MainWindow(QMainWindow):
             self.panes[provider].heading.switched.connect(lambda wanted, who=provider: self.set_wanted(who, wanted))
         link_orbits([pane.scene for pane in self.panes.values()])
         install_controls(self)
+
+
+def _text(data: QByteArray) -> str:
+    return bytes(data.toBase64().data()).decode("ascii")
+
+
+def _bytes(text: str) -> QByteArray:
+    return QByteArray.fromBase64(text.encode("ascii", errors="ignore"))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from PyQt6.QtCore import QTimer
+from PyQt6.QtCore import QObject, QTimer
 from PyQt6.QtWidgets import QWidget
 
 from app.output_texts import HAND_NAMES, reason_text
-from app.ui.panels.comparison_panel import path_words
-
-if TYPE_CHECKING:
-    from app.ui.window.main_window import MainWindow
+from app.pipeline.live import LivePipeline
+from app.pipeline.metrics.comparison import Comparison
+from app.rendering.pane_renderer import PaneName
+from app.ui.panels.comparison_panel import ComparisonPanel, path_words
+from app.ui.panels.output_panel import OutputPanel
+from app.ui.window.pane import Pane
+from app.ui.window.result_presenter import ScreenFeed
+from app.ui.window.status_bar import StatusStrip
 
 _EVERY_MS = 400
 
@@ -20,10 +25,41 @@ _EVERY_MS = 400
 class NumberBoard:
     """Fills the strip at the foot, the headings of the panes and the panels that are open."""
 
-    def __init__(self, window: MainWindow) -> None:
-        """For a window whose parts are all there."""
-        self._window = window
-        self._timer = QTimer(window)
+    def __init__(
+        self,
+        pipeline: LivePipeline[Any, Any],
+        feed: ScreenFeed,
+        panes: Mapping[PaneName, Pane],
+        status: StatusStrip,
+        comparison: Comparison,
+        *,
+        compare_panel: ComparisonPanel,
+        output_panel: OutputPanel,
+        renderer: Callable[[], tuple[str, str]],
+        parent: QObject,
+    ) -> None:
+        """Refreshes nothing yet.
+
+        Args:
+            pipeline: source and paths.
+            feed: results on the screen.
+            panes: whose headings show rates.
+            status: the line at the foot.
+            comparison: of the paths.
+            compare_panel: refreshed while it is on the screen.
+            output_panel: likewise.
+            renderer: name and details of what draws the shown 3D view.
+            parent: owns the timer.
+        """
+        self._pipeline = pipeline
+        self._feed = feed
+        self._panes = panes
+        self._status = status
+        self._comparison = comparison
+        self._compare_panel = compare_panel
+        self._output_panel = output_panel
+        self._renderer = renderer
+        self._timer = QTimer(parent)
         self._timer.timeout.connect(self.refresh)
 
     def start(self) -> None:
@@ -36,37 +72,38 @@ class NumberBoard:
 
     def refresh(self) -> None:
         """Shows the present numbers."""
-        window, feed = self._window, self._window.feed
-        state = window.pipeline.source_state
-        window.status.show_source(state.name, state.facts, feed.intrinsics)
+        feed, status = self._feed, self._status
+        state = self._pipeline.source_state
+        status.show_source(state.name, state.facts, feed.intrinsics)
         now_ns = time.monotonic_ns()
-        providers = window.pipeline.providers
+        providers = self._pipeline.providers
         shown = [provider for provider in providers if feed.statistics(provider).frames]
-        window.status.show_numbers(
+        status.show_numbers(
             {provider: feed.statistics(provider).summary(now_ns) for provider in shown},
             {provider: feed.drops(provider) for provider in providers if provider in feed.delivering},
         )
-        window.status.renderer.set_value(window.mesh.renderer_name)
-        window.status.renderer.setToolTip(window.mesh.renderer_details)
-        numbers = window.comparison.numbers()
+        name, details = self._renderer()
+        status.renderer.set_value(name)
+        status.renderer.setToolTip(details)
+        numbers = self._comparison.numbers()
         for provider in providers:
             words = path_words(numbers.paths[provider]) if provider in feed.delivering else ""
-            window.panes[provider].heading.set_numbers(words)
+            self._panes[provider].heading.set_numbers(words)
         self.mark_output()
-        window.compare_panel.source_name = state.name
-        if _is_seen(window.compare_panel):
-            window.compare_panel.refresh(numbers, window.comparison.series())
-        if _is_seen(window.output_panel):
-            window.output_panel.refresh(feed.joined, numbers, window.comparison.series())
+        self._compare_panel.source_name = state.name
+        if _is_seen(self._compare_panel):
+            self._compare_panel.refresh(numbers, self._comparison.series())
+        if _is_seen(self._output_panel):
+            self._output_panel.refresh(feed.joined, numbers, self._comparison.series())
 
     def mark_output(self) -> None:
-        """Says at the panes which hand counts, and why."""
-        joined, providers = self._window.feed.joined, self._window.pipeline.providers
+        """Marks the panes of the output hand, with the reason why it is the output."""
+        joined, providers = self._feed.joined, self._pipeline.providers
         output = joined.outputs[0] if joined is not None and joined.outputs else None
-        if "output" in self._window.panes:
+        if "output" in self._panes:
             whose = "" if output is None else f": {HAND_NAMES[output.provider]}"
-            self._window.panes["output"].heading.set_title(f"Output{whose}")
-        for name, pane in self._window.panes.items():
+            self._panes["output"].heading.set_title(f"Output{whose}")
+        for name, pane in self._panes.items():
             follows = output is not None and (name == output.provider or name in ("combined", "output"))
             pane.heading.mark(follows and name in providers and len(providers) > 1)
             if not follows or output is None or len(providers) == 1:

@@ -200,6 +200,11 @@ class PaneHeading(QWidget):
             self._badge.setVisible(output)
             self._fit()
 
+    @property
+    def title(self) -> str:
+        """Whose hand it is, in full."""
+        return self._title_text
+
     def set_title(self, title: str) -> None:
         """Whose hand it is."""
         if title != self._title_text:

@@ -81,6 +81,11 @@ class ViewSwitch(QWidget):
         """What the button with the menu needs."""
         return self._menu_button.sizeHint().width()
 
+    @property
+    def compact(self) -> bool:
+        """Whether one button with a menu is shown."""
+        return not self._menu_button.isHidden()
+
     def set_compact(self, compact: bool) -> None:
         """Shows one button with a menu, or all buttons."""
         self._menu_button.setVisible(compact)
