@@ -16,26 +16,27 @@ _FRAMES = 3
 
 
 def main() -> int:
-    """Runs each path on a few frames of the demo clip; both at once, because compilation keeps one core busy.
+    """Runs each path on a few frames of the demo clip, at once, as compilation keeps one core busy; then both, fused.
 
     Returns:
         The exit code, always 0: kernels that are not compiled now are compiled when the program starts.
     """
     print("Compiling the numerical kernels for this processor, once.", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        runs = {path: _run(path, Path(scratch)) for path in ("network", "ik")}
-        for path, run in runs.items():
-            _, problem = run.communicate()
-            if run.returncode != 0:
-                last = problem.strip().splitlines()[-1] if problem.strip() else f"exit code {run.returncode}"
-                print(f"The kernels of the {path} path will be compiled at the first start instead ({last}).")
+        for together in (("network", "ik"), ("fused",)):
+            runs = {method: _run(method, Path(scratch)) for method in together}
+            for method, run in runs.items():
+                _, problem = run.communicate()
+                if run.returncode != 0:
+                    last = problem.strip().splitlines()[-1] if problem.strip() else f"exit code {run.returncode}"
+                    print(f"The kernels of --method {method} will be compiled at the first start instead ({last}).")
     return 0
 
 
-def _run(path: str, scratch: Path) -> subprocess.Popen[str]:
-    options = ["--headless", "--source", "demo", "--method", path, "--frames", str(_FRAMES)]
+def _run(method: str, scratch: Path) -> subprocess.Popen[str]:
+    options = ["--headless", "--source", "demo", "--method", method, "--frames", str(_FRAMES)]
     return subprocess.Popen(
-        [sys.executable, str(_PROGRAM), *options, "--report", str(scratch / path)],
+        [sys.executable, str(_PROGRAM), *options, "--report", str(scratch / method)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -55,7 +55,7 @@ SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
 PHOTOGRAPH_IK_MM = 8.8
 """IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
 
-PHOTOGRAPH_WEIGHT = 0.12
+PHOTOGRAPH_WEIGHT = 0.08
 """Of a hand beside its best share on photographs, against the same relative error on renderings. With more of it the
 fused hand loses more on renderings, where the network learned and MediaPipe did not, than it can win on photographs."""
 
@@ -320,6 +320,23 @@ def logistic(features: np.ndarray, right: np.ndarray, penalty: float = 1.0) -> n
     return values
 
 
+def ranked_confidence(features: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Offset and slopes of the confidence: what tells the size of the error, on the scale of a probability.
+
+    A regression of the error's logarithm puts hands in their order better than one of right or wrong does; a logistic
+    regression over what it tells then makes a probability of that.
+
+    Args:
+        features: (N, H) of the hands.
+        error: (N,) over the largest one of a right hand.
+    """
+    mean = features.mean(0)
+    centered, target = features - mean, np.log(np.maximum(error, 1e-3))
+    slopes = np.linalg.solve(centered.T @ centered + np.eye(centered.shape[1]), centered.T @ (target - target.mean()))
+    offset, scale = _two(logistic((features @ slopes)[:, None], error < 1.0))
+    return np.concatenate([[offset], scale * slopes])
+
+
 def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
     """Fits how far the fused hand and each path alone are to be believed, and when they contradict each other."""
     fused, alone, hands, forms, turns = [], [], [], [], []
@@ -338,7 +355,7 @@ def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pai
     error, paths, hand = np.concatenate(fused), np.concatenate(alone), np.concatenate(hands)
     weights = replace(
         weights,
-        confidence=logistic(hand, error < 1.0),
+        confidence=ranked_confidence(hand, error),
         network_credibility=_two(logistic(hand[:, :1], paths[:, 0] < 1.0)),
         ik_credibility=_two(logistic(hand[:, 1:2], paths[:, 1] < 1.0)),
     )

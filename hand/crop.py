@@ -126,7 +126,11 @@ def invert_affine(matrix: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
 
 
 def crop_picture(
-    image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, output_px: int
+    image_rgb: UInt8[np.ndarray, "height width 3"],
+    crop: SquareCrop,
+    output_px: int,
+    *,
+    border: int = cv2.BORDER_CONSTANT,
 ) -> UInt8[np.ndarray, "output output 3"]:
     """Cuts the square out of the picture, resampled without aliasing; outside the picture it is black.
 
@@ -138,12 +142,13 @@ def crop_picture(
         image_rgb: the picture.
         crop: which square.
         output_px: side of the result.
+        border: what is outside the picture, by OpenCV's name; BORDER_REPLICATE carries the last pixels on.
     """
     matrix = crop.matrix(output_px)
     factor = crop.size_px / output_px
     if factor > 1.1:
         image_rgb, matrix = _blurred_region(image_rgb, crop, matrix, sigma_px=(factor - 1.0) / 2.0)
-    return cv2.warpAffine(image_rgb, matrix, (output_px, output_px), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(image_rgb, matrix, (output_px, output_px), flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 def _blurred_region(

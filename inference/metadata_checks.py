@@ -11,6 +11,8 @@ CROP_EXPANSION: Final = (1.0, 8.0)
 LARGEST_CURVE: Final = 1e3
 """Of the confidence's logistic curve: offset and slope in units of log error, where single figures are usual."""
 
+MOST_INPUTS: Final = 8
+MOST_OUTPUTS: Final = 32
 LONGEST_NAME: Final = 200
 
 
@@ -38,6 +40,14 @@ def problem_of_metadata(metadata: Mapping[str, Any]) -> str:
             return f"have a confidence {name} within {LARGEST_CURVE:g}, it has {_shown(curve.get(name))}"
     if not isinstance(metadata["hand_model_digest"], str):
         return f"name the hand model's digest by a text, it has {_shown(metadata['hand_model_digest'])}"
+    inputs, outputs = metadata.get("inputs", {}), metadata.get("outputs", [])
+    if not isinstance(inputs, dict) or not 0 <= len(inputs) <= MOST_INPUTS:
+        return f"name its inputs with their sizes, it has {_shown(inputs)}"
+    for side in inputs.values():
+        if type(side) is not int or not INPUT_PX[0] <= side <= INPUT_PX[1]:
+            return f"have inputs of {INPUT_PX[0]} to {INPUT_PX[1]} pixels, it has {_shown(inputs)}"
+    if not isinstance(outputs, list) or len(outputs) > MOST_OUTPUTS or not all(isinstance(one, str) for one in outputs):
+        return f"list the names of its outputs, it has {_shown(outputs)}"
     name = metadata.get("name", "")
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
         return f"have a name of at most {LONGEST_NAME} letters, it has {_shown(name)}"

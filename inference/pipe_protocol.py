@@ -26,6 +26,7 @@ OUTPUT_SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
     "log_sigma": (21,),
     "presence_logit": (),
     "right_logit": (),
+    "certainty": (),
 }
 """Of one crop's outputs, by name, in the order in which they are packed."""
 
@@ -87,8 +88,15 @@ def receive_greeting(stream: IO[bytes]) -> str:
     return device
 
 
-def send_crops(stream: IO[bytes], images: Float[np.ndarray, "B 3 S S"]) -> None:
-    """Asks about crops, RGB, 0 to 255.
+def send_crops(
+    stream: IO[bytes], images: Float[np.ndarray, "B 3 S S"], landmarks: Float[np.ndarray, "B L"] | None = None
+) -> None:
+    """Asks about crops.
+
+    Args:
+        stream: to the server.
+        images: RGB, 0 to 255.
+        landmarks: for a network that takes them.
 
     Raises:
         NetworkProcessError: nobody listens any more.
@@ -96,17 +104,22 @@ def send_crops(stream: IO[bytes], images: Float[np.ndarray, "B 3 S S"]) -> None:
     try:
         stream.write(_HEAD.pack(len(images), images.shape[-1]))
         stream.write(np.ascontiguousarray(images, "<f4").data)
+        if landmarks is not None:
+            stream.write(np.ascontiguousarray(landmarks, "<f4").data)
         stream.flush()
     except (OSError, ValueError):
         raise NetworkProcessError("it has ended") from None
 
 
-def receive_crops(stream: IO[bytes], input_px: int) -> Float[np.ndarray, "B 3 S S"] | None:
+def receive_crops(
+    stream: IO[bytes], input_px: int, landmark_numbers: int = 0
+) -> tuple[Float[np.ndarray, "B 3 S S"], Float[np.ndarray, "B L"]] | None:
     """The next question, None when there will be none.
 
     Args:
         stream: from the program.
         input_px: side of the network's crops.
+        landmark_numbers: of each crop; 0 for a network that takes no landmarks.
 
     Raises:
         NetworkProcessError: what came is no question.
@@ -117,10 +130,12 @@ def receive_crops(stream: IO[bytes], input_px: int) -> Float[np.ndarray, "B 3 S 
     count, side = _HEAD.unpack(head)
     if side != input_px or not 0 < count <= MOST_CROPS:
         raise NetworkProcessError(f"crops of {input_px} px were wanted, {count} of {side} px came")
-    content = stream.read(count * 3 * side * side * 4)
-    if len(content) < count * 3 * side * side * 4:
+    lengths = (count * 3 * side * side, count * landmark_numbers)
+    parts = [stream.read(length * 4) for length in lengths]
+    if any(len(part) < length * 4 for part, length in zip(parts, lengths, strict=True)):
         return None
-    return np.frombuffer(content, "<f4").reshape(count, 3, side, side)
+    images, landmarks = (np.frombuffer(part, "<f4") for part in parts)
+    return images.reshape(count, 3, side, side), landmarks.reshape(count, landmark_numbers)
 
 
 def send_answers(stream: IO[bytes], packed: Float[np.ndarray, "B N"]) -> None:

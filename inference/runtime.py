@@ -20,11 +20,28 @@ from hand.crop import SquareCrop, crop_picture, invert_affine, transform_points
 from hand.crop_camera import crop_camera, mirrored_crop, translation_from_weak_camera
 from hand.errors import CheckpointError
 from hand.landmark_reading import LandmarkReading
+from inference.landmark_reader import LandmarkReader
 from inference.metadata_checks import problem_of_metadata
 
 SCHEMA: Final = 1
 INPUT_NAME: Final = "image"
-OUTPUT_NAMES: Final = ("rotations", "shape", "camera", "joints_crop", "log_sigma", "presence_logit", "right_logit")
+LANDMARKS_NAME: Final = "landmarks"
+"""Second input of a network that is told what a hand-landmark network read: for each crop the numbers that
+:meth:`hand.landmark_reading.LandmarkReading.in_crop` gives."""
+
+OUTPUT_NAMES: Final = (
+    "rotations",
+    "shape",
+    "camera",
+    "joints_crop",
+    "log_sigma",
+    "presence_logit",
+    "right_logit",
+    "certainty",
+)
+_EARLIER_OUTPUT_NAMES: Final = OUTPUT_NAMES[:-1]
+"""Of networks whose metadata names no outputs: their confidence follows from the expected errors."""
+
 ONNX_FILE: Final = "network.onnx"
 METADATA_FILE: Final = "network.json"
 WEIGHTS_FILE: Final = "network.safetensors"
@@ -78,25 +95,46 @@ class NetworkRuntime:
         """Takes a loaded network.
 
         Args:
-            session: gives :data:`OUTPUT_NAMES` for a batch of crops.
+            session: gives what the metadata names as outputs for a batch of crops.
             metadata: content of its network.json; networks from before crops were turned do not say ``upright``.
         """
         self.metadata = metadata
         self.input_px = int(metadata["network"]["input_px"])
+        self._image_px, self._landmark_numbers = input_sizes(metadata)
+        self._reader: LandmarkReader | None = None
+        self._names = tuple(metadata.get("outputs", _EARLIER_OUTPUT_NAMES))
         self.upright = bool(metadata["network"].get("upright", False))
         self.crop_expansion = float(metadata["crop_expansion"])
         self.hand_model_digest = str(metadata["hand_model_digest"])
         self._curve: Mapping[str, float] = metadata["confidence"]
         self._session = session
 
+    @property
+    def takes_landmarks(self) -> bool:
+        """Whether the network is told what a hand-landmark network read."""
+        return self._landmark_numbers > 0
+
     def outputs(self, images: Float[np.ndarray, "B 3 S S"]) -> dict[str, np.ndarray]:
-        """What the network says about a batch of crops, in their own crop cameras, by :data:`OUTPUT_NAMES`.
+        """What the network says about a batch of crops, in their own crop cameras, by the names of its outputs.
 
         Args:
-            images: RGB, 0 to 255, hands shown as right hands.
+            images: RGB crops of ``input_px``, 0 to 255, hands shown as right hands.
         """
-        values = self._session.run(OUTPUT_NAMES, {INPUT_NAME: images})
-        return dict(zip(OUTPUT_NAMES, values, strict=True))
+        if not self.takes_landmarks:
+            return self._run({INPUT_NAME: images})
+        pictures = np.round(images).astype(np.uint8).transpose(0, 2, 3, 1)
+        whole = whole_square(self.input_px)
+        seen = [crop_picture(picture, whole, self._image_px) for picture in pictures]
+        read = [self._own_reading(picture, whole).in_crop(whole) for picture in pictures]
+        return self._run({INPUT_NAME: _as_tensor(np.stack(seen)), LANDMARKS_NAME: np.stack(read)})
+
+    def _run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self._names, self._session.run(self._names, inputs), strict=True))
+
+    def _own_reading(self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop) -> LandmarkReading:
+        if self._reader is None:
+            self._reader = LandmarkReader()
+        return self._reader.read(image_rgb, square)
 
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
         """Probability of a hand in each crop of a batch (:meth:`outputs` says how the crops look)."""
@@ -115,14 +153,17 @@ class NetworkRuntime:
             image_rgb: the picture.
             crop: the square; flipped for a left hand.
             intrinsics: of the picture.
-            landmarks: what a hand-landmark network read about this hand in this picture; ignored by networks that look
-                for themselves.
+            landmarks: what a hand-landmark network read about this hand in this picture, wherever it looked; a network
+                that takes landmarks reads them in the crop where there are none, and others ignore them.
         """
         upright = crop
         if crop.flipped:
             upright, intrinsics = mirrored_crop(crop, image_rgb.shape[1]), intrinsics.mirrored()
-        tensor = crop_picture(image_rgb, crop, self.input_px).transpose(2, 0, 1)[None].astype(np.float32)
-        named = {name: value[0].astype(np.float64) for name, value in self.outputs(tensor).items()}
+        inputs = {INPUT_NAME: _as_tensor(crop_picture(image_rgb, crop, self._image_px)[None])}
+        if self.takes_landmarks:
+            reading = landmarks or self._own_reading(image_rgb, crop)
+            inputs[LANDMARKS_NAME] = reading.in_crop(crop)[None]
+        named = {name: value[0].astype(np.float64) for name, value in self._run(inputs).items()}
         return in_picture(named, upright, intrinsics, self.input_px, self._curve)
 
 
@@ -147,6 +188,7 @@ def in_picture(
     rotations[0] = camera.rotation.T @ rotations[0]
     crop_px = (named["joints_crop"] + 1.0) * (input_px / 2.0) - 0.5
     sigma = np.exp(named["log_sigma"])
+    certainty = float(named["certainty"]) if "certainty" in named else certainty_of_sigma(sigma)
     presence = _sigmoid(float(named["presence_logit"]))
     return CropPrediction(
         rotations=rotations,
@@ -156,19 +198,19 @@ def in_picture(
         sigma_px=sigma * crop.size_px / 2.0,
         presence=presence,
         right=_sigmoid(float(named["right_logit"])),
-        confidence=presence * trust_in_joints(float(np.log(sigma.mean())), curve),
+        confidence=presence * trust_in_joints(certainty, curve),
     )
 
 
-def trust_in_joints(log_sigma: float, curve: Mapping[str, float]) -> float:
-    """Probability that the 2D joints are good, from the log of the mean error the network expects.
+def trust_in_joints(certainty: float, curve: Mapping[str, float]) -> float:
+    """Probability that the 2D joints are good, from a network's certainty.
 
     Args:
-        log_sigma: in crop coordinates.
+        certainty: as the network gives it, or :func:`certainty_of_sigma`.
         curve: ``offset`` and ``slope`` of a logistic curve, fitted on held-out crops
             (``trainer.evaluation.confidence_calibration``).
     """
-    return _sigmoid(curve["offset"] - curve["slope"] * log_sigma)
+    return _sigmoid(curve["offset"] + curve["slope"] * certainty)
 
 
 def load_network(folder: Path) -> NetworkRuntime:
@@ -201,14 +243,49 @@ def open_session(folder: Path, metadata: Mapping[str, Any]) -> Session:
     model = folder / ONNX_FILE
     try:
         session: Session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        size = int(metadata["network"]["input_px"])
-        values = session.run(OUTPUT_NAMES, {INPUT_NAME: np.full((1, 3, size, size), 128.0, np.float32)})
+        names = tuple(metadata.get("outputs", _EARLIER_OUTPUT_NAMES))
+        values = session.run(names, grey_inputs(metadata))
     except Exception as problem:  # noqa: BLE001 - ONNX Runtime raises types of its own that have no common base
         cause = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise CheckpointError(f"The network {model} cannot be loaded ({cause}); install it again.") from None
     if not all(np.isfinite(value).all() for value in values):
         raise CheckpointError(f"The network {model} gives numbers that are not finite; install it again.")
     return session
+
+
+def input_sizes(metadata: Mapping[str, Any]) -> tuple[int, int]:
+    """Side of the picture that a network's session takes, and how many landmark numbers; 0 where it takes none.
+
+    Args:
+        metadata: content of a network.json; without ``inputs`` the crop is all that the session takes.
+    """
+    sizes = metadata.get("inputs", {INPUT_NAME: metadata["network"]["input_px"]})
+    return int(sizes[INPUT_NAME]), int(sizes.get(LANDMARKS_NAME, 0))
+
+
+def grey_inputs(metadata: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What a session is tried with: a grey crop, and landmarks that are all in its middle."""
+    side, numbers = input_sizes(metadata)
+    inputs = {INPUT_NAME: np.full((1, 3, side, side), 128.0, np.float32)}
+    return inputs | ({LANDMARKS_NAME: np.zeros((1, numbers), np.float32)} if numbers else {})
+
+
+def whole_square(side_px: int) -> SquareCrop:
+    """The square that is all of a square picture."""
+    return SquareCrop((side_px - 1) / 2.0, (side_px - 1) / 2.0, float(side_px))
+
+
+def certainty_of_sigma(sigma: Float[np.ndarray, "*batch 21"]) -> float:
+    """The certainty of a network that gives none: minus the log of the mean error that it expects.
+
+    Args:
+        sigma: expected 2D error of each joint, crop coordinates.
+    """
+    return -math.log(float(sigma.mean()))
+
+
+def _as_tensor(pictures: UInt8[np.ndarray, "B S S 3"]) -> Float[np.ndarray, "B 3 S S"]:
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:

@@ -324,7 +324,7 @@ def _all_figures(
 ) -> dict[str, float]:
     good = errors_2d(part) < GOOD_ERROR
     curve = network.metadata["confidence"]
-    trust = [trust_in_joints(float(value), curve) for value in np.log(part.sigma.mean(1))]
+    trust = [trust_in_joints(float(value), curve) for value in part.certainty]
     confidence = part.presence * np.array(trust)
     values = figures(part)
     return {

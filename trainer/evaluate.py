@@ -37,7 +37,7 @@ from trainer.evaluation.predictions import (
 )
 from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.networks.building import trained_network
-from trainer.networks.hand_network import NetworkConfig
+from trainer.networks.hand_network import NetworkConfig, certainty_of_sigma
 from trainer.networks.output import NetworkOutput
 from trainer.recipe.config import FitConfig, SourceConfig, build_dataclass, exported_layout, read_config
 from trainer.runs.run_folder import BEST_FILE
@@ -313,6 +313,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
         """The exported outputs; heat maps and features are not among them."""
         outputs = {name: torch.from_numpy(value) for name, value in self._runtime.outputs(image.numpy()).items()}
+        outputs.setdefault("certainty", certainty_of_sigma(outputs["log_sigma"]))
         nothing = torch.zeros(len(image), 21, 0, 0)
         return NetworkOutput(**outputs, heat_maps=nothing, features=nothing)
 
@@ -345,9 +346,9 @@ def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dic
 def _confidence_figures(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
     """Whether the confidence falls where fingers are confused, and stays where they are not."""
     error = np.concatenate([errors_2d(part) for part in with_hand])
-    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in with_hand])
+    certainty = np.concatenate([part.certainty for part in with_hand])
     presence = np.concatenate([part.presence for part in with_hand])
-    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in log_sigma])
+    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in certainty])
     doubted = confidence < DOUBTED
     wrong, good = error > WRONG_ERROR, error < GOOD_ERROR
     values = {"wrong_hands": float(wrong.mean())}

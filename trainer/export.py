@@ -24,12 +24,12 @@ from hand.atomic_file import write_atomically, write_text_atomically
 from hand.embedded import training_hand_model
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
-from trainer.evaluation.confidence_calibration import GOOD_ERROR, fit_confidence
+from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.devices import add_device_option, measuring_device
 from trainer.evaluation.held_out import held_out_sets
 from trainer.evaluation.predictions import errors_2d, figures, predict_crops
 from trainer.half_precision import is_large, round_to_half, store_in_half
-from trainer.networks.building import trained_network
+from trainer.networks.building import LANDMARK_PREFIX, trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.weights import save_weights
 from trainer.onnx_export import write_onnx_model
@@ -95,14 +95,14 @@ def export_trained(
     layer = TorchHandLayer(model).to(device)
     sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
     measured = {name: predict_crops(network, layer, part, settle_on=model) for name, part in sets.items()}
-    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
+    certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     facts = ExportFacts(
         name=config.name,
         hand_model=model.name,
         hand_model_digest=model.digest,
         crop_expansion=training_jitter(config.network.upright).expansion,
-        confidence=fit_confidence(log_sigma, good),
+        confidence=confidence_curve(certainty, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
     export_network(network, facts, out, half=half)
@@ -156,9 +156,11 @@ class _Flat(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, ...]:
+    def forward(
+        self, image: Float[Tensor, "B 3 S S"], landmarks: Float[Tensor, "B L"] | None = None
+    ) -> tuple[Tensor, ...]:
         """The outputs that are of use outside training."""
-        output = self.network(image)
+        output = self.network(image, landmarks)
         return tuple(getattr(output, name) for name in OUTPUT_NAMES)
 
 
@@ -173,17 +175,26 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
     """
     # in evaluation mode as a whole, because exporting ends by giving every part the mode of the outermost
     flat = _Flat(network.cpu()).eval()
-    metadata: dict[str, Any] = {"schema": SCHEMA, "network": asdict(network.config), **asdict(facts)}
+    shapes = network.input_shapes()
+    metadata: dict[str, Any] = {
+        "schema": SCHEMA,
+        "network": asdict(network.config),
+        # the side of the picture, and how many landmark numbers
+        "inputs": {name: shape[-1] for name, shape in shapes.items()},
+        "outputs": list(OUTPUT_NAMES),
+        **asdict(facts),
+    }
     text = json.dumps(metadata, indent=1, sort_keys=True)
     folder.mkdir(parents=True, exist_ok=True)
 
     def write_onnx(target: Path) -> None:
-        write_onnx_model(flat, network.config.input_px, target, OUTPUT_NAMES, weights_as_they_are=half)
+        write_onnx_model(flat, shapes, target, OUTPUT_NAMES, weights_as_they_are=half)
         if half:
             store_in_half(target)
 
     write_atomically(folder / ONNX_FILE, write_onnx)
-    state = network.state_dict()
+    # the landmark network is a file of its own, which the program has anyway
+    state = {name: value for name, value in network.state_dict().items() if not name.startswith(LANDMARK_PREFIX)}
     weights = {name: value.half() if half and is_large(value) else value for name, value in state.items()}
     save_weights(folder / WEIGHTS_FILE, weights, {"metadata": text})
     # the metadata last: a folder that has it has everything

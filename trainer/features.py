@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +25,11 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from hand.atomic_file import write_atomically
+from hand.crop import SquareCrop, crop_picture
 from hand.embedded import training_hand_model
 from hand.errors import ConfigError, DataError
+from hand.landmark_reading import CROP_NUMBERS
+from inference.landmark_reader import LandmarkReader
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
@@ -36,8 +39,12 @@ from trainer.samples.labelled_crop import LabelledCrop
 PER_SHARD: Final = 512
 """Crops in a file: what is lost when a run is stopped."""
 
+PICTURES_SUFFIX: Final = ".pictures"
+"""Of the file of JPEGs beside a shard of percepts."""
+
 _BATCH: Final = 16
-_LABELS: Final = tuple(field.name for field in fields(LabelledCrop) if field.name != "image")
+_JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+_LABELS: Final = tuple(field.name for field in fields(LabelledCrop) if field.name not in ("image", "landmarks"))
 
 
 class FrozenPart:
@@ -48,36 +55,83 @@ class FrozenPart:
 
     def __init__(self, network: HandNetwork) -> None:
         """Takes the network as it is now; what it learns later does not count."""
+        seen_px = network.config.seen_px
+        self._seen_px = seen_px
+        self._reader = LandmarkReader() if network.config.landmarks else None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "frozen.onnx"
-            write_onnx_model(_Perceiving(network).eval(), network.config.input_px, file, ("percept",))
+            write_onnx_model(_Perceiving(network).eval(), {"image": (3, seen_px, seen_px)}, file, ("percept",))
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
-    def __call__(self, images: UInt8[np.ndarray, "B S S 3"]) -> Float[np.ndarray, "B F"]:
-        """One vector a crop, in half precision."""
-        tensor = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
-        return np.asarray(self._session.run(None, {"image": tensor})[0]).astype(np.float16)
+    def seen(self, images: UInt8[np.ndarray, "B S S 3"]) -> UInt8[np.ndarray, "B s s 3"]:
+        """Crops at the side that the trunk sees."""
+        return np.stack([crop_picture(image, _whole(image), self._seen_px) for image in images])
 
-    def of(self, crops: Sequence[LabelledCrop]) -> list[LabelledCrop]:
-        """The same labels with percepts instead of pictures."""
-        seen: list[LabelledCrop] = []
+    def __call__(self, images: UInt8[np.ndarray, "B S S 3"], rng: np.random.Generator) -> Float[np.ndarray, "B F"]:
+        """One vector a crop, in half precision.
+
+        Args:
+            images: crops.
+            rng: chooses the squares that landmarks are read in.
+        """
+        tensor = np.ascontiguousarray(self.seen(images).transpose(0, 3, 1, 2), np.float32)
+        percepts = np.asarray(self._session.run(None, {"image": tensor})[0])
+        if self._reader is not None:
+            squares = [finder_square(_whole(image), rng) for image in images]
+            read = [self._reader.read(image, square) for image, square in zip(images, squares, strict=True)]
+            vectors = [one.in_crop(_whole(image)) for one, image in zip(read, images, strict=True)]
+            percepts = np.concatenate([percepts, np.stack(vectors)], 1)
+        return percepts.astype(np.float16)
+
+    def of(self, crops: Sequence[LabelledCrop], seed: int = 0) -> list[LabelledCrop]:
+        """The same labels with percepts instead of pictures.
+
+        Args:
+            crops: with pictures.
+            seed: of the squares that landmarks are read in.
+        """
+        percepts: list[LabelledCrop] = []
+        rng = np.random.default_rng((seed, 198491317))
         for start in range(0, len(crops), _BATCH):
             part = crops[start : start + _BATCH]
-            vectors = self(np.stack([crop.image for crop in part]))
-            seen += [crop.with_image(vector) for crop, vector in zip(part, vectors, strict=True)]
-        return seen
+            vectors = self(np.stack([crop.image for crop in part]), rng)
+            percepts += [crop.with_image(vector) for crop, vector in zip(part, vectors, strict=True)]
+        return percepts
+
+
+def _whole(image: UInt8[np.ndarray, "S S 3"]) -> SquareCrop:
+    side = image.shape[0]
+    return SquareCrop((side - 1) / 2.0, (side - 1) / 2.0, float(side))
 
 
 class _Perceiving(nn.Module):
+    """All of a percept but the landmarks, which are read in squares of their own."""
+
     def __init__(self, network: HandNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B F"]:
-        return self.network.perceive(image).flat()
+    def forward(self, image: Float[Tensor, "B 3 s s"]) -> Float[Tensor, "B F"]:
+        return self.network.perceive(image, image.new_zeros(len(image), 0)).flat()
+
+
+def finder_square(crop: SquareCrop, rng: np.random.Generator) -> SquareCrop:
+    """A square in which the hand finder might have seen the hand of a crop: shifted, scaled and turned a little.
+
+    The finder's squares follow from the frame before or from the palm (``ik_baseline.rotated_region``), and it looks at
+    left hands as they are, where the network looks at their mirror images.
+    """
+    x, y, scale, turn = np.clip(rng.standard_normal(4), -2.0, 2.0)
+    return SquareCrop(
+        crop.center_x_px + 0.03 * float(x) * crop.size_px,
+        crop.center_y_px + 0.03 * float(y) * crop.size_px,
+        crop.size_px * float(np.exp(0.05 + 0.08 * scale)),
+        0.12 * float(turn),
+        flipped=bool(rng.random() < 0.5),
+    )
 
 
 def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
@@ -90,6 +144,17 @@ def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
     def write(target: Path) -> None:
         with target.open("wb") as stream:
             np.savez(stream, **arrays)
+
+    write_atomically(file, write)
+
+
+def write_pictures(file: Path, images: UInt8[np.ndarray, "B s s 3"]) -> None:
+    """Stores what the trunk saw, as JPEGs one behind the other, to teach the trunk itself later."""
+    encoded = [cv2.imencode(".jpg", image[..., ::-1], _JPEG)[1].ravel() for image in images]
+
+    def write(target: Path) -> None:
+        with target.open("wb") as stream:
+            np.savez(stream, content=np.concatenate(encoded), ends=np.cumsum([len(one) for one in encoded]))
 
     write_atomically(file, write)
 
@@ -135,13 +200,50 @@ class StoredCrops(Dataset[LabelledCrop]):
         return self.stored(int(rng.integers(len(self))))
 
 
-def stored_crops(folder: Path) -> list[LabelledCrop]:
+class StoredPictures(StoredCrops):
+    """The same crops as pictures, with the landmarks that were read in them: to teach the trunk too."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        """Reads the folder; pictures stay JPEGs until they are asked for.
+
+        Args:
+            folder: what ``python -m trainer features --pictures`` wrote.
+            seed: of the choice.
+
+        Raises:
+            DataError: there is nothing in it, or a file of it cannot be read.
+        """
+        super().__init__(folder, seed)
+        # of the percepts the landmarks alone are needed, and they come last
+        self._arrays["image"] = self._arrays["image"][:, -CROP_NUMBERS:].astype(np.float32)
+        self._encoded: list[np.ndarray] = []
+        try:
+            for file in sorted(folder.glob("*.npz")):
+                with np.load(file.with_suffix(PICTURES_SUFFIX)) as content:
+                    self._encoded += np.split(content["content"], content["ends"][:-1])
+        except (OSError, ValueError, KeyError) as problem:
+            raise DataError(
+                f"The pictures in {folder} cannot be read ({problem}); make them with `features --pictures`."
+            ) from None
+
+    def stored(self, number: int) -> LabelledCrop:
+        """The crop of this number."""
+        crop = super().stored(number)
+        image = np.asarray(cv2.imdecode(self._encoded[number], cv2.IMREAD_COLOR_RGB))
+        return replace(crop, image=image, landmarks=crop.image)
+
+
+def stored_crops(folder: Path, *, pictures: bool = False) -> list[LabelledCrop]:
     """All crops of a folder in their order.
+
+    Args:
+        folder: what ``python -m trainer features`` wrote.
+        pictures: as pictures and not as percepts.
 
     Raises:
         DataError: as :class:`StoredCrops` does.
     """
-    stream = StoredCrops(folder, 0)
+    stream = StoredPictures(folder, 0) if pictures else StoredCrops(folder, 0)
     return [stream.stored(number) for number in range(len(stream))]
 
 
@@ -169,10 +271,12 @@ def main(arguments: Sequence[str]) -> None:
     torch.set_num_threads(1)
     frozen = FrozenPart(starting_network(config, training_hand_model(config.hand_model)))
     for number in chosen:
-        fill(config, number, options.count, frozen, options.first)
+        fill(config, number, options.count, frozen, options.first, pictures=options.pictures)
 
 
-def fill(config: FitConfig, number: int, count: int, frozen: FrozenPart, first: int = 0) -> None:
+def fill(
+    config: FitConfig, number: int, count: int, frozen: FrozenPart, first: int = 0, *, pictures: bool = False
+) -> None:
     """Stores what the frozen part makes of the first samples of a recipe's source; files that are there stay.
 
     Args:
@@ -181,6 +285,7 @@ def fill(config: FitConfig, number: int, count: int, frozen: FrozenPart, first: 
         count: up to which sample.
         frozen: of the recipe's network.
         first: from which sample on, a multiple of :data:`PER_SHARD`; several processes may share the work.
+        pictures: store what the trunk saw, too.
     """
     # here and not above: the mixture reads stored features, and is asked for the crops that they are made of
     from trainer.training.mixture import fresh_stream
@@ -194,7 +299,10 @@ def fill(config: FitConfig, number: int, count: int, frozen: FrozenPart, first: 
         for start in range(first // PER_SHARD * PER_SHARD, count, PER_SHARD):
             file = folder / f"{start // PER_SHARD:05d}.npz"
             if not file.exists():
-                write_shard(file, frozen.of([stream[index] for index in range(start, start + PER_SHARD)]))
+                crops = [stream[index] for index in range(start, start + PER_SHARD)]
+                if pictures:
+                    write_pictures(file.with_suffix(PICTURES_SUFFIX), frozen.seen(np.stack([c.image for c in crops])))
+                write_shard(file, frozen.of(crops, start))
             bar.update(PER_SHARD)
 
 
@@ -213,5 +321,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=20000, help="crops of each source (default: 20000)")
     parser.add_argument(
         "--first", type=int, default=0, help="begin with this crop, for several processes at a time (default: 0)"
+    )
+    parser.add_argument(
+        "--pictures", action="store_true", help="store the crops as the trunk sees them too, to teach the trunk later"
     )
     return parser

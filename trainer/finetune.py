@@ -26,7 +26,7 @@ from hand.errors import ConfigError, HandliveError
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import read_metadata
 from trainer.compare import compare_networks, write_report
-from trainer.evaluation.confidence_calibration import GOOD_ERROR, fit_confidence
+from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.held_out import rendered_crops
 from trainer.evaluation.predictions import errors_2d, figures, predict_crops
 from trainer.export import ExportFacts, export_network
@@ -153,7 +153,7 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     measured = {
         name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
     }
-    log_sigma = np.concatenate([np.log(part.sigma.mean(1)) for part in measured.values()])
+    certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     before = read_metadata(Path(request.base))
     facts = ExportFacts(
@@ -161,7 +161,7 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
         hand_model=model.name,
         hand_model_digest=model.digest,
         crop_expansion=float(before["crop_expansion"]),
-        confidence=fit_confidence(log_sigma, good),
+        confidence=confidence_curve(certainty, good),
         figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
     )
     export_network(network, facts, out)
@@ -193,7 +193,7 @@ def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
     batch = collate((rendered * config.batch)[: config.batch])
 
     def step() -> None:
-        total = loss(network(batch.network_input()), batch).total
+        total = loss(network(*batch.network_inputs()), batch).total
         optimizer.zero_grad()
         total.backward()
         optimizer.step()

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 import cv2
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import nn
@@ -25,7 +26,7 @@ from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.evaluation.held_out import data_set_crops, live_crops, rendered_crops
 from trainer.evaluation.predictions import figures, predict_crops
-from trainer.features import FrozenPart, stored_crops, write_shard
+from trainer.features import PICTURES_SUFFIX, FrozenPart, stored_crops, write_pictures, write_shard
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.recipe.config import FitConfig, read_config
@@ -224,9 +225,11 @@ def _stored_sets(config: FitConfig, network: HandNetwork) -> dict[str, list[Labe
         frozen = FrozenPart(network)
         for name, crops in _made_sets(config, training_hand_model(config.hand_model)).items():
             (folder / name).mkdir(parents=True)
+            images = frozen.seen(np.stack([crop.image for crop in crops]))
+            write_pictures((folder / name / "0").with_suffix(PICTURES_SUFFIX), images)
             write_shard(folder / name / "0.npz", frozen.of(crops))
             names.append(name)
-    return {name: stored_crops(folder / name) for name in names}
+    return {name: stored_crops(folder / name, pictures=config.stored_as == "pictures") for name in names}
 
 
 def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHandLayer) -> Evaluate:

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from inference.runtime import INPUT_NAME
-
 
 def write_onnx_model(
-    network: nn.Module, input_px: int, target: Path, outputs: Sequence[str], *, weights_as_they_are: bool = False
+    network: nn.Module,
+    inputs: Mapping[str, tuple[int, ...]],
+    target: Path,
+    outputs: Sequence[str],
+    *,
+    weights_as_they_are: bool = False,
 ) -> None:
-    """Writes a network that takes crops, a batch of any size.
+    """Writes a network that takes a batch of any size.
 
     Args:
         network: in evaluation mode, on the CPU; gives a tensor, or a tuple of as many as there are outputs.
-        input_px: side of the crops.
+        inputs: names of what it takes, in its order, and the shape of one of a batch.
         target: the file.
         outputs: names of what it gives.
         weights_as_they_are: leave it to the engine to fold batch normalisation into convolutions, so that weights that
             were rounded to half precision stay so.
     """
     mode = torch.onnx.TrainingMode.PRESERVE if weights_as_they_are else torch.onnx.TrainingMode.EVAL
-    example = torch.zeros(1, 3, input_px, input_px)
+    example = tuple(torch.zeros(1, *shape) for shape in inputs.values())
     # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (example,),
+            example,
             str(target),
-            input_names=[INPUT_NAME],
+            input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
             opset_version=17,
             training=mode,
             dynamo=False,

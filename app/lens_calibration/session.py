@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -47,6 +48,24 @@ class BoardView:
     corners_px: Float[np.ndarray, "K 2"]
 
 
+@lru_cache(maxsize=1)
+def _detector() -> cv2.aruco.CharucoDetector:
+    return cv2.aruco.CharucoDetector(make_board())
+
+
+def find_board(image_rgb: UInt8[np.ndarray, "height width 3"]) -> BoardView | None:
+    """The board in a picture, None where fewer than four of its corners are seen."""
+    grey = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY)
+    found: Any = _detector().detectBoard(grey)  # None where nothing is seen, which its type hints deny
+    corners, ids, _, _ = found
+    if ids is None or len(ids) < 4:
+        return None
+    # OpenCV 4.11 reports these corners half a pixel too far right and down (measured on rendered boards); what its own
+    # refinement finds from there is right to a tenth of a pixel
+    corners = cv2.cornerSubPix(grey, corners - np.float32(0.5), _REFINE_WINDOW, (-1, -1), _REFINE_UNTIL)
+    return BoardView(np.asarray(ids).reshape(-1), np.asarray(corners, np.float64).reshape(-1, 2))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
     """How far the calibration is, after a picture.
@@ -73,7 +92,6 @@ class CalibrationSession:
 
     def __init__(self) -> None:
         """Nothing seen yet."""
-        self._detector = cv2.aruco.CharucoDetector(make_board())
         self._views: list[BoardView] = []
         self._tilted = 0
         self._size_px = (0, 0)
@@ -90,7 +108,7 @@ class CalibrationSession:
         if (width, height) != self._size_px:
             self.__init__()  # type: ignore[misc]
             self._size_px = width, height
-        view = self._see(image_rgb)
+        view = find_board(image_rgb)
         kept = view is not None and len(view.ids) >= LEAST_CORNERS and self._is_new(view)
         if kept and view is not None:
             self._views.append(view)
@@ -107,17 +125,6 @@ class CalibrationSession:
             ConfigError: there are too few of them, or they fit no camera.
         """
         return solve_lens([(view.ids, view.corners_px) for view in self._views], self._size_px)
-
-    def _see(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> BoardView | None:
-        grey = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY)
-        found: Any = self._detector.detectBoard(grey)  # None where nothing is seen, which its type hints deny
-        corners, ids, _, _ = found
-        if ids is None or len(ids) < 4:
-            return None
-        # OpenCV 4.11 reports these corners half a pixel too far right and down (measured on rendered boards); what its
-        # own refinement finds from there is right to a tenth of a pixel
-        corners = cv2.cornerSubPix(grey, corners - np.float32(0.5), _REFINE_WINDOW, (-1, -1), _REFINE_UNTIL)
-        return BoardView(np.asarray(ids).reshape(-1), np.asarray(corners, np.float64).reshape(-1, 2))
 
     def _is_new(self, view: BoardView) -> bool:
         return all(_distance(view, other) >= LEAST_MOVE * self._size_px[0] for other in self._views)

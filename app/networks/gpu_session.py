@@ -29,7 +29,7 @@ from inference.pipe_protocol import (
     send_crops,
     unpack,
 )
-from inference.runtime import INPUT_NAME, Session, open_session
+from inference.runtime import INPUT_NAME, LANDMARKS_NAME, Session, grey_inputs, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +75,7 @@ class CardSession:
             assert self._process.stdout is not None
             with self._patience.for_s(START_S):
                 self.device_name = receive_greeting(self._process.stdout)
-            side = int(metadata["network"]["input_px"])
-            answers = self._ask(np.full((1, 3, side, side), 128.0, np.float32))
+            answers = self._ask(grey_inputs(metadata))
             if not all(np.isfinite(answer).all() for answer in answers.values()):
                 raise CheckpointError("On the graphics card the network gives numbers that are not finite.")
         except CheckpointError:
@@ -92,11 +91,10 @@ class CardSession:
         Raises:
             CheckpointError: the card failed, and the processor cannot run the network either.
         """
-        images = inputs[INPUT_NAME]
         with self._lock:
             if self._instead is None:
                 try:
-                    parts = self._ask(images)
+                    parts = self._ask(inputs)
                     return [parts[name] for name in output_names]
                 except NetworkProcessError as problem:
                     self._fall_back(str(problem))
@@ -107,13 +105,14 @@ class CardSession:
         """Ends the process."""
         self._end()
 
-    def _ask(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def _ask(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        images = inputs[INPUT_NAME]
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None
         assert answers is not None
         try:
             with self._patience.for_s(ANSWER_S):
-                send_crops(questions, images)
+                send_crops(questions, images, inputs.get(LANDMARKS_NAME))
                 return unpack(receive_answers(answers, len(images)))
         except NetworkProcessError:
             if self._patience.is_lost:

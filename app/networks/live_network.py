@@ -16,6 +16,7 @@ from app.networks.vetting import NetworkVetting
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import CheckpointError
+from hand.landmark_reading import LandmarkReading
 from inference.runtime import CropPrediction, NetworkRuntime, load_network, read_metadata
 
 logger = logging.getLogger(__name__)
@@ -134,10 +135,14 @@ class LiveNetwork:
         return self.runtime.presences(images)
 
     def predict(
-        self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop, intrinsics: Intrinsics
+        self,
+        image_rgb: UInt8[np.ndarray, "height width 3"],
+        crop: SquareCrop,
+        intrinsics: Intrinsics,
+        landmarks: LandmarkReading | None = None,
     ) -> CropPrediction:
         """What :meth:`inference.runtime.NetworkRuntime.predict` of the live network says."""
-        return self.runtime.predict(image_rgb, crop, intrinsics)
+        return self.runtime.predict(image_rgb, crop, intrinsics, landmarks)
 
     def current(self) -> LoadedNetwork:
         """The live network.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
+from app.lens_calibration.board import SQUARE_MM
+from app.two_views.board_calibration import boards_in_both, pair_from_boards
+from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair, judge_pair
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack
 from app.two_views.movement_check import MovementCheck, PairState
 from app.two_views.path_errors import PathComparison, PathErrors, compare_paths, measure_path
@@ -15,6 +18,9 @@ from app.two_views.time_pairing import FILE_SEARCH_S, LIVE_SEARCH_S, estimate_sk
 from app.two_views.truth import Truth, measure_truth
 from app.two_views.view_recording import ViewRecording
 from hand.errors import ConfigError
+
+BOARD_LENGTH: Final = KnownLength((0, 9), SQUARE_MM / 1e3, "the printed board", 0.01)
+"""A printer is true to a percent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +93,8 @@ def skew_of_tracks(first: ViewTrack, second: ViewTrack, search_s: float, otherwi
 def calibrate_views(first: ViewRecording, second: ViewRecording, length: KnownLength | None) -> PairCalibration:
     """Calibrates two cameras from what they recorded, with the shift of their clocks.
 
+    Where both views show the printed board in several pictures, it gives the cameras and their scale; else the hand.
+
     Args:
         first: of the first camera.
         second: of the second camera.
@@ -97,6 +105,9 @@ def calibrate_views(first: ViewRecording, second: ViewRecording, length: KnownLe
     """
     late_s = skew_of(first, second)
     one, other = paired(first.track, second.track, late_s)
+    by_board = pair_from_boards(boards_in_both(first, second, late_s), first.intrinsics, second.intrinsics)
+    if by_board is not None:
+        return replace(judge_pair(by_board, one, other, BOARD_LENGTH), late_s=late_s)
     return calibrate_pair(one, other, first.intrinsics, second.intrinsics, length, late_s=late_s)
 
 

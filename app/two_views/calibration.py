@@ -187,6 +187,28 @@ def calibrate_pair(
     return _judged(pair, halves, first, second, noise, known, sum(len(found) for found in chosen.values()), late_s)
 
 
+def judge_pair(pair: CameraPair, first: ViewTrack, second: ViewTrack, length: KnownLength) -> PairCalibration:
+    """A pair of cameras that is known from elsewhere, with how exactly the paths see a hand before it.
+
+    Args:
+        pair: exact cameras, to scale.
+        first: the hand in the first view.
+        second: the hand in the second view at the same moments.
+        length: what the scale is from.
+
+    Raises:
+        ConfigError: too few moments show the hand in both views.
+    """
+    noise = measure_noise(pair, first, second)
+    frames = max((len(_both(first, second, path)) for path in noise.share), default=0)
+    if frames < FEWEST_FRAMES:
+        raise ConfigError(
+            f"How exactly the hand is seen is measured over at least {FEWEST_FRAMES} moments in which both cameras see "
+            f"it, not {frames}; show the hand after the board."
+        )
+    return _judged(pair, [pair, pair], first, second, noise, length, frames, 0.0, exact=True)
+
+
 def _both(first: ViewTrack, second: ViewTrack, path: str) -> np.ndarray:
     """Frames in which a path sees the hand in both views."""
     return np.flatnonzero(
@@ -368,6 +390,8 @@ def _judged(
     length: KnownLength,
     frames: int,
     late_s: float,
+    *,
+    exact: bool = False,
 ) -> PairCalibration:
     path = min(noise.share, key=lambda name: float(np.median(noise.share[name])))
     found = _both(first, second, path)
@@ -375,9 +399,10 @@ def _judged(
     one, other = first.joints_px[path][found], second.joints_px[path][found]
     size = np.stack([hand_size_px(one), hand_size_px(other)])
     sightings = [Sightings(v, (one, other)[v], noise.share[path] * size[v][:, None]) for v in (0, 1)]
-    pair = _rescaled(pair, sightings, length)
+    if not exact:
+        pair, *halves = (_rescaled(one, sightings, length) for one in (pair, *halves))
     made = triangulate(pair, sightings)
-    by_half = [triangulate(_rescaled(half, sightings, length), sightings).joints_m for half in halves]
+    by_half = [triangulate(half, sightings).joints_m for half in halves]
     joints = made.joints_m
     hand = np.nanmedian(joints, (0, 1))
     apart = by_half[0] - by_half[1]

@@ -10,6 +10,7 @@ from typing import Final
 
 from app.networks.device import DeviceChoice
 from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.calibrated_ik_path import OwnHandWish
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
@@ -57,8 +58,9 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     live = any(one.is_camera or one.is_live for one in chosen)
     take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     sessions = [None if options.record is None else options.record / f"{take}-{name}" for name in ("first", "second")]
+    mode = options.output_mode or OutputMode.FUSED
     inputs = [
-        ViewInput(one.source, _paths(options, model, live=live), lens, session=session, take=take)
+        ViewInput(one.source, _paths(options, model, live=live), lens, output_mode=mode, session=session, take=take)
         for one, lens, session in zip(chosen, lenses, sessions, strict=True)
     ]
     print(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", file=sys.stderr)

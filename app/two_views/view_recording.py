@@ -16,7 +16,8 @@ from jaxtyping import UInt8
 from app.pipeline.capture_thread import SourcePhase, SourceState
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.live import LivePipeline
-from app.pipeline.output_selector import OutputChooser
+from app.pipeline.output_reason import OutputMode
+from app.pipeline.output_selector import output_chooser
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import PathPhase
@@ -43,6 +44,7 @@ class ViewInput:
         paths: what finds hands; of their own for each view.
         lens: the user's word on intrinsics.
         quarter_turns: right angles by which pictures are turned clockwise.
+        output_mode: which hand the output follows.
         session: folder of a new session that everything is recorded into; None records nothing.
         take: names the take in both sessions.
     """
@@ -51,6 +53,7 @@ class ViewInput:
     paths: Mapping[Provider, PathFactory]
     lens: Lens = field(default_factory=Lens)
     quarter_turns: int = 0
+    output_mode: OutputMode = OutputMode.FUSED
     session: Path | None = None
     take: str = ""
 
@@ -103,7 +106,7 @@ class _View:
             news.set,
             lens=view.lens,
             every_frame=not live,
-            output=OutputChooser(model),
+            output=output_chooser(model, tuple(view.paths), view.output_mode),
         )
         self.pipeline.quarter_turns = view.quarter_turns
         self.pipeline.preview_wanted = False

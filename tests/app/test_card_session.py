@@ -166,11 +166,26 @@ def test_crops_arrive_as_they_were_sent() -> None:
     stream.seek(0)
     came = receive_crops(stream, CROP_PX)
     assert came is not None
-    np.testing.assert_array_equal(came, crops(2))
+    np.testing.assert_array_equal(came[0], crops(2))
+    assert came[1].shape == (2, 0)
     assert receive_crops(stream, CROP_PX) is None
     stream.seek(0)
     with pytest.raises(NetworkProcessError, match="64 px were wanted"):
         receive_crops(stream, 64)
+
+
+def test_landmarks_arrive_behind_their_crops() -> None:
+    stream = pipe_with(b"")
+    landmarks = np.random.default_rng(4).normal(size=(2, 7)).astype(np.float32)
+    for _ in range(2):
+        send_crops(stream, crops(2), landmarks)
+    stream.seek(0)
+    for _ in range(2):
+        came = receive_crops(stream, CROP_PX, 7)
+        assert came is not None
+        np.testing.assert_array_equal(came[0], crops(2))
+        np.testing.assert_array_equal(came[1], landmarks)
+    assert receive_crops(stream, CROP_PX, 7) is None
 
 
 def test_the_choice_of_a_device_is_the_users_and_else_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,4 +35,4 @@ def test_a_run_that_fails_is_named_and_stops_nothing(
     program.write_text("import sys; sys.exit('no clip')", encoding="utf-8")
     monkeypatch.setattr(compile_kernels, "_PROGRAM", program)
     assert compile_kernels.main() == 0
-    assert "network path will be compiled at the first start instead (no clip)" in capsys.readouterr().out
+    assert "--method network will be compiled at the first start instead (no clip)" in capsys.readouterr().out

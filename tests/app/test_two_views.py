@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from app.lens_calibration.board import corner_positions_m
+from app.lens_calibration.session import BoardView
 from app.sources.base import SourceFacts
 from app.two_views.analysis import TwoViewResult, analyse
+from app.two_views.board_calibration import pair_from_boards
 from app.two_views.bone_lengths import mean_lengths, steady
 from app.two_views.bundle_adjustment import EDGES, edge_lengths
-from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
+from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair, judge_pair
 from app.two_views.calibration_store import pair_file, save_pair, saved_pair
 from app.two_views.camera_pair import CameraPair
 from app.two_views.evidence import OUTPUT, ViewTrack
@@ -447,6 +450,32 @@ def test_a_shape_is_found_by_the_lengths_of_its_bones() -> None:
     found = measured_shape(truth, load_embedded_model())
     made = np.asarray(layer(np.zeros(48), found).joints_m)[None]
     assert np.abs(edge_lengths(made) - edge_lengths(joints[:1])).max() < 0.0012
+
+
+def test_the_printed_board_in_both_views_gives_exact_cameras(joints: np.ndarray) -> None:
+    pair, rng = pair_of(40.0), np.random.default_rng(0)
+    corners = corner_positions_m() - corner_positions_m().mean(0)
+    views = []
+    for _ in range(6):
+        turn = matrix_from_axis_angle(np.append(rng.uniform(-0.4, 0.4, 2), 0.1) + np.array([0.0, 0.3, 0.0]))
+        at = corners @ turn.T + [*rng.uniform(-0.05, 0.05, 2), 0.6]
+        views.append(
+            tuple(
+                BoardView(np.arange(len(at)), project(of, camera) + rng.normal(size=(len(at), 2)) * 0.2)
+                for of, camera in ((at, pair.first), (pair.to_second(at), pair.second))
+            )
+        )
+    found = pair_from_boards(views, pair.first, pair.second)  # type: ignore[arg-type]
+    assert found is not None
+    assert turn_between(found, pair) < 0.2
+    assert np.abs(found.translation_m - pair.translation_m).max() < 0.002
+    first, second = (one_path(track) for track in seen(pair, joints, 1.5))
+    judged = judge_pair(found, first, second, palm_of(joints))
+    truth = measure_truth(judged, first, second)
+    assert np.nanmedian(np.linalg.norm(truth.joints_m - joints, axis=-1)) < 0.004
+    assert pair_from_boards(views[:3], pair.first, pair.second) is None  # type: ignore[arg-type]
+    mixed = [(one, views[(n + 2) % 6][1]) for n, (one, _) in enumerate(views)]
+    assert pair_from_boards(mixed, pair.first, pair.second) is None
 
 
 def test_lengths_of_the_palm_are_not_counted_twice() -> None:

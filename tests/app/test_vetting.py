@@ -121,6 +121,9 @@ BAD_METADATA: dict[str, tuple[tuple[str, ...], Any]] = {
     "negative expansion": (("crop_expansion",), -1.0),
     "digest": (("hand_model_digest",), 5),
     "name": (("name",), "x" * 10_000),
+    "inputs": (("inputs",), [1]),
+    "size of an input": (("inputs",), {"image": 10**9}),
+    "outputs": (("outputs",), [["rotations"]]),
 }
 
 

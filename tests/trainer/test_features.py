@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,18 @@ pytest.importorskip("torch", reason="the training part is not installed")
 import numpy as np
 import yaml
 
+from hand.crop import SquareCrop, crop_picture
+from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
+from hand.landmark_reading import CROP_NUMBERS
+from inference.runtime import whole_square
 from trainer import features
-from trainer.features import StoredCrops, main, stored_crops, write_shard
+from trainer.features import StoredCrops, finder_square, main, stored_crops, write_shard
+from trainer.networks.building import starting_network
 from trainer.recipe.config import read_config
+from trainer.samples.labelled_crop import collate
 from trainer.samples.rendered import RenderedCrops
-from trainer.training.mixture import build_samples
+from trainer.training.mixture import build_samples, fresh_stream
 
 NETWORK = {"trunk": "mobilenet_v3_small", "head": "transformer", "input_px": 32, "width": 16, "layers": 1}
 
@@ -64,6 +71,45 @@ def test_the_command_fills_what_is_missing_and_a_recipe_learns_from_it(
     sample = build_samples(read_config(file))[0]
     assert sample.image.dtype == np.float16
     assert sample.image.ndim == 1
+
+
+def test_a_recipe_that_teaches_the_trunk_gets_pictures_and_landmarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "PER_SHARD", 2)
+    layout = {"trunk": "mobilenet_v3_small", "head": "transformer", "input_px": 224, "trunk_px": 32, "width": 16}
+    layout |= {"layers": 1, "landmarks": True, "upright": True}
+    file = recipe(tmp_path)
+    content = yaml.safe_load(file.read_text()) | {"network": layout, "freeze": ["landmarks"], "stored_as": "pictures"}
+    file.write_text(yaml.safe_dump(content))
+    main(["--config", str(file), "--count", "4", "--pictures"])
+    config = read_config(file)
+    streams = (build_samples(config), build_samples(replace(config, stored_as="percepts")))
+    for index in range(6):
+        picture, percept = (stream[index] for stream in streams)
+        assert picture.image.shape == (32, 32, 3)
+        # the same crop: its landmarks end the percept
+        np.testing.assert_array_equal(picture.landmarks, percept.image[-CROP_NUMBERS:].astype(np.float32))
+        np.testing.assert_array_equal(picture.joints_crop, percept.joints_crop)
+    fresh = fresh_stream(config.sources[0], config)[0].image
+    stored = features.StoredPictures(tmp_path / "rendered", 1).stored(0).image
+    expected = crop_picture(fresh, whole_square(224), 32).astype(float)
+    assert np.abs(stored - expected).mean() < 6.0  # JPEG
+    batch = collate([picture, picture])
+    network = starting_network(config, load_embedded_model())
+    assert network(*batch.network_inputs()).joints_crop.shape == (2, 21, 2)
+    (tmp_path / "rendered" / "00001.pictures").unlink()
+    with pytest.raises(DataError, match="features --pictures"):
+        build_samples(config)
+
+
+def test_finder_squares_lie_about_their_crop_and_show_left_hands_as_they_are() -> None:
+    crop = SquareCrop(111.5, 111.5, 224.0)
+    rng = np.random.default_rng(1)
+    squares = [finder_square(crop, rng) for _ in range(200)]
+    assert 60 < sum(square.flipped for square in squares) < 140
+    assert all(0.85 < square.size_px / 224.0 < 1.3 for square in squares)
+    assert max(abs(square.angle_rad) for square in squares) <= 0.24 + 1e-9
 
 
 def test_a_source_without_a_folder_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,12 +14,18 @@ import numpy as np
 import onnxruntime
 import torch
 
+from hand.camera import Intrinsics
+from hand.crop import SquareCrop, crop_picture
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
-from trainer.networks.building import build_network
-from trainer.networks.hand_landmark import LANDMARK_FILE, LANDMARK_PX, HandLandmarkNetwork, load_published
-from trainer.networks.hand_network import HandNetwork, NetworkConfig, reduction_matrix
+from inference.landmark_reader import LANDMARK_FILE, LANDMARK_PX, LandmarkReader
+from inference.runtime import load_network, whole_square
+from trainer.export import ExportFacts, export_network
+from trainer.networks.building import build_network, trained_network
+from trainer.networks.hand_landmark import HandLandmarkNetwork, load_published
+from trainer.networks.hand_network import HandNetwork, NetworkConfig, Percept, reduction_matrix
+from trainer.networks.weights import load_weights
 from trainer.samples.labelled_crop import collate
 from trainer.samples.rendered import RenderedCrops
 from trainer.training.losses import ManoLoss
@@ -71,6 +79,45 @@ def test_landmarks_want_their_own_crop_size() -> None:
         build_network(NetworkConfig(input_px=128, landmarks=True), load_embedded_model(), published=False)
 
 
+def test_reducing_is_what_the_one_crop_does() -> None:
+    picture = RenderedCrops(LANDMARK_PX, 5, only_right_hands=True, upright=True)[1].image
+    matrix = reduction_matrix(224, 128)
+    reduced = matrix @ torch.from_numpy(picture).permute(2, 0, 1).float() @ matrix.T
+    expected = crop_picture(picture, whole_square(224), 128)
+    # crop_picture rounds to whole grey levels after each of its two steps
+    gap = (reduced.permute(1, 2, 0) - torch.from_numpy(expected).float()).abs()
+    assert gap.max() <= 2.5
+    assert gap.mean() < 0.4
+
+
+def test_an_exported_network_says_the_same_with_given_landmarks_and_with_its_own(tmp_path: Path) -> None:
+    """The runtime's own reading of a crop, the same given from outside, and torch on the crop."""
+    torch.manual_seed(5)
+    network = build_network(LAYOUT, load_embedded_model()).eval()
+    for layer in (network.pose_head.numbers, network.pose_head.places, network.landmark_logits):
+        torch.nn.init.normal_(layer.weight, std=0.05)
+    facts = ExportFacts("test", "embedded", "digest", 1.6, {"offset": 0.0, "slope": 1.0}, {})
+    export_network(network, facts, tmp_path)
+    runtime = load_network(tmp_path)
+    assert runtime.takes_landmarks
+    picture = RenderedCrops(LANDMARK_PX, 8, only_right_hands=True, upright=True)[2].image
+    camera, whole = Intrinsics.from_fov(224, 224), whole_square(224)
+    own = runtime.predict(picture, whole, camera)
+    given = runtime.predict(picture, whole, camera, LandmarkReader().read(picture, whole))
+    turned = SquareCrop(114.0, 109.0, 240.0, 0.15, flipped=True)
+    elsewhere = runtime.predict(picture, whole, camera, LandmarkReader().read(picture, turned))
+    np.testing.assert_array_equal(given.joints_px, own.joints_px)
+    assert 0.0 < np.abs(elsewhere.joints_px - own.joints_px).max() < 8.0
+    with torch.inference_mode():
+        seen = network(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
+    np.testing.assert_allclose((seen.joints_crop[0] + 1.0) * 112.0 - 0.5, own.joints_px, atol=1.0)
+    # the landmark network is not among the weights, and is there again when they are loaded
+    assert not [name for name in load_weights(tmp_path / "network.safetensors") if name.startswith("landmarks.")]
+    again = trained_network(LAYOUT, load_embedded_model(), tmp_path / "network.safetensors").eval()
+    for before, after in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
+        torch.testing.assert_close(before, after, rtol=0.0, atol=0.0)
+
+
 def test_reducing_keeps_a_constant_and_puts_pixels_where_they_were() -> None:
     matrix = reduction_matrix(224, 128)
     torch.testing.assert_close(matrix.sum(1), torch.ones(128))
@@ -84,14 +131,23 @@ def test_the_published_read_out_is_among_what_the_pose_head_reads(
 ) -> None:
     with torch.inference_mode():
         read, percept = published(image / 255.0), network.perceive(image)
-    places = percept.landmarks[0, 1152:-2].reshape(21, 6)[:, :2]
+    places = percept.landmarks[0, :-2].reshape(21, 6)[:, :2]
     torch.testing.assert_close((places + 1.0) * 112.0, read.image.reshape(21, 3)[:, :2], atol=1e-3, rtol=1e-4)
 
 
 def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, image: torch.Tensor) -> None:
     with torch.inference_mode():
         seen, stored = network(image), network(network.perceive(image).flat())
-    for name in ("rotations", "shape", "camera", "joints_crop", "log_sigma", "presence_logit", "right_logit"):
+    for name in (
+        "rotations",
+        "shape",
+        "camera",
+        "joints_crop",
+        "log_sigma",
+        "presence_logit",
+        "right_logit",
+        "certainty",
+    ):
         torch.testing.assert_close(getattr(stored, name), getattr(seen, name))
     assert stored.heat_maps.shape[-1] == 0
 
@@ -99,11 +155,28 @@ def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, ima
 def test_a_head_begins_between_its_two_witnesses(network: HandNetwork, image: torch.Tensor) -> None:
     with torch.inference_mode():
         percept = network.perceive(image)
-        numbers, joints, doubt = network.pose_head.fused(percept)
-    read = percept.landmarks[:, 1152:-2].reshape(1, 21, 6)[..., :2]
-    torch.testing.assert_close(joints, (percept.joints + read) / 2.0)
-    assert not doubt.any()
-    assert torch.isfinite(numbers).all()
+        fused = network.pose_head.fused(percept)
+    read = percept.landmarks[:, :-2].reshape(1, 21, 6)[..., :2]
+    torch.testing.assert_close(fused.joints, (percept.joints + read) / 2.0)
+    assert not fused.doubt.any()
+    assert torch.isfinite(fused.numbers).all()
+
+
+@pytest.mark.parametrize("blind_to", ["trunk", "landmarks"])
+def test_a_blinded_head_does_not_see_what_it_is_blind_to(
+    network: HandNetwork, image: torch.Tensor, blind_to: Literal["trunk", "landmarks"]
+) -> None:
+    blind = build_network(replace(LAYOUT, blind_to=blind_to), load_embedded_model()).eval()
+    blind.load_state_dict(network.state_dict())
+    with torch.inference_mode():
+        percept = network.perceive(image)
+        other = percept._replace(landmarks=percept.landmarks + 0.3)
+        if blind_to == "trunk":
+            other = Percept(percept.pooled + 0.3, percept.joints - 0.1, percept.overview + 0.3, percept.landmarks)
+        for sighted, same in ((network, False), (blind, True)):
+            first, second = sighted(percept.flat()), sighted(other.flat())
+            gaps = (first.joints_crop - second.joints_crop).abs().max()
+            assert (gaps == 0.0) == same
 
 
 def test_heads_learn_from_stored_percepts() -> None:

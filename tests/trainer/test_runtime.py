@@ -22,8 +22,8 @@ from hand.layer import HandLayer
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
 from inference.pose_refinement import DEPTH_DEVIATION, place_by_pixels
-from inference.runtime import INPUT_NAME, NetworkRuntime, load_network, trust_in_joints
-from trainer.evaluation.confidence_calibration import fit_confidence
+from inference.runtime import DOUBTED, INPUT_NAME, NetworkRuntime, load_network, trust_in_joints
+from trainer.evaluation.confidence_calibration import DOUBTED_GOOD, confidence_curve, fit_confidence
 from trainer.samples.labelled_crop import LabelledCrop, label_crop
 
 INPUT_PX = 128
@@ -148,22 +148,49 @@ def test_placing_never_leads_behind_the_camera() -> None:
 
 def test_confidence_follows_what_was_good_on_held_out_crops() -> None:
     rng = np.random.default_rng(0)
-    log_sigma = rng.normal(-2.5, 0.7, 20_000)
-    good = rng.random(20_000) < 1.0 / (1.0 + np.exp(-(-6.0 - 2.5 * log_sigma)))
-    curve = fit_confidence(log_sigma, good)
+    certainty = rng.normal(2.5, 0.7, 20_000)
+    good = rng.random(20_000) < 1.0 / (1.0 + np.exp(-(-6.0 + 2.5 * certainty)))
+    curve = fit_confidence(certainty, good)
     assert curve["offset"] == pytest.approx(-6.0, rel=0.1)
     assert curve["slope"] == pytest.approx(2.5, rel=0.1)
-    assert trust_in_joints(-4.0, curve) > 0.9 > 0.3 > trust_in_joints(-2.0, curve)
+    assert trust_in_joints(4.0, curve) > 0.9 > 0.3 > trust_in_joints(2.0, curve)
+
+
+@pytest.mark.parametrize("unit", [0.1, 1.0, 8.0])
+def test_the_fitted_curve_does_not_depend_on_the_unit_of_the_certainty(unit: float) -> None:
+    """A logit that runs from -20 to 30 is fitted as well as a logarithm of errors."""
+    rng = np.random.default_rng(6)
+    certainty = rng.normal(3.0, 1.0, 5000)
+    good = rng.random(5000) < 1.0 / (1.0 + np.exp(-(2.0 * certainty - 3.0)))
+    curve = fit_confidence(unit * certainty, good)
+    assert curve["slope"] * unit == pytest.approx(2.0, rel=0.1)
+    assert curve["offset"] == pytest.approx(-3.0, rel=0.15)
+
+
+def test_the_curve_that_ships_doubts_a_few_good_hands_to_catch_the_wrong_ones() -> None:
+    rng = np.random.default_rng(2)
+    good = rng.random(20_000) > 0.02
+    certainty = np.where(good, rng.normal(4.0, 1.0, 20_000), rng.normal(0.5, 1.0, 20_000))
+
+    def doubted(curve: Mapping[str, float], chosen: np.ndarray) -> float:
+        return float(np.mean([trust_in_joints(value, curve) < DOUBTED for value in certainty[chosen]]))
+
+    plain, shipped = fit_confidence(certainty, good), confidence_curve(certainty, good)
+    assert doubted(shipped, good) == pytest.approx(DOUBTED_GOOD, abs=0.001)
+    assert doubted(plain, good) < 0.5 * DOUBTED_GOOD
+    assert doubted(shipped, ~good) > doubted(plain, ~good) + 0.05
+    # where nothing was good nothing can be moved
+    assert confidence_curve(certainty, np.zeros(20_000, bool)) == fit_confidence(certainty, np.zeros(20_000, bool))
 
 
 def test_confidence_stays_finite_where_everything_is_good_or_bad() -> None:
-    log_sigma = np.linspace(-4, -1, 50)
-    for good in (np.ones(50, bool), np.zeros(50, bool), log_sigma < -2.5):
-        curve = fit_confidence(log_sigma, good)
-        trust = [trust_in_joints(value, curve) for value in log_sigma]
+    certainty = np.linspace(1, 4, 50)
+    for good in (np.ones(50, bool), np.zeros(50, bool), certainty > 2.5):
+        curve = fit_confidence(certainty, good)
+        trust = [trust_in_joints(value, curve) for value in certainty]
         assert np.isfinite(trust).all()
-    assert trust[0] > 0.9
-    assert trust[-1] < 0.1
+    assert trust[0] < 0.1
+    assert trust[-1] > 0.9
 
 
 @pytest.mark.parametrize(

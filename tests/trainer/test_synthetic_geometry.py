@@ -88,7 +88,7 @@ def test_digits_are_measured_in_their_bones_axes(surface: HandSurface) -> None:
         assert digit.along[tip] > 0.95
 
 
-@pytest.mark.parametrize("kind", ["natural", "free"])
+@pytest.mark.parametrize("kind", ["natural", "free", "fingers"])
 def test_drawn_poses_keep_limits_and_do_not_cross(surface: HandSurface, kind: PoseKind) -> None:
     """A hundred poses: within joint limits, no rod inside another, and far from all alike."""
     prior = PosePrior(surface)
@@ -115,6 +115,21 @@ def test_free_poses_bend_knuckles_and_what_lies_beyond_apart(surface: HandSurfac
     hooks, tables = hooks_and_tables("free")
     assert min(hooks, tables) > 15
     assert tables > 3 * hooks_and_tables("natural")[1]
+
+
+def test_poses_about_fingers_stretch_each_finger_alone_and_none(surface: HandSurface) -> None:
+    """Lone fingers of every kind, and fists; other poses hardly ever stretch a ring finger alone."""
+    prior = PosePrior(surface)
+
+    def alone(kind: PoseKind) -> list[int]:
+        poses = np.stack([prior.draw(np.random.default_rng(index), kind) for index in range(200)])
+        angles = angles_from_rotations(matrix_from_axis_angle(poses.reshape(200, 16, 3)), surface.frames)
+        straight = np.degrees(angles[:, 2:13:3, 0]) < 45.0  # index, middle, pinky, ring
+        lone = straight[straight.sum(1) == 1].sum(0)
+        return [*(int(count) for count in lone), int((straight.sum(1) == 0).sum())]
+
+    assert min(alone("fingers")) >= 8
+    assert min(alone("natural")) < 4
 
 
 def test_a_thumb_pushed_through_the_index_is_noticed(surface: HandSurface) -> None:

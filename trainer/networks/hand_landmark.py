@@ -15,14 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hand.embedded import EMBEDDED_MODEL_FILE
 from hand.errors import ConfigError
-
-LANDMARK_FILE: Final = EMBEDDED_MODEL_FILE.parents[1] / "hand_finder" / "hand_landmark.onnx"
-"""The published network, converted."""
-
-LANDMARK_PX: Final = 224
-"""Side of its input; its last layer reads places out of pooled features, which holds at this size alone."""
+from inference.landmark_reader import LANDMARK_FILE
+from trainer.networks.efficientnet_lite import InvertedResidual
 
 POOLED: Final = 1152
 """Channels that are pooled before the read-out."""
@@ -78,7 +73,7 @@ class HandLandmarkNetwork(nn.Module):
         blocks: list[nn.Module] = [nn.Sequential(*_convolution(3, _STEM, 3, stride=2), nn.ReLU6(inplace=True))]
         channels = _STEM
         for expansion, kernel, stride, width in _BLOCKS:
-            blocks.append(FoldedResidual(channels, width, expansion, kernel, stride))
+            blocks.append(InvertedResidual(channels, width, expansion, kernel, stride, _convolution))
             channels = width
         self.fine = nn.Sequential(*blocks[: _FINE_END + 1])
         self.middle = nn.Sequential(*blocks[_FINE_END + 1 : _MIDDLE_END + 1])
@@ -102,24 +97,6 @@ class HandLandmarkNetwork(nn.Module):
         """The read-out of crops with values from 0 to 1."""
         pooled = self.maps(image)[2].mean((2, 3))
         return LandmarkReadOut(pooled, self.image(pooled), self.world(pooled), self.presence(pooled), self.side(pooled))
-
-
-class FoldedResidual(nn.Module):
-    """An inverted residual (Sandler et al. 2018) whose batch normalisation is folded into biases."""
-
-    def __init__(self, inside: int, outside: int, expansion: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        wide = inside * expansion
-        layers = [] if expansion == 1 else [*_convolution(inside, wide, 1), nn.ReLU6(inplace=True)]
-        layers += [*_convolution(wide, wide, kernel, stride, groups=wide), nn.ReLU6(inplace=True)]
-        layers += _convolution(wide, outside, 1)
-        self.layers = nn.Sequential(*layers)
-        self.added = stride == 1 and inside == outside
-
-    def forward(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B D i j"]:
-        """Features of the next block."""
-        result: Tensor = self.layers(features)
-        return features + result if self.added else result
 
 
 def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> None:
@@ -174,7 +151,10 @@ def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> 
 
 
 def _convolution(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """A convolution padded as TensorFlow's SAME does: strides leave the odd pixel below."""
+    """A convolution with the batch normalisation folded into it, padded as TensorFlow's SAME does.
+
+    Strides leave the odd pixel below.
+    """
     before = (kernel - stride) // 2
     after = kernel - stride - before
     padding: list[nn.Module] = [nn.ZeroPad2d((before, after, before, after))] if before != after else []

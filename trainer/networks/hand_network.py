@@ -16,14 +16,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hand.errors import ConfigError
+from hand.landmark_reading import CROP_NUMBERS, JOINT_NUMBERS, LARGEST_LOGIT, WORLD_SCALE
 from hand.torch_rotations import matrix_from_sixd
-from trainer.networks.hand_landmark import LANDMARK_PX, POOLED, HandLandmarkNetwork
+from inference.landmark_reader import LANDMARK_PX
+from inference.runtime import INPUT_NAME, LANDMARKS_NAME
+from trainer.networks.hand_landmark import HandLandmarkNetwork
 from trainer.networks.output import NetworkOutput
 from trainer.networks.trunks import build_trunk
 
 JOINTS = 21
 GRID = 32
 """Side of the heat maps; finer than the fine feature map, because soft-argmax is only as exact as its cells."""
+
+LOG_SIGMA_RANGE = (-6.0, 1.0)
+"""Smallest and largest log of an expected 2D error, in crop coordinates."""
 
 TYPICAL_SCALE = 8.0
 """Crop coordinates per metre of a 0.19 m hand that fills two thirds of its crop: where the camera head starts."""
@@ -44,6 +50,7 @@ class NetworkConfig:
         landmarks: the hand-landmark network (``trainer.networks.hand_landmark``) reads the crop beside the trunk, and
             the pose head reads both; the crop then has its 224 px.
         upright: crops are turned so that the hand stands upright in them.
+        blind_to: for ablations: the head is not told what the trunk or the landmark network saw.
     """
 
     trunk: str = "mobilenet_v3_large"
@@ -55,6 +62,7 @@ class NetworkConfig:
     trunk_px: int = 0
     landmarks: bool = False
     upright: bool = False
+    blind_to: Literal["nothing", "trunk", "landmarks"] = "nothing"
 
     @property
     def seen_px(self) -> int:
@@ -72,8 +80,8 @@ class Percept(NamedTuple):
         pooled: features under the heat map of each joint.
         joints: 2D joints by the heat maps, crop coordinates.
         overview: features of the whole crop.
-        landmarks: the landmark network's pooled features, then of each joint x, y, z (crop coordinates) and x, y, z
-            (tenths of metres), then the logits of presence and side; empty without that network.
+        landmarks: what the landmark network read (:data:`hand.landmark_reading.CROP_NUMBERS` numbers, described there);
+            empty without that network.
     """
 
     pooled: Float[Tensor, "B 21 C"]
@@ -84,10 +92,6 @@ class Percept(NamedTuple):
     def flat(self) -> Float[Tensor, "B F"]:
         """One vector a crop."""
         return torch.cat([part.flatten(1) for part in self], 1)
-
-
-_PER_JOINT = 6
-LANDMARK_NUMBERS = POOLED + JOINTS * _PER_JOINT + 2
 
 
 class HandNetwork(nn.Module):
@@ -140,7 +144,8 @@ class HandNetwork(nn.Module):
         if config.landmarks:
             self.landmarks = HandLandmarkNetwork()
             self.pose_head = LandmarkHead(width, coarse, config.layers)
-            self.landmark_logits = nn.Linear(POOLED + 2, 2)
+            self.landmark_logits = nn.Linear(CROP_NUMBERS, 2)
+            self.certainty = CertaintyHead(width, coarse)
             nn.init.zeros_(self.landmark_logits.weight)
             nn.init.zeros_(self.landmark_logits.bias)
         if config.trunk_px:
@@ -151,35 +156,49 @@ class HandNetwork(nn.Module):
         self.register_buffer("pixel_std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
         self.register_buffer("cell_centres", torch.linspace(-1 + 1 / GRID, 1 - 1 / GRID, GRID))
 
-    def forward(self, image: Float[Tensor, "B 3 S S"] | Float[Tensor, "B F"]) -> NetworkOutput:
+    def forward(
+        self, image: Float[Tensor, "B 3 S S"] | Float[Tensor, "B F"], landmarks: Float[Tensor, "B L"] | None = None
+    ) -> NetworkOutput:
         """Predicts.
 
         Args:
             image: RGB crops, 0 to 255, hands shown as right hands; or what :meth:`perceive` once made of them, flat.
+            landmarks: crop vectors of what a landmark network read (``hand.landmark_reading``); the crops then have the
+                side that the trunk sees. Without, the network's own landmark network reads the crops, which have the
+                side that it wants.
         """
         if image.dim() == 2:
             nothing = image.new_zeros(len(image), JOINTS, 0, 0)
             return self._answer(self._percept(image), nothing, nothing)
-        return self._answer(*self._perceive(image))
+        return self._answer(*self._perceive(image, landmarks))
 
-    def perceive(self, image: Float[Tensor, "B 3 S S"]) -> Percept:
-        """What the pose head reads of crops."""
-        return self._perceive(image)[0]
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of what a crop comes as where landmarks are read elsewhere, by the names of an exported network."""
+        shapes: dict[str, tuple[int, ...]] = {INPUT_NAME: (3, self.config.seen_px, self.config.seen_px)}
+        if self.config.landmarks:
+            return shapes | {LANDMARKS_NAME: (CROP_NUMBERS,)}
+        return {INPUT_NAME: (3, self.config.input_px, self.config.input_px)}
 
-    def _perceive(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Percept, Tensor, Tensor]:
+    def perceive(self, image: Float[Tensor, "B 3 S S"], landmarks: Float[Tensor, "B L"] | None = None) -> Percept:
+        """What the pose head reads of crops; arguments as :meth:`forward`'s."""
+        return self._perceive(image, landmarks)[0]
+
+    def _perceive(self, image: Tensor, landmarks: Tensor | None) -> tuple[Percept, Tensor, Tensor]:
         """Also the heat maps and the features under them."""
         seen = image
-        if self.config.trunk_px:
-            seen = self.reduction @ image @ self.reduction.T
+        if landmarks is None:
+            landmarks = self._read_landmarks(image)
+            if self.config.trunk_px:
+                seen = self.reduction @ image @ self.reduction.T
         features, coarse = self._joint_features(seen)
         scores = functional.interpolate(self.to_heat_maps(features), size=(GRID, GRID), mode="bilinear")
         joints, pooled = self._read_heat_maps(scores, features)
-        return Percept(pooled, joints, coarse.mean((2, 3)), self._read_landmarks(image)), scores, features
+        return Percept(pooled, joints, coarse.mean((2, 3)), landmarks), scores, features
 
     def _percept(self, flat: Float[Tensor, "B F"]) -> Percept:
         """A stored percept."""
         width = JOINTS * self.config.width
-        rest = LANDMARK_NUMBERS if self.config.landmarks else 0
+        rest = CROP_NUMBERS if self.config.landmarks else 0
         sizes = [width, 2 * JOINTS, flat.shape[1] - width - 2 * JOINTS - rest, rest]
         pooled, joints, overview, landmarks = torch.split(flat, sizes, 1)
         return Percept(
@@ -190,22 +209,26 @@ class HandNetwork(nn.Module):
         if not self.config.landmarks:
             return image.new_zeros(len(image), 0)
         read = self.landmarks(image / 255.0)
-        places = read.image.reshape(-1, JOINTS, 3) * (2.0 / LANDMARK_PX)
-        # x and y run from edge to edge, the depth is about the wrist's
-        places = places - places.new_tensor([1.0, 1.0, 0.0])
-        each = torch.cat([places, read.world_m.reshape(-1, JOINTS, 3) * 10.0], 2)
-        return torch.cat([read.pooled, each.flatten(1), read.presence_logit, read.side_logit], 1)
+        places = read.image.reshape(-1, JOINTS, 3) * (2.0 / LANDMARK_PX) - image.new_tensor([1.0, 1.0, 0.0])
+        each = torch.cat([places, read.world_m.reshape(-1, JOINTS, 3) * WORLD_SCALE], 2)
+        logits = torch.cat([read.presence_logit, read.side_logit], 1).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        return torch.cat([each.flatten(1), logits], 1)
 
     def _answer(self, percept: Percept, scores: Tensor, features: Tensor) -> NetworkOutput:
+        percept = _blinded(percept, self.config.blind_to)
         pooled, joints, overview, landmarks = percept
         log_sigma, logits = self.joint_log_sigma(pooled)[..., 0], self.crop_logits(overview)
         if self.config.landmarks:
             assert isinstance(self.pose_head, LandmarkHead)
-            numbers, joints, doubt = self.pose_head.fused(percept)
-            log_sigma = log_sigma + doubt
-            logits = logits + self.landmark_logits(torch.cat([landmarks[:, :POOLED], landmarks[:, -2:]], 1))
+            fused = self.pose_head.fused(percept)
+            numbers, joints = fused.numbers, fused.joints
+            log_sigma = (log_sigma + fused.doubt).clamp(*LOG_SIGMA_RANGE)
+            logits = logits + self.landmark_logits(landmarks)
+            certainty = self.certainty(fused, percept, log_sigma)
         else:
             numbers = self.pose_head(pooled, joints, overview)
+            log_sigma = log_sigma.clamp(*LOG_SIGMA_RANGE)
+            certainty = certainty_of_sigma(log_sigma)
         rotations = matrix_from_sixd((self.mean_rotations_6d + numbers[:, :96]).reshape(-1, 16, 6))
         scale = TYPICAL_SCALE * torch.exp(numbers[:, 106:107].clamp(-3.0, 3.0))
         return NetworkOutput(
@@ -213,11 +236,12 @@ class HandNetwork(nn.Module):
             shape=numbers[:, 96:106],
             camera=torch.cat([scale, numbers[:, 107:109]], 1),
             joints_crop=joints,
-            log_sigma=log_sigma.clamp(-6.0, 1.0),
+            log_sigma=log_sigma,
             heat_maps=scores,
             features=features,
             presence_logit=logits[:, 0],
             right_logit=logits[:, 1],
+            certainty=certainty,
         )
 
     def joint_features(self, seen: Float[Tensor, "B 3 s s"]) -> Float[Tensor, "B C g g"]:
@@ -272,18 +296,34 @@ class TransformerHead(nn.Module):
         return numbers
 
 
+class Fused(NamedTuple):
+    """What heat maps and landmarks together say.
+
+    Attributes:
+        numbers: of the pose, as :class:`TransformerHead` gives them.
+        joints: 2D joints, crop coordinates.
+        doubt: to be added to the log of their expected errors.
+        told: tokens of the whole crop and of each joint.
+    """
+
+    numbers: Float[Tensor, "B 109"]
+    joints: Float[Tensor, "B 21 2"]
+    doubt: Float[Tensor, "B 21"]
+    told: Float[Tensor, "B 22 C"]
+
+
 class LandmarkHead(TransformerHead):
-    """The same tokens, told what the landmark network saw, one more of its features, and two plain layers over these.
+    """The same tokens, told what the landmark network read, one more for its reading as a whole, and two plain layers.
 
     What the new layers say begins at nothing: the head begins as the one that it continues, a little disturbed.
     """
 
     def __init__(self, width: int, coarse_channels: int, layers: int) -> None:
         super().__init__(width, coarse_channels, layers)
-        self.seen = nn.Linear(_PER_JOINT + 2, width)
-        self.look = nn.Linear(POOLED, width)
+        self.seen = nn.Linear(JOINT_NUMBERS + 2, width)
+        self.look = nn.Linear(CROP_NUMBERS, width)
         said = nn.Linear(512, 109 + 4 * JOINTS)
-        self.direct = nn.Sequential(nn.Linear(POOLED + JOINTS * _PER_JOINT, 512), nn.ReLU(inplace=True), said)
+        self.direct = nn.Sequential(nn.Linear(CROP_NUMBERS, 512), nn.ReLU(inplace=True), said)
         self.places = nn.Linear(width, 4)
         nn.init.normal_(self.seen.weight, std=0.02)
         nn.init.zeros_(self.seen.bias)
@@ -291,23 +331,72 @@ class LandmarkHead(TransformerHead):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def fused(self, percept: Percept) -> tuple[Float[Tensor, "B 109"], Float[Tensor, "B 21 2"], Float[Tensor, "B 21"]]:
-        """The numbers of the pose, 2D joints, and what is to be added to the log of their expected errors.
+    def fused(self, percept: Percept) -> Fused:
+        """What both witnesses together say.
 
         Each 2D joint lies between the place by the heat maps and the place by the landmark network, and somewhat beside
         it, because the two mean not quite the same points of a hand.
         """
         pooled, joints, overview, landmarks = percept
-        each = landmarks[:, POOLED:-2].reshape(-1, JOINTS, _PER_JOINT)
+        each = landmarks[:, :-2].reshape(-1, JOINTS, JOINT_NUMBERS)
         gap = each[..., :2] - joints
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
-        told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks[:, :POOLED])[:, None]], 1)))
-        direct = self.direct(landmarks[:, :-2])
-        numbers = self.numbers(told[:, :-1].flatten(1)) + direct[:, :109]
-        places = self.places(told[:, 1:-1]) + direct[:, 109:].reshape(-1, JOINTS, 4)
+        told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks)[:, None]], 1)))[:, :-1]
+        direct = self.direct(landmarks)
+        numbers = self.numbers(told.flatten(1)) + direct[:, :109]
+        places = self.places(told[:, 1:]) + direct[:, 109:].reshape(-1, JOINTS, 4)
         share = torch.sigmoid(places[..., :1])
-        return numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3]
+        return Fused(numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3], told)
+
+
+class CertaintyHead(nn.Module):
+    """Whether the 2D joints are good, from all that the pose head read and said; it changes nothing of that.
+
+    The expected errors tell how exact joints are. Whether one finger was taken for another shows elsewhere: in how far
+    the two witnesses are apart, in poses and places that do not go together.
+    """
+
+    def __init__(self, width: int, coarse_channels: int) -> None:
+        super().__init__()
+        read = 2 * width + 3 * JOINTS + coarse_channels + CROP_NUMBERS + 109
+        self.layers = nn.Sequential(
+            nn.LayerNorm(read), nn.Linear(read, 256), nn.ReLU(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 1)
+        )
+
+    def forward(self, fused: Fused, percept: Percept, log_sigma: Float[Tensor, "B 21"]) -> Float[Tensor, "B"]:
+        """Log of the odds, as far as the network's own training goes.
+
+        Args:
+            fused: what the pose head said.
+            percept: what it read.
+            log_sigma: expected 2D errors.
+        """
+        places = percept.landmarks[:, :-2].reshape(-1, JOINTS, JOINT_NUMBERS)[..., :2]
+        # lengths by squares: a length has no gradient at 0, and nothing is to flow back anyway
+        between = (places - percept.joints).square().sum(2).sqrt()
+        moved = (places - fused.joints).square().sum(2).sqrt()
+        parts = (fused.told.mean(1), fused.told.amax(1), log_sigma, between, moved, percept.overview)
+        read = torch.cat([*parts, percept.landmarks, fused.numbers], 1).detach()
+        logit: Tensor = self.layers(read)
+        return logit[:, 0]
+
+
+def _blinded(percept: Percept, blind_to: str) -> Percept:
+    """A percept without what the trunk or the landmark network saw; what is left says where the joints are alone."""
+    if blind_to == "landmarks":
+        blank = torch.zeros_like(percept.landmarks[:, :-2]).reshape(-1, JOINTS, JOINT_NUMBERS)
+        blank = torch.cat([percept.joints, blank[..., 2:]], 2).flatten(1)
+        return percept._replace(landmarks=torch.cat([blank, torch.zeros_like(percept.landmarks[:, -2:])], 1))
+    if blind_to == "trunk":
+        places = percept.landmarks[:, :-2].reshape(-1, JOINTS, JOINT_NUMBERS)[..., :2]
+        return Percept(torch.zeros_like(percept.pooled), places, torch.zeros_like(percept.overview), percept.landmarks)
+    return percept
+
+
+def certainty_of_sigma(log_sigma: Float[Tensor, "B 21"]) -> Float[Tensor, "B"]:
+    """The certainty of networks without a head for it: joints are the better, the smaller their expected error."""
+    return -log_sigma.exp().mean(1).log()
 
 
 class MlpHead(nn.Module):
@@ -329,17 +418,27 @@ class MlpHead(nn.Module):
 
 
 def reduction_matrix(before: int, after: int) -> Float[Tensor, "after before"]:
-    """Takes rows of pixels to fewer of them without aliasing: each is a triangle's weighted mean (bilinear, widened).
+    """Takes rows of pixels to fewer of them as :func:`hand.crop.crop_picture` does: a Gaussian, then bilinear samples.
 
     Args:
         before: pixels of a row.
         after: pixels that it is to have.
     """
     factor = before / after
+    kernel = torch.ones(1, dtype=torch.float64)
+    if factor > 1.1:
+        sigma = (factor - 1.0) / 2.0
+        reach = int(round(6.0 * sigma + 1.0) | 1) // 2  # OpenCV's size for pixels of one byte
+        kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma).square())
+    reach = len(kernel) // 2
+    blur = torch.zeros(before, before, dtype=torch.float64)
+    for offset, weight in zip(range(-reach, reach + 1), kernel / kernel.sum(), strict=True):
+        place = (torch.arange(before) + offset).abs()
+        place = torch.where(place < before, place, 2 * (before - 1) - place)  # mirrored at the edge pixel
+        blur[torch.arange(before), place] += weight
     centres = (torch.arange(after, dtype=torch.float64) + 0.5) * factor - 0.5
     distance = (torch.arange(before, dtype=torch.float64)[None] - centres[:, None]).abs()
-    weights = (1.0 - distance / max(factor, 1.0)).clamp(min=0.0)
-    return (weights / weights.sum(1, keepdim=True)).float()
+    return ((1.0 - distance).clamp(min=0.0) @ blur).float()
 
 
 def _resized(features: Tensor, size: int) -> Tensor:

@@ -32,6 +32,8 @@ class NetworkOutput(NamedTuple):
         features: what the heads read, on the grid of the fine feature map; for a network that is to see the same.
         presence_logit: whether the crop shows a hand at all.
         right_logit: whether the hand shown is a right one.
+        certainty: grows with the probability that the 2D joints are good; a curve that is fitted on held-out crops
+            makes a confidence of it (``trainer.evaluation.confidence_calibration``).
     """
 
     rotations: Float[Tensor, "B 16 3 3"]
@@ -43,6 +45,7 @@ class NetworkOutput(NamedTuple):
     features: Float[Tensor, "B C g g"]
     presence_logit: Float[Tensor, "B"]
     right_logit: Float[Tensor, "B"]
+    certainty: Float[Tensor, "B"]
 
     def finite(self) -> bool:
         """Whether every number is finite."""

@@ -40,6 +40,7 @@ class SourceConfig:
         share: how often it is drawn from, relative to the other sources.
         backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
         wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
+        finger_share: rendered: how many stretch some fingers and fold the others, which tells fingers apart.
         empty_share: rendered: how many show no hand.
         adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
         jitter_share: rendered: how many get the colours and flaws that photographs get in training.
@@ -70,6 +71,7 @@ class SourceConfig:
     share: float = 1.0
     backgrounds: str = ""
     wide_share: float = 0.0
+    finger_share: float = 0.0
     empty_share: float = EMPTY_SHARE
     adorned_share: float = 0.0
     jitter_share: float = 0.0
@@ -123,6 +125,8 @@ class FitConfig:
         held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
         held_out_features: folder for the features of held-out crops, for recipes whose sources have features; filled by
             the first run.
+        stored_as: how crops are read of which features were stored: as percepts, or as the pictures beside them, for a
+            trunk that is taught.
         log_every: steps between log events.
         tensorboard: draw the events as TensorBoard curves too, in the run's folder.
         compile: let torch.compile fuse the network's operations: minutes to begin with, then a quarter faster.
@@ -159,6 +163,7 @@ class FitConfig:
     checkpoint_minutes: float = 10.0
     evaluation_count: int = 512
     held_out_features: str = ""
+    stored_as: Literal["percepts", "pictures"] = "percepts"
     log_every: int = 20
     tensorboard: bool = True
     compile: bool = False

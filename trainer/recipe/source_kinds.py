@@ -20,6 +20,7 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             {
                 "backgrounds",
                 "wide_share",
+                "finger_share",
                 "empty_share",
                 "adorned_share",
                 "jitter_share",

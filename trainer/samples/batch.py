@@ -33,6 +33,8 @@ class HandBatch:
         root_weight: trust in ``root_m``.
         joints_crop_weight: trust in each 2D joint.
         right_weight: trust in ``right``.
+        landmarks: crop vectors of what a landmark network read (``hand.landmark_reading``); of length 0 where a network
+            reads the crops itself.
     """
 
     image: UInt8[Tensor, "B 3 S S"] | Float[Tensor, "B F"]
@@ -50,6 +52,12 @@ class HandBatch:
     root_weight: Float[Tensor, "B"]
     joints_crop_weight: Float[Tensor, "B 21"]
     right_weight: Float[Tensor, "B"]
+    landmarks: Float[Tensor, "B L"]
+
+    def network_inputs(self) -> tuple[Tensor, ...]:
+        """What networks are called with: the crops or percepts, and landmarks where they come along."""
+        image = self.network_input()
+        return (image, self.landmarks) if self.landmarks.shape[1] else (image,)
 
     def network_input(self) -> Float[Tensor, "B 3 S S"] | Float[Tensor, "B F"]:
         """The crops as networks take them, channels last (convolutions on CPUs are half as fast again with that), or

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class LabelledCrop:
     root_weight: float
     joints_crop_weight: Float[np.ndarray, "21"]
     right_weight: float
+    landmarks: Float[np.ndarray, "L"] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def with_image(self, image: UInt8[np.ndarray, "S S 3"] | Float[np.ndarray, "F"]) -> LabelledCrop:
         """The same labels with another picture of the same content."""
@@ -123,7 +124,7 @@ def as_wrong_side(crop: LabelledCrop) -> LabelledCrop:
 
 def collate(crops: Sequence[LabelledCrop]) -> HandBatch:
     """Stacks crops into a batch of tensors."""
-    stacked = {field.name: _stack([getattr(crop, field.name) for crop in crops]) for field in fields(LabelledCrop)}
+    stacked = {part.name: _stack([getattr(crop, part.name) for crop in crops]) for part in fields(LabelledCrop)}
     if stacked["image"].dim() == 4:
         stacked["image"] = stacked["image"].permute(0, 3, 1, 2).contiguous()
     return HandBatch(**stacked)

@@ -19,7 +19,12 @@ from trainer.synthetic.backgrounds import CLOSEST, BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene import SceneRenderer
-from trainer.synthetic.scene_description import CROP_SETTINGS, WIDE_CROP_SETTINGS, SceneSettings
+from trainer.synthetic.scene_description import (
+    CROP_SETTINGS,
+    FINGER_CROP_SETTINGS,
+    WIDE_CROP_SETTINGS,
+    SceneSettings,
+)
 
 FEATURELESS_SHARE = 0.2
 """Of the crops without a hand, those in which hardly anything can be told apart: out of focus, a covered lens, a bare
@@ -41,6 +46,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         backgrounds: Path | None = None,
         only_right_hands: bool = False,
         wide_share: float = 0.0,
+        finger_share: float = 0.0,
         empty_share: float = EMPTY_SHARE,
         adorned_share: float = 0.0,
         jitter_share: float = 0.0,
@@ -56,6 +62,8 @@ class RenderedCrops(Dataset[LabelledCrop]):
             backgrounds: folder of hand-free photographs.
             only_right_hands: no empty and no left-handed crops, as evaluation wants it.
             wide_share: how many show what webcams seldom see, see ``WIDE_CROP_SETTINGS``.
+            finger_share: how many are about which finger is which, see ``FINGER_CROP_SETTINGS``; a third of them
+                are seen from any side.
             empty_share: how many show no hand.
             adorned_share: how many people have something on their skin, see ``trainer.synthetic.skin_decorations``.
             jitter_share: how many get the colours and flaws that photographs get, see ``trainer.samples.augmentation``.
@@ -68,6 +76,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self.seed = seed
         self.only_right_hands = only_right_hands
         self.wide_share = wide_share
+        self.finger_share = finger_share
         self.empty_share = empty_share
         self.adorned_share = adorned_share
         self.jitter_share = jitter_share
@@ -94,7 +103,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         kind = 1.0 if self.only_right_hands else rng.random()
         if kind < self.empty_share:
             return taught_empty_crop(self._pool, rng, self.input_px)
-        settings = WIDE_CROP_SETTINGS if people.random() < self.wide_share else CROP_SETTINGS
+        settings = self._settings(people)
         sample = self._picture(index // self.views, settings)
         labelled = label_crop(
             sample.image_rgb,
@@ -109,6 +118,16 @@ class RenderedCrops(Dataset[LabelledCrop]):
             return as_wrong_side(labelled)
         # the pose of what cannot be seen is still taught, its place in the picture is not insisted on
         return replace(labelled, joints_crop_weight=np.where(sample.joint_visible, 1.0, 0.5).astype(np.float32))
+
+    def _settings(self, rng: np.random.Generator) -> SceneSettings:
+        """What the next rendering shows; recipes without a share of fingers draw what they always drew."""
+        share = rng.random()
+        if share < self.wide_share:
+            return WIDE_CROP_SETTINGS
+        if share >= self.wide_share + self.finger_share:
+            return CROP_SETTINGS
+        # a third of these from any side
+        return replace(FINGER_CROP_SETTINGS, view="any") if rng.random() < 1.0 / 3.0 else FINGER_CROP_SETTINGS
 
     def _picture(self, number: int, settings: SceneSettings) -> SyntheticSample:
         assert self._renderer is not None

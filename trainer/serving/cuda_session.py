@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hand.errors import CheckpointError
 from inference.pipe_protocol import unpack
-from inference.runtime import INPUT_NAME, NetworkRuntime, read_metadata
+from inference.runtime import INPUT_NAME, LANDMARKS_NAME, NetworkRuntime, read_metadata
 from trainer.networks.hand_network import HandNetwork
 from trainer.serving.torch_session import network_in_folder, packed
 
@@ -48,9 +48,9 @@ class CudaSession:
             raise CheckpointError(NO_CUDA_SENTENCE)
         try:
             self._network = network.eval().to("cuda").to(memory_format=torch.channels_last)
-            side = network.config.input_px
-            self._host_in = torch.zeros(1, 3, side, side).pin_memory()
-            self._in = self._host_in.to("cuda")
+            shapes = network.input_shapes()
+            self._host_in = {name: torch.zeros(1, *shape).pin_memory() for name, shape in shapes.items()}
+            self._in = {name: value.to("cuda") for name, value in self._host_in.items()}
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):  # the first runs allocate and choose kernels, which no graph may hold
@@ -60,7 +60,8 @@ class CudaSession:
             self._host_out = torch.zeros(out.shape).pin_memory()
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._in.copy_(self._host_in, non_blocking=True)
+                for name, value in self._in.items():
+                    value.copy_(self._host_in[name], non_blocking=True)
                 self._host_out.copy_(self._forward(self._in), non_blocking=True)
         except torch.cuda.OutOfMemoryError:
             raise CheckpointError(
@@ -70,21 +71,23 @@ class CudaSession:
 
     def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The named outputs for a batch, as ``onnxruntime.InferenceSession.run`` gives them."""
-        images = inputs[INPUT_NAME]
-        if len(images) == 1:
-            np.copyto(self._host_in.numpy(), images)
+        if len(inputs[INPUT_NAME]) == 1:
+            for name, value in self._host_in.items():
+                np.copyto(value.numpy(), inputs[name])
             self._graph.replay()
             torch.cuda.current_stream().synchronize()
             parts = unpack(self._host_out.numpy())
         else:
-            parts = unpack(self._forward(torch.from_numpy(images).to("cuda")).cpu().numpy())
+            tensors = {name: torch.from_numpy(value).to("cuda") for name, value in inputs.items()}
+            parts = unpack(self._forward(tensors).cpu().numpy())
         return [parts[name] for name in output_names]
 
     @torch.inference_mode()
-    def _forward(self, images: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B N"]:
+    def _forward(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "B N"]:
         # without the cache, which would hand out weights that were cast while another graph was recorded
         with torch.autocast("cuda", torch.float16, cache_enabled=False):
-            return packed(self._network(images.contiguous(memory_format=torch.channels_last)))
+            images = inputs[INPUT_NAME].contiguous(memory_format=torch.channels_last)
+            return packed(self._network(images, inputs.get(LANDMARKS_NAME)))
 
 
 def load_cuda_network(folder: Path) -> NetworkRuntime:

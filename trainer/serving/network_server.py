@@ -25,7 +25,7 @@ from inference.pipe_protocol import (
     send_greeting,
     send_problem,
 )
-from inference.runtime import INPUT_NAME, OUTPUT_NAMES, Session, read_metadata
+from inference.runtime import INPUT_NAME, LANDMARKS_NAME, OUTPUT_NAMES, Session, input_sizes, read_metadata
 from trainer.serving.cuda_session import CudaSession
 from trainer.serving.torch_session import TorchSession, network_in_folder
 
@@ -48,12 +48,12 @@ def main(arguments: Sequence[str]) -> int:
     os.dup2(2, 1)  # whatever else prints must not end up among the answers
     try:
         session, name = open_session(folder, device)
-        input_px = int(read_metadata(folder)["network"]["input_px"])
+        input_px, landmark_numbers = input_sizes(read_metadata(folder))
     except HandliveError as problem:
         send_greeting(answers, device, str(problem))
         return 2
     send_greeting(answers, name)
-    return serve(session, input_px, sys.stdin.buffer, answers)
+    return serve(session, input_px, sys.stdin.buffer, answers, landmark_numbers)
 
 
 def open_session(folder: Path, device: str) -> tuple[Session, str]:
@@ -72,7 +72,7 @@ def open_session(folder: Path, device: str) -> tuple[Session, str]:
     return TorchSession(network, device), {"mps": "Apple GPU"}.get(device, "processor, under torch")
 
 
-def serve(session: Session, input_px: int, questions: IO[bytes], answers: IO[bytes]) -> int:
+def serve(session: Session, input_px: int, questions: IO[bytes], answers: IO[bytes], landmark_numbers: int = 0) -> int:
     """Answers questions until there are none, or until the session fails.
 
     Args:
@@ -80,10 +80,14 @@ def serve(session: Session, input_px: int, questions: IO[bytes], answers: IO[byt
         input_px: side of its crops.
         questions: from the program.
         answers: to the program.
+        landmark_numbers: that come with each crop; 0 for a network that takes no landmarks.
     """
     try:
-        while (images := receive_crops(questions, input_px)) is not None:
-            values = session.run(OUTPUT_NAMES, {INPUT_NAME: images})
+        while (question := receive_crops(questions, input_px, landmark_numbers)) is not None:
+            inputs = dict(zip((INPUT_NAME, LANDMARKS_NAME), question, strict=True))
+            if not landmark_numbers:
+                del inputs[LANDMARKS_NAME]
+            values = session.run(OUTPUT_NAMES, inputs)
             send_answers(answers, pack(dict(zip(OUTPUT_NAMES, values, strict=True))))
     except torch.cuda.OutOfMemoryError:
         send_problem(answers, MEMORY_SENTENCE)

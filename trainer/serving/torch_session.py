@@ -13,7 +13,7 @@ from torch import Tensor
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from inference.pipe_protocol import unpack
-from inference.runtime import INPUT_NAME, OUTPUT_NAMES, WEIGHTS_FILE
+from inference.runtime import INPUT_NAME, LANDMARKS_NAME, OUTPUT_NAMES, WEIGHTS_FILE
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.output import NetworkOutput
@@ -45,7 +45,7 @@ class TorchSession:
         self._device = device
         try:
             self._network = network.eval().to(device)
-            self._forward(np.zeros((1, 3, network.config.input_px, network.config.input_px), np.float32))
+            self._forward({name: np.zeros((1, *shape), np.float32) for name, shape in network.input_shapes().items()})
         except (RuntimeError, AssertionError, NotImplementedError) as problem:
             cause = (str(problem) or type(problem).__name__).splitlines()[0]
             raise CheckpointError(
@@ -54,12 +54,14 @@ class TorchSession:
 
     def run(self, output_names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The named outputs for a batch, as ``onnxruntime.InferenceSession.run`` gives them."""
-        parts = unpack(self._forward(inputs[INPUT_NAME]))
+        parts = unpack(self._forward(inputs))
         return [parts[name] for name in output_names]
 
     @torch.inference_mode()
-    def _forward(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, "B N"]:
-        answers: np.ndarray = packed(self._network(torch.tensor(images).to(self._device))).cpu().numpy()
+    def _forward(self, inputs: Mapping[str, np.ndarray]) -> Float[np.ndarray, "B N"]:
+        tensors = {name: torch.tensor(value).to(self._device) for name, value in inputs.items()}
+        answer = self._network(tensors[INPUT_NAME], tensors.get(LANDMARKS_NAME))
+        answers: np.ndarray = packed(answer).cpu().numpy()
         return answers
 
 

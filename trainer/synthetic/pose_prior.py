@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.anatomy import joint_limits, rotations_from_angles
-from hand.joints import mano_joint_to_common
+from hand.joints import MANO_FINGERS, mano_joint_to_common
 from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.synthetic.surface import HandSurface
 
-PoseKind = Literal["open", "closed", "natural", "free"]
+PoseKind = Literal["open", "closed", "natural", "free", "fingers"]
 
 OPEN_POSES: Final = ("open_hand", "spread_hand", "flat_hand")
 CLOSED_POSES: Final = (
@@ -47,9 +47,10 @@ class PosePrior:
         Args:
             rng: decides.
             kind: "open" and "closed" stay near those named poses; "natural" blends any two, finger by finger at times;
-                "free" bends fingers anyhow, together (as in the letters C and O) or each on its own.
+                "free" bends fingers anyhow, together (as in the letters C and O) or each on its own; "fingers"
+                stretches some digits, often a single one, and folds the others.
         """
-        draw_target = {"natural": self._blend, "free": self._bend}.get(kind)
+        draw_target = {"natural": self._blend, "free": self._bend, "fingers": self._stretched_and_folded}.get(kind)
         if draw_target is not None:
             target = draw_target(rng)
             looseness_deg = 7.0
@@ -102,6 +103,34 @@ class PosePrior:
             target[first : first + 3, 0] = straight + shares * (self._limits.upper_rad[first : first + 3, 0] - straight)
             # a bent knuckle leaves no room to spread
             target[first, 1] *= 1.0 - knuckle
+        return target
+
+    def _stretched_and_folded(self, rng: np.random.Generator) -> Float[np.ndarray, "16 3"]:
+        """Every digit stretched, folded or, seldom, half bent: what tells one finger from another is which of them are.
+
+        A third of the hands stretch a single digit, a quarter none (fists). The thumb of a hand whose index and middle
+        finger are folded often lies across them; else it is one of a named pose's.
+        """
+        count = rng.choice(5, p=[0.25, 0.35, 0.2, 0.1, 0.1])
+        # lone fingers are as often the little or the ring finger as the index finger
+        stretched = np.zeros(5, bool)
+        stretched[rng.permutation(5)[:count]] = True
+        folded_names = ("fist", "fist_thumb_beside")
+        thumb_over = not stretched[4] and not stretched[:2].any() and rng.uniform() < 0.6
+        folded = self._named[folded_names[0 if thumb_over else rng.integers(2)]]
+        out = self._named[("open_hand", "flat_hand", "spread_hand")[rng.integers(3)]]
+        target = np.zeros((16, 3))
+        for digit, name in enumerate(MANO_FINGERS):
+            number = ("index", "middle", "ring", "pinky", "thumb").index(name)
+            rows = slice(1 + 3 * digit, 4 + 3 * digit)
+            if name == "thumb" and not thumb_over and rng.uniform() < 0.5:
+                names = list(self._named)
+                target[rows] = self._named[names[rng.integers(len(names))]][rows]
+                continue
+            half = rng.uniform() < 0.12
+            share = rng.uniform(0.3, 0.7) if half else 0.15 * rng.uniform() ** 2
+            ends = (out, folded) if stretched[number] else (folded, out)
+            target[rows] = (1.0 - share) * ends[0][rows] + share * ends[1][rows]
         return target
 
     def _looseness(self, rng: np.random.Generator, degrees: float) -> Float[np.ndarray, "16 3"]:

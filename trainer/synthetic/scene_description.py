@@ -59,6 +59,10 @@ WIDE_CROP_SETTINGS: Final = replace(CROP_SETTINGS, pose="free", view="any", held
 """Beyond what a webcam usually sees: fingers bent anyhow, from any side, more often with something in the hand."""
 
 
+FINGER_CROP_SETTINGS: Final = replace(CROP_SETTINGS, pose="fingers", held_share=0.05)
+"""Which finger is which: single stretched fingers, fists, folded fingers behind the thumb, from where webcams look."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """A hand before a camera.

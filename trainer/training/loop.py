@@ -143,7 +143,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
             network.train()
             for module in frozen:
                 module.eval()
-            loss = run.loss(network(batch.network_input()), batch)
+            loss = run.loss(network(*batch.network_inputs()), batch)
             diverged = first_to_say(fabric, not bool(torch.isfinite(loss.total)))
             if diverged is not None:
                 give_up(run, fabric.broadcast((batch, loss.terms), src=diverged), progress, events, fabric)

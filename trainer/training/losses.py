@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
+from trainer.evaluation.confidence_calibration import GOOD_ERROR
 from trainer.networks.output import NetworkOutput
 from trainer.samples.batch import HandBatch
 
@@ -33,6 +34,7 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
         "presence": 0.2,
         "right": 0.1,
         "imitation": 3.0,
+        "certainty": 0.0,
     }
 )
 """Weights that bring the terms to the same size after the first few thousand samples."""
@@ -160,11 +162,34 @@ def crop_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum
     # Laplace likelihood: |error| / sigma + log sigma, so sigma learns the size of the error (Kendall and Gal 2017)
     likelihood = error * torch.exp(-output.log_sigma) + output.log_sigma
     bce = functional.binary_cross_entropy_with_logits
-    return _heat_map_terms(output, batch) | {
-        "joints_2d": _mean(likelihood, batch.joints_crop_weight),
-        "presence": _mean(bce(output.presence_logit, batch.present, reduction="none"), torch.ones_like(batch.present)),
-        "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
-    }
+    return (
+        _heat_map_terms(output, batch)
+        | _certainty_term(output, batch)
+        | {
+            "joints_2d": _mean(likelihood, batch.joints_crop_weight),
+            "presence": _mean(
+                bce(output.presence_logit, batch.present, reduction="none"), torch.ones_like(batch.present)
+            ),
+            "right": _mean(bce(output.right_logit, batch.right, reduction="none"), batch.right_weight),
+        }
+    )
+
+
+WRONG_WEIGHT: Final = 8.0
+"""How much more a hand with wrong joints counts for the certainty: few are wrong, and they are what it is for."""
+
+
+def _certainty_term(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
+    """Whether the certainty tells good joints from others; what is good follows from the labels and the joints as they
+    are at the time.
+    """
+    with torch.no_grad():
+        extent = (batch.joints_crop.amax(1) - batch.joints_crop.amin(1)).amax(1).clamp(min=0.05)
+        error = (output.joints_crop - batch.joints_crop).square().sum(2).sqrt().mean(1) / extent
+        good = (error < GOOD_ERROR).float()
+        weight = batch.joints_crop_weight.mean(1) * torch.where(good > 0.0, 1.0, WRONG_WEIGHT)
+    loss = functional.binary_cross_entropy_with_logits(output.certainty, good, reduction="none")
+    return {"certainty": _mean(loss, weight)}
 
 
 def _heat_map_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:

@@ -13,7 +13,7 @@ from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from trainer.datasets.opening import source_crops
-from trainer.features import StoredCrops
+from trainer.features import StoredCrops, StoredPictures
 from trainer.recipe.config import FitConfig, SourceConfig
 from trainer.recipe.source_kinds import SET_KINDS, SOURCE_KINDS
 from trainer.samples.augmentation import jitter_colors, training_jitter
@@ -64,7 +64,8 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
 
 def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
     if source.features:
-        return StoredCrops(Path(source.features), config.seed)
+        stored = StoredPictures if config.stored_as == "pictures" else StoredCrops
+        return stored(Path(source.features), config.seed)
     if source.kind in SET_KINDS:
         return source_crops(source, config, model)
     # the program's own labels are of the embedded hand
@@ -91,6 +92,7 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             config.seed,
             backgrounds=backgrounds,
             wide_share=source.wide_share,
+            finger_share=source.finger_share,
             empty_share=source.empty_share,
             adorned_share=source.adorned_share,
             jitter_share=source.jitter_share,
