@@ -41,11 +41,11 @@ def problem_of_metadata(metadata: Mapping[str, Any]) -> str:
     if not isinstance(metadata["hand_model_digest"], str):
         return f"name the hand model's digest by a text, it has {_shown(metadata['hand_model_digest'])}"
     inputs, outputs = metadata.get("inputs", {}), metadata.get("outputs", [])
-    if not isinstance(inputs, dict) or not 0 <= len(inputs) <= MOST_INPUTS:
+    if not isinstance(inputs, dict) or len(inputs) > MOST_INPUTS or (inputs and "image" not in inputs):
         return f"name its inputs with their sizes, it has {_shown(inputs)}"
     for side in inputs.values():
         if type(side) is not int or not INPUT_PX[0] <= side <= INPUT_PX[1]:
-            return f"have inputs of {INPUT_PX[0]} to {INPUT_PX[1]} pixels, it has {_shown(inputs)}"
+            return f"have inputs of {INPUT_PX[0]} to {INPUT_PX[1]} pixels or numbers, it has {_shown(inputs)}"
     if not isinstance(outputs, list) or len(outputs) > MOST_OUTPUTS or not all(isinstance(one, str) for one in outputs):
         return f"list the names of its outputs, it has {_shown(outputs)}"
     name = metadata.get("name", "")
