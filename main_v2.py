@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from typing import NoReturn
 
 from app.environment import prepare_process
 
 
-def main() -> int:
-    """Starts the program; the exit code is 0, 2 after a refusal in one sentence on stderr, or 130 after Ctrl+C."""
+def main() -> NoReturn:
+    """Runs the program and ends the process.
+
+    The exit code is 0, 2 after a refusal in one sentence on stderr, or 130 when it was asked to end before its end.
+    """
     prepare_process()
     # behind the preparation, because it must come before OpenCV and Qt
     from app.command_line import run
+    from app.end_signals import leave_process
 
-    return run()
+    leave_process(run())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.arguments import parse
 from app.display_check import why_no_window
+from app.end_signals import interrupted_by_end_signals, say
 from app.headless import HeadlessRun, run_headless
 from app.lens_calibration.board import write_board
 from app.lens_calibration.command import calibrate_camera, describe_solution
@@ -56,6 +57,12 @@ def run(arguments: list[str] | None = None) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="handlive: %(message)s")
     options = parse(arguments)
+    with interrupted_by_end_signals():
+        return _refusing(options)
+
+
+def _refusing(options: argparse.Namespace) -> int:
+    """What the user can mend becomes one sentence."""
     try:
         if options.command == "predict":
             return _predict(options)
@@ -76,7 +83,7 @@ def run(arguments: list[str] | None = None) -> int:
             return _headless(options)
         return _window(options)
     except (HandliveError, OSError) as error:
-        print(f"handlive: {error}", file=sys.stderr)
+        say(f"handlive: {error}", error=True)
         return EXIT_REFUSED
     except KeyboardInterrupt:
         return EXIT_STOPPED
@@ -150,9 +157,9 @@ def _predict(options: argparse.Namespace) -> int:
     # files before words: whoever reads the words may be gone
     motion = _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     hands = sum(len(image["hands"]) for image in content["images"])
-    print(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
+    say(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
     if motion:
-        print(motion)
+        say(motion)
     return EXIT_OK
 
 
@@ -160,12 +167,18 @@ def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
     chosen = choose_source(options.source, SourceWishes(options.size, options.fps, subfolders=options.subfolders))
     if chosen.note:
-        print(chosen.note, file=sys.stderr)
+        say(chosen.note, error=True)
     report_dir = options.report or _DEFAULT_REPORT_DIR
     smoothing = _smoothing(options)
     realtime = options.realtime or chosen.is_camera or chosen.is_live
     recorder = MotionRecorder(model)
     listeners = {"motion": recorder.take} if options.save_motion else {}
+    problems: list[str] = []
+
+    def complain(sentence: str) -> None:
+        problems.append(sentence)
+        say(sentence, error=True)
+
     with open_streams(options.stream, model) as streams:
         if options.stream:
             listeners["streams"] = streams.publish
@@ -182,6 +195,7 @@ def _headless(options: argparse.Namespace) -> int:
                 lens=lens,
                 notes=(chosen.note,) if chosen.note else (),
                 listeners=listeners,
+                complain=complain,
                 output_mode=options.output_mode or OutputMode.FUSED,
                 smoothing=smoothing,
             )
@@ -189,13 +203,15 @@ def _headless(options: argparse.Namespace) -> int:
         lost = [sentence for address, state in streams.states() if (sentence := _lost_messages(address, state))]
     motion = _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
     for note in [*report["notes"], *lost]:
-        if note != chosen.note:
-            print(note, file=sys.stderr)
+        if note != chosen.note and note not in problems:
+            say(note, error=True)
     found = ", ".join(f"{name}: hands in {path['detections']}" for name, path in report["paths"].items())
-    print(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; report in {report_dir}.")
+    place = "no report" if problems else f"report in {report_dir}"
+    say(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; {place}.")
     if motion:
-        print(motion)
-    return _EXIT_OF_RUN[report["end"]]
+        say(motion)
+    code = _EXIT_OF_RUN[report["end"]]
+    return EXIT_REFUSED if problems and code == EXIT_OK else code
 
 
 def _two_views(options: argparse.Namespace) -> int:

@@ -41,6 +41,9 @@ def prepare_process() -> None:
     """Sets up environment, OpenCV and crash reports; call it before importing anything that imports cv2 or Qt."""
     install_crash_reports()
     tolerate_any_letter()
+    # sets what OpenCV reads when it is loaded
+    import hand.picture_limits  # noqa: F401
+
     give_missing_folders()
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -30,10 +31,12 @@ from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.sources.base import FrameSource, SourceFacts
-from hand.atomic_file import write_json_atomically
+from hand.atomic_file import write_bytes_atomically, write_json_atomically
 from hand.errors import HandliveError, SourceError
 from hand.model import HandModel
 from hand.types import PathResult, Provider
+
+logger = logging.getLogger(__name__)
 
 REPORT_SCHEMA = 1
 PICTURES = 6
@@ -45,6 +48,9 @@ LIVE_FRAMES = 300
 _STOPPED_SENTENCE = "The run was stopped early; its report is about the frames until then."
 
 _POLL_S = 0.1
+_CLOSE_S = 5.0
+"""For paths that are loading or at work; what the run found is kept whatever they do."""
+
 _LISTENER_CLOSE_S = 10.0
 _FAILURES_BEFORE_GIVING_UP = 3
 _PICTURE_QUALITY = 90
@@ -78,6 +84,7 @@ class HeadlessRun:
         lens: the user's word on intrinsics.
         notes: sentences for the report.
         listeners: get every joined result with its output hand, by a name for logs.
+        complain: is told, once, that the report cannot be written; the run goes on for its listeners.
         output_mode: which hand the output follows, where there are two paths.
         smoothing: the filter behind the paths, which the fused hand gets as well.
     """
@@ -93,6 +100,7 @@ class HeadlessRun:
     lens: Lens = field(default_factory=Lens)
     notes: tuple[str, ...] = ()
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
+    complain: Callable[[str], None] = logger.warning
     output_mode: OutputMode = OutputMode.FUSED
     smoothing: Smoothing | None = None
 
@@ -127,9 +135,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         SourceError: the source gave no picture at all.
         HandliveError: a path cannot work, and there was no result before.
         KeyboardInterrupt: the user stopped it before there was a result.
-        OSError: the report cannot be written.
     """
-    run.report_dir.mkdir(parents=True, exist_ok=True)
     news = threading.Event()
     pipeline: LivePipeline[None, None] = LivePipeline(
         run.paths,
@@ -139,13 +145,14 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         every_frame=not run.realtime,
         output=output_chooser(run.model, run.paths, run.output_mode, run.smoothing),
     )
-    output = _OutputRecorder(run)
+    folder = _ReportFolder(run)
+    output = _OutputRecorder(run, folder)
     output_listener = pipeline.add_listener("report", output.take)
     for name, listener in run.listeners.items():
         pipeline.add_listener(name, listener)
     pipeline.mirror = run.mirror
     pipeline.quarter_turns = run.quarter_turns
-    recorder = _Recorder(run)
+    recorder = _Recorder(run, folder)
     pipeline.start()
     started_s = time.monotonic()
     try:
@@ -156,8 +163,8 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         output_listener.close(_LISTENER_CLOSE_S)
         report = recorder.report(pipeline, end, seconds, output)
     finally:
-        pipeline.close()
-    write_json_atomically(run.report_dir / "report.json", report)
+        pipeline.close(_CLOSE_S)
+    folder.save_report(report)
     return report
 
 
@@ -169,11 +176,48 @@ def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -
         pipeline.begin_pull()
 
 
+class _ReportFolder:
+    """Where the report goes; a disk that is full or may not be written is told of once, and the run goes on."""
+
+    def __init__(self, run: HeadlessRun) -> None:
+        self._folder, self._complain = run.report_dir, run.complain
+        self.problem = ""
+        self._lock = threading.Lock()
+        self._write(lambda: self._folder.mkdir(parents=True, exist_ok=True))
+
+    def save_picture(self, picture_rgb: UInt8[np.ndarray, "height width 3"], name: str) -> list[str]:
+        """Writes a picture; its name, or nothing where it cannot be encoded or written."""
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY]
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), quality)
+        if not done or not self._write(lambda: write_bytes_atomically(self._folder / name, data.tobytes())):
+            return []
+        return [name]
+
+    def save_report(self, report: Mapping[str, Any]) -> None:
+        """Writes the report itself, where that is possible."""
+        self._write(lambda: write_json_atomically(self._folder / "report.json", report))
+
+    def _write(self, act: Callable[[], None]) -> bool:
+        with self._lock:  # the output's pictures come from another thread than the paths'
+            if self.problem:
+                return False
+            try:
+                act()
+            except OSError as error:
+                self.problem = (
+                    f"The report cannot be written to {self._folder} ({error.strerror or error}); the run goes on "
+                    "without it. Choose another folder with --report."
+                )
+                self._complain(self.problem)
+        return not self.problem
+
+
 class _OutputRecorder:
     """Takes joined results, in their listener's thread, and says what the output was."""
 
-    def __init__(self, run: HeadlessRun) -> None:
+    def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
         self._run = run
+        self._folder = folder
         self._comparison = Comparison()
         self._composer = Composer(HandMeshBuilder(run.model))
         self._next_picture = 0
@@ -189,7 +233,7 @@ class _OutputRecorder:
             self._next_picture = joined.frame.sequence + step
             states = tuple(output.state for output in joined.outputs)
             picture = self._composer.compose(PathResult(joined.frame, "network", states), "Output")
-            self.pictures += _saved_picture(picture, self._run.report_dir / f"output_{joined.frame.sequence:06d}.jpg")
+            self.pictures += self._folder.save_picture(picture, f"output_{joined.frame.sequence:06d}.jpg")
 
     def report(self) -> dict[str, Any]:
         """The output and how both paths compare, as plain values."""
@@ -200,8 +244,9 @@ class _OutputRecorder:
 class _Recorder:
     """Takes results until the run is over and remembers what the report needs."""
 
-    def __init__(self, run: HeadlessRun) -> None:
+    def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
         self._run = run
+        self._folder = folder
         self._statistics = {provider: PathStatistics(window=None) for provider in run.paths}
         self._next_picture = dict.fromkeys(run.paths, -1)
         self._composer = Composer(HandMeshBuilder(run.model))
@@ -285,6 +330,7 @@ class _Recorder:
                 *([end.sentence] if end.sentence else []),
                 *([state.sentence] if state.phase is SourcePhase.LOST else []),
                 *(word for word in self._words.values() if word),
+                *([self._folder.problem] if self._folder.problem else []),
             ],
             "machine": describe_machine(),
         }
@@ -329,8 +375,7 @@ class _Recorder:
 
     def _save_picture(self, provider: Provider, result: PathResult) -> None:
         picture = self._composer.compose(result, PATH_NAMES[provider])
-        file = self._run.report_dir / f"{provider}_{result.frame.sequence:06d}.jpg"
-        self._pictures += _saved_picture(picture, file)
+        self._pictures += self._folder.save_picture(picture, f"{provider}_{result.frame.sequence:06d}.jpg")
 
     def _path_report(self, pipeline: LivePipeline[None, None], provider: Provider) -> dict[str, Any]:
         statistics = self._statistics[provider]
@@ -348,16 +393,6 @@ class _Recorder:
             "failures": state.failures,
             "lost_frames": state.lost_frames,
         }
-
-
-def _saved_picture(picture_rgb: UInt8[np.ndarray, "height width 3"], file: Path) -> list[str]:
-    """Writes a picture; its name, or nothing where it cannot be encoded."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY]
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), quality)
-    if not done:
-        return []
-    file.write_bytes(data.tobytes())
-    return [file.name]
 
 
 def _number(value: float) -> float | None:

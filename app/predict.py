@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from app.output_texts import reason_text
+from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.fused_track import FusionSettings, fusion_settings
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.output_reason import OutputMode
@@ -173,7 +174,7 @@ def _predict_file(
     for path in paths.values():
         started_s = time.perf_counter()
         try:
-            result = path.process(frame)
+            result = without_broken_hands(path.process(frame))
         except Exception as error:
             logger.debug("picture %s", name, exc_info=True)
             sentence = f"{name} could not be worked on ({type(error).__name__}: {error}); the other pictures go on."

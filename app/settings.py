@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
+
+from filelock import FileLock, Timeout
 
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH
 from app.snapshot.mesh_files import MESH_SUFFIXES
 from hand.atomic_file import write_json_atomically
+from hand.checked_files import FILE_FAULTS, fault_of, read_json
 
 SCHEMA: Final = 1
 
@@ -25,6 +28,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "mesh_suffix": MESH_SUFFIXES,
 }
 _LONGEST_TEXT = 20_000
+_LARGEST_BYTES = 1 << 20
+_LOCK_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,14 @@ class LoadedSettings:
 
 def load_settings(file: Path) -> LoadedSettings:
     """Reads settings; what is missing or not usable is as it comes."""
-    if not file.is_file():
+    if not file.exists():
         return LoadedSettings(Settings())
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, _LARGEST_BYTES)
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise ValueError("it is of another version")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged or of another version"
+    except FILE_FAULTS as error:
+        reason = fault_of(error)
         return LoadedSettings(
             Settings(), f"Your settings in {file} cannot be read ({reason}); the usual ones are in use."
         )
@@ -85,11 +90,36 @@ def save_settings(settings: Settings, file: Path) -> None:
     write_json_atomically(file, {"schema": SCHEMA, **asdict(settings)})
 
 
+def save_changes(before: Settings, now: Settings, file: Path) -> None:
+    """Writes what was changed since the settings were loaded, and leaves the rest as another window has saved it.
+
+    Args:
+        before: as they were loaded.
+        now: as they are to be kept.
+        file: of the settings.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    changed = {field.name: getattr(now, field.name) for field in fields(Settings)}
+    changed = {name: value for name, value in changed.items() if value != getattr(before, name)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file.with_name(f".{file.name}.lock"))
+    # a window closes whatever holds the lock: two saves at once lose one change at most, never the file
+    with suppress(Timeout, NotImplementedError):
+        lock.acquire(timeout=_LOCK_PATIENCE_S)
+    try:
+        there = load_settings(file)
+        save_settings(now if there.sentence or not file.is_file() else replace(there.settings, **changed), file)
+    finally:
+        lock.release()
+
+
 def _is_usable(name: str, value: Any) -> bool:
     if name not in {field.name for field in fields(Settings)}:
         return False
     if name in _CHOICES:
-        return value in _CHOICES[name]
+        return isinstance(value, str) and value in _CHOICES[name]
     if name == "guided":
         return isinstance(value, bool)
     if name == "smoothing":

@@ -4,7 +4,7 @@
 
 Renderings have a truth in 3D. Photographs have labels in the picture alone, made by several looks of MediaPipe and IK
 (``main_v2.py predict --method ik --looks 5``), which are no judge between MediaPipe and the network in what is smaller
-than their own error; there the share is drawn to the best one for an assumed ratio of both errors (docs/fusion.md).
+than their own error; there the share is drawn to the one that the distance of the paths tells (docs/fusion.md).
 Takes some minutes on one core; ``--cases`` keeps what the paths said, so that another run need not ask them again.
 """
 
@@ -52,15 +52,8 @@ STEPS, RATE = 60, 0.15
 SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
 """Of the squared parameters, in the unit of the relative error: ridge regression against what few cases would tell."""
 
-PHOTOGRAPH_RATIO, PHOTOGRAPH_RATIOS = 0.85, (0.7, 1.0)
-"""The network's error over IK's on photographs of people: assumed, and between what it probably lies.
-
-There is no truth in 3D for the photographs that the weights are fitted to; on others, IK erred by 8.8 mm and networks by
-8 to 10.
-"""
-
-PHOTOGRAPH_MM = 8.8
-"""The scale of both errors there."""
+PHOTOGRAPH_IK_MM = 8.8
+"""IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
 
 PHOTOGRAPH_WEIGHT = 0.12
 """Of a hand beside its best share on photographs, against the same relative error on renderings. With more of it the
@@ -210,30 +203,28 @@ def _picture_error(joints: Tensor, pairs: Pairs) -> Tensor:
 
 
 def photograph_share(photographs: Pairs, renderings: Pairs) -> float:
-    """IK's share of least squared error on photographs, for the assumed ratio of both paths' errors.
+    """IK's best share on photographs, from how far apart the paths are there.
 
-    Args:
-        photographs: only to say how far apart the paths are there.
-        renderings: tell how the paths' errors correlate.
+    The squared distance of two estimates is the sum of their squared errors less twice what they have in common, so
+    from IK's error, the distance and the errors' correlation (measured on renderings) the network's error follows, and
+    from these the share of least squared error (docs/fusion.md). IK's error is that on other photographs, though: where
+    the paths are hardly farther apart than IK errs there, the network's error is a small difference of large numbers.
+    So the share lies half way to the one of equally good paths, which costs at most a quarter of the gain if either of
+    both is the truth.
     """
     correlation = _error_correlation(renderings)
-    share, least, most = (best_share(ratio, correlation) for ratio in (PHOTOGRAPH_RATIO, *PHOTOGRAPH_RATIOS))
+    apart_mm = float(np.sqrt(np.mean(_apart_mm(photographs) ** 2)))
+    spread = float(np.sqrt(np.mean(_apart_mm(photographs) ** 2)) / np.mean(_apart_mm(photographs)))
+    ik = PHOTOGRAPH_IK_MM * spread
+    inside = (correlation * ik) ** 2 - ik**2 + apart_mm**2
+    network = correlation * ik + np.sqrt(max(inside, 0.0))
+    common = correlation * network * ik
+    share = float(np.clip((network**2 - common) / (network**2 + ik**2 - 2.0 * common), 0.0, 1.0))
     print(
-        f"photographs: paths {_apart_mm(photographs).mean():.2f} mm apart; errors correlate {correlation:.2f} on "
-        f"renderings; IK's share {share:.2f} ({least:.2f} to {most:.2f})"
+        f"photographs: paths {apart_mm:.2f} mm apart (rms), errors correlate {correlation:.2f} on renderings, "
+        f"IK {ik:.2f}, so the network {network:.2f} (rms): IK's share {share:.2f}, drawn to the half of it and 0.5"
     )
-    return share
-
-
-def best_share(ratio: float, correlation: float) -> float:
-    """IK's share in a weighted mean of least squared error.
-
-    Args:
-        ratio: the network's error over IK's.
-        correlation: of the errors.
-    """
-    common = correlation * ratio
-    return float(np.clip((ratio**2 - common) / (ratio**2 + 1.0 - 2.0 * common), 0.0, 1.0))
+    return (share + 0.5) / 2.0
 
 
 def _states(pairs: Pairs) -> list[tuple[HandState, HandState]]:
@@ -270,7 +261,7 @@ def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tenso
         if photographs is not None and target is not None:
             joints = joints_at(photographs, shares(photographs), axes)
             gross = torch.relu(_picture_error(joints, photographs) - LABEL_ERROR).mean() / LABEL_ERROR
-            beside = (joints - target).norm(dim=-1).square().mean() * 1e6 / PHOTOGRAPH_MM**2
+            beside = (joints - target).norm(dim=-1).square().mean() * 1e6 / PHOTOGRAPH_IK_MM**2
             loss = loss + gross + PHOTOGRAPH_WEIGHT * beside
         loss.backward()
         optimizer.step()

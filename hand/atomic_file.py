@@ -1,32 +1,58 @@
-"""Files that are either whole or not there: a killed process or a full disk never leaves half of one."""
+"""Files that are either whole or not there: a killed process, a full disk or a second writer never leaves half of one.
+
+Each writer fills a temporary file of its own in the folder of the target and moves it there in one step. The name of
+the temporary file is random and it is created exclusively (``O_EXCL``), so two writers never share one, and a link that
+somebody planted under such a name is never followed. A symbolic link at the target itself is replaced by the new
+file, and what it pointed to stays as it was: a write never leaves the folder that was named. Links among the folders
+above the target are followed as usual.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Callable
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+TEMPORARY_SUFFIX: Final = ".part"
+
+_LONGEST_STEM: Final = 40
+_NAMES_TRIED: Final = 1000
+_REPLACE_TRIES: Final = 20
+_REPLACE_PAUSE_S: Final = 0.02
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Writes a file beside its place and then moves it there, so that its name always stands for a whole file.
 
+    File and folder are flushed to the disk before this returns. An existing file's permissions are kept; a new one
+    gets those that the process gives its files.
+
     Args:
-        path: the file; its folder is made.
-        write: writes the content to the path it is given.
+        path: the file; its folder is made. A symbolic link is replaced, not followed.
+        write: writes the content to the path it is given, an empty file of this process alone.
 
     Raises:
         OSError: the folder or file cannot be written; what was there before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
+    temporary = _temporary_file(path)
     try:
         write(temporary)
+        with suppress(OSError):
+            if not path.is_symlink():
+                temporary.chmod(path.stat().st_mode & 0o777)
         # flushed to the disk before the move, or a power cut could leave the new name with no content
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -57,3 +83,112 @@ def write_json_atomically(path: Path, content: Any) -> None:
         ValueError: there is a NaN in the content, which JSON does not have.
     """
     write_text_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def append_line(path: Path, line: str, *, sync: bool = False) -> None:
+    """Appends one line in one call to the system, so that lines of two processes never mix.
+
+    Args:
+        path: the file; its folder is made.
+        line: without its end; several lines are appended together.
+        sync: flush it to the disk, too.
+
+    Raises:
+        OSError: the file cannot be written, or the disk took a part of the line only.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = line.encode() + b"\n"
+    with path.open("ab", buffering=0) as file:
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        if sync:
+            os.fsync(file.fileno())
+
+
+def make_new_folder(parent: Path, name: str, separator: str = "_") -> Path:
+    """Makes a folder that was not there; of two processes that want the same name, one gets a number behind it.
+
+    Args:
+        parent: where; it is made too.
+        name: of the folder.
+        separator: between the name and a number.
+
+    Returns:
+        The folder, empty.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    number, folder = 1, parent / name
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number, folder = number + 1, parent / f"{name}{separator}{number + 1}"
+        else:
+            return folder
+
+
+@contextmanager
+def folder_as_a_whole(out: Path) -> Iterator[Path]:
+    """Lends a folder to be filled, which becomes the wanted one at the end and is gone where anything was raised.
+
+    Args:
+        out: must be empty, or not there; the folder it lies in is made.
+
+    Yields:
+        An empty folder beside it.
+
+    Raises:
+        OSError: something cannot be written, or ``out`` is not empty by the end.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = make_new_folder(out.parent, f".{out.name[:_LONGEST_STEM]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    try:
+        yield staging
+        if out.is_dir():
+            out.rmdir()
+        _replace(staging, out)
+        sync_folder(out.parent)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Flushes a folder's entries to the disk, where the system can: a new name survives a power cut only then."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot open folders
+        return
+    with suppress(OSError):  # some network file systems refuse; the files themselves are flushed
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _temporary_file(path: Path) -> Path:
+    """An empty file that nobody else has, in the same folder, because a move between disks is no move."""
+    stem = path.name.encode()[:_LONGEST_STEM].decode(errors="ignore")
+    for _ in range(_NAMES_TRIED):
+        temporary = path.with_name(f".{stem}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        with suppress(FileExistsError):
+            # 0o666 is cut down by the process's mask, as for every other new file
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o666))
+            return temporary
+    raise FileExistsError(errno.EEXIST, "No free name for a temporary file", str(path))
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Moves the file; Windows refuses while somebody reads the old one, which takes milliseconds."""
+    for _ in range(_REPLACE_TRIES - 1):
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(_REPLACE_PAUSE_S)
+        else:
+            return
+    temporary.replace(path)

@@ -22,7 +22,7 @@ from hand.pickle_parts import UnreadValue
 LeftShapeSign = Literal["auto", "as_in_file", "negate_x"]
 
 _MANO_VERTICES: Final = 778
-_MAX_ARCHIVE_BYTES: Final = 1 << 30
+_MAX_ARCHIVE_BYTES: Final = 256 << 20
 _FLOAT_FIELDS: Final = (
     "v_template",
     "shapedirs",
@@ -110,7 +110,7 @@ def _npz_fields(data: bytes, name: str) -> dict[str, Any]:
                 "(in mano_v1_2/models)."
             )
         if sum(member.file_size for member in members) > _MAX_ARCHIVE_BYTES:
-            raise ModelFileError(f"{name} unpacks to more than {_MAX_ARCHIVE_BYTES >> 30} GiB; give another file.")
+            raise ModelFileError(f"{name} unpacks to more than {_MAX_ARCHIVE_BYTES >> 20} MiB; give another file.")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {key: _npz_field(arrays, key) for key in arrays.files}
     except ModelFileError:

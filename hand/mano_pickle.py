@@ -17,10 +17,11 @@ import pickletools
 from pathlib import Path
 from typing import Any, Final
 
+from hand.checked_files import DamagedFileError, read_checked
 from hand.errors import ModelFileError, UnsafePickleError
 from hand.pickle_parts import Part, PartReader
 
-_MAX_FILE_BYTES: Final = 1 << 30
+_MAX_FILE_BYTES: Final = 256 << 20
 
 _ALLOWED: Final = {
     **{
@@ -126,14 +127,13 @@ def read_file(path: Path) -> bytes:
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder; give the file inside it, for example {path / 'MANO_RIGHT.pkl'}.")
     try:
-        size = path.stat().st_size
-        if size > _MAX_FILE_BYTES:
-            raise ModelFileError(f"{path.name} has {size >> 20} MiB; a hand model has about 4: give another file.")
-        data = path.read_bytes()
+        data = read_checked(path, _MAX_FILE_BYTES)
     except FileNotFoundError:
         raise ModelFileError(f"There is no file {path}; give the path of a MANO .pkl or .npz file.") from None
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    except DamagedFileError as error:
+        raise ModelFileError(f"{path.name} cannot be read: {error}; a hand model has about 4 MiB.") from None
     if not data:
         raise ModelFileError(f"{path.name} is empty; download it again.")
     return data

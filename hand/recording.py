@@ -59,6 +59,7 @@ class SessionInfo:
         versions: of the program and its parts.
         started_utc: ISO 8601.
         name: what the user calls the session; empty where nobody named it.
+        number: sessions of one folder are counted, because clocks jump; 0 where nobody counted.
         pair: names the take, where two cameras recorded it at once; the session of the other one has the same.
     """
 
@@ -70,6 +71,7 @@ class SessionInfo:
     versions: Mapping[str, str] = field(default_factory=lambda: _NO_VERSIONS)
     started_utc: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     name: str = ""
+    number: int = 0
     pair: str = ""
 
 
@@ -152,8 +154,8 @@ def session_to_json(info: SessionInfo) -> dict[str, Any]:
         "versions": dict(info.versions),
     }
     # older programs read sessions without these, and pass over them
-    named = {"name": info.name, "pair": info.pair}
-    return content | {key: text for key, text in named.items() if text}
+    further = {"name": info.name, "pair": info.pair, "number": info.number}
+    return content | {key: value for key, value in further.items() if value}
 
 
 def session_from_json(content: dict[str, Any]) -> SessionInfo:
@@ -171,6 +173,7 @@ def session_from_json(content: dict[str, Any]) -> SessionInfo:
         versions=MappingProxyType({str(key): str(text) for key, text in content["versions"].items()}),
         started_utc=str(content["started_utc"]),
         name=str(content.get("name", "")),
+        number=max(int(content.get("number", 0)), 0),
         pair=str(content.get("pair", "")),
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_checked, read_json
 from hand.errors import IntrinsicsError, RecordingError
 from hand.model import HandModel
+from hand.picture_limits import LARGEST_PICTURE_BYTES, decode_color
 from hand.recording import (
     COMPLETE_FILE,
     FRAMES_FOLDER,
@@ -33,6 +37,9 @@ from hand.recording import (
 
 _LAST_LINE_BYTES = 1 << 16
 """More than a line has that was written whole."""
+
+_GROWTH_S = 0.05
+"""A line is written within this time by a program that is at work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +74,8 @@ class Recording:
         """
         path = self.picture_path(frame)
         try:
-            bgr = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-        except (OSError, cv2.error):
+            bgr = decode_color(read_checked(path, LARGEST_PICTURE_BYTES))
+        except FILE_FAULTS:
             bgr = None
         size = (self.info.intrinsics.height_px, self.info.intrinsics.width_px)
         if bgr is None or bgr.shape[:2] != size:
@@ -107,7 +114,7 @@ def open_recording(folder: Path) -> Recording:
         try:
             frame = frame_from_json(line)
             dropped = int(line.get("dropped_before", 0))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except FILE_FAULTS as error:
             raise RecordingError(f"{folder / LABELS_FILE}, line {count} is not a frame ({error!r}).") from None
         if picture_name(frame.index) in pictures:
             frames.append(frame)
@@ -118,10 +125,22 @@ def open_recording(folder: Path) -> Recording:
     return Recording(folder, info, tuple(frames), complete is not None, dropped, tuple(repairs))
 
 
+def session_order(folder: Path) -> tuple[int, str]:
+    """Sorts sessions as they were recorded: by their number, which grows whatever the clock does, then by name.
+
+    Sessions from before there were numbers, and damaged ones, come first.
+    """
+    with suppress(*FILE_FAULTS):
+        number = read_json(folder / SESSION_FILE).get("number", 0)
+        if type(number) is int and 0 <= number < 1 << 53:
+            return number, folder.name
+    return 0, folder.name
+
+
 def _read_session(folder: Path) -> SessionInfo:
     path = folder / SESSION_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         schema = int(content["schema"])
         if schema > SCHEMA:
             raise RecordingError(
@@ -130,8 +149,9 @@ def _read_session(folder: Path) -> SessionInfo:
         return session_from_json(content)
     except FileNotFoundError:
         raise RecordingError(f"{folder} is not a recording: it has no {SESSION_FILE}.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IntrinsicsError) as error:
-        raise RecordingError(f"{path} is damaged ({error}); the recording cannot be read without it.") from None
+    except (*FILE_FAULTS, IntrinsicsError) as error:
+        why = fault_of(error)
+        raise RecordingError(f"{path} is damaged ({why}); the recording cannot be read without it.") from None
 
 
 def read_lines(path: Path, repairs: list[str]) -> Iterator[dict[str, Any]]:
@@ -150,12 +170,12 @@ def read_lines(path: Path, repairs: list[str]) -> Iterator[dict[str, Any]]:
         RecordingError: the file cannot be read, or is damaged before its end.
     """
     try:
-        data = path.read_bytes()
+        data = read_checked(path, LARGE_BYTES)
     except FileNotFoundError:
         repairs.append(f"There is no {path.name}: the recording ended before its first frame.")
         return
-    except OSError as error:
-        raise RecordingError(f"{path} cannot be read ({error.strerror}).") from None
+    except FILE_FAULTS as error:
+        raise RecordingError(f"{path} cannot be read ({fault_of(error)}); restore a copy.") from None
     number = whole_bytes = 0
     for raw in io.BytesIO(data):
         line = _parsed(raw) if raw.endswith(b"\n") else None
@@ -169,11 +189,21 @@ def read_lines(path: Path, repairs: list[str]) -> Iterator[dict[str, Any]]:
         raise RecordingError(f"{path} is damaged at line {number + 1}, with whole lines after it; restore a copy.")
     if rest:
         repairs.append(f"The last line of {path.name} was torn ({len(rest)} bytes) and was cut off.")
-        try:
-            with path.open("r+b") as file:
-                file.truncate(whole_bytes)
-        except OSError:
+        if not _cut(path, whole_bytes, len(data)):
             repairs[-1] = f"The last line of {path.name} is torn ({len(rest)} bytes) and was left out."
+
+
+def _cut(path: Path, to_bytes: int, from_bytes: int) -> bool:
+    """Cuts a file off unless it grows: then another program is just writing that line, and nothing is torn."""
+    time.sleep(_GROWTH_S)
+    try:
+        with path.open("r+b") as file:
+            if os.fstat(file.fileno()).st_size != from_bytes:
+                return False
+            file.truncate(to_bytes)
+    except OSError:
+        return False
+    return True
 
 
 def cut_torn_end(path: Path) -> None:
@@ -204,7 +234,7 @@ def _pictures(folder: Path) -> set[str]:
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
         line = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return line if isinstance(line, dict) else None
 
@@ -215,9 +245,9 @@ def _read_complete(folder: Path, frames: int, repairs: list[str]) -> dict[str, A
         repairs.append(f"There is no {COMPLETE_FILE} file: the recording was cut short after {frames} frames.")
         return None
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         promised, _ = int(content["frames"]), int(content["dropped"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except FILE_FAULTS:
         repairs.append(f"The {COMPLETE_FILE} file is damaged: the recording may be cut short.")
         return None
     if promised != frames:

@@ -46,7 +46,7 @@ class RecordingWriter:
         """Creates the folder and writes session.json.
 
         Args:
-            folder: must not exist yet, or be empty.
+            folder: must not exist yet, or be empty; it goes away again where the recording is refused.
             info: what holds for the whole session.
             min_free_bytes: recording stops before the disk has less.
             jpeg_quality: of the pictures.
@@ -64,12 +64,23 @@ class RecordingWriter:
         try:
             if folder.exists() and any(folder.iterdir()):
                 raise RecordingError(f"{folder} is not empty; choose a new folder for the recording.")
-            (folder / FRAMES_FOLDER).mkdir(parents=True, exist_ok=True)
+            # made here and by nobody else: of two writers that found the folder empty, one is refused
+            (folder / FRAMES_FOLDER).mkdir(parents=True)
+        except FileExistsError:
+            raise RecordingError(f"{folder} is in use by another recording; choose a new folder.") from None
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        try:
             self._check_free_disk()
-            write_json_atomically(folder / SESSION_FILE, session_to_json(info))
             # unbuffered: each line reaches the system in one piece and survives the end of this process
             self._labels = (folder / LABELS_FILE).open("ab", buffering=0)
-        except OSError as error:
+            write_json_atomically(folder / SESSION_FILE, session_to_json(info))
+        except (OSError, RecordingError) as error:
+            with suppress(AttributeError):
+                self._labels.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, RecordingError):
+                raise
             raise _cannot_write(folder, error) from None
 
     def __enter__(self) -> RecordingWriter:

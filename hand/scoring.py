@@ -15,7 +15,6 @@ Each result therefore also carries the same errors under proper rotations.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
 from hand.errors import PredictionFileError
 from hand.metrics import aligned, distances, f_score, pck_curve
 
@@ -278,11 +278,11 @@ def _points(content: Any, kind: str, path: Path) -> list[np.ndarray]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, LARGE_BYTES, constants=True)
     except FileNotFoundError:
         raise PredictionFileError(f"There is no file {path}.") from None
-    except (OSError, ValueError) as error:
-        raise PredictionFileError(f"{path} cannot be read as JSON ({error}); write it again.") from None
+    except FILE_FAULTS as error:
+        raise PredictionFileError(f"{path} cannot be read as JSON ({fault_of(error)}); write it again.") from None
 
 
 def _size(content: Any) -> str:

@@ -10,7 +10,6 @@ rendered session, the live estimate of MediaPipe + IK.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
-from hand.atomic_file import write_text_atomically
+from hand.atomic_file import append_line, write_text_atomically
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
 from hand.recording import MEASURED, RecordedFrame, RecordedHand, hand_from_json, hand_to_json
@@ -273,14 +272,14 @@ def append_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
     try:
         if path.is_file():
             cut_torn_end(path)
-        with path.open("ab") as file:
-            for verdict in verdicts:
-                line: dict[str, Any] = {"frame": verdict.frame, "status": verdict.status}
-                if verdict.hand is not None:
-                    line["hand"] = hand_to_json(verdict.hand)
-                file.write(json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        lines = []
+        for verdict in verdicts:
+            line: dict[str, Any] = {"frame": verdict.frame, "status": verdict.status}
+            if verdict.hand is not None:
+                line["hand"] = hand_to_json(verdict.hand)
+            lines.append(json.dumps(line, separators=(",", ":"), allow_nan=False))
+        if lines:
+            append_line(path, "\n".join(lines), sync=True)
     except OSError as error:
         raise RecordingError(
             f"Decisions about {folder} cannot be written ({error.strerror or error}); check the disk."

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from hand.anatomy import anatomical_frames, joint_limits
 from hand.atomic_file import write_json_atomically
+from hand.checked_files import FILE_FAULTS, fault_of, read_json
 from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.layer import HandLayer
@@ -93,7 +94,7 @@ class HandCalibration:
         """
         path = path or calibration_file()
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             calibration = cls(
                 _numbers(content["shape"], (10,)),
                 _numbers(content["landmark_offsets_mm"], (21, 3)) / 1e3,
@@ -102,9 +103,9 @@ class HandCalibration:
             )
         except OSError as error:
             raise ConfigError(f"The hand calibration {path} cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except FILE_FAULTS as error:
             raise ConfigError(
-                f"The hand calibration {path} is damaged ({error}); delete it and calibrate again."
+                f"The hand calibration {path} is damaged ({fault_of(error)}); delete it and calibrate again."
             ) from error
         if calibration.model_digest != model.digest:
             raise ConfigError(

@@ -5,7 +5,6 @@ This is the trainer's public face for the app. It imports neither torch nor anyt
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hand.camera import Intrinsics
+from hand.checked_files import FILE_FAULTS, fault_of, read_json
 from hand.crop import SquareCrop, crop_picture, invert_affine, transform_points
 from hand.crop_camera import crop_camera, mirrored_crop, translation_from_weak_camera
 from hand.errors import CheckpointError
 from hand.landmark_reading import LandmarkReading
 from inference.landmark_reader import LandmarkReader
+from inference.metadata_checks import problem_of_metadata
 
 SCHEMA: Final = 1
 INPUT_NAME: Final = "image"
@@ -44,6 +45,8 @@ _EARLIER_OUTPUT_NAMES: Final = OUTPUT_NAMES[:-1]
 ONNX_FILE: Final = "network.onnx"
 METADATA_FILE: Final = "network.json"
 WEIGHTS_FILE: Final = "network.safetensors"
+
+_LARGEST_METADATA_BYTES: Final = 1 << 20
 
 
 DOUBTED: Final = 0.35
@@ -293,15 +296,15 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     """
     path = folder / METADATA_FILE
     try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
+        metadata = read_json(path, _LARGEST_METADATA_BYTES, constants=True)
+    except FileNotFoundError:
         raise CheckpointError(
             f"There is no trained network at {folder} ({METADATA_FILE} is missing); use --method ik, or make one with "
             "`python -m trainer fit` and `python -m trainer export`."
         ) from None
-    except ValueError:
+    except FILE_FAULTS as problem:
         raise CheckpointError(
-            f"{path} should be the JSON metadata of a network and is not; install it again."
+            f"{path} should be the JSON metadata of a network and is not ({fault_of(problem)}); install it again."
         ) from None
     if not isinstance(metadata, dict) or metadata.get("schema") != SCHEMA:
         came = metadata.get("schema") if isinstance(metadata, dict) else type(metadata).__name__
@@ -309,6 +312,9 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     missing = sorted({"network", "crop_expansion", "hand_model_digest", "confidence"} - set(metadata))
     if missing:
         raise CheckpointError(f"{path} should name the network's {missing[0]} and does not; install it again.")
+    complaint = problem_of_metadata(metadata)
+    if complaint:
+        raise CheckpointError(f"{path} should {complaint}; do not use this network.")
     return metadata
 
 

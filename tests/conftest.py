@@ -42,7 +42,7 @@ def no_leaked_threads() -> Iterator[None]:
     """Fails a test that leaves a thread running; daemon threads count too, they only hide the leak."""
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 3.0
+    deadline = time.monotonic() + 10.0
     while leaked := [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads still running after the test: {[thread.name for thread in leaked]}")

@@ -6,12 +6,14 @@ no torch and ``--help`` is instant.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
+import hand.picture_limits  # noqa: F401 - sets what OpenCV reads when it is loaded
 from hand.errors import HandliveError
 
 COMMANDS: Final = {
@@ -35,6 +37,15 @@ COMMANDS: Final = {
     "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),
 }
 """Command: the module whose ``main(arguments)`` runs it, and what it does in one line."""
+
+_USERS_ERRORS: Final = frozenset(
+    [
+        *(errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+        *(errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG, errno.EMFILE, errno.EIO),
+        getattr(errno, "EDQUOT", errno.ENOSPC),
+    ]
+)
+"""Of the system: the disk is full, a folder is not there or may not be written, a name is too long."""
 
 TRAINING_PACKAGES: Final = ("torch", "torchvision", "lightning", "tensorboard", "onnx", "onnxscript", "safetensors")
 """What the extra ``train`` of pyproject.toml brings; rendering and the notebook need none of it."""
@@ -66,6 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         importlib.import_module(COMMANDS[name][0]).main(rest)
     except HandliveError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        # what a disk, a folder or a name of the user's causes is the user's to mend; anything else keeps its traceback
+        if error.errno not in _USERS_ERRORS:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"{name} broke off: {error.strerror}{where}; check the disk and the path, then go on.", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(
+            f"{name} broke off for want of memory; ask for less at once, such as a smaller batch.",
+            file=sys.stderr,
+        )
         return 2
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in TRAINING_PACKAGES:

@@ -16,10 +16,10 @@ from typing import Any, Final, TextIO
 import cv2
 import numpy as np
 import torch
-import yaml
 from lightning.fabric import Fabric
 from torch import nn
 
+from hand.checked_files import DamagedFileError, parse_yaml
 from hand.embedded import training_hand_model
 from hand.errors import ConfigError
 from hand.model import HandModel
@@ -275,8 +275,7 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         if not separator:
             raise ConfigError(f"Values for the recipe are written key=value, got {pair!r}.")
         try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError as problem:
-            why = str(problem).splitlines()[0]
-            raise ConfigError(f"The value in {pair!r} should be YAML and is not ({why}); mind its brackets.") from None
+            values[key] = parse_yaml(value)
+        except DamagedFileError as problem:
+            raise ConfigError(f"The value in {pair[:80]!r} cannot be used ({problem}); mind its brackets.") from None
     return values

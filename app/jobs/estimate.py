@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.jobs.training import child_environment
+from app.child_process import PRODUCT_FOLDER, child_environment, python_command
 from hand.errors import ConfigError
 from trainer.runs.run_folder import FineTuneRequest
 
@@ -41,8 +40,9 @@ class EstimateProcess:
         Raises:
             ConfigError: no process can be started.
         """
-        command = [sys.executable, "-m", "trainer", "finetune", "--measure", "--run", str(folder / "none")]
-        command += ["--base", request.base, "--recordings", request.recordings, "--recipe", request.recipe]
+        command = python_command("trainer", "finetune", "--measure", "--run", str(folder.absolute() / "none"))
+        command += ["--base", str(Path(request.base).absolute())]
+        command += ["--recordings", str(Path(request.recordings).absolute()), "--recipe", request.recipe]
         for option, names in (("--train", request.train), ("--hold-out", request.held_out)):
             for name in names:
                 command += [option, name]
@@ -52,6 +52,7 @@ class EstimateProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                cwd=PRODUCT_FOLDER,
                 env=child_environment(),
             )
         except OSError as problem:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from app.child_process import PRODUCT_FOLDER, child_environment, python_command
+from hand.atomic_file import make_new_folder
 from hand.errors import ConfigError, HandliveError
 from trainer.runs.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, read_request, write_request
 from trainer.runs.run_history import RUNNING_PHASES, RunHistory, RunPhase, is_running
@@ -28,7 +29,6 @@ KILL_AFTER_S = 5.0
 
 _LOG_FILE = "log.txt"
 _STARTING_S = 60.0
-_PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +86,7 @@ class TrainingRun:
         if is_running(self.folder):
             raise ConfigError(f"The run {self.request.name} is at work already; wait for it, or stop it.")
         (self.folder / STOP_FILE).unlink(missing_ok=True)
-        command = [sys.executable, "-m", "trainer", "finetune", "--run", str(self.folder)]
+        command = python_command("trainer", "finetune", "--run", str(self.folder.absolute()))
         try:
             with (self.folder / _LOG_FILE).open("ab") as log:
                 self._process = subprocess.Popen(
@@ -94,7 +94,7 @@ class TrainingRun:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    cwd=self.folder,
+                    cwd=PRODUCT_FOLDER,
                     env=child_environment(),
                     # neither Ctrl+C in the window's terminal nor the window's end is meant for it
                     start_new_session=True,
@@ -166,19 +166,21 @@ class TrainingRuns:
         return sorted(self._runs.values(), key=lambda run: run.folder.name, reverse=True)
 
     def create(self, request: FineTuneRequest) -> TrainingRun:
-        """A new run, not yet started.
+        """A new run, not yet started; its process runs in a folder of its own, so paths are noted as absolute ones.
 
         Raises:
             ConfigError: its folder cannot be written.
         """
+        base, recordings = (str(Path(place).absolute()) for place in (request.base, request.recordings))
+        request = replace(request, base=base, recordings=recordings)
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        number, folder = 1, self.folder / stamp
-        while folder.exists():
-            number, folder = number + 1, self.folder / f"{stamp}_{number}"
         try:
+            folder = make_new_folder(self.folder, stamp)
             write_request(folder, request)
         except OSError as problem:
-            raise ConfigError(f"The run {folder} cannot be written ({problem.strerror}); check the disk.") from None
+            raise ConfigError(
+                f"The run {self.folder / stamp} cannot be written ({problem.strerror}); check the disk."
+            ) from None
         return self._add(folder, request)
 
     def at_work(self) -> TrainingRun | None:
@@ -189,12 +191,6 @@ class TrainingRuns:
         run = TrainingRun(folder, request, RunHistory(folder))
         self._runs[folder.name] = run
         return run
-
-
-def child_environment() -> dict[str, str]:
-    """The child's environment: this product's code first, wherever the window was started from."""
-    path = os.environ.get("PYTHONPATH", "")
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(_PROJECT_DIR), path))), "OMP_NUM_THREADS": "1"}
 
 
 def _long_ago(moment_s: float | None, seconds: float) -> bool:

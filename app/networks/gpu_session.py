@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from app.child_process import PRODUCT_FOLDER, child_environment, python_command
 from app.networks.device import Device
 from hand.errors import CheckpointError
 from inference.pipe_protocol import (
@@ -33,7 +33,6 @@ from inference.runtime import INPUT_NAME, LANDMARKS_NAME, Session, grey_inputs, 
 
 logger = logging.getLogger(__name__)
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _END_S: Final = 1.0
 _LOOK_S: Final = 0.5
 START_S: Final = 120.0
@@ -63,10 +62,11 @@ class CardSession:
         self._instead: Session | None = None
         self.note = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.serving.network_server", str(folder), device],
+            python_command("trainer.serving.network_server", str(folder.absolute()), device),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=_ROOT,
+            cwd=PRODUCT_FOLDER,
+            env=child_environment(),
         )
         self._patience = _Patience(self._process)
         # whoever drops the session, or ends the program, need not think of it

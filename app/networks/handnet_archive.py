@@ -6,22 +6,29 @@ of the file's, sizes are counted while unpacking, and the ONNX model may not poi
 
 from __future__ import annotations
 
-import json
+import errno
 import shutil
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
-from app.networks.onnx_check import onnx_demands
+from app.networks.onnx_check import LARGEST_ONNX_BYTES, refuse_unsafe_onnx
 from hand.atomic_file import write_atomically
+from hand.checked_files import FILE_FAULTS, fault_of, parse_json
 from hand.errors import CheckpointError
 from inference.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
 
 SUFFIX: Final = ".handnet"
 CARD_FILE: Final = "card.md"
 
-LARGEST_BYTES: Final = {ONNX_FILE: 512 << 20, WEIGHTS_FILE: 512 << 20, METADATA_FILE: 1 << 20, CARD_FILE: 1 << 20}
+LARGEST_BYTES: Final = {
+    ONNX_FILE: LARGEST_ONNX_BYTES,
+    WEIGHTS_FILE: 512 << 20,
+    METADATA_FILE: 1 << 20,
+    CARD_FILE: 1 << 20,
+}
 """What may be in the file, and how large each part may become."""
 
 _REQUIRED: Final = (ONNX_FILE, METADATA_FILE)
@@ -30,7 +37,6 @@ _LARGEST_RATIO: Final = 200
 
 _LONGEST_HEADER: Final = 16 << 20
 _CHUNK_BYTES: Final = 1 << 20
-_KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx"})
 
 
 def pack_network(folder: Path, file: Path) -> None:
@@ -64,30 +70,32 @@ def unpack_network(file: Path, folder: Path) -> None:
 
     Args:
         file: a network's file.
-        folder: where its parts go; must not exist yet, and does not exist after a failure.
+        folder: where its parts go; must be empty or not exist yet, and does not exist after a failure.
 
     Raises:
         CheckpointError: it is no network's file, holds something that does not belong there, or is too large.
     """
-    if folder.exists():
+    if folder.exists() and any(folder.iterdir()):
         raise CheckpointError(f"{folder} exists already; choose another name for the network.")
     try:
+        if not file.is_file():
+            raise FileNotFoundError(errno.ENOENT, "there is no such file")
         with zipfile.ZipFile(file) as archive:
             _check_names(archive, file)
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             for entry in archive.infolist():
                 if entry.filename != METADATA_FILE:
                     _take_out(archive, entry, folder, file)
             _check_weights(folder / WEIGHTS_FILE, file)
-            _check_onnx(folder / ONNX_FILE, file)
+            refuse_unsafe_onnx(folder / ONNX_FILE, str(file))
             _take_out(archive, archive.getinfo(METADATA_FILE), folder, file)
         read_metadata(folder)
     except CheckpointError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as problem:
+    except (*FILE_FAULTS, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as problem:
         shutil.rmtree(folder, ignore_errors=True)
-        cause = str(problem) or type(problem).__name__
+        cause = fault_of(problem)
         raise CheckpointError(f"{file} cannot be opened as a network ({cause}); ask for it to be sent again.") from None
 
 
@@ -126,17 +134,5 @@ def _check_weights(path: Path, file: Path) -> None:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 0 < length <= min(_LONGEST_HEADER, path.stat().st_size - 8):
             raise CheckpointError(f"{WEIGHTS_FILE} in {file} is no safetensors file; do not use it.")
-        if not isinstance(json.loads(weights.read(length)), dict):
+        if not isinstance(parse_json(weights.read(length)), dict):
             raise CheckpointError(f"{WEIGHTS_FILE} in {file} is no safetensors file; do not use it.")
-
-
-def _check_onnx(path: Path, file: Path) -> None:
-    """A model that keeps numbers in files beside it could name any file of this computer."""
-    try:
-        domains, is_split = onnx_demands(path)
-    except ValueError as problem:
-        raise CheckpointError(f"{ONNX_FILE} in {file} is damaged ({problem}); ask for it to be sent again.") from None
-    for domain in sorted(domains - _KNOWN_DOMAINS):
-        raise CheckpointError(f"{ONNX_FILE} in {file} needs operators of {domain[:40]!r}; do not use it.")
-    if is_split:
-        raise CheckpointError(f"{ONNX_FILE} in {file} asks for other files, which a shared network may not.")

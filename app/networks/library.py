@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from app.networks.handnet_archive import CARD_FILE, pack_network, unpack_network
 from app.user_dirs import networks_folder
+from hand.atomic_file import append_line, make_new_folder, write_atomically
+from hand.checked_files import FILE_FAULTS, parse_json, read_checked
 from hand.errors import CheckpointError
 from inference.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
 
@@ -83,17 +85,23 @@ class NetworkLibrary:
         """
         self.shipped = shipped
         self.beside = tuple(path for path in beside if path.resolve() != shipped.resolve())
+        self.problems: tuple[str, ...] = ()
+        """Why networks of the last listing could not be read, a sentence for each."""
         self.folder = folder or networks_folder()
 
     def entries(self) -> list[NetworkEntry]:
-        """All networks that can be read, the shipped one first, then the newest."""
-        files = sorted(self.folder.glob(f"*/{METADATA_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        """All networks that can be read, the shipped one first, then the newest; ``problems`` names the others."""
+        files = sorted(self.folder.glob(f"*/{METADATA_FILE}"), key=_modified_s, reverse=True)
         own = [file.parent for file in files]
         beside = [path for path in self.beside if path.resolve() not in [folder.resolve() for folder in own]]
-        found = []
+        found: list[NetworkEntry] = []
+        problems: list[str] = []
         for folder in (self.shipped, *beside, *own):
-            with suppress(CheckpointError):  # a damaged one is not offered; opening it by hand says why
+            try:
                 found.append(self.entry(folder))
+            except CheckpointError as problem:
+                problems.append(str(problem))
+        self.problems = tuple(problems)
         return found
 
     def entry(self, folder: Path) -> NetworkEntry:
@@ -104,8 +112,8 @@ class NetworkLibrary:
         """
         metadata = read_metadata(folder)
         card = ""
-        with suppress(OSError):
-            card = (folder / CARD_FILE).read_text(encoding="utf-8", errors="replace")
+        with suppress(*FILE_FAULTS):
+            card = read_checked(folder / CARD_FILE).decode(errors="replace")
         figures = metadata.get("figures")
         name = str(metadata.get("name") or folder.name)
         tunable = (folder / WEIGHTS_FILE).is_file()
@@ -122,19 +130,22 @@ class NetworkLibrary:
         Raises:
             CheckpointError: it is no network, holds what no network has, or the disk is full.
         """
-        target = self._free_folder(name or (source.stem if source.is_file() else source.name))
         if source.is_dir():
             read_metadata(source)
-            try:
-                target.mkdir(parents=True)
-                for name in _PARTS:
-                    if (source / name).is_file():
-                        shutil.copyfile(source / name, target / name)
-            except OSError as problem:
-                shutil.rmtree(target, ignore_errors=True)
-                raise CheckpointError(f"The network cannot be copied to {target} ({problem.strerror}).") from None
-        else:
-            unpack_network(source, target)
+        target = self._new_folder(name or (source.stem if source.is_file() else source.name))
+        try:
+            if source.is_dir():
+                for part in _PARTS:
+                    if (source / part).is_file():
+                        _copy_whole(source / part, target / part)
+            else:
+                unpack_network(source, target)
+        except OSError as problem:
+            shutil.rmtree(target, ignore_errors=True)
+            raise CheckpointError(f"The network cannot be copied to {target} ({problem.strerror}).") from None
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
         return self.entry(target)
 
     def share(self, entry: NetworkEntry, file: Path) -> None:
@@ -170,20 +181,18 @@ class NetworkLibrary:
         }
         # a history that cannot be written is no reason to keep a network from going live
         with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / _HISTORY_FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            append_line(self.folder / _HISTORY_FILE, json.dumps(line))
 
     def history(self) -> list[Swap]:
         """Which networks were live, the newest first; damaged lines are passed over."""
         try:
-            lines = (self.folder / _HISTORY_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
+            lines = read_checked(self.folder / _HISTORY_FILE).decode(errors="replace").splitlines()
+        except FILE_FAULTS:
             return []
         swaps = []
         for line in lines:
-            with suppress(ValueError, KeyError, TypeError):
-                content: dict[str, Any] = json.loads(line)
+            with suppress(*FILE_FAULTS):
+                content: dict[str, Any] = parse_json(line)
                 swaps.append(Swap(*(str(content[key]) for key in ("time_utc", "folder", "name", "reason"))))
         return swaps[::-1]
 
@@ -195,15 +204,33 @@ class NetworkLibrary:
                 return Path(swap.folder)
         return None
 
-    def _free_folder(self, name: str) -> Path:
+    def _new_folder(self, name: str) -> Path:
+        """Makes the folder of a new network; two programs that add one of the same name at once get two folders."""
         # a name made of plain characters alone, whatever a stranger called the file
         plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:40]
         if plain in ("", "network"):
             plain = datetime.now().strftime("network-%Y-%m-%d-%H-%M-%S")
-        number, target = 1, self.folder / plain
-        while target.exists():
-            number, target = number + 1, self.folder / f"{plain}-{number}"
-        return target
+        try:
+            return make_new_folder(self.folder, plain, separator="-")
+        except OSError as problem:
+            raise CheckpointError(
+                f"The network cannot be copied to {self.folder} ({problem.strerror or problem}); check the disk."
+            ) from None
+
+
+def _modified_s(path: Path) -> float:
+    """When a file was written; 0 where it is gone by now."""
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    write_atomically(target, lambda part: _copy(source, part))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
 
 
 def _real_numbers(figures: object) -> dict[str, float]:

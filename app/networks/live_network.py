@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 
 from app.networks.device import DeviceChoice, chosen_device, why_card_is_unused
 from app.networks.gpu_session import CardSession
+from app.networks.vetting import NetworkVetting
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import CheckpointError
@@ -79,6 +80,7 @@ class LiveNetwork:
         self._folder = folder
         self._current: LoadedNetwork | None = None
         self._previous: LoadedNetwork | None = None
+        self._vetting = NetworkVetting()
 
     @property
     def folder(self) -> Path:
@@ -158,7 +160,7 @@ class LiveNetwork:
             with self._lock:
                 if self._current is not None:
                     return self._current
-            loaded = load_candidate(self._folder, self.device)
+            loaded = load_candidate(self._folder, self.device, self._vetting)
             with self._lock:
                 if self._current is None:
                     self._current = loaded
@@ -166,6 +168,10 @@ class LiveNetwork:
             if current is not loaded:  # another one was swapped in while it was loaded
                 loaded.close()
             return current
+
+    def break_off_loading(self) -> None:
+        """Ends a trial of the network that is under way; a closing program does not wait for it."""
+        self._vetting.break_off()
 
     def swap(self, network: LoadedNetwork) -> None:
         """Makes a network live from the next frame on."""
@@ -183,16 +189,18 @@ class LiveNetwork:
             return self._current
 
 
-def load_candidate(folder: Path, device: DeviceChoice = "cpu") -> LoadedNetwork:
+def load_candidate(folder: Path, device: DeviceChoice = "cpu", vetting: NetworkVetting | None = None) -> LoadedNetwork:
     """Loads a network and runs it once, so that its first live frame is no slower than the others.
 
     Args:
         folder: of an exported network.
         device: what it should run on; where that fails, the processor runs it, and the network says why.
+        vetting: tries it before, and can be broken off; one of its own when None.
 
     Raises:
-        CheckpointError: missing, damaged, of another schema, or its output is not finite.
+        CheckpointError: missing, damaged, of another schema, too greedy for a trial, or its output is not finite.
     """
+    (vetting or NetworkVetting()).vet(folder)
     chosen = chosen_device(device)
     if chosen == "cpu":
         return LoadedNetwork(folder, load_network(folder))

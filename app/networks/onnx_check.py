@@ -6,21 +6,30 @@ numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onn
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
+from hand.errors import CheckpointError
+
 _EXTERNAL: Final = 1
 """TensorProto.DataLocation of numbers that are kept in another file."""
+
+LARGEST_ONNX_BYTES: Final = 512 << 20
+
+_KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx"})
+_REPEATING: Final = frozenset({"Loop", "Scan", "SequenceMap"})
+"""Control flow: a loop may run for ever on the one picture that its maker chose. The exporter writes none."""
 
 _FIELDS: Final[dict[str, tuple[tuple[str, int, str], ...]]] = {
     "Model": (("graph", 7, "Graph"), ("training", 20, "Training*"), ("functions", 25, "Function*")),
     "Training": (("initialization", 1, "Graph"), ("algorithm", 2, "Graph")),
     "Graph": (("node", 1, "Node*"), ("initializer", 5, "Tensor*"), ("sparse_initializer", 15, "SparseTensor*")),
     "Function": (("node", 7, "Node*"), ("attribute", 11, "Attribute*")),
-    "Node": (("attribute", 5, "Attribute*"), ("domain", 7, "string")),
+    "Node": (("op_type", 4, "string"), ("attribute", 5, "Attribute*"), ("domain", 7, "string")),
     "Attribute": (
         ("t", 5, "Tensor"),
         ("g", 6, "Graph"),
@@ -35,8 +44,23 @@ _FIELDS: Final[dict[str, tuple[tuple[str, int, str], ...]]] = {
 """Message: its fields as (name, number, type); a star behind the type stands for a list."""
 
 
-def onnx_demands(path: Path) -> tuple[frozenset[str], bool]:
-    """The operator domains of a model, in all of its graphs, and whether it keeps numbers in other files.
+@dataclass(frozen=True, slots=True)
+class OnnxDemands:
+    """What a model asks for, in all of its graphs.
+
+    Attributes:
+        domains: of its operators.
+        operators: their names.
+        is_split: it keeps numbers in other files.
+    """
+
+    domains: frozenset[str]
+    operators: frozenset[str]
+    is_split: bool
+
+
+def onnx_demands(path: Path) -> OnnxDemands:
+    """What a model asks for.
 
     Args:
         path: an ONNX file.
@@ -52,19 +76,51 @@ def onnx_demands(path: Path) -> tuple[frozenset[str], bool]:
         raise ValueError(str(problem)) from None
     if not model.HasField("graph"):
         raise ValueError("it holds no graph")
-    domains, is_split = set(), False
+    domains, operators, is_split = set[str](), set[str](), False
     waiting: list[Message] = [model]
     while waiting:
         message: Any = waiting.pop()
         kind = message.DESCRIPTOR.name
         if kind == "Node":
             domains.add(message.domain)
+            operators.add(message.op_type)
         elif kind == "Tensor":
             is_split |= message.data_location == _EXTERNAL or len(message.external_data) > 0
         for field, value in message.ListFields():
             if field.message_type is not None:
                 waiting += [value] if isinstance(value, Message) else value
-    return frozenset(domains), is_split
+    return OnnxDemands(frozenset(domains), frozenset(operators), is_split)
+
+
+def refuse_unsafe_onnx(path: Path, holder: str) -> None:
+    """Refuses a model that reaches beyond itself, or whose time of computing its size says nothing about.
+
+    Args:
+        path: an ONNX file.
+        holder: what it is part of, for people.
+
+    Raises:
+        CheckpointError: it is no model, needs operators of others, asks for files beside it, which could be any file of
+            this computer, or repeats parts of itself as often as its numbers say.
+        OSError: it cannot be read.
+    """
+    if path.stat().st_size > LARGEST_ONNX_BYTES:
+        raise CheckpointError(
+            f"{path.name} in {holder} is too large ({path.stat().st_size >> 20} MiB, at most "
+            f"{LARGEST_ONNX_BYTES >> 20}); do not use it."
+        )
+    try:
+        demands = onnx_demands(path)
+    except ValueError as problem:
+        raise CheckpointError(f"{path.name} in {holder} is damaged ({problem}); ask for it to be sent again.") from None
+    for domain in sorted(demands.domains - _KNOWN_DOMAINS):
+        raise CheckpointError(f"{path.name} in {holder} needs operators of {domain[:40]!r}; do not use it.")
+    if demands.is_split:
+        raise CheckpointError(f"{path.name} in {holder} asks for other files, which a shared network may not.")
+    for operator in sorted(demands.operators & _REPEATING):
+        raise CheckpointError(
+            f"{path.name} in {holder} repeats parts of itself ({operator}), which no hand network does; do not use it."
+        )
 
 
 def _model_class() -> type[Message]:

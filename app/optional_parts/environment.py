@@ -46,7 +46,7 @@ class PythonEnvironment:
     def installer(self) -> list[str] | None:
         """The command that installs into it, ending in ``install``: pip, or else uv; None where there is neither."""
         if self._has_pip():
-            return [str(self.python), "-m", "pip", "install"]
+            return [str(self.python), "-P", "-m", "pip", "install"]
         uv = shutil.which("uv")
         return None if uv is None else [uv, "pip", "install", "--python", str(self.python)]
 
@@ -67,6 +67,7 @@ class PythonEnvironment:
     def _has_pip(self) -> bool:
         command = [
             str(self.python),
+            "-P",
             "-c",
             "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)",
         ]

@@ -18,6 +18,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from app.child_process import child_environment
 from app.optional_parts.environment import PythonEnvironment, running_environment
 from app.optional_parts.failure import explain_failure
 from app.optional_parts.installer_output import InstallerOutput
@@ -181,7 +182,7 @@ class Installation:
         constraints_file = self._work / "constraints.txt"
         constraints_file.write_text("\n".join(constraints) + "\n", encoding="utf-8")
         command = [*command, "--constraint", str(constraints_file)]
-        if command[1:3] == ["-m", "pip"]:  # uv has neither these options nor the need of them
+        if command[1:4] == ["-P", "-m", "pip"]:  # uv has neither these options nor the need of them
             command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", *self._cache_options()]
         elsewhere = {name: str(self._temporary) for name in ("TMPDIR", "TEMP", "TMP")}
         with self.log_file.open("wb") as log:
@@ -193,7 +194,7 @@ class Installation:
                 cwd=self._work,
                 # /tmp may be a small disk in memory, and what the installer leaves there is found here; the system's
                 # words in English, because they are searched for the cause of a failure
-                env=os.environ | elsewhere | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"},
+                env=child_environment(elsewhere | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}, downloads=True),
                 start_new_session=True,  # Ctrl+C reaches it through cancel() alone, and it takes its children along
             )
         with suppress(OSError, AttributeError):  # Windows has no such call

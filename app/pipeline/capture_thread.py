@@ -1,7 +1,9 @@
 """The capture thread: reads one source after the other, numbers and mirrors the frames, and survives losses.
 
-It lives as long as the pipeline. Opening and reading may block, so nobody waits for it: a new source is left as a
-request, and what became of it is read from :attr:`CaptureThread.state`.
+It lives as long as the pipeline, and reads each source in a thread of that source's own. Opening and reading may block,
+so nobody waits for them: a new source is left as a request, and what became of it is read from
+:attr:`CaptureThread.state`. A source whose driver does not return when another one is wanted is abandoned: the next one
+begins, and what the old one still says is dropped.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 READ_FAILURE_BUDGET = 10
 """Failed reads in a row that are forgiven before a device counts as gone (as in lerobot's OpenCV camera)."""
+
+ABANDON_S = 0.5
+"""A source that does not return from its driver for so long holds up neither the next one nor the end."""
 
 _PAUSE_AFTER_FAILURE_S = 0.02
 _RETRY_S = 1.0
@@ -70,6 +75,19 @@ class SourceState:
     shortfall: Shortfall | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """One source's time in the capture thread.
+
+    Attributes:
+        source: what is read.
+        over: somebody wants something else.
+    """
+
+    source: FrameSource
+    over: threading.Event = field(default_factory=threading.Event)
+
+
 class FrameSink(Protocol):
     """Takes every captured frame: the inbox of a path, or a distributor."""
 
@@ -109,7 +127,8 @@ class CaptureThread(threading.Thread):
         self._hold = hold
         self._lock = threading.Lock()
         self._request: FrameSource | None = None
-        self._interrupt = threading.Event()
+        self._turn: _Turn | None = None
+        self._wake = threading.Event()
         self._stopping = False
         self._state = SourceState()
         self._mirror = False
@@ -135,55 +154,72 @@ class CaptureThread(threading.Thread):
         self._mirror = mirror
 
     def switch_to(self, source: FrameSource) -> None:
-        """Replaces the current source as soon as its read returns; the thread closes the old one."""
+        """Replaces the current source as soon as its read returns, or soon where it does not; it closes itself."""
         with self._lock:
             self._request = source
             self._state = SourceState(SourcePhase.OPENING, source.name)
-            self._interrupt.set()
+            if self._turn is not None:
+                self._turn.over.set()
+            self._wake.set()
         self._on_news()
 
     def stop(self) -> None:
         """Asks the thread to close its source and end."""
         with self._lock:
             self._stopping = True
-            self._interrupt.set()
+            if self._turn is not None:
+                self._turn.over.set()
+            self._wake.set()
 
     def run(self) -> None:
-        """Serves one requested source after the other."""
+        """Gives one requested source after the other its turn."""
+        reader: threading.Thread | None = None
         while True:
-            self._interrupt.wait()
+            self._wake.wait()
+            if reader is not None:
+                reader.join(ABANDON_S)
+                if reader.is_alive() and self._turn is not None:
+                    logger.warning("%s does not answer and is left behind.", self._turn.source.name)
             with self._lock:
+                self._wake.clear()
+                self._turn = None
                 if self._stopping:
                     return
                 source, self._request = self._request, None
-                self._interrupt.clear()
-            if source is not None:
-                self._serve(source)
+                if source is None:
+                    continue
+                self._turn = turn = _Turn(source)
+            reader = threading.Thread(target=self._serve, args=(turn,), name="capture-source", daemon=True)
+            reader.start()
 
-    def _serve(self, source: FrameSource) -> None:
+    def _serve(self, turn: _Turn) -> None:
         """Plays a source until its end, or until it is replaced; opens it again whenever it comes back."""
-        while not self._interrupt.is_set():
+        source = turn.source
+        while not turn.over.is_set():
             try:
-                self._publish(SourceState(SourcePhase.OPENING, source.name))
-                finished = self._play(source, source.open())
+                self._publish(turn, SourceState(SourcePhase.OPENING, source.name))
+                finished = self._play(turn, source.open())
             except HandliveError as error:
-                self._publish(SourceState(SourcePhase.FAILED, source.name, str(error)))
+                self._publish(turn, SourceState(SourcePhase.FAILED, source.name, str(error)))
                 finished = False
             except Exception as error:
                 logger.exception("source %s", source.name)
                 sentence = (
                     f"{source.name} stopped with an unexpected error ({error}); choose it again, or another source."
                 )
-                self._publish(SourceState(SourcePhase.FAILED, source.name, sentence))
+                self._publish(turn, SourceState(SourcePhase.FAILED, source.name, sentence))
                 finished = False
             finally:
                 source.close()
-            if finished or not self._wait_until_back(source):
+            if finished or not self._wait_until_back(turn):
                 return
 
-    def _play(self, source: FrameSource, facts: SourceFacts) -> bool:
+    def _play(self, turn: _Turn, facts: SourceFacts) -> bool:
         """Reads until the end (True), an interruption (True) or a loss (False)."""
-        self._publish(SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
+        source = turn.source
+        if turn.over.is_set():
+            return True
+        self._publish(turn, SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
         rate = facts.frames_per_second if self._paced and not facts.live else 0.0
         seekable = source if isinstance(source, SeekableSource) else None
         self._begin_playback(seekable, facts)
@@ -193,9 +229,9 @@ class CaptureThread(threading.Thread):
         pacer = Pacer(rate, speed)
         failures_in_a_row, place = 0, 0
         early: Picture | None = None  # read, but not due when the user paused
-        while not self._interrupt.is_set():
+        while not turn.over.is_set():
             if self.playback.is_waiting() or (rate > 0.0 and self.state.frames == 1 and self._hold()):
-                self._interrupt.wait(_PAUSED_POLL_S)
+                turn.over.wait(_PAUSED_POLL_S)
                 continue
             if self.playback.state.speed != speed:
                 speed = self.playback.state.speed
@@ -205,11 +241,13 @@ class CaptureThread(threading.Thread):
                 self._media_origin_ns = None
             read = early or source.read()
             early = None
+            if turn.over.is_set():
+                return True  # it may have been abandoned meanwhile, and another one counts its frames
             if isinstance(read, Picture) and not _is_whole(read.image_rgb):
                 read = ReadFailure(f"{facts.name} gave a damaged picture.", skipped=not facts.live)
             if isinstance(read, Picture):
                 failures_in_a_row = 0
-                if not self._wait_until_due(pacer.wait_s(read.media_time_ns), speed):
+                if not self._wait_until_due(turn, pacer.wait_s(read.media_time_ns), speed):
                     early = read
                     continue
                 if seekable is not None:
@@ -218,18 +256,18 @@ class CaptureThread(threading.Thread):
                     place = seekable.position
                 else:
                     self._sequence += 1
-                self._deliver(read, facts)
+                self._deliver(turn, read, facts)
                 if seekable is not None:
                     self.playback.arrived_at(seekable.position - 1)
             elif isinstance(read, EndOfSource):
-                self._end(facts.name, read.shortfall)
+                self._end(turn, facts.name, read.shortfall)
                 return True
             else:
                 failures_in_a_row += not read.skipped
                 if read.gone or failures_in_a_row > READ_FAILURE_BUDGET:
-                    self._change(SourcePhase.LOST, read.sentence)
+                    self._change(turn, SourcePhase.LOST, read.sentence)
                     return False
-                self._count_failure(read)
+                self._count_failure(turn, read)
         return True
 
     def _begin_playback(self, source: SeekableSource | None, facts: SourceFacts) -> None:
@@ -248,20 +286,20 @@ class CaptureThread(threading.Thread):
             source.seek(target)
         return target is not None
 
-    def _wait_until_due(self, wait_s: float, speed: float) -> bool:
+    def _wait_until_due(self, turn: _Turn, wait_s: float, speed: float) -> bool:
         """False when the user wants something else before that."""
         due_s = time.monotonic() + wait_s
         while (left_s := due_s - time.monotonic()) > 0.0:
-            if self._interrupt.wait(min(left_s, _WAIT_SLICE_S)):
+            if turn.over.wait(min(left_s, _WAIT_SLICE_S)):
                 return False
             playback = self.playback
             if playback.is_waiting() or playback.wants_another_place() or playback.state.speed != speed:
                 return False
         return True
 
-    def _end(self, name: str, shortfall: Shortfall | None) -> None:
+    def _end(self, turn: _Turn, name: str, shortfall: Shortfall | None) -> None:
         sentence = f"The end of {name}." if shortfall is None else shortfall.sentence(name)
-        self._publish(replace(self.state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
+        self._publish(turn, replace(self.state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
 
     def _time_of(self, picture: Picture, facts: SourceFacts, frames: int) -> int:
         """When a frame was taken: by the file's own clock where it has one, put behind all frames before it."""
@@ -279,10 +317,10 @@ class CaptureThread(threading.Thread):
             self._media_origin_ns = (self._latest_ns + period_ns if frames else self._begun_ns) - media_ns
         return self._media_origin_ns + media_ns
 
-    def _deliver(self, picture: Picture, facts: SourceFacts) -> None:
+    def _deliver(self, turn: _Turn, picture: Picture, facts: SourceFacts) -> None:
         with self._lock:
             # who asks for another source starts its count, which no frame of this one may take
-            if self._request is not None:
+            if self._request is not None or turn is not self._turn:
                 return
             state = self._state
         image, mirror = picture.image_rgb, self._mirror
@@ -300,28 +338,28 @@ class CaptureThread(threading.Thread):
         for sink in self._sinks:
             sink.put(frame)
         # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice
-        self._publish(replace(state, frames=state.frames + 1), news=False)
+        self._publish(turn, replace(state, frames=state.frames + 1), news=False)
 
-    def _count_failure(self, failure: ReadFailure) -> None:
+    def _count_failure(self, turn: _Turn, failure: ReadFailure) -> None:
         state = self.state
         sentence = failure.sentence if failure.skipped else state.sentence
-        self._publish(replace(state, sentence=sentence, read_failures=state.read_failures + 1))
+        self._publish(turn, replace(state, sentence=sentence, read_failures=state.read_failures + 1))
         if not failure.skipped:
-            self._interrupt.wait(_PAUSE_AFTER_FAILURE_S)
+            turn.over.wait(_PAUSE_AFTER_FAILURE_S)
 
-    def _wait_until_back(self, source: FrameSource) -> bool:
+    def _wait_until_back(self, turn: _Turn) -> bool:
         """Waits for the source or for something else to do; True when the source is worth another try."""
-        while not self._interrupt.wait(self._retry_s):
-            if source.may_be_back():
+        while not turn.over.wait(self._retry_s):
+            if turn.source.may_be_back():
                 return True
         return False
 
-    def _change(self, phase: SourcePhase, sentence: str) -> None:
-        self._publish(replace(self.state, phase=phase, sentence=sentence))
+    def _change(self, turn: _Turn, phase: SourcePhase, sentence: str) -> None:
+        self._publish(turn, replace(self.state, phase=phase, sentence=sentence))
 
-    def _publish(self, state: SourceState, *, news: bool = True) -> None:
+    def _publish(self, turn: _Turn, state: SourceState, *, news: bool = True) -> None:
         with self._lock:
-            if self._request is not None:
+            if self._request is not None or turn is not self._turn:
                 return  # the user already chose another source, whose state stands
             self._state = state
         if news:

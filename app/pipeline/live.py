@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from app.pipeline.capture_thread import CaptureThread, SourceState
+from app.pipeline.capture_thread import ABANDON_S, CaptureThread, SourceState
 from app.pipeline.frame_dispatcher import FrameDesk
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.listeners import FrameTap, Listener, Listeners
@@ -23,11 +24,11 @@ from hand.types import Frame, PathResult, Provider
 T = TypeVar("T")
 P = TypeVar("P")
 
-_CAPTURE_JOIN_S = 5.0
-"""A driver that hangs must not keep the program from closing; the thread is a daemon."""
+_CAPTURE_JOIN_S = 2.0 * ABANDON_S
+"""A driver that hangs must not keep the program from closing; its thread is left behind."""
 
 _PATH_JOIN_S = 60.0
-"""Engines may be loading, and are no good to be torn down meanwhile; loading always ends."""
+"""Engines may be loading, and are no good to be torn down meanwhile by whoever goes on afterwards."""
 
 _MISSING = {
     PathPhase.STARTING: MissingReason.STARTING,
@@ -129,8 +130,12 @@ class LivePipeline(Generic[T, P]):
             worker.start()
         self._capture.start()
 
-    def close(self) -> None:
-        """Stops all threads and waits for them; devices and engines are given back."""
+    def close(self, patience_s: float = _PATH_JOIN_S) -> None:
+        """Stops all threads and waits for them; devices and engines are given back.
+
+        Args:
+            patience_s: how long to wait for engines that are loading or at work; a program that ends need not wait.
+        """
         self._capture.stop()
         self._preview.close()
         self._composed.close()
@@ -140,9 +145,10 @@ class LivePipeline(Generic[T, P]):
             worker.stop()
         if self._capture.ident is not None:
             self._capture.join(_CAPTURE_JOIN_S)
+        end_s = time.monotonic() + patience_s
         for worker in self._workers.values():
             if worker.ident is not None:
-                worker.join(_PATH_JOIN_S)
+                worker.join(max(end_s - time.monotonic(), 0.0))
         self._listeners.close()
         self._tap.close()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
+from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from hand.errors import HandliveError
@@ -201,7 +202,7 @@ class PathWorker(threading.Thread, Generic[T]):
             self._in_hand = frame
             if self._last is not None and not _continues(frame, self._last.frame):
                 path.reset()
-            self._last = path.process(frame)
+            self._last = without_broken_hands(path.process(frame))
             self._in_hand = None
         elif not self._redraw or self._last is None:
             return

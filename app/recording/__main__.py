@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -29,7 +30,7 @@ def main() -> int:
             from ik_baseline.tracker import IkTracker
 
             folder = new_session_folder(options.name or options.source.stem, options.home)
-            with IkTracker(model, still=options.source.is_dir()) as tracker:
+            with _reserved(folder), IkTracker(model, still=options.source.is_dir()) as tracker:
                 notes: list[str] = []
                 count = import_session(
                     options.source,
@@ -57,10 +58,23 @@ def main() -> int:
                 print(f"{entry.folder}\t{entry.name}\t{entry.frames} frames\t{entry.seconds:.0f} s\t{entry.word}")
         else:
             delete_session(options.session)
-    except HandliveError as error:
+    except (HandliveError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+@contextmanager
+def _reserved(folder: Path) -> Iterator[None]:
+    """A folder that stays empty because the import was refused goes away again."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hand.atomic_file import write_json_atomically
+from hand.atomic_file import folder_as_a_whole, write_json_atomically
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around, crop_picture
 from hand.errors import RecordingError
@@ -68,25 +68,26 @@ def export_freihand(
     labels.recording.demand_model(right, "export")
     layer = HandLayer(right, np.float64)
     files: dict[str, list[object]] = {name: [] for name in ("K", "mano", "xyz", "verts", "scale")}
-    pictures = _empty(out) / "training" / "rgb"
     try:
-        pictures.mkdir(parents=True)
-        for number, (label, picture, share) in enumerate(_kept(labels, faces)):
-            crop_rgb, camera, hand = _square(label, picture, labels.recording.info.intrinsics)
-            pose, shape, place = hand
-            posed = layer(pose, shape, place)
-            scale = 0.5 * (camera[0, 0] + camera[1, 1]) / posed.joints_m[_ROOT, 2]
-            root_px = posed.joints_m[_ROOT, :2] * scale + camera[:2, 2]
-            relative = pose_in_convention(right, pose, flat_hand_mean=False)
-            files["K"].append(camera.tolist())
-            files["mano"].append([np.concatenate([relative, shape, root_px, [scale]]).tolist()])
-            files["xyz"].append(posed.joints_m.tolist())
-            files["verts"].append(posed.vertices_m.tolist())
-            files["scale"].append(float(np.linalg.norm(posed.joints_m[9] - posed.joints_m[10])))
-            (pictures / f"{number:08d}.jpg").write_bytes(_jpeg(crop_rgb))
-            progress(share)
-        for name, entries in files.items():
-            write_json_atomically(out / f"training_{name}.json", entries)
+        with folder_as_a_whole(_empty(out)) as whole:
+            pictures = whole / "training" / "rgb"
+            pictures.mkdir(parents=True)
+            for number, (label, picture, share) in enumerate(_kept(labels, faces)):
+                crop_rgb, camera, hand = _square(label, picture, labels.recording.info.intrinsics)
+                pose, shape, place = hand
+                posed = layer(pose, shape, place)
+                scale = 0.5 * (camera[0, 0] + camera[1, 1]) / posed.joints_m[_ROOT, 2]
+                root_px = posed.joints_m[_ROOT, :2] * scale + camera[:2, 2]
+                relative = pose_in_convention(right, pose, flat_hand_mean=False)
+                files["K"].append(camera.tolist())
+                files["mano"].append([np.concatenate([relative, shape, root_px, [scale]]).tolist()])
+                files["xyz"].append(posed.joints_m.tolist())
+                files["verts"].append(posed.vertices_m.tolist())
+                files["scale"].append(float(np.linalg.norm(posed.joints_m[9] - posed.joints_m[10])))
+                (pictures / f"{number:08d}.jpg").write_bytes(_jpeg(crop_rgb))
+                progress(share)
+            for name, entries in files.items():
+                write_json_atomically(whole / f"training_{name}.json", entries)
     except OSError as error:
         raise _cannot_write(out, error) from None
     return len(files["K"])
@@ -113,33 +114,34 @@ def export_webdataset(session: Path, out: Path, faces: Faces | None, progress: P
     count = 0
     shard: tarfile.TarFile | None = None
     try:
-        _empty(out).mkdir(parents=True, exist_ok=True)
-        for label, picture, share in _kept(labels, faces):
-            if count % _SHARD_PICTURES == 0:
+        with folder_as_a_whole(_empty(out)) as whole:
+            try:
+                for label, picture, share in _kept(labels, faces):
+                    if count % _SHARD_PICTURES == 0:
+                        if shard is not None:
+                            shard.close()
+                        shard = tarfile.open(whole / f"{session.name}-{count // _SHARD_PICTURES:06d}.tar", "w")  # noqa: SIM115
+                    content = {
+                        **hand_to_json(label.hand),
+                        "joints_px": label.joints_px(info.intrinsics).round(3).tolist(),
+                        "camera_fx_fy_cx_cy_px": camera,
+                        "status": label.status,
+                        "weight": label.weight,
+                        "session": info.name or session.name,
+                        "frame": label.frame.index,
+                        "hand_model_digest": info.hand_model_digest,
+                    }
+                    assert shard is not None
+                    key = f"{session.name}-{label.frame.index:08d}-{label.hand.side}"
+                    _add(shard, f"{key}.jpg", _jpeg(picture))
+                    _add(shard, f"{key}.json", json.dumps(content, allow_nan=False).encode())
+                    count += 1
+                    progress(share)
+            finally:
                 if shard is not None:
                     shard.close()
-                shard = tarfile.open(out / f"{session.name}-{count // _SHARD_PICTURES:06d}.tar", "w")  # noqa: SIM115
-            content = {
-                **hand_to_json(label.hand),
-                "joints_px": label.joints_px(info.intrinsics).round(3).tolist(),
-                "camera_fx_fy_cx_cy_px": camera,
-                "status": label.status,
-                "weight": label.weight,
-                "session": info.name or session.name,
-                "frame": label.frame.index,
-                "hand_model_digest": info.hand_model_digest,
-            }
-            assert shard is not None
-            key = f"{session.name}-{label.frame.index:08d}-{label.hand.side}"
-            _add(shard, f"{key}.jpg", _jpeg(picture))
-            _add(shard, f"{key}.json", json.dumps(content, allow_nan=False).encode())
-            count += 1
-            progress(share)
     except OSError as error:
         raise _cannot_write(out, error) from None
-    finally:
-        if shard is not None:
-            shard.close()
     return count
 
 

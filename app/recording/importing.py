@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from app.pipeline.finite_hands import without_broken_hands
+from app.recording.sessions import next_number
 from app.sources.base import EndOfSource, Picture
 from app.sources.files import printable_name
 from app.sources.picture_files import read_picture
@@ -69,14 +71,15 @@ def import_session(
     height, width = first.image_rgb.shape[:2]
     camera = Intrinsics.from_fov(width, height)
     title = printable_name(source)
-    info = SessionInfo(title, camera, False, model.name, model.digest, name=name or Path(title).stem)
+    number, named = next_number(folder.parent), name or Path(title).stem
+    info = SessionInfo(title, camera, False, model.name, model.digest, name=named, number=number)
     with RecordingWriter(folder, info) as writer:
         for number, imported in enumerate(chain([first], pictures)):
             picture = _fitted(imported.image_rgb, width, height)
             frame = Frame(imported.number, imported.time_ns, picture, camera, title)
             hands = []
             for path in paths:
-                result = path.process(frame)
+                result = without_broken_hands(path.process(frame))
                 hands += [recorded_hand(s, o) for s, o in zip(result.states, result.observations, strict=False)]
             writer.add(frame, hands)
             progress(number + 1)

@@ -13,11 +13,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from app.recording.sessions import next_number
 from hand.camera import Intrinsics
 from hand.errors import HandliveError
 from hand.model import HandModel
@@ -281,6 +283,7 @@ class SessionRecorder:
             hand_model_digest=self._model.digest,
             versions=self._versions,
             name=self._name,
+            number=next_number(self.folder.parent),
         )
         return RecordingWriter(self.folder, info, min_free_bytes=self._min_free_bytes, jpeg_quality=_JPEG_QUALITY)
 
@@ -314,6 +317,10 @@ class SessionRecorder:
             self._waiting.clear()
             if self._state.phase is not RecorderPhase.FAILED:
                 self._state = replace(self._state, phase=phase, sentence=sentence)
+            nothing = not self._state.frames
+        if nothing:
+            with suppress(OSError):  # not there, or not empty
+                self.folder.rmdir()
         self._on_change()
 
     def _fail_locked(self, sentence: str) -> None:

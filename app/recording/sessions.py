@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from app.user_dirs import sessions_folder
+from hand.atomic_file import make_new_folder
+from hand.checked_files import FILE_FAULTS, fault_of, read_json
 from hand.errors import RecordingError
 from hand.recording import COMPLETE_FILE, SESSION_FILE
-from hand.recording_reader import Recording, open_recording
+from hand.recording_reader import Recording, open_recording, session_order
 from hand.session_labels import OFFLINE_FILE
+
+logger = logging.getLogger(__name__)
 
 _GOING = ".deleting-"
 """The name of a folder begins so while it is deleted."""
@@ -64,21 +69,33 @@ class SessionSummary:
 
 
 def new_session_folder(name: str, home: Path | None = None, now: datetime | None = None) -> Path:
-    """A folder that is not there yet, named after the time and the session.
+    """Makes a folder that was not there yet, named after the time and the session.
+
+    The folder is made at once, so that two programs that begin in the same second record into two folders.
 
     Args:
         name: what the user calls it; may be empty.
         home: where sessions lie; :func:`sessions_folder` when left out.
         now: the time; the present when left out.
+
+    Raises:
+        RecordingError: it cannot be made.
     """
     home = home or sessions_folder()
     stamp = (now or datetime.now()).strftime("%Y-%m-%d_%H-%M-%S")
     suitable = _UNSUITABLE.sub("-", name.strip()).strip("-")[:40]
     stem = f"{stamp}_{suitable}" if suitable else stamp
-    folder, number = home / stem, 2
-    while folder.exists():
-        folder, number = home / f"{stem}_{number}", number + 1
-    return folder
+    try:
+        return make_new_folder(home, stem)
+    except OSError as error:
+        raise RecordingError(
+            f"The recording {home / stem} cannot be made ({error.strerror or error}); check the disk."
+        ) from None
+
+
+def next_number(home: Path) -> int:
+    """The number of the next session: one more than the largest there is."""
+    return 1 + max((session_order(path.parent)[0] for path in home.glob(f"*/{SESSION_FILE}")), default=0)
 
 
 def list_sessions(home: Path | None = None) -> list[SessionEntry]:
@@ -89,21 +106,21 @@ def list_sessions(home: Path | None = None) -> list[SessionEntry]:
     folders = [
         folder for folder in home.iterdir() if not folder.name.startswith(_GOING) and (folder / SESSION_FILE).is_file()
     ]
-    return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
+    return [_entry(folder) for folder in sorted(folders, key=session_order, reverse=True)]
 
 
 def summarize_sessions(home: Path) -> list[SessionSummary]:
     """All sessions, the oldest first, quickly enough for the thread of the window; damaged ones are left out."""
     summaries = []
-    for path in sorted(home.glob(f"*/{SESSION_FILE}")):
+    for path in sorted(home.glob(f"*/{SESSION_FILE}"), key=lambda path: session_order(path.parent)):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             title = str(content.get("name") or path.parent.name)
-        except (OSError, ValueError, AttributeError):
+        except FILE_FAULTS:
             continue
         try:
-            frames: int | None = int(json.loads((path.parent / COMPLETE_FILE).read_bytes())["frames"])
-        except (OSError, ValueError, KeyError, TypeError):
+            frames: int | None = int(read_json(path.parent / COMPLETE_FILE)["frames"])
+        except FILE_FAULTS:
             frames = None
         summaries.append(SessionSummary(path.parent, title, frames, (path.parent / OFFLINE_FILE).is_file()))
     return summaries
@@ -152,12 +169,20 @@ def _cannot_delete(folder: Path, error: OSError) -> RecordingError:
 
 
 def _entry(folder: Path) -> SessionEntry:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # it may be deleted meanwhile
+            size += path.stat().st_size if path.is_file() else 0
     labelled = (folder / OFFLINE_FILE).is_file()
     try:
         recording = open_recording(folder)
     except RecordingError as error:
         return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, str(error))
+    except Exception as error:
+        # one damaged session must not take the list of all others along
+        logger.exception("session %s", folder)
+        sentence = f"{folder} cannot be opened ({fault_of(error)}); restore a copy, or delete it."
+        return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, sentence)
     name = recording.info.name or folder.name
     word = " ".join(recording.repairs)
     return SessionEntry(

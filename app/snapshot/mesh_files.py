@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import io
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from app.child_process import PRODUCT_FOLDER, child_environment, python_command
 from app.optional_parts.parts import OPEN3D
 from hand.atomic_file import write_bytes_atomically
 from hand.errors import RecordingError
@@ -25,7 +25,6 @@ from hand.errors import RecordingError
 MESH_SUFFIXES: Final = (".glb", ".obj", ".ply")
 
 _CHILD: Final = "app.snapshot.open3d_child"
-_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,11 +81,12 @@ def show_meshes(meshes: Mapping[str, PlainMesh], title: str) -> subprocess.Popen
         )
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", _CHILD, title],
+            python_command(_CHILD, title),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            cwd=_ROOT,
+            cwd=PRODUCT_FOLDER,
+            env=child_environment(),
         )
         assert process.stdin is not None
         with process.stdin as stream:

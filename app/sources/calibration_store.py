@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import Final
 from app.user_dirs import cameras_folder
 from hand.atomic_file import write_json_atomically
 from hand.camera import Intrinsics
+from hand.checked_files import FILE_FAULTS, fault_of, read_json
 from hand.errors import ConfigError, IntrinsicsError
 
 
@@ -77,15 +77,16 @@ def saved_intrinsics(camera: str, width_px: int, height_px: int, folder: Path | 
         folder: where calibrations are; the user's data folder when left out.
     """
     file = _file(camera, folder)
-    if not file.is_file():
+    if not file.exists():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         if content["schema"] != SCHEMA or content["camera"] != camera:
             raise ValueError("it is of another camera or version")
         known = Intrinsics(**content["intrinsics"])
-    except (OSError, ValueError, KeyError, TypeError, IntrinsicsError) as error:
-        logger.warning("The camera calibration %s cannot be used (%s); calibrate the camera again.", file, error)
+    except (*FILE_FAULTS, IntrinsicsError) as error:
+        why = fault_of(error)
+        logger.warning("The camera calibration %s cannot be used (%s); calibrate the camera again.", file, why)
         return None
     proportions = (width_px / height_px) / (known.width_px / known.height_px)
     return known.scaled_to(width_px, height_px) if abs(proportions - 1.0) <= SAME_PROPORTIONS else None

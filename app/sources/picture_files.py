@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,9 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps
 
 from app.sources.files import printable, printable_name
+from hand.checked_files import FILE_FAULTS, fault_of, read_checked
 from hand.errors import SourceError
+from hand.picture_limits import LARGEST_PICTURE_BYTES, header_size, most_pixels, too_large
 
 PICTURE_SUFFIXES: Final = (
     ".jpg",
@@ -34,9 +37,6 @@ PICTURE_SUFFIXES: Final = (
     ".heic",
     ".heif",
 )
-
-MOST_PIXELS: Final = 1 << 30
-"""Of one picture, as OpenCV has it; headers that speak of more are nonsense."""
 
 MOST_SIDE_PX: Final = 32_766
 """Of a side: OpenCV crops no larger pictures (SHRT_MAX)."""
@@ -71,10 +71,11 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         SourceError: missing, not a picture, or of a kind for which a package is missing.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        sentence = f"The picture {printable(path)} cannot be read: {error.strerror or error}; check the path."
+        data = read_checked(path, LARGEST_PICTURE_BYTES)
+    except FILE_FAULTS as error:
+        sentence = f"The picture {printable(path)} cannot be read: {fault_of(error)}; check the path."
         raise SourceError(sentence) from None
+    _refuse_huge(data, path)
     image = _read_with_pillow(data, path)
     if image is None:
         image = _deep_picture(data)
@@ -102,7 +103,7 @@ def _read_with_pillow(data: bytes, path: Path) -> UInt8[np.ndarray, "height widt
     """The picture, or None where Pillow cannot read it or would lose bits of it."""
     if path.suffix.lower() in _HEIF_SUFFIXES and not _register_heif() and _is_heic(data):
         raise SourceError(f"{printable_name(path)} {_HEIF_WANTED}")
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2  # Pillow refuses twice as many
+    Image.MAX_IMAGE_PIXELS = most_pixels() // 2  # Pillow refuses twice as many
     try:
         with Image.open(io.BytesIO(data)) as image:
             if _is_deep(image, data):
@@ -115,6 +116,18 @@ def _read_with_pillow(data: bytes, path: Path) -> UInt8[np.ndarray, "height widt
             return np.asarray(shown.convert("RGB"))
     except Exception:  # noqa: BLE001 - damaged files break decoders in every way; OpenCV reads what is there of them
         return None
+
+
+def _refuse_huge(data: bytes, path: Path) -> None:
+    """Judges a picture by its header, before any of it is decoded."""
+    size = header_size(data)
+    if size is None:
+        Image.MAX_IMAGE_PIXELS = None  # the size is wanted, whatever it is
+        with suppress(Exception), Image.open(io.BytesIO(data)) as image:
+            size = image.size
+    problem = "" if size is None else too_large(*size)
+    if problem:
+        raise SourceError(f"{printable_name(path)} {problem}.")
 
 
 def _register_heif() -> bool:

@@ -13,6 +13,7 @@ from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, Sourc
 from app.sources.files import file_signature, opencv_file_name, printable, printable_name
 from hand.camera import Intrinsics
 from hand.errors import SourceError
+from hand.picture_limits import VIDEO_SHARE, too_large
 
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -135,6 +136,11 @@ class VideoSource:
                 f"There is no video file at {printable(self._path)}; check the path, or choose another source."
             )
         capture = self._open_capture()
+        size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        problem = too_large(*size, VIDEO_SHARE)
+        if problem:
+            capture.release()
+            raise SourceError(f"{self._title} {problem}.")
         self._capture, self._times_ns, self._steady = capture, {}, True
         self._file_rate = _rate_or_fallback(float(capture.get(cv2.CAP_PROP_FPS)))
         self._rate = _rate_or_fallback(self._frames_per_second or self._file_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -57,14 +57,15 @@ def pair_from_boards(
     if len(views) < FEWEST_VIEWS:
         return None
     positions = corner_positions_m()
-    objects, seen = [], ([], [])  # type: tuple[list[np.ndarray], tuple[list[np.ndarray], list[np.ndarray]]]
+    objects: list[np.ndarray] = []
+    seen: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for one, other in views:
         shared, at_one, at_other = np.intersect1d(one.ids, other.ids, return_indices=True)
         objects.append(positions[shared].astype(np.float32))
         seen[0].append(one.corners_px[at_one].astype(np.float32))
         seen[1].append(other.corners_px[at_other].astype(np.float32))
     nothing = np.zeros(5)
-    rms, _, _, _, _, rotation, translation, _, _ = cv2.stereoCalibrate(
+    solved: Any = cv2.stereoCalibrate(
         objects,
         seen[0],
         seen[1],
@@ -75,6 +76,7 @@ def pair_from_boards(
         (first.width_px, first.height_px),
         flags=cv2.CALIB_FIX_INTRINSIC,
     )
+    rms, rotation, translation = solved[0], solved[5], solved[6]
     if not np.isfinite(rms) or rms > WORST_RMS_PX * max(first.width_px / 640.0, 1.0):
         return None
     return CameraPair(first, second, np.asarray(rotation, np.float64), np.asarray(translation, np.float64).reshape(3))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QGuiApplication, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
+from app.end_signals import on_end_signal
 from app.ui.extensions import install_extensions
 from app.ui.screenshot import Screenshot, after_results
 from app.ui.views.opengl_support import opengl_format
@@ -66,8 +66,8 @@ def _window_size(options: WindowOptions) -> tuple[int, int]:
 
 
 def _let_python_see_signals(application: QApplication) -> None:
-    """Lets Ctrl+C in the terminal close the window: Python handles signals only while Python code runs."""
-    signal.signal(signal.SIGINT, lambda *_: application.closeAllWindows())
+    """Lets Ctrl+C and its like close the window: Python handles signals only while Python code runs."""
+    on_end_signal(application.closeAllWindows)
     heartbeat = QTimer(application)
     heartbeat.timeout.connect(lambda: None)
     heartbeat.start(250)

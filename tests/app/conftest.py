@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +49,17 @@ def no_leaked_qt_objects() -> Iterator[None]:
         widget.deleteLater()
     assert not names, f"windows left open: {names}"
     assert not running, f"timers left running: {[timer.objectName() or repr(timer) for timer in running]}"
+
+
+@pytest.fixture(autouse=True)
+def trusted_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Networks are loaded without their trial in a child process, except where a test is about that.
+
+    A process each would take as long as all the rest.
+    """
+    monkeypatch.setattr("app.networks.vetting.vetted_file", lambda: tmp_path / "vetted.txt")
+    if request.node.get_closest_marker("vetting") is None:
+        monkeypatch.setattr("app.networks.vetting.NetworkVetting.vet", lambda _self, _folder: None)
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ TINY_PART = OptionalPart(
     "tiny", "tiny part", "It holds nothing but itself, for tests.", (MODULE,), {"": Cost(3, 4, 0.1)}
 )
 
-_FAKE_PIP = """
+_PIP_FAKE = """
 import os, pathlib, subprocess, sys, time
 
 def say(*lines):
     print(*lines, sep="\\n", flush=True)
 
-behaviour, site = os.environ["FAKE_PIP"], pathlib.Path(os.environ["FAKE_SITE"])
-(pathlib.Path(os.environ["FAKE_ARGUMENTS"])).write_text("\\n".join(sys.argv[1:]))
+behaviour, site = os.environ["PIP_FAKE"], pathlib.Path(os.environ["PIP_FAKE_SITE"])
+(pathlib.Path(os.environ["PIP_FAKE_ARGUMENTS"])).write_text("\\n".join(sys.argv[1:]))
 
 def download():
     say("Collecting handlive_tiny_part>=1", "  Downloading handlive_tiny_part-1.0-py3-none-any.whl (3.0 MB)")
@@ -75,7 +75,7 @@ def write_fake_pip(folder: Path) -> Path:
     package = folder / "pip"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text(_FAKE_PIP)
+    (package / "__main__.py").write_text(_PIP_FAKE)
     return folder
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import json
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -23,6 +26,7 @@ from app_fakes import (
     write_picture,
 )
 
+from app.end_signals import ENDING_SIGNALS, interrupted_by_end_signals
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
 from app.pipeline.intrinsics_choice import Lens
 from app.pipeline.output_reason import OutputMode
@@ -171,6 +175,62 @@ def test_run_stopped_with_ctrl_c_reports_the_frames_until_then(tmp_path: Path) -
     assert report["end"] == "stopped"
     assert report["frames"] > 0
     assert report["notes"] == ["The run was stopped early; its report is about the frames until then."]
+
+
+@pytest.mark.parametrize("number", ENDING_SIGNALS)
+def test_whatever_asks_the_run_to_end_is_reported_like_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+    reads = itertools.count(1)
+    joined: list[object] = []
+
+    def ask_to_end() -> None:
+        # twice: a closed terminal sends one signal, and the shell another while the report is written; a second Ctrl+C
+        # is a person's, who does not want to wait for that
+        if next(reads) in ((20,) if number == signal.SIGINT else (20, 21)):
+            signal.raise_signal(number) if os.name == "nt" else os.kill(os.getpid(), number)
+
+    before = signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may have it ignored
+    try:
+        with interrupted_by_end_signals():
+            report = run(FakeSource(forever=True, on_read=ask_to_end), tmp_path, listeners={"motion": joined.append})
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert report["end"] == "stopped"
+    assert joined
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("this system has no SIGHUP")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupted_by_end_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("moment", ["from the start", "later"])
+def test_a_run_whose_report_cannot_be_written_goes_on_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    folder, said, joined = tmp_path / "report", list[str](), list[object]()
+    if moment == "from the start":
+        folder.write_text("a file, where a folder is wanted")
+    else:
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("app.headless.write_bytes_atomically", full)
+        monkeypatch.setattr("app.headless.write_json_atomically", full)
+    source = FakeSource([plain_image()] * 12)
+    report = run(source, folder, complain=said.append, listeners={"motion": joined.append})
+    assert len(said) == 1
+    assert str(folder) in said[0]
+    assert (report["end"], report["frames"], len(joined)) == ("complete", 12, 12)
+    assert said[0] in report["notes"]
 
 
 def test_run_stopped_before_any_result_has_no_report(tmp_path: Path) -> None:

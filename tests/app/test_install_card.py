@@ -36,9 +36,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(tmp_path / "fake")))
-    monkeypatch.setenv("FAKE_SITE", str(site))
-    monkeypatch.setenv("FAKE_ARGUMENTS", str(tmp_path / "arguments"))
-    monkeypatch.setenv("FAKE_PIP", "install")
+    monkeypatch.setenv("PIP_FAKE_SITE", str(site))
+    monkeypatch.setenv("PIP_FAKE_ARGUMENTS", str(tmp_path / "arguments"))
+    monkeypatch.setenv("PIP_FAKE", "install")
     monkeypatch.syspath_prepend(str(site))
     product = write_product(tmp_path / "product", f"{MODULE}>=1")
     started: list[Installation] = []
@@ -87,7 +87,7 @@ def test_one_click_installs_and_the_card_goes(qtbot: QtBot, card: InstallCard) -
 def test_the_download_moves_the_bar_and_can_be_cancelled(
     qtbot: QtBot, card: InstallCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "wait while downloading")
+    monkeypatch.setenv("PIP_FAKE", "wait while downloading")
     card.install.click()
     qtbot.waitUntil(lambda: card.status.text() == "Downloading: 2 of 3 MB", timeout=PATIENCE_MS)
     assert card.progress.isVisibleTo(card)
@@ -103,12 +103,12 @@ def test_the_download_moves_the_bar_and_can_be_cancelled(
 def test_a_failure_is_said_and_can_be_tried_again(
     qtbot: QtBot, card: InstallCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", NO_NETWORK)
+    monkeypatch.setenv("PIP_FAKE", NO_NETWORK)
     card.install.click()
     qtbot.waitUntil(lambda: card.problem.isVisibleTo(card), timeout=PATIENCE_MS)
     assert "cannot be reached. Check the internet connection and try again. Nothing was changed." in words(card)
     assert card.install.text() == "Try again"
-    monkeypatch.setenv("FAKE_PIP", "install")
+    monkeypatch.setenv("PIP_FAKE", "install")
     with qtbot.waitSignal(card._installer.installed, timeout=PATIENCE_MS):
         card.install.click()
     assert not card.isVisible()
@@ -125,7 +125,7 @@ def test_what_is_refused_beforehand_is_said_on_the_card(qtbot: QtBot, card: Inst
 def test_a_window_that_closes_ends_the_installation(
     qtbot: QtBot, card: InstallCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "wait while downloading")
+    monkeypatch.setenv("PIP_FAKE", "wait while downloading")
     card.install.click()
     qtbot.waitUntil(lambda: "Downloading" in card.status.text(), timeout=PATIENCE_MS)
     process = card._installer._installation._process  # type: ignore[union-attr]

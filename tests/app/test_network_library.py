@@ -155,7 +155,8 @@ def test_a_network_is_none_before_it_was_checked(
         for name, data in first.items():
             file.writestr(name, data)
     found: list[int] = []
-    monkeypatch.setattr("app.networks.handnet_archive._check_onnx", lambda *_: found.append(len(library.entries())))
+    checks = "app.networks.handnet_archive.refuse_unsafe_onnx"
+    monkeypatch.setattr(checks, lambda *_: found.append(len(library.entries())))
     library.add(shared)
     assert [*found, len(library.entries())] == [1, 2]
 
@@ -251,7 +252,7 @@ def test_a_network_that_takes_long_to_load_holds_nobody_up_who_asks_about_it(mon
     loading, allowed = threading.Event(), threading.Event()
     ready = load_candidate(SHIPPED)
 
-    def slow(folder: Path, device: str) -> LoadedNetwork:
+    def slow(*_: object) -> LoadedNetwork:
         loading.set()
         assert allowed.wait(20.0)
         return ready

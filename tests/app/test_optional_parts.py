@@ -31,9 +31,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonEnviro
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(tmp_path / "fake")))
-    monkeypatch.setenv("FAKE_SITE", str(site))
-    monkeypatch.setenv("FAKE_ARGUMENTS", str(tmp_path / "arguments"))
-    monkeypatch.setenv("FAKE_PIP", "install")
+    monkeypatch.setenv("PIP_FAKE_SITE", str(site))
+    monkeypatch.setenv("PIP_FAKE_ARGUMENTS", str(tmp_path / "arguments"))
+    monkeypatch.setenv("PIP_FAKE", "install")
     return PythonEnvironment(Path(sys.executable), site, (str(site),))
 
 
@@ -122,7 +122,7 @@ def test_an_installation_from_start_to_end(environment: PythonEnvironment, produ
 def test_the_download_is_told_in_megabytes(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "wait while downloading")
+    monkeypatch.setenv("PIP_FAKE", "wait while downloading")
     installation = Installation(TINY_PART, environment, product)
     # on a busy machine the file is seen while it grows
     state = follow(installation, lambda state: state.share is not None and state.share >= 0.499)[-1]
@@ -134,7 +134,7 @@ def test_the_download_is_told_in_megabytes(
 def test_success_without_the_part_is_no_success(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "nothing")
+    monkeypatch.setenv("PIP_FAKE", "nothing")
     end = follow(Installation(TINY_PART, environment, product))[-1]
     assert end.phase is InstallPhase.FAILED
     assert f"{MODULE} is not there" in end.text
@@ -146,7 +146,7 @@ def test_success_without_the_part_is_no_success(
 def test_cancelling_a_download_ends_all_processes_and_changes_nothing(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "wait while downloading")
+    monkeypatch.setenv("PIP_FAKE", "wait while downloading")
     installation = Installation(TINY_PART, environment, product)
     child = tmp_path / "child"
     follow(installation, lambda _state: child.exists() and child.read_text() != "")
@@ -160,7 +160,7 @@ def test_cancelling_a_download_ends_all_processes_and_changes_nothing(
 def test_cancelling_while_unpacking_says_what_is_left(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "wait while unpacking")
+    monkeypatch.setenv("PIP_FAKE", "wait while unpacking")
     installation = Installation(TINY_PART, environment, product)
     follow(installation, lambda state: "1 of 2 packages" in state.text)
     installation.cancel()
@@ -168,14 +168,14 @@ def test_cancelling_while_unpacking_says_what_is_left(
     assert end.phase is InstallPhase.CANCELLED
     assert end.text.startswith("Cancelled. 1 of its packages stay; they do no harm")
     # and the next try goes on
-    monkeypatch.setenv("FAKE_PIP", "install")
+    monkeypatch.setenv("PIP_FAKE", "install")
     assert follow(Installation(TINY_PART, environment, product))[-1].phase is InstallPhase.DONE
 
 
 def test_an_installer_that_does_not_listen_is_killed(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "do not listen")
+    monkeypatch.setenv("PIP_FAKE", "do not listen")
     monkeypatch.setattr("app.optional_parts.installation.KILL_AFTER_S", 0.3)
     installation = Installation(TINY_PART, environment, product)
     follow(installation, lambda state: "Finding out" in state.text)
@@ -187,7 +187,7 @@ def test_an_installer_that_does_not_listen_is_killed(
 def test_two_installations_at_once_are_one_too_many(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", "wait while downloading")
+    monkeypatch.setenv("PIP_FAKE", "wait while downloading")
     first = Installation(TINY_PART, environment, product)
     with pytest.raises(InstallError, match="being installed already"):
         Installation(TINY_PART, environment, product)
@@ -264,14 +264,14 @@ def test_an_installer_that_was_killed_is_said() -> None:
 def test_a_failed_installation_says_so_and_can_be_tried_again(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", NO_NETWORK)
+    monkeypatch.setenv("PIP_FAKE", NO_NETWORK)
     end = follow(Installation(TINY_PART, environment, product))[-1]
     assert end.phase is InstallPhase.FAILED
     assert end.text == (
         "The tiny part was not installed. The package index cannot be reached. Check the internet connection and try "
         "again. Nothing was changed."
     )
-    monkeypatch.setenv("FAKE_PIP", "install")
+    monkeypatch.setenv("PIP_FAKE", "install")
     assert follow(Installation(TINY_PART, environment, product))[-1].phase is InstallPhase.DONE
 
 
@@ -426,7 +426,7 @@ def test_the_command_line_installs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("FAKE_PIP", behaviour)
+    monkeypatch.setenv("PIP_FAKE", behaviour)
     monkeypatch.setitem(PARTS, "train", TINY_PART)
     monkeypatch.setattr(
         "app.optional_parts.command.Installation", lambda part: Installation(part, environment, product)

@@ -17,7 +17,7 @@ from app.pipeline.metrics.path_statistics import PathStatistics
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.playback import Pacer
 from app.pipeline.worker import PathPhase, PathUpdate
-from app.sources.base import EndOfSource, Picture, ReadFailure
+from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
 from hand.errors import DetectorError, IntrinsicsError
 from hand.types import Frame, PathResult
 
@@ -230,6 +230,38 @@ def test_source_switched_fifty_times_ends_on_the_last_with_all_others_closed() -
         assert pipeline.source_state.name == "Fake 49"
         assert not any(source.is_open for source in sources[:-1])
     assert all(source.opened == source.closed for source in sources)
+
+
+@pytest.mark.parametrize("moment", ["open", "read"])
+def test_a_source_that_never_returns_does_not_hold_up_the_next(moment: str) -> None:
+    hangs, let_go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        let_go.wait(60.0)
+
+    class Hanging(FakeSource):
+        def open(self) -> SourceFacts:
+            if moment == "open":
+                hang()
+            return super().open()
+
+    stuck = Hanging(forever=True, name="Stuck", on_read=hang if moment == "read" else None)
+    try:
+        with running() as pipeline:
+            pipeline.show(stuck)
+            wait_until(hangs.is_set)
+            pipeline.show(FakeSource(forever=True, name="Next"))
+            wait_until(lambda: next_update(pipeline).result.frame.source_id == "Next")
+            assert pipeline.source_state.name == "Next"
+            before = next_update(pipeline).result.frame.sequence
+            let_go.set()
+            wait_until(lambda: not stuck.is_open)
+            wait_until(lambda: next_update(pipeline).result.frame.sequence > before + 5)
+            assert next_update(pipeline).result.frame.source_id == "Next"
+            assert pipeline.source_state.name == "Next"
+    finally:
+        let_go.set()
 
 
 def test_path_forgets_when_the_source_or_the_mirror_changes() -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -274,7 +275,6 @@ def test_sessions_are_listed_and_really_deleted(tmp_path: Path) -> None:
     for k in range(31):
         recorder.offer_frame(_frame(k))
     recorder.stop()
-    assert new_session_folder("Left hand / evening", tmp_path) != folder or not folder.exists()
     (entry,) = list_sessions(tmp_path)
     assert (entry.name, entry.frames, entry.labelled, entry.word) == ("Left hand / evening", 31, False, "")
     assert entry.seconds == pytest.approx(1.0, abs=1e-3)
@@ -299,3 +299,46 @@ def test_what_is_left_of_a_session_is_not_listed_and_named(tmp_path: Path, monke
     (left,) = tmp_path.iterdir()
     assert str(refused.value).startswith(f"{left} cannot be deleted (Permission denied)")
     assert list_sessions(tmp_path) == []
+
+
+def test_recordings_that_begin_in_the_same_second_get_two_folders(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 2, 3, 4, 5)
+    recorders = [SessionRecorder(new_session_folder("a", tmp_path, now), MODEL, min_free_bytes=0) for _ in range(2)]
+    for recorder in recorders:
+        recorder.offer_frame(_frame(0))
+    assert [recorder.stop().frames for recorder in recorders] == [1, 1]
+    assert [entry.frames for entry in list_sessions(tmp_path)] == [1, 1]
+
+
+def test_a_recording_that_is_refused_or_empty_leaves_no_folder(tmp_path: Path) -> None:
+    SessionRecorder(new_session_folder("a", tmp_path), MODEL).stop()
+    refused = SessionRecorder(new_session_folder("b", tmp_path), MODEL, min_free_bytes=1 << 60)
+    refused.offer_frame(_frame(0))
+    assert "MiB left" in refused.stop().sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sessions_are_in_the_order_they_were_recorded_in_whatever_the_clock_says(tmp_path: Path) -> None:
+    for name, day in (("first", 20), ("second", 3), ("third", 11)):
+        recorder = SessionRecorder(new_session_folder(name, tmp_path, datetime(2026, 1, day)), MODEL, min_free_bytes=0)
+        recorder.offer_frame(_frame(0))
+        assert recorder.stop().frames == 1
+    assert [entry.folder.name.split("_")[-1] for entry in list_sessions(tmp_path)] == ["third", "second", "first"]
+
+
+def test_one_damaged_session_takes_no_other_out_of_the_list(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        recorder = SessionRecorder(tmp_path / name, MODEL, min_free_bytes=0)
+        recorder.offer_frame(_frame(0))
+        recorder.stop()
+    labels = tmp_path / "bad" / "labels.jsonl"
+    for damage in (
+        b'{"frame": 1e400}\n',
+        b"[" * 90_000 + b"\n",
+        b'{"frame": 0, "sequence": 0, "capture_time_ns": NaN}\n',
+    ):
+        labels.write_bytes(damage)
+        words = {entry.folder.name: entry.word for entry in list_sessions(tmp_path)}
+        assert set(words) == {"good", "bad"}
+        assert words["good"] == ""
+        assert words["bad"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def lives(process: int) -> bool:
 def test_a_panel_that_is_destroyed_takes_its_work_along(qtbot: QtBot, panel: RecordPanel) -> None:
     work = panel.sessions.work
     with qtbot.waitSignal(work.progressed, timeout=20_000) as told:
-        work.start("-c", SAYS_A_SHARE_AND_STAYS)
+        work.run([sys.executable, "-c", SAYS_A_SHARE_AND_STAYS])
     process = int(told.args[0].split(":")[0])
     assert lives(process)
     with qtbot.captureExceptions() as raised:
@@ -65,9 +66,9 @@ def test_work_is_done_with_the_hand_model_of_the_window(
     panel.sessions.label(session)
     panel.sessions.import_from(tmp_path / "clip.mp4")
     panel.sessions.export_to(session, tmp_path / "out", "freihand")
-    assert [words[:2] for words in begun] == [("-m", f"app.{name}") for name in ("labelling", "recording", "recording")]
+    assert [words[0] for words in begun] == [f"app.{name}" for name in ("labelling", "recording", "recording")]
     (labelled, imported, exported) = (
-        parser.parse_args(words[2:]) for parser, words in zip((labelling(), exchange(), exchange()), begun, strict=True)
+        parser.parse_args(words[1:]) for parser, words in zip((labelling(), exchange(), exchange()), begun, strict=True)
     )
     assert (labelled.hand_model, labelled.sessions) == (file, [session])
     assert (imported.hand_model, imported.what, imported.source) == (file, "import", tmp_path / "clip.mp4")
@@ -77,7 +78,7 @@ def test_work_is_done_with_the_hand_model_of_the_window(
 def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPanel) -> None:
     qtbot.addWidget(panel)
     with qtbot.waitSignal(panel.said, timeout=20_000) as said:
-        panel.sessions.work.start("-c", SPEAKS_IN_HALVES)
+        panel.sessions.work.run([sys.executable, "-c", SPEAKS_IN_HALVES])
     assert said.args == ["3 of 4 labels are good enough to learn from."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)
 
@@ -85,7 +86,7 @@ def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPa
 def test_work_that_fails_says_why_and_makes_room_for_the_next(qtbot: QtBot, panel: RecordPanel) -> None:
     qtbot.addWidget(panel)
     with qtbot.waitSignal(panel.said, timeout=20_000) as said:
-        panel.sessions.work.start("-c", "import sys; sys.exit('The disk is full.')")
+        panel.sessions.work.run([sys.executable, "-c", "import sys; sys.exit('The disk is full.')"])
         assert not panel.sessions.importer.isEnabled()
     assert said.args == ["The disk is full."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from windows import Open, wait_for_result
 
 from app.diagnostics import LINES_KEPT, LogMemory
 from app.palette import DARK, LIGHT
-from app.settings import LoadedSettings, Settings, load_settings, save_settings
+from app.settings import LoadedSettings, Settings, load_settings, save_changes, save_settings
 from app.ui.tools.help import COPIED_SENTENCE, LogPanel, shortcuts_of
 
 
@@ -144,3 +145,19 @@ def test_log_memory_is_bounded() -> None:
         logger.warning("line %d", number)
     assert (memory.count, len(memory.lines())) == (LINES_KEPT + 10, LINES_KEPT)
     assert memory.lines()[-1].endswith(f"line {LINES_KEPT + 9}")
+
+
+def test_two_windows_keep_each_other_s_changes(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    save_settings(Settings(smoothing=0.2), file)
+    loaded = load_settings(file).settings  # by both windows
+    save_changes(loaded, replace(loaded, theme="dark"), file)
+    save_changes(loaded, replace(loaded, view="ik"), file)
+    assert load_settings(file).settings == Settings(theme="dark", view="ik", smoothing=0.2)
+
+
+def test_a_damaged_file_of_settings_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text("damaged")
+    save_changes(Settings(), Settings(view="ik"), file)
+    assert load_settings(file) == LoadedSettings(Settings(view="ik"))

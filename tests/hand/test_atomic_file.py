@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from hand.atomic_file import write_atomically, write_json_atomically
+from hand.atomic_file import append_line, folder_as_a_whole, make_new_folder, write_atomically, write_json_atomically
+
+posix = pytest.mark.skipif(os.name != "posix", reason="links and permission bits of POSIX systems")
 
 
 def test_content_arrives_whole_in_a_folder_that_is_made(tmp_path: Path) -> None:
@@ -33,3 +38,94 @@ def test_nan_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json_atomically(tmp_path / "a.json", {"x": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+@posix
+def test_a_planted_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "shared"
+    folder.mkdir()
+    victim.write_text("untouched")
+    for name in ("a.json.part", ".a.json.part"):
+        (folder / name).symlink_to(victim)
+    write_json_atomically(folder / "a.json", 1)
+    assert victim.read_text() == "untouched"
+    assert (folder / "a.json.part").is_symlink()
+
+
+@posix
+def test_a_link_at_the_target_is_replaced_and_what_it_pointed_to_stays(tmp_path: Path) -> None:
+    victim, file = tmp_path / "victim", tmp_path / "a.json"
+    victim.write_text("untouched")
+    file.symlink_to(victim)
+    write_json_atomically(file, 1)
+    assert victim.read_text() == "untouched"
+    assert not file.is_symlink()
+    assert json.loads(file.read_text()) == 1
+
+
+@posix
+def test_permissions_are_the_old_file_s_or_the_process_s_own(tmp_path: Path) -> None:
+    usual, file, private = tmp_path / "usual", tmp_path / "new", tmp_path / "private"
+    usual.touch()
+    write_json_atomically(file, 1)
+    assert file.stat().st_mode == usual.stat().st_mode
+    private.touch(mode=0o600)
+    write_json_atomically(private, 1)
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
+_WRITE_AGAIN_AND_AGAIN = """
+import sys
+from pathlib import Path
+from hand.atomic_file import append_line, make_new_folder, write_json_atomically
+folder, name = Path(sys.argv[1]), sys.argv[2]
+for turn in range(150):
+    write_json_atomically(folder / "a.json", [name] * 500)
+    append_line(folder / "lines", name * 300)
+    (make_new_folder(folder / "made", "same") / name).touch()
+"""
+
+
+def test_processes_that_write_one_file_lose_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    write_json_atomically(file, ["c"] * 500)
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITE_AGAIN_AND_AGAIN, str(tmp_path), name]) for name in "ab"]
+    while any(writer.poll() is None for writer in writers):
+        content = json.loads(file.read_text())
+        assert content in ([name] * 500 for name in "abc"), "half of one file and half of another"
+    assert [writer.returncode for writer in writers] == [0, 0], "a save failed"
+    assert sorted((tmp_path / "lines").read_text().split()) == ["a" * 300] * 150 + ["b" * 300] * 150
+    made = [[path.name for path in folder.iterdir()] for folder in (tmp_path / "made").iterdir()]
+    assert sorted(made) == [["a"]] * 150 + [["b"]] * 150, "two processes were given one folder"
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
+
+
+def test_a_new_folder_is_numbered_where_its_name_is_taken(tmp_path: Path) -> None:
+    assert [make_new_folder(tmp_path / "new", "a").name for _ in range(3)] == ["a", "a_2", "a_3"]
+
+
+def test_a_folder_becomes_the_wanted_one_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+
+    def break_half_way() -> None:
+        with folder_as_a_whole(out) as whole:
+            (whole / "a").touch()
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        break_half_way()
+    assert list(out.parent.iterdir()) == []
+    out.mkdir()
+    with folder_as_a_whole(out) as whole:
+        (whole / "a").touch()
+        assert list(out.iterdir()) == []
+    assert list(out.parent.rglob("*")) == [out, out / "a"]
+    with pytest.raises(OSError, match="not empty"), folder_as_a_whole(out) as whole:
+        (whole / "b").touch()
+    assert list(out.parent.rglob("*")) == [out, out / "a"]
+
+
+def test_a_line_is_appended_to_what_is_there(tmp_path: Path) -> None:
+    append_line(tmp_path / "new" / "lines", "a")
+    append_line(tmp_path / "new" / "lines", "b")
+    assert (tmp_path / "new" / "lines").read_text() == "a\nb\n"

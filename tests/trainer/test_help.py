@@ -47,3 +47,27 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(f"  {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (
+            OSError(28, "No space left on device", "/a"),
+            "evaluate broke off: No space left on device (/a); check the disk",
+        ),
+        (PermissionError(13, "Permission denied"), "evaluate broke off: Permission denied; check the disk"),
+        (MemoryError(), "evaluate broke off for want of memory"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
+    problem: BaseException, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_arguments: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(evaluate, "main", broken)
+    assert main(["evaluate"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(sentence)
+    assert len(said.splitlines()) == 1

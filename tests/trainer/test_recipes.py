@@ -77,7 +77,7 @@ def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
         ),
         ("held_out=[{kind: frei_hand, path: x}]", r"held_out\[0\]: there is no kind of source 'frei_hand'; .*freihand"),
         ("held_out=[{kind: rendered}]", "unseen renderings are measured in every evaluation"),
-        ("sources=[", r"The value in 'sources=\[' should be YAML and is not \(while parsing"),
+        ("sources=[", r"The value in 'sources=\[' cannot be used \(it is not YAML"),
         ("steps", "written key=value"),
     ],
 )
@@ -142,3 +142,25 @@ def test_the_commands_of_the_docs_name_recipes_that_exist() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     named = {name for page in pages for name in re.findall(r"--config configs/(\w+)\.yaml", page.read_text())}
     assert {"mixture", "freihand_transformer"} <= named <= {path.stem for path in CONFIGS.glob("*.yaml")}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"batch": 0}, "batch"),
+        ({"steps": -5}, "steps"),
+        ({"ema_decay": float("nan")}, "ema_decay"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
+        ({"network": {"width": 10**8}}, "network.width"),
+        ({"network": {"input_px": 0}}, "network.input_px"),
+        ({"name": "../../evil"}, "name"),
+        ({"name": ""}, "name"),
+        ({"workers": 10**6}, "workers"),
+        ({"loss_weights": {"joints": float("nan")}}, "loss_weights.joints"),
+        ({"sources": [{"kind": "rendered", "share": -1.0}]}, r"sources\[0\].share"),
+        ({"learning_rate": 10**400}, "learning_rate"),
+    ],
+)
+def test_numbers_and_names_that_cannot_be_meant_are_refused_by_name(values: dict, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        build_recipe(values, "recipe")

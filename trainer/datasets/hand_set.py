@@ -14,6 +14,7 @@ from hand.crop import MIDDLE_KNUCKLE, upright_angle_rad
 from hand.errors import DataError
 from hand.frame_change import FrameChange
 from hand.mirror import mirror_points, mirror_pose
+from hand.picture_limits import decode_color
 from trainer.recipe.dataset_facts import SetFacts
 
 
@@ -147,7 +148,7 @@ def decoded(data: bytes, flags: int, hand: SetHand, facts: SetFacts) -> UInt8[np
     Raises:
         DataError: they are no picture, or one of another size.
     """
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    picture = decode_color(data, flags)
     if picture is None:
         raise DataError(
             f"The picture of {hand.name} ({facts.title}) is damaged: it has {len(data)} bytes that are no picture; "

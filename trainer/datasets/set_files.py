@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from hand.checked_files import FILE_FAULTS, LARGE_BYTES, DamagedFileError, fault_of, read_checked
+from hand.checked_files import read_json as read_json_values
 from hand.errors import DataError
 from trainer.recipe.dataset_facts import SetFacts
 
@@ -22,11 +23,11 @@ def read_json(facts: SetFacts, path: Path, meaning: str) -> Any:
         DataError: it is missing or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json_values(path, LARGE_BYTES, constants=True)
     except FileNotFoundError:
         raise missing(facts, path, meaning) from None
-    except (OSError, ValueError) as problem:
-        raise broken(facts, f"{path} ({meaning}) is damaged or cut short ({problem})") from None
+    except FILE_FAULTS as problem:
+        raise broken(facts, f"{path} ({meaning}) is damaged or cut short ({fault_of(problem)})") from None
 
 
 def read_bytes(facts: SetFacts, path: Path, meaning: str) -> bytes:
@@ -41,16 +42,18 @@ def read_bytes(facts: SetFacts, path: Path, meaning: str) -> bytes:
         DataError: it is missing.
     """
     try:
-        return path.read_bytes()
+        return read_checked(path, LARGE_BYTES)
     except OSError:
         raise missing(facts, path, meaning) from None
+    except DamagedFileError as problem:
+        raise broken(facts, f"{path} ({meaning}) cannot be read: {problem}") from None
 
 
 def rendered_with(note: Path) -> str:
     """Digest of the hand model that a rendered set was made with, "" where there is no such note, as in a real set."""
     try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["hand_model_digest"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_json_values(note)["hand_model_digest"])
+    except FILE_FAULTS:
         return ""
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Int
 
-from hand.atomic_file import write_json_atomically
+from hand.atomic_file import folder_as_a_whole, write_json_atomically
 from hand.camera import Intrinsics
 from hand.errors import DataError
 from hand.frame_change import FrameChange
@@ -65,20 +65,20 @@ def pack(
     rows: list[list[int]] = []
     left_out = 0
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for first in range(0, len(hands), per_shard):
-            with tarfile.open(out / f"{first // per_shard:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as shard:
-                for number in range(first, min(first + per_shard, len(hands))):
-                    hand = hands.hand(number)
-                    if hand is None:
-                        left_out += 1
-                    else:
-                        rows.append([first // per_shard, *_add(shard, number, hands, hand)])
-                    tick()
-        np.save(out / _INDEX, np.array(rows, np.int64).reshape(len(rows), 1 + 2 * len(_FILES)))
-        # the note last: a folder that has it has everything
-        note = {"schema": SCHEMA, "kind": hands.facts.kind, "hand_model_digest": hands.hand_model_digest}
-        write_json_atomically(out / _NOTE, note)
+        with folder_as_a_whole(out) as whole:
+            for first in range(0, len(hands), per_shard):
+                with tarfile.open(whole / f"{first // per_shard:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as shard:
+                    for number in range(first, min(first + per_shard, len(hands))):
+                        hand = hands.hand(number)
+                        if hand is None:
+                            left_out += 1
+                        else:
+                            rows.append([first // per_shard, *_add(shard, number, hands, hand)])
+                        tick()
+            np.save(whole / _INDEX, np.array(rows, np.int64).reshape(len(rows), 1 + 2 * len(_FILES)))
+            # the note last: a folder that has it has everything
+            note = {"schema": SCHEMA, "kind": hands.facts.kind, "hand_model_digest": hands.hand_model_digest}
+            write_json_atomically(whole / _NOTE, note)
     except OSError as error:
         raise DataError(f"{out} cannot be written ({error.strerror or error}); check the disk.") from None
     return len(rows), left_out

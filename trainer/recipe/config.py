@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-import yaml
-
+from hand.checked_files import FILE_FAULTS, fault_of, read_yaml
 from hand.errors import ConfigError
 from inference.runtime import read_metadata
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.dataset_facts import SplitName
+from trainer.recipe.ranges import complaint_about_numbers
 from trainer.recipe.source_kinds import complaint_about
 
 EMPTY_SHARE: Final = 0.06
@@ -26,6 +26,8 @@ renderings look."""
 
 
 T = TypeVar("T")
+
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +191,14 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
         ConfigError: no such file, not YAML, or no recipe (:func:`build_recipe`).
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = read_yaml(path) or {}
     except FileNotFoundError:
         raise ConfigError(f"There is no recipe at {path}; the recipes that come along are in configs/.") from None
-    except yaml.YAMLError as problem:
-        raise ConfigError(f"The recipe {path} is not YAML: {str(problem).splitlines()[0]}.") from None
+    except FILE_FAULTS as problem:
+        raise ConfigError(f"The recipe {path} cannot be read: {fault_of(problem)}; mend it, or name another.") from None
     if not isinstance(content, dict):
         raise ConfigError(f"The recipe {path} should hold keys and values, it holds a {type(content).__name__}.")
+    content = {str(key): value for key, value in content.items()}
     content |= _variant(content, overrides or {}, str(path)) | (overrides or {})
     for key in ("variant", "variants"):
         content.pop(key, None)
@@ -213,6 +216,9 @@ def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
         ConfigError: an unknown key, a value of the wrong type, or a source of an unknown kind or with another's keys.
     """
     config = build_dataclass(FitConfig, content, where)
+    problem = complaint_about_numbers(config) or _complaint_about_name(config.name)
+    if problem:
+        raise ConfigError(f"{where}: {problem}")
     for part in ("sources", "held_out"):
         for index, source in enumerate(getattr(config, part)):
             given = [field.name for field in fields(source) if getattr(source, field.name) != field.default]
@@ -220,6 +226,19 @@ def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
             if complaint:
                 raise ConfigError(f"{where}: {part}[{index}]: {complaint}")
     return config
+
+
+def _complaint_about_name(name: str) -> str:
+    """The name becomes part of folders and files."""
+    if (
+        name
+        and len(name) <= _LONGEST_NAME
+        and name.isprintable()
+        and not set(name) & set('/\\:*?"<>|')
+        and name[0] != "."
+    ):
+        return ""
+    return f"name should be at most {_LONGEST_NAME} letters that can stand in a file's name, got {name[:80]!r}."
 
 
 def _variant(content: dict[str, Any], overrides: dict[str, Any], where: str) -> dict[str, Any]:
@@ -238,9 +257,13 @@ def exported_layout(folder: Path) -> NetworkConfig:
 
     Raises:
         CheckpointError: there is no exported network in the folder.
-        ConfigError: its section is of another version.
+        ConfigError: its section is of another version, or says what no network has.
     """
-    return build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
+    layout = build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
+    problem = complaint_about_numbers(layout)
+    if problem:
+        raise ConfigError(f"{folder}: {problem}")
+    return layout
 
 
 def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:
@@ -255,7 +278,7 @@ def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:
         ConfigError: an unknown key or a value of the wrong type.
     """
     hints = typing.get_type_hints(kind)
-    unknown = sorted(set(content) - set(hints))
+    unknown = sorted(map(str, set(content) - set(hints)))
     if unknown:
         raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known keys are {', '.join(sorted(hints))}.")
     return kind(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()})
@@ -277,7 +300,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         # YAML 1.1 reads 1e-3 as text
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value

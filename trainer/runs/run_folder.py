@@ -13,12 +13,12 @@ Nothing of a run is ever deleted because it was stopped.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from hand.atomic_file import write_json_atomically
+from hand.checked_files import FILE_FAULTS, fault_of, parse_json, read_json
 from hand.errors import ConfigError
 
 REQUEST_FILE: Final = "request.json"
@@ -29,6 +29,9 @@ NETWORK_FOLDER: Final = "network"
 REPORT_FOLDER: Final = "report"
 BEST_FILE: Final = "best.safetensors"
 STATE_FILE: Final = "last.pt"
+
+_MOST_BYTES: Final = 64 << 20
+"""Of events that are read at once; a long run writes a few."""
 
 Recipe = Literal["quick", "standard", "thorough"]
 RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
@@ -74,14 +77,14 @@ def read_request(folder: Path) -> FineTuneRequest:
     """
     path = folder / REQUEST_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         request = FineTuneRequest(**content | {key: tuple(content[key]) for key in ("train", "held_out")})
         if request.recipe not in RECIPES or not isinstance(request.values, dict):
             raise ValueError(f"recipe {request.recipe!r}")
     except FileNotFoundError:
         raise ConfigError(f"{folder} is no fine-tuning run: it has no {REQUEST_FILE}; start a new run.") from None
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise ConfigError(f"{path} is damaged ({problem}); start a new run.") from None
+    except FILE_FAULTS as problem:
+        raise ConfigError(f"{path} is damaged ({fault_of(problem)}); start a new run.") from None
     return request
 
 
@@ -96,16 +99,18 @@ def read_events(path: Path, start_byte: int = 0) -> tuple[list[dict[str, Any]], 
         The events, and the place after the last whole line.
     """
     try:
+        if not path.is_file():
+            return [], start_byte
         with path.open("rb") as file:
             file.seek(start_byte)
-            data = file.read()
+            data = file.read(_MOST_BYTES)
     except OSError:
         return [], start_byte
     end = data.rfind(b"\n") + 1
     events = []
     for raw in data[:end].splitlines():
         try:
-            event = json.loads(raw)
+            event = parse_json(raw)
         except ValueError:
             continue
         if isinstance(event, dict) and isinstance(event.get("event"), str):

@@ -5,7 +5,6 @@ Pseudo-labels are guesses, so each is believed as far as its own confidence goes
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from jaxtyping import UInt8
 from torch.utils.data import Dataset
 
 from hand.camera import Intrinsics
+from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
 from hand.crop import SquareCrop
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
@@ -66,22 +66,30 @@ def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
     """
     predictions = Path(source.path)
     try:
-        content = json.loads(predictions.read_text(encoding="utf-8"))
+        content = read_json(predictions, LARGE_BYTES)
         images = content["images"] if content["schema"] == 1 else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except FILE_FAULTS:
         images = None
     if images is None:
         raise DataError(
             f"{predictions} should be a prediction file (schema 1) and is not; make it with "
             "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
         )
-    labels = [
-        _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand, source.depth_trust)
-        for image in images
-        if re.match(source.match, image["file"])
-        for hand in image["hands"]
-        if hand["confidence"] >= source.floor and None not in hand["joints_px"]
-    ]
+    try:
+        labels = [
+            _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand, source.depth_trust)
+            for image in images
+            if re.match(source.match, image["file"])
+            for hand in image["hands"]
+            if hand["confidence"] >= source.floor and None not in hand["joints_px"]
+        ]
+    except re.error as problem:
+        raise ConfigError(f"The source's match {source.match!r} is no pattern ({problem}); mend it.") from None
+    except FILE_FAULTS as problem:
+        raise DataError(
+            f"{predictions} holds an image or a hand that no prediction has ({fault_of(problem)}); make it again with "
+            "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
+        ) from None
     if not labels:
         raise ConfigError(
             f"No hand in {predictions} is believed at least {source.floor} in a file matching {source.match!r}; "

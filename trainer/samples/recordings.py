@@ -21,6 +21,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_points, mirror_pose
 from hand.recording import MEASURED, SESSION_FILE, Recorded, RecordedFrame, RecordedHand
+from hand.recording_reader import session_order
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import SessionLabels, read_session_labels
 from trainer.networks.hand_network import NetworkConfig
@@ -104,14 +105,14 @@ class SessionHand:
 
 
 def find_sessions(folder: Path) -> list[Path]:
-    """The session in a folder, or all sessions that lie directly in it, in the order of their names.
+    """The session in a folder, or all sessions that lie directly in it, in the order in which they were recorded.
 
     Raises:
         DataError: there is none.
     """
     if (folder / SESSION_FILE).is_file():
         return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{SESSION_FILE}"))
+    found = sorted((path.parent for path in folder.glob(f"*/{SESSION_FILE}")), key=session_order)
     if not found:
         raise DataError(f"There is no recorded session in {folder}; record one, or give the folder that holds them.")
     return found

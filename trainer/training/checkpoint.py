@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import torch
 
 from hand.atomic_file import write_atomically, write_json_atomically
+from hand.checked_files import FILE_FAULTS, fault_of
 from hand.errors import CheckpointError
 from trainer.runs.run_folder import STATE_FILE
 
@@ -73,9 +74,9 @@ def load_training_state(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return Progress(**state.pop("progress")), state
-    except (RuntimeError, KeyError, TypeError, EOFError, ValueError) as problem:
+    except (*FILE_FAULTS, RuntimeError) as problem:
         raise CheckpointError(
-            f"The training state {path} cannot be read ({problem}); move it away to start the run again."
+            f"The training state {path} cannot be read ({fault_of(problem)}); move it away to start the run again."
         ) from None
 
 
@@ -94,7 +95,7 @@ def restore_training_state(folder: Path, parts: Mapping[str, Stateful], state: M
         for name, part in parts.items():
             if state.get(name) or name not in _MAY_BE_NEW:
                 part.load_state_dict(state[name])
-    except (RuntimeError, ValueError, KeyError) as problem:
+    except (*FILE_FAULTS, RuntimeError) as problem:
         why = " ".join(str(problem).split())
         raise CheckpointError(
             f"The run in {folder} was trained with another network or other frozen modules ({why[:200]}); go on with "

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
+from app.pipeline.finite_hands import is_finite
 from app.pipeline.paths.hand_path import Finder
 from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser, RefitState
 from app.pipeline.paths.shared_detections import SharedDetections
@@ -239,6 +240,8 @@ class NetworkPath:
                 mirrored = self._seen_as_other_side(prediction, track, frame, sureness=abs(track.rightness))
                 if mirrored is not None:
                     track.rightness, prediction = -track.rightness, mirrored
+            if not is_finite(prediction):
+                continue  # nothing can be made of this hand; the others of the frame go on
             if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
                 continue
             self._follow(track, prediction, frame)

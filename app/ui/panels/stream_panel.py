@@ -22,6 +22,7 @@ PLACEHOLDER = "udp:9000, osc:9001 or ws:8765,mesh"
 NONE_WORD = "Nothing is sent."
 
 _NUMBERS_EVERY_MS = 500
+_CLOSE_S = 0.2
 
 
 class StreamPanel(QWidget):
@@ -102,7 +103,7 @@ class StreamPanel(QWidget):
 
     def close_all(self) -> None:
         """Ends every stream, those too that are only just starting."""
-        self._background.wait()
+        self._background.wait(_CLOSE_S)
         self._adopt_opened()
         for row in list(self._rows):
             self.stop(row)

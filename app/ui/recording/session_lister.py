@@ -13,6 +13,7 @@ from app.recording.sessions import SessionEntry, list_sessions
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_MS = 20
+_CLOSE_S = 0.2
 
 
 class SessionLister(QObject):
@@ -52,10 +53,10 @@ class SessionLister(QObject):
         self._timer.start()
 
     def stop(self) -> None:
-        """Waits for a reading that is under way, and tells nobody."""
+        """Tells nobody any more, and waits a moment for a reading that is under way."""
         self._timer.stop()
         if self._reading is not None:
-            self._reading.join()
+            self._reading.join(_CLOSE_S)
 
     def _look(self) -> None:
         reading = self._reading

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from PyQt6.QtCore import QObject, QProcess, pyqtSignal
+from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, pyqtSignal
 
-_ROOT = Path(__file__).resolve().parents[3]
+from app.child_process import PRODUCT_FOLDER, child_environment, python_command
+
 _KILL_WITHIN_MS = 2000
 
 
@@ -29,8 +29,11 @@ class SessionWork(QObject):
         """Idle."""
         super().__init__(parent)
         self._process = QProcess(self)
-        self._process.setProgram(sys.executable)
-        self._process.setWorkingDirectory(str(_ROOT))
+        self._process.setWorkingDirectory(str(PRODUCT_FOLDER))
+        environment = QProcessEnvironment()
+        for name, value in child_environment().items():
+            environment.insert(name, value)
+        self._process.setProcessEnvironment(environment)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._end)
         # Qt takes a child down after its parent, and a process that is taken down at work still tells its end, to
@@ -42,14 +45,20 @@ class SessionWork(QObject):
         """Whether something is at work."""
         return self._process.state() is not QProcess.ProcessState.NotRunning
 
-    def start(self, *arguments: str) -> None:
-        """Begins, unless something is at work already.
+    def start(self, module: str, *arguments: str) -> None:
+        """Runs one of the program's modules, unless something is at work already.
 
         Args:
-            arguments: of the Python interpreter, such as "-m", "app.labelling".
+            module: as for ``python -m``, such as "app.labelling".
+            arguments: of the module; paths among them absolute.
         """
+        self.run(python_command(module, *arguments))
+
+    def run(self, command: Sequence[str]) -> None:
+        """Runs a command that reports as the program's modules do, unless something is at work already."""
         if not self.running:
-            self._process.setArguments(list(arguments))
+            self._process.setProgram(command[0])
+            self._process.setArguments(list(command[1:]))
             self._process.start()
             self.changed.emit()
 

@@ -95,18 +95,18 @@ class SessionsPanel(QWidget):
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
-        self.work.start("-m", "app.labelling", *self._model_words, str(folder))
+        self.work.start("app.labelling", *self._model_words, str(folder.absolute()))
 
     def import_from(self, source: Path) -> None:
         """Makes a session of a video or a folder of pictures, in a process of its own."""
-        self._exchange("import", str(source), "--home", str(self._home))
+        self._exchange("import", str(source.absolute()), "--home", str(self._home.absolute()))
 
     def export_to(self, folder: Path, out: Path, layout: str) -> None:
         """Exports a session without faces, in a process of its own."""
-        self._exchange("export", str(folder), str(out), "--layout", layout)
+        self._exchange("export", str(folder.absolute()), str(out.absolute()), "--layout", layout)
 
     def _exchange(self, *words: str) -> None:
-        self.work.start("-m", "app.recording", *self._model_words, *words)
+        self.work.start("app.recording", *self._model_words, *words)
 
     def _work_changed(self) -> None:
         """What ended has most likely changed a session."""

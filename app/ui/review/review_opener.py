@@ -10,6 +10,8 @@ from app.review.session_review import SessionReview, open_review
 from app.ui.extension_host import ExtensionHost
 from app.ui.widgets.background_task import Background
 
+_CLOSE_S = 0.2
+
 
 class ReviewOpener(QObject):
     """Makes review windows that belong to the main window."""
@@ -27,7 +29,7 @@ class ReviewOpener(QObject):
         self._background = Background(self)
         self._background.finished.connect(host.notify)
         self._read.connect(self._show, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
-        host.closing.connect(self._background.wait)
+        host.closing.connect(lambda: self._background.wait(_CLOSE_S))
 
     def open(self, folder: Path) -> None:
         """Reads a session, then shows it; what is wrong with it is said.

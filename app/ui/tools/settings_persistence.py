@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from PyQt6.QtCore import QObject
 
 from app.palette import Theme
-from app.settings import Colors, LoadedSettings, Settings, load_settings, save_settings
+from app.settings import Colors, LoadedSettings, Settings, load_settings, save_changes
 from app.ui.extension_host import ExtensionHost
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class SettingsKeeper(QObject):
             **self._host.saved_state(),
         )
         try:
-            save_settings(settings, file)
+            save_changes(self._before, settings, file)
         except OSError as error:
             logger.warning("The settings cannot be written to %s: %s.", file, error.strerror or error)
 

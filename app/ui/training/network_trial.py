@@ -9,7 +9,10 @@ from PyQt6.QtCore import QObject, Qt, pyqtSignal
 
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
 from app.networks.trial import Trial, try_network
+from app.networks.vetting import NetworkVetting
 from hand.errors import HandliveError
+
+_CLOSE_S = 0.5
 
 
 class NetworkTrial(QObject):
@@ -34,6 +37,7 @@ class NetworkTrial(QObject):
         self._live = live
         self._thread: threading.Thread | None = None
         self._trying = False
+        self._vetting = NetworkVetting()
         self._ended.connect(self._tell, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
 
     def start(self, folder: Path, verdict: str = "") -> None:
@@ -49,16 +53,17 @@ class NetworkTrial(QObject):
         self._thread = threading.Thread(target=self._try, args=(folder, verdict), name="network-trial", daemon=True)
         self._thread.start()
 
-    def wait(self) -> None:
-        """Waits for a trial that is under way."""
+    def close(self) -> None:
+        """Breaks off a trial that is under way, and waits a moment for its thread, which ends with the program else."""
+        self._vetting.break_off()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_CLOSE_S)
 
     def _try(self, folder: Path, verdict: str) -> None:
         """In its own thread: nothing here touches a widget."""
         outcome: tuple[LoadedNetwork, Trial] | str
         try:
-            candidate = load_candidate(folder, self._live.device)
+            candidate = load_candidate(folder, self._live.device, self._vetting)
             outcome = candidate, try_network(candidate, self._live.current(), verdict)
         except HandliveError as problem:
             outcome = str(problem)

@@ -59,6 +59,7 @@ class NetworksPanel(QWidget):
         self._trials = NetworkTrial(live, self)
         self._files = Background(self)
         self._waiting: LoadedNetwork | None = None
+        self._named: set[str] = set()  # problems that were said already
         self._run: TrainingRun | None = None
         self.now = QLabel()
         self.now.setObjectName("paneTitle")
@@ -108,7 +109,12 @@ class NetworksPanel(QWidget):
         """Reads the library again."""
         chosen = self._chosen()
         self.list.clear()
-        for entry in self._library.entries():
+        entries = self._library.entries()
+        new = [problem for problem in self._library.problems if problem not in self._named]
+        self._named.update(new)
+        if new:
+            self.said.emit(new[0] if len(new) == 1 else f"{len(new)} networks cannot be used. {new[0]}")
+        for entry in entries:
             error = entry.figures.get("rendered_pa_mpjpe_mm")
             is_live = entry.folder.resolve() == self._live.folder.resolve()
             title = f"\N{BLACK CIRCLE} {entry.title}" if is_live else entry.title
@@ -140,8 +146,8 @@ class NetworksPanel(QWidget):
         self.report.set_theme(theme)
 
     def wait(self) -> None:
-        """Waits for a trial and for files that are under way."""
-        self._trials.wait()
+        """Breaks off a trial, and waits for files that are under way."""
+        self._trials.close()
         self._files.wait()
 
     # swapping

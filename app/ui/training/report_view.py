@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QVBoxLayou
 
 from app.palette import Theme
 from app.ui.theme.style_sheet import SPACING_PX
+from hand.checked_files import FILE_FAULTS, read_json
 
 _FIGURES = (
     ("pa_mpjpe_mm", "Joint error, aligned, mm", 1.0, 1),
@@ -132,10 +132,10 @@ class ReportView(QWidget):
 def read_report(folder: Path) -> dict[str, Any]:
     """A run's report.json; empty where there is none, or it is damaged."""
     try:
-        content = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+        content = read_json(folder / "report" / "report.json")
         whole = all(key in content for key in ("sentence", "verdict", "own", "general"))
         return dict(content) if whole else {}
-    except (OSError, ValueError, TypeError):
+    except FILE_FAULTS:
         return {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -36,10 +37,15 @@ class Background(QObject):
         self._threads.append(thread)
         thread.start()
 
-    def wait(self) -> None:
-        """Lets everything that was begun end, because half a file helps nobody."""
+    def wait(self, patience_s: float | None = None) -> None:
+        """Lets everything that was begun end, because half a file helps nobody.
+
+        Args:
+            patience_s: for work that is worth nothing to a window that closes, such as a connection that comes about.
+        """
+        end_s = None if patience_s is None else time.monotonic() + patience_s
         for thread in self._threads:
-            thread.join()
+            thread.join(None if end_s is None else max(end_s - time.monotonic(), 0.0))
 
     def _run(self, work: Callable[[], str]) -> None:
         try:

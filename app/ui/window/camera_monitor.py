@@ -12,6 +12,7 @@ from app.sources.camera_formats import CameraFormat, camera_formats
 from app.sources.camera_list import CameraInfo, list_cameras
 
 _LOOK_EVERY_MS = 1_500
+_CLOSE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class CameraWatch(QObject):
             self._timer.start(_LOOK_EVERY_MS)
 
     def stop(self) -> None:
-        """Looks no more, and waits for a search that is under way."""
+        """Looks no more, and waits a moment for a search that is under way; a driver may hold it for ever."""
         self._timer.stop()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_CLOSE_S)
 
     def want_formats(self, wanted: bool) -> None:
         """Whether cameras are asked for their formats too, which opens each once; then looks at once.

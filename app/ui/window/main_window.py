@@ -42,6 +42,9 @@ from app.ui.window_options import ViewName, WindowOptions
 from hand.errors import SourceError
 from hand.types import Provider
 
+_CLOSE_S = 0.5
+"""For paths to end; the window is gone from the screen by then, and engines end with the process."""
+
 
 class _NewsBell(QObject):
     """Carries the pipeline's news into the GUI thread; without content, so that nothing queues up."""
@@ -349,7 +352,9 @@ class MainWindow(QMainWindow):
         self._numbers.stop()
         self._narrator.stop()
         self.bar.source.watch.stop()
-        self.pipeline.close()
+        if self._options.live_network is not None:
+            self._options.live_network.break_off_loading()
+        self.pipeline.close(_CLOSE_S)
         super().closeEvent(event)
 
     def _restore_panels(self, panels: str) -> None:

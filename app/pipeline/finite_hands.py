@@ -1,0 +1,38 @@
+"""Leaves out hands with numbers that are not finite, so that one bad hand costs itself and nothing else.
+
+A network may give such numbers for one frame in ten thousand, and a stranger's more often. Behind the paths nothing has
+to expect them: JSON has no NaN, a filter never forgets one, and a recording that held one could not be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hand.types import HandState, PathResult
+from inference.runtime import CropPrediction
+
+
+def without_broken_hands(result: PathResult) -> PathResult:
+    """The result with the hands whose numbers are all finite; the same object where all are."""
+    fit = [_is_fit(state) for state in result.states]
+    if all(fit):
+        return result
+    seen = tuple(observation for k, observation in enumerate(result.observations) if k >= len(fit) or fit[k])
+    states = tuple(state for state, whole in zip(result.states, fit, strict=True) if whole)
+    sentence = "A hand with numbers that are not finite was left out."
+    return replace(result, states=states, observations=seen, message=" ".join(filter(None, (result.message, sentence))))
+
+
+def is_finite(prediction: CropPrediction) -> bool:
+    """Whether a network's answer about one crop can be worked with."""
+    numbers = (prediction.rotations, prediction.shape, prediction.root_m, prediction.joints_px, prediction.sigma_px)
+    rest = (prediction.presence, prediction.right, prediction.confidence)
+    return all(np.isfinite(part).all() for part in numbers) and bool(np.isfinite(rest).all())
+
+
+def _is_fit(state: HandState) -> bool:
+    """The reprojection error may be unknown, which is NaN."""
+    numbers = (state.pose_rad, state.shape, state.camera_translation_m, state.joints_m, state.vertices_m)
+    return all(np.isfinite(part).all() for part in numbers) and bool(np.isfinite(state.confidence))

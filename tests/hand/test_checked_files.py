@@ -1,0 +1,96 @@
+"""Whatever a file holds, reading it ends in values or in one sentence about the fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hand.checked_files import (
+    DEEPEST,
+    DamagedFileError,
+    fault_of,
+    parse_json,
+    parse_yaml,
+    read_checked,
+    read_json,
+    read_yaml,
+)
+
+LAUGHS = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{after}: &{after} [{', '.join(['*' + before] * 9)}]\n" for before, after in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe{", "UTF-8"),
+        (b"[" * 100_000 + b"]" * 100_000, "nests deeper"),
+        (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), "nests deeper"),
+        (b'{"a":' * 100_000, "nests deeper"),
+        (b"[NaN]", "NaN"),
+        (b"[-Infinity]", "Infinity"),
+        (b"[" + b"9" * 5000 + b"]", "digits"),
+    ],
+)
+def test_damaged_json_is_named_by_its_fault(tmp_path: Path, content: bytes, fault: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(DamagedFileError, match=fault):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("value", [None, 3, -2.5, "ü", [1, [2, {"a": [True]}]], {"b": {"c": []}}])
+def test_values_come_back_as_they_were(value: object) -> None:
+    assert parse_json(json.dumps(value).encode()) == value
+    assert parse_json("\ufeff".encode() + json.dumps(value).encode()) == value, "editors of Windows write a mark"
+    assert parse_yaml(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("a: [", "not YAML"),
+        ("a: !!python/object/apply:os.system ['true']", "not YAML"),
+        ("a: 2020-99-99", "not YAML"),
+        ("[" * 20_000 + "]" * 20_000, "nests deeper"),
+        (LAUGHS, "more than"),
+        ("a: &a [*a]", "nests deeper"),
+        ("\x00", "not YAML"),
+    ],
+)
+def test_damaged_yaml_is_named_by_its_fault(tmp_path: Path, content: str, fault: str) -> None:
+    (tmp_path / "a.yaml").write_text(content)
+    with pytest.raises(DamagedFileError, match=fault):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DamagedFileError, match="folder"):
+        read_checked(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        for path in (tmp_path / "pipe", Path("/dev/zero")):
+            with pytest.raises(DamagedFileError, match="no regular file"):
+                read_checked(path)
+    with pytest.raises(FileNotFoundError):
+        read_checked(tmp_path / "missing")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "zeros").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DamagedFileError, match="MiB"):
+        read_checked(tmp_path / "zeros")
+
+
+def test_faults_are_one_line() -> None:
+    assert fault_of(OSError(28, "No space left on device")) == "No space left on device"
+    assert fault_of(KeyError("schema")) == "it lacks 'schema'"
+    assert fault_of(ValueError("a\n  b")) == "a b"
+    assert fault_of(RecursionError()) == "it nests too deep"
+    assert fault_of(EOFError()) == "EOFError"

@@ -1,0 +1,69 @@
+"""``python -m tests.trials``: a hostile trial of the program, seeded; prints what happened that must not, counted.
+
+    python -m tests.trials            some minutes
+    python -m tests.trials --short    what the suite runs, under a minute
+    python -m tests.trials --only files --seed 7
+
+The exit code is 0 when every count is 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.environment import prepare_process
+
+GROUPS = ("files", "writers", "kills", "planted", "networks", "signals", "commands")
+IN_SHORT = ("files", "writers", "kills", "planted")
+
+
+def main() -> int:
+    """Runs the trial."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=GROUPS)
+    options = parser.parse_args()
+    prepare_process()
+    from tests.trials.counts import table
+
+    outcomes = []
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="handlive-trial-") as scratch:
+        for group in options.only or (IN_SHORT if options.short else GROUPS):
+            for outcome in _run(group, Path(scratch), options.seed, short=options.short):
+                outcomes.append(outcome)
+                if outcome.finding is not None:
+                    print(f"{outcome.finding.value}: {outcome.group}, {outcome.case}: {outcome.detail}", flush=True)
+    print(f"\nSeed {options.seed}, {len(outcomes)} cases in {time.monotonic() - started_s:.0f} s\n\n{table(outcomes)}")
+    return int(any(outcome.finding is not None for outcome in outcomes))
+
+
+def _run(group: str, scratch: Path, seed: int, *, short: bool) -> Iterator:
+    from tests.trials.file_trial import try_files
+    from tests.trials.network_trial import try_networks
+    from tests.trials.process_trial import try_commands, try_kills, try_planted_code, try_signals, try_two_writers
+
+    if group == "files":
+        yield from try_files(scratch, seed, 4 if short else 40)
+    elif group == "writers":
+        yield from try_two_writers(scratch, 30 if short else 300)
+    elif group == "kills":
+        yield from try_kills(scratch, seed, 2 if short else 30)
+    elif group == "planted":
+        yield from try_planted_code(scratch)
+    elif group == "networks":
+        yield from try_networks(scratch)
+    elif group == "signals":
+        yield from try_signals(scratch)
+    else:
+        yield from try_commands(scratch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
