@@ -62,7 +62,7 @@ class Answering(nn.Module):
         logits = torch.full((count,), 3.0)
         maps = torch.zeros(count, 21, 1, 1)
         return NetworkOutput(
-            labels.rotations, labels.shape, camera, labels.joints_crop, sigma, maps, maps, logits, logits
+            labels.rotations, labels.shape, camera, labels.joints_crop, sigma, maps, maps, logits, logits, logits
         )
 
 

@@ -16,7 +16,7 @@ from hand.torch_layer import TorchHandLayer
 from trainer.networks.output import NetworkOutput
 from trainer.samples.batch import HandBatch
 from trainer.samples.labelled_crop import collate
-from trainer.training.losses import ManoLoss, SimpleManoLoss, gaussian_heat_maps
+from trainer.training.losses import WRONG_WEIGHT, ManoLoss, SimpleManoLoss, crop_terms, gaussian_heat_maps
 
 GEOMETRIC = ("rotations", "global_rotation", "shape", "joints", "vertices", "reprojection", "camera")
 
@@ -38,7 +38,24 @@ def perfect(batch: HandBatch) -> NetworkOutput:
         features=torch.zeros(4, 8, 16, 16),
         presence_logit=torch.full((4,), 9.0),
         right_logit=torch.full((4,), 9.0),
+        certainty=torch.full((4,), 9.0),
     )
+
+
+def test_certainty_is_taught_by_how_good_the_joints_are_and_moves_nothing_else() -> None:
+    batch = collate([stick_hand(index) for index in range(4)])
+    output = perfect(batch)
+    wrong = output.joints_crop.clone()
+    wrong[2:] += 0.6  # of a crop whose hand takes less than all of it: more than a tenth of the hand
+    joints = wrong.requires_grad_()
+    certainty = torch.zeros(4, requires_grad=True)
+    term = crop_terms(output._replace(joints_crop=joints, certainty=certainty), batch)["certainty"]
+    gradients = torch.autograd.grad(term.value, [certainty, joints], allow_unused=True)
+    assert gradients[1] is None
+    assert (gradients[0][:2] < 0.0).all()
+    assert (gradients[0][2:] > 0.0).all()
+    # a wrong hand counts for more
+    torch.testing.assert_close(gradients[0][2:].abs(), WRONG_WEIGHT * gradients[0][:2].abs())
 
 
 def mano_loss() -> ManoLoss:
