@@ -101,9 +101,7 @@ def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch
     assert said == ["No trained network is installed, so --method both runs ik alone."]
 
 
-def test_both_paths_run_by_default(
-    network_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_both_paths_run_by_default(network_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", network_dir)
     model = load_embedded_model()
     assert list(_paths(parse([]), model, window=True)) == ["network", "ik"]
