@@ -21,9 +21,9 @@ from app.optional_parts.command import install_part, list_parts
 from app.outputs.address import StreamAddress
 from app.outputs.sink import SinkState
 from app.outputs.streams import open_streams
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
-from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
@@ -99,8 +99,8 @@ def _model_or_embedded(path: Path | None) -> tuple[HandModel, str]:
         return load_embedded_model(), note
 
 
-def _lens(options: argparse.Namespace) -> Lens:
-    return Lens(options.intrinsics, options.fov)
+def _lens(options: argparse.Namespace) -> IntrinsicsChoice:
+    return IntrinsicsChoice(options.intrinsics, options.fov)
 
 
 def _smoothing(options: argparse.Namespace, kept: float = DEFAULT_STRENGTH) -> Smoothing:
@@ -128,7 +128,7 @@ def _paths(
         every_frame=every_frame,
         looks=options.looks if still else 1,
         finder=options.finder,
-        own_hand=None if still else OwnHandWish(options.calibrate, options.calibration),
+        own_hand=None if still else SubjectCalibrationOptions(options.calibrate, options.calibration),
         smoothing=smoothing,
         live_network=live_network,
         device=options.device or "cpu",

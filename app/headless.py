@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from app.machine import describe_machine, product_version
 from app.pipeline.capture_thread import SourcePhase, SourceState
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_report import summarize
@@ -97,7 +97,7 @@ class HeadlessRun:
     realtime: bool = False
     mirror: bool = False
     quarter_turns: int = 0
-    lens: Lens = field(default_factory=Lens)
+    lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     notes: tuple[str, ...] = ()
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
     complain: Callable[[str], None] = logger.warning

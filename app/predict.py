@@ -20,7 +20,7 @@ from jaxtyping import Float
 from app.output_texts import reason_text
 from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.fused_track import FusionSettings, fusion_settings
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from app.pipeline.paths.hand_path import HandPath, PathFactory
@@ -65,7 +65,7 @@ class PredictionRun:
     output: Path
     paths: Mapping[Provider, PathFactory]
     model: HandModel
-    lens: Lens = field(default_factory=Lens)
+    lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr)
     listener: Callable[[JoinedResult], None] | None = None
     output_mode: OutputMode = OutputMode.FUSED

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from app.machine import describe_machine
-from app.pipeline.paths.crop_search import CropSearch
+from app.pipeline.paths.crop_search import SlidingWindowDetector
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, network_path_factory
 from benchmarks.realism import FOUND_WITHIN, error_over_box
 from hand.camera import Intrinsics
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--hand-free", type=Path, metavar="DIR", help="photographs without hands")
     options = parser.parse_args()
     model = load_embedded_model()
-    detector, search = HandDetector(1, still=True), CropSearch(load_network(options.network))
+    detector, search = HandDetector(1, still=True), SlidingWindowDetector(load_network(options.network))
     path = network_path_factory(options.network, model, 1, still=True)()
     renderer = SceneRenderer(model, SEED, levels=2, backgrounds=BackgroundPool(SEED))
     tqdm.monitor_interval = 0

@@ -45,7 +45,7 @@ from app.pipeline.paths.network_path import NetworkPath
 from app.pipeline.paths.network_pose import NetworkPoser
 from app.pipeline.paths.path_factories import chosen_paths
 from app.pipeline.paths.smoothing import SmoothedPath, Smoothing
-from app.pipeline.result_synchronizer import Joiner
+from app.pipeline.result_synchronizer import ResultSynchronizer
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.pane_renderer import ScreenPainter
@@ -58,8 +58,8 @@ from app.ui.views.software_mesh_view import SoftwareMeshView
 from app.ui.views.wipe_view import WipeView
 from app.ui.widgets.plots import SmallPlot
 from app.ui.window.main_window import MainWindow
-from app.ui.window.metrics_refresh import NumberBoard
-from app.ui.window.result_presenter import ScreenFeed
+from app.ui.window.metrics_refresh import MetricsRefresher
+from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window_options import WindowOptions
 from benchmarks.demo_window import wait, wait_for_hands
 from benchmarks.finder import Peer, clip_frames
@@ -106,7 +106,7 @@ def wrap_stages(clock: StageClock) -> None:
     clock.wrap(NetworkPath, "process", "network path")
     clock.wrap(NetworkRuntime, "predict", "network")
     clock.wrap(NetworkPoser, "pose", "refinement")
-    clock.wrap(network_hand, "settle", "refinement")
+    clock.wrap(network_hand, "refine_pose", "refinement")
     clock.wrap(SmoothedPath, "process", "smoothing", holds_lock=True)
     for owner, names in ((HandLayer, ("__call__", "from_matrices")), (HandMeshBuilder, ("smooth", "assemble"))):
         for name in names:
@@ -115,12 +115,12 @@ def wrap_stages(clock: StageClock) -> None:
         clock.wrap(MeshPainter, name, "mesh")
     for owner, name in ((ScreenPainter, "prepare"), (ScreenPainter, "compose"), (OutputChooser, "choose")):
         clock.wrap(owner, name, "composition")
-    clock.wrap(Joiner, "add", "composition", holds_lock=True)
+    clock.wrap(ResultSynchronizer, "add", "composition", holds_lock=True)
     for view in (PictureView, WipeView, SoftwareMeshView):
         if "paintEvent" in vars(view):
             clock.wrap(view, "paintEvent", "painting", holds_lock=True)
-    clock.wrap(ScreenFeed, "pull", "painting", holds_lock=True)
-    clock.wrap(NumberBoard, "refresh", "plots", holds_lock=True)
+    clock.wrap(ResultPresenter, "pull", "painting", holds_lock=True)
+    clock.wrap(MetricsRefresher, "refresh", "plots", holds_lock=True)
     clock.wrap(SmallPlot, "paintEvent", "plots", holds_lock=True)
 
 

@@ -100,7 +100,7 @@ def parse_json(text: bytes | str, *, constants: bool = False) -> Any:
 
     Args:
         text: JSON.
-        constants: let NaN and infinity pass, which are no JSON either, for whoever looks at each number.
+        constants: let NaN, infinity and long whole numbers pass, for whoever looks at each number.
 
     Raises:
         DamagedFileError: it is none, or nests deeper than :data:`DEEPEST` levels.
@@ -109,7 +109,7 @@ def parse_json(text: bytes | str, *, constants: bool = False) -> Any:
         # json.loads would guess UTF-16 and UTF-32 from zeros
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         refuse = None if constants else _refuse_constant
-        content = json.loads(text, parse_constant=refuse, parse_int=_whole_number)
+        content = json.loads(text, parse_constant=refuse, parse_int=None if constants else _whole_number)
     except DamagedFileError:
         raise
     except RecursionError:

@@ -38,7 +38,7 @@ def scatter(values: Float[np.ndarray, "N K"]) -> float:
     return float((1.4826 * np.median(np.abs(values - middle), axis=0) / middle).mean())
 
 
-def supported_share(
+def correction_strength(
     correction: LandmarkCorrection, observations: Sequence[HandObservation], intrinsics: Intrinsics
 ) -> float:
     """The part of a correction with which one person's bones are most constant.

@@ -30,7 +30,7 @@ from inference.fusion_kernel import (
     mean_rotations,
 )
 from inference.fusion_weights import FusionWeights
-from inference.pose_refinement import believed_precisions, settle
+from inference.pose_refinement import believed_precisions, refine_pose
 
 GROUPS: Final = ("wrist", "knuckles", "hinges", "thumb")
 """Joints that share how their weights change with the situation."""
@@ -204,7 +204,7 @@ class HandFusion:
             places,
             sigma,
         )
-        refined = settle(
+        refined = refine_pose(
             self._solver_layer,
             mean,
             shape,

@@ -44,7 +44,7 @@ _PLACE: Final = mano_joint_to_common()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SettledHand:
+class RefinedHand:
     """A hand that lies on its picture.
 
     Attributes:
@@ -56,7 +56,7 @@ class SettledHand:
     root_m: Float[np.ndarray, "3"]
 
 
-def settle(
+def refine_pose(
     layer: HandLayer,
     rotations: Float[np.ndarray, "16 3 3"],
     shape: Float[np.ndarray, "10"],
@@ -65,7 +65,7 @@ def settle(
     intrinsics: Intrinsics,
     start_m: Float[np.ndarray, "3"],
     precisions: Float[np.ndarray, "16 3 3"] | None = None,
-) -> SettledHand:
+) -> RefinedHand:
     """Places the posed hand by its 2D joints, then bends it towards them.
 
     Gauss-Newton over a small turn of each joint and the wrist's place: the pseudo-Huber loss of every joint's
@@ -86,7 +86,7 @@ def settle(
     """
     joints, orientations = layer.skeleton(rotations, shape)
     joints_m = np.asarray(joints, np.float64)
-    start = place_by_pixels(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m, steps=3)
+    start = solve_root_translation(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m, steps=3)
     turns, root = _bend(
         joints_m - joints_m[0] + start,
         np.asarray(orientations, np.float64),
@@ -96,10 +96,10 @@ def settle(
         believed_precisions(layer.model) if precisions is None else precisions,
     )
     if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
-        return SettledHand(rotations, start)
+        return RefinedHand(rotations, start)
     local = turns.copy()
     local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
-    return SettledHand(local, root)
+    return RefinedHand(local, root)
 
 
 @lru_cache(maxsize=8)
@@ -317,7 +317,7 @@ PLACEMENT_STEPS = 6
 LONGEST_STEP = 0.5
 
 
-def place_by_pixels(
+def solve_root_translation(
     from_wrist_m: Float[np.ndarray, "21 3"],
     joints_px: Float[np.ndarray, "21 2"],
     sigma_px: Float[np.ndarray, "21"],
@@ -364,7 +364,7 @@ def _place(
     steps: int,
     wrist: np.ndarray,
 ) -> None:
-    """The loop of :func:`place_by_pixels`: unknowns are x / z, y / z and log z of the wrist."""
+    """The loop of :func:`solve_root_translation`: unknowns are x / z, y / z and log z of the wrist."""
     fx, fy, cx, cy = camera
     start_depth = np.log(start[2])
     u, v, log_depth = start[0] / start[2], start[1] / start[2], start_depth

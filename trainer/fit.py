@@ -34,8 +34,8 @@ from trainer.recipe.source_kinds import SET_KINDS
 from trainer.runs.events import EventLog, claim_stdout
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.recordings import depth_is_measured, held_out_session_crops
-from trainer.training.distillation import ImitationLoss, teacher_of
-from trainer.training.distributed import Termination, averaged, made_by_all, outliving_the_others
+from trainer.training.distillation import DistillationLoss, teacher_of
+from trainer.training.distributed import Termination, averaged, outliving_the_others, run_on_all_ranks
 from trainer.training.finetune_recipe import with_base, with_recordings
 from trainer.training.loop import Evaluate, Run, fit
 from trainer.training.losses import Loss, ManoLoss, SimpleManoLoss, all_weights
@@ -128,7 +128,7 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
     torch.manual_seed(config.seed)
     try:
         with outliving_the_others(fabric, lambda: None):
-            run = made_by_all(fabric, lambda: _build_run(config, folder, should_stop, fabric))
+            run = run_on_all_ranks(fabric, lambda: _build_run(config, folder, should_stop, fabric))
             # the other processes never judge, but have to know when the best is chosen anew
             run = replace(run, measure=fabric.broadcast(run.measure))
         fit(run, events, fabric)
@@ -168,15 +168,15 @@ def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool],
     first = fabric.is_global_zero
     network = starting_network(config, model, lambda text: print(text, file=sys.stderr, flush=True) if first else None)
     layer = TorchHandLayer(model).to(fabric.device)
-    over_processes = partial(averaged, fabric)
+    all_reduce_mean = partial(averaged, fabric)
     if config.loss == "mano":
-        loss: Loss = ManoLoss(layer, config.loss_weights, over_processes)
+        loss: Loss = ManoLoss(layer, config.loss_weights, all_reduce_mean)
     else:
-        loss = SimpleManoLoss(config.loss_weights, over_processes)
+        loss = SimpleManoLoss(config.loss_weights, all_reduce_mean)
     if config.teacher:
         weight = all_weights(config.loss_weights)["imitation"]
         teacher = teacher_of(config).to(fabric.device)
-        loss = ImitationLoss(loss, teacher, weight, over_processes, fabric.autocast)
+        loss = DistillationLoss(loss, teacher, weight, all_reduce_mean, fabric.autocast)
     samples = build_samples(config)
     # held-out crops take a while to make, and the first process alone judges
     sets, measure = _held_out_sets(config, model, network) if fabric.is_global_zero else ({}, "")

@@ -32,7 +32,7 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Witness:
+class FrameEvidence:
     """One hand of one frame, and who says what about it.
 
     Attributes:
@@ -50,9 +50,9 @@ class Witness:
     side_changed: bool = False
 
 
-def gather(
+def collect(
     recording: Recording, detector: Detector | None = None, progress: Callable[[int], None] | None = None
-) -> list[Witness]:
+) -> list[FrameEvidence]:
     """Everything that was seen, in time order.
 
     Args:
@@ -60,7 +60,7 @@ def gather(
         detector: looks again at frames that the live path was too slow for; they stay without label when left out.
         progress: told how many frames are done.
     """
-    witnesses: list[Witness] = []
+    witnesses: list[FrameEvidence] = []
     for number, frame in enumerate(recording.frames, 1):
         witnesses.extend(_of_frame(recording, frame, detector))
         if progress is not None:
@@ -68,14 +68,14 @@ def gather(
     return _without_flicker(witnesses, recording.info.intrinsics.width_px)
 
 
-def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | None) -> Iterator[Witness]:
+def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | None) -> Iterator[FrameEvidence]:
     networks = [hand for hand in frame.hands if hand.provider == "network"]
     live = [hand for hand in frame.hands if hand.provider == "ik" and hand.landmarks_px is not None]
     live.sort(key=lambda hand: hand.confidence, reverse=True)
     for hand in _one_of_each_side(live):
         observation = _observation(hand)
         if observation is not None:
-            yield Witness(frame, observation, hand, _nearest(networks, hand.joints_m))
+            yield FrameEvidence(frame, observation, hand, _nearest(networks, hand.joints_m))
     if live or detector is None:
         return
     try:
@@ -84,7 +84,7 @@ def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | N
         return  # a damaged picture says nothing, and nobody learns from it either
     for observation in _one_of_each_side(detector.detect(picture)):
         same = [hand for hand in networks if hand.side == observation.side]
-        yield Witness(frame, observation, None, same[0] if same else None)
+        yield FrameEvidence(frame, observation, None, same[0] if same else None)
 
 
 def _one_of_each_side(hands: Sequence[_Sided]) -> list[_Sided]:
@@ -114,7 +114,7 @@ def _direction(joints_m: np.ndarray) -> np.ndarray:
     return np.asarray(middle / max(float(np.linalg.norm(middle)), 1e-9))
 
 
-def _without_flicker(witnesses: list[Witness], width_px: int) -> list[Witness]:
+def _without_flicker(witnesses: list[FrameEvidence], width_px: int) -> list[FrameEvidence]:
     """Hands of a side that is nearly never seen are given the other side, marked as changed."""
     counts: dict[Side, int] = {"left": 0, "right": 0}
     together: dict[int, int] = {}
@@ -129,7 +129,7 @@ def _without_flicker(witnesses: list[Witness], width_px: int) -> list[Witness]:
     return [_turned(witness) if witness.observation.side == rare else witness for witness in witnesses]
 
 
-def _turned(witness: Witness) -> Witness:
+def _turned(witness: FrameEvidence) -> FrameEvidence:
     observation = witness.observation
     side = other_side(observation.side)
     crop = crop_around(observation.landmarks_px, _EXPANSION, flipped=side == "left")

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from app.labelling.evidence import Witness
+from app.labelling.evidence import FrameEvidence
 from app.labelling.label_weights import TRUSTED_NETWORK, apart_mm
-from app.labelling.person_shape import LARGEST_DEVIATION, Sight, person_shape
+from app.labelling.person_shape import LARGEST_DEVIATION, ViewObservation, person_shape
 from hand.camera import Intrinsics, project
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
@@ -25,7 +25,7 @@ from hand.recording import RecordedHand
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.solver import IkSolution
-from inference.pose_refinement import settle
+from inference.pose_refinement import refine_pose
 
 FARTHEST_MM: Final = 25.0
 """A network's hand of quite another form does not know this hand, or saw another one; it is not mixed in."""
@@ -54,7 +54,7 @@ class Fused:
 
 
 def fuse(
-    witnesses: Sequence[Witness],
+    witnesses: Sequence[FrameEvidence],
     observations: Sequence[HandObservation],
     solutions: Sequence[IkSolution],
     intrinsics: Intrinsics,
@@ -75,7 +75,7 @@ def fuse(
     # the solver's world is a right hand's, so is everything here; a left one is looked at in a mirror
     cameras: dict[Side, Intrinsics] = {"right": intrinsics, "left": intrinsics.mirrored()}
     sides = [solution.side for solution in solutions]
-    seen: dict[int, Sight] = {}
+    seen: dict[int, ViewObservation] = {}
     for side in cameras:
         own = [number for number, of_side in enumerate(sides) if of_side == side]
         heard = [_hear(witnesses[k].network, observations[k], solutions[k], intrinsics, picture_doubt) for k in own]
@@ -90,7 +90,7 @@ def fuse(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Heard:
+class _FusionInput:
     """A right hand as it was solved, and what is to be changed about it.
 
     Attributes:
@@ -116,7 +116,7 @@ def _hear(
     solution: IkSolution,
     intrinsics: Intrinsics,
     picture_doubt: float,
-) -> _Heard:
+) -> _FusionInput:
     """What both witnesses say about one hand of one frame."""
     marked_px = np.asarray(observation.landmarks_px, np.float64)
     joints_px = project(solution.joints_m, intrinsics)
@@ -137,7 +137,7 @@ def _hear(
     if network is not None:
         other = _right_rotations(network.pose_rad, solution.side)
         turns = 0.5 * axis_angle_from_matrix(np.swapaxes(solved, 1, 2) @ other)
-    return _Heard(solved, wrist, joints_px, seen_px - joints_px, turns, network is not None)
+    return _FusionInput(solved, wrist, joints_px, seen_px - joints_px, turns, network is not None)
 
 
 def _right_rotations(pose_rad: Float[np.ndarray, "48"], side: Side) -> Float[np.ndarray, "16 3 3"]:
@@ -146,7 +146,7 @@ def _right_rotations(pose_rad: Float[np.ndarray, "48"], side: Side) -> Float[np.
     return matrix_from_axis_angle((mirror_pose(pose) if side == "left" else pose).reshape(16, 3))
 
 
-def _over_time(heard: Sequence[_Heard], times_s: Float[np.ndarray, " T"]) -> list[Sight]:
+def _over_time(heard: Sequence[_FusionInput], times_s: Float[np.ndarray, " T"]) -> list[ViewObservation]:
     """Changes are heard over a moment: the solved movement is smooth, and single frames of a network tremble.
 
     Args:
@@ -164,12 +164,12 @@ def _over_time(heard: Sequence[_Heard], times_s: Float[np.ndarray, " T"]) -> lis
         if by_network.any():
             turns = np.average([other.turns_rad for other in near], axis=0, weights=by_network)
             rotations = rotations @ matrix_from_axis_angle(turns)
-        sights.append(Sight(rotations, hand.wrist_m, hand.joints_px + moved))
+        sights.append(ViewObservation(rotations, hand.wrist_m, hand.joints_px + moved))
     return sights
 
 
 def _laid_on_picture(
-    sight: Sight,
+    sight: ViewObservation,
     camera: Intrinsics,
     layer: HandLayer,
     shape: Float[np.ndarray, "10"],
@@ -180,7 +180,7 @@ def _laid_on_picture(
     box_px = max(float(np.ptp(sight.joints_px, axis=0).max()), 1.0)
     deviation = BELIEVED_DEVIATION + picture_doubt * (DOUBTED_DEVIATION - BELIEVED_DEVIATION)
     sigma_px = np.full(21, deviation * box_px)
-    settled = settle(layer, sight.rotations, shape, sight.joints_px, sigma_px, camera, sight.wrist_m)
+    settled = refine_pose(layer, sight.rotations, shape, sight.joints_px, sigma_px, camera, sight.wrist_m)
     unmoved = layer.from_matrices(settled.rotations, shape).joints_m
     translation = settled.root_m - unmoved[0]
     pose = axis_angle_from_matrix(settled.rotations).reshape(48)
@@ -191,7 +191,7 @@ def _laid_on_picture(
 
 
 def _person(
-    sights: Sequence[Sight],
+    sights: Sequence[ViewObservation],
     sides: Sequence[Side],
     cameras: Mapping[Side, Intrinsics],
     layer: HandLayer,

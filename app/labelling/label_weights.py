@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from app.labelling.evidence import Witness
+from app.labelling.evidence import FrameEvidence
 from hand.camera import Intrinsics, project
 from hand.metrics import aligned
 from ik_baseline.solver import IkSolution
@@ -36,7 +36,7 @@ TRUSTED_NETWORK: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class LabelWeight:
     """What is thought of one label.
 
     Attributes:
@@ -50,7 +50,7 @@ class Judgement:
     agreement: dict[str, float]
 
 
-def judge(witness: Witness, solution: IkSolution, intrinsics: Intrinsics) -> Judgement:
+def weight_label(witness: FrameEvidence, solution: IkSolution, intrinsics: Intrinsics) -> LabelWeight:
     """Compares a solved hand with everything that was said about it.
 
     Args:
@@ -85,8 +85,8 @@ def judge(witness: Witness, solution: IkSolution, intrinsics: Intrinsics) -> Jud
     if witness.observation.score < 0.35:
         reasons.append("hardly seen as a hand")
     if weight < LEAST_WEIGHT:
-        return Judgement(0.0, tuple(reasons) or ("several small doubts",), agreement)
-    return Judgement(float(min(weight, 1.0)), tuple(reasons), agreement)
+        return LabelWeight(0.0, tuple(reasons) or ("several small doubts",), agreement)
+    return LabelWeight(float(min(weight, 1.0)), tuple(reasons), agreement)
 
 
 def apart_mm(other_m: Float[np.ndarray, "21 3"], joints_m: Float[np.ndarray, "21 3"]) -> float:

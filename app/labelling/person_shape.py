@@ -38,7 +38,7 @@ _LEAST_DEPTH_M: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class ViewObservation:
     """A right hand in a picture, its fingers posed.
 
     Attributes:
@@ -52,7 +52,9 @@ class Sight:
     joints_px: Float[np.ndarray, "21 2"]
 
 
-def person_shape(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLayer) -> Float[np.ndarray, "10"]:
+def person_shape(
+    sights: Sequence[ViewObservation], intrinsics: Intrinsics, layer: HandLayer
+) -> Float[np.ndarray, "10"]:
     """The shape that lies best on all pictures; the prior is that of all hands, standard normal.
 
     Args:
@@ -71,13 +73,15 @@ def person_shape(sights: Sequence[Sight], intrinsics: Intrinsics, layer: HandLay
     return _solve(sights, intrinsics, average, directions)
 
 
-def _wrist_centred(layer: HandLayer, sight: Sight, shape: Float[np.ndarray, "10"]) -> Float[np.ndarray, "21 3"]:
+def _wrist_centred(
+    layer: HandLayer, sight: ViewObservation, shape: Float[np.ndarray, "10"]
+) -> Float[np.ndarray, "21 3"]:
     joints = layer.from_matrices(sight.rotations, shape).joints_m
     return joints - joints[0]
 
 
 def _solve(
-    sights: Sequence[Sight],
+    sights: Sequence[ViewObservation],
     intrinsics: Intrinsics,
     joints_m: Float[np.ndarray, "T 21 3"],
     directions_m: Float[np.ndarray, "T 21 3 10"],

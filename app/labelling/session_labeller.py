@@ -16,9 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from app.labelling.evidence import Detector, Witness, gather
+from app.labelling.evidence import Detector, FrameEvidence, collect
 from app.labelling.fusion import Fused, fuse
-from app.labelling.label_weights import judge
+from app.labelling.label_weights import weight_label
 from app.labelling.person_shape import LARGEST_DEVIATION
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
@@ -28,7 +28,7 @@ from hand.recording import RecordedHand
 from hand.recording_reader import open_recording
 from hand.session_labels import OfflineLabel, OfflineLabels, write_offline
 from hand.types import HandObservation
-from ik_baseline.bone_constancy import supported_share
+from ik_baseline.bone_constancy import correction_strength
 from ik_baseline.calibration import HandCalibrator
 from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, LandmarkCorrection, measured_correction
 from ik_baseline.person import HandCalibration
@@ -70,7 +70,7 @@ def label_session(
     recording = open_recording(folder)
     recording.demand_model(model, "label")
     total = max(len(recording.frames), 1)
-    witnesses = gather(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
+    witnesses = collect(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
     if not witnesses:
         raise RecordingError(f"No hand was seen in {folder}, so there is nothing to label; record it again.")
     offline = label_witnesses(witnesses, recording.info.intrinsics, model, report, correction)
@@ -80,7 +80,7 @@ def label_session(
 
 
 def label_witnesses(
-    witnesses: Sequence[Witness],
+    witnesses: Sequence[FrameEvidence],
     intrinsics: Intrinsics,
     model: HandModel,
     report: Progress = lambda stage, share: None,
@@ -96,7 +96,7 @@ def label_witnesses(
         correction: of the detector's landmarks; the measured one when left out.
     """
     correct = correction or measured_correction()
-    share = supported_share(correct, [witness.observation for witness in witnesses], intrinsics)
+    share = correction_strength(correct, [witness.observation for witness in witnesses], intrinsics)
     # renderings bear all of it, in the picture too; photographs half of it, and nothing in the picture
     in_picture = max(0.0, (share - PHOTOGRAPH_SHARE) / (1.0 - PHOTOGRAPH_SHARE))
     observations = [
@@ -121,7 +121,7 @@ def label_witnesses(
     fused = fuse(witnesses, observations, solved, intrinsics, model, in_picture)
     labels: list[OfflineLabel] = []
     for witness, solution, hand in zip(witnesses, solved, fused, strict=True):
-        judgement = judge(witness, solution, intrinsics)
+        judgement = weight_label(witness, solution, intrinsics)
         recorded = _recorded(hand, witness, judgement.weight, intrinsics)
         labels.append(
             OfflineLabel(witness.frame.index, recorded, judgement.weight, judgement.reasons, judgement.agreement)
@@ -160,14 +160,14 @@ def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, m
     return replace(solved, shape=np.clip(solved.shape, -LARGEST_DEVIATION, LARGEST_DEVIATION))
 
 
-def _frame_s(witnesses: Sequence[Witness]) -> float:
+def _frame_s(witnesses: Sequence[FrameEvidence]) -> float:
     """Time from one frame to the next; the usual one where a session has no two neighbours."""
     pairs = [(b.frame, a.frame) for a, b in pairwise(witnesses) if b.frame.index == a.frame.index + 1]
     steps = [after.capture_time_ns - before.capture_time_ns for after, before in pairs]
     return float(np.median(steps)) / 1e9 if steps else FRAME_S
 
 
-def _recorded(hand: Fused, witness: Witness, weight: float, intrinsics: Intrinsics) -> RecordedHand:
+def _recorded(hand: Fused, witness: FrameEvidence, weight: float, intrinsics: Intrinsics) -> RecordedHand:
     observation = witness.observation
     single = np.float32
     apart_px = project(hand.joints_m, intrinsics) - np.asarray(observation.landmarks_px)

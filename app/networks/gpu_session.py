@@ -42,7 +42,7 @@ ANSWER_S: Final = 5.0
 """For an answer; a card takes milliseconds, but one that other programs fill up or that is being reset hangs."""
 
 
-class CardSession:
+class GpuSession:
     """Takes the place of ONNX Runtime's session; once the card's process fails, that one takes over for good."""
 
     def __init__(self, folder: Path, device: Device, metadata: Mapping[str, Any]) -> None:

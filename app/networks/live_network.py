@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from app.networks.device import DeviceChoice, chosen_device, why_card_is_unused
-from app.networks.gpu_session import CardSession
+from app.networks.gpu_session import GpuSession
 from app.networks.vetting import NetworkVetting
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
@@ -35,7 +35,7 @@ class LoadedNetwork:
 
     folder: Path
     runtime: NetworkRuntime
-    card: CardSession | None = None
+    card: GpuSession | None = None
     complaint: str = ""
 
     @property
@@ -211,7 +211,7 @@ def load_candidate(folder: Path, device: DeviceChoice = "cpu", vetting: NetworkV
         )
     metadata = read_metadata(folder)
     try:
-        card = CardSession(folder, chosen, metadata)
+        card = GpuSession(folder, chosen, metadata)
     except CheckpointError as problem:
         complaint = f"{problem} The processor runs the network meanwhile."
         logger.warning(complaint)

@@ -19,7 +19,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.playback import Pacer, Playback
 from app.pipeline.turned import turn_intrinsics, turn_picture
 from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
@@ -101,8 +101,8 @@ class CaptureThread(threading.Thread):
     def __init__(
         self,
         sinks: Sequence[FrameSink],
-        lens: Lens,
-        on_news: Callable[[], None],
+        lens: IntrinsicsChoice,
+        on_update: Callable[[], None],
         *,
         paced: bool = True,
         retry_s: float = _RETRY_S,
@@ -113,7 +113,7 @@ class CaptureThread(threading.Thread):
         Args:
             sinks: every frame goes into each of them.
             lens: the user's word on intrinsics.
-            on_news: called in this thread whenever there is another state.
+            on_update: called in this thread whenever there is another state.
             paced: files run at their own rate; otherwise as fast as they are taken.
             retry_s: how often a source that failed is asked whether it is back.
             hold: a paced file stays at its first picture while this is true, so that nothing is played to nobody.
@@ -121,7 +121,7 @@ class CaptureThread(threading.Thread):
         super().__init__(name="capture", daemon=True)
         self._sinks = sinks
         self.lens = lens
-        self._on_news = on_news
+        self._on_update = on_update
         self._paced = paced
         self._retry_s = retry_s
         self._hold = hold
@@ -161,7 +161,7 @@ class CaptureThread(threading.Thread):
             if self._turn is not None:
                 self._turn.over.set()
             self._wake.set()
-        self._on_news()
+        self._on_update()
 
     def stop(self) -> None:
         """Asks the thread to close its source and end."""
@@ -363,7 +363,7 @@ class CaptureThread(threading.Thread):
                 return  # the user already chose another source, whose state stands
             self._state = state
         if news:
-            self._on_news()
+            self._on_update()
 
 
 def _is_whole(image: np.ndarray) -> bool:

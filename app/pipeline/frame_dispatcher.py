@@ -14,7 +14,7 @@ from app.pipeline.mailbox import Mailbox
 from hand.types import Frame, Provider
 
 
-class FrameDesk:
+class FrameDispatcher:
     """One inbox per path."""
 
     def __init__(self, providers: Iterable[Provider]) -> None:
@@ -27,7 +27,7 @@ class FrameDesk:
         self._taken: Frame | None = None
         self.inboxes: dict[Provider, Mailbox[Frame]] = {provider: _Inbox(self) for provider in providers}
 
-    def settle(self, newest: Frame, before: Frame | None) -> Frame:
+    def next_frame(self, newest: Frame, before: Frame | None) -> Frame:
         """The frame a path gets that is free now.
 
         Args:
@@ -45,7 +45,7 @@ class FrameDesk:
 class _Inbox(Mailbox[Frame]):
     """A mailbox that asks its desk which frame to hand out."""
 
-    def __init__(self, desk: FrameDesk) -> None:
+    def __init__(self, desk: FrameDispatcher) -> None:
         super().__init__()
         self._desk = desk
         self._before: Frame | None = None
@@ -54,7 +54,7 @@ class _Inbox(Mailbox[Frame]):
         newest = self._content
         if newest is None:
             return None
-        frame = self._desk.settle(newest, self._before)
+        frame = self._desk.next_frame(newest, self._before)
         self._before = frame
         if frame is not newest:
             self._drops -= 1  # it was replaced here, and is taken after all; the newest stays for the next time

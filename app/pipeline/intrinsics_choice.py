@@ -8,7 +8,7 @@ from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG, Intrinsics
 
 
 @dataclass(frozen=True, slots=True)
-class Lens:
+class IntrinsicsChoice:
     """What the user said about the camera.
 
     Attributes:

@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.pipeline.capture_thread import ABANDON_S, CaptureThread, SourceState
-from app.pipeline.frame_dispatcher import FrameDesk
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.frame_dispatcher import FrameDispatcher
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.listeners import FrameTap, Listener, Listeners
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.output_selector import OutputChooser
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.playback import Playback
-from app.pipeline.result_synchronizer import Composition, JoinedResult, Joiner
+from app.pipeline.result_synchronizer import Composition, JoinedResult, ResultSynchronizer
 from app.pipeline.worker import MissingReason, PathPhase, PathState, PathUpdate, PathWorker
 from app.sources.base import FrameSource
 from hand.types import Frame, PathResult, Provider
@@ -33,7 +33,7 @@ _PATH_JOIN_S = 60.0
 _MISSING = {
     PathPhase.STARTING: MissingReason.STARTING,
     PathPhase.FAILED: MissingReason.FAILED,
-    PathPhase.RESTING: MissingReason.DISABLED,
+    PathPhase.DISABLED: MissingReason.DISABLED,
 }
 
 
@@ -57,7 +57,7 @@ Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[Any
 class LivePipeline(Generic[T, P]):
     """Capture thread and path threads with the mailboxes between them.
 
-    ``on_news`` carries no content and may come from any thread; the owner then pulls what it wants. News that nobody
+    ``on_update`` carries no content and may come from any thread; the owner then pulls what it wants. News that nobody
     pulled yet is not announced twice, so a slow owner is never flooded.
 
     Results can be pulled in two ways: one path at a time with :meth:`take_update`, or, where ``compose`` is given,
@@ -68,9 +68,9 @@ class LivePipeline(Generic[T, P]):
         self,
         paths: Mapping[Provider, PathFactory],
         prepare: Callable[[PathResult], T],
-        on_news: Callable[[], None],
+        on_update: Callable[[], None],
         *,
-        lens: Lens | None = None,
+        lens: IntrinsicsChoice | None = None,
         every_frame: bool = False,
         retry_s: float = 1.0,
         compose: Compose[T, P] | None = None,
@@ -81,7 +81,7 @@ class LivePipeline(Generic[T, P]):
         Args:
             paths: what finds hands, by provider.
             prepare: makes of a result what display needs, in the path's thread.
-            on_news: there is something to pull.
+            on_update: there is something to pull.
             lens: the user's word on intrinsics.
             every_frame: nothing is dropped, files are not paced, and joined results await the slowest path; for
                 measuring, not for live use.
@@ -90,7 +90,7 @@ class LivePipeline(Generic[T, P]):
                 spoke last.
             output: chooses the output hand; without it there is none.
         """
-        self._on_news = on_news
+        self._on_update = on_update
         self._announced = threading.Event()
         self._compose = compose
         self._joins = compose is not None or output is not None
@@ -98,12 +98,14 @@ class LivePipeline(Generic[T, P]):
         self._preview = _Preview(self._announce)
         self._tap = FrameTap()
         self._inboxes: dict[Provider, Mailbox[Frame]] = (
-            {provider: Mailbox(lossless=True) for provider in paths} if every_frame else FrameDesk(paths).inboxes
+            {provider: Mailbox(lossless=True) for provider in paths} if every_frame else FrameDispatcher(paths).inboxes
         )
         self._outboxes = {provider: Mailbox[PathUpdate[T]](lossless=every_frame) for provider in paths}
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()
-        self._joiner: Joiner[T] = Joiner(paths, choose, self._emit, patient=every_frame)
+        self._synchronizer: ResultSynchronizer[T] = ResultSynchronizer(
+            paths, choose, self._emit, wait_for_all=every_frame
+        )
         self._workers = {
             provider: PathWorker(
                 provider,
@@ -117,7 +119,7 @@ class LivePipeline(Generic[T, P]):
         }
         self._capture = CaptureThread(
             [*self._inboxes.values(), self._preview, self._tap],
-            lens or Lens(),
+            lens or IntrinsicsChoice(),
             self._announce,
             paced=not every_frame,
             retry_s=retry_s,
@@ -191,12 +193,12 @@ class LivePipeline(Generic[T, P]):
         return self._capture.playback
 
     @property
-    def lens(self) -> Lens:
+    def lens(self) -> IntrinsicsChoice:
         """The user's word on intrinsics."""
         return self._capture.lens
 
     @lens.setter
-    def lens(self, lens: Lens) -> None:
+    def lens(self, lens: IntrinsicsChoice) -> None:
         self._capture.lens = lens
 
     @property
@@ -222,9 +224,9 @@ class LivePipeline(Generic[T, P]):
         """What a path is doing."""
         return self._workers[provider].state
 
-    def set_wanted(self, provider: Provider, wanted: bool) -> None:
+    def set_enabled(self, provider: Provider, enabled: bool) -> None:
         """Switches a path on or off; one that is off costs nothing."""
-        self._workers[provider].wanted = wanted
+        self._workers[provider].enabled = enabled
 
     def drops(self, provider: Provider) -> int:
         """Frames that were replaced before the path took them, and results before anybody pulled them."""
@@ -249,9 +251,9 @@ class LivePipeline(Generic[T, P]):
         return not self._preview.shut
 
     @preview_wanted.setter
-    def preview_wanted(self, wanted: bool) -> None:
-        if self._preview.shut == wanted:
-            self._preview.shut = not wanted
+    def preview_wanted(self, enabled: bool) -> None:
+        if self._preview.shut == enabled:
+            self._preview.shut = not enabled
 
     def redraw(self) -> None:
         """Prepares the last results once more, for views that were turned while no frames come."""
@@ -268,7 +270,7 @@ class LivePipeline(Generic[T, P]):
 
     def _deliver(self, provider: Provider, update: PathUpdate[T]) -> None:
         if self._joins:
-            self._joiner.add(provider, update)
+            self._synchronizer.add(provider, update)
         if self._compose is None:
             self._outboxes[provider].put(update)
             self._announce()
@@ -285,10 +287,10 @@ class LivePipeline(Generic[T, P]):
 
     def _path_changed(self, provider: Provider, state: PathState) -> None:
         if self._joins:
-            self._joiner.expect(provider, _MISSING.get(state.phase))
+            self._synchronizer.expect(provider, _MISSING.get(state.phase))
         self._announce()
 
     def _announce(self) -> None:
         if not self._announced.is_set():
             self._announced.set()
-            self._on_news()
+            self._on_update()

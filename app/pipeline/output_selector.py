@@ -187,7 +187,7 @@ class _Slot:
         self._fused: FusedTrack | None = None
         self.time_ns = 0
         self._sure_since_ns: int | None = None
-        self._bend: _Bend | None = None
+        self._bend: _InertializationOffset | None = None
 
     def distance_to(self, pair: HandPair) -> float:
         """From where the hand was to the nearer one of a pair."""
@@ -232,7 +232,7 @@ class _Slot:
         if self._last is not None and self._last.side != wanted.side:
             self._bend = None  # a left and a right hand have no rotations between them
         elif self._last is not None and self._last.provider != wanted.provider:
-            self._bend = _Bend.between(self._last, wanted, self.time_ns)
+            self._bend = _InertializationOffset.between(self._last, wanted, self.time_ns)
         share = 0.0 if self._bend is None else self._bend.share(time_ns, settings.fade_ms)
         if share <= 0.0:
             self._bend = None
@@ -337,7 +337,7 @@ def _confidence(pair: HandPair) -> float:
 def _is_only_late(last: HandState, pair: HandPair, missing: Mapping[Provider, MissingReason]) -> bool:
     """Whether the path that is followed has not spoken yet, although it surely will."""
     if last.provider == "fused":
-        return False  # what the other path says is continued from there, see _Bend
+        return False  # what the other path says is continued from there, see _InertializationOffset
     handless = pair[0 if last.provider == "network" else 1] is None
     return handless and missing.get(last.provider) is MissingReason.LATE
 
@@ -351,7 +351,7 @@ def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Bend:
+class _InertializationOffset:
     """What is added to a path's hand so that it continues where the output was.
 
     Attributes:
@@ -367,7 +367,7 @@ class _Bend:
     start_ns: int
 
     @classmethod
-    def between(cls, before: HandState, after: HandState, start_ns: int) -> _Bend:
+    def between(cls, before: HandState, after: HandState, start_ns: int) -> _InertializationOffset:
         """The bend that takes `after` to `before`."""
         from_rotations, to_rotations = _matrices(before), _matrices(after)
         difference = from_rotations @ np.swapaxes(to_rotations, -1, -2)

@@ -75,7 +75,7 @@ Choose = Callable[[Frame, Mapping[Provider, PathResult], Mapping[Provider, Missi
 Emit = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]], bool], None]
 
 
-class Joiner(Generic[T]):
+class ResultSynchronizer(Generic[T]):
     """Safe to call from the threads of all paths; emits one frame after the other."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Joiner(Generic[T]):
         emit: Emit[T],
         clock_ns: Callable[[], int] = time.monotonic_ns,
         *,
-        patient: bool = False,
+        wait_for_all: bool = False,
     ) -> None:
         """Nothing pending.
 
@@ -95,13 +95,13 @@ class Joiner(Generic[T]):
             emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
                 an old one drawn again); called in the thread of the path that spoke last.
             clock_ns: for tests.
-            patient: a path that works is awaited for any time. Only for sources that wait for the slowest path, so that
-                the frames that wait here are few.
+            wait_for_all: a path that works is awaited for any time. Only for sources that wait for the slowest
+                path, so that the frames that wait here are few.
         """
         self._choose = choose
         self._emit = emit
         self._clock_ns = clock_ns
-        self._patient = patient
+        self._wait_for_all = wait_for_all
         self._lock = threading.RLock()
         providers = tuple(providers)
         self._not_awaited: dict[Provider, MissingReason] = dict.fromkeys(providers, MissingReason.STARTING)
@@ -162,8 +162,8 @@ class Joiner(Generic[T]):
         while self._pending:
             entry = self._pending[0]
             handless = not any(update.result.states for update in entry.updates.values())
-            most = math.inf if self._patient else MOST_PENDING_HANDLESS if handless else MOST_PENDING
-            if self._missing(entry, patient=handless or self._patient) and len(self._pending) <= most:
+            most = math.inf if self._wait_for_all else MOST_PENDING_HANDLESS if handless else MOST_PENDING
+            if self._missing(entry, wait_for_all=handless or self._wait_for_all) and len(self._pending) <= most:
                 return
             self._pending.popleft()
             results = _results(entry)
@@ -172,12 +172,12 @@ class Joiner(Generic[T]):
             self._passed.append(entry)
             self._emit(entry.joined, dict(entry.updates), True)
 
-    def _missing(self, entry: _Entry[T], *, patient: bool) -> bool:
+    def _missing(self, entry: _Entry[T], *, wait_for_all: bool) -> bool:
         return any(
             provider not in entry.updates
             and provider not in self._not_awaited
             and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
-            and (patient or self._lateness_ms[provider] < PATIENCE_MS)
+            and (wait_for_all or self._lateness_ms[provider] < PATIENCE_MS)
             for provider in self._lateness_ms
         )
 

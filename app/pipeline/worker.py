@@ -33,7 +33,7 @@ class PathPhase(Enum):
     STARTING = "starting"
     RUNNING = "running"
     FAILED = "failed"
-    RESTING = "resting"
+    DISABLED = "disabled"
 
 
 class MissingReason(Enum):
@@ -114,8 +114,8 @@ class PathWorker(threading.Thread, Generic[T]):
         self._deliver = deliver
         self._on_state = on_state
         self._stopping = threading.Event()
-        self._wanted = threading.Event()
-        self._wanted.set()
+        self._enabled = threading.Event()
+        self._enabled.set()
         self._lock = threading.Lock()
         self._state = PathState()
         self._last: PathResult | None = None
@@ -135,23 +135,23 @@ class PathWorker(threading.Thread, Generic[T]):
         self._inbox.wake()
 
     @property
-    def wanted(self) -> bool:
+    def enabled(self) -> bool:
         """Whether the path works; otherwise it rests and costs nothing, with its engine kept if it was loaded."""
-        return self._wanted.is_set()
+        return self._enabled.is_set()
 
-    @wanted.setter
-    def wanted(self, wanted: bool) -> None:
-        self._inbox.shut = not wanted
-        if wanted:
-            self._wanted.set()
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._inbox.shut = not enabled
+        if enabled:
+            self._enabled.set()
         else:
-            self._wanted.clear()
+            self._enabled.clear()
         self._inbox.wake()
 
     def stop(self) -> None:
         """Asks the thread to close its path and end."""
         self._stopping.set()
-        self._wanted.set()
+        self._enabled.set()
         self._inbox.close()
 
     def run(self) -> None:
@@ -188,10 +188,10 @@ class PathWorker(threading.Thread, Generic[T]):
 
     def _rest_while_unwanted(self, then: PathPhase) -> bool:
         """Waits until the path is wanted again; whether it had to."""
-        if self._wanted.is_set():
+        if self._enabled.is_set():
             return False
-        self._set_state(replace(self.state, phase=PathPhase.RESTING, sentence="", cause=""))
-        self._wanted.wait()
+        self._set_state(replace(self.state, phase=PathPhase.DISABLED, sentence="", cause=""))
+        self._enabled.wait()
         self._set_state(replace(self.state, phase=then))
         return True
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from app.networks.device import DeviceChoice
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
-from app.pipeline.paths.calibrated_ik_path import OwnHandWish
+from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
@@ -54,7 +54,7 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     if options.source is None:
         raise ConfigError("two-views needs two sources; add --source with the first camera, address or video.")
     chosen = [choose_source(text, wishes) for text in (options.source, options.second)]
-    lenses = (Lens(options.intrinsics, options.fov), Lens(None, options.second_fov))
+    lenses = (IntrinsicsChoice(options.intrinsics, options.fov), IntrinsicsChoice(None, options.second_fov))
     live = any(one.is_camera or one.is_live for one in chosen)
     take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     sessions = [None if options.record is None else options.record / f"{take}-{name}" for name in ("first", "second")]
@@ -126,7 +126,7 @@ def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict
         1,
         every_frame=not live,
         finder=options.finder,
-        own_hand=OwnHandWish(False, options.calibration),
+        own_hand=SubjectCalibrationOptions(False, options.calibration),
         device=device,
         complain=lambda sentence: print(sentence, file=sys.stderr),
     )

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from app.pipeline.capture_thread import SourcePhase, SourceState
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.live import LivePipeline
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import output_chooser
@@ -51,7 +51,7 @@ class ViewInput:
 
     source: FrameSource
     paths: Mapping[Provider, PathFactory]
-    lens: Lens = field(default_factory=Lens)
+    lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     quarter_turns: int = 0
     output_mode: OutputMode = OutputMode.FUSED
     session: Path | None = None

@@ -7,8 +7,8 @@ that it may use. It lives in a file of its own under ``app/ui``; ``app/ui/panels
 from __future__ import annotations
 
 from app.ui.extension_host import ExtensionHost
-from app.ui.panels.camera_panel import install_lens
-from app.ui.panels.playback_bar import install_transport
+from app.ui.panels.camera_panel import install_camera
+from app.ui.panels.playback_bar import install_playback
 from app.ui.panels.smoothing_panel import install_smoothing
 from app.ui.panels.stream_panel import install_streams
 from app.ui.recording.record_panel import install_recorder
@@ -17,7 +17,7 @@ from app.ui.tools.help import install_help
 from app.ui.tools.motion_tool import install_motion_recording
 from app.ui.tools.settings_persistence import install_settings
 from app.ui.tools.snapshot_tool import install_snapshots
-from app.ui.training.training_panel import install_teaching
+from app.ui.training.training_panel import install_finetuning
 from app.ui.widgets.button_focus import ButtonFocus
 
 
@@ -25,12 +25,12 @@ def install_extensions(host: ExtensionHost) -> None:
     """Adds every extension to a window, in the order of the menus."""
     install_smoothing(host)
     install_streams(host)
-    install_lens(host)
+    install_camera(host)
     install_motion_recording(host)
     install_snapshots(host)
-    install_transport(host)
+    install_playback(host)
     install_recorder(host)
-    install_teaching(host)
+    install_finetuning(host)
     install_guide(host)
     install_help(host)
     ButtonFocus(host.parent_widget)  # when all buttons are there

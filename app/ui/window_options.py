@@ -9,7 +9,7 @@ from typing import Literal
 from app.networks.live_network import LiveNetwork
 from app.outputs.address import StreamAddress
 from app.palette import ThemeName
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.smoothing import Smoothing
@@ -59,7 +59,7 @@ class WindowOptions:
     view: ViewName = "side by side"
     wishes: SourceWishes = field(default_factory=SourceWishes)
     streams: tuple[StreamAddress, ...] = ()
-    lens: Lens = field(default_factory=Lens)
+    lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     mirror: bool | None = None
     quarter_turns: int = 0
     theme: ThemeName | Literal["system"] = "system"

@@ -243,7 +243,7 @@ def test_path_that_is_switched_off_rests_and_comes_back(qtbot: QtBot, open_both:
     window = open_both(lambda: path)
     wait_for_output(qtbot, window, "network")
     window.panes["network"].heading.switch.click()
-    qtbot.waitUntil(lambda: window.pipeline.path_state("network").phase is PathPhase.RESTING, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.pipeline.path_state("network").phase is PathPhase.DISABLED, timeout=PATIENCE_MS)
     wait_for_output(qtbot, window, "ik")
     done = len(path.processed)
     for _ in range(5):
@@ -260,8 +260,8 @@ def test_path_that_is_switched_off_rests_and_comes_back(qtbot: QtBot, open_both:
 def test_both_paths_off_still_shows_the_picture(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both()
     wait_for_result(qtbot, window)
-    window.set_wanted("network", False)
-    window.set_wanted("ik", False)
+    window.set_enabled("network", False)
+    window.set_enabled("ik", False)
 
     def is_bare() -> bool:
         image = window.panes["ik"].picture.grab().toImage()
@@ -333,7 +333,7 @@ def test_closed_in_the_middle_of_anything_leaves_no_thread(qtbot: QtBot, open_bo
     if moment == "switching":
         window.show_source(ChosenSource(FakeSource([plain_image()] * 3)))
     elif moment == "resting":
-        window.set_wanted("ik", False)
+        window.set_enabled("ik", False)
     elif moment == "another view":
         window.show_view("combined")
     window.close()

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from app.networks.device import chosen_device
-from app.networks.gpu_session import CardSession
+from app.networks.gpu_session import GpuSession
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.errors import CheckpointError
@@ -55,12 +55,12 @@ def pipe_with(content: bytes) -> IO[bytes]:
 @pytest.fixture(scope="module")
 def on_card(training_part: None) -> Iterator[LoadedNetwork]:
     """The shipped network behind the pipe."""
-    network = _loaded(CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR)))
+    network = _loaded(GpuSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR)))
     yield network
     network.close()
 
 
-def _loaded(session: CardSession) -> LoadedNetwork:
+def _loaded(session: GpuSession) -> LoadedNetwork:
     return LoadedNetwork(SHIPPED_NETWORK_DIR, NetworkRuntime(session, read_metadata(SHIPPED_NETWORK_DIR)), session)
 
 
@@ -75,7 +75,7 @@ def test_the_process_says_what_onnx_runtime_says(on_card: LoadedNetwork, count: 
 @needs_torch
 def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None:
     torch_was_here = "torch" in sys.modules
-    session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
+    session = GpuSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
     network = _loaded(session)
     assert ("torch" in sys.modules) == torch_was_here
     live = LiveNetwork(SHIPPED_NETWORK_DIR)
@@ -93,7 +93,7 @@ def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None
 @needs_torch
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot halt a process")
 def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = CardSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
+    session = GpuSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
     network = _loaded(session)
     monkeypatch.setattr("app.networks.gpu_session.ANSWER_S", 0.2)
     os.kill(session._process.pid, signal.SIGSTOP)
@@ -124,7 +124,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     for name in ("network.json", "network.onnx"):
         (tmp_path / name).write_bytes((SHIPPED_NETWORK_DIR / name).read_bytes())
     with pytest.raises(CheckpointError, match=r"network\.safetensors"):
-        CardSession(tmp_path, "cpu", read_metadata(tmp_path))
+        GpuSession(tmp_path, "cpu", read_metadata(tmp_path))
 
 
 def test_networks_that_nobody_can_go_back_to_free_the_card() -> None:

@@ -15,7 +15,7 @@ import pytest
 from app.child_process import PRODUCT_FOLDER, child_environment, python_command
 from app.jobs.estimate import EstimateProcess
 from app.jobs.training import TrainingRuns
-from app.networks.gpu_session import CardSession
+from app.networks.gpu_session import GpuSession
 from app.snapshot import mesh_files
 from hand.errors import CheckpointError
 from trainer.runs.run_folder import FineTuneRequest
@@ -91,7 +91,7 @@ def _estimate(folder: Path) -> None:
 
 
 def _card(folder: Path) -> None:
-    CardSession(folder, "cuda", {})
+    GpuSession(folder, "cuda", {})
 
 
 def _meshes(_folder: Path) -> None:

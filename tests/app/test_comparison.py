@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from app_fakes import found, hand_state, plain_image
 
-from app.pipeline.frame_dispatcher import FrameDesk
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.frame_dispatcher import FrameDispatcher
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_report import save_summary, summarize
 from app.pipeline.output_reason import OutputCause, OutputReason
@@ -23,7 +23,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from hand.joints import JOINT_NAMES
 from hand.types import Frame, PathResult, Provider
 
-LENS = Lens().intrinsics_for(320, 240)
+LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 
 
 def frame(index: int, rate: float = 20.0) -> Frame:
@@ -133,7 +133,7 @@ def test_session_is_saved_as_a_table_and_a_summary(tmp_path: Path) -> None:
 
 
 def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
-    desk = FrameDesk(("network", "ik"))
+    desk = FrameDispatcher(("network", "ik"))
     fast, slow = desk.inboxes["network"], desk.inboxes["ik"]
     had: dict[str, list[int]] = {"fast": [], "slow": []}
     for index in range(30):
@@ -151,7 +151,7 @@ def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
 
 
 def test_frames_of_another_source_are_never_mixed() -> None:
-    desk = FrameDesk(("network", "ik"))
+    desk = FrameDispatcher(("network", "ik"))
     for inbox in desk.inboxes.values():
         inbox.put(frame(0))
     assert desk.inboxes["network"].take_now() is not None

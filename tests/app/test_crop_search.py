@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.pipeline.paths.crop_search import BATCH, MOST_SQUARES, SIZES, SMALL_SIZES, CropSearch, search_squares
+from app.pipeline.paths.crop_search import (
+    BATCH,
+    MOST_SQUARES,
+    SIZES,
+    SMALL_SIZES,
+    SlidingWindowDetector,
+    search_squares,
+)
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop, upright_angle_rad
 from hand.mirror import mirror_pixels
@@ -69,7 +76,7 @@ def test_squares_cover_the_picture_and_stay_inside(size_px: int) -> None:
 
 
 def test_moves_onto_the_hand_wherever_it_is() -> None:
-    (hand,) = CropSearch(Judge()).detect(picture_with_blob(470, 300, 120))
+    (hand,) = SlidingWindowDetector(Judge()).detect(picture_with_blob(470, 300, 120))
     assert hand.side == "right"
     assert abs(hand.crop.center_x_px - 529.5) < 2
     assert abs(hand.crop.center_y_px - 359.5) < 2
@@ -77,19 +84,19 @@ def test_moves_onto_the_hand_wherever_it_is() -> None:
 
 
 def test_a_left_hand_is_told_and_keeps_its_place() -> None:
-    (hand,) = CropSearch(Judge(side="left")).detect(picture_with_blob(40, 60, 150))
+    (hand,) = SlidingWindowDetector(Judge(side="left")).detect(picture_with_blob(40, 60, 150))
     assert hand.side == "left"
     assert abs(hand.landmarks_px.mean(0) - (115, 135)).max() < 25
 
 
 def test_an_empty_picture_and_an_unsure_network_give_nothing() -> None:
-    assert list(CropSearch(Judge()).detect(np.zeros((HEIGHT, WIDTH, 3), np.uint8))) == []
-    assert list(CropSearch(Judge(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
+    assert list(SlidingWindowDetector(Judge()).detect(np.zeros((HEIGHT, WIDTH, 3), np.uint8))) == []
+    assert list(SlidingWindowDetector(Judge(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
 
 
 def test_a_search_that_shrinks_onto_something_tiny_has_found_no_hand() -> None:
-    assert len(CropSearch(Judge()).detect(picture_with_blob(300, 200, 80))) == 1
-    assert list(CropSearch(Judge()).detect(picture_with_blob(300, 200, 40))) == []
+    assert len(SlidingWindowDetector(Judge()).detect(picture_with_blob(300, 200, 80))) == 1
+    assert list(SlidingWindowDetector(Judge()).detect(picture_with_blob(300, 200, 40))) == []
 
 
 def test_one_sure_look_among_doubtful_ones_is_not_enough() -> None:
@@ -101,12 +108,12 @@ def test_one_sure_look_among_doubtful_ones_is_not_enough() -> None:
             seen = super().predict(image_rgb, crop, intrinsics)
             return replace(seen, confidence=0.8 if self.looks % 4 == 0 else 0.1)
 
-    assert list(CropSearch(Deceived()).detect(picture_with_blob(200, 200, 150))) == []
+    assert list(SlidingWindowDetector(Deceived()).detect(picture_with_blob(200, 200, 150))) == []
 
 
 def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
     judge = Judge()
-    search = CropSearch(judge, squares_per_search=5)
+    search = SlidingWindowDetector(judge, squares_per_search=5)
     every = len(list(search_squares(WIDTH, HEIGHT)))
     picture = picture_with_blob(550, 390, 80)
     found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
@@ -130,7 +137,7 @@ def test_a_network_of_upright_crops_is_asked_in_every_quarter_turn_and_then_show
             return replace(super().predict(image_rgb, crop, intrinsics), confidence=sure)
 
     judge = Turned()
-    (found,) = CropSearch(judge).detect(picture_with_blob(300, 200, 90))
+    (found,) = SlidingWindowDetector(judge).detect(picture_with_blob(300, 200, 90))
     np.testing.assert_allclose(judge.angles[:5], [0.0, np.pi / 2, np.pi, 1.5 * np.pi, np.pi])
     assert found.crop.angle_rad == pytest.approx(upright_angle_rad(found.landmarks_px))
 
@@ -146,7 +153,7 @@ def test_a_search_is_bounded_in_squares_and_memory_whatever_the_picture(size_px:
             return super().presences(images)
 
     judge = Counting()
-    assert list(CropSearch(judge).detect(np.zeros((size_px[1], size_px[0], 3), np.uint8))) == []
+    assert list(SlidingWindowDetector(judge).detect(np.zeros((size_px[1], size_px[0], 3), np.uint8))) == []
     assert 0 < judge.shown <= (len(SIZES) + len(SMALL_SIZES)) * MOST_SQUARES
     assert 0 < largest_batch <= BATCH
 
@@ -170,12 +177,12 @@ def test_a_hand_of_8_percent_of_the_height_of_a_large_picture_is_found() -> None
             self.shown += len(images)
             return (images.mean((1, 2, 3)) / 255.0 > 0.12).astype(float)
 
-    search = CropSearch(Sharp())
+    search = SlidingWindowDetector(Sharp())
     (hand,) = search.detect(picture)
     assert abs(hand.crop.center_x_px - 2974.5) < 4
     assert abs(hand.crop.center_y_px - 1586.0) < 4
     judge = Sharp()
-    live = CropSearch(judge, squares_per_search=6)
+    live = SlidingWindowDetector(judge, squares_per_search=6)
     rounds = len(list(search_squares(width, height, SMALL_SIZES, least_px=128))) // 2 + 1
     found = [bool(live.detect(picture)) for _ in range(rounds)]
     assert any(found)

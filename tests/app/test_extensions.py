@@ -19,8 +19,8 @@ from app.settings import Settings, load_settings, save_settings
 from app.sources.choose import ChosenSource
 from app.ui.extension_host import ExtensionHost
 from app.ui.extensions import install_extensions
-from app.ui.panels.camera_panel import NO_CAMERA_SENTENCE, LensPanel, install_lens
-from app.ui.panels.playback_bar import TransportBar, install_transport
+from app.ui.panels.camera_panel import NO_CAMERA_SENTENCE, CameraPanel, install_camera
+from app.ui.panels.playback_bar import PlaybackBar, install_playback
 from app.ui.panels.smoothing_panel import SmoothingPanel, install_smoothing
 from app.ui.tools.first_steps import Guide, install_guide
 from app.ui.tools.help import COPIED_SENTENCE, install_help
@@ -70,9 +70,9 @@ def test_smoothing_is_turned(host: FakeHost) -> None:
 
 
 def test_typed_lens_reaches_the_pipeline_and_only_a_camera_is_calibrated(qtbot: QtBot, host: FakeHost) -> None:
-    install_lens(host)
+    install_camera(host)
     panel = host.panels["Camera"]
-    assert isinstance(panel, LensPanel)
+    assert isinstance(panel, CameraPanel)
     panel.field.setText("500,500,160,120")
     panel.use.click()
     assert host.pipeline.lens.intrinsics_text == "500,500,160,120"
@@ -91,8 +91,8 @@ def test_typed_lens_reaches_the_pipeline_and_only_a_camera_is_calibrated(qtbot: 
 
 
 def test_pictures_are_turned_and_the_space_bar_is_the_playback_bars(host: FakeHost) -> None:
-    install_transport(host)
-    assert isinstance(host.panels["Playback"], TransportBar)
+    install_playback(host)
+    assert isinstance(host.panels["Playback"], PlaybackBar)
     host.press("Shift+R")
     assert host.pipeline.quarter_turns == 1
     assert host.said == ["Pictures are turned by 90°."]

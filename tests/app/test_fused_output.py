@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from app.output_texts import reason_text
 from app.pipeline.fused_track import FusionSettings, fusion_settings
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.output_reason import OutputCause, OutputMode
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
@@ -26,7 +26,7 @@ from hand.metrics import jitter_mm
 from hand.types import Frame, HandState, PathResult, Provider
 
 FRAME_NS = 33_333_333
-LENS = Lens().intrinsics_for(320, 240)
+LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 MODEL = load_embedded_model()
 LAYER = HandLayer(MODEL)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from app.labelling.evidence import Witness
+from app.labelling.evidence import FrameEvidence
 from app.labelling.fusion import fuse
-from app.labelling.label_weights import judge
-from app.labelling.person_shape import Sight, person_shape
+from app.labelling.label_weights import weight_label
+from app.labelling.person_shape import ViewObservation, person_shape
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
@@ -36,11 +36,11 @@ def pose(number: int, *, toward: float = 0.0) -> np.ndarray:
     return np.concatenate([rng.normal((np.pi / 2, 0.0, 0.0), 0.5), fingers])
 
 
-def posed(number: int, shape: np.ndarray) -> tuple[Sight, np.ndarray]:
+def posed(number: int, shape: np.ndarray) -> tuple[ViewObservation, np.ndarray]:
     """A hand of a shape as it is seen, and its joints."""
     joints = LAYER(pose(number), shape, np.array([0.02, -0.01, 0.5])).joints_m
     rotations = matrix_from_axis_angle(pose(number).reshape(16, 3))
-    return Sight(rotations, joints[0], project(joints, CAMERA)), joints
+    return ViewObservation(rotations, joints[0], project(joints, CAMERA)), joints
 
 
 def test_the_proportions_of_a_person_are_read_off_many_pictures() -> None:
@@ -62,7 +62,7 @@ def test_few_pictures_leave_the_prior_its_say() -> None:
     assert np.linalg.norm(found) < np.linalg.norm(SHAPE)
 
 
-def _heard(number: int, side: Side, *, bent_apart: float, confidence: float = 0.9) -> tuple[Witness, IkSolution]:
+def _heard(number: int, side: Side, *, bent_apart: float, confidence: float = 0.9) -> tuple[FrameEvidence, IkSolution]:
     """Two witnesses that err by the same bend either way."""
     place_m = np.array([0.0, 0.0, 0.5])
     true = LAYER(pose(number), np.zeros(10), place_m).joints_m
@@ -80,7 +80,7 @@ def _heard(number: int, side: Side, *, bent_apart: float, confidence: float = 0.
         side, "network", confidence, poses[1], np.zeros(10), place_m, joints[1], 1.0, pixels, None
     )  # fmt: skip
     frame = RecordedFrame(number, number, 0, (network,))
-    return Witness(frame, observation, None, network), solved
+    return FrameEvidence(frame, observation, None, network), solved
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -109,7 +109,7 @@ def test_a_hand_that_reaches_behind_the_camera_is_rejected_and_spoils_no_other()
     behind = solved.joints_m.copy()
     behind[8, 2] = -0.1
     astray = replace(solved, joints_m=behind, landmarks_m=behind)
-    judgement = judge(witness, astray, CAMERA)
+    judgement = weight_label(witness, astray, CAMERA)
     assert judgement.weight == 0.0
     assert "the hand does not lie on the picture" in judgement.reasons
     assert np.isfinite(list(judgement.agreement.values())).all()

@@ -28,7 +28,7 @@ from app_fakes import (
 
 from app.end_signals import ENDING_SIGNALS, interrupted_by_end_signals
 from app.headless import LIVE_FRAMES, PICTURES, HeadlessRun, run_headless
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.sources.base import FrameSource
@@ -110,7 +110,9 @@ def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
 def test_report_names_the_camera_that_was_used(tmp_path: Path) -> None:
     demo = run(demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1)
     assert demo["camera"].startswith("the source's own intrinsics fx,fy,cx,cy = 554.256,554.256,")
-    told = run(demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1, lens=Lens(None, 70.0))
+    told = run(
+        demo_source(loop=False), tmp_path, lambda: FakePath(nothing), frames=1, lens=IntrinsicsChoice(None, 70.0)
+    )
     assert told["camera"] == "field of view 70 degrees"
     unknown = run(FakeSource(), tmp_path, lambda: FakePath(nothing))
     assert unknown["camera"] == "default field of view 62 degrees"

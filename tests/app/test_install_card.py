@@ -25,7 +25,7 @@ from app.ui.install_card import InstallCard, InstallDialog
 from app.ui.part_installer import PartInstaller
 from app.ui.tools.snapshot_tool import SnapshotTool
 from app.ui.training.networks_panel import NetworksPanel
-from app.ui.training.training_panel import TeachPanel
+from app.ui.training.training_panel import FineTunePanel
 
 PATIENCE_MS = 60_000
 
@@ -137,10 +137,10 @@ def test_a_window_that_closes_ends_the_installation(
 
 
 @pytest.fixture
-def teach(qtbot: QtBot, tmp_path: Path, install: Callable[[OptionalPart], Installation]) -> Iterator[TeachPanel]:
+def teach(qtbot: QtBot, tmp_path: Path, install: Callable[[OptionalPart], Installation]) -> Iterator[FineTunePanel]:
     installer = PartInstaller(TINY_PART, None, install)
     library = NetworkLibrary(SHIPPED_NETWORK_DIR, tmp_path / "networks")
-    panel = TeachPanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"), installer)
+    panel = FineTunePanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"), installer)
     installer.setParent(panel)
     qtbot.addWidget(panel)
     panel.show()
@@ -148,7 +148,7 @@ def teach(qtbot: QtBot, tmp_path: Path, install: Callable[[OptionalPart], Instal
     panel.close_quietly()
 
 
-def test_teaching_waits_for_its_part_and_then_needs_no_restart(qtbot: QtBot, teach: TeachPanel) -> None:
+def test_teaching_waits_for_its_part_and_then_needs_no_restart(qtbot: QtBot, teach: FineTunePanel) -> None:
     assert teach.card.isVisibleTo(teach)
     assert not teach.form.isEnabled()
     assert not teach.view.resume.isEnabled()
@@ -161,7 +161,7 @@ def test_teaching_waits_for_its_part_and_then_needs_no_restart(qtbot: QtBot, tea
 
 
 def test_a_part_that_was_installed_from_a_terminal_is_noticed(
-    qtbot: QtBot, teach: TeachPanel, install: Callable[[OptionalPart], Installation]
+    qtbot: QtBot, teach: FineTunePanel, install: Callable[[OptionalPart], Installation]
 ) -> None:
     elsewhere = install(TINY_PART)
     qtbot.waitUntil(lambda: elsewhere.poll().phase is InstallPhase.DONE, timeout=PATIENCE_MS)

@@ -7,29 +7,29 @@ import threading
 import numpy as np
 from app_fakes import hand_state, plain_image, wait_until
 
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.listeners import QUEUE_LENGTH, Listeners
-from app.pipeline.result_synchronizer import MOST_PENDING_HANDLESS, JoinedResult, Joiner
+from app.pipeline.result_synchronizer import MOST_PENDING_HANDLESS, JoinedResult, ResultSynchronizer
 from app.pipeline.worker import MissingReason, PathUpdate
 from hand.types import Frame, PathResult, Provider
 
-LENS = Lens().intrinsics_for(320, 240)
+LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 
 
 class Bench:
     """A joiner with a clock of its own that writes down what it emits."""
 
-    def __init__(self, *, patient: bool = False) -> None:
+    def __init__(self, *, wait_for_all: bool = False) -> None:
         self.now_ns = 0
         self.emitted: list[tuple[JoinedResult, set[Provider], bool]] = []
         self.chosen: list[int] = []
         providers: tuple[Provider, Provider] = ("network", "ik")
-        self.joiner: Joiner[int] = Joiner(
+        self.joiner: ResultSynchronizer[int] = ResultSynchronizer(
             providers,
             self._choose,
             lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
             lambda: self.now_ns,
-            patient=patient,
+            wait_for_all=wait_for_all,
         )
         for provider in providers:
             self.joiner.expect(provider)
@@ -131,7 +131,7 @@ def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:
 
 
 def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:
-    bench = Bench(patient=True)
+    bench = Bench(wait_for_all=True)
     for index in range(0, 20, 4):
         for step in range(4):
             bench.say("network", index + step, 33.0)
@@ -141,7 +141,7 @@ def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:
 
 
 def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
-    bench = Bench(patient=True)
+    bench = Bench(wait_for_all=True)
     for index in range(4):
         bench.say("network", index, 33.0)
     assert bench.log == []

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open
 
 from app.sources.video import VideoSource
-from app.ui.panels.playback_bar import TransportBar
+from app.ui.panels.playback_bar import PlaybackBar
 from app.ui.tools.first_steps import Guide
 from app.ui.window.main_window import MainWindow
 
@@ -25,7 +25,7 @@ def playing(qtbot: QtBot, open_window: Open, tmp_path: Path) -> MainWindow:
     window.activateWindow()
     with qtbot.waitActive(window, timeout=5000):
         pass
-    bar = window.findChild(TransportBar)
+    bar = window.findChild(PlaybackBar)
     assert bar is not None
     qtbot.waitUntil(bar.isVisible, timeout=PATIENCE_MS)
     return window

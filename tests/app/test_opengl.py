@@ -9,7 +9,7 @@ from PyQt6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from app.palette import DARK
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.rendering.disagreement import LARGEST_MM, disagreement_colors
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
@@ -31,7 +31,7 @@ SIZE = 360
 def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, float], ghosted: bool) -> None:
     if not opengl_renderer():
         pytest.skip("there is no OpenGL 4.1 on this display")
-    frame = Frame(0, 0, plain_image(), Lens().intrinsics_for(320, 240), "x")
+    frame = Frame(0, 0, plain_image(), IntrinsicsChoice().intrinsics_for(320, 240), "x")
     builder, states = HandMeshBuilder(load_embedded_model()), found(frame).states
     mesh = builder.build(states, 0)
     ghost = None

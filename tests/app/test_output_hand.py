@@ -12,7 +12,7 @@ from app_fakes import hand_state, plain_image
 
 from app.output_texts import reason_text
 from app.pipeline.hand_matching import pair_hands, picture_gap
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputCause
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
 from app.pipeline.worker import MissingReason
@@ -23,7 +23,7 @@ from hand.rotations import geodesic_rad, matrix_from_axis_angle
 from hand.types import Frame, HandState, PathResult, Provider
 
 FRAME_NS = 33_333_333
-LENS = Lens().intrinsics_for(320, 240)
+LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 BENT_RAD = 0.6
 """How much further MediaPipe + IK bends every finger joint than the network, in these tests."""
 

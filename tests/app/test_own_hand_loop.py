@@ -30,7 +30,7 @@ from app.ui.review.review_window import ReviewWindow
 from app.ui.training.networks_panel import NetworksPanel
 from app.ui.training.run_view import describe_run, duration
 from app.ui.training.training_form import ROLES
-from app.ui.training.training_panel import TeachPanel
+from app.ui.training.training_panel import FineTunePanel
 from hand.camera import project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
@@ -50,7 +50,7 @@ class NoFinder:
         pass
 
 
-def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: TeachPanel, seconds: float = 600.0) -> None:
+def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: FineTunePanel, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         qtbot.wait(200)
@@ -139,7 +139,7 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
     live = LiveNetwork(library.shipped)
     first = live.current()
     path = NetworkPath(live.runtime, MODEL, (NoFinder(),), network_now=lambda: live.runtime)  # type: ignore[arg-type]
-    panel = TeachPanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
+    panel = FineTunePanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
     networks = NetworksPanel(library, live)
     panel.run_shown.connect(networks.show_run)
     for widget in (panel, networks):
@@ -252,7 +252,7 @@ def test_the_form_says_what_is_missing(qtbot: QtBot, tmp_path: Path) -> None:
     write_network(tmp_path / "base")
     (tmp_path / "sessions").mkdir()
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
-    panel = TeachPanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
+    panel = FineTunePanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
     qtbot.addWidget(panel)
     panel.show()
     assert "Record at least two" in panel.form.explanation.text()

@@ -11,7 +11,7 @@ import pytest
 from app_fakes import FakePath, FakeSource, found, nothing, plain_image, wait_until
 
 from app.pipeline.capture_thread import READ_FAILURE_BUDGET, SourcePhase
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.path_statistics import PathStatistics
 from app.pipeline.paths.hand_path import PathFactory
@@ -86,7 +86,7 @@ def test_slow_path_sees_the_newest_frame_and_drops_are_counted() -> None:
 
 
 def test_mirrored_frames_are_flipped_with_their_intrinsics() -> None:
-    with running(lens=Lens(intrinsics_text="300,300,100,110")) as pipeline:
+    with running(lens=IntrinsicsChoice(intrinsics_text="300,300,100,110")) as pipeline:
         pipeline.mirror = True
         pipeline.show(FakeSource(forever=True))
         frame = next_update(pipeline).result.frame
@@ -355,14 +355,14 @@ def test_redraw_prepares_the_last_result_again() -> None:
 
 
 def test_lens_prefers_the_users_word_and_refuses_nonsense_at_once() -> None:
-    lens = Lens(longer_side_fov_deg=90.0)
+    lens = IntrinsicsChoice(longer_side_fov_deg=90.0)
     assert lens.intrinsics_for(640, 480).fx_px == pytest.approx(320.0)
     assert not lens.intrinsics_for(640, 480).assumed
-    known = Lens().intrinsics_for(640, 480)
+    known = IntrinsicsChoice().intrinsics_for(640, 480)
     assert known.assumed
-    assert Lens().intrinsics_for(1280, 960, known).fx_px == pytest.approx(2 * known.fx_px)
+    assert IntrinsicsChoice().intrinsics_for(1280, 960, known).fx_px == pytest.approx(2 * known.fx_px)
     with pytest.raises(IntrinsicsError):
-        Lens(intrinsics_text="1,2,3")
+        IntrinsicsChoice(intrinsics_text="1,2,3")
 
 
 def test_pacer_keeps_the_rate_and_does_not_catch_up_after_a_pause() -> None:
@@ -380,7 +380,7 @@ def test_pacer_keeps_the_rate_and_does_not_catch_up_after_a_pause() -> None:
 
 def test_statistics_count_rate_latency_and_residual() -> None:
     statistics = PathStatistics(window=None)
-    frame = Frame(0, 1_000_000_000, plain_image(), Lens().intrinsics_for(320, 240), "x")
+    frame = Frame(0, 1_000_000_000, plain_image(), IntrinsicsChoice().intrinsics_for(320, 240), "x")
     for index, latency_ms in enumerate((10, 20, 30)):
         shown_ns = 1_000_000_000 + latency_ms * 1_000_000
         later = Frame(index, 1_000_000_000, plain_image(), frame.intrinsics, "x")

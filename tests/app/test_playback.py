@@ -12,7 +12,7 @@ import pytest
 from app_fakes import FakeSource, wait_until, write_clip, write_picture
 
 from app.pipeline.capture_thread import CaptureThread, SourcePhase
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.playback import Playback
 from app.pipeline.turned import turn_intrinsics, turn_picture
@@ -38,7 +38,7 @@ class Player:
         self.news = threading.Event()
         sink: Mailbox[Frame] = Mailbox()
         sink.put = self.frames.append  # type: ignore[method-assign]
-        self.thread = CaptureThread([sink], Lens(), self.news.set, retry_s=0.02)
+        self.thread = CaptureThread([sink], IntrinsicsChoice(), self.news.set, retry_s=0.02)
         self.thread.start()
         self.thread.switch_to(source)  # type: ignore[arg-type]
 

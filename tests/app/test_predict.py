@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from app_fakes import FakePath, hand_state, write_picture
 
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.predict import PredictionRun, predict
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
@@ -40,7 +40,7 @@ def prediction(given: Path, output: Path, path: FakePath | None = None, **option
 def test_schema_of_a_prediction(tmp_path: Path) -> None:
     path = FakePath(side="left")
     picture = write_picture(tmp_path / "hand.png")
-    content = prediction(picture, tmp_path / "out" / "pred.json", path, lens=Lens("300,310,150,110"))
+    content = prediction(picture, tmp_path / "out" / "pred.json", path, lens=IntrinsicsChoice("300,310,150,110"))
     assert list(content) == ["schema", "hand_model", "images"]
     assert content["schema"] == 1
     assert content["hand_model"] == load_embedded_model().name

@@ -9,7 +9,7 @@ import pytest
 from app_fakes import found, hand_state, nothing, plain_image
 
 from app.palette import DARK, FINGER_COLORS, LIGHT, rgb
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.rendering.composed import Composer, overlay_skeleton
 from app.rendering.display import place, show_picture
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
@@ -25,7 +25,7 @@ from hand.types import Frame, PathResult
 
 @pytest.fixture
 def frame() -> Frame:
-    return Frame(0, 0, plain_image(), Lens().intrinsics_for(320, 240), "x")
+    return Frame(0, 0, plain_image(), IntrinsicsChoice().intrinsics_for(320, 240), "x")
 
 
 def test_skeleton_lies_on_the_projected_joints(frame: Frame) -> None:

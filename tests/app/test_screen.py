@@ -11,7 +11,7 @@ import pytest
 from app_fakes import found, hand_state, nothing, plain_image
 
 from app.palette import rgb
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
@@ -40,7 +40,7 @@ def meshes() -> HandMeshBuilder:
 
 @pytest.fixture
 def frame() -> Frame:
-    return Frame(0, 1, plain_image(), Lens().intrinsics_for(320, 240), "x")
+    return Frame(0, 1, plain_image(), IntrinsicsChoice().intrinsics_for(320, 240), "x")
 
 
 def painter_for(meshes: HandMeshBuilder, *panes: PaneName, **plan: object) -> ScreenPainter[Scene | None]:

@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from app.recording.sessions import SessionSummary
-from app.ui.training.training_form import TeachForm
+from app.ui.training.training_form import FineTuneForm
 
 HOME = Path("recordings")
 
@@ -19,7 +19,7 @@ def rows(count: int, *, labelled: bool = True) -> list[SessionSummary]:
     return [SessionSummary(HOME / f"s{number}", f"Session {number}", 100, labelled) for number in range(1, count + 1)]
 
 
-def choose(qtbot: QtBot, form: TeachForm, row: int, key: Qt.Key) -> None:
+def choose(qtbot: QtBot, form: FineTuneForm, row: int, key: Qt.Key) -> None:
     """Chooses a role as a user does, by key."""
     role = form.sessions.itemWidget(form.sessions.topLevelItem(row), 2)
     assert isinstance(role, QComboBox)
@@ -27,7 +27,7 @@ def choose(qtbot: QtBot, form: TeachForm, row: int, key: Qt.Key) -> None:
 
 
 def test_the_newest_session_is_held_out_and_no_other_until_the_user_says_so(qtbot: QtBot) -> None:
-    form = TeachForm()
+    form = FineTuneForm()
     qtbot.addWidget(form)
     for count in range(1, 5):
         form.show_sessions(HOME, rows(count))
@@ -39,7 +39,7 @@ def test_the_newest_session_is_held_out_and_no_other_until_the_user_says_so(qtbo
 
 
 def test_a_session_that_was_labelled_meanwhile_is_shown_so(qtbot: QtBot) -> None:
-    form = TeachForm()
+    form = FineTuneForm()
     qtbot.addWidget(form)
     first, second = rows(2, labelled=False)
 

@@ -463,8 +463,8 @@ def test_what_is_due_a_second_time_is_said_again_and_what_a_source_repeats_is_no
     window = open_window(FakeSource([plain_image(), damaged], forever=True, name="clip.mp4"))
     qtbot.waitUntil(lambda: window.stage.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
     window.stage.notice("")  # its time is over
-    window.set_wanted("ik", False)  # so that there is something else to tell
-    qtbot.waitUntil(lambda: window.pipeline.path_state("ik").phase is PathPhase.RESTING, timeout=PATIENCE_MS)
+    window.set_enabled("ik", False)  # so that there is something else to tell
+    qtbot.waitUntil(lambda: window.pipeline.path_state("ik").phase is PathPhase.DISABLED, timeout=PATIENCE_MS)
     qtbot.wait(200)
     assert window.stage.notice_text == ""
     for _ in range(2):

@@ -23,8 +23,8 @@ from app.pipeline.capture_thread import SourcePhase
 from app.sources.calibration_store import saved_intrinsics
 from app.sources.choose import ChosenSource
 from app.sources.video import VideoSource
-from app.ui.panels.camera_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, LensPanel
-from app.ui.panels.playback_bar import TransportBar
+from app.ui.panels.camera_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, CameraPanel
+from app.ui.panels.playback_bar import PlaybackBar
 from app.ui.panels.stream_panel import NONE_WORD, StreamPanel
 from app.ui.tools.motion_tool import MotionTool
 from app.ui.tools.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
@@ -86,7 +86,7 @@ def test_recording_nothing_says_so(
 ) -> None:
     monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: tmp_path / "motion.npz")
     window = open_window()
-    window.pipeline.set_wanted("ik", False)
+    window.pipeline.set_enabled("ik", False)
     press(window, "Ctrl+Shift+M")
     press(window, "Ctrl+Shift+M")
     qtbot.waitUntil(lambda: any("There is no motion to save" in sentence for sentence in said), timeout=PATIENCE_MS)
@@ -207,7 +207,7 @@ def test_stream_of_the_command_line_that_cannot_be_is_told(qtbot: QtBot, open_wi
 
 def test_transport_pauses_steps_and_seeks_a_file(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     window = open_window()
-    bar = window.findChild(TransportBar)
+    bar = window.findChild(PlaybackBar)
     assert bar is not None
     wait_for_result(qtbot, window)
     assert not bar.isVisible()  # the fake source cannot be paused
@@ -248,7 +248,7 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
     monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
     views = [render(rotation, translation) for rotation, translation in poses(24)]
     window = open_window(quarter_turns=1, mirror=True)
-    panel = window.findChild(LensPanel)
+    panel = window.findChild(CameraPanel)
     assert panel is not None
     panel.start_button.click()
     assert panel.word.text() == NO_CAMERA_SENTENCE  # nothing runs yet, and then it is no camera
@@ -271,7 +271,7 @@ def test_calibration_of_a_camera_ends_when_the_source_changes(
     monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
     views = [render(rotation, translation) for rotation, translation in poses(24)]
     window = open_window()
-    panel = window.findChild(LensPanel)
+    panel = window.findChild(CameraPanel)
     assert panel is not None
     window.show_source(ChosenSource(FakeSource(views[:3], name="Cam", live=True, forever=True), is_camera=True))
     qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
@@ -285,7 +285,7 @@ def test_calibration_of_a_camera_ends_when_the_source_changes(
 
 def test_typed_lens_is_used_or_refused_in_place(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
-    panel = window.findChild(LensPanel)
+    panel = window.findChild(CameraPanel)
     assert panel is not None
     for text, word in (("300", "between 1 and 179"), ("wide", "a number of degrees"), ("1,2,3", "four numbers")):
         panel.field.setText(text)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ik_cases import CAMERA, make_case
 
-from ik_baseline.bone_constancy import bone_lengths, scatter, supported_share
+from ik_baseline.bone_constancy import bone_lengths, correction_strength, scatter
 from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, measured_correction, photograph_correction
 from ik_baseline.solver import IkSolver
 
@@ -34,10 +34,10 @@ def test_the_part_that_was_done_to_the_landmarks_is_found(solver: IkSolver, shar
             gap = back.world_landmarks_m - (true.world_landmarks_m - true.world_landmarks_m.mean(0))
             wrong = replace(true, world_landmarks_m=wrong.world_landmarks_m - gap)
         seen.append(wrong)
-    assert supported_share(correction, seen, CAMERA) == share
+    assert correction_strength(correction, seen, CAMERA) == share
 
 
 def test_too_few_hands_are_treated_as_photographs_are(solver: IkSolver) -> None:
     seen = [make_case(solver, np.random.default_rng(3)).observation]
-    assert supported_share(measured_correction(), seen, CAMERA) == PHOTOGRAPH_SHARE
+    assert correction_strength(measured_correction(), seen, CAMERA) == PHOTOGRAPH_SHARE
     assert photograph_correction(seen[0], CAMERA).side == seen[0].side

@@ -21,7 +21,7 @@ from trainer.networks.output import NetworkOutput
 from trainer.recipe.config import FitConfig, read_config
 from trainer.samples.batch import HandBatch
 from trainer.samples.labelled_crop import collate
-from trainer.training.distillation import ImitationLoss, teacher_of
+from trainer.training.distillation import DistillationLoss, teacher_of
 from trainer.training.losses import LossTerms, SimpleManoLoss
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def test_who_is_its_own_teacher_has_nothing_to_imitate(batch: HandBatch) -> None
     by_labels = SimpleManoLoss()
     with torch.no_grad():
         output = network(1)(batch.image.float())
-        told = ImitationLoss(by_labels, network(1), weight=5.0)(output, batch)
+        told = DistillationLoss(by_labels, network(1), weight=5.0)(output, batch)
     assert told.terms["imitation"] < 1e-8
     assert float(told.total) == pytest.approx(float(by_labels(output, batch).total), rel=1e-5)
 
@@ -55,7 +55,7 @@ def test_who_is_its_own_teacher_has_nothing_to_imitate(batch: HandBatch) -> None
 def test_the_difference_is_measured_by_the_size_of_the_teachers_features(batch: HandBatch) -> None:
     with torch.no_grad():
         output, theirs = network(1)(batch.image.float()), network(2)(batch.image.float()).features.numpy()
-        told = ImitationLoss(nothing_else, network(2), weight=5.0)(output, batch)
+        told = DistillationLoss(nothing_else, network(2), weight=5.0)(output, batch)
     expected = np.mean((output.features.numpy() - theirs) ** 2) / np.mean(theirs**2)
     assert told.terms["imitation"] == pytest.approx(float(expected), rel=1e-4)
     assert float(told.total) == pytest.approx(5.0 * float(expected), rel=1e-4)
@@ -64,7 +64,7 @@ def test_the_difference_is_measured_by_the_size_of_the_teachers_features(batch: 
 def test_features_become_the_teachers_and_the_teacher_stays(batch: HandBatch) -> None:
     learner, teacher = network(1), network(2)
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    loss = ImitationLoss(nothing_else, teacher, weight=1.0)
+    loss = DistillationLoss(nothing_else, teacher, weight=1.0)
     optimizer = torch.optim.Adam([*learner.parameters(), *loss.parameters()], lr=3e-3)
     differences = []
     for _ in range(25):

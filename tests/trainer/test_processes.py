@@ -24,7 +24,7 @@ from two_processes import trained
 
 from trainer.runs.run_folder import read_events
 from trainer.training.checkpoint import load_training_state
-from trainer.training.distributed import Termination, first_to_say
+from trainer.training.distributed import Termination, first_rank_with
 from trainer.training.loop import share_batch_statistics
 
 pytestmark = pytest.mark.timeout(500)  # on a machine that is busy with other work, three Pythons take long to begin
@@ -213,4 +213,4 @@ def test_batch_statistics_are_shared_on_gpus_under_the_same_names(monkeypatch: p
 
 def test_alone_a_wish_needs_no_others() -> None:
     fabric = Fabric(accelerator="cpu", devices=1)
-    assert (first_to_say(fabric, True), first_to_say(fabric, False)) == (0, None)
+    assert (first_rank_with(fabric, True), first_rank_with(fabric, False)) == (0, None)

@@ -21,7 +21,7 @@ from hand.errors import CheckpointError
 from hand.layer import HandLayer
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from inference.pose_refinement import DEPTH_DEVIATION, place_by_pixels
+from inference.pose_refinement import DEPTH_DEVIATION, solve_root_translation
 from inference.runtime import DOUBTED, INPUT_NAME, NetworkRuntime, load_network, trust_in_joints
 from trainer.evaluation.confidence_calibration import DOUBTED_GOOD, confidence_curve, fit_confidence
 from trainer.samples.labelled_crop import LabelledCrop, label_crop
@@ -131,7 +131,7 @@ def test_the_wrist_is_placed_where_the_joints_are_seen(start_factor: float) -> N
     pixels[8] += 60.0
     sigma[8] = 300.0
     start = joints_m[0] * start_factor + np.array([0.02, -0.01, 0.0])
-    found = place_by_pixels(joints_m - joints_m[0], pixels, sigma, CAMERA, start)
+    found = solve_root_translation(joints_m - joints_m[0], pixels, sigma, CAMERA, start)
     assert np.linalg.norm(found - joints_m[0]) < 2e-3
     sure = np.delete(np.arange(21), 8)
     projected = project(joints_m - joints_m[0] + found, CAMERA)
@@ -141,7 +141,7 @@ def test_the_wrist_is_placed_where_the_joints_are_seen(start_factor: float) -> N
 def test_placing_never_leads_behind_the_camera() -> None:
     _, _, joints_m = right_hand((0.0, 0.0, 0.5))
     nonsense = np.random.default_rng(0).uniform(-2000, 2000, (21, 2))
-    found = place_by_pixels(joints_m - joints_m[0], nonsense, np.full(21, 1.0), CAMERA, joints_m[0])
+    found = solve_root_translation(joints_m - joints_m[0], nonsense, np.full(21, 1.0), CAMERA, joints_m[0])
     assert np.isfinite(found).all()
     assert found[2] > 0.0
 
@@ -224,6 +224,6 @@ def test_the_placed_wrist_is_where_the_weighted_errors_are_least() -> None:
         depth = (np.log(wrist_m[2]) - np.log(start[2])) / DEPTH_DEVIATION
         return float((gaps**2).sum() + depth**2)
 
-    found = place_by_pixels(joints_m - joints_m[0], pixels, sigma, CAMERA, start)
+    found = solve_root_translation(joints_m - joints_m[0], pixels, sigma, CAMERA, start)
     for step in np.concatenate([np.eye(3), -np.eye(3)]) * 2e-4:
         assert loss(found + step) > loss(found)

@@ -28,10 +28,10 @@ from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
 from trainer.samples.labelled_crop import LabelledCrop, without_hand
-from trainer.training.distillation import ImitationLoss
-from trainer.training.distributed import averaged, first_to_say, made_by_all, made_by_first
+from trainer.training.distillation import DistillationLoss
+from trainer.training.distributed import averaged, first_rank_with, made_by_first, run_on_all_ranks
 from trainer.training.loop import Run, fit
-from trainer.training.losses import AverageOverProcesses, ManoLoss
+from trainer.training.losses import AllReduceMean, ManoLoss
 
 CONFIG = FitConfig(
     name="together",
@@ -58,7 +58,7 @@ class UnevenHands(Dataset[LabelledCrop]):
         return replace(stick_hand(index % 16, 32), joints_weight=np.full(21, 1.0 if index % 3 else 0.2, np.float32))
 
 
-def trained(fabric: Fabric, folder: Path, over_processes: AverageOverProcesses) -> dict[str, Any]:
+def trained(fabric: Fabric, folder: Path, all_reduce_mean: AllReduceMean) -> dict[str, Any]:
     """Gradients of the first step and weights after the last."""
     torch.manual_seed(0)
     network = HandNetwork(CONFIG.network, torch.tensor([[1.0, 0, 0, 0, 1.0, 0]] * 16))
@@ -73,8 +73,8 @@ def trained(fabric: Fabric, folder: Path, over_processes: AverageOverProcesses) 
     events = EventLog(folder / "events.jsonl")
     if not fabric.is_global_zero:
         events.silence()
-    by_labels = ManoLoss(TorchHandLayer(load_embedded_model()), over_processes=over_processes)
-    loss = ImitationLoss(by_labels, teacher, 1.0, over_processes)
+    by_labels = ManoLoss(TorchHandLayer(load_embedded_model()), all_reduce_mean=all_reduce_mean)
+    loss = DistillationLoss(by_labels, teacher, 1.0, all_reduce_mean)
     run = Run(CONFIG, folder, network, loss, UnevenHands(), evaluate=lambda average: {"score": 1.0})
     fit(run, events, fabric)
     events.close()
@@ -105,11 +105,11 @@ def main(out: Path) -> None:
     careless = trained(fabric, out / f"careless_run_of_{rank}", lambda numbers: numbers)
     torch.save({"together": state, "careless": careless}, out / f"state_of_{rank}.pt")
     words = {
-        "wish of the second": first_to_say(fabric, rank == 1),
-        "no wish": first_to_say(fabric, False),
-        "made by all": outcome(lambda: made_by_all(fabric, lambda: rank)),
+        "wish of the second": first_rank_with(fabric, rank == 1),
+        "no wish": first_rank_with(fabric, False),
+        "made by all": outcome(lambda: run_on_all_ranks(fabric, lambda: rank)),
         "made by first": outcome(lambda: made_by_first(fabric, lambda: f"by {rank}")),
-        "second fails": outcome(lambda: made_by_all(fabric, only_second_fails)),
+        "second fails": outcome(lambda: run_on_all_ranks(fabric, only_second_fails)),
     }
     (out / f"words_of_{rank}.json").write_text(json.dumps(words))
 

@@ -27,7 +27,7 @@ from hand.joints import TIP_JOINTS, TIP_VERTICES, to_mano_order
 from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.scoring import OfficialScore, score_freihand, score_ho3d
-from inference.pose_refinement import settle
+from inference.pose_refinement import refine_pose
 from inference.runtime import OUTPUT_NAMES, in_picture
 from trainer.datasets.hand_set import HandSet, picture_of
 from trainer.datasets.opening import open_set
@@ -112,7 +112,7 @@ def predict_set(
             named = {name: getattr(output, name)[place].double().cpu().numpy() for name in OUTPUT_NAMES}
             seen = in_picture(named, crop.square, crop.intrinsics, layout.input_px, _NO_CURVE)
             # the hand as the program shows it
-            settled = settle(
+            settled = refine_pose(
                 layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m
             )
             wrist = settled.root_m if crop.wrist_m is None else crop.wrist_m

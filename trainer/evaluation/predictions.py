@@ -18,7 +18,7 @@ from hand.metrics import aligned, distances, mpjpe_mm, pa_error_mm, pose_spread_
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix
 from hand.torch_layer import TorchHandLayer
-from inference.pose_refinement import settle
+from inference.pose_refinement import refine_pose
 from trainer.networks.output import NetworkOutput
 from trainer.samples.labelled_crop import LabelledCrop, collate
 
@@ -117,7 +117,7 @@ def _settled(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel
         camera = Intrinsics(focal_crop * half, focal_crop * half, half, half, 200, 200)
         shape = output.shape[index].double().cpu().numpy()
         start = translation_from_weak_camera(output.camera[index].double().cpu().numpy(), focal_crop)
-        bent = settle(hand, rotations[index], shape, joints_crop[index] * half + half, sigma * half, camera, start)
+        bent = refine_pose(hand, rotations[index], shape, joints_crop[index] * half + half, sigma * half, camera, start)
         joints_m = hand.from_matrices(bent.rotations, shape).joints_m.astype(np.float64)
         rotations[index] = bent.rotations
         joints_crop[index] = project(joints_m - joints_m[0] + bent.root_m, camera) / half - 1.0

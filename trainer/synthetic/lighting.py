@@ -76,7 +76,7 @@ def tint(rng: np.random.Generator, strength: float) -> Float[np.ndarray, "3"]:
     return np.asarray(color / color.mean())
 
 
-class Occluders:
+class AmbientOcclusion:
     """Spheres that stand for the hand when it shades itself.
 
     Attributes:

@@ -13,7 +13,7 @@ from hand.mirror import mirror_faces, mirror_points
 from hand.normals import vertex_normals
 from hand.raster import RasterImage, Rasterizer
 from hand.topology import cap_faces
-from trainer.synthetic.lighting import Occluders, light_vertices, occlusion
+from trainer.synthetic.lighting import AmbientOcclusion, light_vertices, occlusion
 from trainer.synthetic.props import prop_faces
 from trainer.synthetic.scene_description import Scene
 from trainer.synthetic.surface import FOREARM_RINGS, HandSurface
@@ -38,7 +38,7 @@ class ScenePainter:
         self._surface = surface
         self._layer = layer
         self._samples = samples
-        self._occluders = Occluders(surface)
+        self._occluders = AmbientOcclusion(surface)
         self._rasterizers: dict[tuple[int, int, int], Rasterizer] = {}
 
     def paint(self, scene: Scene, hand: HandGeometry) -> tuple[RasterImage, Float[np.ndarray, "height width"]]:

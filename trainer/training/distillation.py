@@ -21,10 +21,10 @@ from trainer.networks.output import NetworkOutput
 from trainer.recipe.config import FitConfig
 from trainer.samples.batch import HandBatch
 from trainer.serving.torch_session import network_in_folder
-from trainer.training.losses import AverageOverProcesses, Loss, LossTerms, alone
+from trainer.training.losses import AllReduceMean, Loss, LossTerms, identity
 
 
-class ImitationLoss(nn.Module):
+class DistillationLoss(nn.Module):
     """Another loss, and how far the features of the network in training are from its teacher's."""
 
     def __init__(
@@ -32,7 +32,7 @@ class ImitationLoss(nn.Module):
         loss: Loss,
         teacher: HandNetwork,
         weight: float,
-        over_processes: AverageOverProcesses = alone,
+        all_reduce_mean: AllReduceMean = identity,
         precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         """Keeps the teacher, which learns nothing.
@@ -41,21 +41,21 @@ class ImitationLoss(nn.Module):
             loss: what labels are compared by.
             teacher: its trunk takes crops of the same size, and makes as many features.
             weight: of the imitation.
-            over_processes: as for the losses by labels.
+            all_reduce_mean: as for the losses by labels.
             precision: context that the teacher computes in.
         """
         super().__init__()
         self.loss = loss
         self.teacher = teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.weight = weight
-        self.over_processes = over_processes
+        self.all_reduce_mean = all_reduce_mean
         self.precision = precision
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The other loss, and the mean squared difference of features over the teacher's own mean square."""
         with torch.no_grad(), self.precision():
             theirs: Tensor = self.teacher.joint_features(batch.network_input()).float()
-        size = self.over_processes(theirs.square().mean()[None])[0]
+        size = self.all_reduce_mean(theirs.square().mean()[None])[0]
         difference = (output.features.float() - theirs).square().mean() / size.clamp(min=1e-6)
         by_labels = self.loss(output, batch)
         terms = {**by_labels.terms, "imitation": difference.item()}

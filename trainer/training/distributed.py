@@ -30,7 +30,7 @@ class LostProcessError(HandliveError):
     """One of the processes that train together is gone."""
 
 
-def made_by_all(fabric: Fabric, make: Callable[[], T]) -> T:
+def run_on_all_ranks(fabric: Fabric, make: Callable[[], T]) -> T:
     """Makes something in every process; where one cannot, all leave and the first says why.
 
     Args:
@@ -47,7 +47,7 @@ def made_by_all(fabric: Fabric, make: Callable[[], T]) -> T:
         made.append(make())
     except HandliveError as own:
         problem = own
-    speaker = first_to_say(fabric, problem is not None)
+    speaker = first_rank_with(fabric, problem is not None)
     if speaker is not None:
         said = fabric.broadcast(problem, src=speaker)
         assert said is not None
@@ -60,15 +60,15 @@ def made_by_first(fabric: Fabric, make: Callable[[], T]) -> T | None:
 
     Args:
         fabric: launched.
-        make: as for :func:`made_by_all`.
+        make: as for :func:`run_on_all_ranks`.
 
     Returns:
         The same in all processes.
     """
-    return fabric.broadcast(made_by_all(fabric, lambda: make() if fabric.is_global_zero else None))
+    return fabric.broadcast(run_on_all_ranks(fabric, lambda: make() if fabric.is_global_zero else None))
 
 
-def first_to_say(fabric: Fabric, wish: bool) -> int | None:
+def first_rank_with(fabric: Fabric, wish: bool) -> int | None:
     """The first process that says yes, or None where all say no.
 
     Args:

@@ -39,12 +39,12 @@ from trainer.training.checkpoint import (
 from trainer.training.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
 from trainer.training.distributed import (
     averaged,
-    first_to_say,
+    first_rank_with,
     leave,
     leave_ending_to_the_parent,
-    made_by_all,
     made_by_first,
     outliving_the_others,
+    run_on_all_ranks,
 )
 from trainer.training.losses import Loss
 from trainer.training.optimizer import build_optimizer, freeze, learning_rate_factor, step_seed, update_average
@@ -119,7 +119,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
     saved = made_by_first(fabric, lambda: load_training_state(run.folder))
     if saved is not None:
         progress, state = saved
-        made_by_all(fabric, lambda: restore_training_state(run.folder, parts, state))
+        run_on_all_ranks(fabric, lambda: restore_training_state(run.folder, parts, state))
     if progress.measure != run.measure:
         progress = replace(progress, best_score=math.inf, evaluations_without_progress=0, measure=run.measure)
     events.emit("run_started", name=config.name, step=progress.step, config=asdict(config), device=str(fabric.device))
@@ -144,7 +144,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
             for module in frozen:
                 module.eval()
             loss = run.loss(network(*batch.network_inputs()), batch)
-            diverged = first_to_say(fabric, not bool(torch.isfinite(loss.total)))
+            diverged = first_rank_with(fabric, not bool(torch.isfinite(loss.total)))
             if diverged is not None:
                 give_up(run, fabric.broadcast((batch, loss.terms), src=diverged), progress, events, fabric)
             optimizer.zero_grad(set_to_none=True)
@@ -160,7 +160,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
                     "step",
                     step=progress.step,
                     loss=float(averaged(fabric, loss.total.detach().clone())),
-                    terms=over_processes(fabric, loss.terms),
+                    terms=all_reduce_mean(fabric, loss.terms),
                     samples_per_second=config.batch / seconds,
                     seconds_left=seconds * (config.steps - progress.step),
                 )
@@ -172,7 +172,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
                     break
             elif time.monotonic() - saved_at > 60.0 * config.checkpoint_minutes:
                 checkpoint()
-            if first_to_say(fabric, run.should_stop()) is not None:
+            if first_rank_with(fabric, run.should_stop()) is not None:
                 reason = "stopped"
                 checkpoint()
                 break
@@ -205,7 +205,7 @@ def share_batch_statistics(network: nn.Module, fabric: Fabric) -> None:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
 
 
-def over_processes(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, float]:
+def all_reduce_mean(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, float]:
     """Terms of a loss over the whole batch, of which each process has a part."""
     values = averaged(fabric, torch.tensor(list(terms.values()), device=fabric.device))
     return dict(zip(terms, values.tolist(), strict=True))

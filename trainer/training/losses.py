@@ -69,7 +69,7 @@ class WeightedSum(NamedTuple):
     weight: Float[Tensor, ""]
 
 
-AverageOverProcesses = Callable[[Float[Tensor, " T"]], Float[Tensor, " T"]]
+AllReduceMean = Callable[[Float[Tensor, " T"]], Float[Tensor, " T"]]
 """Takes numbers of this process to their means over all that share a batch, as
 ``trainer.training.distributed.averaged`` does.
 
@@ -78,7 +78,7 @@ for more where there are few of them, and two processes would learn something el
 """
 
 
-def alone(numbers: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
+def identity(numbers: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     """The means over the processes where there is one."""
     return numbers
 
@@ -102,15 +102,15 @@ class SimpleManoLoss(nn.Module):
     """Parameters only: rotation matrices and shape, with no hand posed. Fast, and blind to how joints add up."""
 
     def __init__(
-        self, weights: Mapping[str, float] = DEFAULT_WEIGHTS, over_processes: AverageOverProcesses = alone
+        self, weights: Mapping[str, float] = DEFAULT_WEIGHTS, all_reduce_mean: AllReduceMean = identity
     ) -> None:
         super().__init__()
         self.weights = all_weights(weights)
-        self.over_processes = over_processes
+        self.all_reduce_mean = all_reduce_mean
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The weighted sum over the batch."""
-        return _weighted(parameter_terms(output, batch) | crop_terms(output, batch), self.weights, self.over_processes)
+        return _weighted(parameter_terms(output, batch) | crop_terms(output, batch), self.weights, self.all_reduce_mean)
 
 
 class ManoLoss(nn.Module):
@@ -120,12 +120,12 @@ class ManoLoss(nn.Module):
         self,
         layer: TorchHandLayer,
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
-        over_processes: AverageOverProcesses = alone,
+        all_reduce_mean: AllReduceMean = identity,
     ) -> None:
         super().__init__()
         self.layer = layer
         self.weights = all_weights(weights)
-        self.over_processes = over_processes
+        self.all_reduce_mean = all_reduce_mean
 
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The weighted sum over the batch."""
@@ -142,7 +142,7 @@ class ManoLoss(nn.Module):
             difference = (posed.vertices_m - posed.joints_m[:, :1]) - (true.vertices_m - true.joints_m[:, :1])
             terms["vertices"] = _mean(difference.abs().mean((1, 2)), batch.pose_weight * batch.shape_weight)
         terms |= camera_terms(output, batch, joints)
-        return _weighted(terms, self.weights, self.over_processes)
+        return _weighted(terms, self.weights, self.all_reduce_mean)
 
 
 def parameter_terms(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
@@ -243,10 +243,10 @@ def _mean(values: Tensor, weights: Tensor) -> WeightedSum:
 
 
 def _weighted(
-    terms: Mapping[str, WeightedSum], weights: Mapping[str, float], over_processes: AverageOverProcesses
+    terms: Mapping[str, WeightedSum], weights: Mapping[str, float], all_reduce_mean: AllReduceMean
 ) -> LossTerms:
     """The sum of all terms; a term is 0, not NaN, where nobody carries its label."""
-    carried = over_processes(torch.stack([term.weight.detach() for term in terms.values()]))
+    carried = all_reduce_mean(torch.stack([term.weight.detach() for term in terms.values()]))
     means = torch.stack([term.value for term in terms.values()]) / carried.clamp(min=1e-6)
     total = (means * means.new_tensor([weights[name] for name in terms])).sum()
     return LossTerms(total, dict(zip(terms, means.detach().tolist(), strict=True)))

@@ -43,7 +43,7 @@ class _Tracker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnHandWish:
+class SubjectCalibrationOptions:
     """What the user wants of a calibration.
 
     Attributes:
@@ -60,7 +60,7 @@ class OwnHandWish:
 class OwnHandPath:
     """MediaPipe + IK with the user's own hand on cameras, and the average hand on everything else."""
 
-    def __init__(self, tracker: _Tracker, model: HandModel, wish: OwnHandWish) -> None:
+    def __init__(self, tracker: _Tracker, model: HandModel, wish: SubjectCalibrationOptions) -> None:
         """Reads the saved calibration, if there is one.
 
         Args:

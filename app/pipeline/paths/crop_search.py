@@ -54,7 +54,7 @@ TRIED_CLOSELY: Final = 3
 """Squares of one search that are looked at more closely, the likeliest first."""
 
 
-class SquareJudge(Protocol):
+class CropClassifier(Protocol):
     """What is used of :class:`inference.runtime.NetworkRuntime` or of a swappable one."""
 
     @property
@@ -78,10 +78,10 @@ class SquareJudge(Protocol):
         """The hand in one square of a picture."""
 
 
-class CropSearch:
-    """Finds at most one hand per picture; a :class:`app.pipeline.paths.network_path.Finder`."""
+class SlidingWindowDetector:
+    """Finds at most one hand per picture; a :class:`app.pipeline.paths.network_path.HandDetectorProtocol`."""
 
-    def __init__(self, judge: SquareJudge, *, squares_per_search: int = 0) -> None:
+    def __init__(self, judge: CropClassifier, *, squares_per_search: int = 0) -> None:
         """Takes the network.
 
         Args:

@@ -28,7 +28,7 @@ PathFactory = Callable[[], HandPath]
 """Makes a path; called in its worker thread, because loading an engine takes a moment."""
 
 
-class Finder(Protocol):
+class HandDetectorProtocol(Protocol):
     """Finds hands in a whole picture; ``ik_baseline.detector.HandDetector`` is one."""
 
     def detect(

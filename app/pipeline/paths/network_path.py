@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from app.pipeline.finite_hands import is_finite
-from app.pipeline.paths.hand_path import Finder
+from app.pipeline.paths.hand_path import HandDetectorProtocol
 from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser, RefitState
 from app.pipeline.paths.shared_detections import SharedDetections
 from hand.crop import SquareCrop, crop_around_hand
@@ -99,7 +99,7 @@ class NetworkPath:
         self,
         runtime: NetworkRuntime,
         model: HandModel,
-        finders: Sequence[Finder],
+        finders: Sequence[HandDetectorProtocol],
         *,
         max_hands: int = 1,
         still: bool = False,

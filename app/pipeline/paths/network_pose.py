@@ -18,7 +18,7 @@ from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix
 from hand.types import HandObservation, HandState
-from inference.pose_refinement import settle
+from inference.pose_refinement import refine_pose
 from inference.runtime import CropPrediction
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class NetworkPoser:
         rest, shape = np.tile(np.eye(3), (16, 1, 1)), np.zeros(10)
         joints_m = np.asarray(self._own_layer(np.zeros(48), shape).joints_m, np.float64)
         joints_px = project(joints_m - joints_m[0] + wrist_m, camera)
-        settle(self._own_layer, rest, shape, joints_px, np.ones(21), camera, wrist_m)
+        refine_pose(self._own_layer, rest, shape, joints_px, np.ones(21), camera, wrist_m)
 
     def pose(
         self,
@@ -118,7 +118,7 @@ class NetworkPoser:
         left = hand.side == "left"
         camera = intrinsics.mirrored() if left else intrinsics
         layer = self._own_layer
-        settled = settle(
+        settled = refine_pose(
             layer,
             prediction.rotations,
             prediction.shape,

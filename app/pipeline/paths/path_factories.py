@@ -9,8 +9,8 @@ from typing import Literal
 
 from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
-from app.pipeline.paths.calibrated_ik_path import OwnHandPath, OwnHandWish
-from app.pipeline.paths.crop_search import CropSearch
+from app.pipeline.paths.calibrated_ik_path import OwnHandPath, SubjectCalibrationOptions
+from app.pipeline.paths.crop_search import SlidingWindowDetector
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.network_path import NetworkPath
 from app.pipeline.paths.shared_detections import SharedDetections, announcing
@@ -58,7 +58,7 @@ class NetworkPathFactory:
         """
         runtime = self.live.runtime
         affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
-        own_search = CropSearch(self.live, squares_per_search=0 if self.still else affordable)
+        own_search = SlidingWindowDetector(self.live, squares_per_search=0 if self.still else affordable)
         # searches are far apart, so what a detector remembers of the last one would only mislead it
         tiles = ALL_TILES if self.still else 0
         detector = open_detector(self.finder, self.max_hands, still=True, tiles_per_picture=tiles)
@@ -101,7 +101,7 @@ def chosen_paths(
     every_frame: bool = False,
     looks: int = 1,
     finder: FinderKind = "built-in",
-    own_hand: OwnHandWish | None = None,
+    own_hand: SubjectCalibrationOptions | None = None,
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
     device: DeviceChoice = "cpu",
@@ -168,7 +168,7 @@ def ik_path_factory(
     still: bool = False,
     looks: int = 1,
     finder: FinderKind = "built-in",
-    own_hand: OwnHandWish | None = None,
+    own_hand: SubjectCalibrationOptions | None = None,
     shared: SharedDetections | None = None,
 ) -> PathFactory:
     """MediaPipe + inverse kinematics.

@@ -14,7 +14,7 @@ from app.lens_calibration.board import write_board
 from app.lens_calibration.command import describe_solution
 from app.lens_calibration.session import CELLS, CalibrationSession, Progress
 from app.palette import DARK, Theme
-from app.pipeline.intrinsics_choice import Lens
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.listeners import Listener
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.turned import turn_picture
@@ -83,7 +83,7 @@ class CoverageView(QWidget):
         painter.end()
 
 
-class LensPanel(QWidget):
+class CameraPanel(QWidget):
     """Follows a calibration in a listener's thread and shows how far it is."""
 
     _progressed = pyqtSignal(object, object)
@@ -133,11 +133,11 @@ class LensPanel(QWidget):
         text = self.field.text().strip()
         try:
             if not text:
-                lens = Lens()
+                lens = IntrinsicsChoice()
             elif "," in text:
-                lens = Lens(intrinsics_text=text)
+                lens = IntrinsicsChoice(intrinsics_text=text)
             else:
-                lens = Lens(longer_side_fov_deg=float(text))
+                lens = IntrinsicsChoice(longer_side_fov_deg=float(text))
         except HandliveError as error:
             self.result.setText(str(error))
             return
@@ -252,9 +252,9 @@ def _words(text: str) -> QLabel:
     return label
 
 
-def install_lens(host: ExtensionHost) -> None:
+def install_camera(host: ExtensionHost) -> None:
     """Adds the panel."""
-    panel = LensPanel(host)
+    panel = CameraPanel(host)
     host.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
     host.theme_changed.connect(panel.coverage.set_theme)
     host.closing.connect(panel.stop)

@@ -17,7 +17,7 @@ from app.ui.widgets.button_focus import press_focused_or
 _LOOK_EVERY_MS = 100
 
 
-class TransportBar(QWidget):
+class PlaybackBar(QWidget):
     """Shows where a file is and says what the user wants; hidden while a camera runs."""
 
     def __init__(self, host: ExtensionHost) -> None:
@@ -150,9 +150,9 @@ def _button(explanation: str) -> QPushButton:
     return button
 
 
-def install_transport(host: ExtensionHost) -> None:
+def install_playback(host: ExtensionHost) -> None:
     """Adds the bar, which comes and goes with sources that can be paused, and the tool that turns pictures."""
-    bar = TransportBar(host)
+    bar = PlaybackBar(host)
     dock = host.add_panel("Playback", bar, area=Qt.DockWidgetArea.BottomDockWidgetArea)
     shown_for: list[str] = []
 

@@ -20,7 +20,7 @@ _SEPARATORS: Final = "QMainWindow::separator { background: transparent; width: 6
 """What only the window itself can wear; it has no colour, so that it never changes."""
 
 
-class Wardrobe(QObject):
+class ThemeApplier(QObject):
     """Dresses one window, now and whenever its theme changes."""
 
     def __init__(self, window: QMainWindow) -> None:
@@ -33,7 +33,7 @@ class Wardrobe(QObject):
         window.setStyleSheet(_SEPARATORS)
         window.installEventFilter(self)
 
-    def wear(self, theme: Theme) -> None:
+    def apply(self, theme: Theme) -> None:
         """Changes all parts in sight, and sees to the others after what else there is to do."""
         self._sheet = style_sheet(theme)
         self._window.setPalette(palette(theme))

@@ -14,7 +14,7 @@ from app.ui.extension_host import ExtensionHost
 logger = logging.getLogger(__name__)
 
 
-class SettingsKeeper(QObject):
+class SettingsPersistence(QObject):
     """Restores the window's panels, and writes everything down when it closes."""
 
     def __init__(self, host: ExtensionHost, loaded: LoadedSettings) -> None:
@@ -66,4 +66,4 @@ def install_settings(host: ExtensionHost) -> None:
     """Keeps settings where the window was started with a file for them; the last extension, behind all panels."""
     file = host.options.settings_file
     if file is not None:
-        SettingsKeeper(host, load_settings(file)).restore()
+        SettingsPersistence(host, load_settings(file)).restore()

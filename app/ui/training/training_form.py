@@ -41,7 +41,7 @@ _RECIPE_HELP: Final[dict[Recipe, str]] = {
 }
 
 
-class TeachForm(QWidget):
+class FineTuneForm(QWidget):
     """Lets the user put a request together."""
 
     changed = pyqtSignal()

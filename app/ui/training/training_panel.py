@@ -21,7 +21,7 @@ from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.training.networks_panel import install_networks
 from app.ui.training.run_view import RunView, duration
-from app.ui.training.training_form import TeachForm
+from app.ui.training.training_form import FineTuneForm
 from app.ui.widgets.form_helpers import section
 from app.ui.widgets.scroll_area import let_scroll
 from app.user_dirs import default_runs_folder, sessions_folder
@@ -40,7 +40,7 @@ _WORDS = {
 }
 
 
-class TeachPanel(QWidget):
+class FineTunePanel(QWidget):
     """Form, run and list of runs, one below the other."""
 
     said = pyqtSignal(str)
@@ -70,7 +70,7 @@ class TeachPanel(QWidget):
         self._estimate: EstimateProcess | None = None
         self._phases: dict[str, RunPhase] = {}
         self.card = InstallCard(self._installer, "Teaching needs the training part")
-        self.form = TeachForm()
+        self.form = FineTuneForm()
         self.view = RunView()
         self.list = QTreeWidget()
         self.list.setAccessibleName("Runs")
@@ -221,12 +221,12 @@ class TeachPanel(QWidget):
             item.setToolTip(0, f"{run.folder.name}, {run.request.recipe}. {run.request.notes}")
 
 
-def install_teaching(host: ExtensionHost) -> None:
+def install_finetuning(host: ExtensionHost) -> None:
     """Adds the panel to a window."""
     live = host.options.live_network
     library = NetworkLibrary(SHIPPED_NETWORK_DIR, beside=() if live is None else (live.folder,))
     installer = PartInstaller(TRAIN, host.parent_widget)
-    panel = TeachPanel(library, sessions_folder(), TrainingRuns(default_runs_folder()), installer)
+    panel = FineTunePanel(library, sessions_folder(), TrainingRuns(default_runs_folder()), installer)
     host.add_panel("Teach", panel, shortcut="Ctrl+T")
     panel.said.connect(host.notify)
     installer.installed.connect(lambda: host.notify(f"The {TRAIN.title} is installed and ready."))

@@ -28,7 +28,7 @@ class OfferedCamera:
     formats: tuple[CameraFormat, ...] = ()
 
 
-class CameraWatch(QObject):
+class CameraMonitor(QObject):
     """Looks for cameras when asked, and on Linux, where looking opens none of them, again and again."""
 
     found = pyqtSignal(object)

@@ -24,17 +24,17 @@ from app.ui.extension_host import ExtensionHost
 from app.ui.panels.comparison_panel import ComparisonPanel
 from app.ui.panels.output_panel import OutputPanel
 from app.ui.theme.style_sheet import system_theme, theme_named
-from app.ui.theme.theme_applier import Wardrobe
+from app.ui.theme.theme_applier import ThemeApplier
 from app.ui.views.mesh_view import MeshView
 from app.ui.views.picture_view import PictureView
 from app.ui.widgets.dock_panel import dock_panel, panel_action
 from app.ui.window.actions import install_controls, key_action
-from app.ui.window.metrics_refresh import NumberBoard
+from app.ui.window.metrics_refresh import MetricsRefresher
 from app.ui.window.pane import link_orbits
-from app.ui.window.pane_area import Stage
-from app.ui.window.result_presenter import ScreenFeed
+from app.ui.window.pane_area import PaneArea
+from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window.status_bar import StatusStrip
-from app.ui.window.status_messages import Narrator, Remedies
+from app.ui.window.status_messages import RecoveryActions, StatusMessages
 from app.ui.window.tool_bar import TopBar
 from app.ui.window.view_switch import VIEW_ORDER
 from app.ui.window.window_layout import lay_out, make_panes
@@ -46,10 +46,10 @@ _CLOSE_S = 0.5
 """For paths to end; the window is gone from the screen by then, and engines end with the process."""
 
 
-class _NewsBell(QObject):
+class _UpdateNotifier(QObject):
     """Carries the pipeline's news into the GUI thread; without content, so that nothing queues up."""
 
-    rang = pyqtSignal()
+    updated = pyqtSignal()
 
 
 class MainWindow(QMainWindow):
@@ -83,32 +83,32 @@ class MainWindow(QMainWindow):
         self.bar = TopBar()
         self.bar.offer_views(self.views)
         self.panes = make_panes(providers, options.renderer)
-        self.stage = Stage(self.panes, options.view if options.view in self.views else self.views[0])
+        self.stage = PaneArea(self.panes, options.view if options.view in self.views else self.views[0])
         self.status = StatusStrip()
         lay_out(self, self.bar, self.stage, self.status)
-        self._wardrobe = Wardrobe(self)
+        self._theme_applier = ThemeApplier(self)
         self.painter: ScreenPainter[Any] = ScreenPainter(
             HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
         )
         self.chooser = output_chooser(options.model, providers, options.output_mode, options.smoothing)
         self.comparison = Comparison()
-        self._bell = _NewsBell(self)
+        self._bell = _UpdateNotifier(self)
         self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
             options.paths,
             self.painter.prepare,
-            self._bell.rang.emit,
+            self._bell.updated.emit,
             lens=options.lens,
             retry_s=options.retry_s,
             compose=self.painter.compose,
             output=self.chooser,
         )
         self.pipeline.add_listener("comparison", self.comparison.record)
-        self.feed = ScreenFeed(self.pipeline, self.stage, tuple(self.panes.values()), self)
-        remedies = Remedies(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
-        self._narrator = Narrator(self.stage, remedies)
+        self.feed = ResultPresenter(self.pipeline, self.stage, tuple(self.panes.values()), self)
+        remedies = RecoveryActions(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
+        self._status_messages = StatusMessages(self.stage, remedies)
         self.compare_panel = ComparisonPanel(self.comparison, self.notify)
         self.output_panel = OutputPanel(self.chooser)
-        self._numbers = NumberBoard(
+        self._numbers = MetricsRefresher(
             self.pipeline,
             self.feed,
             self.panes,
@@ -153,7 +153,7 @@ class MainWindow(QMainWindow):
         self.bar.mirror.setChecked(mirror)
         self.pipeline.mirror = mirror
         self.feed.begin_source()
-        self._narrator.notify(chosen.note)
+        self._status_messages.notify(chosen.note)
         self.replay()
 
     def replay(self) -> None:
@@ -180,9 +180,9 @@ class MainWindow(QMainWindow):
         self._caption_scenes()
         self.pipeline.redraw()
 
-    def set_wanted(self, provider: Provider, wanted: bool) -> None:
+    def set_enabled(self, provider: Provider, wanted: bool) -> None:
         """Switches a path on or off; the other one goes on."""
-        self.pipeline.set_wanted(provider, wanted)
+        self.pipeline.set_enabled(provider, wanted)
         if provider in self.panes:
             self.panes[provider].heading.switch.setChecked(wanted)
 
@@ -237,7 +237,7 @@ class MainWindow(QMainWindow):
 
     def notify(self, sentence: str) -> None:
         """Shows a sentence over the panes for a while."""
-        self._narrator.notify(sentence)
+        self._status_messages.notify(sentence)
 
     def statistics(self, provider: Provider) -> PathStatistics:
         """Rate and latency of a path, as far as it is on the screen."""
@@ -333,7 +333,7 @@ class MainWindow(QMainWindow):
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self._theme = theme
-        self._wardrobe.wear(theme)
+        self._theme_applier.apply(theme)
         for pane in self.panes.values():
             pane.set_theme(theme)
         for part in (self.bar, self.stage, self.compare_panel, self.output_panel):
@@ -350,7 +350,7 @@ class MainWindow(QMainWindow):
         self.hide()
         self.closing.emit()
         self._numbers.stop()
-        self._narrator.stop()
+        self._status_messages.stop()
         self.bar.source.watch.stop()
         if self._options.live_network is not None:
             self._options.live_network.break_off_loading()
@@ -366,7 +366,9 @@ class MainWindow(QMainWindow):
         source = self.pipeline.source_state
         self.feed.pull()
         self.bar.source.show_source(source.name, source.facts)
-        self._narrator.tell(source, {provider: self.feed.situation(provider) for provider in self.pipeline.providers})
+        self._status_messages.tell(
+            source, {provider: self.feed.situation(provider) for provider in self.pipeline.providers}
+        )
 
     def _plan(self) -> None:
         """Tells the paths' threads what is on the screen."""
@@ -380,14 +382,14 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         # queued: the bell rings in other threads
-        self._bell.rang.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        self._bell.updated.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self.feed.result_shown.connect(self.result_shown)
         self.feed.output_turned.connect(self._numbers.mark_output)
         for pane in self.panes.values():
             pane.resized.connect(self._plan)
             pane.scene.redraw_wanted.connect(self.pipeline.redraw)
         for provider in self.pipeline.providers:
-            self.panes[provider].heading.switched.connect(lambda wanted, who=provider: self.set_wanted(who, wanted))
+            self.panes[provider].heading.switched.connect(lambda wanted, who=provider: self.set_enabled(who, wanted))
         link_orbits([pane.scene for pane in self.panes.values()])
         install_controls(self)
 

@@ -16,19 +16,19 @@ from app.rendering.pane_renderer import PaneName
 from app.ui.panels.comparison_panel import ComparisonPanel, path_words
 from app.ui.panels.output_panel import OutputPanel
 from app.ui.window.pane import Pane
-from app.ui.window.result_presenter import ScreenFeed
+from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window.status_bar import StatusStrip
 
 _EVERY_MS = 400
 
 
-class NumberBoard:
+class MetricsRefresher:
     """Fills the strip at the foot, the headings of the panes and the panels that are open."""
 
     def __init__(
         self,
         pipeline: LivePipeline[Any, Any],
-        feed: ScreenFeed,
+        feed: ResultPresenter,
         panes: Mapping[PaneName, Pane],
         status: StatusStrip,
         comparison: Comparison,

@@ -30,7 +30,7 @@ _MESSAGE_WIDTH_PX = 400
 _DIMMED = 0.62
 
 
-class Stage(QWidget):
+class PaneArea(QWidget):
     """Holds all panes and shows those of one view."""
 
     def __init__(self, panes: Mapping[PaneName, Pane], view: ViewName) -> None:
@@ -57,7 +57,7 @@ class Stage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._pages)
-        self._veil = _Veil(self)
+        self._dim_overlay = _DimOverlay(self)
         self._message = MessageCard(self)
         self._notice = FloatingLabel(self, at_top=True)
         self.show_view(view)
@@ -99,20 +99,20 @@ class Stage(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
-        self._veil.theme = theme
-        self._veil.update()
+        self._dim_overlay.theme = theme
+        self._dim_overlay.update()
 
-    def say(self, title: str, text: str, actions: tuple[Action, ...] = ()) -> None:
+    def show_message(self, title: str, text: str, actions: tuple[Action, ...] = ()) -> None:
         """Puts a message over the panes; the same message again changes nothing."""
         self._message.fill(title, text, actions)
         if not self._message.isVisibleTo(self):
-            self._veil.show()
+            self._dim_overlay.show()
             self._message.show()
         self._arrange()
 
-    def say_nothing(self) -> None:
+    def hide_message(self) -> None:
         """Takes the message away."""
-        self._veil.hide()
+        self._dim_overlay.hide()
         self._message.hide()
 
     def notice(self, text: str) -> None:
@@ -125,15 +125,15 @@ class Stage(QWidget):
         self._arrange()
 
     def _arrange(self) -> None:
-        self._veil.setGeometry(self.rect())
+        self._dim_overlay.setGeometry(self.rect())
         self._message.fit(min(_MESSAGE_WIDTH_PX, max(120, self.width() - 4 * SPACING_PX)))
         self._message.move((self.width() - self._message.width()) // 2, (self.height() - self._message.height()) // 2)
-        self._veil.raise_()
+        self._dim_overlay.raise_()
         self._message.raise_()
         self._notice.arrange()
 
 
-class _Veil(QWidget):
+class _DimOverlay(QWidget):
     """Dims what is behind a message."""
 
     def __init__(self, parent: QWidget) -> None:

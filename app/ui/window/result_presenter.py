@@ -16,7 +16,7 @@ from app.pipeline.worker import PathPhase
 from app.rendering.display import show_picture
 from app.rendering.pane_renderer import Display, OwnDrawing
 from app.ui.window.pane import Pane
-from app.ui.window.pane_area import Stage
+from app.ui.window.pane_area import PaneArea
 from app.ui.window.status_messages import PathSituation
 from hand.camera import Intrinsics
 from hand.types import HandSource, PathResult, Provider
@@ -24,7 +24,7 @@ from hand.types import HandSource, PathResult, Provider
 _NO_HAND_AFTER_NS = 700_000_000
 
 
-class ScreenFeed(QObject):
+class ResultPresenter(QObject):
     """What is on the screen, and the statistics of how it got there."""
 
     result_shown = pyqtSignal()
@@ -36,7 +36,7 @@ class ScreenFeed(QObject):
     def __init__(
         self,
         pipeline: LivePipeline[OwnDrawing[Any], Display[Any]],
-        stage: Stage,
+        stage: PaneArea,
         panes: Sequence[Pane],
         parent: QObject,
     ) -> None:

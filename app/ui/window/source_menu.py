@@ -13,7 +13,7 @@ from app.sources.camera_formats import CameraFormat
 from app.sources.choose import DEMO
 from app.sources.picture_files import PICTURE_SUFFIXES
 from app.sources.video import VIDEO_SUFFIXES
-from app.ui.window.camera_monitor import CameraWatch, OfferedCamera
+from app.ui.window.camera_monitor import CameraMonitor, OfferedCamera
 
 _USUAL = "Usual size and rate"
 _SAME_RATE = 0.5
@@ -37,7 +37,7 @@ class SourceButton(QPushButton):
         self._offered: tuple[OfferedCamera, ...] | None = None
         self._source_name: str | None = None
         self._facts: SourceFacts | None = None
-        self.watch = CameraWatch(self)
+        self.watch = CameraMonitor(self)
         self.watch.found.connect(self._list)
         menu = QMenu(self)
         self._heading = menu.addAction("Looking for cameras…")

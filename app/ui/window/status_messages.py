@@ -12,7 +12,7 @@ from app.pipeline.worker import PATH_NAMES, PathPhase, PathState
 from app.sources.demo import DEMO_TITLE
 from app.ui.widgets.message_card import Action
 from app.ui.window.pane import Pane
-from app.ui.window.pane_area import Stage
+from app.ui.window.pane_area import PaneArea
 from hand.types import Provider
 
 NO_HAND_HINT = "No hand in view"
@@ -22,7 +22,7 @@ _NOTICE_MS = 12_000
 
 
 @dataclass(frozen=True, slots=True)
-class Remedies:
+class RecoveryActions:
     """What the user can do about a source that shows nothing.
 
     Attributes:
@@ -53,10 +53,10 @@ class PathSituation:
     word: str = ""
 
 
-class Narrator:
+class StatusMessages:
     """Keeps messages, hints and notices in step with the pipeline."""
 
-    def __init__(self, stage: Stage, remedies: Remedies) -> None:
+    def __init__(self, stage: PaneArea, remedies: RecoveryActions) -> None:
         """Silent at first.
 
         Args:
@@ -106,11 +106,11 @@ class Narrator:
             self.notify(source.sentence)
 
     def _tell_source(self, state: SourceState) -> None:
-        say = self._stage.say
+        say = self._stage.show_message
         # the demo clip is no way out of the demo clip's own trouble
         ways_out = (self._choose,) if state.name == DEMO_TITLE else (self._choose, self._demo)
         if state.phase is SourcePhase.RUNNING:
-            self._stage.say_nothing()
+            self._stage.hide_message()
         elif state.phase is SourcePhase.OPENING:
             say("One moment", f"Opening {state.name}…")
         elif state.phase is SourcePhase.LOST:
@@ -144,7 +144,7 @@ def _path_hint(provider: Provider, path: PathSituation, live: bool) -> tuple[int
     name = PATH_NAMES[provider]
     if path.state.phase is PathPhase.FAILED:
         return _BROKEN, path.state.sentence
-    if path.state.phase is PathPhase.RESTING:
+    if path.state.phase is PathPhase.DISABLED:
         return _RESTING, f"{name} is switched off"
     if not path.delivers:
         return _STARTING, f"{name} is starting… The very first start takes half a minute."
