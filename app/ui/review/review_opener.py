@@ -40,7 +40,8 @@ class ReviewOpener(QObject):
         model = self._host.options.model
 
         def work() -> str:
-            self._read.emit(open_review(folder, model))
+            review = open_review(folder, model)
+            self._background.tell(lambda: self._read.emit(review))
             return ""  # the window that opens says enough
 
         self._background.start("review", work)

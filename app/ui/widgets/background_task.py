@@ -24,6 +24,8 @@ class Background(QObject):
         """Idle."""
         super().__init__(parent)
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._abandoned = False
 
     def start(self, name: str, work: Callable[[], str]) -> None:
         """Begins a job.
@@ -46,6 +48,18 @@ class Background(QObject):
         end_s = None if patience_s is None else time.monotonic() + patience_s
         for thread in self._threads:
             thread.join(None if end_s is None else max(end_s - time.monotonic(), 0.0))
+        with self._lock:
+            self._abandoned = patience_s is not None
+
+    def tell(self, emit: Callable[[], None]) -> None:
+        """Emits a signal from a job, unless the job was abandoned: what it would reach may be gone by then.
+
+        Args:
+            emit: the signal's ``emit`` with its arguments.
+        """
+        with self._lock:
+            if not self._abandoned:
+                emit()
 
     def _run(self, work: Callable[[], str]) -> None:
         try:
@@ -55,4 +69,4 @@ class Background(QObject):
         except Exception as error:
             logger.exception("%s", threading.current_thread().name)
             sentence = f"That failed with an unexpected error ({error}); the log has the details."
-        self.finished.emit(sentence)
+        self.tell(lambda: self.finished.emit(sentence))
