@@ -43,7 +43,7 @@ from hand.types import HandObservation
 from ik_baseline.bone_constancy import FINGER_BONES, bone_lengths, scatter
 from ik_baseline.detector import CROP_EXPANSION, HandDetector
 from ik_baseline.landmark_correction import measured_correction
-from ik_baseline.second_look import TestTimeAugmentation
+from ik_baseline.second_look import AugmentedDetector
 from ik_baseline.solver import IkSolver
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
@@ -118,7 +118,7 @@ def gather(name: str, cache: Path) -> list[SeenHand]:
     file = cache / f"{name}.npz"
     if not file.is_file():
         pictures, folder, hands = SETS[name]
-        detector = TestTimeAugmentation(HandDetector(hands, still=True), LOOKS)
+        detector = AugmentedDetector(HandDetector(hands, still=True), LOOKS)
         rows, names = [], []
         for person, picture, image in pictures(REAL / folder):
             for group, looks in enumerate(detector.looks_at(image)):

@@ -51,7 +51,7 @@ class Detector(Protocol):
         """Frees the engine."""
 
 
-class TestTimeAugmentation:
+class AugmentedDetector:
     """A detector that asks another one several times; for single pictures, not for video."""
 
     def __init__(self, detector: Detector, looks: int, *, quarter_turns: bool = False) -> None:

@@ -21,7 +21,7 @@ from ik_baseline.detector import ALL_TILES, CROP_EXPANSION, landmark_distance
 from ik_baseline.finder_choice import FinderKind, open_detector
 from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
-from ik_baseline.second_look import Detector, TestTimeAugmentation
+from ik_baseline.second_look import AugmentedDetector, Detector
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.warm_start import WarmStart
 
@@ -99,7 +99,7 @@ class IkTracker:
             model: hand model; the meshes of left hands are its mirror image.
             max_hands: 1 or 2; two cost more even while one is seen, see :class:`~ik_baseline.detector.HandDetector`.
             still: pictures are unrelated; nothing is carried from one to the next.
-            looks: how often a still picture is looked at, see :class:`~ik_baseline.second_look.TestTimeAugmentation`.
+            looks: how often a still picture is looked at, see :class:`~ik_baseline.second_look.AugmentedDetector`.
             finder: whose hand detector.
             calibration: whose hand; the average one when left out.
             correct: frees observations of what the detector always gets wrong, before they are solved.
@@ -124,7 +124,7 @@ class IkTracker:
         tiles = ALL_TILES if still else TILES_PER_FRAME
         detector = open_detector(finder, max_hands, still=still, tiles_per_picture=tiles)
         several = still and looks > 1
-        self._detector: Detector = TestTimeAugmentation(detector, looks, quarter_turns=True) if several else detector
+        self._detector: Detector = AugmentedDetector(detector, looks, quarter_turns=True) if several else detector
 
     @property
     def solver(self) -> IkSolver:

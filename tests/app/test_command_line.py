@@ -246,8 +246,8 @@ def test_hand_model_of_either_side_becomes_a_right_one() -> None:
 def test_headless_run_without_a_display_finds_no_torch(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=5)
     code = (
-        "import sys; from main_v2 import main; code = main(); "
-        "print('torch' in sys.modules, 'PyQt6' in sys.modules); sys.exit(code)"
+        "import sys; from app.environment import prepare_process; prepare_process(); from app.command_line import run; "
+        "code = run(); print('torch' in sys.modules, 'PyQt6' in sys.modules); sys.exit(code)"
     )
     done = start("--source", str(clip), "--report", str(tmp_path / "report"), code=code)
     assert done.returncode == 0, done.stderr

@@ -226,7 +226,6 @@ def test_a_run_whose_reader_went_away_has_written_its_files(
     monkeypatch.setattr("builtins.print", broken)
     clip = write_clip(tmp_path / "clip.mp4", frames=4)
     motion, report = tmp_path / "m.npz", tmp_path / "r"
-    with pytest.raises(BrokenPipeError):
-        run(["--headless", "--source", str(clip), "--report", str(report), "--save-motion", str(motion)])
+    assert run(["--headless", "--source", str(clip), "--report", str(report), "--save-motion", str(motion)]) == 0
     assert motion.is_file()
     assert (report / "report.json").is_file()

@@ -11,7 +11,7 @@ import pytest
 from hand.crop import crop_around
 from hand.mirror import Side
 from hand.types import HandObservation
-from ik_baseline.second_look import LOOKS, TestTimeAugmentation
+from ik_baseline.second_look import LOOKS, AugmentedDetector
 
 WIDTH, HEIGHT = 320, 240
 
@@ -60,7 +60,7 @@ class DotDetector:
 def test_what_is_seen_in_every_copy_comes_back_to_its_place(looks: int) -> None:
     picture, places = dots_picture()
     detector = DotDetector()
-    (hand,) = TestTimeAugmentation(detector, looks).detect(picture)
+    (hand,) = AugmentedDetector(detector, looks).detect(picture)
     assert detector.calls == looks
     np.testing.assert_allclose(hand.landmarks_px, places, atol=0.6)
     expected = np.concatenate([places - places.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
@@ -77,15 +77,15 @@ def test_looks_that_disagree_are_believed_less() -> None:
         invented[5:] += np.random.default_rng(look).normal(0.0, 25.0, (16, 2))
         return invented
 
-    (sure,) = TestTimeAugmentation(DotDetector(), 5).detect(picture)
-    (doubtful,) = TestTimeAugmentation(DotDetector(invent), 5).detect(picture)
+    (sure,) = AugmentedDetector(DotDetector(), 5).detect(picture)
+    (doubtful,) = AugmentedDetector(DotDetector(invent), 5).detect(picture)
     assert doubtful.score < 0.4 * sure.score
 
 
 def test_one_look_gone_astray_does_not_move_the_hand() -> None:
     picture, places = dots_picture()
     astray = DotDetector(lambda look, pixels: pixels + (40.0 if look == 2 else 0.0))
-    (hand,) = TestTimeAugmentation(astray, 5).detect(picture)
+    (hand,) = AugmentedDetector(astray, 5).detect(picture)
     np.testing.assert_allclose(hand.landmarks_px, places, atol=1.5)
 
 
@@ -98,7 +98,7 @@ def test_a_hand_that_most_looks_miss_is_none() -> None:
             return found if self.calls <= 2 else ()
 
     seldom = Seldom()
-    second_look = TestTimeAugmentation(seldom, 5)
+    second_look = AugmentedDetector(seldom, 5)
     assert second_look.detect(picture) == ()
     second_look.close()
     assert seldom.closed == 1
@@ -117,10 +117,10 @@ def test_a_hand_that_is_only_seen_upright_is_found_in_a_picture_that_lies_on_its
             seen = super().detect(image_rgb)
             return seen if np.abs(seen[0].landmarks_px - straight.landmarks_px).max() < 1.0 else ()
 
-    found = TestTimeAugmentation(Upright(), 1, quarter_turns=True).detect(lying)
+    found = AugmentedDetector(Upright(), 1, quarter_turns=True).detect(lying)
     assert len(found) == 1
     want = DotDetector().detect(lying)[0]
     np.testing.assert_allclose(found[0].landmarks_px, want.landmarks_px, atol=0.5)
     np.testing.assert_allclose(found[0].world_landmarks_m, want.world_landmarks_m, atol=0.5)
     if turns:
-        assert TestTimeAugmentation(Upright(), 1).detect(lying) == ()
+        assert AugmentedDetector(Upright(), 1).detect(lying) == ()
