@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup.sh"
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("VENV", "PYTHON")}
+"""Without what ``make`` hands to the script that runs these tests."""
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the script needs bash")
 
 
@@ -28,7 +31,7 @@ def _what_is_said(folder: Path, commands: dict[str, str]) -> str:
         command = folder / "bin" / name
         command.write_text(f"#!/bin/sh\n{lines}\n")
         command.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**ENVIRONMENT, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", str(folder / "scripts" / "setup.sh"), "run"], env=environment, capture_output=True, text=True
     )
