@@ -36,7 +36,7 @@ from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, r
 from hand.recording_writer import RecordingWriter
 from hand.session_labels import OFFLINE_FILE, read_session_labels
 from hand.types import Frame
-from trainer.compare import compare_networks, write_report
+from trainer.compare import Comparison, compare_networks, write_report
 from trainer.dataset_writers.recorded_series import recorded_truth
 from trainer.recipe.config import SourceConfig
 from trainer.runs.run_folder import NETWORK_FOLDER, REQUEST_FILE
@@ -63,6 +63,7 @@ HARD_LIGHT = Lighting(
 )
 """A low lamp from the right."""
 
+BEFORE_A_WEBCAM = MovingHandSettings(yaw_deg=55.0, tilt_deg=30.0, wander=0.14)
 DARKNESS = 0.93
 FRAMES_PER_SECOND = 15
 _PERSON_SEED = 20_011
@@ -76,16 +77,21 @@ class Person:
 
     renderer: SceneRenderer
     scene: Scene
+    movement: MovingHandSettings = BEFORE_A_WEBCAM
+
+    def hand_at(self, moving: MovingHand, index: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pose and translation in a frame of the session with this seed."""
+        del seed
+        return moving.hand_at(2 * index)
 
     def session(self, seed: int, frames: int) -> Iterator[SyntheticSample]:
         """The frames of a session."""
-        settings = MovingHandSettings(yaw_deg=55.0, tilt_deg=30.0, wander=0.14)
-        moving = MovingHand(load_embedded_model(), seed, 2 * frames, settings=settings)
+        moving = MovingHand(load_embedded_model(), seed, 2 * frames, settings=self.movement)
         moving.shape = SHAPE
         background = BackgroundPool(seed).draw(np.random.default_rng(seed), 480, 640)
         rng = np.random.default_rng((seed, 1))
         for index in range(frames):
-            pose, translation = moving.hand_at(2 * index)
+            pose, translation = self.hand_at(moving, index, seed)
             effects = replace(draw_effects(rng, 1.0), motion_px=0.0, fixed_gain=0.9)
             scene = replace(
                 self.scene,
@@ -100,33 +106,14 @@ class Person:
 
 def main() -> None:
     """Prints the errors before and after, and whether they meet the targets."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.own_hand")
-    parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR", help="to start from")
-    parser.add_argument("--seconds", type=float, default=16.0, help="length of a session (default: 16)")
-    parser.add_argument("--recipe", default="quick", help="quick, standard or thorough (default: quick)")
-    parser.add_argument("--general", type=int, default=400, metavar="N", help="renderings of everybody's hands")
-    parser.add_argument("--out", type=Path, default=Path("reports/own_hand"), help="default: reports/own_hand")
-    parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's")
-    options = parser.parse_args()
-    cv2.setNumThreads(1)
-    person = make_person()
-    sessions: Path = options.out / "sessions"
-    for number in (1, 2, 3):
-        folder = sessions / f"session_{number}"
-        if not (folder / "COMPLETE").is_file():
-            record(person, folder, seed=100 + number, seconds=options.seconds, network=options.network)
-    label(sessions)
-    run: Path = options.out / f"run_{options.recipe}"
-    minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
-    held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.0)
-    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
-    write_report(comparison, options.out / "against_truth")
+    options = option_parser("own_hand", seconds=16, general=400).parse_args()
+    comparison, minutes = teach_and_compare(make_person(), options, first_seed=100)
     own, general = comparison.own.change, comparison.general.change
     machine = describe_machine()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"{machine['processor']}, {machine['cores']} cores, load {load:.1f}")
     print(f"{options.recipe} recipe {' '.join(options.set)}: {minutes:.1f} minutes with export and report")
-    for folder in sorted(sessions.iterdir()):
+    for folder in sorted((options.out / "sessions").iterdir()):
         labels, live = label_error_mm(folder)
         print(f"{folder.name}: labels {labels:.2f} mm from the truth, live IK {live:.2f} mm")
     print(f"held-out session against the truth, PA-MPJPE: {own.before:.2f} -> {own.after:.2f} mm ({own.share:+.1%}),")
@@ -134,6 +121,59 @@ def main() -> None:
     print(f"general renderings, PA-MPJPE: {general.before:.2f} -> {general.after:.2f} mm ({general.share:+.1%})")
     print(f"falls by at least {_WANTED_FALL:.0%}: {'yes' if own.share <= -_WANTED_FALL else 'NO'}")
     print(f"general worsens by at most {_ALLOWED_RISE:.0%}: {'yes' if general.share <= _ALLOWED_RISE else 'NO'}")
+
+
+def option_parser(name: str, *, seconds: int, general: int, description: str = "") -> argparse.ArgumentParser:
+    """The options of a benchmark that teaches the network one rendered person's hand.
+
+    Args:
+        name: of the benchmark's module.
+        seconds: length of a session where the user names none.
+        general: renderings of everybody's hands, likewise.
+        description: for ``--help``.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=description or None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    out = Path("reports") / name
+    parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR", help="to start from")
+    parser.add_argument(
+        "--seconds", type=float, default=float(seconds), help=f"length of a session (default: {seconds})"
+    )
+    parser.add_argument("--recipe", default="quick", help="quick, standard or thorough (default: quick)")
+    parser.add_argument("--general", type=int, default=general, metavar="N", help="renderings of everybody's hands")
+    parser.add_argument("--out", type=Path, default=out, help=f"default: {out.as_posix()}")
+    parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's")
+    return parser
+
+
+def teach_and_compare(person: Person, options: argparse.Namespace, *, first_seed: int) -> tuple[Comparison, float]:
+    """Records and labels three sessions of a person, teaches on two of them, and measures on the third.
+
+    Args:
+        person: who is recorded.
+        options: of :func:`option_parser`; what lies in ``out`` already is gone on with.
+        first_seed: the sessions have the three seeds behind it.
+
+    Returns:
+        The comparison of both networks against the truth, which is written to ``out``, too, and the minutes that the
+        teaching took.
+    """
+    cv2.setNumThreads(1)
+    sessions: Path = options.out / "sessions"
+    for number in (1, 2, 3):
+        folder = sessions / f"session_{number}"
+        if not (folder / "COMPLETE").is_file():
+            record(person, folder, seed=first_seed + number, seconds=options.seconds, network=options.network)
+    label(sessions)
+    run: Path = options.out / f"run_{options.recipe}"
+    minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
+    held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.0)
+    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
+    write_report(comparison, options.out / "against_truth")
+    return comparison, minutes
 
 
 def teach(run: Path, network: Path, sessions: Path, recipe: str, general: int, values: Sequence[str]) -> float:
