@@ -45,13 +45,16 @@ def reason_text(reason: OutputReason) -> str:
     """Why the output follows its hand, to stand after "because"."""
     cause, network, ik = reason.cause, _percent(reason.network_confidence), _percent(reason.ik_confidence)
     missing = _SEES_NONE if reason.missing is None else _MISSING[reason.missing]
+    # of a path that is only late there is nothing to say beside the one that is followed
+    alone = reason.ik_confidence is None and reason.missing is not MissingReason.LATE
+    beside = f"; MediaPipe {missing}" if alone else ""
     if cause in _DIFFERENCES:
         return f"{_DIFFERENCES[cause]} (network {network}, IK {ik})"
     texts = {
         OutputCause.FUSED: f"both paths see the hand (network {network}, IK {ik})",
         OutputCause.ONLY_PATH: "it is the path that was chosen",
-        OutputCause.NETWORK_SURE: f"the network is sure enough ({network})",
-        OutputCause.NETWORK_UNSURE_ALONE: f"the network is unsure ({network}); MediaPipe {missing}",
+        OutputCause.NETWORK_SURE: f"the network is sure enough ({network}){beside}",
+        OutputCause.NETWORK_UNSURE_ALONE: f"the network is unsure ({network}){beside}",
         OutputCause.NETWORK_UNSURE: f"the network is unsure ({network}, wanted {_percent(reason.wanted_confidence)})",
         OutputCause.BOTH_UNSURE: f"the network is unsure ({network}), but MediaPipe + IK is too ({ik})",
         OutputCause.NETWORK_RETURNING: f"the network is just getting sure again ({network})",

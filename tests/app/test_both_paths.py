@@ -198,8 +198,7 @@ def test_covered_network_and_lost_detector_leave_the_output_on_the_hand(qtbot: Q
     wait_for_output(qtbot, window, "ik")
     blind["network"], blind["ik"] = False, True
     wait_for_output(qtbot, window, "network")
-    # a sure network needs no MediaPipe beside it
-    qtbot.waitUntil(lambda: "the network is sure" in window.panes["network"].picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "MediaPipe sees no hand" in window.panes["network"].picture.word_text, timeout=PATIENCE_MS)
 
 
 def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: QtBot, open_both: OpenBoth) -> None:

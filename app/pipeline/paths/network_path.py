@@ -144,8 +144,9 @@ class NetworkPath:
         timings = {"network": 0.0}
         if self._still:
             self.reset()
-        self._detected = None if self._shared is None else self._shared.of(frame)
-        timings["wait"] = (time.perf_counter() - started_s) * 1e3
+        if self._shared is not None:
+            self._detected = self._shared.of(frame)
+            timings["wait"] = (time.perf_counter() - started_s) * 1e3
         self._predict_all(frame, timings)
         if self._detected:
             self._take_up(self._detected)
