@@ -71,7 +71,7 @@ def test_both_methods_predict_without_torch(network_dir: Path, picture: Path, tm
     assert done.returncode == 0, done.stderr
     (image,) = json.loads(output.read_text())["images"]
     by_method = {hand["method"]: hand for hand in image["hands"]}
-    assert set(by_method) >= {"ik", "network"}  # and the hand that is fused from them, where both agree
+    assert set(by_method) == {"ik", "network", "fused"}
     camera = Intrinsics.from_fov(image["width"], image["height"])
     middle = {method: project(np.array(hand["joints_m"]), camera).mean(0) for method, hand in by_method.items()}
     # an untrained network knows no pose, but it looks where the hand is
