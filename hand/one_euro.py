@@ -5,6 +5,11 @@ Systems", algorithm 1: an exponential low-pass filter whose cutoff rises with th
 Rotations are filtered on the sphere of quaternions: the speed is the angular velocity, and the step is a spherical
 interpolation, so nothing tears at a half turn and no axis is preferred. Vectors have one cutoff for all their
 components, for the same reason.
+
+Optionally the last value goes on along its trend before it is drawn to the measurement, as in double exponential
+smoothing with a damped trend (Gardner and McKenzie 1985, "Forecasting trends in time series"; for orientations LaViola
+2003, "Double exponential smoothing: an alternative to Kalman filter-based predictive tracking"). A moving value is then
+followed with less lag for the same calm.
 """
 
 from __future__ import annotations
@@ -32,11 +37,15 @@ class OneEuroSettings:
         min_cutoff_hz: cutoff at rest; lower is calmer and later.
         speed_gain: how much the cutoff rises, in Hz per unit of speed (rad/s, m/s); higher is quicker.
         speed_cutoff_hz: cutoff of the filter on the speed itself; the paper keeps it at 1 Hz.
+        trend_share: how much of its trend a value goes on by from one step to the next, 0 (none, as in the paper) to 1.
+        trend_cutoff_hz: cutoff of the filter on the trend, the speed of the filtered value.
     """
 
     min_cutoff_hz: float = 1.0
     speed_gain: float = 0.0
     speed_cutoff_hz: float = 1.0
+    trend_share: float = 0.0
+    trend_cutoff_hz: float = 2.0
 
 
 class OneEuroFilter:
@@ -53,10 +62,11 @@ class OneEuroFilter:
         self._clock = _Clock(longest_gap_ns)
         self._value: np.ndarray | None = None
         self._speed: np.ndarray | None = None
+        self._trend: np.ndarray | None = None
 
     def reset(self) -> None:
         """Forgets everything; the next value passes unchanged."""
-        self._value = self._speed = None
+        self._value = self._speed = self._trend = None
         self._clock.reset()
 
     def __call__(self, value: Float[np.ndarray, "*batch D"], time_ns: int) -> Float[np.ndarray, "*batch D"]:
@@ -71,14 +81,16 @@ class OneEuroFilter:
             return value.copy()
         seconds = self._clock.seconds_since_last(time_ns)
         if seconds is None or self._value is None or self._value.shape != value.shape:
-            self._value, self._speed = value.copy(order="C"), np.zeros(value.shape)
+            self._value, self._speed, self._trend = value.copy(order="C"), np.zeros(value.shape), np.zeros(value.shape)
         elif seconds > 0.0:
             assert self._speed is not None
+            assert self._trend is not None
             rows = -1, value.shape[-1]
             filter_vectors(
                 value.reshape(rows).copy(),
                 self._value.reshape(rows),
                 self._speed.reshape(rows),
+                self._trend.reshape(rows),
                 seconds,
                 *_numbers(self.settings),
             )
@@ -94,10 +106,11 @@ class RotationOneEuroFilter:
         self._clock = _Clock(longest_gap_ns)
         self._quaternion: np.ndarray | None = None
         self._velocity: np.ndarray | None = None
+        self._trend: np.ndarray | None = None
 
     def reset(self) -> None:
         """Forgets everything; the next value passes unchanged."""
-        self._quaternion = self._velocity = None
+        self._quaternion = self._velocity = self._trend = None
         self._clock.reset()
 
     def __call__(self, axis_angle_rad: Float[np.ndarray, "*batch 3"], time_ns: int) -> Float[np.ndarray, "*batch 3"]:
@@ -107,14 +120,16 @@ class RotationOneEuroFilter:
         seconds = self._clock.seconds_since_last(time_ns)
         if seconds is None or self._quaternion is None or self._quaternion.shape[:-1] != axis_angle_rad.shape[:-1]:
             self._quaternion = quaternion_from_axis_angle(axis_angle_rad.astype(np.float64))
-            self._velocity = np.zeros(axis_angle_rad.shape)
+            self._velocity, self._trend = np.zeros(axis_angle_rad.shape), np.zeros(axis_angle_rad.shape)
         elif seconds > 0.0:
             assert self._velocity is not None
+            assert self._trend is not None
             filtered = np.empty((axis_angle_rad.size // 3, 3))
             filter_rotations(
                 axis_angle_rad.reshape(-1, 3).astype(np.float64),
                 self._quaternion.reshape(-1, 4),
                 self._velocity.reshape(-1, 3),
+                self._trend.reshape(-1, 3),
                 seconds,
                 *_numbers(self.settings),
                 filtered,
@@ -214,6 +229,12 @@ class _Clock:
         return (time_ns - last) / NANOSECONDS_PER_SECOND
 
 
-def _numbers(settings: OneEuroSettings) -> tuple[float, float, float]:
+def _numbers(settings: OneEuroSettings) -> tuple[float, float, float, float, float]:
     """As the kernels take them."""
-    return settings.min_cutoff_hz, settings.speed_gain, settings.speed_cutoff_hz
+    return (
+        settings.min_cutoff_hz,
+        settings.speed_gain,
+        settings.speed_cutoff_hz,
+        settings.trend_share,
+        settings.trend_cutoff_hz,
+    )

@@ -208,10 +208,13 @@ def filter_rotations(
     measured: np.ndarray,
     quaternions: np.ndarray,
     velocities: np.ndarray,
+    trends: np.ndarray,
     seconds: float,
     min_cutoff_hz: float,
     speed_gain: float,
     speed_cutoff_hz: float,
+    trend_share: float,
+    trend_cutoff_hz: float,
     filtered: np.ndarray,
 ) -> None:
     """A step of ``hand.one_euro.RotationOneEuroFilter``.
@@ -220,47 +223,63 @@ def filter_rotations(
         measured: (N, 3) axis-angle vectors.
         quaternions: (N, 4) of the filtered rotations; replaced by the new ones.
         velocities: (N, 3) filtered angular velocities, radians per second; replaced.
+        trends: (N, 3) angular velocities of the filtered rotations, radians per second; replaced.
         seconds: since the last step, more than zero.
         min_cutoff_hz: see ``hand.one_euro.OneEuroSettings``.
         speed_gain: see there.
         speed_cutoff_hz: see there.
+        trend_share: see there.
+        trend_cutoff_hz: see there.
         filtered: (N, 3), written.
     """
+    speed_weight, trend_weight = _smoothing(speed_cutoff_hz, seconds), _smoothing(trend_cutoff_hz, seconds)
+    before = np.empty(4)
     for n in range(len(measured)):
-        q = quaternions[n]
-        w, x, y, z = _quaternion_of_axis_angle(float(measured[n, 0]), float(measured[n, 1]), float(measured[n, 2]))
-        _filter_rotation(w, x, y, z, q, velocities[n], seconds, min_cutoff_hz, speed_gain, speed_cutoff_hz)
-        x, y, z = _axis_angle_of_quaternion(q[0], q[1], q[2], q[3])
-        filtered[n, 0], filtered[n, 1], filtered[n, 2] = x, y, z
+        q, velocity, trend = quaternions[n], velocities[n], trends[n]
+        target = _quaternion_of_axis_angle(float(measured[n, 0]), float(measured[n, 1]), float(measured[n, 2]))
+        turn = _turn_between(q, target)
+        for i in range(3):
+            velocity[i] += speed_weight * (turn[i] / seconds - velocity[i])
+        speed = np.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
+        before[:] = q
+        if trend_share > 0.0:
+            ahead = trend_share * seconds
+            _turn_by(q, ahead * trend[0], ahead * trend[1], ahead * trend[2])
+        _step_towards(q, target, _smoothing(min_cutoff_hz + speed_gain * speed, seconds))
+        moved = _turn_between(before, (q[0], q[1], q[2], q[3]))
+        for i in range(3):
+            trend[i] += trend_weight * (moved[i] / seconds - trend[i])
+        filtered[n, 0], filtered[n, 1], filtered[n, 2] = _axis_angle_of_quaternion(q[0], q[1], q[2], q[3])
 
 
 @_jit
-def _filter_rotation(
-    w: float,
-    x: float,
-    y: float,
-    z: float,
-    q: np.ndarray,
-    velocity: np.ndarray,
-    seconds: float,
-    min_cutoff_hz: float,
-    speed_gain: float,
-    speed_cutoff_hz: float,
-) -> None:
-    # conj(q) * measured is the turn since the last step, in the rotation's own axes
-    dw = q[0] * w + q[1] * x + q[2] * y + q[3] * z
-    dx = q[0] * x - q[1] * w - q[2] * z + q[3] * y
-    dy = q[0] * y + q[1] * z - q[2] * w - q[3] * x
-    dz = q[0] * z - q[1] * y + q[2] * x - q[3] * w
-    rx, ry, rz = _axis_angle_of_quaternion(dw, dx, dy, dz)
-    share = _smoothing(speed_cutoff_hz, seconds)
-    velocity[0] += share * (rx / seconds - velocity[0])
-    velocity[1] += share * (ry / seconds - velocity[1])
-    velocity[2] += share * (rz / seconds - velocity[2])
-    speed = np.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
-    share = _smoothing(min_cutoff_hz + speed_gain * speed, seconds)
-    # the spherical step (Shoemake 1985) along the shorter arc
-    dot = dw
+def _turn_between(q: np.ndarray, target: tuple[float, float, float, float]) -> tuple[float, float, float]:
+    """The axis-angle vector of conj(q) * target: the turn from q to the target, in q's own axes."""
+    w, x, y, z = target
+    return _axis_angle_of_quaternion(
+        q[0] * w + q[1] * x + q[2] * y + q[3] * z,
+        q[0] * x - q[1] * w - q[2] * z + q[3] * y,
+        q[0] * y + q[1] * z - q[2] * w - q[3] * x,
+        q[0] * z - q[1] * y + q[2] * x - q[3] * w,
+    )
+
+
+@_jit
+def _turn_by(q: np.ndarray, rx: float, ry: float, rz: float) -> None:
+    """Turns q by an axis-angle vector in its own axes."""
+    w, x, y, z = _quaternion_of_axis_angle(rx, ry, rz)
+    a, b, c, d = q[0], q[1], q[2], q[3]
+    q[0] = a * w - b * x - c * y - d * z
+    q[1] = a * x + b * w + c * z - d * y
+    q[2] = a * y - b * z + c * w + d * x
+    q[3] = a * z + b * y - c * x + d * w
+
+
+@_jit
+def _step_towards(q: np.ndarray, target: tuple[float, float, float, float], share: float) -> None:
+    """The spherical step (Shoemake 1985) of q to a share of the way, along the shorter arc."""
+    w, x, y, z = target
+    dot = q[0] * w + q[1] * x + q[2] * y + q[3] * z
     if dot < 0.0:
         w, x, y, z, dot = -w, -x, -y, -z, -dot
     half_angle = np.arccos(min(dot, 1.0))
@@ -279,10 +298,13 @@ def filter_vectors(
     measured: np.ndarray,
     values: np.ndarray,
     speeds: np.ndarray,
+    trends: np.ndarray,
     seconds: float,
     min_cutoff_hz: float,
     speed_gain: float,
     speed_cutoff_hz: float,
+    trend_share: float,
+    trend_cutoff_hz: float,
 ) -> None:
     """A step of ``hand.one_euro.OneEuroFilter`` for each of some vectors.
 
@@ -290,18 +312,24 @@ def filter_vectors(
         measured: (N, D) the measurements.
         values: (N, D) the filtered vectors; replaced by the new ones.
         speeds: (N, D) filtered speeds per second; replaced.
+        trends: (N, D) speeds of the filtered vectors, per second; replaced.
         seconds: since the last step, more than zero.
         min_cutoff_hz: see ``hand.one_euro.OneEuroSettings``.
         speed_gain: see there.
         speed_cutoff_hz: see there.
+        trend_share: see there.
+        trend_cutoff_hz: see there.
     """
     count, width = measured.shape
-    speed_share = _smoothing(speed_cutoff_hz, seconds)
+    speed_weight, trend_weight = _smoothing(speed_cutoff_hz, seconds), _smoothing(trend_cutoff_hz, seconds)
     for n in range(count):
         squared = 0.0
         for d in range(width):
-            speeds[n, d] += speed_share * ((measured[n, d] - values[n, d]) / seconds - speeds[n, d])
+            speeds[n, d] += speed_weight * ((measured[n, d] - values[n, d]) / seconds - speeds[n, d])
             squared += speeds[n, d] * speeds[n, d]
         share = _smoothing(min_cutoff_hz + speed_gain * np.sqrt(squared), seconds)
         for d in range(width):
-            values[n, d] += share * (measured[n, d] - values[n, d])
+            before = values[n, d]
+            ahead = before + trend_share * seconds * trends[n, d]
+            values[n, d] = ahead + share * (measured[n, d] - ahead)
+            trends[n, d] += trend_weight * ((values[n, d] - before) / seconds - trends[n, d])

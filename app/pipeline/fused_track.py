@@ -28,10 +28,12 @@ STEADY_FRAMES: Final = 90.0
 AGREE_AGAIN: Final = 0.8
 """Paths that contradicted each other are fused again below this share of the limit, so that it does not flicker."""
 
-REST_CUTOFF_SHARE: Final = 0.4
-SPEED_CUTOFF_HZ: Final = 4.0
-"""The fused hand's rotations are filtered more firmly at rest than a path's, by this share of the cutoff, and less so
-when they move. So it comes no later than a path's filtered hand and has less jitter
+REST_CUTOFF_SHARE: Final = 0.2
+SPEED_CUTOFF_HZ: Final = 2.0
+TREND_SHARE: Final = 0.5
+TREND_CUTOFF_HZ: Final = 2.0
+"""The fused hand's rotations are filtered more firmly at rest than a path's, by this share of the cutoff, and go on along
+their trend when they move. So the hand comes no later than a path's filtered hand and has less jitter
 (``python -m benchmarks.fusion`` prints both)."""
 
 MORE_CREDIBLE: Final = 1.0
@@ -73,7 +75,14 @@ def fusion_settings(model: HandModel, smoothing: Smoothing | None = None) -> Fus
             return None
         settings = smoothing.settings()
         rest_hz = REST_CUTOFF_SHARE * settings.pose.min_cutoff_hz
-        return replace(settings, pose=replace(settings.pose, min_cutoff_hz=rest_hz, speed_cutoff_hz=SPEED_CUTOFF_HZ))
+        pose = replace(
+            settings.pose,
+            min_cutoff_hz=rest_hz,
+            speed_cutoff_hz=SPEED_CUTOFF_HZ,
+            trend_share=TREND_SHARE,
+            trend_cutoff_hz=TREND_CUTOFF_HZ,
+        )
+        return replace(settings, pose=pose)
 
     return FusionSettings(HandFusion(right, load_weights(WEIGHTS_FILE)), layers, filter_settings)
 

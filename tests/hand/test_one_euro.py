@@ -65,6 +65,58 @@ def test_a_rotation_about_a_fixed_axis_is_the_papers_filter_on_its_angle() -> No
         np.testing.assert_allclose(result, axis * paper(angle, 1e9 / FRAME_NS), atol=1e-10)
 
 
+class _TrendFilter(_PaperFilter):
+    """The same with a damped trend (Gardner and McKenzie 1985, eq. 1-3, with the damping phi), for one number."""
+
+    def __init__(self, mincutoff: float, beta: float, dcutoff: float, phi: float, tcutoff: float) -> None:
+        super().__init__(mincutoff, beta, dcutoff)
+        self.phi, self.tcutoff, self.trend = phi, tcutoff, 0.0
+
+    def __call__(self, x: float, rate: float) -> float:
+        if self.x is None:
+            self.x = x
+            return x
+        a = self.alpha(rate, self.dcutoff)
+        self.dx = a * (x - self.x) * rate + (1 - a) * self.dx
+        a = self.alpha(rate, self.mincutoff + self.beta * abs(self.dx))
+        last, self.x = self.x, a * x + (1 - a) * (self.x + self.phi * self.trend / rate)
+        b = self.alpha(rate, self.tcutoff)
+        self.trend = b * (self.x - last) * rate + (1 - b) * self.trend
+        return self.x
+
+
+def test_a_trend_is_double_exponential_smoothing_with_damping() -> None:
+    random = np.random.default_rng(12)
+    numbers = 1.0, 0.5, 1.5, 0.6, 2.0
+    settings = OneEuroSettings(*numbers)
+    vector, rotation = OneEuroFilter(settings), RotationOneEuroFilter(settings)
+    expected_vector, expected_rotation = _TrendFilter(*numbers), _TrendFilter(*numbers)
+    axis = np.array([0.6, -0.48, 0.64])
+    for k in range(150):
+        angle = 1.5 * math.sin(k / 10) + random.normal(0, 0.02)
+        rate = 1e9 / FRAME_NS
+        assert vector(np.array([angle]), k * FRAME_NS)[0] == pytest.approx(expected_vector(angle, rate), abs=1e-12)
+        turned = rotation((axis * angle)[None], k * FRAME_NS)[0]
+        np.testing.assert_allclose(turned, axis * expected_rotation(angle, rate), atol=1e-10)
+
+
+def test_a_trend_follows_a_steady_turn_more_closely_and_passes_little_where_it_stops() -> None:
+    """At half a trend; the axis changes from sample to sample, so that the trend is carried along with the rotation."""
+    turn, step = Rotation.identity(), Rotation.from_rotvec([0.03, 0.05, -0.02])
+    plain = RotationOneEuroFilter(OneEuroSettings(min_cutoff_hz=2.0))
+    trending = RotationOneEuroFilter(OneEuroSettings(min_cutoff_hz=2.0, trend_share=0.5))
+    behind: dict[str, list[float]] = {"plain": [], "trending": []}
+    for k in range(120):
+        turn = turn * step if k < 60 else turn
+        for name, one in (("plain", plain), ("trending", trending)):
+            filtered = Rotation.from_rotvec(one(turn.as_rotvec()[None], k * FRAME_NS)[0])
+            gap = (filtered.inv() * turn).as_rotvec()
+            behind[name].append(float(gap @ step.as_rotvec() / step.magnitude()))
+    assert behind["trending"][59] < 0.7 * behind["plain"][59]
+    assert min(behind["trending"]) > -step.magnitude()  # by less than one frame
+    assert abs(behind["trending"][-1]) < 1e-3
+
+
 def test_turning_past_a_half_turn_does_not_tear() -> None:
     """The axis-angle vector jumps from +pi to -pi there; the rotation does not."""
     ours = RotationOneEuroFilter(OneEuroSettings(min_cutoff_hz=1.0, speed_gain=1.0))
