@@ -32,8 +32,8 @@ REST_CUTOFF_SHARE: Final = 0.2
 SPEED_CUTOFF_HZ: Final = 2.0
 TREND_SHARE: Final = 0.5
 TREND_CUTOFF_HZ: Final = 2.0
-"""The fused hand's rotations are filtered more firmly at rest than a path's, by this share of the cutoff, and go on along
-their trend when they move. So the hand comes no later than a path's filtered hand and has less jitter
+"""The fused hand's rotations are filtered more firmly at rest than a path's, by this share of the cutoff, and go on
+along their trend when they move. So the hand comes no later than a path's filtered hand and has less jitter
 (``python -m benchmarks.fusion`` prints both)."""
 
 MORE_CREDIBLE: Final = 1.0
