@@ -90,6 +90,10 @@ QScrollArea > QWidget > QWidget {{ background: transparent; }}
 QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0px; }}
 QScrollBar::handle:vertical {{ background: {border}; border-radius: 4px; min-height: 24px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ height: 0px; width: 0px; }}
+QTabBar {{ qproperty-drawBase: false; qproperty-elideMode: ElideNone; qproperty-usesScrollButtons: true; }}
+QTabBar QToolButton {{ background: {surface}; color: {text}; border: none; width: 14px; }}
+QTabBar QToolButton:hover {{ background: {hover}; }}
+QTabBar QToolButton:disabled {{ color: {border}; }}
 QTabBar::tab {{
     background: transparent; color: {muted}; padding: 6px 12px; border: none; border-bottom: 2px solid transparent;
 }}

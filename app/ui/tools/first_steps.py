@@ -17,7 +17,7 @@ STEPS = (
         "a trained network, and MediaPipe with inverse kinematics.",
     ),
     ("Look around", "Drag a 3D view to turn it, scroll to zoom. Keys 1 to 5 change what is side by side."),
-    ("See whom to trust", "The badge OUTPUT marks the hand that counts; the panel Comparison says how they differ."),
+    ("Compare the paths", "The badge OUTPUT marks the hand that counts; the panel Comparison says how they differ."),
 )
 
 _WIDTH_PX = 470
@@ -100,6 +100,13 @@ class Guide(QFrame):
         self.hide()
         self.was_read = True
         self.closed.emit()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Fits its height anew where its texts get another font, as the theme's at the start."""
+        done = super().event(event)
+        if event is not None and event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self._arrange()
+        return done
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Stays in the middle."""
