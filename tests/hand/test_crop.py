@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from hand.crop import (
     MIDDLE_KNUCKLE,
@@ -114,6 +115,24 @@ def test_shrinking_does_not_alias() -> None:
     assert cut.mean() == pytest.approx(127.5, abs=3)
     plain = cv2.warpAffine(image, crop.matrix(100), (100, 100), flags=cv2.INTER_LINEAR).astype(float)
     assert plain.std() > 3 * cut.std(), "plain sampling does alias here"
+
+
+@pytest.mark.parametrize("factor", [1.5, 2.7, 2.8, 3.5, 4.8, 4.9, 7.0])
+def test_a_picture_is_blurred_as_one_gaussian_would_whether_it_is_halved_or_not(factor: float) -> None:
+    """SciPy's Gaussian and bilinear samples of the whole picture, in floating point."""
+    rough = np.random.default_rng(0).uniform(0.0, 255.0, (480, 640, 3))
+    image = gaussian_filter(rough, (2.0, 2.0, 0.0))
+    image = np.clip(128.0 + 6.0 * (image - image.mean()), 0.0, 255.0).astype(np.uint8)
+    crop = SquareCrop(317.3, 243.8, 48 * factor, angle_rad=0.4)
+    sigma = (factor - 1.0) / 2.0
+    blurred = gaussian_filter(image.astype(float), (sigma, sigma, 0.0))
+    grid = np.stack(np.meshgrid(np.arange(48.0), np.arange(48.0)), -1)
+    x, y = np.moveaxis(transform_points(grid, invert_affine(crop.matrix(48))), -1, 0)
+    wanted = np.stack([map_coordinates(blurred[..., k], [y, x], order=1) for k in range(3)], -1)
+    cut = crop_picture(image, crop, 48).astype(float)
+    assert np.abs(cut - wanted).mean() < 0.05 * wanted.std()
+    # the same place to a fraction of a pixel: half a pixel beside, it would be several times as far off
+    assert np.abs((cut - wanted).mean()) < 0.5
 
 
 @pytest.mark.parametrize("center", [(-500.0, 240.0), (320.0, 5000.0), (0.0, 0.0), (639.0, 479.0)])
