@@ -28,8 +28,9 @@ import numpy as np
 from app.machine import describe_machine
 from assets import ASSETS_DIR
 from hand.crop import crop_around
+from hand.landmark_distance import landmark_distance
 from hand.types import HandObservation
-from ik_baseline.detector import CROP_EXPANSION, SECOND_HAND_INTERVAL, HandDetector, landmark_distance, merge_duplicates
+from ik_baseline.detector import CROP_EXPANSION, SECOND_HAND_INTERVAL, HandDetector, merge_duplicates
 from ik_baseline.mediapipe_tasks import TASK_FILE
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"

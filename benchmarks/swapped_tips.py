@@ -19,8 +19,9 @@ from tqdm import tqdm
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, network_path_factory
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
+from hand.landmark_distance import landmark_distance
 from hand.types import Frame
-from ik_baseline.detector import HandDetector, landmark_distance
+from ik_baseline.detector import HandDetector
 
 TIPS = (4, 8, 12, 16, 20)
 MARGIN = 1.0 / 8.0

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 
 from hand.crop import crop_around
 from hand.errors import DetectorError
+from hand.landmark_distance import landmark_distance
 from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side
 from hand.types import HandObservation
@@ -248,12 +249,6 @@ def merge_duplicates(observations: Sequence[HandObservation]) -> tuple[HandObser
         if all(landmark_distance(candidate.landmarks_px, other.landmarks_px) > SAME_HAND_DISTANCE for other in kept):
             kept.append(candidate)
     return tuple(kept)
-
-
-def landmark_distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:
-    """Mean distance of corresponding landmarks over the size of the smaller hand (longer side of its box)."""
-    size = max(min(float(np.ptp(points, axis=0).max()) for points in (first_px, second_px)), 1e-6)
-    return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size
 
 
 def _distinct(regions: Sequence[RotatedRegion]) -> list[RotatedRegion]:

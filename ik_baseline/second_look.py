@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hand.crop import crop_around, invert_affine, transform_points
+from hand.landmark_distance import landmark_distance
 from hand.mirror import Side, mirror_pixels, mirror_points, other_side
 from hand.types import HandObservation
-from ik_baseline.detector import CROP_EXPANSION, landmark_distance
+from ik_baseline.detector import CROP_EXPANSION
 
 LOOKS: Final = ((0.0, False), (12.0, True), (-12.0, False), (0.0, True), (24.0, False), (-24.0, True))
 """Turn in degrees, and whether the copy is mirrored; a picture is looked at with the first N of them."""

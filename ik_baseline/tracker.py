@@ -12,12 +12,13 @@ import numpy as np
 
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
+from hand.landmark_distance import landmark_distance
 from hand.layer import HandLayer
 from hand.mirror import Side, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.confidence import confidence_of
-from ik_baseline.detector import ALL_TILES, CROP_EXPANSION, landmark_distance
+from ik_baseline.detector import ALL_TILES, CROP_EXPANSION
 from ik_baseline.finder_choice import FinderKind, open_detector
 from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
