@@ -50,6 +50,7 @@ class NormalizedHand:
         palm: the palm's axes in the camera (columns radial, distal, palmar).
         palm_m: length of the palm.
         box_px: longer side of the box.
+        to_ray: turns the detector's axes into the camera's, see :func:`ik_baseline.solver.turn_to_ray`.
     """
 
     features: Float[np.ndarray, "114"]
@@ -58,6 +59,7 @@ class NormalizedHand:
     palm: Float[np.ndarray, "3 3"]
     palm_m: float
     box_px: float
+    to_ray: Float[np.ndarray, "3 3"]
 
 
 def normalized(
@@ -70,7 +72,9 @@ def normalized(
         pixels_px: its landmarks in the picture.
         intrinsics: of the picture.
     """
-    world = (world_m - world_m.mean(0)) @ turn_to_ray(pixels_px.mean(0), intrinsics).T
+    center_px = pixels_px.mean(0)
+    to_ray = turn_to_ray(center_px, intrinsics)
+    world = (world_m - world_m.mean(0)) @ to_ray.T
     distal = world[9] - world[0]
     palm_m = max(float(np.linalg.norm(distal)), 1e-6)
     distal = distal / palm_m
@@ -80,9 +84,9 @@ def normalized(
     palm = np.stack([np.cross(distal, palmar), distal, palmar], axis=1)
     box_px = max(float(np.ptp(pixels_px, axis=0).max()), 1.0)
     form = world @ palm / palm_m
-    picture = (pixels_px - pixels_px.mean(0)) / box_px
+    picture = (pixels_px - center_px) / box_px
     features = np.concatenate([form.ravel(), _VIEW_WEIGHT * palm.ravel(), _VIEW_WEIGHT * picture.ravel()])
-    return NormalizedHand(features, form, picture, palm, palm_m, box_px)
+    return NormalizedHand(features, form, picture, palm, palm_m, box_px, to_ray)
 
 
 class LandmarkCorrection:
@@ -137,9 +141,8 @@ class LandmarkCorrection:
         change = self.mean.copy()
         _add_changes(hand.features, self._centers_by_feature, self._weights, self.width, change)
         form = hand.form + form_share * change[:63].reshape(21, 3)
-        straight = turn_to_ray(pixels.mean(0), camera)
         # back into the axes of a detector that looks straight at the hand, which the solver expects
-        world = hand.palm_m * form @ hand.palm.T @ straight
+        world = hand.palm_m * form @ hand.palm.T @ hand.to_ray
         pixels = pixels + picture_share * hand.box_px * change[63:].reshape(21, 2)
         if left:
             world, pixels = mirror_points(world), mirror_pixels(pixels, intrinsics.width_px)
