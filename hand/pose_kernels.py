@@ -18,7 +18,8 @@ from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS
 _PARENTS: Final = np.array(MANO_PARENTS)
 _COMMON_ORDER: Final = np.array(FROM_MANO_WITH_TIPS)
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+# they hold the interpreter lock: none takes longer than waiting for it again can
+_jit = numba.njit(cache=True, error_model="numpy")
 
 
 @_jit

@@ -36,7 +36,8 @@ _MOVED_BY: Final = _moved_by()
 _BORDER: Final = 0.02
 """Joints nearer to the picture's border than this share of its longer side may be cut off."""
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+# they hold the interpreter lock: none takes longer than waiting for it again can
+_jit = numba.njit(cache=True, error_model="numpy")
 
 
 @_jit

@@ -354,7 +354,7 @@ def solve_root_translation(
     return wrist
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy")
 def _place(
     from_wrist: np.ndarray,
     pixels: np.ndarray,

@@ -40,7 +40,7 @@ def picture_gap(one: HandState, other: HandState) -> float:
     return float(_gap(np.asarray(one.joints_m, np.float64), np.asarray(other.joints_m, np.float64)))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy")
 def _gap(first: np.ndarray, second: np.ndarray) -> float:
     """Mean distance of points' directions (x / z, y / z) over the smaller of both boxes' longer sides."""
     total = 0.0

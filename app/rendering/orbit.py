@@ -89,7 +89,7 @@ class FocusFollower:
         return self._focus
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy")
 def _bounds(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
     """The box around points, one or more."""
     for axis in range(3):

@@ -358,7 +358,7 @@ def _reprojection_px(state: HandState, ik: PathResult) -> float:
     return gap if gap < size else math.nan
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True)
 def _mean_distance(first: np.ndarray, second: np.ndarray) -> float:
     total = 0.0
     for p in range(len(first)):

@@ -16,7 +16,7 @@ from hand.errors import CheckpointError
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
-from hand.rotations import axis_angle_from_matrix
+from hand.pose_kernels import axis_angles_of_matrices
 from hand.types import HandObservation, HandState
 from inference.pose_refinement import refine_pose
 from inference.runtime import CropPrediction
@@ -135,7 +135,9 @@ class NetworkPoser:
             return self._refit.solve(
                 hand, mirror_points(joints) if left else joints, joints_px, intrinsics, refit_state
             )
-        pose = axis_angle_from_matrix(settled.rotations).reshape(48)
+        turns = np.empty((16, 3))
+        axis_angles_of_matrices(np.ascontiguousarray(settled.rotations), turns)
+        pose = turns.reshape(48)
         if left:
             pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer
         geometry = layer(pose, prediction.shape, translation)

@@ -160,7 +160,7 @@ class _JitterMeter:
         return sum(self._values_mm) / len(self._values_mm) if len(self._values_mm) >= JITTER_FRAMES // 4 else None
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True)
 def _mean_bend(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> float:
     """Mean length of the second differences of points."""
     total = 0.0
