@@ -5,9 +5,11 @@ This is the trainer's public face for the app. It imports neither torch nor anyt
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -22,12 +24,18 @@ from hand.errors import CheckpointError
 from hand.landmark_reading import LandmarkReading
 from inference.landmark_reader import LandmarkReader
 from inference.metadata_checks import problem_of_metadata
+from inference.staged_session import Features, StagedSession
+
+logger = logging.getLogger(__name__)
 
 SCHEMA: Final = 1
 INPUT_NAME: Final = "image"
 LANDMARKS_NAME: Final = "landmarks"
 """Second input of a network that is told what a hand-landmark network read: for each crop the numbers that
 :meth:`hand.landmark_reading.LandmarkReading.in_crop` gives."""
+
+BATCH_NAME: Final = "batch"
+"""What exported graphs call the first dimension of their inputs."""
 
 OUTPUT_NAMES: Final = (
     "rotations",
@@ -88,6 +96,21 @@ class CropPrediction:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CropFeatures:
+    """What a network saw in one square of a picture, before it is told the landmarks of the hand there.
+
+    Attributes:
+        image_rgb: the picture.
+        crop: the square.
+        values: of its session.
+    """
+
+    image_rgb: UInt8[np.ndarray, "height width 3"]
+    crop: SquareCrop
+    values: Features
+
+
 class NetworkRuntime:
     """A network that is ready to predict; :func:`load_network` makes it from its folder."""
 
@@ -140,12 +163,27 @@ class NetworkRuntime:
         """Probability of a hand in each crop of a batch (:meth:`outputs` says how the crops look)."""
         return np.array([_sigmoid(float(logit)) for logit in self.outputs(images)["presence_logit"]])
 
+    def look(self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop) -> CropFeatures | None:
+        """Does what of :meth:`predict` needs no landmarks, while somebody else still reads them.
+
+        Args:
+            image_rgb: the picture.
+            crop: the square; flipped for a left hand.
+
+        Returns:
+            What is to be handed to :meth:`predict`; None where the network cannot begin without landmarks.
+        """
+        if not isinstance(self._session, StagedSession):
+            return None
+        return CropFeatures(image_rgb, crop, self._session.look({INPUT_NAME: self._crop_tensor(image_rgb, crop)}))
+
     def predict(
         self,
         image_rgb: UInt8[np.ndarray, "height width 3"],
         crop: SquareCrop,
         intrinsics: Intrinsics,
         landmarks: LandmarkReading | None = None,
+        seen: CropFeatures | None = None,
     ) -> CropPrediction:
         """Predicts the hand in one square of a picture.
 
@@ -155,16 +193,28 @@ class NetworkRuntime:
             intrinsics: of the picture.
             landmarks: what a hand-landmark network read about this hand in this picture, wherever it looked; a network
                 that takes landmarks reads them in the crop where there are none, and others ignore them.
+            seen: what :meth:`look` gave; of use for the same square of the same picture alone.
         """
         upright = crop
         if crop.flipped:
             upright, intrinsics = mirrored_crop(crop, image_rgb.shape[1]), intrinsics.mirrored()
-        inputs = {INPUT_NAME: _as_tensor(crop_picture(image_rgb, crop, self._image_px)[None])}
+        late = {}
         if self.takes_landmarks:
             reading = landmarks or self._own_reading(image_rgb, crop)
-            inputs[LANDMARKS_NAME] = reading.in_crop(crop)[None]
-        named = {name: value[0].astype(np.float64) for name, value in self._run(inputs).items()}
+            late[LANDMARKS_NAME] = reading.in_crop(crop)[None]
+        known = seen is not None and seen.image_rgb is image_rgb and seen.crop == crop
+        if known and seen is not None and isinstance(self._session, StagedSession):
+            values = self._session.conclude(self._names, seen.values, late[LANDMARKS_NAME])
+            outputs = dict(zip(self._names, values, strict=True))
+        else:
+            outputs = self._run({INPUT_NAME: self._crop_tensor(image_rgb, crop), **late})
+        named = {name: value[0].astype(np.float64) for name, value in outputs.items()}
         return in_picture(named, upright, intrinsics, self.input_px, self._curve)
+
+    def _crop_tensor(
+        self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop
+    ) -> Float[np.ndarray, "1 3 S S"]:
+        return _as_tensor(crop_picture(image_rgb, crop, self._image_px)[None])
 
 
 def in_picture(
@@ -226,6 +276,9 @@ def load_network(folder: Path) -> NetworkRuntime:
 def open_session(folder: Path, metadata: Mapping[str, Any]) -> Session:
     """The network of a folder in ONNX Runtime, on one thread, tried on a grey crop.
 
+    A network that takes landmarks is opened in two stages where its graph allows it, so that it can look at a picture
+    before they are there.
+
     Args:
         folder: of an exported network.
         metadata: its own, as :func:`read_metadata` gives it.
@@ -233,16 +286,9 @@ def open_session(folder: Path, metadata: Mapping[str, Any]) -> Session:
     Raises:
         CheckpointError: missing, damaged, or its output is not finite.
     """
-    # here and not above: whoever only wants the metadata need not load an engine
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # one thread per engine: several of them fight over the cores and both paths lose
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     model = folder / ONNX_FILE
     try:
-        session: Session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        session = _staged_or_whole(model.read_bytes(), takes_landmarks=input_sizes(metadata)[1] > 0)
         names = tuple(metadata.get("outputs", _EARLIER_OUTPUT_NAMES))
         values = session.run(names, grey_inputs(metadata))
     except Exception as problem:  # noqa: BLE001 - ONNX Runtime raises types of its own that have no common base
@@ -250,6 +296,30 @@ def open_session(folder: Path, metadata: Mapping[str, Any]) -> Session:
         raise CheckpointError(f"The network {model} cannot be loaded ({cause}); install it again.") from None
     if not all(np.isfinite(value).all() for value in values):
         raise CheckpointError(f"The network {model} gives numbers that are not finite; install it again.")
+    return session
+
+
+def _staged_or_whole(model: bytes, *, takes_landmarks: bool) -> Session:
+    if takes_landmarks:
+        try:
+            return StagedSession(model, LANDMARKS_NAME, partial(_in_engine, crops=1))
+        except ValueError as cause:
+            logger.info("The network is run as a whole: %s.", cause)
+    return _in_engine(model)
+
+
+def _in_engine(model: bytes, crops: int | None = None) -> Session:
+    """A session on one thread; of batches of a fixed size, or of any."""
+    # here and not above: whoever only wants the metadata need not load an engine
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # one thread per engine: several of them fight over the cores and both paths lose
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if crops is not None:
+        options.add_free_dimension_override_by_name(BATCH_NAME, crops)
+    session: Session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return session
 
 

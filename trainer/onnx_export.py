@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from inference.runtime import BATCH_NAME
+
 
 def write_onnx_model(
     network: nn.Module,
@@ -39,7 +41,7 @@ def write_onnx_model(
             str(target),
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
+            dynamic_axes={name: {0: BATCH_NAME} for name in (*inputs, *outputs)},
             opset_version=17,
             training=mode,
             dynamo=False,

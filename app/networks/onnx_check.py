@@ -1,8 +1,4 @@
-"""What an ONNX file asks for beyond itself, read without the onnx package, which only training needs.
-
-Of ONNX's messages only the fields that can name operators and files are declared; protobuf skips all others. The field
-numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
-"""
+"""What an ONNX file asks for beyond itself: of its messages only the fields that can name operators and files count."""
 
 from __future__ import annotations
 
@@ -10,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from hand.errors import CheckpointError
+from inference.onnx_messages import Fields, onnx_model_class
 
 _EXTERNAL: Final = 1
 """TensorProto.DataLocation of numbers that are kept in another file."""
@@ -24,7 +20,7 @@ _KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx"})
 _REPEATING: Final = frozenset({"Loop", "Scan", "SequenceMap"})
 """Control flow: a loop may run for ever on the one picture that its maker chose. The exporter writes none."""
 
-_FIELDS: Final[dict[str, tuple[tuple[str, int, str], ...]]] = {
+_FIELDS: Final[Fields] = {
     "Model": (("graph", 7, "Graph"), ("training", 20, "Training*"), ("functions", 25, "Function*")),
     "Training": (("initialization", 1, "Graph"), ("algorithm", 2, "Graph")),
     "Graph": (("node", 1, "Node*"), ("initializer", 5, "Tensor*"), ("sparse_initializer", 15, "SparseTensor*")),
@@ -41,7 +37,8 @@ _FIELDS: Final[dict[str, tuple[tuple[str, int, str], ...]]] = {
     "SparseTensor": (("values", 1, "Tensor"), ("indices", 2, "Tensor")),
     "Tensor": (("external_data", 13, "bytes*"), ("data_location", 14, "int32")),
 }
-"""Message: its fields as (name, number, type); a star behind the type stands for a list."""
+
+_MODEL: Final = onnx_model_class(_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +118,3 @@ def refuse_unsafe_onnx(path: Path, holder: str) -> None:
         raise CheckpointError(
             f"{path.name} in {holder} repeats parts of itself ({operator}), which no hand network does; do not use it."
         )
-
-
-def _model_class() -> type[Message]:
-    file = descriptor_pb2.FileDescriptorProto(name="onnx_demands.proto", package="onnx_demands", syntax="proto2")
-    scalars = {
-        "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-        "bytes": descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
-        "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
-    }
-    for name, fields in _FIELDS.items():
-        message = file.message_type.add(name=name)
-        for field_name, number, kind in fields:
-            field = message.field.add(name=field_name, number=number)
-            field.label = field.LABEL_REPEATED if kind.endswith("*") else field.LABEL_OPTIONAL
-            kind = kind.removesuffix("*")
-            if kind in scalars:
-                field.type = scalars[kind]
-            else:
-                field.type, field.type_name = field.TYPE_MESSAGE, f".onnx_demands.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("onnx_demands.Model"))
-
-
-_MODEL: Final = _model_class()

@@ -20,7 +20,7 @@ from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_s
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import Frame, HandObservation, PathResult
-from inference.runtime import CropPrediction
+from inference.runtime import CropFeatures, CropPrediction
 
 CAMERA = Intrinsics(620.0, 620.0, 310.0, 245.0, 640, 480)
 MODEL = load_embedded_model()
@@ -69,8 +69,11 @@ class Scene:
         self.hand_model_digest = digest
         self.visible_to_detector = True
         self.detector_confuses_sides = False
-        self.searches = self.predictions = self.closed = 0
+        self.searches = self.predictions = self.closed = self.foreseen = 0
         self.readings: list[LandmarkReading | None] = []
+
+    def look(self, image_rgb: np.ndarray, crop: SquareCrop) -> CropFeatures:
+        return CropFeatures(image_rgb, crop, {})
 
     def predict(
         self,
@@ -78,8 +81,10 @@ class Scene:
         crop: SquareCrop,
         intrinsics: Intrinsics,
         landmarks: LandmarkReading | None = None,
+        seen: CropFeatures | None = None,
     ) -> CropPrediction:
         self.predictions += 1
+        self.foreseen += seen is not None and seen.image_rgb is image_rgb and seen.crop == crop
         self.readings.append(landmarks)
         center = np.array([crop.center_x_px, crop.center_y_px])
         hand = min(self.hands, key=lambda hand: float(np.abs(hand.joints_px.mean(0) - center).max()))
@@ -434,3 +439,16 @@ def test_a_hand_that_the_shared_detector_does_not_see_stays_followed() -> None:
         assert len(path.process(now).states) == 1
     assert scene.readings[-1] is None
     assert scene.searches == 0
+
+
+def test_the_network_looks_at_followed_hands_before_their_landmarks_are_there() -> None:
+    hands = (TrueHand((-0.12, 0.0, 0.5)), TrueHand((0.12, 0.0, 0.5), "left", seed=3))
+    scene, shared = Scene(*hands), SharedDetections()
+    shared.opened()
+    path = NetworkPath(scene, MODEL, (scene,), max_hands=2, shared=shared)  # type: ignore[arg-type]
+    for sequence in range(3):
+        now = frame(sequence)
+        detected(shared, now, *hands)
+        path.process(now)
+    # in the first frame nothing is followed yet, and each hand is shown both ways
+    assert scene.foreseen == 2 * 2

@@ -3,7 +3,8 @@
 The crop of a frame comes from the network's joints in the frame before, so a followed hand needs no detector.
 MediaPipe, and after it the network's own search, is asked only while fewer hands are followed than wanted; frames in
 which that happened have a ``detector`` among their timings. Where an IK path runs beside it, its detections take the
-place of the first, and spare the network reading the landmarks of the hands once more.
+place of the first, and spare the network reading the landmarks of the hands once more; until they are there it looks at
+the picture.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from app.pipeline.paths.hand_path import HandDetectorProtocol
 from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser, RefitState
 from app.pipeline.paths.shared_detections import SharedDetections
 from hand.crop import SquareCrop, crop_around_hand
+from hand.landmark_distance import landmark_distance
 from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side, mirror_pixels, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
-from inference.runtime import CropPrediction, NetworkRuntime, log_odds
+from inference.runtime import CropFeatures, CropPrediction, NetworkRuntime, log_odds
 
 PRESENCE_TO_START = 0.6
 """Probability of a hand from which a found hand is followed."""
@@ -76,6 +78,7 @@ class _Track:
         rightness: belief in the side, -1 (left) to 1 (right).
         crop: where it will be looked for, not flipped.
         hand: what the network said of it last; None until it was asked.
+        seen: what the network saw in the crop of the last frame in which it had to wait for landmarks.
         fresh: found by the detector and not yet confirmed by the network.
         refit_state: of the poser, from frame to frame.
     """
@@ -84,6 +87,7 @@ class _Track:
     rightness: float
     crop: SquareCrop
     hand: NetworkHand | None = None
+    seen: CropFeatures | None = None
     fresh: bool = True
     refit_state: RefitState = field(default_factory=RefitState)
 
@@ -145,8 +149,11 @@ class NetworkPath:
         if self._still:
             self.reset()
         if self._shared is not None:
+            self._look_ahead(frame)
+            looked_s = time.perf_counter()
             self._detected = self._shared.of(frame)
-            timings["wait"] = (time.perf_counter() - started_s) * 1e3
+            timings["network"] = (looked_s - started_s) * 1e3
+            timings["wait"] = (time.perf_counter() - looked_s) * 1e3
         self._predict_all(frame, timings)
         if self._detected:
             self._take_up(self._detected)
@@ -222,7 +229,7 @@ class NetworkPath:
             if astray is not None:
                 astray.joints_px, astray.crop, astray.hand = joints, crop, None
             elif (
-                all(_distance(joints, track.joints_px) >= SAME_HAND_DISTANCE for track in self._tracks)
+                all(landmark_distance(joints, track.joints_px) >= SAME_HAND_DISTANCE for track in self._tracks)
                 and len(self._tracks) < self._max_hands
             ):
                 rightness = observation.score if observation.side == "right" else -observation.score
@@ -246,21 +253,26 @@ class NetworkPath:
             if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
                 continue
             self._follow(track, prediction, frame)
-            if all(_distance(track.joints_px, other.joints_px) >= SAME_HAND_DISTANCE for other in kept):
+            if all(landmark_distance(track.joints_px, other.joints_px) >= SAME_HAND_DISTANCE for other in kept):
                 kept.append(track)
         self._tracks = kept
         timings["network"] += (time.perf_counter() - started_s) * 1e3
 
+    def _look_ahead(self, frame: Frame) -> None:
+        """Lets the network look at the followed hands while the detector beside it still reads their landmarks."""
+        for track in self._tracks:
+            track.seen = self._runtime.look(frame.image_rgb, _shown_as(track.side, track))
+
     def _predict_as(self, side: Side, track: _Track, frame: Frame) -> CropPrediction:
-        crop = replace(track.crop, flipped=side == "left")
-        return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics, self._reading_of(track))
+        return self._runtime.predict(
+            frame.image_rgb, _shown_as(side, track), frame.intrinsics, self._reading_of(track), track.seen
+        )
 
     def _reading_of(self, track: _Track) -> LandmarkReading | None:
         """What the detector read of a track's hand in this frame, if it saw that hand."""
         same = [seen for seen in self._detected or () if _share_place(track, seen.landmarks_px)]
-        if not same:
-            return None
-        return min(same, key=lambda seen: _distance(track.joints_px, seen.landmarks_px)).reading
+        nearest = min(same, key=lambda seen: landmark_distance(track.joints_px, seen.landmarks_px), default=None)
+        return None if nearest is None else nearest.reading
 
     def _seen_as_other_side(
         self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float
@@ -316,6 +328,10 @@ def steady_crop(before: SquareCrop, wanted: SquareCrop) -> SquareCrop:
     return before if steady else wanted
 
 
+def _shown_as(side: Side, track: _Track) -> SquareCrop:
+    return replace(track.crop, flipped=side == "left")
+
+
 def _is_doubted(track: _Track) -> bool:
     return track.hand is not None and track.hand.prediction.confidence < RELIABLE_CONFIDENCE
 
@@ -325,8 +341,3 @@ def _share_place(track: _Track, joints_px: Float[np.ndarray, "21 2"]) -> bool:
     middle = (joints_px.min(0) + joints_px.max(0)) / 2.0
     reach = max(track.crop.size_px, float(np.ptp(joints_px, axis=0).max())) / 2.0
     return bool(np.abs(middle - (track.crop.center_x_px, track.crop.center_y_px)).max() < reach)
-
-
-def _distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> float:
-    size = max(min(float(np.ptp(points, axis=0).max()) for points in (first_px, second_px)), 1e-6)
-    return float(np.linalg.norm(first_px - second_px, axis=1).mean()) / size
