@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -48,12 +50,19 @@ class Mailbox(Generic[T]):
                 self._drops += 1
                 content = content if merge is None else merge(self._content, content)
             self._content = content
+            self._arrives(content)
             self._condition.notify_all()
 
     def take(self, timeout_s: float | None = None) -> T | None:
         """Waits for content; None after the timeout, when woken, or when closed."""
+        end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         with self._condition:
-            self._condition.wait_for(lambda: self._content is not None or self._closed or self._woken, timeout_s)
+            while not (self._closed or self._woken):
+                pause_s = math.inf if self._content is None else self._pause_s(self._content)
+                left_s = min(pause_s, end_s - time.monotonic())
+                if left_s <= 0.0:
+                    break
+                self._condition.wait(None if left_s == math.inf else left_s)
             self._woken = False
             return self._take()
 
@@ -87,6 +96,13 @@ class Mailbox(Generic[T]):
             self._closed = True
             self._content = None
             self._condition.notify_all()
+
+    def _arrives(self, content: T) -> None:
+        """Called with what lies here from now on."""
+
+    def _pause_s(self, content: T) -> float:
+        """How long a reader waits although something is there; never, unless for something better."""
+        return 0.0
 
     def _take(self) -> T | None:
         content, self._content = self._content, None

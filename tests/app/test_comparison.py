@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from app_fakes import found, hand_state, plain_image
 
-from app.pipeline.frame_dispatcher import FrameDispatcher
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_report import save_summary, summarize
@@ -130,32 +129,3 @@ def test_session_is_saved_as_a_table_and_a_summary(tmp_path: Path) -> None:
     assert content["output"]["confidence"]["mean"] == pytest.approx(0.6)
     empty, _ = save_summary(Comparison(), "", tmp_path / "empty")
     assert empty.read_text(encoding="utf-8") == "second\n"
-
-
-def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
-    desk = FrameDispatcher(("network", "ik"))
-    fast, slow = desk.inboxes["network"], desk.inboxes["ik"]
-    had: dict[str, list[int]] = {"fast": [], "slow": []}
-    for index in range(30):
-        for inbox in (fast, slow):
-            inbox.put(frame(index))
-        for name, inbox, every, offset in (("fast", fast, 2, 1), ("slow", slow, 5, 0)):
-            if index % every == offset:
-                taken = inbox.take_now()
-                assert taken is not None
-                had[name].append(taken.sequence)
-    assert had["fast"] == [0, *range(3, 30, 2)]  # frame 0, because the other one had taken it
-    assert set(had["slow"]) <= set(had["fast"])
-    assert had["slow"] == sorted(set(had["slow"]))
-    assert len(had["slow"]) == 6
-
-
-def test_frames_of_another_source_are_never_mixed() -> None:
-    desk = FrameDispatcher(("network", "ik"))
-    for inbox in desk.inboxes.values():
-        inbox.put(frame(0))
-    assert desk.inboxes["network"].take_now() is not None
-    other = replace(frame(3), source_id="y")
-    for inbox in desk.inboxes.values():
-        inbox.put(other)
-    assert desk.inboxes["ik"].take_now() is other

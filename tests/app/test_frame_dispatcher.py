@@ -1,0 +1,157 @@
+"""Paths get young frames, and as far as possible the same ones; no clock but a made-up one decides."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+
+import pytest
+from app_fakes import plain_image
+
+from app.pipeline.frame_dispatcher import FrameDispatcher
+from app.pipeline.intrinsics_choice import IntrinsicsChoice
+from hand.types import Frame, Provider
+
+LENS = IntrinsicsChoice().intrinsics_for(320, 240)
+PERIOD_MS = 33
+MS = 1_000_000
+
+
+def frame(index: int) -> Frame:
+    return Frame(index, 1_000_000_000 + index * PERIOD_MS * MS, plain_image(), LENS, "x")
+
+
+@dataclass
+class Path:
+    """A path that takes so long for every frame.
+
+    Attributes:
+        work_ms: how long.
+        free_ms: when it is done with what it has.
+        newest: what lies in its inbox.
+        taken: numbers of its frames, and how old each was.
+    """
+
+    work_ms: int
+    free_ms: int = 0
+    newest: Frame | None = None
+    before: Frame | None = None
+    taken: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for number, _ in self.taken]
+
+
+def simulate(network_ms: int, ik_ms: int, frames: int = 200, after_ms: int = 0) -> dict[Provider, Path]:
+    """Runs both paths on a source, a millisecond at a time."""
+    now_ms = 0
+    desk = FrameDispatcher(("network", "ik"), lambda: now_ms * MS)
+    paths: dict[Provider, Path] = {"network": Path(network_ms), "ik": Path(ik_ms)}
+    for now_ms in range(frames * PERIOD_MS + after_ms):
+        if now_ms % PERIOD_MS == 0 and now_ms < frames * PERIOD_MS:
+            arrived = frame(now_ms // PERIOD_MS)
+            for provider, path in paths.items():
+                path.newest = arrived
+                desk.inboxes[provider].put(arrived)
+        for provider, path in paths.items():
+            if path.newest is None or now_ms < path.free_ms:
+                continue
+            if desk.pause_s(path.newest, path.before, path.work_ms * MS) > 0.0:
+                continue
+            taken = desk.inboxes[provider].take_now()
+            assert taken is not None
+            path.newest = None if taken is path.newest else path.newest
+            path.before, path.free_ms = taken, now_ms + path.work_ms
+            path.taken.append((taken.sequence, now_ms - taken.sequence * PERIOD_MS))
+    return paths
+
+
+def test_paths_that_keep_up_have_every_frame_at_once() -> None:
+    for path in simulate(20, 31).values():
+        assert path.taken == [(index, 0) for index in range(200)]
+
+
+@pytest.mark.parametrize(("network_ms", "ik_ms"), [(48, 45), (45, 48), (62, 40), (55, 55), (100, 41)])
+def test_paths_that_cannot_keep_up_begin_with_young_frames_and_share_them(network_ms: int, ik_ms: int) -> None:
+    paths = simulate(network_ms, ik_ms)
+    settled = {provider: path.taken[10:] for provider, path in paths.items()}
+    faster, slower = sorted(paths.values(), key=lambda path: path.work_ms)
+    ages = [age for _, age in settled["ik" if faster is paths["ik"] else "network"]]
+    assert max(ages) <= PERIOD_MS // 3 + 1
+    shared = set(slower.numbers[10:]) & set(faster.numbers)
+    assert len(shared) >= 0.9 * len(slower.numbers[10:])
+    # nobody starves: a frame and a wait for the next one at most
+    for path in paths.values():
+        assert len(path.taken) >= 200 * PERIOD_MS / (path.work_ms + PERIOD_MS) - 2
+
+
+def test_the_last_frame_of_a_source_that_stops_is_not_left_lying() -> None:
+    paths = simulate(50, 47, frames=60, after_ms=200)
+    for path in paths.values():
+        assert path.numbers[-1] == 59
+        assert path.taken[-1][1] <= 50 + 1.25 * PERIOD_MS
+
+
+def test_a_free_path_waits_for_the_frame_that_is_due() -> None:
+    now_ms = 0
+    inbox = FrameDispatcher(("network",), lambda: now_ms * MS).inboxes["network"]
+    inbox.put(frame(0))
+    assert inbox.take() is not None
+    now_ms = 100
+    inbox.put(frame(1))
+    now_ms = 190
+    taken: list[Frame | None] = []
+    reader = threading.Thread(target=lambda: taken.append(inbox.take()))
+    reader.start()
+    reader.join(0.05)
+    assert not taken
+    now_ms = 200
+    due = frame(2)
+    inbox.put(due)
+    reader.join(5)
+    assert taken == [due]
+
+
+def test_who_waits_for_a_younger_frame_is_woken_and_let_go() -> None:
+    now_ms = 0
+    inbox = FrameDispatcher(("network",), lambda: now_ms * MS).inboxes["network"]
+    inbox.put(frame(0))
+    assert inbox.take() is not None
+    now_ms = 100
+    inbox.put(frame(1))
+    now_ms = 190
+    reader = threading.Thread(target=inbox.take)
+    reader.start()
+    inbox.close()
+    reader.join(5)
+    assert not reader.is_alive()
+
+
+def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
+    desk = FrameDispatcher(("network", "ik"))
+    fast, slow = desk.inboxes["network"], desk.inboxes["ik"]
+    had: dict[str, list[int]] = {"fast": [], "slow": []}
+    for index in range(30):
+        for inbox in (fast, slow):
+            inbox.put(frame(index))
+        for name, inbox, every, offset in (("fast", fast, 2, 1), ("slow", slow, 5, 0)):
+            if index % every == offset:
+                taken = inbox.take_now()
+                assert taken is not None
+                had[name].append(taken.sequence)
+    assert had["fast"] == [0, *range(3, 30, 2)]  # frame 0, because the other one had taken it
+    assert set(had["slow"]) <= set(had["fast"])
+    assert had["slow"] == sorted(set(had["slow"]))
+    assert len(had["slow"]) == 6
+
+
+def test_frames_of_another_source_are_never_mixed() -> None:
+    desk = FrameDispatcher(("network", "ik"))
+    for inbox in desk.inboxes.values():
+        inbox.put(frame(0))
+    assert desk.inboxes["network"].take_now() is not None
+    other = replace(frame(3), source_id="y")
+    for inbox in desk.inboxes.values():
+        inbox.put(other)
+    assert desk.inboxes["ik"].take_now() is other
