@@ -114,6 +114,7 @@ class LivePipeline(Generic[T, P]):
                 prepare,
                 partial(self._deliver, provider),
                 partial(self._path_changed, provider),
+                partial(self._begin, provider),
             )
             for provider, factory in paths.items()
         }
@@ -274,6 +275,10 @@ class LivePipeline(Generic[T, P]):
         if self._compose is None:
             self._outboxes[provider].put(update)
             self._announce()
+
+    def _begin(self, provider: Provider, frame: Frame) -> None:
+        if self._joins:
+            self._synchronizer.begin(provider, frame)
 
     def _emit(self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[T]], measured: bool) -> None:
         if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen

@@ -1,7 +1,7 @@
 """Brings together what the paths say about the same frame, in the order of the frames, without waiting for ever.
 
 A frame is complete when every path that is awaited has spoken about it. A path is not awaited while it is off, starting
-or broken, when it already spoke about a later frame (then it skipped this one), or when it is usually so late that
+or broken, when it already works on a later frame (then it skipped this one), or when it is usually so late that
 waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
 
 A patient joiner awaits a path however late it is: where nobody watches, the output shall not depend on the machine.
@@ -106,6 +106,8 @@ class ResultSynchronizer(Generic[T]):
         providers = tuple(providers)
         self._not_awaited: dict[Provider, MissingReason] = dict.fromkeys(providers, MissingReason.STARTING)
         self._newest_ns: dict[Provider, int] = {}
+        self._begun_ns: dict[Provider, int] = {}
+        self._oldest_pending_ns = math.inf
         self._lateness_ms: dict[Provider, float] = dict.fromkeys(providers, 0.0)
         self._last_result: dict[Provider, PathResult] = {}
         self._pending: deque[_Entry[T]] = deque()
@@ -125,6 +127,14 @@ class ResultSynchronizer(Generic[T]):
             else:
                 self._not_awaited.pop(provider, None)
             self._flush()
+
+    def begin(self, provider: Provider, frame: Frame) -> None:
+        """Says that a path works on a frame: those before it, of which it gave no result, it has skipped."""
+        self._begun_ns[provider] = frame.capture_time_ns
+        # read without the lock, so that a path does not wait while another one composes, unless there is a reason to
+        if self._oldest_pending_ns < frame.capture_time_ns:
+            with self._lock:
+                self._flush()
 
     def add(self, provider: Provider, update: PathUpdate[T]) -> None:
         """Takes what a path said."""
@@ -157,6 +167,7 @@ class ResultSynchronizer(Generic[T]):
             return
         index = sum(other.frame.capture_time_ns < time_ns for other in self._pending)
         self._pending.insert(index, entry)
+        self._oldest_pending_ns = self._pending[0].frame.capture_time_ns
 
     def _flush(self) -> None:
         while self._pending:
@@ -166,6 +177,7 @@ class ResultSynchronizer(Generic[T]):
             if self._missing(entry, wait_for_all=handless or self._wait_for_all) and len(self._pending) <= most:
                 return
             self._pending.popleft()
+            self._oldest_pending_ns = self._pending[0].frame.capture_time_ns if self._pending else math.inf
             results = _results(entry)
             missing = {p: self._not_awaited.get(p, MissingReason.LATE) for p in self._lateness_ms if p not in results}
             entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, missing), missing)
@@ -177,6 +189,7 @@ class ResultSynchronizer(Generic[T]):
             provider not in entry.updates
             and provider not in self._not_awaited
             and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
+            and self._begun_ns.get(provider, -1) <= entry.frame.capture_time_ns
             and (wait_for_all or self._lateness_ms[provider] < PATIENCE_MS)
             for provider in self._lateness_ms
         )

@@ -95,6 +95,7 @@ class PathWorker(threading.Thread, Generic[T]):
         prepare: Callable[[PathResult], T],
         deliver: Callable[[PathUpdate[T]], None],
         on_state: Callable[[PathState], None],
+        on_begin: Callable[[Frame], None] = lambda _: None,
     ) -> None:
         """Not yet started.
 
@@ -105,6 +106,7 @@ class PathWorker(threading.Thread, Generic[T]):
             prepare: what display needs of a result; called in this thread, so that the window only shows it.
             deliver: takes results, in this thread.
             on_state: told of every other state, in this thread.
+            on_begin: told of every frame that is taken up, in this thread.
         """
         super().__init__(name=f"path-{provider}", daemon=True)
         self._provider = provider
@@ -113,6 +115,7 @@ class PathWorker(threading.Thread, Generic[T]):
         self._prepare = prepare
         self._deliver = deliver
         self._on_state = on_state
+        self._on_begin = on_begin
         self._stopping = threading.Event()
         self._enabled = threading.Event()
         self._enabled.set()
@@ -200,6 +203,7 @@ class PathWorker(threading.Thread, Generic[T]):
         taken_ns = time.monotonic_ns()
         if frame is not None:
             self._in_hand = frame
+            self._on_begin(frame)
             if self._last is not None and not _continues(frame, self._last.frame):
                 path.reset()
             self._last = without_broken_hands(path.process(frame))

@@ -76,6 +76,21 @@ def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
     assert bench.log[1:] == [(1, "ik+network")]
 
 
+def test_path_that_begins_a_later_frame_is_not_awaited_for_those_it_skipped() -> None:
+    bench = Bench()
+    bench.joiner.begin("ik", bench.frames[0])
+    bench.say("network", 0)
+    bench.say("network", 1)
+    assert bench.log == [], "it still works on frame 0"
+    bench.say("ik", 0)
+    assert bench.log == [(0, "ik+network")]
+    bench.joiner.begin("ik", bench.frames[2])
+    assert bench.log[1:] == [(1, "network")], "before it has spoken about frame 2"
+    bench.say("ik", 2)
+    bench.say("network", 2)
+    assert bench.log[2:] == [(2, "ik+network")]
+
+
 def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits() -> None:
     bench = Bench()
     bench.say("network", 0)
