@@ -1,4 +1,8 @@
-"""Listeners to every joined result or every captured frame: one thread and one short queue each."""
+"""Listeners to every joined result or every captured frame: one thread and one short queue each.
+
+To wake a thread for every frame costs more than many a callback. So a listener is left alone while it wants nothing,
+and one whom nobody watches frame by frame is woken for several frames at once.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,36 @@ QUEUE_LENGTH = 64
 """Results that wait for a listener at most; beyond it the oldest is dropped and counted."""
 
 
+def _always() -> bool:
+    return True
+
+
 class Listener(threading.Thread, Generic[T]):
     """Hands results to a callback, in order, in a thread of its own."""
 
-    def __init__(self, name: str, callback: Callable[[T], None], on_close: Callable[[Listener[T]], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        callback: Callable[[T], None],
+        on_close: Callable[[Listener[T]], None],
+        *,
+        wanted: Callable[[], bool] = _always,
+        gather_s: float = 0.0,
+    ) -> None:
         """Starts at once.
 
         Args:
             name: for logs and thread lists.
             callback: may take its time; what it raises is logged and changes nothing.
             on_close: told when it is closed.
+            wanted: whether results are of any use now; asked in the threads that give them.
+            gather_s: how long after a first result the callback begins, with all that came meanwhile.
         """
         super().__init__(name=f"listener-{name}", daemon=True)
         self._callback = callback
         self._on_close = on_close
+        self._wanted = wanted
+        self._gather_s = gather_s
         self._condition = threading.Condition()
         self._queue: deque[T] = deque()
         self._closed = False
@@ -46,7 +66,9 @@ class Listener(threading.Thread, Generic[T]):
             return self._dropped
 
     def put(self, item: T) -> None:
-        """Queues a result; never waits."""
+        """Queues a result, if it is wanted; never waits."""
+        if not self._wanted():
+            return
         with self._condition:
             if self._closed:
                 return
@@ -54,7 +76,8 @@ class Listener(threading.Thread, Generic[T]):
                 self._queue.popleft()
                 self._dropped += 1
             self._queue.append(item)
-            self._condition.notify()
+            if len(self._queue) == 1:  # else it is awake, or still gathers
+                self._condition.notify()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Delivers what is queued, then ends; waits for that, unless called from the callback itself."""
@@ -67,18 +90,26 @@ class Listener(threading.Thread, Generic[T]):
 
     def run(self) -> None:
         """Serves the queue."""
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
-                    return
-                item = self._queue.popleft()
-            try:
-                self._callback(item)
-            except Exception:
-                if not self._complained:  # once: it would say the same thirty times a second
-                    self._complained = True
-                    logger.exception("listener %s", self.name)
+        while self._await_results():
+            while (item := self._next()) is not None:
+                try:
+                    self._callback(item)
+                except Exception:
+                    if not self._complained:  # once: it would say the same thirty times a second
+                        self._complained = True
+                        logger.exception("listener %s", self.name)
+
+    def _await_results(self) -> bool:
+        """Whether there are any; none come any more once it is closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._queue or self._closed)
+            if self._gather_s > 0.0:
+                self._condition.wait_for(lambda: self._closed, self._gather_s)
+            return bool(self._queue)
+
+    def _next(self) -> T | None:
+        with self._condition:
+            return self._queue.popleft() if self._queue else None
 
 
 class Listeners(Generic[T]):
@@ -89,9 +120,16 @@ class Listeners(Generic[T]):
         self._lock = threading.Lock()
         self._listeners: tuple[Listener[T], ...] = ()
 
-    def add(self, name: str, callback: Callable[[T], None]) -> Listener[T]:
-        """Starts a listener; close it to end it."""
-        listener = Listener(name, callback, self._remove)
+    def add(
+        self,
+        name: str,
+        callback: Callable[[T], None],
+        *,
+        wanted: Callable[[], bool] = _always,
+        gather_s: float = 0.0,
+    ) -> Listener[T]:
+        """Starts a :class:`Listener`; close it to end it."""
+        listener = Listener(name, callback, self._remove, wanted=wanted, gather_s=gather_s)
         with self._lock:
             self._listeners = (*self._listeners, listener)
         return listener
@@ -118,9 +156,11 @@ class FrameTap:
         """Nobody listens yet."""
         self._listeners: Listeners[Frame] = Listeners()
 
-    def add(self, name: str, callback: Callable[[Frame], None]) -> Listener[Frame]:
-        """Gives every frame to a callback in a thread of its own; see :class:`app.pipeline.listeners.Listener`."""
-        return self._listeners.add(name, callback)
+    def add(
+        self, name: str, callback: Callable[[Frame], None], *, wanted: Callable[[], bool] = _always
+    ) -> Listener[Frame]:
+        """Gives every frame to a callback in a thread of its own; see :class:`Listener`."""
+        return self._listeners.add(name, callback, wanted=wanted)
 
     def put(self, frame: Frame) -> None:
         """Passes a frame on; never waits."""

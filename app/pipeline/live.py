@@ -159,25 +159,40 @@ class LivePipeline(Generic[T, P]):
         """Switches to a source; returns at once."""
         self._capture.switch_to(source)
 
-    def add_listener(self, name: str, callback: Callable[[JoinedResult], None]) -> Listener[JoinedResult]:
+    def add_listener(
+        self,
+        name: str,
+        callback: Callable[[JoinedResult], None],
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+        gather_s: float = 0.0,
+    ) -> Listener[JoinedResult]:
         """Gives every joined result, once and in order, to a callback in a thread of its own.
 
         Results marked ``late`` belong to frames before the last one; a consumer that wants one hand per frame leaves
         them out. The queue is bounded: what a slow callback misses is counted in ``dropped``. Needs ``compose`` or
         ``output``.
 
+        Args:
+            name: for logs and thread lists.
+            callback: takes one result.
+            wanted: whether results are of any use now; those that are not are not given.
+            gather_s: how long after a first result the callback begins, with all that came meanwhile.
+
         Returns:
             The listener; close it to end it. The pipeline closes what is left when it is closed itself.
         """
-        return self._listeners.add(name, callback)
+        return self._listeners.add(name, callback, wanted=wanted, gather_s=gather_s)
 
-    def add_frame_listener(self, name: str, callback: Callable[[Frame], None]) -> Listener[Frame]:
+    def add_frame_listener(
+        self, name: str, callback: Callable[[Frame], None], *, wanted: Callable[[], bool] = lambda: True
+    ) -> Listener[Frame]:
         """Gives every frame that is taken, also those that no path has time for, to a callback in its own thread.
 
         Returns:
             The listener; close it to end it.
         """
-        return self._tap.add(name, callback)
+        return self._tap.add(name, callback, wanted=wanted)
 
     @property
     def mirror(self) -> bool:

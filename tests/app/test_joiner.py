@@ -205,6 +205,36 @@ def test_listener_gets_everything_in_order_in_its_own_thread() -> None:
     assert 11 not in got
 
 
+def test_listener_is_left_alone_while_it_wants_nothing() -> None:
+    got: list[int] = []
+    wanted = threading.Event()
+    listeners: Listeners[int] = Listeners()
+    listener = listeners.add("choosy", got.append, wanted=wanted.is_set)
+    listeners.publish(0)
+    assert not listener._queue
+    wanted.set()
+    listeners.publish(1)
+    wanted.clear()
+    listeners.publish(2)
+    listeners.close()
+    assert got == [1]
+
+
+def test_gathering_listener_gets_everything_in_order_and_the_rest_when_it_is_closed() -> None:
+    got: list[int] = []
+    listeners: Listeners[int] = Listeners()
+    listener = listeners.add("patient", got.append, gather_s=0.02)
+    for item in range(5):
+        listeners.publish(item)
+    wait_until(lambda: got == [0, 1, 2, 3, 4])
+    listener._gather_s = 60.0
+    listeners.publish(5)
+    wait_until(lambda: listener._queue)
+    assert got[-1] == 4, "it gathers for a minute"
+    listeners.close()
+    assert got == [0, 1, 2, 3, 4, 5]
+
+
 def test_slow_listener_loses_the_oldest_and_counts() -> None:
     gate = threading.Event()
     got: list[int] = []

@@ -71,6 +71,10 @@ class StreamPanel(QWidget):
         self._numbers = QTimer(self)
         self._numbers.timeout.connect(self.show_numbers)
 
+    def is_streaming(self) -> bool:
+        """Whether a result goes anywhere; safe to ask from any thread."""
+        return bool(self._streams)
+
     def publish(self, joined: JoinedResult) -> None:
         """Passes a result on to every stream; called in a listener's thread."""
         for streams in self._streams:
@@ -202,7 +206,7 @@ def install_streams(host: ExtensionHost) -> None:
     """Adds the panel, and starts the streams of the command line."""
     panel = StreamPanel(host.options.model)
     host.add_panel("Streams", panel, shortcut="Ctrl+L")
-    host.pipeline.add_listener("streams", panel.publish)
+    host.pipeline.add_listener("streams", panel.publish, wanted=panel.is_streaming)
     host.closing.connect(panel.close_all)
     panel.refused.connect(lambda sentence: None if panel.isVisible() else host.notify(sentence))
     for address in host.options.streams:

@@ -78,6 +78,10 @@ class RecordPanel(QWidget):
         link = f'<a href="folder" style="color: {theme.accent}">{self.home}</a>'
         self.place.setText(f"Everything stays on this machine: {link}")
 
+    def is_recording(self) -> bool:
+        """Whether there is a recording, be it paused; safe to ask from any thread."""
+        return self._recorder is not None
+
     def take_frame(self, frame: Frame) -> None:
         """Every frame that is taken; from any thread."""
         recorder = self._recorder
@@ -224,8 +228,8 @@ def install_recorder(host: ExtensionHost) -> None:
     panel.review_wanted.connect(ReviewOpener(host).open)
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.close_down)
-    host.pipeline.add_frame_listener("recorder", panel.take_frame)
-    host.pipeline.add_listener("recorder", panel.take_joined)
+    host.pipeline.add_frame_listener("recorder", panel.take_frame, wanted=panel.is_recording)
+    host.pipeline.add_listener("recorder", panel.take_joined, wanted=panel.is_recording)
 
 
 def _words(state: RecorderState) -> str:

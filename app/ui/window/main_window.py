@@ -42,6 +42,9 @@ from app.ui.window_options import ViewName, WindowOptions
 from hand.errors import SourceError
 from hand.types import Provider
 
+_GATHER_S = 0.1
+"""How long the comparison gathers results; its numbers are refreshed less often than that."""
+
 _CLOSE_S = 0.5
 """For paths to end; the window is gone from the screen by then, and engines end with the process."""
 
@@ -102,7 +105,7 @@ class MainWindow(QMainWindow):
             compose=self.painter.compose,
             output=self.chooser,
         )
-        self.pipeline.add_listener("comparison", self.comparison.record)
+        self.pipeline.add_listener("comparison", self.comparison.record, gather_s=_GATHER_S)
         self.feed = ResultPresenter(self.pipeline, self.stage, tuple(self.panes.values()), self)
         remedies = RecoveryActions(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
         self._status_messages = StatusMessages(self.stage, remedies)
