@@ -139,6 +139,7 @@ class LivePipeline(Generic[T, P]):
         Args:
             patience_s: how long to wait for engines that are loading or at work; a program that ends need not wait.
         """
+        self._on_update = lambda: None  # threads that are left behind may outlive whom they would tell
         self._capture.stop()
         self._preview.close()
         self._composed.close()
