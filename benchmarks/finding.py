@@ -1,10 +1,13 @@
-"""Are hands found, and only hands? MediaPipe, the network's own search, and both as the program asks them.
+"""Are hands found, and only hands? MediaPipe, the network's own search, and both as ``predict`` asks them.
 
-    python -m benchmarks.finding [--pictures 100] [--network DIR] [--hand-free DIR]
+    python -m benchmarks.finding [--pictures 100] [--shorter-side 480] [--network DIR] [--hand-free DIR]
 
 Whole pictures, each without a past: rendered ones with a hand in them, and as many made-up ones without. With
 ``--hand-free`` the latter are the photographs in a folder. A hand counts as found where its joints are near enough
-(``benchmarks.realism``); anything found where no hand is counts as false.
+(``benchmarks.realism``); anything found where no hand is counts as false. MediaPipe and the network's search are each
+asked without and with the parts of a picture that show small hands (``ik_baseline.picture_tiles``, and the small
+squares of ``app.pipeline.paths.crop_search``): the differences are what these find, and what they take for a hand. The
+last columns are what each path of ``predict`` says in the end.
 """
 
 from __future__ import annotations
@@ -12,19 +15,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from app.machine import describe_machine
-from app.pipeline.paths.crop_search import SlidingWindowDetector
+from app.pipeline.paths.crop_search import SMALL_SIZES, SlidingWindowDetector
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, network_path_factory
 from benchmarks.realism import FOUND_WITHIN, error_over_box
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.types import Frame
-from ik_baseline.detector import HandDetector
+from ik_baseline.detector import ALL_TILES, HandDetector
+from ik_baseline.tracker import IkTracker
 from inference.runtime import load_network
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
@@ -34,61 +39,99 @@ from trainer.synthetic.scene_description import FRAME_SETTINGS, SceneSettings
 SEED = 900_005
 FREE_POSES = SceneSettings(pose="free", view="any", held_share=0.3)
 
+COLUMNS: Final = ("MediaPipe", "with tiles", "own search", "with small", "ik path", "network")
+
+
+class Finders:
+    """Everything that is asked for the hands of a picture, in the order of :data:`COLUMNS`."""
+
+    def __init__(self, network: Path) -> None:
+        """Loads the networks.
+
+        Args:
+            network: folder of the trained network.
+        """
+        model, runtime = load_embedded_model(), load_network(network)
+        self._detectors = (
+            HandDetector(1, still=True),
+            HandDetector(1, still=True, tiles_per_picture=ALL_TILES),
+            SlidingWindowDetector(runtime, small_sizes=()),
+            SlidingWindowDetector(runtime, small_sizes=SMALL_SIZES),
+        )
+        self._paths = (IkTracker(model, still=True), network_path_factory(network, model, 1, still=True)())
+
+    def look(self, picture: np.ndarray, camera: Intrinsics, joints_px: np.ndarray | None) -> list[bool]:
+        """Whether each of them finds the hand; without one, whether it finds anything.
+
+        Args:
+            picture: RGB.
+            camera: that took it.
+            joints_px: 21 joints of the hand, None where there is no hand.
+        """
+        frame = Frame(0, 0, picture, camera, "finding")
+        found = [detector.detect(picture) for detector in self._detectors]
+        found += [path.process(frame).observations for path in self._paths]
+        if joints_px is None:
+            return [bool(hands) for hands in found]
+        return [any(error_over_box(hand.landmarks_px, joints_px) < FOUND_WITHIN for hand in hands) for hands in found]
+
+    def close(self) -> None:
+        """Frees the networks."""
+        for part in (*self._detectors, *self._paths):
+            part.close()
+
 
 def main() -> None:
     """Prints the share of hands found, and of hand-free pictures in which something is found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.finding")
     parser.add_argument("--pictures", type=int, default=100, help="of each kind (default: 100)")
+    parser.add_argument(
+        "--shorter-side",
+        type=int,
+        default=480,
+        metavar="PX",
+        help="of hand-free pictures, to which photographs are scaled too (default: 480; tiles need 480 or more)",
+    )
     parser.add_argument("--network", type=Path, default=SHIPPED_NETWORK_DIR, metavar="DIR")
-    parser.add_argument("--hand-free", type=Path, metavar="DIR", help="photographs without hands")
+    parser.add_argument("--hand-free", type=Path, metavar="DIR", help="photographs without hands, and nothing else")
     options = parser.parse_args()
-    model = load_embedded_model()
-    detector, search = HandDetector(1, still=True), SlidingWindowDetector(load_network(options.network))
-    path = network_path_factory(options.network, model, 1, still=True)()
-    renderer = SceneRenderer(model, SEED, levels=2, backgrounds=BackgroundPool(SEED))
+    finders = Finders(options.network)
     tqdm.monitor_interval = 0
     machine = describe_machine()
     print(f"{machine['processor']}; share of pictures in which a hand is found")
-    print(f"{'pictures':24s} {'MediaPipe':>10s} {'own search':>10s} {'program':>10s}")
-
-    def look(picture: np.ndarray, camera: Intrinsics, joints_px: np.ndarray | None) -> list[bool]:
-        """Whether each of the three finds the hand; without one, whether it finds anything."""
-        frame = Frame(0, 0, picture, camera, "finding")
-        found: list[Sequence[np.ndarray]] = [
-            [hand.landmarks_px for hand in detector.detect(picture)],
-            [hand.landmarks_px for hand in search.detect(picture)],
-            [hand.landmarks_px for hand in path.process(frame).observations],
-        ]
-        if joints_px is None:
-            return [bool(hands) for hands in found]
-        return [any(error_over_box(hand, joints_px) < FOUND_WITHIN for hand in hands) for hands in found]
-
-    for name, settings in (("natural poses", FRAME_SETTINGS), ("any pose, any view", FREE_POSES)):
-        seen = []
-        for index in tqdm(range(options.pictures), unit="picture", leave=False):
-            sample = renderer.frame(index, settings=settings)
-            seen.append(look(sample.image_rgb, sample.intrinsics, sample.joints_px))
-        _print_row(name, seen)
-    pictures = _made_up(options.pictures) if options.hand_free is None else _photographs(options.hand_free)
+    print(f"{'pictures':24s} " + " ".join(f"{column:>10s}" for column in COLUMNS))
+    if options.hand_free is None:
+        renderer = SceneRenderer(load_embedded_model(), SEED, levels=2, backgrounds=BackgroundPool(SEED))
+        for name, settings in (("natural poses", FRAME_SETTINGS), ("any pose, any view", FREE_POSES)):
+            seen = []
+            for index in tqdm(range(options.pictures), unit="picture", leave=False):
+                sample = renderer.frame(index, settings=settings)
+                seen.append(finders.look(sample.image_rgb, sample.intrinsics, sample.joints_px))
+            _print_row(name, seen)
+        pictures = _made_up(options.pictures, options.shorter_side)
+    else:
+        pictures = _photographs(options.hand_free, options.shorter_side)
     seen = [
-        look(picture, Intrinsics.from_fov(picture.shape[1], picture.shape[0]), None)
+        finders.look(picture, Intrinsics.from_fov(picture.shape[1], picture.shape[0]), None)
         for picture in tqdm(pictures, unit="picture", leave=False)
     ]
-    _print_row("without a hand (false)", seen)
-    detector.close()
-    path.close()
+    _print_row(f"without a hand ({len(seen)})", seen)
+    finders.close()
 
 
-def _made_up(count: int) -> Iterator[np.ndarray]:
+def _made_up(count: int, shorter_side_px: int) -> Iterator[np.ndarray]:
     pool, rng = BackgroundPool(SEED, face_share=0.5), np.random.default_rng(SEED)
     for _ in range(count):
-        yield take_picture(pool.draw(rng, 480, 640), 1.0, draw_effects(rng))
+        yield take_picture(pool.draw(rng, shorter_side_px, shorter_side_px * 4 // 3), 1.0, draw_effects(rng))
 
 
-def _photographs(folder: Path) -> Iterator[np.ndarray]:
+def _photographs(folder: Path, shorter_side_px: int) -> Iterator[np.ndarray]:
     for file in sorted(folder.rglob("*")):
         picture = cv2.imread(str(file)) if file.is_file() else None
         if picture is not None:
+            scale = shorter_side_px / min(picture.shape[:2])
+            interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
+            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=interpolation)
             yield np.ascontiguousarray(picture[..., ::-1])
 
 

@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program's name; the process's own when None.
 
     Returns:
-        The exit code: 0, 2 when the user's input cannot be used or the training part is not installed, or 130 when the
-        user broke off.
+        The exit code: 0, 1 for a verdict of ``data check`` against a set, 2 when the user's input cannot be used or the
+        training part is not installed, or 130 when the user broke off.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # NumPy's matrix products are small here: threads of their own only take the cores from workers and from torch
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        importlib.import_module(COMMANDS[name][0]).main(rest)
+        code: int | None = importlib.import_module(COMMANDS[name][0]).main(rest)
     except HandliveError as error:
         print(error, file=sys.stderr)
         return 2
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from trainer.datasets.shards import PER_SHARD, pack
 from trainer.evaluation.contact_sheet import write_png
 from trainer.evaluation.dataset_check import SetReport, check_set
 from trainer.evaluation.dataset_check_sheet import check_sheet
+from trainer.recipe.dataset_facts import SETS
 from trainer.recipe.source_kinds import SET_KINDS
 
 _EXAMPLES: Final = """examples:
@@ -33,47 +35,58 @@ docs/datasets.md says where the sets come from and how they are laid out.
 """
 
 
-def main(arguments: Sequence[str]) -> None:
+EXIT_REFUSED: Final = 1
+"""Of ``data check``: training would refuse the set."""
+
+
+def main(arguments: Sequence[str]) -> int:
     """Reads the command line and runs what it asks for.
 
+    Returns:
+        The exit code: 0, or :data:`EXIT_REFUSED`.
+
     Raises:
-        HandliveError: the folder is no data set, or pictures of it are broken.
+        HandliveError: the folder is no data set, or the hand model cannot be used.
     """
     options = _parser().parse_args(arguments)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     if options.command == "check":
-        _check(options)
-    else:
-        _pack(options)
+        return _check(options)
+    _pack(options)
+    return 0
 
 
-def _check(options: argparse.Namespace) -> None:
-    """``data check``.
+def _check(options: argparse.Namespace) -> int:
+    """``data check``: what there is to say of each split, and at the end a verdict on each.
 
     Raises:
-        HandliveError: the folder is no data set, or pictures of it are broken.
+        HandliveError: the folder is no data set, or the hand model cannot be used.
     """
     kind = options.kind or recognised(options.folder)
     model = training_hand_model(options.hand_model)
     sets: list[tuple[HandSet, SetReport]] = []
+    reports: list[SetReport] = []
     for split in splits_of(kind, options.folder):
-        hands = open_set(kind, options.folder, split)
+        try:
+            hands = open_set(kind, options.folder, split)
+        except DataError as problem:
+            title = f"{SETS[kind].title if kind in SETS else 'packed set'}, {split}"
+            reports.append(SetReport(title, 0, 0, 0.0, (), refusal=str(problem)))
+            continue
         wanted = len(hands) if options.most <= 0 else min(options.most, len(hands))
-        title = f"{hands.facts.title}, {split}"
         fitter = fitter_for(hands, model, strict=False)
         with tqdm(total=wanted, desc=split, unit=" hands") as bar:
-            report = check_set(hands, fitter, title, options.most, lambda bar=bar: _tick(bar))  # type: ignore[misc]
+            report = check_set(hands, fitter, split, options.most, partial(bar.update, 1))
         print("\n".join(report.lines()))
         sets.append((hands, report))
-    write_json_atomically(options.out / "check.json", {report.title: report.as_json() for _, report in sets})
-    write_png(options.out / "sheet.png", check_sheet(sets, model.faces))
-    print(f"The contact sheet is {options.out / 'sheet.png'}; look at it.")
-    broken = [checked for _, report in sets for checked in report.broken]
-    if broken:
-        raise DataError(
-            f"{len(broken)} pictures cannot be used, the first is that of {broken[0].hand.name}; "
-            f"{options.out / 'check.json'} names them all: copy them again."
-        )
+        reports.append(report)
+    write_json_atomically(options.out / "check.json", {report.title: report.as_json() for report in reports})
+    if any(report.hands for report in reports):
+        write_png(options.out / "sheet.png", check_sheet(sets, model.faces))
+        print(f"The contact sheet is {options.out / 'sheet.png'}; look at it.")
+    print(f"All that was found is in {options.out / 'check.json'}.")
+    print("\n".join(report.verdict() for report in reports))
+    return EXIT_REFUSED if any(report.refusal for report in reports) else 0
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -90,7 +103,7 @@ def _pack(options: argparse.Namespace) -> None:
                 hands,
                 options.out / split,
                 per_shard=options.per_shard,
-                tick=lambda bar=bar: _tick(bar),  # type: ignore[misc]
+                tick=partial(bar.update, 1),
             )
         without = f"; {left_out} without annotation were left out" if left_out else ""
         print(f"{options.out / split} holds {packed} hands of {hands.facts.title}{without}.")
@@ -109,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         help="counts, broken pictures, poses held against joints, and a contact sheet",
         description="Read a data set as training would, and report counts, broken pictures and how far posed hands\n"
-        "miss their labelled joints. sheet.png shows joints and meshes on their pictures: look at it before training.",
+        "miss their labelled joints. sheet.png shows joints and meshes on their pictures: look at it before training.\n"
+        "A verdict ends the report; the exit code is 1 where training would refuse the set.",
         epilog=_EXAMPLES,
     )
     check.add_argument("folder", type=Path, metavar="DIR", help="the folder of the set")
@@ -137,7 +151,3 @@ def _parser() -> argparse.ArgumentParser:
     pack_.add_argument("--kind", choices=SET_KINDS, help="which set it is (default: judged by its files)")
     pack_.add_argument("--per-shard", type=int, default=PER_SHARD, help=f"hands in a tar file (default: {PER_SHARD})")
     return parser
-
-
-def _tick(bar: tqdm) -> None:
-    bar.update(1)

@@ -14,9 +14,14 @@ pytest.importorskip("torch", reason="the training part is not installed")
 import cv2
 import numpy as np
 
+from hand.embedded import load_embedded_model
+from hand.errors import DataError
 from trainer.__main__ import main
 from trainer.data import _parser
+from trainer.datasets.crops import SetCrops, training_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
+from trainer.datasets.pose_fit import fitter_for
+from trainer.samples.labelled_crop import LabelledCrop
 
 
 def test_help_teaches_by_examples_that_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,8 +50,10 @@ def test_a_whole_set_is_recognised_and_drawn(
     assert check(request.getfixturevalue(f"{kind}_set"), tmp_path) == 0
     shown = capsys.readouterr().out
     report = json.loads((tmp_path / "check.json").read_text())
+    assert shown.splitlines()[-len(report) :] == [f"Verdict on {title}: it can be used." for title in report]
     for title, part in report.items():
         assert title in shown
+        assert part["refusal"] == ""
         assert part["looked_at"] == part["count"]
         assert part["broken_pictures"] == {}
         assert part["beyond_limit"] == []
@@ -70,10 +77,12 @@ def test_broken_pictures_and_wrong_poses_are_counted_and_named(
     mano[int(hands.samples[0])][0][10] += 0.4
     (copy / "training_mano.json").write_text(json.dumps(mano))
     read_labels.cache_clear()
-    assert check(copy, tmp_path / "out") == 2
+    assert check(copy, tmp_path / "out") == 1
     captured = capsys.readouterr()
-    assert "1 pictures cannot be used" in captured.err
-    assert hands.hand(1).name in captured.err
+    verdict = next(line for line in captured.out.splitlines() if line.startswith("Verdict on FreiHAND v2, training"))
+    assert "training would refuse it. 1 pictures cannot be used" in verdict
+    assert hands.hand(1).name in verdict
+    assert "Verdict on FreiHAND v2, evaluation: it can be used." in captured.out
     report = json.loads((tmp_path / "out" / "check.json").read_text())["FreiHAND v2, training"]
     assert list(report["broken_pictures"]) == [hands.hand(1).name]
     # all four versions of the sample
@@ -93,8 +102,36 @@ def test_the_sheet_shows_each_hand_with_the_mesh_on_it(freihand_set: Path, tmp_p
     assert not changed[:4].any()
 
 
+def test_what_training_refuses_ends_in_a_verdict_and_exit_code_1(
+    freihand_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def first_crop(folder: Path) -> LabelledCrop:
+        hands = FreihandSet(folder, "training")
+        return SetCrops(hands, fitter_for(hands, load_embedded_model()), 64, 0, training_jitter(0.0))[0]
+
+    def refused_by_both(folder: Path, words: str) -> None:
+        read_labels.cache_clear()
+        assert check(folder, tmp_path / "out") == 1
+        verdict = capsys.readouterr().out.splitlines()[-3]
+        assert verdict.startswith("Verdict on FreiHAND v2, training: training would refuse it. ")
+        assert words in verdict
+        with pytest.raises(DataError) as refused:
+            first_crop(folder)
+        assert words in str(refused.value)
+
+    bent = Path(shutil.copytree(freihand_set, tmp_path / "bent"))
+    poses = json.loads((bent / "training_mano.json").read_text())
+    for entry in poses:
+        entry[0][10] += 0.4
+    (bent / "training_mano.json").write_text(json.dumps(poses))
+    refused_by_both(bent, "The poses of FreiHAND v2 should give its joints within 1 mm")
+    half = Path(shutil.copytree(freihand_set, tmp_path / "half"))
+    (half / "training_xyz.json").unlink()
+    refused_by_both(half, "training_xyz.json (joints) is missing")
+
+
 def test_a_folder_that_is_no_set_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path, tmp_path / "out") == 2
     assert "should be the folder of a data set (FreiHAND v2, HO-3D, InterHand2.6M)" in capsys.readouterr().err
-    assert check(tmp_path, tmp_path / "out", "--kind", "freihand") == 2
-    assert "training_K.json (camera matrices) is missing" in capsys.readouterr().err
+    assert check(tmp_path, tmp_path / "out", "--kind", "freihand") == 1
+    assert "training_K.json (camera matrices) is missing" in capsys.readouterr().out

@@ -24,8 +24,10 @@ from hand.frame_change import FrameChange
 from hand.layer import HandLayer
 from hand.rotations import matrix_from_axis_angle
 from hand.torch_layer import TorchHandLayer
+from trainer.__main__ import main
 from trainer.datasets.hand_set import SetHand, picture_of
 from trainer.datasets.interhand import TO_COMMON, InterHandSet, in_set_order
+from trainer.datasets.opening import recognised, splits_of
 from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.fit import _held_out_sets
 from trainer.networks.building import build_network
@@ -92,6 +94,28 @@ def test_world_becomes_camera_and_left_hands_right_ones(interhand_set: Path) -> 
         assert (places > -0.6).all()
         assert (places < [255.6, 167.6]).all()
         assert picture_of(hands, index, hand).shape == (168, 256, 3)
+
+
+@pytest.mark.parametrize("subset", ["all", "human_annot", "machine_annot"])
+def test_the_first_releases_layout_and_its_name_of_the_fits_are_read(
+    copy: Path, subset: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    newer = InterHandSet(copy, "training")
+    annotation(copy, "MANO_NeuralAnnot").rename(annotation(copy, "MANO"))
+    (copy / "annotations" / "train").rename(copy / "annotations" / subset)
+    assert splits_of(recognised(copy), copy) == ["training"]
+    older = InterHandSet(copy, "training")
+    assert len(older) == len(newer)
+    for index in range(len(newer)):
+        before, now = newer.hand(index), older.hand(index)
+        assert before is not None
+        assert now is not None
+        assert before.pose is not None
+        assert now.pose is not None
+        np.testing.assert_array_equal(now.joints_m, before.joints_m)
+        np.testing.assert_array_equal(now.pose.pose_rad, before.pose.pose_rad)
+    assert main(["data", "check", str(copy), "--out", str(tmp_path / "out")]) == 0
+    assert "Verdict on InterHand2.6M, training: it can be used." in capsys.readouterr().out
 
 
 def test_leaving_manos_root_out_of_a_frame_change_costs_centimetres() -> None:

@@ -6,6 +6,10 @@
     annotations/SPLIT/InterHand2.6M_SPLIT_MANO_NeuralAnnot.json   per capture, frame and side: pose, shape, trans (m)
     images/SPLIT/...                                              SPLIT is train, val or test
 
+The first release (v0.0) has the same files for all splits in ``annotations/all``, what people annotated alone in
+``human_annot`` and what machines did in ``machine_annot``; its fits are called ``..._MANO.json``. They are read where
+the newer ones are not; a fit that does not give the joints beside it is not learned (``trainer.datasets.pose_fit``).
+
 Joints and MANO are in a world frame that each camera sees as R (x - campos). Right hands are joints 0 to 20, left ones
 21 to 41; within a hand the fingers come thumb to little finger, *from the tip to the base*, and the wrist is last.
 Finger poses are relative to the mean pose. A picture of two hands gives two samples; left hands are mirrored.
@@ -31,6 +35,12 @@ from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
 PARTS: Final = {"training": "train", "validation": "val", "evaluation": "test"}
 """The set's own names of the splits."""
 
+OLDER_FOLDERS: Final = ("all", "machine_annot", "human_annot")
+"""Where the first release has the annotations of a split, beside the split's own folder of later ones."""
+
+FITS: Final = ("MANO_NeuralAnnot", "MANO")
+"""Names that the file of MANO fits has had, the present one first."""
+
 TO_COMMON: Final = (20, *(4 * finger + 3 - joint for finger in range(5) for joint in range(4)))
 """Index into the 21 joints of one hand, as this set orders them, for each joint of the common order."""
 
@@ -55,12 +65,13 @@ class InterHandSet:
         """
         self.folder = folder
         self.part = PARTS[split]
+        self._annotation_folder = annotation_folder(folder, split) or folder / "annotations" / self.part
         self._read_hands()
         self._cameras = self._annotation("camera", "cameras")
         self._joints = self._by_frame("joint_3d", "joints", joints_by_frame)
         # the fits are a download of their own; joints are annotated without them
-        there = self._path("MANO_NeuralAnnot").exists()
-        self._mano = self._by_frame("MANO_NeuralAnnot", "MANO fits", fits_by_frame) if there else fits_by_frame({})
+        fits = next((name for name in FITS if self._path(name).exists()), "")
+        self._mano = self._by_frame(fits, "MANO fits", fits_by_frame) if fits else fits_by_frame({})
         if not (folder / "images" / self.part).is_dir():
             raise missing(_FACTS, folder / "images" / self.part, "the pictures")
         self._digest = rendered_with(folder / f"{self.part}_synthesis.json")
@@ -162,10 +173,27 @@ class InterHandSet:
         return content
 
     def _path(self, name: str) -> Path:
-        return self.folder / "annotations" / self.part / f"InterHand2.6M_{self.part}_{name}.json"
+        return self._annotation_folder / _file_name(self.part, name)
 
     def _wrong(self, name: str, why: str) -> Exception:
         return broken(_FACTS, f"{self._path(name)} is not what it should be: {why}")
+
+
+def annotation_folder(folder: Path, split: SplitName) -> Path | None:
+    """Where a split's annotations are, of whichever release; None where there are none.
+
+    Args:
+        folder: of the set.
+        split: which part.
+    """
+    part = PARTS[split]
+    places = [folder / "annotations" / name for name in (part, *OLDER_FOLDERS)]
+    with_pictures = (place for place in places if (place / _file_name(part, "data")).is_file())
+    return next(with_pictures, places[0] if places[0].is_dir() else None)
+
+
+def _file_name(part: str, name: str) -> str:
+    return f"InterHand2.6M_{part}_{name}.json"
 
 
 def in_set_order(joints: Shaped[np.ndarray, "21 ..."]) -> Shaped[np.ndarray, "21 ..."]:

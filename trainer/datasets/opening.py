@@ -13,7 +13,7 @@ from trainer.datasets.crops import SetCrops, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import VERSIONS, FreihandSet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
-from trainer.datasets.interhand import PARTS, InterHandSet
+from trainer.datasets.interhand import InterHandSet, annotation_folder
 from trainer.datasets.pose_fit import fitter_for
 from trainer.datasets.set_files import what_is_there
 from trainer.datasets.shards import ShardSet
@@ -52,7 +52,7 @@ def splits_of(kind: str, folder: Path) -> list[SplitName]:
     """The splits that a folder has, training before validation before evaluation."""
     names: tuple[SplitName, ...] = ("training", "validation", "evaluation")
     if kind == "interhand":
-        found = [split for split in names if (folder / "annotations" / PARTS[split]).is_dir()]
+        found = [split for split in names if annotation_folder(folder, split) is not None]
     elif kind == "shards":
         found = [split for split in names if (folder / split).is_dir()]
     else:

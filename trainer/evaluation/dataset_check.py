@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from hand.errors import DataError
 from hand.metrics import distances
 from trainer.datasets.freihand import FreihandSet
 from trainer.datasets.hand_set import HandSet, SetHand, picture_of
-from trainer.datasets.pose_fit import FittedPose, PoseFitter
+from trainer.datasets.pose_fit import FittedPose, PoseFitter, poses_against_joints
+from trainer.recipe.dataset_facts import SplitName
 
 _NAMED = 3
 """Offenders that are named; the report's file has them all."""
@@ -51,7 +52,9 @@ class SetReport:
         count: hands of the split.
         unannotated: how many of those that were looked at carry no annotation.
         limit_mm: beyond which a pose is not believed.
-        hands: the others that were looked at.
+        hands: those that were looked at and whose annotation could be read.
+        broken_annotations: what is wrong with those of the others.
+        refusal: why training would refuse the split, a sentence or several; empty where it would not.
     """
 
     title: str
@@ -59,6 +62,8 @@ class SetReport:
     unannotated: int
     limit_mm: float
     hands: tuple[CheckedHand, ...]
+    broken_annotations: tuple[str, ...] = ()
+    refusal: str = ""
 
     @property
     def broken(self) -> list[CheckedHand]:
@@ -70,12 +75,24 @@ class SetReport:
         """Hands whose pose misses their joints by more than the limit."""
         return [each for each in self.hands if each.fitted is not None and each.fitted.residual_mm > self.limit_mm]
 
+    @property
+    def looked_at(self) -> int:
+        """How many hands were looked at."""
+        return len(self.hands) + self.unannotated + len(self.broken_annotations)
+
+    def verdict(self) -> str:
+        """The last word on the split, for people."""
+        if self.refusal:
+            return f"Verdict on {self.title}: training would refuse it. {self.refusal}"
+        return f"Verdict on {self.title}: it can be used."
+
     def lines(self) -> list[str]:
-        """The report for people."""
-        looked = len(self.hands) + self.unannotated
+        """The report for people, without the verdict."""
+        broken = len(self.broken_annotations)
         words = [
-            f"{self.title}: {self.count} hands, {looked} looked at",
-            f"  annotations   {len(self.hands)} with, {self.unannotated} without",
+            f"{self.title}: {self.count} hands, {self.looked_at} looked at",
+            f"  annotations   {len(self.hands)} with, {self.unannotated} without"
+            + (f", {broken} broken" if broken else ""),
             f"  pictures      {len(self.hands) - len(self.broken)} can be read, {len(self.broken)} cannot"
             + _named(self.broken),
         ]
@@ -109,24 +126,31 @@ class SetReport:
         fitted = [(checked.hand.name, checked.fitted) for checked in self.hands if checked.fitted is not None]
         return {
             "count": self.count,
-            "looked_at": len(self.hands) + self.unannotated,
+            "looked_at": self.looked_at,
             "unannotated": self.unannotated,
+            "broken_annotations": list(self.broken_annotations),
             "broken_pictures": {checked.hand.name: checked.broken for checked in self.broken},
             "residual_mm": {name: round(each.residual_mm, 4) for name, each in fitted},
             "beyond_limit": [checked.hand.name for checked in self.disbelieved],
             "limit_mm": self.limit_mm,
+            "refusal": self.refusal,
         }
 
 
 def check_set(
-    hands: HandSet, fitter: PoseFitter | None, title: str, most: int, tick: Callable[[], None] = lambda: None
+    hands: HandSet,
+    fitter: PoseFitter | None,
+    split: SplitName,
+    most: int,
+    tick: Callable[[], None] = lambda: None,
 ) -> SetReport:
-    """Looks at the hands of a split.
+    """Looks at the hands of a split as training does, and says whether it would be refused.
 
     Args:
         hands: the split.
         fitter: poses its hands; None when its poses are of another hand model.
-        title: of set and split.
+        split: which it is. Training asks for a hand that is believed, validation for one that has all its joints;
+            owners keep the joints of an evaluation back.
         most: evenly spread out over the split; 0 for all.
         tick: called after each hand.
     """
@@ -134,15 +158,42 @@ def check_set(
     numbers = [place * len(hands) // wanted for place in range(wanted)]
     vertices = hands.labelled_vertices(numbers) if isinstance(hands, FreihandSet) else {}
     checked: list[CheckedHand] = []
+    broken: list[str] = []
     unannotated = 0
+    usable = False
     for number in numbers:
-        hand = hands.hand(number)
-        if hand is None:
-            unannotated += 1
+        try:
+            hand = hands.hand(number)
+        except DataError as problem:
+            broken.append(str(problem))
         else:
-            checked.append(_check_hand(hands, fitter, number, hand, vertices.get(number)))
+            if hand is None:
+                unannotated += 1
+            else:
+                checked.append(_check_hand(hands, fitter, number, hand, vertices.get(number)))
+                believed = fitter is None or fitter.believed(hand)[0]
+                usable |= split == "evaluation" or (believed and (split == "training" or bool(hand.joints_known.all())))
         tick()
-    return SetReport(title, len(hands), unannotated, hands.facts.limit_mm, tuple(checked))
+    title = f"{hands.facts.title}, {split}"
+    report = SetReport(title, len(hands), unannotated, hands.facts.limit_mm, tuple(checked), tuple(broken))
+    refusal = _refusal(report, "" if broken or fitter is None else poses_against_joints(hands, fitter), usable=usable)
+    return replace(report, refusal=refusal)
+
+
+def _refusal(report: SetReport, disagreement: str, *, usable: bool) -> str:
+    """Why training would refuse a split: everything that a user has to mend."""
+    reasons = []
+    if report.broken_annotations:
+        reasons.append(f"{len(report.broken_annotations)} hands are not annotated as they should be; the first: ")
+        reasons[-1] += report.broken_annotations[0]
+    if report.broken:
+        first = report.broken[0].hand.name
+        reasons.append(f"{len(report.broken)} pictures cannot be used, the first is that of {first}; copy them again.")
+    if disagreement:
+        reasons.append(disagreement)
+    elif not usable and not reasons:
+        reasons.append(f"None of the {report.looked_at} hands that were looked at can be used.")
+    return " ".join(reasons)
 
 
 def _check_hand(

@@ -81,16 +81,20 @@ class CropClassifier(Protocol):
 class SlidingWindowDetector:
     """Finds at most one hand per picture; a :class:`app.pipeline.paths.network_path.HandDetectorProtocol`."""
 
-    def __init__(self, judge: CropClassifier, *, squares_per_search: int = 0) -> None:
+    def __init__(
+        self, judge: CropClassifier, *, squares_per_search: int = 0, small_sizes: Sequence[float] = SMALL_SIZES
+    ) -> None:
         """Takes the network.
 
         Args:
             judge: the network.
+            small_sizes: squares for small hands, over the shorter side of the picture; none when empty.
             squares_per_search: how many squares one search may cost, for video; the next search goes on with the next
                 ones. 0 for all of them, for single pictures.
         """
         self._judge = judge
         self._squares_per_search = squares_per_search
+        self._small_sizes = small_sizes
         self._searches = 0
 
     def detect(
@@ -107,7 +111,7 @@ class SlidingWindowDetector:
         height, width = image_rgb.shape[:2]
         large = list(search_squares(width, height))
         # a square with fewer pixels than the network takes shows it nothing that a larger one does not
-        small = list(search_squares(width, height, SMALL_SIZES, least_px=self._judge.input_px))
+        small = list(search_squares(width, height, self._small_sizes, least_px=self._judge.input_px))
         if self._squares_per_search > 0:
             return self._surest(image_rgb, self._due(large, small))
         return self._surest(image_rgb, large) or self._surest(image_rgb, small)
