@@ -47,6 +47,9 @@ LIVE_FRAMES = 300
 
 _STOPPED_SENTENCE = "The run was stopped early; its report is about the frames until then."
 
+RECONNECTION_S = 60.0
+"""A network camera that was lost is waited for so long; networks are slow to find a device again."""
+
 _POLL_S = 0.1
 _CLOSE_S = 5.0
 """For paths that are loading or at work; what the run found is kept whatever they do."""
@@ -110,8 +113,8 @@ class RunEnd:
     """How a run ended.
 
     Attributes:
-        kind: "complete", "incomplete" when the file holds fewer frames than it promises, "stopped" by the user with
-            Ctrl+C, or "broken" when a path did not work any more.
+        kind: "complete", "incomplete" when the file holds fewer frames than it promises or the camera was lost,
+            "stopped" by the user with Ctrl+C, or "broken" when a path did not work any more.
         sentence: why it was not complete, else empty.
     """
 
@@ -252,6 +255,7 @@ class _Recorder:
         self._composer = Composer(HandMeshBuilder(run.model))
         self._pictures: list[str] = []
         self._words = dict.fromkeys(run.paths, "")
+        self._lost_since_s: float | None = None
 
     @property
     def frames(self) -> int:
@@ -269,7 +273,8 @@ class _Recorder:
             stopped = isinstance(reason, KeyboardInterrupt)
             return RunEnd("stopped", _STOPPED_SENTENCE) if stopped else RunEnd("broken", str(reason))
         state = pipeline.source_state
-        return RunEnd() if state.shortfall is None else RunEnd("incomplete", state.sentence)
+        lost = state.phase is SourcePhase.LOST and not self._has_enough(state.facts)
+        return RunEnd("incomplete", state.sentence) if lost or state.shortfall is not None else RunEnd()
 
     def _take(self, pipeline: LivePipeline[None, None], news: threading.Event) -> SourceState:
         """Waits for news and takes what there is; the state is the source's before that."""
@@ -328,7 +333,6 @@ class _Recorder:
                 *run.notes,
                 *([facts.note] if facts.note else []),
                 *([end.sentence] if end.sentence else []),
-                *([state.sentence] if state.phase is SourcePhase.LOST else []),
                 *(word for word in self._words.values() if word),
                 *([self._folder.problem] if self._folder.problem else []),
             ],
@@ -339,14 +343,13 @@ class _Recorder:
         return self._run.frames or (LIVE_FRAMES if facts.live else None)
 
     def _finished(self, pipeline: LivePipeline[None, None], state: SourceState) -> bool:
-        if state.phase is SourcePhase.FAILED or (state.phase is SourcePhase.LOST and state.frames == 0):
+        if state.phase is SourcePhase.FAILED or (state.phase is SourcePhase.LOST and self.frames == 0):
             raise SourceError(state.sentence)
         if state.facts is None:
             return False
-        wanted = self._wanted(state.facts)
-        if wanted is not None and all(statistics.frames >= wanted for statistics in self._statistics.values()):
+        if self._has_enough(state.facts):
             return True
-        if state.phase not in (SourcePhase.ENDED, SourcePhase.LOST):
+        if self._may_come_back(state) or state.phase not in (SourcePhase.ENDED, SourcePhase.LOST):
             return False
         if state.frames == 0:
             raise SourceError(f"{state.name} has no picture that can be read; check its files.")
@@ -354,6 +357,21 @@ class _Recorder:
             statistics.frames + pipeline.drops(provider) + pipeline.path_state(provider).lost_frames >= state.frames
             for provider, statistics in self._statistics.items()
         )
+
+    def _has_enough(self, facts: SourceFacts | None) -> bool:
+        wanted = None if facts is None else self._wanted(facts)
+        return wanted is not None and all(statistics.frames >= wanted for statistics in self._statistics.values())
+
+    def _may_come_back(self, state: SourceState) -> bool:
+        """Whether a network camera that was lost is still waited for."""
+        if state.phase is not SourcePhase.LOST or state.facts is None or state.facts.kind != "address":
+            self._lost_since_s = None
+            return False
+        now_s = time.monotonic()
+        if self._lost_since_s is None:
+            self._lost_since_s = now_s
+            logger.warning("%s The run waits %g seconds for it to come back.", state.sentence, RECONNECTION_S)
+        return now_s - self._lost_since_s < RECONNECTION_S
 
     def _record(self, provider: Provider, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result

@@ -195,19 +195,19 @@ class CaptureThread(threading.Thread):
     def _serve(self, turn: _Turn) -> None:
         """Plays a source until its end, or until it is replaced; opens it again whenever it comes back."""
         source = turn.source
+        self._publish(turn, SourceState(SourcePhase.OPENING, source.name))
         while not turn.over.is_set():
             try:
-                self._publish(turn, SourceState(SourcePhase.OPENING, source.name))
                 finished = self._play(turn, source.open())
             except HandliveError as error:
-                self._publish(turn, SourceState(SourcePhase.FAILED, source.name, str(error)))
+                self._fail(turn, str(error))
                 finished = False
             except Exception as error:
                 logger.exception("source %s", source.name)
                 sentence = (
                     f"{source.name} stopped with an unexpected error ({error}); choose it again, or another source."
                 )
-                self._publish(turn, SourceState(SourcePhase.FAILED, source.name, sentence))
+                self._fail(turn, sentence)
                 finished = False
             finally:
                 source.close()
@@ -353,6 +353,14 @@ class CaptureThread(threading.Thread):
             if turn.source.may_be_back():
                 return True
         return False
+
+    def _fail(self, turn: _Turn, sentence: str) -> None:
+        """It cannot be opened; one that was lost stays lost while it is tried again."""
+        state = self.state
+        if state.phase is SourcePhase.LOST:
+            self._publish(turn, replace(state, sentence=sentence))
+        else:
+            self._publish(turn, SourceState(SourcePhase.FAILED, turn.source.name, sentence))
 
     def _change(self, turn: _Turn, phase: SourcePhase, sentence: str) -> None:
         self._publish(turn, replace(self.state, phase=phase, sentence=sentence))

@@ -43,6 +43,8 @@ def public_address(address: str) -> str:
 class AddressSource:
     """A stream at a network address. Its name, and every sentence about it, leaves out user, password and query.
 
+    FFmpeg does not check the certificates of ``https`` and ``rtsps``, which cameras sign themselves.
+
     Live streams set their own pace and are opened again after a loss; a video on a server is played once at its rate.
     """
 
@@ -71,15 +73,12 @@ class AddressSource:
             SourceError: there is no such host, or no video behind the address.
         """
         self.close()
+        started_s = time.monotonic()
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
         capture = cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
             capture.release()
-            raise SourceError(
-                f"No video came from {self._name} within {OPEN_TIMEOUT_MS / 1000:g} seconds; check that the camera app "
-                "runs, that both devices are in one network, and the address: many phone apps serve it at "
-                "http://PHONE:8080/video or http://PHONE:4747/video."
-            )
+            raise SourceError(self._unreachable(time.monotonic() - started_s))
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         rate = float(capture.get(cv2.CAP_PROP_FPS))
@@ -110,6 +109,20 @@ class AddressSource:
         time_ns = None if self._live or not self._rate else round(self._frames * 1e9 / self._rate)
         self._frames += 1
         return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
+
+    def _unreachable(self, waited_s: float) -> str:
+        """What to tell the user; FFmpeg tells nobody why it failed."""
+        limit_s = OPEN_TIMEOUT_MS / 1000
+        what = (
+            f"No video came from {self._name} within {limit_s:g} seconds"
+            if waited_s > 0.9 * limit_s
+            else f"There is no video at {self._name}, or it wants a user and password"
+        )
+        return (
+            f"{what}; check that the camera app runs, that both devices are in one network, and the address: many "
+            "phone apps serve it at http://PHONE:8080/video or http://PHONE:4747/video, many cameras at "
+            "rtsp://USER:PASSWORD@CAMERA/stream."
+        )
 
     def close(self) -> None:
         """Ends the connection."""

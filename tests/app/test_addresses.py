@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from app_fakes import FakePath, plain_image, wait_until
+from app_fakes import FakePath, found, wait_until
+from network_cameras import PhoneCamera, RtspCamera, free_port
 from test_playback import Player, play  # noqa: F401
 
+from app import headless as headless_module
 from app.headless import HeadlessRun, run_headless
+from app.pipeline.capture_thread import SourcePhase
 from app.sources import address as address_module
 from app.sources.address import AddressSource, is_address, public_address
 from app.sources.base import Picture, ReadFailure
@@ -23,77 +23,23 @@ from app.sources.choose import SourceWishes, UnusableSource, choose_source
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
 from hand.errors import SourceError
+from hand.types import Frame, PathResult
 
+MODEL = load_embedded_model()
 SECRET = "geheim"
 
 
-class PhoneCamera:
-    """A web server that sends JPEG pictures as phones' camera apps do, until it is told to fall silent."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.silent = threading.Event()
-        self.closing = threading.Event()
-        self.authorizations: list[str | None] = []
-        camera = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                camera.authorizations.append(self.headers.get("Authorization"))
-                if self.path.startswith("/locked") and self.headers.get("Authorization") is None:
-                    self.send_response(401)
-                    self.send_header("WWW-Authenticate", 'Basic realm="camera"')
-                    self.end_headers()
-                    return
-                if self.path.startswith("/never"):
-                    camera.closing.wait(10)
-                    return
-                if self.path.startswith("/page"):
-                    self.send_response(200)
-                    self.end_headers()
-                    self.wfile.write(b"<html>no video</html>")
-                    return
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-                self.end_headers()
-                number = 0
-                while not camera.closing.is_set():
-                    if camera.silent.is_set():
-                        camera.closing.wait(0.02)
-                        continue
-                    data = cv2.imencode(".jpg", plain_image(60 + number % 100))[1].tobytes()
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-                    try:
-                        self.wfile.write(head + data + b"\r\n")
-                    except OSError:
-                        return
-                    number += 1
-                    time.sleep(0.01)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = False
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def address(self, path: str = "video", user: str = "") -> str:
-        return f"http://{user}127.0.0.1:{self.port}/{path}"
-
-    def close(self) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+Camera = PhoneCamera | RtspCamera
+Serve = Callable[..., Camera]
+KINDS = ("http", "https", "rtsp")
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., PhoneCamera]]:
-    cameras: list[PhoneCamera] = []
+def serve() -> Iterator[Serve]:
+    cameras: list[Camera] = []
 
-    def start(port: int = 0) -> PhoneCamera:
-        cameras.append(PhoneCamera(port))
+    def start(kind: str = "http", port: int = 0) -> Camera:
+        cameras.append(RtspCamera(port) if kind == "rtsp" else PhoneCamera(port, encrypted=kind == "https"))
         return cameras[-1]
 
     yield start
@@ -108,8 +54,10 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address_module, "READ_TIMEOUT_MS", 700)
 
 
-def test_a_phones_camera_is_a_live_source(serve: Callable[..., PhoneCamera]) -> None:
-    source = AddressSource(serve().address())
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_camera_is_a_live_source(serve: Serve, kind: str) -> None:
+    """A certificate that the camera has signed itself is taken."""
+    source = AddressSource(serve(kind).address())
     facts = source.open()
     pictures = [source.read() for _ in range(5)]
     source.close()
@@ -119,8 +67,9 @@ def test_a_phones_camera_is_a_live_source(serve: Callable[..., PhoneCamera]) -> 
     assert source.may_be_back()
 
 
-def test_silence_is_noticed_and_nobody_waits_for_ever(serve: Callable[..., PhoneCamera]) -> None:
-    camera = serve()
+@pytest.mark.parametrize("kind", KINDS)
+def test_silence_is_noticed_and_nobody_waits_for_ever(serve: Serve, kind: str) -> None:
+    camera = serve(kind)
     source = AddressSource(camera.address())
     source.open()
     assert isinstance(source.read(), Picture)
@@ -130,40 +79,91 @@ def test_silence_is_noticed_and_nobody_waits_for_ever(serve: Callable[..., Phone
     failures = [read for read in reads if isinstance(read, ReadFailure)]
     assert failures
     assert failures[0].gone
-    with pytest.raises(SourceError, match=r"No video came from http://127\.0\.0\.1"):
+    with pytest.raises(SourceError, match=rf"No video came from {kind}://127\.0\.0\.1:\d+/never within 1.5 seconds"):
         AddressSource(camera.address("never")).open()
-    with pytest.raises(SourceError, match=r"many phone apps serve it at http://PHONE:8080/video"):
-        AddressSource(camera.address("page")).open()
 
 
-def test_a_lost_camera_is_found_again(serve: Callable[..., PhoneCamera], play: type[Player]) -> None:  # noqa: F811
-    first = serve()
+def test_what_is_no_video_and_nobody_is_said_at_once(serve: Serve) -> None:
+    for address in (serve().address("page"), f"rtsp://127.0.0.1:{free_port()}/stream"):
+        with pytest.raises(SourceError, match=r"There is no video at .*many phone apps serve it at http://PHONE:8080"):
+            AddressSource(address).open()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lost_camera_stays_lost_until_it_is_found_again(
+    serve: Serve,
+    play: type[Player],  # noqa: F811
+    kind: str,
+) -> None:
+    first = serve(kind)
     player = play(AddressSource(first.address()))
     wait_until(lambda: len(player.frames) > 3)
     first.close()
-    wait_until(lambda: player.thread.state.phase.value in ("lost", "failed"))
+    wait_until(lambda: player.thread.state.phase is SourcePhase.LOST)
     before = len(player.frames)
-    serve(first.port)
+    wait_until(lambda: player.thread.state.sentence.startswith("There is no video at"))  # tried in vain
+    assert player.thread.state.phase is SourcePhase.LOST
+    serve(kind, first.port)
     wait_until(lambda: len(player.frames) > before + 3)
-    assert player.thread.state.phase.value == "running"
+    assert player.thread.state.phase is SourcePhase.RUNNING
     times = [frame.capture_time_ns for frame in player.frames]
     assert times == sorted(times)
     assert all(frame.live for frame in player.frames)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_goes_on_when_its_camera_is_back(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(headless_module, "RECONNECTION_S", 60.0)
+    first = serve(kind)
+    seen: list[int] = []
+
+    def behave(frame: Frame) -> PathResult:
+        seen.append(frame.sequence)
+        if len(seen) == 5:
+            first.closing.set()
+            threading.Thread(target=lambda: (first.close(), serve(kind, first.port))).start()
+        return found(frame)
+
+    source = AddressSource(first.address())
+    run = HeadlessRun(source, {"ik": lambda: FakePath(behave)}, MODEL, tmp_path / "r", frames=12, realtime=True)
+    report = run_headless(run)
+    assert (report["end"], report["frames"]) == ("complete", 12)
+
+
+def test_a_run_whose_camera_stays_away_is_incomplete(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headless_module, "RECONNECTION_S", 0.5)
+    camera = serve()
+
+    def behave(frame: Frame) -> PathResult:
+        camera.silent.set()
+        return found(frame)
+
+    source = AddressSource(camera.address())
+    run = HeadlessRun(source, {"ik": lambda: FakePath(behave)}, MODEL, tmp_path / "r", frames=500, realtime=True)
+    report = run_headless(run)
+    assert report["end"] == "incomplete"
+    assert 0 < report["frames"] < 500
+    assert any("sends no pictures any more" in note for note in report["notes"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_password_is_used_and_written_nowhere(
-    serve: Callable[..., PhoneCamera],
+    serve: Serve,
+    kind: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    camera = serve()
+    camera = serve(kind)
     address = camera.address(f"locked?token={SECRET}", user=f"me:{SECRET}@")
     source = choose_source(address, SourceWishes()).source
-    model = load_embedded_model()
-    report = run_headless(HeadlessRun(source, {"ik": FakePath}, model, tmp_path / "r", frames=3, realtime=True))
-    assert report["source"]["name"] == f"http://127.0.0.1:{camera.port}/locked"
+    report = run_headless(HeadlessRun(source, {"ik": FakePath}, MODEL, tmp_path / "r", frames=3, realtime=True))
+    assert report["source"]["name"] == f"{kind}://127.0.0.1:{camera.port}/locked"
     assert any(value and value.startswith("Basic ") for value in camera.authorizations)
     camera.close()
     sentences = []

@@ -9,6 +9,7 @@ from PyQt6.QtCore import QTimer
 
 from app.pipeline.capture_thread import SourcePhase, SourceState
 from app.pipeline.worker import PATH_NAMES, PathPhase, PathState
+from app.sources.address import is_address
 from app.sources.demo import DEMO_TITLE
 from app.ui.widgets.message_card import Action
 from app.ui.window.pane import Pane
@@ -117,7 +118,8 @@ class StatusMessages:
             text = f"{state.sentence} It goes on by itself as soon as the camera is back."
             say("The camera is gone", text, ways_out)
         elif state.phase is SourcePhase.FAILED:
-            say("This source cannot be shown", state.sentence, ways_out)
+            again = " It is tried again every second." if is_address(state.name) else ""
+            say("This source cannot be shown", state.sentence + again, ways_out)
         elif state.phase is SourcePhase.ENDED:
             whole = f"{state.name} was played to its end."
             text = whole if state.shortfall is None else state.shortfall.sentence(state.name)
