@@ -1,7 +1,8 @@
 """A motion as animated GLB (binary glTF 2.0): the skinned hand, as Blender, Unity, Unreal and browsers open it.
 
-The skeleton is MANO's, the skin its weights, and its pose correctives are morph targets, so that the animated mesh is
-that of ``hand.layer`` and not an approximation. Metres, y up; the scene is seen as the camera saw it.
+The skeleton is MANO's, the skin its weights, and its pose correctives are morph targets, so that no vertex of a frame
+is farther than :data:`LARGEST_ERROR_M` from that of ``hand.layer``. Metres, y up; the scene is seen as the camera saw
+it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from hand.joints import MANO_JOINT_NAMES, MANO_PARENTS
 from hand.layer import HandLayer, ShapedHand
 from hand.model import HandModel
 from hand.normals import vertex_normals
+
+LARGEST_ERROR_M: Final = 1e-4
+"""A tenth of a millimetre: :data:`app.motion.correctives.TOLERANCE_M`, the weights left out, and 32-bit numbers."""
 
 LEAST_WEIGHT: Final = 1e-3
 """Joints that move a vertex less than this are left out: many programs read few joints per vertex."""
@@ -121,11 +125,11 @@ class _HandWriter:
 
     def _mesh(self, rest: ShapedHand, correctives: Correctives) -> Mesh:
         buffer = self._buffer
-        vertices = rest.vertices_m.astype(np.float32)
+        vertices = (rest.vertices_m + correctives.offset_m).astype(np.float32)
         faces = np.asarray(self._model.faces)
         attributes = Attributes(
             POSITION=buffer.add(vertices, vertices=True, bounds=True),
-            NORMAL=buffer.add(_unit(vertex_normals(vertices, faces)), vertices=True),
+            NORMAL=buffer.add(_unit(vertex_normals(rest.vertices_m.astype(np.float32), faces)), vertices=True),
         )
         for index, (numbers, weights) in enumerate(joint_sets(self._model.skinning_weights)):
             setattr(attributes, f"JOINTS_{index}", buffer.add(numbers, vertices=True))
@@ -138,7 +142,7 @@ class _HandWriter:
         primitive = Primitive(attributes=attributes, indices=indices, material=0, targets=targets or None)
         mesh = Mesh(name=f"{self._track.side}_hand", primitives=[primitive])
         if targets:
-            mesh.weights = [0.0] * len(targets)  # without the animation it is the hand at rest
+            mesh.weights = correctives.rest_weights.tolist()  # without the animation it is the hand at rest
             mesh.extras = {"targetNames": [f"corrective_{number + 1}" for number in range(len(targets))]}
         return mesh
 
