@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import getpass
-import io
 import logging
 import os
 import sys
@@ -12,6 +11,8 @@ import tempfile
 import threading
 from pathlib import Path
 from types import TracebackType
+
+from hand.terminal_output import tolerate_any_letter
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +51,6 @@ def prepare_process() -> None:
     # how long a thread may compute in Python while others wait: by default 5 ms, a third of a frame
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     load_opencv()
-
-
-def tolerate_any_letter() -> None:
-    """Writes letters that the output's code page lacks as escapes; without this they end the program."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def give_missing_folders() -> None:

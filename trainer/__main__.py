@@ -15,6 +15,7 @@ from typing import Final
 
 import hand.picture_limits  # noqa: F401 - sets what OpenCV reads when it is loaded
 from hand.errors import HandliveError
+from hand.terminal_output import tolerate_any_letter
 
 COMMANDS: Final = {
     "fit": ("trainer.fit", "train a network by a recipe, or go on with a stopped run"),
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 for a verdict of ``data check`` against a set, 2 when the user's input cannot be used or the
         training part is not installed, or 130 when the user broke off.
     """
+    tolerate_any_letter()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
         print("usage: python -m trainer COMMAND [--help]\n\ncommands:")

@@ -1,6 +1,6 @@
-"""Picture files as people see them: upright, eight bits a colour, in front of white where they are transparent.
+"""Picture files as people see them: upright, in sRGB, eight bits a colour, in front of white where they are transparent.
 
-Pillow reads what has eight bits, because it knows every format's orientation and CMYK; OpenCV reads deeper pixels,
+Pillow reads what has eight bits, because it knows every format's orientation, profiles and CMYK; OpenCV reads deeper pixels,
 which Pillow would cut off or refuse.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from app.sources.files import printable, printable_name
 from hand.checked_files import FILE_FAULTS, fault_of, read_checked
@@ -108,7 +108,7 @@ def _read_with_pillow(data: bytes, path: Path) -> UInt8[np.ndarray, "height widt
         with Image.open(io.BytesIO(data)) as image:
             if _is_deep(image, data):
                 return _upright(_deep_picture(data), image)
-            shown: Image.Image = ImageOps.exif_transpose(image)
+            shown = _in_srgb(ImageOps.exif_transpose(image))
             if shown.has_transparency_data:
                 shown = shown.convert("RGBA")
                 white = Image.new("RGBA", shown.size, (255, 255, 255, 255))
@@ -116,6 +116,24 @@ def _read_with_pillow(data: bytes, path: Path) -> UInt8[np.ndarray, "height widt
             return np.asarray(shown.convert("RGB"))
     except Exception:  # noqa: BLE001 - damaged files break decoders in every way; OpenCV reads what is there of them
         return None
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The picture in the colours that screens and networks take for granted, where a profile says that it has others.
+
+    Phones write Display P3, cameras Adobe RGB, printers' pictures CMYK: read as sRGB, skin is paler than it was.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(source):
+            return image
+        wanted = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=wanted) or image
+    except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile, or one of another kind of picture
+        return image
 
 
 def _refuse_huge(data: bytes, path: Path) -> None:

@@ -188,6 +188,21 @@ def test_words_that_a_legacy_code_page_lacks_end_no_run(tmp_path: Path) -> None:
     assert b"done" in done.stdout
 
 
+@pytest.mark.parametrize("code_page", ["ascii", "cp1252"])
+def test_commands_end_well_in_a_legacy_code_page_with_their_files_written(tmp_path: Path, code_page: str) -> None:
+    (tmp_path / "p.json").write_text('{"images": []}')
+    folder = tmp_path / "手 \N{MULTIPLICATION SIGN}"
+    given = ["--predictions", str(tmp_path / "p.json"), "--pictures", str(tmp_path), "--out", str(folder)]
+    board = str(folder / "board.png")
+    commands = (["-m", "trainer", "backgrounds", *given], ["main_v2.py", "board", "--output", board])
+    environment = {**os.environ, "PYTHONIOENCODING": code_page, "PYTHONUTF8": "0"}
+    for command in commands:
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"\\u624b" in done.stdout
+    assert Path(board).is_file()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows always has a profile folder")
 def test_a_missing_home_is_lent(tmp_path: Path) -> None:
     code = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 from pathlib import Path
 
@@ -85,6 +86,55 @@ def test_heic_is_read_with_the_package_for_it_and_named_without(
     heif = pytest.importorskip("pillow_heif", reason="the optional package pillow-heif is not installed")
     heif.from_pillow(Image.fromarray(corner_picture())).save(path, quality=95)
     assert np.abs(read_picture(path).astype(int) - corner_picture()).mean() < 6.0
+
+
+DISPLAY_P3 = np.array([[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
+"""Linear Display P3 to XYZ under D50, a column each for red, green and blue (ICC registry, Display P3)."""
+
+SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
+"""The same of sRGB (IEC 61966-2-1 adapted to D50)."""
+
+
+def profile_of(to_xyz: np.ndarray, gamma: float) -> bytes:
+    """An ICC profile (version 2) of a screen with these primaries and this exponent."""
+
+    def xyz(values: np.ndarray) -> bytes:
+        return struct.pack(">4s4x3i", b"XYZ ", *(round(float(value) * 65_536) for value in values))
+
+    text = b"wide gamut\0"
+    tags = {
+        b"desc": struct.pack(">4s4xI", b"desc", len(text)) + text + bytes(78),
+        b"wtpt": xyz(np.array([0.9642, 1.0, 0.8249])),
+        **{name: xyz(to_xyz[:, column]) for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))},
+        **{name: struct.pack(">4s4xIHH", b"curv", 1, round(gamma * 256), 0) for name in (b"rTRC", b"gTRC", b"bTRC")},
+    }
+    table, content = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += struct.pack(">4sII", name, start + len(content), len(data))
+        content += data
+    head = struct.pack(
+        ">I4sI4s4s4s12x4s", start + len(content), b"\0" * 4, 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp"
+    )
+    white = struct.pack(">3i", *(round(value * 65_536) for value in (0.9642, 1.0, 0.8249)))
+    head = head.ljust(68, b"\0") + white
+    return head.ljust(128, b"\0") + table + content
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "tif", "jpg", "avif"])
+def test_pictures_with_a_wide_gamut_have_the_colours_that_people_see(tmp_path: Path, kind: str) -> None:
+    """By the profile's own formula: linear light through XYZ into sRGB."""
+    skin = np.array([205, 150, 120])
+    linear = np.linalg.inv(SRGB) @ DISPLAY_P3 @ (skin / 255.0) ** 2.2
+    wanted = 255.0 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(wanted - skin).max() > 8.0
+    image = Image.fromarray(np.full((32, 32, 3), skin, np.uint8))
+    options = {"webp": {"lossless": True}, "jpg": {"quality": 100}, "avif": {"quality": 100}}.get(kind, {})
+    image.save(tmp_path / f"a.{kind}", icc_profile=profile_of(DISPLAY_P3, 2.2), **options)
+    assert np.abs(read_picture(tmp_path / f"a.{kind}")[16, 16] - wanted).max() < 3.0
+    image.save(tmp_path / f"b.{kind}", icc_profile=b"no profile", **options)
+    assert np.abs(read_picture(tmp_path / f"b.{kind}")[16, 16].astype(float) - skin).max() < 3.0
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
