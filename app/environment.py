@@ -27,6 +27,8 @@ _DEFAULTS = {
     # MediaPipe's start-up chatter
     "GLOG_minloglevel": "2",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # ONNX Runtime reports its use to its maker, and keeps a number for that in the home folder
+    "ORT_DISABLE_TELEMETRY": "1",
     # seconds; OpenCV waits ten for a frame of a camera that went silent, and the program cannot close meanwhile
     "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "1",
     # unreadable files and busy cameras are reported by us, in one sentence

@@ -75,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     # NumPy's matrix products are small here: threads of their own only take the cores from workers and from torch
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report its use, and keep a number in the home folder
     try:
         code: int | None = importlib.import_module(COMMANDS[name][0]).main(rest)
     except HandliveError as error:

@@ -1,7 +1,7 @@
-"""Picture files as people see them: upright, in sRGB, eight bits a colour, in front of white where they are transparent.
+"""Picture files as people see them: upright, in sRGB, eight bits a colour, before white where they are transparent.
 
-Pillow reads what has eight bits, because it knows every format's orientation, profiles and CMYK; OpenCV reads deeper pixels,
-which Pillow would cut off or refuse.
+Pillow reads what has eight bits, because it knows every format's orientation, colour profiles and CMYK; OpenCV reads
+deeper pixels, which Pillow would cut off or refuse.
 """
 
 from __future__ import annotations

@@ -216,6 +216,16 @@ def test_a_missing_home_is_lent(tmp_path: Path) -> None:
     assert b"There is no home folder" in done.stderr
 
 
+def test_nothing_is_reported_to_the_maker_of_the_inference_engine(tmp_path: Path) -> None:
+    code = (
+        "from ik_baseline.onnx_session import MODELS_DIR, PictureModel\n"
+        "PictureModel(MODELS_DIR / 'palm_detection.onnx')"
+    )
+    done = start(code, tmp_path, HOME=str(tmp_path), XDG_CACHE_HOME=None, ORT_DISABLE_TELEMETRY=None)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert list(tmp_path.rglob("*onnxruntime*")) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs folders that nobody may write to")
 def test_compiled_functions_have_a_place_where_program_and_home_are_read_only(tmp_path: Path) -> None:
     # /proc takes no file, whoever asks
