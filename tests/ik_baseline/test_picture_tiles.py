@@ -7,29 +7,51 @@ import numpy as np
 import pytest
 from test_detector import demo_picture
 
+from app.pipeline.paths.crop_search import SlidingWindowDetector
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.types import Frame
 from ik_baseline.detector import ALL_TILES, HandDetector
 from ik_baseline.picture_tiles import LEAST_TILE_PX, MOST_TILES, TILE_SIZES, picture_tiles
 from ik_baseline.tracker import IkTracker
+from inference.runtime import load_network
 
 WIDTH, HEIGHT = 3840, 2160
 
 
-def small_hand() -> tuple[np.ndarray, np.ndarray]:
-    """A picture of 4K with a hand of 8 % of its height, and that hand's middle."""
+def small_hand(width_px: int = WIDTH, height_px: int = HEIGHT, share: float = 0.08) -> tuple[np.ndarray, np.ndarray]:
+    """A picture with a hand of a share of its height, by default 8 % of 4K, and that hand's middle."""
     picture = demo_picture(40)
     with HandDetector(still=True) as detector:
         landmarks = detector.detect(picture)[0].landmarks_px
     low, high = landmarks.min(0), landmarks.max(0)
     left, top = np.maximum(low - 20, 0).astype(int)
     right, bottom = (high + 20).astype(int)
-    scale = 0.08 * HEIGHT / (high - low)[1]
+    scale = share * height_px / (high - low)[1]
     hand = cv2.resize(picture[top:bottom, left:right], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    result = np.full((HEIGHT, WIDTH, 3), picture[:20, :20].mean((0, 1)).astype(np.uint8), np.uint8)
-    result[1300 : 1300 + hand.shape[0], 2500 : 2500 + hand.shape[1]] = hand
-    return result, np.array([2500.0, 1300.0]) + np.array(hand.shape[1::-1]) / 2.0
+    result = np.full((height_px, width_px, 3), picture[:20, :20].mean((0, 1)).astype(np.uint8), np.uint8)
+    x, y = round(0.65 * width_px), round(0.6 * height_px)
+    result[y : y + hand.shape[0], x : x + hand.shape[1]] = hand
+    return result, np.array([x, y]) + np.array(hand.shape[1::-1]) / 2.0
+
+
+@pytest.mark.parametrize(("width", "height", "in_the_whole"), [(640, 480, 0.15), (1280, 720, 0.2), (3840, 2160, 0.2)])
+def test_the_least_hand_that_the_documentation_promises_is_found(width: int, height: int, in_the_whole: float) -> None:
+    with HandDetector(still=True) as whole, HandDetector(still=True, tiles_per_picture=ALL_TILES) as tiled:
+        for detector, share in ((whole, in_the_whole), (tiled, 0.06)):
+            picture, middle = small_hand(width, height, share)
+            (seen,) = detector.detect(picture)
+            assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 0.3 * share * height
+
+
+@pytest.mark.parametrize(("width", "height", "share"), [(640, 480, 0.15), (1280, 720, 0.1)])
+def test_the_network_alone_finds_the_least_hand_that_the_documentation_promises(
+    width: int, height: int, share: float
+) -> None:
+    picture, middle = small_hand(width, height, share)
+    (seen,) = SlidingWindowDetector(load_network(SHIPPED_NETWORK_DIR)).detect(picture)
+    assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 0.3 * share * height
 
 
 def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_does_not_show() -> None:
