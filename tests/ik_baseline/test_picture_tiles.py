@@ -45,7 +45,7 @@ def test_the_least_hand_that_the_documentation_promises_is_found(width: int, hei
             assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 0.3 * share * height
 
 
-@pytest.mark.parametrize(("width", "height", "share"), [(640, 480, 0.15)])
+@pytest.mark.parametrize(("width", "height", "share"), [(640, 480, 0.15), (1280, 720, 0.15), (3840, 2160, 0.1)])
 def test_the_network_alone_finds_the_least_hand_that_the_documentation_promises(
     width: int, height: int, share: float
 ) -> None:
