@@ -32,22 +32,15 @@ if __name__ == "__main__":  # the tests prepare their own process
     prepare_process()
 
 import cv2
-from PyQt6.QtGui import QSurfaceFormat
-from PyQt6.QtWidgets import QApplication
 
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.machine import describe_machine
-from app.outputs.address import parse_stream_address
-from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
-from app.sources.choose import SourceWishes, choose_source
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from app.sources.demo import DEMO_CLIP
-from app.ui.extensions import install_extensions
 from app.ui.recording.record_panel import RecordPanel
-from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
-from app.ui.window_options import ViewName, WindowOptions
-from benchmarks.demo_window import wait, wait_for_hands
-from hand.embedded import load_embedded_model
+from app.ui.window_options import ViewName
+from benchmarks.demo_window import make_application, open_window, wait, wait_for_hands
 from trainer.runs.run_folder import FineTuneRequest
 
 LIMIT_MB = 20.0
@@ -203,22 +196,8 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
         request = FineTuneRequest(str(SHIPPED_NETWORK_DIR), str(options.train), recipe="thorough")
         run = TrainingRuns(scratch / "runs").create(request)
         run.start()
-    QSurfaceFormat.setDefaultFormat(opengl_format())
-    application = QApplication(sys.argv[:1])
-    application.setStyle("Fusion")
-    model = load_embedded_model()
-    window = MainWindow(
-        WindowOptions(
-            chosen=choose_source(str(DEMO_CLIP), SourceWishes(frames_per_second=30.0, loop=True)),
-            model=model,
-            paths=chosen_paths("both", None, model, 1, complain=print),
-            theme="dark",
-            streams=tuple(map(parse_stream_address, _STREAMS)),
-        ),
-        install_extensions,
-    )
-    window.resize(1280, 720)
-    window.show()
+    _application = make_application()
+    window = open_window(streams=_STREAMS)
     wait_for_hands(window)
     changes = Changes(window, scratch / "changes")
     changes.record()

@@ -22,6 +22,7 @@ from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.flash import Flash
 from app.ui.widgets.form_helpers import button, clock, row, section
 from app.user_dirs import sessions_folder
+from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.types import Frame
 
@@ -116,9 +117,15 @@ class RecordPanel(QWidget):
     def begin(self) -> None:
         """Records from now on."""
         self._countdown.stop()
-        self._coverage = Coverage(self._model)
         name = self.name.text().strip()
-        self._recorder = SessionRecorder(new_session_folder(name, self.home), self._model, name=name)
+        try:
+            folder = new_session_folder(name, self.home)
+        except HandliveError as error:
+            self.said.emit(str(error))
+            self.refresh()
+            return
+        self._coverage = Coverage(self._model)
+        self._recorder = SessionRecorder(folder, self._model, name=name)
         self.flashed.emit(True)
         self.said.emit("Recording.")
         self.refresh()

@@ -1,0 +1,2 @@
+def try_commands(*a, **k):
+    yield from ()
