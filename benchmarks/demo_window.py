@@ -1,4 +1,4 @@
-"""What measurements of the real window share: opening it whole, waiting while it runs, and until both paths see hands."""
+"""What measurements of the real window share: opening it, waiting while it runs, and until both paths see hands."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ _SCREEN_SHARE = 0.92
 _FRAMES_BEFORE_SCREENSHOT = 60
 
 _KEPT: list[object] = []
-"""The application and its window, which live until the process ends: a thread that a driver or an engine holds may still
-reach for them when the window has closed."""
+"""The application and its window, which live until the process ends: a thread that a driver or an engine holds may
+still reach for them when the window has closed."""
 
 
 def run_window(options: WindowOptions) -> int:

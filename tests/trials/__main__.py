@@ -69,7 +69,7 @@ def _run(group: str, scratch: Path, options: argparse.Namespace) -> Iterator[Out
     elif group == "openings":
         yield from try_openings(scratch, seed, options.count)
     else:
-        yield from try_commands(scratch)
+        yield from try_commands(scratch, seed)
 
 
 if __name__ == "__main__":

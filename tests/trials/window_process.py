@@ -9,12 +9,12 @@ points the user's folders elsewhere.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import random
 import sys
 import time
-from pathlib import Path
 
 from app.environment import prepare_process
 
@@ -36,6 +36,7 @@ KINDS = ("bare", "streams", "recording", "everything")
 
 _STREAMS = ("udp:39200", "osc:39201", "ws:39202,mesh")
 _LONGEST_S = 2.5
+_SLOW_S = 4.0
 
 
 def open_and_close(count: int, seed: int) -> None:
@@ -48,10 +49,12 @@ def open_and_close(count: int, seed: int) -> None:
         run = _equip(window, kind)
         wait(open_s)
         started_s = time.monotonic()
+        faulthandler.dump_traceback_later(_SLOW_S)  # where it hangs, if it does
         window.close()
+        faulthandler.cancel_dump_traceback_later()
         closed_s = time.monotonic() - started_s
         if run is not None:
-            run.kill()
+            run.stop()  # one that is starting takes no other word
         window.deleteLater()
         del window
         wait(0.05)

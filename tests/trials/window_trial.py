@@ -34,7 +34,7 @@ def try_openings(scratch: Path, seed: int, count: int) -> Iterator[Outcome]:
         closed_s += [float(window["closed_s"]) for window in windows]
         for window in windows:
             slow = float(window["closed_s"]) > SLOW_S
-            detail = f"closed after {window['closed_s']} s" if slow else ""
+            detail = f"closed after {window['closed_s']} s: {said[-3000:]}" if slow else ""
             case = f"{first + int(window['window'])}: {window['kind']}"
             yield Outcome("openings", case, Finding.HANG if slow else None, detail)
         finding = None
