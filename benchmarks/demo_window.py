@@ -65,6 +65,26 @@ def open_window(
     return window
 
 
+def close_measured(window: MainWindow) -> tuple[float, float]:
+    """Closes a window as its user does.
+
+    Returns:
+        Seconds until camera and engines were given back or left behind, and until no file was being written any more.
+    """
+    given_back_s = 0.0
+    close = window.pipeline.close
+
+    def measured(patience_s: float) -> None:
+        nonlocal given_back_s
+        close(patience_s)
+        given_back_s = time.monotonic() - started_s
+
+    window.pipeline.close = measured  # type: ignore[method-assign]
+    started_s = time.monotonic()
+    window.close()
+    return given_back_s, time.monotonic() - started_s
+
+
 def wait(seconds: float) -> None:
     """Runs the windows for so long."""
     loop = QEventLoop()

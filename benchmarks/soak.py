@@ -43,7 +43,7 @@ from app.sources.demo import DEMO_CLIP
 from app.ui.recording.record_panel import RecordPanel
 from app.ui.window.main_window import MainWindow
 from app.ui.window.view_switch import VIEW_ORDER
-from benchmarks.demo_window import make_application, open_window, wait, wait_for_hands
+from benchmarks.demo_window import close_measured, make_application, open_window, wait, wait_for_hands
 from trainer.runs.run_folder import FineTuneRequest
 
 LIMIT_MB = 20.0
@@ -220,9 +220,7 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
         run.refresh()
         print(f"The training run beside it: {run.phase.value}, step {run.history.step}. {run.history.error}")
         run.kill()
-    before_close = time.monotonic()
-    window.close()
-    closed_s = time.monotonic() - before_close
+    closed_s, _ = close_measured(window)
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {options.minutes:g} minutes")
     print("| minute | memory, MB | threads | files | frames shown | late | load |\n|---|---|---|---|---|---|---|")

@@ -40,6 +40,7 @@ def panel(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     panel.show()
     yield panel
     panel.close_down()
+    panel.complete()
 
 
 def feed(panel: RecordPanel, first: int, last: int) -> None:

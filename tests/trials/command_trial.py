@@ -324,7 +324,7 @@ def _program_cases(folder: Path, taken_port: int) -> Iterator[Case]:
             yield Case(f"headless, {option} {Path(str(value)).name}", words, about)
     yield Case("headless, report in a file", _program("--headless", "--source", pictures, "--report", inside), "a file")
     yield Case("board, text", _program("board", "--output", folder / "new.txt"), "new.txt", "new.txt")
-    yield Case("board, in a file", _program("board", "--output", inside), "a file")
+    yield Case("board, in a file", _program("board", "--output", inside.with_suffix(".png")), "a file")
     lens = ("calibrate-camera", "--camera", "a", "--source")
     yield Case("calibrate-camera, missing", _program(*lens, missing), "missing")
     yield Case("calibrate-camera, no board", _program(*lens, pictures), "board")
@@ -391,7 +391,7 @@ def _trainer_cases(folder: Path) -> Iterator[Case]:
         ("damaged run", (folder / "damaged run",), "request.json"),
         ("run in a file", (inside, "--base", NETWORK, "--recordings", sessions), "a file|session"),
         ("general", (run, "--base", NETWORK, "--recordings", sessions, "--general", "-1"), "--general"),
-        ("finish nothing", (folder / "empty", "--finish"), "empty|request"),
+        ("finish nothing", (folder / "empty", "--finish"), "--base"),
     ):
         yield Case(f"finetune, {name}", _trainer(*tune, *words), about, "run/network*")
 
@@ -434,16 +434,16 @@ def _trainer_cases(folder: Path) -> Iterator[Case]:
     yield Case("features, count", _trainer(*features, good, "--count", "1e9"), "--count")
     yield Case("features, source", _trainer(*features, good, "--source", "7"), "7|features")
 
-    measure = ("evaluate", "--out", folder / "evaluated")
+    measure = ("evaluate", "--out", folder / "evaluated", "--config", good)
+    yield Case("evaluate, nothing", _trainer("evaluate"), "--config")
     for name, words, about in (
-        ("nothing", (), "--run|--network|--weights|--config"),
         ("no network", ("--network", missing), "missing"),
         ("cut network", ("--network", folder / "cut network", "--crops", "4"), "cut network"),
         ("cut metadata", ("--network", folder / "cut metadata"), "cut metadata"),
         ("crops", ("--network", NETWORK, "--crops", "0"), "--crops"),
         ("no run", ("--run", missing), "missing"),
         ("damaged run", ("--run", folder / "damaged run"), "damaged run"),
-        ("junk weights", ("--weights", folder / "junk.safetensors", "--config", good), "junk.safetensors"),
+        ("junk weights", ("--weights", folder / "junk.safetensors"), "junk.safetensors"),
         ("no photographs", ("--network", NETWORK, "--crops", "4", "--photographs", missing, missing), "missing"),
         ("list", ("--network", NETWORK, "--crops", "4", "--photographs", folder / "list.json", missing), "list.json"),
         ("no data set", ("--network", NETWORK, "--dataset", "freihand", missing), "missing"),

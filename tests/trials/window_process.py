@@ -14,7 +14,6 @@ import gc
 import json
 import random
 import sys
-import time
 
 from app.environment import prepare_process
 
@@ -28,7 +27,7 @@ from app.ui.application import let_python_see_signals
 from app.ui.recording.record_panel import RecordPanel
 from app.ui.window.main_window import MainWindow
 from app.user_dirs import default_runs_folder, sessions_folder, settings_file
-from benchmarks.demo_window import make_application, open_window, wait, wait_for_hands
+from benchmarks.demo_window import close_measured, make_application, open_window, wait, wait_for_hands
 from trainer.runs.run_folder import FineTuneRequest
 
 KINDS = ("bare", "streams", "recording", "everything")
@@ -48,18 +47,16 @@ def open_and_close(count: int, seed: int) -> None:
         window = open_window(streams=_STREAMS if kind in ("streams", "everything") else ())
         run = _equip(window, kind)
         wait(open_s)
-        started_s = time.monotonic()
         faulthandler.dump_traceback_later(_SLOW_S)  # where it hangs, if it does
-        window.close()
+        closed_s, saved_s = close_measured(window)
         faulthandler.cancel_dump_traceback_later()
-        closed_s = time.monotonic() - started_s
         if run is not None:
             run.stop()  # one that is starting takes no other word
         window.deleteLater()
         del window
         wait(0.05)
         gc.collect()
-        _say(window=number, kind=kind, open_s=round(open_s, 2), closed_s=round(closed_s, 2))
+        _say(window=number, kind=kind, open_s=round(open_s, 2), closed_s=round(closed_s, 2), saved_s=round(saved_s, 2))
 
 
 def _equip(window: MainWindow, kind: str) -> TrainingRun | None:

@@ -19,7 +19,7 @@ _A_PROCESS = 10
 """Windows of one process."""
 
 SLOW_S = 5.0
-"""A window that takes longer to close counts as one that hangs: the load of a machine explains no more."""
+"""A window that takes longer to give camera and engines back hangs: the load of a machine explains no more."""
 
 
 def try_openings(scratch: Path, seed: int, count: int) -> Iterator[Outcome]:
