@@ -43,6 +43,7 @@ class Case:
         words: the command without the interpreter.
         about: a part of the sentence that is expected, as a regular expression.
         leaves_no: a pattern in the trial's folder that nothing may match afterwards.
+        makes: a pattern that something must match afterwards.
         codes: exit codes that are right.
         interrupted_s: when it is told to end; None lets it come to its own end.
     """
@@ -51,6 +52,7 @@ class Case:
     words: tuple[str, ...]
     about: str
     leaves_no: str = ""
+    makes: str = ""
     codes: tuple[int, ...] = field(default=(2,))
     interrupted_s: float | None = None
 
@@ -91,6 +93,8 @@ def _judged(case: Case, folder: Path, server: CommandServer) -> Outcome:
         finding, detail = Finding.TRACEBACK, f"not about {case.about!r}: {last[-300:]}"
     elif case.leaves_no and (left := [path.name for path in folder.glob(case.leaves_no)]):
         finding, detail = Finding.LOST, f"it left {', '.join(left[:5])}"
+    elif case.makes and not list(folder.glob(case.makes)):
+        finding, detail = Finding.LOST, f"{case.makes} is not there: {last[-300:]}"
     return Outcome("commands", case.name, finding, detail)
 
 
@@ -425,7 +429,7 @@ def _trainer_cases(folder: Path) -> Iterator[Case]:
     ):
         yield Case(f"synthesize, {name}", _trainer(*make, *words), about, "series/labels.jsonl.*")
     words = _trainer(*make, folder / "stopped", "--count", "5000")
-    yield Case("synthesize, interrupted", words, "goes on|^$", "stopped/*.part", (130,), 12.0)
+    yield Case("synthesize, interrupted", words, "goes on|^$", "stopped/*.part", "", (130,), 12.0)
 
     features = ("features", "--config")
     yield Case("features, missing", _trainer(*features, missing), "missing")
@@ -528,6 +532,9 @@ def _output_cases(folder: Path, disks: list[str]) -> Iterator[Case]:
         )
         words = _program("--headless", "--source", CLIP, "--frames", "30", "--report", out / "report")
         yield Case(f"headless, {disk} disk", words, about, f"{disk}/out/report/.*.part")
+        motion = folder / f"{disk}.npz"  # which lands where there is room, whatever becomes of the report
+        saved = (*words, "--save-motion", str(motion))
+        yield Case(f"headless, {disk} disk and motion", saved, about, "", motion.name)
         yield Case(f"board, {disk} disk", _program("board", "--output", out / "b.png"), about, f"{disk}/out/*b.png*")
         yield Case(f"fit, {disk} disk", _trainer("fit", "--config", good, "--out", out / "run", *short), about)
         yield Case(f"demo-clip, {disk} disk", _trainer("demo-clip", "--levels", "1", "--out", out / "clip"), about)
