@@ -1,7 +1,7 @@
 """``python -m tests.trials``: a hostile trial of the program, seeded; prints what happened that must not, counted.
 
     python -m tests.trials            some minutes
-    python -m tests.trials --short    what the suite runs, under a minute
+    python -m tests.trials --short    what the suite runs, a minute or two
     python -m tests.trials --only files --seed 7
     xvfb-run -a python -m tests.trials --only openings --count 200
 
@@ -21,7 +21,7 @@ from app.environment import prepare_process
 from tests.trials.counts import Outcome, table
 
 GROUPS = ("files", "writers", "kills", "planted", "networks", "signals", "commands", "openings")
-IN_SHORT = ("files", "writers", "kills", "planted")
+IN_SHORT = ("files", "writers", "kills", "planted", "commands", "openings")
 
 
 def main() -> int:
@@ -67,9 +67,9 @@ def _run(group: str, scratch: Path, options: argparse.Namespace) -> Iterator[Out
         yield from try_signals(scratch)
         yield from try_signals_to_windows(scratch)
     elif group == "openings":
-        yield from try_openings(scratch, seed, options.count)
+        yield from try_openings(scratch, seed, min(options.count, 4) if short else options.count)
     else:
-        yield from try_commands(scratch, seed)
+        yield from try_commands(scratch, seed, every=12 if short else 1)
 
 
 if __name__ == "__main__":
