@@ -20,7 +20,6 @@ import itertools
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -36,6 +35,7 @@ if __name__ == "__main__":  # the tests prepare their own process
 import cv2
 
 from app.child_process import child_environment, python_command
+from app.end_signals import leave_process
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.machine import describe_machine
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
@@ -198,6 +198,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS")
     parser.add_argument("--no-training", action="store_true", help="without a training run beside the window")
+    parser.add_argument(
+        "--train", type=Path, metavar="RECORDINGS", help="let it learn from these labelled sessions (default: the clip)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="handlive-soak-") as scratch:
         return _run(options, Path(scratch))
@@ -207,7 +210,9 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
     run: TrainingRun | None = None
     if not options.no_training:
         values = {"steps": 10_000_000, "evaluate_every": 500}  # until it is ended
-        request = FineTuneRequest(str(SHIPPED_NETWORK_DIR), str(_labelled_sessions(scratch)), values=values)
+        request = FineTuneRequest(
+            str(SHIPPED_NETWORK_DIR), str(options.train or _labelled_sessions(scratch)), values=values
+        )
         run = TrainingRuns(scratch / "runs").create(request)
         run.start()
     _application = make_application()
@@ -270,4 +275,4 @@ def _files() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_process(main())  # as the program does

@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--cases", default="", metavar="PATTERN", help="commands whose names match this alone")
     parser.add_argument("--count", type=int, default=20, help="windows to open and close (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=GROUPS)
     options = parser.parse_args()
@@ -69,7 +70,7 @@ def _run(group: str, scratch: Path, options: argparse.Namespace) -> Iterator[Out
     elif group == "openings":
         yield from try_openings(scratch, seed, min(options.count, 4) if short else options.count)
     else:
-        yield from try_commands(scratch, seed, every=12 if short else 1)
+        yield from try_commands(scratch, seed, every=12 if short else 1, pattern=options.cases)
 
 
 if __name__ == "__main__":

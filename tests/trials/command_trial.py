@@ -57,13 +57,14 @@ class Case:
     interrupted_s: float | None = None
 
 
-def try_commands(scratch: Path, seed: int, every: int = 1) -> Iterator[Outcome]:
+def try_commands(scratch: Path, seed: int, *, every: int = 1, pattern: str = "") -> Iterator[Outcome]:
     """Runs the cases, one after the other.
 
     Args:
         scratch: an empty folder.
         seed: of everything random.
         every: run each case of this number alone, 1 for all of them.
+        pattern: of the names of cases, a regular expression.
     """
     folder = scratch / "commands"
     folder.mkdir()
@@ -75,7 +76,7 @@ def try_commands(scratch: Path, seed: int, every: int = 1) -> Iterator[Outcome]:
         cases += _output_cases(folder, [name for name, there in disks.items() if there])
         server = CommandServer()
         stack.callback(server.close)
-        for case in cases[::every]:
+        for case in [case for case in cases if re.search(pattern, case.name)][::every]:
             yield _judged(case, folder, server)
     shutil.rmtree(folder)
 
