@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.embedded import load_embedded_model, training_hand_model
-from hand.errors import ConfigError
+from hand.errors import ConfigError, DataError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
@@ -114,9 +114,15 @@ def main(arguments: Sequence[str]) -> None:
 def _photographs(
     given: Sequence[SourceConfig], config: FitConfig, shown: NetworkConfig, most: int
 ) -> dict[str, dict[str, LabelledCrop]]:
-    """Crops by set and by photograph: several given sets each under the name of its labels, else one set."""
+    """Crops by set and by photograph: several given sets each under the name of its labels, else one set.
+
+    Raises:
+        DataError: a given set cannot be used; one of the recipe is left out with a word.
+    """
 
     def complain(sentence: str) -> None:
+        if given:
+            raise DataError(sentence)
         print(sentence, file=sys.stderr)
 
     if len(given) > 1:
