@@ -60,7 +60,7 @@ class SessionsPanel(QWidget):
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
         self._background = Background(self)
-        self._background.finished.connect(self.said)
+        self._background.finished.connect(self._tell)
         self._lister = SessionLister(home, self)
         self._lister.listed.connect(self._show)
         self._named: set[str] = set()  # problems that were said already
@@ -116,6 +116,11 @@ class SessionsPanel(QWidget):
     def export_to(self, folder: Path, out: Path, layout: str) -> None:
         """Exports a session without faces, in a process of its own."""
         self._exchange("export", str(folder.absolute()), str(out.absolute()), "--layout", layout)
+
+    def _tell(self, sentence: str) -> None:
+        """What went well is seen in the list."""
+        if sentence:
+            self.said.emit(sentence)
 
     def _clear_leftovers(self) -> str:
         clear_leftovers(self._home)
