@@ -2,14 +2,15 @@
 
     xvfb-run -a python -m benchmarks.soak --minutes 120    two hours
     xvfb-run -a python -m benchmarks.soak --minutes 2      a short look
-    xvfb-run -a python -m benchmarks.soak --train RECORDINGS    with a run that learns from these sessions beside it
+    xvfb-run -a python -m benchmarks.soak --no-training         without a run that learns beside it
 
-Both paths run, the output is sent by UDP, OSC and WebSocket, and sessions are recorded into a temporary folder. Every
-few seconds the view changes, so that all panes work; every minute another source is opened: the demo clip, a video of
-another size, pictures, a video with a damaged middle, one that is missing. What is resident swings by some ten
-megabytes as pictures come and go, so peaks are compared: memory is called flat when the peak of the last quarter of the
-time lies within two hundredths of that of the second quarter. A frame is late when it is shown more than a second after
-it was taken.
+Both paths run, the output is sent by UDP, OSC and WebSocket, sessions are recorded into a temporary folder, and a
+training run learns from a labelled one. Every few seconds the view changes, so that all panes work; every minute
+another source is opened: the demo clip, a video of another size, pictures, a video with a damaged middle, one that is
+missing. What is resident swings by some ten megabytes as pictures come and go, so peaks are compared: memory is called
+flat when the peak of the last quarter of the time lies within two hundredths of that of the second quarter. A frame is
+late when it is shown more than a second after it was taken. The load of the machine is printed, because a frame is late
+too where the window gets no processor.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import argparse
 import itertools
 import os
 import shutil
-import sys
+import subprocess
 import tempfile
 import threading
 import time
@@ -32,22 +33,17 @@ if __name__ == "__main__":  # the tests prepare their own process
     prepare_process()
 
 import cv2
-from PyQt6.QtGui import QSurfaceFormat
-from PyQt6.QtWidgets import QApplication
 
+from app.child_process import child_environment, python_command
+from app.end_signals import leave_process
 from app.jobs.training import TrainingRun, TrainingRuns
 from app.machine import describe_machine
-from app.outputs.address import parse_stream_address
-from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
-from app.sources.choose import SourceWishes, choose_source
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from app.sources.demo import DEMO_CLIP
-from app.ui.extensions import install_extensions
 from app.ui.recording.record_panel import RecordPanel
-from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
-from app.ui.window_options import ViewName, WindowOptions
-from benchmarks.demo_window import wait, wait_for_hands
-from hand.embedded import load_embedded_model
+from app.ui.window.view_switch import VIEW_ORDER
+from benchmarks.demo_window import close_measured, make_application, open_window, wait, wait_for_hands
 from trainer.runs.run_folder import FineTuneRequest
 
 LIMIT_MB = 20.0
@@ -56,7 +52,6 @@ LIMIT_MB = 20.0
 GROWTH_SHARE = 0.02
 LATE_S = 1.0
 
-_VIEWS: tuple[ViewName, ...] = ("side by side", "combined", "network", "ik", "output")
 _REOPEN_EVERY = 6
 _CHANGE_S = 60.0
 _STREAMS = ("udp:39000", "osc:39001", "ws:39002,mesh,rate=15")
@@ -73,6 +68,7 @@ class Sample:
         files: open file descriptors.
         frames: results shown so far.
         late: of them, those shown more than :data:`LATE_S` after they were taken.
+        load: processes of the whole machine that wanted to run, averaged over a minute.
     """
 
     second: float
@@ -81,6 +77,7 @@ class Sample:
     files: int
     frames: int
     late: int = 0
+    load: float = 0.0
 
 
 def soak(window: MainWindow, seconds: float, every_s: float, change: Callable[[], None] | None = None) -> list[Sample]:
@@ -105,8 +102,8 @@ def soak(window: MainWindow, seconds: float, every_s: float, change: Callable[[]
     samples: list[Sample] = []
     started = time.monotonic()
     while (second := time.monotonic() - started) < seconds:
-        samples.append(Sample(second, _memory_mb(), _threads(), _files(), shown["frames"], shown["late"]))
-        window.show_view(_VIEWS[len(samples) % len(_VIEWS)])
+        samples.append(Sample(second, _memory_mb(), _threads(), _files(), shown["frames"], shown["late"], _load()))
+        window.show_view(VIEW_ORDER[len(samples) % len(VIEW_ORDER)])
         if change is None and len(samples) % _REOPEN_EVERY == 0:
             window.replay()
         elif change is not None and time.monotonic() - changed_s >= _CHANGE_S:
@@ -184,13 +181,25 @@ def _make_sources(scratch: Path) -> list[Path]:
     return [half, pictures, damaged]
 
 
+def _labelled_sessions(scratch: Path) -> Path:
+    """Two sessions of the demo clip as a user makes them: imported, then labelled."""
+    home = scratch / "labelled"
+    for words in (("app.recording", "import", str(DEMO_CLIP), "--home", str(home)), ("app.labelling",)):
+        sessions = [str(path.parent) for path in home.glob("*/session.json")]
+        subprocess.run(python_command(*words, *sessions), env=child_environment(), check=True, capture_output=True)
+    (session,) = (path.parent for path in home.glob("*/session.json"))
+    shutil.copytree(session, session.with_name(f"{session.name}_again"))
+    return home
+
+
 def main() -> int:
     """Watches and prints; 1 when something grew, or frames were late."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS")
+    parser.add_argument("--no-training", action="store_true", help="without a training run beside the window")
     parser.add_argument(
-        "--train", type=Path, metavar="RECORDINGS", help="let a run learn from these sessions meanwhile"
+        "--train", type=Path, metavar="RECORDINGS", help="let it learn from these labelled sessions (default: the clip)"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="handlive-soak-") as scratch:
@@ -199,44 +208,31 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, scratch: Path) -> int:
     run: TrainingRun | None = None
-    if options.train is not None:
-        request = FineTuneRequest(str(SHIPPED_NETWORK_DIR), str(options.train), recipe="thorough")
+    if not options.no_training:
+        values = {"steps": 10_000_000, "evaluate_every": 500}  # until it is ended
+        request = FineTuneRequest(
+            str(SHIPPED_NETWORK_DIR), str(options.train or _labelled_sessions(scratch)), values=values
+        )
         run = TrainingRuns(scratch / "runs").create(request)
         run.start()
-    QSurfaceFormat.setDefaultFormat(opengl_format())
-    application = QApplication(sys.argv[:1])
-    application.setStyle("Fusion")
-    model = load_embedded_model()
-    window = MainWindow(
-        WindowOptions(
-            chosen=choose_source(str(DEMO_CLIP), SourceWishes(frames_per_second=30.0, loop=True)),
-            model=model,
-            paths=chosen_paths("both", None, model, 1, complain=print),
-            theme="dark",
-            streams=tuple(map(parse_stream_address, _STREAMS)),
-        ),
-        install_extensions,
-    )
-    window.resize(1280, 720)
-    window.show()
+    _application = make_application()
+    window = open_window(streams=_STREAMS)
     wait_for_hands(window)
     changes = Changes(window, scratch / "changes")
     changes.record()
     samples = soak(window, 60.0 * options.minutes, options.every, changes)
     if run is not None:
         run.refresh()
-        print(f"The run beside it: {run.phase.value}, step {run.story.step}.")
+        print(f"The training run beside it: {run.phase.value}, step {run.history.step}. {run.history.error}")
         run.kill()
-    before_close = time.monotonic()
-    window.close()
-    closed_s = time.monotonic() - before_close
+    closed_s, _ = close_measured(window)
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {options.minutes:g} minutes")
-    print("| minute | memory, MB | threads | files | frames shown | late |\n|---|---|---|---|---|---|")
+    print("| minute | memory, MB | threads | files | frames shown | late | load |\n|---|---|---|---|---|---|---|")
     for sample in samples[:: max(1, len(samples) // 15)]:
         print(
             f"| {sample.second / 60.0:.1f} | {sample.memory_mb:.0f} | {sample.threads} | {sample.files} "
-            f"| {sample.frames} | {sample.late} |"
+            f"| {sample.frames} | {sample.late} | {sample.load:.1f} |"
         )
     growth = growth_mb(samples)
     half = samples[len(samples) // 2 :]
@@ -260,6 +256,10 @@ def _memory_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def _load() -> float:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
 def _threads() -> int:
     try:
         return sum(1 for _ in Path("/proc/self/task").iterdir())
@@ -275,4 +275,4 @@ def _files() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_process(main())  # as the program does

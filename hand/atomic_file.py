@@ -9,11 +9,13 @@ above the target are followed as usual.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,16 +29,24 @@ _NAMES_TRIED: Final = 1000
 _REPLACE_TRIES: Final = 20
 _REPLACE_PAUSE_S: Final = 0.02
 
+_CURRENT_FOLDER: Final = -100
+_EXCHANGE: Final = 2
+"""AT_FDCWD and RENAME_EXCHANGE of linux/fcntl.h and linux/fs.h."""
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Writes a file beside its place and then moves it there, so that its name always stands for a whole file.
 
-    File and folder are flushed to the disk before this returns. An existing file's permissions are kept; a new one
-    gets those that the process gives its files.
+@contextmanager
+def replaced_atomically(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Lends a file beside its place to be written, and moves it there at the end unless anything was raised.
+
+    File and folder are flushed to the disk before this ends. An existing file's permissions are kept; a new one gets
+    those that the process gives its files.
 
     Args:
         path: the file; its folder is made. A symbolic link is replaced, not followed.
-        write: writes the content to the path it is given, an empty file of this process alone.
+        sync: flush to the disk; unnecessary for one of many files that are made again when the last of them is missing.
+
+    Yields:
+        An empty file of this process alone.
 
     Raises:
         OSError: the folder or file cannot be written; what was there before is untouched.
@@ -44,26 +54,39 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_file(path)
     try:
-        write(temporary)
+        yield temporary
         with suppress(OSError):
             if not path.is_symlink():
                 temporary.chmod(path.stat().st_mode & 0o777)
-        # flushed to the disk before the move, or a power cut could leave the new name with no content
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        if sync:
+            # before the move, or a power cut could leave the new name with no content
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
         _replace(temporary, path)
-        sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Writes bytes; see :func:`write_atomically`."""
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Writes a file beside its place and then moves it there, so that its name always stands for a whole file.
 
-    def write(target: Path) -> None:
-        target.write_bytes(content)
+    Args:
+        path: the file; see :func:`replaced_atomically`.
+        write: writes the content to the path it is given, an empty file of this process alone.
 
-    write_atomically(path, write)
+    Raises:
+        OSError: the folder or file cannot be written; what was there before is untouched.
+    """
+    with replaced_atomically(path) as temporary:
+        write(temporary)
+
+
+def write_bytes_atomically(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Writes bytes; see :func:`replaced_atomically`."""
+    with replaced_atomically(path, sync=sync) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -144,7 +167,7 @@ def folder_as_a_whole(out: Path) -> Iterator[Path]:
         OSError: something cannot be written, or ``out`` is not empty by the end.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    staging = make_new_folder(out.parent, f".{out.name[:_LONGEST_STEM]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    staging = _staging_folder(out)
     try:
         yield staging
         if out.is_dir():
@@ -154,6 +177,45 @@ def folder_as_a_whole(out: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+@contextmanager
+def folder_renewed(out: Path) -> Iterator[Path]:
+    """Lends a folder to be filled, whose files then take the place of those of the same name, all in one step.
+
+    What else lies in the folder stays. Where the system can exchange two names (Linux), the old folder stands until the
+    new one does; elsewhere there are two moves, the first of which is undone when the second one fails.
+
+    Args:
+        out: the folder, which need not be there yet; a link to a folder is followed.
+
+    Yields:
+        An empty folder beside it, gone without a trace where anything was raised.
+
+    Raises:
+        OSError: something cannot be written; what was there before is untouched.
+    """
+    out = out.resolve()
+    if not out.is_dir():
+        with folder_as_a_whole(out) as staging:
+            yield staging
+        return
+    staging = _staging_folder(out)
+    try:
+        yield staging
+        for old in out.iterdir():
+            new = staging / old.name
+            if new.exists() or old.name.endswith(TEMPORARY_SUFFIX):
+                continue
+            if old.is_dir() and not old.is_symlink():
+                shutil.copytree(old, new, symlinks=True, copy_function=_link_or_copy)
+            else:
+                _link_or_copy(old, new)
+        staging.chmod(out.stat().st_mode & 0o777)
+        _exchange(staging, out)
+        sync_folder(out.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)  # what was there before, where all went well
 
 
 def sync_folder(folder: Path) -> None:
@@ -166,6 +228,43 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _staging_folder(out: Path) -> Path:
+    return make_new_folder(out.parent, f".{out.name[:_LONGEST_STEM]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+
+
+def _link_or_copy(source: str | Path, target: str | Path) -> None:
+    """The same file under a second name, which takes no time and no room; a copy where the disk has no such links."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _exchange(staging: Path, out: Path) -> None:
+    """Gives each of two folders the other's name."""
+    if _exchanged_by_linux(staging, out):
+        return
+    aside = _staging_folder(out)
+    aside.rmdir()
+    _replace(out, aside)
+    try:
+        _replace(staging, out)
+    except BaseException:
+        _replace(aside, out)
+        raise
+    _replace(aside, staging)
+
+
+def _exchanged_by_linux(one: Path, other: Path) -> bool:
+    """By renameat2(2), which exchanges two names in one step; False where there is none, or the disk cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    return bool(renameat2(_CURRENT_FOLDER, os.fsencode(one), _CURRENT_FOLDER, os.fsencode(other), _EXCHANGE) == 0)
 
 
 def _temporary_file(path: Path) -> Path:

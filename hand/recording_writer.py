@@ -141,6 +141,11 @@ class RecordingWriter:
             picture.write_bytes(encoded.tobytes())
             self._append(text.encode() + b"\n")
         except OSError as error:
+            with suppress(OSError):
+                picture.unlink(missing_ok=True)
+            if not self.frames_written:  # a session without a frame is none
+                self._labels.close()
+                shutil.rmtree(self.folder, ignore_errors=True)
             raise _cannot_write(self.folder, error) from None
         self._unsynced.append(picture)
         self.frames_written += 1

@@ -18,8 +18,10 @@ from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.joints import FINGERS
 from hand.metrics import distances
+from hand.picture_file import write_picture
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import NetworkRuntime, load_network, trust_in_joints
+from trainer.arguments import whole_number
 from trainer.evaluate import OnnxNetwork
 from trainer.evaluation.compare_page import comparison_page, picture_pair
 from trainer.evaluation.compare_statistics import (
@@ -155,7 +157,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--recordings", type=Path, required=True, metavar="DIR", help="a session, or a folder of them")
     parser.add_argument("--sessions", nargs="*", default=[], metavar="NAME", help="only these (default: all)")
     parser.add_argument("--truth", action="store_true", help="measure against a rendered session's truth, not labels")
-    parser.add_argument("--crops", type=int, default=500, help="unseen renderings (default: 500)")
+    parser.add_argument("--crops", type=whole_number(1), default=500, help="unseen renderings (default: 500)")
     parser.add_argument("--out", type=Path, default=Path("reports/comparison"), help="default: reports/comparison")
     options = parser.parse_args(arguments)
     source = SourceConfig("recordings", path=str(options.recordings), sessions=tuple(options.sessions), floor=0.05)
@@ -295,8 +297,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         pictures = []
         for number, (change, picture) in enumerate(part.pairs):
             path = folder / "pictures" / f"{key}_{number:02d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            write_picture(path, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             pictures.append({"file": f"pictures/{path.name}", "change_mm": round(change, 3)})
         content[key] = {
             "count": part.count,

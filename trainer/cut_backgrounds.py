@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
 from hand.errors import DataError
+from hand.picture_file import read_color, write_picture
 
 MARGIN = 0.35
 """A hand's box is grown by this share of its longer side all round: joints leave out flesh and forearm."""
@@ -32,17 +32,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder that its file names are relative to")
     parser.add_argument("--out", type=Path, required=True, help="folder for the parts")
     options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
     try:
-        images = json.loads(options.predictions.read_text(encoding="utf-8"))["images"]
-    except (OSError, ValueError, KeyError, TypeError):
+        images = list(read_json(options.predictions, LARGE_BYTES)["images"])
+    except FILE_FAULTS as problem:
         raise DataError(
-            f"{options.predictions} should be a prediction file and is not; make it with predict."
+            f"{options.predictions} should be a prediction file and is not ({fault_of(problem)}); make it with "
+            "`python main_v2.py predict`."
         ) from None
+    options.out.mkdir(parents=True, exist_ok=True)
     count = 0
     for image in images:
         for number, part in enumerate(hand_free_parts(options.pictures, image)):
-            cv2.imwrite(str(options.out / f"{Path(image['file']).stem}_{number}.jpg"), part)
+            write_picture(options.out / f"{Path(image['file']).stem}_{number}.jpg", part)
             count += 1
     print(f"{count} hand-free parts of {len(images)} photographs are in {options.out}.")
 
@@ -56,14 +57,22 @@ def hand_free_parts(pictures: Path, image: dict[str, Any]) -> Iterator[UInt8[np.
     Raises:
         DataError: the picture cannot be read.
     """
-    if not image["hands"] or any(None in hand["joints_px"] for hand in image["hands"]):
-        return
-    picture = cv2.imread(str(pictures / image["file"]), cv2.IMREAD_COLOR)
+    try:
+        file = pictures / image["file"]
+        hands = [hand["joints_px"] for hand in image["hands"]]
+        if not hands or any(None in joints for joints in hands):
+            return
+        box = _box_of_all([np.asarray(joints, float).reshape(21, 2) for joints in hands])
+        left, top, right = (int(side) for side in box[:3])
+    except FILE_FAULTS as problem:
+        raise DataError(
+            f"An entry of the prediction file is none that predict writes ({fault_of(problem)}); make the file again."
+        ) from None
+    picture = read_color(file)
     if picture is None:
-        raise DataError(f"The photograph {pictures / image['file']} cannot be read; make the prediction file again.")
+        raise DataError(f"The photograph {file} cannot be read; make the prediction file again.")
     height, width = picture.shape[:2]
-    left, top, right, _ = _box_of_all([np.asarray(hand["joints_px"], float) for hand in image["hands"]])
-    for part in (picture[:, : max(int(left), 0)], picture[:, max(int(right), 0) :], picture[: max(int(top), 0)]):
+    for part in (picture[:, : max(left, 0)], picture[:, max(right, 0) :], picture[: max(top, 0)]):
         if part.shape[0] >= SMALLEST_PART * height and part.shape[1] >= SMALLEST_PART * width:
             yield part
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from hand.atomic_file import write_json_atomically
 from hand.embedded import training_hand_model
 from hand.errors import DataError
+from trainer.arguments import whole_number
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.opening import open_set, recognised, splits_of
 from trainer.datasets.pose_fit import fitter_for
@@ -133,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument(
         "--most",
-        type=int,
+        type=whole_number(0),
         default=2000,
         help="hands of each split to look at, evenly spread; 0 for all (default: 2000)",
     )
@@ -149,5 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     pack_.add_argument("folder", type=Path, metavar="DIR", help="the folder of the set")
     pack_.add_argument("--out", type=Path, required=True, metavar="SHARDS", help="folder to write to, empty or new")
     pack_.add_argument("--kind", choices=SET_KINDS, help="which set it is (default: judged by its files)")
-    pack_.add_argument("--per-shard", type=int, default=PER_SHARD, help=f"hands in a tar file (default: {PER_SHARD})")
+    pack_.add_argument(
+        "--per-shard", type=whole_number(1), default=PER_SHARD, help=f"hands in a tar file (default: {PER_SHARD})"
+    )
     return parser

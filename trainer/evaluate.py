@@ -17,10 +17,11 @@ from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.embedded import load_embedded_model, training_hand_model
-from hand.errors import ConfigError
+from hand.errors import ConfigError, DataError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
+from trainer.arguments import whole_number
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, WRONG_ERROR
 from trainer.evaluation.contact_sheet import contact_sheet, write_png
 from trainer.evaluation.dataset_scores import open_evaluation, predict_set, score_lines, score_set
@@ -113,9 +114,15 @@ def main(arguments: Sequence[str]) -> None:
 def _photographs(
     given: Sequence[SourceConfig], config: FitConfig, shown: NetworkConfig, most: int
 ) -> dict[str, dict[str, LabelledCrop]]:
-    """Crops by set and by photograph: several given sets each under the name of its labels, else one set."""
+    """Crops by set and by photograph: several given sets each under the name of its labels, else one set.
+
+    Raises:
+        DataError: a given set cannot be used; one of the recipe is left out with a word.
+    """
 
     def complain(sentence: str) -> None:
+        if given:
+            raise DataError(sentence)
         print(sentence, file=sys.stderr)
 
     if len(given) > 1:
@@ -143,18 +150,18 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="RECIPE", help="names the held-out photographs (default: the run's)"
     )
     parser.add_argument(
-        "--crops", type=int, default=2000, help="unseen renderings, and most photographs (default: 2000)"
+        "--crops", type=whole_number(1), default=2000, help="unseen renderings, and most photographs (default: 2000)"
     )
     parser.add_argument(
         "--wide",
-        type=int,
+        type=whole_number(0),
         default=0,
         metavar="COUNT",
         help="also this many renderings of what webcams seldom see: any bend of any finger, from any side",
     )
     parser.add_argument(
         "--adorned",
-        type=int,
+        type=whole_number(0),
         default=0,
         metavar="COUNT",
         help="also this many renderings of hands with rings, drawings, patches of other skin, or gloves",

@@ -20,10 +20,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from hand.atomic_file import write_atomically, write_text_atomically
+from hand.atomic_file import folder_renewed, write_text_atomically
 from hand.embedded import training_hand_model
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
+from trainer.arguments import whole_number
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.devices import add_device_option, measuring_device
 from trainer.evaluation.held_out import held_out_sets
@@ -120,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, required=True, help="for example runs/shipped/best.safetensors")
     parser.add_argument("--config", type=Path, required=True, help="the recipe they were trained by")
     parser.add_argument("--out", type=Path, required=True, help="folder for the three files, such as assets/network")
-    parser.add_argument("--crops", type=int, default=512, help="held-out crops of each kind (default: 512)")
+    parser.add_argument("--crops", type=whole_number(1), default=512, help="held-out crops of each kind (default: 512)")
     parser.add_argument(
         "--half", action="store_true", help="round large weights to half precision before measuring: half the size"
     )
@@ -165,12 +166,12 @@ class _Flat(nn.Module):
 
 
 def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, half: bool = False) -> None:
-    """Writes network.onnx, network.safetensors and network.json.
+    """Writes network.onnx, network.safetensors and network.json: all three are new then, or all are as before.
 
     Args:
         network: trained; exported in evaluation mode.
         facts: what travels with it.
-        folder: where the three files go.
+        folder: where the three files go; what else lies there stays.
         half: large weights take two bytes each in both files.
     """
     # in evaluation mode as a whole, because exporting ends by giving every part the mode of the outermost
@@ -185,20 +186,15 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
         **asdict(facts),
     }
     text = json.dumps(metadata, indent=1, sort_keys=True)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def write_onnx(target: Path) -> None:
-        write_onnx_model(flat, shapes, target, OUTPUT_NAMES, weights_as_they_are=half)
-        if half:
-            store_in_half(target)
-
-    write_atomically(folder / ONNX_FILE, write_onnx)
     # the landmark network is a file of its own, which the program has anyway
     state = {name: value for name, value in network.state_dict().items() if not name.startswith(LANDMARK_PREFIX)}
     weights = {name: value.half() if half and is_large(value) else value for name, value in state.items()}
-    save_weights(folder / WEIGHTS_FILE, weights, {"metadata": text})
-    # the metadata last: a folder that has it has everything
-    write_text_atomically(folder / METADATA_FILE, text + "\n")
+    with folder_renewed(folder) as new:
+        write_onnx_model(flat, shapes, new / ONNX_FILE, OUTPUT_NAMES, weights_as_they_are=half)
+        if half:
+            store_in_half(new / ONNX_FILE)
+        save_weights(new / WEIGHTS_FILE, weights, {"metadata": text})
+        write_text_atomically(new / METADATA_FILE, text + "\n")
 
 
 def _tick(bar: tqdm) -> None:

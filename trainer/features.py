@@ -30,6 +30,7 @@ from hand.embedded import training_hand_model
 from hand.errors import ConfigError, DataError
 from hand.landmark_reading import CROP_NUMBERS
 from inference.landmark_reader import LandmarkReader
+from trainer.arguments import whole_number
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
@@ -316,11 +317,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", type=Path, required=True, help="a recipe whose sources name folders for features")
     parser.add_argument(
-        "--source", type=int, action="append", metavar="N", help="the source of this number alone, from 0"
+        "--source", type=whole_number(0), action="append", metavar="N", help="the source of this number alone, from 0"
     )
-    parser.add_argument("--count", type=int, default=20000, help="crops of each source (default: 20000)")
+    parser.add_argument("--count", type=whole_number(1), default=20000, help="crops of each source (default: 20000)")
     parser.add_argument(
-        "--first", type=int, default=0, help="begin with this crop, for several processes at a time (default: 0)"
+        "--first",
+        type=whole_number(0),
+        default=0,
+        help="begin with this crop, for several processes at a time (default: 0)",
     )
     parser.add_argument(
         "--pictures", action="store_true", help="store the crops as the trunk sees them too, to teach the trunk later"

@@ -25,6 +25,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, HandliveError
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import read_metadata
+from trainer.arguments import whole_number
 from trainer.compare import compare_networks, write_report
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.held_out import rendered_crops
@@ -276,7 +277,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hold-out", action="append", default=[], metavar="SESSION", help="for the report alone")
     parser.add_argument("--recipe", choices=RECIPES, default="quick", help="how much learns (default: quick)")
     parser.add_argument("--name", default="", help="of the network that is made")
-    parser.add_argument("--general", type=int, default=240, metavar="N", help="unseen renderings of the report")
+    parser.add_argument(
+        "--general", type=whole_number(1), default=240, metavar="N", help="unseen renderings of the report"
+    )
     parser.add_argument("--finish", action="store_true", help="train no further; export and compare what there is")
     parser.add_argument("--measure", action="store_true", help="only say how long it will take, as JSON")
     parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")

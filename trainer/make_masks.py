@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from hand.picture_file import write_picture
 from trainer.recipe.config import SourceConfig
 from trainer.samples.hand_masks import mask_in_photograph, mask_name
 from trainer.samples.photographs import photograph_of, read_pseudo_labels
+
+
+def _share(text: str) -> float:
+    with suppress(ValueError):
+        share = float(text)
+        if 0.0 <= share <= 1.0:
+            return share
+    raise argparse.ArgumentTypeError(f"wants a number from 0 to 1, got {text[:40]!r}")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -25,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--predictions", type=Path, required=True, help="what `main_v2.py predict` wrote")
     parser.add_argument("--pictures", type=Path, required=True, help="folder that its file names are relative to")
     parser.add_argument("--out", type=Path, required=True, help="folder for the masks, the `masks` of a recipe")
-    parser.add_argument("--floor", type=float, default=0.4, help="least confidence of a label (default: 0.4)")
+    parser.add_argument("--floor", type=_share, default=0.4, help="least confidence of a label (default: 0.4)")
     options = parser.parse_args(arguments)
     labels = read_pseudo_labels(
         SourceConfig("photographs", path=str(options.predictions), pictures=str(options.pictures), floor=options.floor)
@@ -35,5 +44,5 @@ def main(arguments: Sequence[str]) -> None:
     for label in tqdm(labels, desc="masks", unit="hand"):
         path = options.out / mask_name(label.file, label.joints_px)
         if not path.exists():
-            cv2.imwrite(str(path), mask_in_photograph(photograph_of(label), label.joints_px))
+            write_picture(path, mask_in_photograph(photograph_of(label), label.joints_px))
     print(f"{len(labels)} masks are in {options.out}.")

@@ -28,6 +28,7 @@ import cv2
 from tqdm import tqdm
 
 from hand.errors import ConfigError, DataError
+from trainer.arguments import whole_number
 from trainer.dataset_writers.freihand_series import FreihandSeries
 from trainer.dataset_writers.ho3d_series import Ho3dSeries
 from trainer.dataset_writers.interhand_series import InterHandSeries
@@ -43,6 +44,7 @@ LAYOUTS: Final[dict[str, Callable[[Series], SeriesLayout]]] = {
     "interhand": InterHandSeries,
 }
 _DEFAULT_SIZE: Final = {"recording": (640, 480), "freihand": (224, 224), "ho3d": (640, 480), "interhand": (512, 334)}
+_LARGEST_SIDE_PX: Final = 8192
 _WAITING_PER_JOB: Final = 4
 """Samples given out ahead of the one that is written next: enough that no process ever waits."""
 
@@ -172,32 +174,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainer synthesize", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=_at_least(1), required=True, help="samples in the whole series")
-    parser.add_argument("--seed", type=_at_least(0), default=0, help="of the series (default: 0)")
+    parser.add_argument("--count", type=whole_number(1), required=True, help="samples in the whole series")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the series (default: 0)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to, or to go on in")
     parser.add_argument("--format", choices=sorted(LAYOUTS), default="recording", help="layout (default: recording)")
     parser.add_argument("--split", choices=("training", "evaluation"), default="training", help="of a data set")
     parser.add_argument("--size", type=_size, metavar="WxH", help="picture size (default: the layout's own)")
-    parser.add_argument("--crops", type=_at_least(16), metavar="PX", help="also write square crops of this side")
+    parser.add_argument(
+        "--crops", type=whole_number(16, 4096), metavar="PX", help="also write square crops of this side"
+    )
     parser.add_argument("--backgrounds", type=Path, metavar="DIR", help="photographs without hands")
-    parser.add_argument("--jobs", type=_at_least(1), default=_cores(), help="processes (default: %(default)s)")
+    parser.add_argument("--jobs", type=whole_number(1, 512), default=_cores(), help="processes (default: %(default)s)")
     return parser
-
-
-def _at_least(smallest: int) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        if not text.isdecimal() or int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"wants a whole number of at least {smallest}, got {text!r}")
-        return int(text)
-
-    return integer
 
 
 def _size(text: str) -> tuple[int, int]:
     sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and int(side) >= 16 for side in sides):
-        raise argparse.ArgumentTypeError(f"wants WIDTHxHEIGHT like 640x480, each at least 16, got {text!r}")
-    return int(sides[0]), int(sides[1])
+    side = whole_number(16, _LARGEST_SIDE_PX)
+    if len(sides) != 2:
+        raise argparse.ArgumentTypeError(f"wants WIDTHxHEIGHT like 640x480, got {text[:40]!r}")
+    return side(sides[0]), side(sides[1])
 
 
 def _cores() -> int:

@@ -150,17 +150,22 @@ class TrainingRuns:
 
     Attributes:
         folder: where they lie.
+        problems: a sentence for each folder that cannot be shown or gone on with, by its name.
     """
 
     folder: Path
+    problems: dict[str, str] = field(default_factory=dict)
     _runs: dict[str, TrainingRun] = field(default_factory=dict)
 
     def refresh(self) -> list[TrainingRun]:
         """Looks for runs, and at each of them."""
         for path in self.folder.glob(f"*/{REQUEST_FILE}"):
             if path.parent.name not in self._runs:
-                with suppress(HandliveError):  # a damaged request is no run that could be shown or resumed
+                try:
                     self._add(path.parent, read_request(path.parent))
+                    self.problems.pop(path.parent.name, None)
+                except HandliveError as problem:
+                    self.problems[path.parent.name] = str(problem)
         for run in self._runs.values():
             run.refresh()
         return sorted(self._runs.values(), key=lambda run: run.folder.name, reverse=True)

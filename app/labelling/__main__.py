@@ -36,9 +36,11 @@ def main() -> int:
                 offline = label_session(folder, model, detector=detector, progress=tell)
             kept = sum(label.weight > 0.0 for label in offline.labels)
             print(json.dumps({"session": str(folder), "labels": len(offline.labels), "kept": kept}), flush=True)
-    except HandliveError as error:
+    except (HandliveError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import sys
@@ -19,6 +20,8 @@ from hand.atomic_file import append_line, make_new_folder, write_atomically
 from hand.checked_files import FILE_FAULTS, parse_json, read_checked
 from hand.errors import CheckpointError
 from inference.runtime import METADATA_FILE, ONNX_FILE, WEIGHTS_FILE, read_metadata
+
+logger = logging.getLogger(__name__)
 
 _HISTORY_FILE: Final = "history.jsonl"
 _PARTS: Final = (ONNX_FILE, WEIGHTS_FILE, CARD_FILE, METADATA_FILE)
@@ -88,6 +91,7 @@ class NetworkLibrary:
         self.problems: tuple[str, ...] = ()
         """Why networks of the last listing could not be read, a sentence for each."""
         self.folder = folder or networks_folder()
+        self._complained = False
 
     def entries(self) -> list[NetworkEntry]:
         """All networks that can be read, the shipped one first, then the newest; ``problems`` names the others."""
@@ -184,16 +188,21 @@ class NetworkLibrary:
             append_line(self.folder / _HISTORY_FILE, json.dumps(line))
 
     def history(self) -> list[Swap]:
-        """Which networks were live, the newest first; damaged lines are passed over."""
+        """Which networks were live, the newest first; that damaged lines are left out is said once, in the log."""
         try:
             lines = read_checked(self.folder / _HISTORY_FILE).decode(errors="replace").splitlines()
         except FILE_FAULTS:
             return []
-        swaps = []
+        swaps, damaged = [], 0
         for line in lines:
-            with suppress(*FILE_FAULTS):
+            try:
                 content: dict[str, Any] = parse_json(line)
                 swaps.append(Swap(*(str(content[key]) for key in ("time_utc", "folder", "name", "reason"))))
+            except FILE_FAULTS:
+                damaged += 1
+        if damaged and not self._complained:
+            self._complained = True
+            logger.warning("%d damaged lines of %s are left out.", damaged, self.folder / _HISTORY_FILE)
         return swaps[::-1]
 
     def last_live(self) -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -17,6 +18,9 @@ from hand.types import Frame
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+CLOSE_S = 2.0
+"""For what is queued when a listener is closed."""
 
 QUEUE_LENGTH = 64
 """Results that wait for a listener at most; beyond it the oldest is dropped and counted."""
@@ -79,7 +83,7 @@ class Listener(threading.Thread, Generic[T]):
             if len(self._queue) == 1:  # else it is awake, or still gathers
                 self._condition.notify()
 
-    def close(self, timeout_s: float = 2.0) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Delivers what is queued, then ends; waits for that, unless called from the callback itself."""
         with self._condition:
             self._closed = True
@@ -139,10 +143,15 @@ class Listeners(Generic[T]):
         for listener in self._listeners:
             listener.put(item)
 
-    def close(self) -> None:
-        """Ends all of them."""
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Ends all of them.
+
+        Args:
+            timeout_s: how long to wait for them, together.
+        """
+        end_s = time.monotonic() + timeout_s
         for listener in self._listeners:
-            listener.close()
+            listener.close(max(end_s - time.monotonic(), 0.0))
 
     def _remove(self, listener: Listener[T]) -> None:
         with self._lock:
@@ -166,6 +175,6 @@ class FrameTap:
         """Passes a frame on; never waits."""
         self._listeners.publish(frame)
 
-    def close(self) -> None:
-        """Ends all listeners."""
-        self._listeners.close()
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Ends all listeners; see :meth:`Listeners.close`."""
+        self._listeners.close(timeout_s)

@@ -27,6 +27,9 @@ P = TypeVar("P")
 _CAPTURE_JOIN_S = 2.0 * ABANDON_S
 """A driver that hangs must not keep the program from closing; its thread is left behind."""
 
+_LISTENER_JOIN_S = 0.2
+"""At least, for what is queued; a listener may be held by a disk or a network."""
+
 _PATH_JOIN_S = 60.0
 """Engines may be loading, and are no good to be torn down meanwhile by whoever goes on afterwards."""
 
@@ -153,8 +156,8 @@ class LivePipeline(Generic[T, P]):
         for worker in self._workers.values():
             if worker.ident is not None:
                 worker.join(max(end_s - time.monotonic(), 0.0))
-        self._listeners.close()
-        self._tap.close()
+        for listeners in (self._listeners, self._tap):
+            listeners.close(max(end_s - time.monotonic(), _LISTENER_JOIN_S))
 
     def show(self, source: FrameSource) -> None:
         """Switches to a source; returns at once."""

@@ -181,6 +181,8 @@ class PathWorker(threading.Thread, Generic[T]):
     def _run_path(self) -> None:
         path = self._factory()
         try:
+            if self._stopping.is_set():
+                return  # whoever would hear of it may be gone: engines load for seconds
             self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence="", cause=""))
             while not self._stopping.is_set():
                 if self._rest_while_unwanted(PathPhase.RUNNING):
@@ -208,6 +210,8 @@ class PathWorker(threading.Thread, Generic[T]):
                 path.reset()
             self._last = without_broken_hands(path.process(frame))
             self._in_hand = None
+            if self._stopping.is_set():
+                return  # whoever would show it may be gone: an engine took its time
         elif not self._redraw or self._last is None:
             return
         self._redraw = False

@@ -39,6 +39,7 @@ class SessionEntry:
         bytes: on the disk.
         labelled: the offline pass ran over it.
         word: what is wrong with it, in one sentence; else empty.
+        damaged: it cannot be opened at all.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class SessionEntry:
     bytes: int
     labelled: bool
     word: str = ""
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,13 @@ def clear_away(folder: Path) -> None:
         raise _cannot_delete(folder, error) from None
 
 
+def clear_leftovers(home: Path) -> None:
+    """Deletes what is left of deletions that the end of a program broke off."""
+    with suppress(OSError):
+        for folder in list(home.glob(f"{_GOING}*")):
+            shutil.rmtree(folder, ignore_errors=True)  # another window may be at it
+
+
 def _cannot_delete(folder: Path, error: OSError) -> RecordingError:
     return RecordingError(f"{folder} cannot be deleted ({error.strerror or error}); delete what is left of it by hand.")
 
@@ -177,12 +186,12 @@ def _entry(folder: Path) -> SessionEntry:
     try:
         recording = open_recording(folder)
     except RecordingError as error:
-        return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, str(error))
+        return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, str(error), damaged=True)
     except Exception as error:
         # one damaged session must not take the list of all others along
         logger.exception("session %s", folder)
         sentence = f"{folder} cannot be opened ({fault_of(error)}); restore a copy, or delete it."
-        return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, sentence)
+        return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, sentence, damaged=True)
     name = recording.info.name or folder.name
     word = " ".join(recording.repairs)
     return SessionEntry(

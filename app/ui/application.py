@@ -19,6 +19,10 @@ _DEFAULT_SIZE = (1360, 800)
 _SCREEN_SHARE = 0.92
 _FRAMES_BEFORE_SCREENSHOT = 60
 
+_KEPT: list[object] = []
+"""The application and its window, which live until the process ends: a thread that a driver or an engine holds may
+still reach for them when the window has closed."""
+
 
 def run_window(options: WindowOptions) -> int:
     """Shows the window until it is closed.
@@ -32,6 +36,7 @@ def run_window(options: WindowOptions) -> int:
     application.setDesktopFileName("handlive")
     application.setStyle("Fusion")
     window = MainWindow(options, install_extensions)
+    _KEPT.extend((window, application))
     if not window.restore_geometry():
         window.resize(*_window_size(options))
     hints = QGuiApplication.styleHints()
@@ -44,7 +49,7 @@ def run_window(options: WindowOptions) -> int:
         shot = Screenshot(window, window.result_shown, lambda: window.stage.message_text, options.screenshot, frames)
     elif options.frames:
         after_results(window.result_shown, options.frames, window.close)
-    _let_python_see_signals(application)
+    let_python_see_signals(application)
     code = application.exec()
     if shot is not None and not shot.saved:
         print(f"handlive: the screenshot could not be saved to {options.screenshot}.", file=sys.stderr)
@@ -65,7 +70,7 @@ def _window_size(options: WindowOptions) -> tuple[int, int]:
     )
 
 
-def _let_python_see_signals(application: QApplication) -> None:
+def let_python_see_signals(application: QApplication) -> None:
     """Lets Ctrl+C and its like close the window: Python handles signals only while Python code runs."""
     on_end_signal(application.closeAllWindows)
     heartbeat = QTimer(application)

@@ -71,7 +71,11 @@ class ExtensionHost(Protocol):
 
     @property
     def closing(self) -> pyqtBoundSignal:
-        """Emitted while the pipeline still runs, to finish files and servers within a second."""
+        """Emitted while the pipeline still runs, to stop recordings and servers within a fraction of a second."""
+
+    @property
+    def closed(self) -> pyqtBoundSignal:
+        """Emitted when the window is gone and the pipeline has ended, to wait for files that are being written."""
 
     def notify(self, sentence: str) -> None:
         """Shows a sentence over the panes for a while."""

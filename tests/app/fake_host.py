@@ -27,6 +27,7 @@ class FakeHost(QObject):
     result_shown = pyqtSignal()
     theme_changed = pyqtSignal(object)
     closing = pyqtSignal()
+    closed = pyqtSignal()
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -67,6 +68,7 @@ class FakeHost(QObject):
         """Ends as the window does."""
         self.closing.emit()
         self.pipeline.close()
+        self.closed.emit()
         self.parent_widget.close()
         self.parent_widget.deleteLater()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 
+from PyQt6 import sip
 from PyQt6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from app.ui.widgets.background_task import Background
+from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 
 
@@ -47,3 +49,15 @@ def test_a_job_that_outlives_the_patience_reaches_nobody(qtbot: QtBot) -> None:
     background.wait()
     qtbot.wait(50)
     assert said == []
+
+
+def test_a_shut_gate_keeps_threads_from_objects_that_are_gone(qtbot: QtBot) -> None:
+    parent = QObject()
+    gate = SignalGate()
+    names: list[str] = []
+    parent.objectNameChanged.connect(names.append)
+    gate.emit(lambda: parent.objectNameChanged.emit("first"))
+    gate.shut()
+    sip.delete(parent)
+    gate.emit(lambda: parent.objectNameChanged.emit("second"))  # would raise, and end the process in a thread
+    assert names == ["first"]

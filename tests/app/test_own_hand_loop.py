@@ -135,6 +135,7 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
     folders = [record_session(qtbot, recording, f"s{number}", number) for number in (1, 2, 3)]
     label_and_review(qtbot, recording, folders[0])
     recording.close_down()
+    recording.complete()
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
     live = LiveNetwork(library.shipped)
     first = live.current()

@@ -40,6 +40,7 @@ def panel(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     panel.show()
     yield panel
     panel.close_down()
+    panel.complete()
 
 
 def feed(panel: RecordPanel, first: int, last: int) -> None:
@@ -270,3 +271,36 @@ def test_a_decision_draws_its_own_frames_anew_and_no_others(qtbot: QtBot, review
     qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert told == [(4, 8), (20, 20), (20, 20), (4, 8)]
+
+
+def test_a_session_that_cannot_be_begun_is_said(qtbot: QtBot, panel: RecordPanel, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    panel.home = tmp_path / "file" / "sessions"
+    with qtbot.waitSignal(panel.said) as said:
+        panel.begin()
+    assert "cannot be made" in said.args[0]
+    assert panel.recorder is None
+
+
+def test_damaged_sessions_are_named_once_beside_the_whole_ones(qtbot: QtBot, panel: RecordPanel) -> None:
+    record(qtbot, panel)
+    damaged = panel.home / "damaged"
+    damaged.mkdir()
+    (damaged / "session.json").write_text("{")
+    said: list[str] = []
+    panel.said.connect(said.append)
+    for _ in range(2):
+        panel.sessions.show_sessions()
+        qtbot.waitUntil(lambda: not panel.sessions.lister_busy, timeout=10_000)
+    assert panel.sessions.list.topLevelItemCount() == 2
+    assert len([sentence for sentence in said if "session.json" in sentence]) == 1
+
+
+def test_the_next_start_goes_on_with_a_deletion(qtbot: QtBot, tmp_path: Path) -> None:
+    left = tmp_path / "sessions" / ".deleting-a"
+    left.mkdir(parents=True)
+    (left / "frame.jpg").write_bytes(b"1")
+    panel = RecordPanel(MODEL, tmp_path / "sessions")
+    qtbot.addWidget(panel)
+    qtbot.waitUntil(lambda: not left.exists(), timeout=10_000)
+    panel.close_down()

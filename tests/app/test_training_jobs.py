@@ -132,8 +132,9 @@ def test_a_request_that_cannot_be_met_is_said_in_one_sentence(tmp_path: Path, ru
 def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
     lines = ['{"event": "step", "step": 3, "loss": 1.0}', "garbage", '{"no": 1}', '{"event": "end", "rea']
     (tmp_path / "events.jsonl").write_text("\n".join(lines))
-    events, place = read_events(tmp_path / "events.jsonl")
+    events, place, damaged = read_events(tmp_path / "events.jsonl")
     assert [event["event"] for event in events] == ["step"]
+    assert damaged == 2
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write('son": "stopped", "step": 3}\n')
     assert read_events(tmp_path / "events.jsonl", place)[0][0]["reason"] == "stopped"
@@ -141,3 +142,30 @@ def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
     assert history.update()
     assert not history.update()
     assert history.phase(running=False) is RunPhase.STOPPED
+
+
+def test_a_value_that_no_event_has_costs_its_line_alone_and_is_named_once(tmp_path: Path) -> None:
+    lines = ['{"event": "step", "step": null}', '{"event": "evaluation"}', '{"event": "step", "step": 3, "loss": 1.0}']
+    (tmp_path / "events.jsonl").write_text("\n".join(lines) + "\n")
+    history = RunHistory(tmp_path)
+    assert history.update()
+    assert (history.step, history.damaged) == (3, 2)
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write("garbage\n")
+    assert history.update()
+    assert history.damaged == 3
+    assert [line for line in history.lines if "damaged" in line] == [
+        "Some lines of events.jsonl are damaged and left out."
+    ]
+
+
+def test_a_damaged_run_is_named_and_hides_no_other(tmp_path: Path) -> None:
+    runs = TrainingRuns(tmp_path)
+    whole = runs.create(FineTuneRequest(base="base", recordings="sessions"))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "request.json").write_text("{")
+    assert [run.folder for run in TrainingRuns(tmp_path).refresh()] == [whole.folder]
+    again = TrainingRuns(tmp_path)
+    again.refresh()
+    assert list(again.problems) == ["bad"]
+    assert "request.json" in again.problems["bad"]

@@ -26,7 +26,7 @@ def test_nothing_is_executed_lost_or_left_hanging() -> None:
 def test_findings_are_counted_by_group() -> None:
     outcomes = [Outcome("a", "x"), Outcome("a", "y", Finding.LOST), Outcome("b", "z", Finding.HANG)]
     assert table(outcomes).splitlines()[2:] == [
-        "| a | 2 | 0 | 0 | 0 | 0 | 1 |",
-        "| b | 1 | 0 | 0 | 1 | 0 | 0 |",
-        "| all | 3 | 0 | 0 | 1 | 0 | 1 |",
+        "| a | 2 | 0 | 0 | 0 | 0 | 1 | 0 |",
+        "| b | 1 | 0 | 0 | 1 | 0 | 0 | 0 |",
+        "| all | 3 | 0 | 0 | 1 | 0 | 1 | 0 |",
     ]

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from hand.atomic_file import append_line, folder_as_a_whole, make_new_folder, write_atomically, write_json_atomically
+from hand import atomic_file
+from hand.atomic_file import (
+    append_line,
+    folder_as_a_whole,
+    folder_renewed,
+    make_new_folder,
+    write_atomically,
+    write_json_atomically,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links and permission bits of POSIX systems")
 
@@ -129,3 +137,80 @@ def test_a_line_is_appended_to_what_is_there(tmp_path: Path) -> None:
     append_line(tmp_path / "new" / "lines", "a")
     append_line(tmp_path / "new" / "lines", "b")
     assert (tmp_path / "new" / "lines").read_text() == "a\nb\n"
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def _old_folder(parent: Path) -> Path:
+    folder = parent / "network"
+    (folder / "inside").mkdir(parents=True)
+    for name in ("a", "b", "kept", "inside/kept"):
+        (folder / name).write_text("old")
+    return folder
+
+
+def test_a_folder_s_files_are_renewed_together_and_others_stay(tmp_path: Path) -> None:
+    folder = _old_folder(tmp_path)
+    with folder_renewed(folder) as new:
+        (new / "a").write_text("new")
+        (new / "b").write_text("new")
+        assert _contents(folder)["a"] == "old"
+    assert _contents(folder) == {"a": "new", "b": "new", "kept": "old", "inside/kept": "old"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_is_not_there_is_made_as_a_whole(tmp_path: Path) -> None:
+    with folder_renewed(tmp_path / "deep" / "network") as new:
+        (new / "a").write_text("new")
+    assert _contents(tmp_path) == {"deep/network/a": "new"}
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_renewal_that_breaks_leaves_the_old_folder(
+    tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _old_folder(tmp_path)
+    before = _contents(folder)
+
+    def fail() -> None:
+        with folder_renewed(folder) as new:
+            (new / "a").write_text("new")
+            if exchange:
+                raise OSError("disk full")
+
+    if not exchange:  # the second of two moves fails where names cannot be exchanged
+        monkeypatch.setattr(atomic_file, "_exchanged_by_linux", lambda *_: False)
+        move, moves = atomic_file._replace, []
+
+        def break_second(source: Path, target: Path) -> None:
+            moves.append(source)
+            if len(moves) == 2:
+                raise OSError("disk full")
+            move(source, target)
+
+        monkeypatch.setattr(atomic_file, "_replace", break_second)
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert _contents(folder) == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_renewal_works_without_an_exchange_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atomic_file, "_exchanged_by_linux", lambda *_: False)
+    folder = _old_folder(tmp_path)
+    with folder_renewed(folder) as new:
+        (new / "a").write_text("new")
+    assert _contents(folder) == {"a": "new", "b": "old", "kept": "old", "inside/kept": "old"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@posix
+def test_a_link_to_a_folder_is_followed_when_its_files_are_renewed(tmp_path: Path) -> None:
+    folder = _old_folder(tmp_path)
+    (tmp_path / "link").symlink_to(folder)
+    with folder_renewed(tmp_path / "link") as new:
+        (new / "a").write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert _contents(folder)["a"] == "new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -348,3 +349,18 @@ def test_opening_holds_one_line_at_a_time(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(recording.frames) == 60
     assert peak_bytes < 4 * 60 * len(lines)  # the file, and the arrays made of it
+
+
+def test_a_disk_that_is_full_from_the_first_picture_on_leaves_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RecordingWriter(tmp_path / "session", INFO, min_free_bytes=0)
+
+    def full(_path: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(RecordingError, match="No space left"):
+        writer.add(_frame(0), [])
+    writer.close()
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import onnxruntime
 import torch
 from crops import stick_hand
 
+from assets import ASSETS_DIR
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from inference.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
@@ -149,3 +151,51 @@ def test_inference_loads_no_torch(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=os.environ, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+import trainer.export
+from test_export import FACTS, lively_network
+network = lively_network("resnet18", "mlp")
+steps = {"write_onnx_model": 1, "save_weights": 2, "write_text_atomically": 3}
+def then_die(name, act):
+    def wrapped(*arguments, **options):
+        act(*arguments, **options)
+        if name == sys.argv[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return wrapped
+for name in steps:
+    setattr(trainer.export, name, then_die(name, getattr(trainer.export, name)))
+trainer.export.export_network(network, FACTS, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="a process is killed")
+@pytest.mark.parametrize("after", ["write_onnx_model", "save_weights", "write_text_atomically"])
+def test_an_export_that_is_killed_leaves_the_network_of_before_whole(tmp_path: Path, after: str) -> None:
+    folder = tmp_path / "network"
+    shutil.copytree(ASSETS_DIR / "network", folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    child = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(folder), after],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "trainer")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == -9, child.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    load_network(folder)
+
+
+def test_an_export_over_a_network_renews_its_files_and_leaves_others(tmp_path: Path) -> None:
+    folder = tmp_path / "network"
+    shutil.copytree(ASSETS_DIR / "network", folder)
+    card = (folder / "card.md").read_bytes()
+    export_network(lively_network("resnet18", "mlp"), FACTS, folder)
+    assert json.loads((folder / "network.json").read_text())["name"] == "test"
+    assert (folder / "card.md").read_bytes() == card
+    assert list(tmp_path.iterdir()) == [folder]

@@ -16,6 +16,7 @@ class Finding(Enum):
     HANG = "hangs"
     MEMORY = "over 2 GB"
     LOST = "lost"
+    CRASH = "crashes"
 
 
 @dataclass(frozen=True, slots=True)

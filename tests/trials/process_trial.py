@@ -1,9 +1,8 @@
-"""Processes: planted code, two writers on one folder, kills in the middle of writing, signals, and wrong commands."""
+"""Processes: planted code, two writers on one folder, kills in the middle of writing, and signals."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -17,10 +16,7 @@ from app.end_signals import ENDING_SIGNALS
 from hand.errors import HandliveError
 from hand.recording_reader import open_recording
 from tests.trials.counts import Finding, Outcome
-
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 240.0
-_TRACEBACK = "Traceback (most recent call last)"
+from tests.trials.processes import PATIENCE_S, ROOT, TRACEBACK, ended, start
 
 _SAVE = """
 import sys
@@ -59,28 +55,11 @@ def _python(code: str, *arguments: object) -> list[str]:
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
-def _start(command: list[str], **options: object) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "env": environment}
-    return subprocess.Popen(command, **{**defaults, **options})  # type: ignore[call-overload, no-any-return]
-
-
-def _ended(process: subprocess.Popen[str]) -> tuple[int | None, str]:
-    """Exit code and what it said; None where it had to be killed."""
-    try:
-        said = process.communicate(timeout=PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return None, ""
-    return process.returncode, "\n".join(said)
-
-
 def try_two_writers(scratch: Path, turns: int) -> Iterator[Outcome]:
     """Two programs on one user folder: no save fails, no file is damaged, nothing of either is lost."""
     folder = scratch / "shared"
     folder.mkdir()
-    writers = [_start(_python(_SAVE, folder, name, turns)) for name in "ab"]
+    writers = [start(_python(_SAVE, folder, name, turns)) for name in "ab"]
     damaged = 0
     while any(writer.poll() is None for writer in writers):
         try:
@@ -90,7 +69,7 @@ def try_two_writers(scratch: Path, turns: int) -> Iterator[Outcome]:
         except ValueError:
             damaged += 1
         time.sleep(0.002)
-    failed = [said for code, said in map(_ended, writers) if code != 0]
+    failed = [said for code, said in map(ended, writers) if code != 0]
     yield _lost("two writers", "saves that failed", failed[0][-300:] if failed else "")
     yield _lost("two writers", "damaged reads", f"{damaged}" if damaged else "")
     lines = sorted((folder / "history.jsonl").read_text().split()) if not failed else []
@@ -111,7 +90,7 @@ def try_kills(scratch: Path, seed: int, kills: int) -> Iterator[Outcome]:
     rng = random.Random(seed)
     for number in range(kills):
         folder = scratch / "killed"
-        process = _start(_python(_RECORD, folder))
+        process = start(_python(_RECORD, folder))
         assert process.stdout is not None
         wanted, written = rng.randrange(1, 60), 0
         while written < wanted:
@@ -147,12 +126,12 @@ def try_planted_code(scratch: Path) -> Iterator[Outcome]:
         environment = child_environment()
         if name == "main_v2.py":  # a script whose packages lie beside it
             del environment["PYTHONSAFEPATH"]
-        process = _start(command, cwd=folder, env=environment, stdin=subprocess.PIPE)
-        code, said = _ended(process)
+        process = start(command, cwd=folder, env=environment, stdin=subprocess.PIPE)
+        code, said = ended(process)
         detail = note.read_text() if note.exists() else ""
         note.unlink(missing_ok=True)
         finding = Finding.EXECUTED if detail else Finding.HANG if code is None else None
-        if finding is None and _TRACEBACK in said:
+        if finding is None and TRACEBACK in said:
             finding, detail = Finding.TRACEBACK, said.strip().splitlines()[-1]
         yield Outcome("planted code", name, finding, detail)
     shutil.rmtree(folder)
@@ -165,98 +144,18 @@ def try_signals(scratch: Path) -> Iterator[Outcome]:
         folder.mkdir()
         options = ["--headless", "--source", "demo", "--method", "ik", "--realtime", "--frames", "100000"]
         files = ["--report", str(folder / "report"), "--save-motion", str(folder / "motion.npz")]
-        process = _start([sys.executable, str(ROOT / "main_v2.py"), *options, "--loop", *files])
+        process = start([sys.executable, str(ROOT / "main_v2.py"), *options, "--loop", *files])
         end_s = time.monotonic() + PATIENCE_S
         while not list(folder.glob("report/*.jpg")) and process.poll() is None and time.monotonic() < end_s:
             time.sleep(0.05)
         process.send_signal(number)
-        code, said = _ended(process)
+        code, said = ended(process)
         there = (folder / "report" / "report.json").is_file() and (folder / "motion.npz").is_file()
         finding = Finding.HANG if code is None else None if there else Finding.LOST
-        if finding is None and _TRACEBACK in said:
+        if finding is None and TRACEBACK in said:
             finding = Finding.TRACEBACK
         yield Outcome("signals", number.name, finding, said.strip()[-300:] if finding else "")
         shutil.rmtree(folder)
-
-
-def try_commands(scratch: Path) -> Iterator[Outcome]:
-    """Commands that the user can mend end in one sentence and exit code 2, and leave no half file."""
-    folder = scratch / "commands"
-    folder.mkdir()
-    (folder / "a file").write_text("no folder")
-    (folder / "recipe.yaml").write_text("steps: 3\nbatch: 0\n")
-    (folder / "laughs.yaml").write_text(
-        "a: &a [1,1,1,1,1,1,1,1,1]\n"
-        + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True))
-    )
-    for name in ("pictures", "empty"):
-        (folder / name).mkdir()
-    for number, data in enumerate((b"", b"\xff\xd8\xff", bytes(1000))):
-        (folder / "pictures" / f"{number}.jpg").write_bytes(data)
-    good = str(ROOT / "configs" / "debug.yaml")
-    missing, file = str(folder / "missing"), str(folder / "a file")
-    program = [sys.executable, str(ROOT / "main_v2.py")]
-    trainer = [sys.executable, "-m", "trainer"]
-    inside = f"{file}/out"
-    commands: dict[str, tuple[list[str], str]] = {
-        "predict, no input": ([*program, "predict", "--input", missing, "--output", str(folder / "p.json")], "p.json"),
-        "predict, output in a file": (
-            [*program, "predict", "--input", str(folder / "pictures"), "--output", inside],
-            "",
-        ),
-        "headless, no file": ([*program, "--headless", "--source", f"{missing}.mp4"], ""),
-        "headless, no network": ([*program, "--headless", "--method", "network", "--network", missing], ""),
-        "headless, no hand": ([*program, "--headless", "--hand-model", file], ""),
-        "fit, no recipe": ([*trainer, "fit", "--config", missing], ""),
-        "fit, batch of none": ([*trainer, "fit", "--config", str(folder / "recipe.yaml"), "--out", missing], "missing"),
-        "fit, laughs": ([*trainer, "fit", "--config", str(folder / "laughs.yaml"), "--out", missing], "missing"),
-        "export, no run": (
-            [*trainer, "export", "--weights", missing, "--config", good, "--out", str(folder / "net")],
-            "net",
-        ),
-        "synthesize, into a file": ([*trainer, "synthesize", "--count", "1", "--out", inside], ""),
-        "finetune, no run": ([*trainer, "finetune", "--run", inside, "--base", missing, "--recordings", missing], ""),
-        "compare, no networks": (
-            [*trainer, "compare", "--before", missing, "--after", missing, "--recordings", missing, "--out", inside],
-            "",
-        ),
-        "evaluate, no network": ([*trainer, "evaluate", "--network", missing, "--out", str(folder / "ev")], ""),
-        "data, no set": ([*trainer, "data", "check", missing], ""),
-        "masks, no predictions": (
-            [*trainer, "masks", "--predictions", file, "--pictures", missing, "--out", inside],
-            "",
-        ),
-        "backgrounds, no predictions": (
-            [*trainer, "backgrounds", "--predictions", missing, "--pictures", missing, "--out", inside],
-            "",
-        ),
-        "import, no video": ([*_module("app.recording"), "import", missing, "--home", str(folder / "home")], ""),
-        "import, no picture": (
-            [*_module("app.recording"), "import", str(folder / "pictures"), "--home", str(folder / "home")],
-            "home/*",
-        ),
-        "export of no session": ([*_module("app.recording"), "export", missing, str(folder / "x")], "x"),
-        "label no session": ([*_module("app.labelling"), missing], ""),
-    }
-    for name, (command, rest) in commands.items():
-        code, said = _ended(_start(command))
-        finding, detail = None, ""
-        if code is None:
-            finding = Finding.HANG
-        elif _TRACEBACK in said:
-            finding, detail = Finding.TRACEBACK, said.strip().splitlines()[-1]
-        elif "usage:" in said:
-            finding, detail = Finding.TRACEBACK, f"the trial's own command is wrong: {said.strip()[-200:]}"
-        elif code != 2:
-            finding, detail = Finding.TRACEBACK, f"exit code {code}: {said.strip()[-200:]}"
-        elif rest and list(folder.glob(rest)):
-            finding, detail = Finding.LOST, f"it left {rest}"
-        yield Outcome("commands", name, finding, detail)
-    shutil.rmtree(folder)
-
-
-def _module(name: str) -> list[str]:
-    return [sys.executable, "-m", name]
 
 
 def _lost(group: str, case: str, problem: str) -> Outcome:

@@ -25,10 +25,11 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float
 
+from hand.atomic_file import replaced_atomically
 from hand.embedded import load_embedded_model
 from hand.model import HandModel
 from hand.pose_space import pose_in_convention
-from trainer.dataset_writers.label_lines import cannot_write, numbers, part_of, write_whole
+from trainer.dataset_writers.label_lines import cannot_write, numbers, write_whole
 from trainer.dataset_writers.series import (
     Series,
     claim,
@@ -106,7 +107,8 @@ class FreihandSeries:
         paths = [self.series.out / f"{self.series.split}_{name}.json" for name in LABELS]
         try:
             with ExitStack() as stack:
-                files = [stack.enter_context(part_of(path).open("w", encoding="utf-8")) for path in paths]
+                parts = [stack.enter_context(replaced_atomically(path)) for path in paths]
+                files = [stack.enter_context(part.open("w", encoding="utf-8")) for part in parts]
                 lines = stack.enter_context(self.labels_path.open(encoding="utf-8"))
                 for number, text in enumerate(lines):
                     line = json.loads(text)
@@ -114,8 +116,6 @@ class FreihandSeries:
                         file.write(("[" if number == 0 else ", ") + json.dumps(line[name]))
                 for file in files:
                     file.write("]")
-            for path in paths:
-                part_of(path).replace(path)
         except OSError as error:
             raise cannot_write(self.labels_path, error) from None
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
+from filelock import FileLock, Timeout
 
+from hand.atomic_file import write_bytes_atomically
 from hand.errors import DataError
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -18,7 +22,7 @@ class LabelLines:
     """A file of label lines, opened to go on with; a context manager.
 
     Each line reaches the system in one piece, so that after a killed process at most the last one is torn. Opening cuts
-    such an end off.
+    such an end off. Only one process at a time has the file open.
 
     Attributes:
         count: how many whole lines the file has.
@@ -31,14 +35,19 @@ class LabelLines:
             path: of the file.
 
         Raises:
-            DataError: it cannot be read or written.
+            DataError: it cannot be read or written, or another process writes it.
         """
         self._path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         try:
+            self._lock.acquire(timeout=0)
             self.count, whole_bytes = _whole_lines(path) if path.exists() else (0, 0)
             self._file = path.open("ab", buffering=0)
             self._file.truncate(whole_bytes)
+        except Timeout:
+            raise DataError(f"Another process is writing {path}; wait for it, or choose another folder.") from None
         except OSError as error:
+            self._lock.release()
             raise cannot_write(path, error) from None
 
     def append(self, line: dict[str, Any]) -> None:
@@ -48,7 +57,9 @@ class LabelLines:
             DataError: the disk is full or gone.
         """
         try:
-            self._file.write(json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+            data = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+            if self._file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise cannot_write(self._path, error) from None
         self.count += 1
@@ -60,6 +71,7 @@ class LabelLines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        self._lock.release()
 
 
 def _whole_lines(path: Path) -> tuple[int, int]:
@@ -86,17 +98,11 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         DataError: the disk is full or gone.
     """
-    temporary = part_of(path)
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        # a stopped series is gone on with sample by sample, so none need be on the disk before the next one
+        write_bytes_atomically(path, content, sync=False)
     except OSError as error:
         raise cannot_write(path, error) from None
-
-
-def part_of(path: Path) -> Path:
-    """Where a file is written before it gets its own name."""
-    return path.with_name(path.name + ".part")
 
 
 def cannot_write(path: Path, error: OSError) -> DataError:

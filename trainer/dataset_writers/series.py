@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from hand.checked_files import FILE_FAULTS, read_json
 from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from hand.model import HandModel
@@ -106,8 +107,8 @@ def claim(path: Path, settings: dict[str, Any], others: Iterable[Path]) -> None:
     settings = json.loads(json.dumps(settings))
     if path.exists():
         try:
-            there = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            there = dict(read_json(path))
+        except FILE_FAULTS:
             raise DataError(f"{path} is damaged, so its series cannot go on; choose another folder.") from None
         for key in sorted({*settings, *there}):
             if settings.get(key) != there.get(key):

@@ -21,13 +21,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
+from hand.picture_file import read_color
 from trainer.datasets.hand_set import SetHand, SetPose
 from trainer.datasets.set_files import broken, missing, read_bytes, read_json
 from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
@@ -210,7 +210,7 @@ def read_labels(folder: Path, part: str) -> FreihandLabels:
     if not (cameras[:, [0, 1], [0, 1]] > 0.0).all() or np.abs(cameras[:, 2] - [0.0, 0.0, 1.0]).max(initial=0.0) > 1e-6:
         raise broken(_FACTS, f"{folder / f'{part}_K.json'} should hold camera matrices with positive focal lengths")
     versions = _count_versions(folder / part / "rgb", count, 1 if part == "evaluation" else len(VERSIONS))
-    first = cv2.imread(str(folder / part / "rgb" / f"{0:08d}.jpg"))
+    first = read_color(folder / part / "rgb" / f"{0:08d}.jpg")
     if first is None:
         raise broken(_FACTS, f"{folder / part / 'rgb' / f'{0:08d}.jpg'} is damaged: it is no picture")
     return FreihandLabels(

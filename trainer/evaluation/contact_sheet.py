@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from hand.atomic_file import write_atomically
+from hand.picture_file import write_picture
 from trainer.evaluation.predictions import Predictions, best_median_worst, errors_2d
 from trainer.evaluation.report_page import PICTURE_PX, overlay
 from trainer.samples.labelled_crop import LabelledCrop
@@ -53,12 +53,7 @@ def write_png(path: Path, image_rgb: UInt8[np.ndarray, "H W 3"]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    _, data = cv2.imencode(".png", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
-    write_atomically(path, lambda target: _write_bytes(target, data.tobytes()))
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    write_picture(path, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
 
 
 def write_on(sheet: UInt8[np.ndarray, "H W 3"], text: str, place: tuple[int, int], size: float) -> None:

@@ -13,6 +13,7 @@ Nothing of a run is ever deleted because it was stopped.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -88,7 +89,7 @@ def read_request(folder: Path) -> FineTuneRequest:
     return request
 
 
-def read_events(path: Path, start_byte: int = 0) -> tuple[list[dict[str, Any]], int]:
+def read_events(path: Path, start_byte: int = 0) -> tuple[list[dict[str, Any]], int, int]:
     """The events from a place in the file on; a torn or damaged line is passed over.
 
     Args:
@@ -96,23 +97,24 @@ def read_events(path: Path, start_byte: int = 0) -> tuple[list[dict[str, Any]], 
         start_byte: 0, or what the call before returned.
 
     Returns:
-        The events, and the place after the last whole line.
+        The events, the place after the last whole line, and how many lines were damaged.
     """
     try:
         if not path.is_file():
-            return [], start_byte
+            return [], start_byte, 0
         with path.open("rb") as file:
             file.seek(start_byte)
             data = file.read(_MOST_BYTES)
     except OSError:
-        return [], start_byte
+        return [], start_byte, 0
     end = data.rfind(b"\n") + 1
-    events = []
+    events, damaged = [], 0
     for raw in data[:end].splitlines():
-        try:
+        event: Any = None
+        with suppress(ValueError):
             event = parse_json(raw)
-        except ValueError:
-            continue
         if isinstance(event, dict) and isinstance(event.get("event"), str):
             events.append(event)
-    return events, start_byte + end
+        else:
+            damaged += 1
+    return events, start_byte + end, damaged

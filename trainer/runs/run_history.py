@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from hand.checked_files import FILE_FAULTS
 from hand.errors import DataError
 from trainer.runs.run_folder import EVENTS_FILE, LOCK_FILE, read_events
 
@@ -87,6 +88,7 @@ class RunHistory:
         figures: headline figures of the report.
         error: why it failed, in one sentence.
         lines: the log for people.
+        damaged: lines that could not be read, or hold what no event has; they are left out.
     """
 
     folder: Path
@@ -106,15 +108,23 @@ class RunHistory:
     figures: dict[str, float] = field(default_factory=dict)
     error: str = ""
     lines: list[str] = field(default_factory=list)
+    damaged: int = 0
     _read_to: int = 0
     _ended: str = ""
 
     def update(self) -> bool:
         """Reads what was written since the last time; says whether there was anything."""
-        events, self._read_to = read_events(self.folder / EVENTS_FILE, self._read_to)
+        before, named = self._read_to, self.damaged > 0
+        events, self._read_to, damaged = read_events(self.folder / EVENTS_FILE, self._read_to)
+        self.damaged += damaged
         for event in events:
-            self._fold(event)
-        return bool(events)
+            try:
+                self._fold(event)
+            except FILE_FAULTS:  # a value that no event has
+                self.damaged += 1
+        if self.damaged and not named:
+            self.lines.append(f"Some lines of {EVENTS_FILE} are damaged and left out.")
+        return self._read_to != before
 
     def curves(self) -> dict[str, list[tuple[int, float]]]:
         """Every evaluated figure over the steps, by name."""

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from hand.crop import SquareCrop, crop_around, crop_picture, transform_points
 from hand.errors import DataError
 from hand.joints import BONES
+from hand.picture_file import read_color
 
 SIDE_PX: Final = 192
 """Side of a mask; half as fine again as the crops that it serves."""
@@ -102,7 +103,7 @@ def read_mask(folder: Path, photograph: Path, joints_px: Float[np.ndarray, "21 2
     Raises:
         DataError: there is none.
     """
-    mask = cv2.imread(str(folder / mask_name(photograph, joints_px)), cv2.IMREAD_GRAYSCALE)
+    mask = read_color(folder / mask_name(photograph, joints_px), cv2.IMREAD_GRAYSCALE)
     if mask is None:
         raise DataError(
             f"The hand in {photograph} has no mask of its present label in {folder}; make the masks again with "

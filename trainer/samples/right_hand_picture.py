@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from hand.errors import DataError
+from hand.picture_file import read_color
 
 
 def right_hand_picture(file: Path, mirrored: bool, complaint: str) -> UInt8[np.ndarray, "height width 3"]:
@@ -22,7 +23,7 @@ def right_hand_picture(file: Path, mirrored: bool, complaint: str) -> UInt8[np.n
     Raises:
         DataError: it cannot be read.
     """
-    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    picture = read_color(file)
     if picture is None:
         raise DataError(complaint)
     picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hand.errors import DataError
+from hand.picture_file import read_color
 from trainer.synthetic.faces import paint_face
 
 POOL_HEIGHT_PX: Final = 384
@@ -134,7 +135,7 @@ def _photograph(path: Path) -> UInt8[np.ndarray, " bytes"]:
     Raises:
         DataError: it cannot be read.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    picture = read_color(path)
     if picture is None:
         raise DataError(f"The background {path} cannot be read as a picture; remove it or replace it.")
     scale = max(POOL_HEIGHT_PX / picture.shape[0], POOL_WIDTH_PX / picture.shape[1], 0.0)

@@ -16,11 +16,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hand.atomic_file import folder_renewed
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from trainer.arguments import whole_number
 from trainer.synthetic.camera_effects import CameraEffects
 from trainer.synthetic.camera_placement import turned
 from trainer.synthetic.clothing import sleeve
@@ -116,8 +118,12 @@ def write_demo_clip(clip: DemoClip, folder: Path) -> None:
     Raises:
         DataError: OpenCV cannot write the video.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "demo.mp4"
+    with folder_renewed(folder) as new:
+        _write_video(clip, new / "demo.mp4")
+        _write_truth(clip, new / "demo_truth.npz")
+
+
+def _write_video(clip: DemoClip, path: Path) -> None:
     # MPEG-4 part 2: every OpenCV wheel reads and writes it on every platform, unlike H.264
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_SECOND, (WIDTH_PX, HEIGHT_PX))
     if not writer.isOpened():
@@ -125,9 +131,12 @@ def write_demo_clip(clip: DemoClip, folder: Path) -> None:
     for sample in clip.samples:
         writer.write(cv2.cvtColor(sample.image_rgb, cv2.COLOR_RGB2BGR))
     writer.release()
+
+
+def _write_truth(clip: DemoClip, path: Path) -> None:
     first = clip.samples[0].intrinsics
     np.savez_compressed(
-        folder / "demo_truth.npz",
+        path,
         pose_rad=np.stack([sample.pose_rad for sample in clip.samples]).astype(np.float32),
         shape=np.stack([sample.shape for sample in clip.samples]).astype(np.float32),
         translation_m=np.stack([sample.translation_m for sample in clip.samples]).astype(np.float32),
@@ -263,9 +272,12 @@ def main(arguments: Sequence[str]) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("assets/demo"), metavar="DIR", help="folder to write to")
-    parser.add_argument("--seed", type=int, default=2, help="decides skin and cloth")
+    parser.add_argument("--seed", type=whole_number(0), default=2, help="decides skin and cloth")
     parser.add_argument(
-        "--levels", type=int, default=3, help="subdivision of the hand; 3 is the shipped quality, 1 is a quick look"
+        "--levels",
+        type=whole_number(0, 4),
+        default=3,
+        help="subdivision of the hand; 3 is the shipped quality, 1 is a quick look",
     )
     options = parser.parse_args(arguments)
     clip = render_demo_clip(options.seed, options.levels)

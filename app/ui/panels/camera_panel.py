@@ -21,11 +21,14 @@ from app.pipeline.turned import turn_picture
 from app.sources.calibration_store import save_calibration
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 from hand.types import Frame
 
 LOOK_EVERY_NS = 200_000_000
 """Five times a second: looking for the board takes longer than finding a hand."""
+
+_CLOSE_S = 0.2
 
 INTRO = "Print the board, choose your camera, press Start, and show the board everywhere in the picture."
 NO_CAMERA_SENTENCE = "Only a camera can be calibrated here; choose one as the source."
@@ -98,6 +101,7 @@ class CameraPanel(QWidget):
         super().__init__()
         self._host = host
         self._session = CalibrationSession()
+        self._gate = SignalGate()
         self._listener: Listener[JoinedResult] | None = None
         self._looked_ns = 0
         self._camera = ""  # the one that is being calibrated; empty when its calibration was broken off
@@ -162,8 +166,13 @@ class CameraPanel(QWidget):
         """Ends it without a result."""
         if self._listener is not None:
             listener, self._listener = self._listener, None
-            listener.close()
+            listener.close(_CLOSE_S)
         self.start_button.setText("Start")
+
+    def close_down(self) -> None:
+        """Ends for good."""
+        self.stop()
+        self._gate.shut()
 
     def _look(self, joined: JoinedResult) -> None:
         """In the listener's thread."""
@@ -172,14 +181,14 @@ class CameraPanel(QWidget):
             return
         if not frame.live or frame.source_id != self._camera:  # two cameras have no common lens
             self._camera = ""
-            self._finished.emit(OTHER_SOURCE_SENTENCE, False)
+            self._tell(OTHER_SOURCE_SENTENCE, kept=False)
             return
         if frame.capture_time_ns - self._looked_ns < LOOK_EVERY_NS or self._session.ready:
             return
         self._looked_ns = frame.capture_time_ns
         image = _as_the_camera_gave_it(frame, self._host.pipeline.quarter_turns)
         progress = self._session.add(image)
-        self._progressed.emit(progress, image.shape)
+        self._gate.emit(lambda: self._progressed.emit(progress, image.shape))
         if progress.share >= 1.0:
             self._solve(frame.source_id)
 
@@ -189,9 +198,13 @@ class CameraPanel(QWidget):
             solution = self._session.solve()
             save_calibration(camera, solution)
         except HandliveError as error:
-            self._finished.emit(str(error), False)
+            self._tell(str(error), kept=False)
         else:
-            self._finished.emit(f"{describe_solution(solution)}; kept for {camera}.", True)
+            self._tell(f"{describe_solution(solution)}; kept for {camera}.", kept=True)
+
+    def _tell(self, sentence: str, *, kept: bool) -> None:
+        """In the listener's thread."""
+        self._gate.emit(lambda: self._finished.emit(sentence, kept))
 
     def _show(self, progress: Progress, shape: tuple[int, int, int]) -> None:
         height, width = shape[:2]
@@ -257,4 +270,4 @@ def install_camera(host: ExtensionHost) -> None:
     panel = CameraPanel(host)
     host.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
     host.theme_changed.connect(panel.coverage.set_theme)
-    host.closing.connect(panel.stop)
+    host.closing.connect(panel.close_down)

@@ -23,6 +23,8 @@ NONE_WORD = "Nothing is sent."
 
 _NUMBERS_EVERY_MS = 500
 _CLOSE_S = 0.2
+_GOODBYE_S = 0.6
+"""Clients are told that a stream ends; one that does not answer is left behind."""
 
 
 class StreamPanel(QWidget):
@@ -96,9 +98,12 @@ class StreamPanel(QWidget):
 
     def stop(self, row: _Row) -> None:
         """Ends one stream."""
+        row.streams.close()
+        self._forget(row)
+
+    def _forget(self, row: _Row) -> None:
         self._streams = tuple(streams for streams in self._streams if streams is not row.streams)
         self._rows.remove(row)
-        row.streams.close()
         row.hide()
         row.deleteLater()
         if not self._rows:
@@ -109,8 +114,18 @@ class StreamPanel(QWidget):
         """Ends every stream, those too that are only just starting."""
         self._background.wait(_CLOSE_S)
         self._adopt_opened()
+        # all at once: each takes as long as its slowest client
+        goodbyes = Background(self)
+        for number, streams in enumerate(row.streams for row in self._rows):
+
+            def work(streams: Streams = streams) -> str:
+                streams.close()
+                return ""
+
+            goodbyes.start(f"close-stream {number}", work)
+        goodbyes.wait(_GOODBYE_S)
         for row in list(self._rows):
-            self.stop(row)
+            self._forget(row)
 
     @property
     def rows(self) -> Sequence[_Row]:

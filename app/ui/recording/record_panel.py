@@ -19,9 +19,11 @@ from app.ui.recording.coverage_view import CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.review.review_opener import ReviewOpener
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.background_task import SAVE_S
 from app.ui.widgets.flash import Flash
 from app.ui.widgets.form_helpers import button, clock, row, section
 from app.user_dirs import sessions_folder
+from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.types import Frame
 
@@ -116,9 +118,15 @@ class RecordPanel(QWidget):
     def begin(self) -> None:
         """Records from now on."""
         self._countdown.stop()
-        self._coverage = Coverage(self._model)
         name = self.name.text().strip()
-        self._recorder = SessionRecorder(new_session_folder(name, self.home), self._model, name=name)
+        try:
+            folder = new_session_folder(name, self.home)
+        except HandliveError as error:
+            self.said.emit(str(error))
+            self.refresh()
+            return
+        self._coverage = Coverage(self._model)
+        self._recorder = SessionRecorder(folder, self._model, name=name)
         self.flashed.emit(True)
         self.said.emit("Recording.")
         self.refresh()
@@ -168,10 +176,18 @@ class RecordPanel(QWidget):
         self.cards.show_cards(cards)
 
     def close_down(self) -> None:
-        """Ends what runs; called while the pipeline still does."""
-        self.finish()
+        """Takes no further frame and ends what runs; called while the pipeline still does."""
+        self._countdown.stop()
         self._shown.stop()
+        if self._recorder is not None:
+            self._recorder.stop(0.0)
         self.sessions.close_down()
+
+    def complete(self) -> None:
+        """Waits until the last session is written."""
+        if self._recorder is not None:
+            self._recorder.stop(SAVE_S)
+            self._recorder = None
 
     def _count_down(self) -> None:
         self._seconds_left -= 1
@@ -228,6 +244,7 @@ def install_recorder(host: ExtensionHost) -> None:
     panel.review_wanted.connect(ReviewOpener(host).open)
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.close_down)
+    host.closed.connect(panel.complete)
     host.pipeline.add_frame_listener("recorder", panel.take_frame, wanted=panel.is_recording)
     host.pipeline.add_listener("recorder", panel.take_joined, wanted=panel.is_recording)
 

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.recording.sessions import SessionEntry, clear_away, set_aside
+from app.recording.sessions import SessionEntry, clear_away, clear_leftovers, set_aside
 from app.sources.picture_files import is_picture
 from app.ui.recording.session_lister import SessionLister
 from app.ui.recording.session_process import SessionWork
@@ -27,6 +27,8 @@ from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import Background
 from app.ui.widgets.form_helpers import button, clock, row
 from hand.errors import HandliveError
+
+_CLOSE_S = 0.2
 
 _LAYOUTS = {"FreiHAND's layout": "freihand", "WebDataset": "webdataset"}
 
@@ -58,9 +60,11 @@ class SessionsPanel(QWidget):
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
         self._background = Background(self)
-        self._background.finished.connect(self.said)
+        self._background.finished.connect(self._tell)
         self._lister = SessionLister(home, self)
         self._lister.listed.connect(self._show)
+        self._named: set[str] = set()  # problems that were said already
+        self._background.start("clear-deleted", self._clear_leftovers)
         self.show_sessions()
 
     def show_sessions(self) -> None:
@@ -73,8 +77,8 @@ class SessionsPanel(QWidget):
         return self._lister.busy
 
     def close_down(self) -> None:
-        """Ends what runs, but lets a deletion end by itself, because half a session helps nobody."""
-        self._background.wait()
+        """Ends what runs; the next start goes on with a deletion."""
+        self._background.wait(_CLOSE_S)
         self._lister.stop()
         self.work.kill()
 
@@ -92,6 +96,14 @@ class SessionsPanel(QWidget):
             if chosen is not None and entry.folder == chosen.folder:
                 self.list.setCurrentItem(item)
         self._offer()
+        self._name_damaged(entries)
+
+    def _name_damaged(self, entries: list[SessionEntry]) -> None:
+        """Says once which sessions cannot be opened."""
+        damaged = [entry.word for entry in entries if entry.damaged and entry.word not in self._named]
+        self._named.update(damaged)
+        if damaged:
+            self.said.emit(damaged[0] if len(damaged) == 1 else f"{len(damaged)} sessions are damaged. {damaged[0]}")
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
@@ -104,6 +116,15 @@ class SessionsPanel(QWidget):
     def export_to(self, folder: Path, out: Path, layout: str) -> None:
         """Exports a session without faces, in a process of its own."""
         self._exchange("export", str(folder.absolute()), str(out.absolute()), "--layout", layout)
+
+    def _tell(self, sentence: str) -> None:
+        """What went well is seen in the list."""
+        if sentence:
+            self.said.emit(sentence)
+
+    def _clear_leftovers(self) -> str:
+        clear_leftovers(self._home)
+        return ""
 
     def _exchange(self, *words: str) -> None:
         self.work.start("app.recording", *self._model_words, *words)

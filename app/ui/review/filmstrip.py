@@ -15,6 +15,7 @@ from app.palette import Theme
 from app.review.session_review import Filter, SessionReview
 from app.ui.review.review_timeline import CORRECTED, KEPT, REJECTED
 from app.ui.views.qimage import rgb_image
+from hand.picture_file import read_color
 
 _THUMB_PX = QSize(120, 90)
 _COLORS = ("#666c78", KEPT, REJECTED, CORRECTED)
@@ -84,10 +85,7 @@ class Filmstrip(QAbstractListModel):
     def _thumbnail(self, number: int) -> QPixmap:
         path = self._review.recording.picture_path(self._review.recording.frames[number])
         # JPEG can be read at a quarter of its size, which is quicker than reading and shrinking
-        try:
-            bgr: np.ndarray | None = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_4)
-        except cv2.error:  # a damaged header that claims more pixels than OpenCV allows
-            bgr = None
+        bgr = read_color(path, cv2.IMREAD_REDUCED_COLOR_4)
         if bgr is None:
             pixmap = QPixmap(_THUMB_PX)
             pixmap.fill(QColor("#402020"))

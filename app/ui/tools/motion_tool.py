@@ -41,6 +41,7 @@ class MotionTool:
         )
         self.action.setCheckable(True)
         host.closing.connect(self._keep_on_closing)
+        host.closed.connect(self._background.wait)
 
     @property
     def recording(self) -> bool:
@@ -99,7 +100,6 @@ class MotionTool:
             recorder = self._stop()
             file = motion_folder() / time.strftime("motion_%Y-%m-%d_%H-%M-%S.npz")
             self.save(recorder, file)
-        self._background.wait()
 
 
 def install_motion_recording(host: ExtensionHost) -> None:

@@ -42,7 +42,7 @@ class SnapshotTool(QObject):
         self._install_dialog: InstallDialog | None = None
         self._background = Background(host.parent_widget)
         self._background.finished.connect(host.notify)
-        host.closing.connect(self._background.wait)
+        host.closed.connect(self._background.wait)
         host.closing.connect(self.installer.close)
         self.save_action = host.add_tool(
             "Save a snapshot",

@@ -10,6 +10,7 @@ from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
 from app.networks.trial import Trial, try_network
 from app.networks.vetting import NetworkVetting
+from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 
 _CLOSE_S = 0.5
@@ -38,6 +39,7 @@ class NetworkTrial(QObject):
         self._thread: threading.Thread | None = None
         self._trying = False
         self._vetting = NetworkVetting()
+        self._gate = SignalGate()
         self._ended.connect(self._tell, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
 
     def start(self, folder: Path, verdict: str = "") -> None:
@@ -58,6 +60,7 @@ class NetworkTrial(QObject):
         self._vetting.break_off()
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
+        self._gate.shut()
 
     def _try(self, folder: Path, verdict: str) -> None:
         """In its own thread: nothing here touches a widget."""
@@ -69,7 +72,7 @@ class NetworkTrial(QObject):
             outcome = str(problem)
         except Exception as problem:  # noqa: BLE001 - a stranger's network may break an engine in any way
             outcome = f"The network in {folder} cannot be tried ({problem}); do not use it."
-        self._ended.emit(outcome)
+        self._gate.emit(lambda: self._ended.emit(outcome))
 
     def _tell(self, outcome: tuple[LoadedNetwork, Trial] | str) -> None:
         self._trying = False

@@ -145,9 +145,12 @@ class NetworksPanel(QWidget):
         """Takes the colours of a theme."""
         self.report.set_theme(theme)
 
-    def wait(self) -> None:
-        """Breaks off a trial, and waits for files that are under way."""
+    def break_off_trial(self) -> None:
+        """Ends a trial that is under way."""
         self._trials.close()
+
+    def wait(self) -> None:
+        """Waits for files that are being written."""
         self._files.wait()
 
     # swapping
@@ -310,5 +313,6 @@ def install_networks(host: ExtensionHost, library: NetworkLibrary, installer: Pa
     host.add_panel("Networks", panel, shortcut="Ctrl+K")
     panel.said.connect(host.notify)
     host.theme_changed.connect(panel.set_theme)
-    host.closing.connect(panel.wait)
+    host.closing.connect(panel.break_off_trial)
+    host.closed.connect(panel.wait)
     return panel

@@ -69,6 +69,7 @@ class FineTunePanel(QWidget):
         self._shown: TrainingRun | None = None
         self._estimate: EstimateProcess | None = None
         self._phases: dict[str, RunPhase] = {}
+        self._named: set[str] = set()  # folders of damaged runs that were told of
         self.card = InstallCard(self._installer, "Teaching needs the training part")
         self.form = FineTuneForm()
         self.view = RunView()
@@ -109,6 +110,10 @@ class FineTunePanel(QWidget):
         self.form.show_networks(self._library.entries())
         self.form.show_sessions(self._recordings, summarize_sessions(self._recordings))
         runs = self._runs.refresh()
+        for folder, problem in self._runs.problems.items():
+            if folder not in self._named:
+                self._named.add(folder)
+                self.said.emit(problem)
         if self._shown is None and runs:
             self.show_run(self._runs.at_work() or runs[0])
         for run in runs:

@@ -9,9 +9,13 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 
 logger = logging.getLogger(__name__)
+
+SAVE_S = 20.0
+"""For files that are being written when the window closes; a disk that takes longer does not answer at all."""
 
 
 class Background(QObject):
@@ -24,8 +28,7 @@ class Background(QObject):
         """Idle."""
         super().__init__(parent)
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._abandoned = False
+        self._gate = SignalGate()
 
     def start(self, name: str, work: Callable[[], str]) -> None:
         """Begins a job.
@@ -35,31 +38,32 @@ class Background(QObject):
             work: returns the sentence; what it raises becomes one.
         """
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=self._run, args=(work,), name=name)
+        thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def wait(self, patience_s: float | None = None) -> None:
-        """Lets everything that was begun end, because half a file helps nobody.
+    def wait(self, patience_s: float = SAVE_S) -> None:
+        """Lets what was begun end while the program does, and abandons what does not.
 
         Args:
-            patience_s: for work that is worth nothing to a window that closes, such as a connection that comes about.
+            patience_s: little for work that is worth nothing to a window that closes, such as a connection that comes
+                about.
         """
-        end_s = None if patience_s is None else time.monotonic() + patience_s
+        end_s = time.monotonic() + patience_s
         for thread in self._threads:
-            thread.join(None if end_s is None else max(end_s - time.monotonic(), 0.0))
-        with self._lock:
-            self._abandoned = patience_s is not None
+            thread.join(max(end_s - time.monotonic(), 0.0))
+        self._gate.shut()
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        if late and patience_s >= SAVE_S:
+            logger.warning("After %.0f s, this was not finished: %s.", patience_s, ", ".join(late))
 
-    def tell(self, emit: Callable[[], None]) -> None:
-        """Emits a signal from a job, unless the job was abandoned: what it would reach may be gone by then.
+    def tell(self, emit: Callable[[], object]) -> None:
+        """Emits a signal from a job, unless the job was abandoned.
 
         Args:
             emit: the signal's ``emit`` with its arguments.
         """
-        with self._lock:
-            if not self._abandoned:
-                emit()
+        self._gate.emit(emit)
 
     def _run(self, work: Callable[[], str]) -> None:
         try:

@@ -10,6 +10,7 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from app.sources.camera_formats import CameraFormat, camera_formats
 from app.sources.camera_list import CameraInfo, list_cameras
+from app.ui.widgets.signal_gate import SignalGate
 
 _LOOK_EVERY_MS = 1_500
 _CLOSE_S = 0.3
@@ -43,6 +44,7 @@ class CameraMonitor(QObject):
         self._known: frozenset[CameraInfo] | None = None
         self._formats: dict[CameraInfo, tuple[CameraFormat, ...]] = {}
         self._formats_wanted = False
+        self._gate = SignalGate()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.look)
         self.found.connect(self._compare)
@@ -57,6 +59,7 @@ class CameraMonitor(QObject):
         self._timer.stop()
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
+        self._gate.shut()
 
     def want_formats(self, wanted: bool) -> None:
         """Whether cameras are asked for their formats too, which opens each once; then looks at once.
@@ -78,7 +81,8 @@ class CameraMonitor(QObject):
         cameras = list_cameras()
         if self._formats_wanted:
             self._formats = {camera: self._formats.get(camera) or camera_formats(camera.index) for camera in cameras}
-        self.found.emit(tuple(OfferedCamera(camera, self._formats.get(camera, ())) for camera in cameras))
+        offered = tuple(OfferedCamera(camera, self._formats.get(camera, ())) for camera in cameras)
+        self._gate.emit(lambda: self.found.emit(offered))
 
     def _compare(self, offered: tuple[OfferedCamera, ...]) -> None:
         cameras = frozenset(offer.camera for offer in offered)

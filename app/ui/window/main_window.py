@@ -28,6 +28,7 @@ from app.ui.theme.theme_applier import ThemeApplier
 from app.ui.views.mesh_view import MeshView
 from app.ui.views.picture_view import PictureView
 from app.ui.widgets.dock_panel import dock_panel, panel_action
+from app.ui.widgets.signal_gate import SignalGate
 from app.ui.window.actions import install_controls, key_action
 from app.ui.window.metrics_refresh import MetricsRefresher
 from app.ui.window.pane import link_orbits
@@ -62,6 +63,8 @@ class MainWindow(QMainWindow):
     """A new frame is on the screen, in both views of every pane."""
     closing = pyqtSignal()
     """The window closes; the pipeline still runs."""
+    closed = pyqtSignal()
+    """Camera and engines were given back; only files may still be written."""
     theme_changed = pyqtSignal(object)
     """Other colours, an :class:`app.palette.Theme`."""
 
@@ -95,11 +98,11 @@ class MainWindow(QMainWindow):
         )
         self.chooser = output_chooser(options.model, providers, options.output_mode, options.smoothing)
         self.comparison = Comparison()
-        self._bell = _UpdateNotifier(self)
+        self._bell, self._gate = _UpdateNotifier(self), SignalGate()
         self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
             options.paths,
             self.painter.prepare,
-            self._bell.updated.emit,
+            lambda: self._gate.emit(lambda: self._bell.updated.emit()),
             lens=options.lens,
             retry_s=options.retry_s,
             compose=self.painter.compose,
@@ -358,6 +361,8 @@ class MainWindow(QMainWindow):
         if self._options.live_network is not None:
             self._options.live_network.break_off_loading()
         self.pipeline.close(_CLOSE_S)
+        self._gate.shut()
+        self.closed.emit()
         super().closeEvent(event)
 
     def _restore_panels(self, panels: str) -> None:
