@@ -44,7 +44,7 @@ _FILES: Final = ("label", "picture", "mask")
 
 
 def pack(
-    hands: HandSet, out: Path, *, per_shard: int = PER_SHARD, tick: Callable[[], None] = lambda: None
+    hands: HandSet, out: Path, *, per_shard: int = PER_SHARD, tick: Callable[[], object] = lambda: None
 ) -> tuple[int, int]:
     """Packs the annotated hands of a split.
 

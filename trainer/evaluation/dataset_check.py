@@ -142,7 +142,7 @@ def check_set(
     fitter: PoseFitter | None,
     split: SplitName,
     most: int,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], object] = lambda: None,
 ) -> SetReport:
     """Looks at the hands of a split as training does, and says whether it would be refused.
 
