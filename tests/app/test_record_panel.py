@@ -92,8 +92,8 @@ def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
         assert allowed.wait(20.0)
         return entries
 
-    qtbot.waitUntil(lambda: not sessions.lister_busy, timeout=20_000)
-    monkeypatch.setattr("app.ui.recording.session_lister.list_sessions", slow)
+    qtbot.waitUntil(lambda: not sessions.listing, timeout=20_000)
+    monkeypatch.setattr("app.ui.recording.sessions_panel.list_sessions", slow)
     sessions.show_sessions()
     assert sessions.list.topLevelItemCount() == 0
     allowed.set()
