@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from PyQt6.QtCore import QTimer, QUrl, pyqtSignal
-from PyQt6.QtGui import QDesktopServices
+from PyQt6.QtCore import Qt, QTimer, QUrl, pyqtSignal
+from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from app.palette import DARK, Theme
@@ -20,7 +20,6 @@ from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.review.review_opener import ReviewOpener
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import SAVE_S
-from app.ui.widgets.flash import Flash
 from app.ui.widgets.form_helpers import button, clock, row, section
 from app.user_dirs import sessions_folder
 from hand.errors import HandliveError
@@ -255,3 +254,37 @@ def _words(state: RecorderState) -> str:
     share = state.with_hands / state.frames if state.frames else 0.0
     what = {RecorderPhase.PAUSED: "Paused", RecorderPhase.WAITING: "Waiting for a frame"}.get(state.phase, "Recording")
     return f"{what} · {clock(state.seconds)} · {state.frames} frames, {share:.0%} with a hand{dropped}{marks}"
+
+
+_FLASH_MS = 260
+
+
+class Flash(QWidget):
+    """Says without a word that recording begins or ends."""
+
+    def __init__(self, over: QWidget) -> None:
+        """Hidden.
+
+        Args:
+            over: the widget that is framed.
+        """
+        super().__init__(over)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.color = QColor(DARK.accent)
+        self.hide()
+
+    def flash(self, begins: bool) -> None:
+        """Shows itself for a moment: green when recording begins, red when it ends."""
+        parent = self.parentWidget()
+        if parent is not None:
+            self.setGeometry(parent.rect())
+        self.color = QColor("#4fd18b" if begins else "#ff6b6b")
+        self.show()
+        self.raise_()
+        QTimer.singleShot(_FLASH_MS, self.hide)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draws the frame."""
+        painter = QPainter(self)
+        painter.setPen(QPen(self.color, 16))
+        painter.drawRect(self.rect())
