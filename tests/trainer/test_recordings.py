@@ -20,7 +20,8 @@ from hand.recording_writer import RecordingWriter
 from hand.session_labels import Verdict, append_verdicts
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
-from trainer.recipe.config import FitConfig, SourceConfig, read_config
+from trainer.recipe.config import FitConfig, read_config
+from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter
 from trainer.samples.labelled_crop import collate
 from trainer.samples.recordings import (
@@ -73,8 +74,8 @@ def write_session(
             writer.add(Frame(index, index * 100_000_000, picture, CAMERA, "test"), hands)
 
 
-def recordings(folder: Path, **values: object) -> SourceConfig:
-    return SourceConfig("recordings", path=str(folder), **values)  # type: ignore[arg-type]
+def recordings(folder: Path, **values: object) -> RecordingSource:
+    return RecordingSource(path=str(folder), **values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("left", [False, True])

@@ -26,7 +26,8 @@ from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.opening import source_set
 from trainer.datasets.pose_fit import fitter_for
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import SOURCE_KINDS
 from trainer.samples.augmentation import LIVE_JITTER, CropJitter, jittered_crop
 from trainer.samples.labelled_crop import LabelledCrop, collate
 from trainer.samples.new_background import before_another_background
@@ -171,7 +172,7 @@ def test_a_set_alone_also_shows_left_hands_and_no_hand(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise all that a network can learn of presence and side is that both are always 1."""
-    source = SourceConfig(kind, path=str(request.getfixturevalue(f"{kind}_set")))
+    source = SOURCE_KINDS[kind](path=str(request.getfixturevalue(f"{kind}_set")))
     samples = build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=48)))
     crops = [samples[index] for index in range(200)]
     empty = [crop for crop in crops if crop.present == 0.0]

@@ -14,7 +14,7 @@ from hand.errors import DataError
 from trainer.datasets.hand_set import HandSet, SetHand, mask_of, picture_of
 from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.pose_fit import FittedPose, PoseFitter
-from trainer.recipe.config import EMPTY_SHARE, WRONG_SIDE_SHARE
+from trainer.recipe.sources import EMPTY_SHARE, WRONG_SIDE_SHARE
 from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.new_background import before_another_background

@@ -19,7 +19,7 @@ from hand.crop import SquareCrop
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from trainer.recipe.config import WRONG_SIDE_SHARE, SourceConfig
+from trainer.recipe.sources import WRONG_SIDE_SHARE, PhotographSource
 from trainer.samples.augmentation import EXACT, CropJitter, jitter_colors, jittered_crop
 from trainer.samples.hand_masks import mask_in, read_mask
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
@@ -54,7 +54,7 @@ class PhotographLabel:
     depth_trust: float
 
 
-def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
+def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
     """Labels from a pred.json, one for every hand believed at least as much as the floor and wholly before the camera.
 
     Args:
@@ -154,7 +154,7 @@ class Disguise:
         return labelled.with_image(before_another_background(image, there, self.pool, rng) if elsewhere else image)
 
 
-def disguise_of(source: SourceConfig, seed: int) -> Disguise | None:
+def disguise_of(source: PhotographSource, seed: int) -> Disguise | None:
     """Which other skins and backgrounds a source asks for; None for none.
 
     Raises:
