@@ -109,7 +109,7 @@ class Intrinsics:
         return replace(self, cx_px=self.width_px - 1 - self.cx_px)
 
     def turned(self, quarter_turns: int) -> Intrinsics:
-        """The camera of the picture turned clockwise: pixel (x, y) goes to (height - 1 - y, x) with every right angle."""
+        """The camera of the picture turned clockwise; each right angle takes pixel (x, y) to (height - 1 - y, x)."""
         turned = self
         for _ in range(quarter_turns % 4):
             turned = replace(

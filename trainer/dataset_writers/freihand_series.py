@@ -60,11 +60,7 @@ class FreihandSeries:
         return self.series.out / f"{self.series.split}_labels.jsonl"
 
     def prepare(self) -> None:
-        """Makes the folders and README.txt.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples is part of every file's name, so a series cannot grow
         settings = {"format": "freihand", "count": series.count, **what_decides(series, model)}
@@ -76,11 +72,7 @@ class FreihandSeries:
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders all versions of a sample and writes its pictures.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders all versions of a sample and writes its pictures."""
         series, folder = self.series, self.series.out / self.series.split
         # green screen and three ways to replace it; here three other backgrounds
         versions = len(VERSIONS) if series.split == "training" else 1
@@ -99,11 +91,7 @@ class FreihandSeries:
         return {"sample": index, **freihand_labels(samples[0], self._renderer.surface.model)}
 
     def finish(self) -> None:
-        """Writes the five JSON files, one entry per sample.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Writes the five JSON files, one entry per sample."""
         paths = [self.series.out / f"{self.series.split}_{name}.json" for name in LABELS]
         try:
             with ExitStack() as stack:

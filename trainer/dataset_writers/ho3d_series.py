@@ -56,11 +56,7 @@ class Ho3dSeries:
         return self.series.out / f"{self._part}_labels.jsonl"
 
     def prepare(self) -> None:
-        """Makes the folders and README.txt.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples decides the sequences, so a series cannot grow
         settings = {"format": "ho3d", "count": series.count, **what_decides(series, model)}
@@ -71,11 +67,7 @@ class Ho3dSeries:
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders a frame and writes picture and annotation.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders a frame and writes picture and annotation."""
         series, name = self.series, self._name(index)
         sample = self._renderer.frame(index, series.width_px, series.height_px)
         sequence, frame = name.split("/")
@@ -93,11 +85,7 @@ class Ho3dSeries:
         }
 
     def finish(self) -> None:
-        """Writes the list of frames, and the truth of evaluation.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Writes the list of frames, and the truth of evaluation."""
         lines = [json.loads(text) for text in self.labels_path.read_text(encoding="utf-8").splitlines()]
         names = "".join(line["name"] + "\n" for line in lines)
         if self.series.split == "evaluation":

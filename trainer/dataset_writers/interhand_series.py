@@ -60,11 +60,7 @@ class InterHandSeries:
         return self.series.out / f"{self._part}_labels.jsonl"
 
     def prepare(self) -> None:
-        """Makes the folders and README.txt.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         settings = {"format": "interhand", **what_decides(series, model)}
         claim(series.out / f"{self._part}_synthesis.json", settings, series.out.glob(f"*/{self._part}"))
@@ -74,11 +70,7 @@ class InterHandSeries:
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders a picture and writes it.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders a picture and writes it."""
         series, renderer = self.series, self._renderer
         together = index % 3 == 2
         scene = renderer.frame_scene(index, series.width_px, series.height_px, _TOGETHER if together else _ALONE)
@@ -99,11 +91,7 @@ class InterHandSeries:
         return {"frame": index, "camera": self._camera(index), "file": file, "hands": fits}
 
     def finish(self) -> None:
-        """Writes the four annotation files.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Writes the four annotation files."""
         lines = [json.loads(text) for text in self.labels_path.read_text(encoding="utf-8").splitlines()]
         size = {"width": self.series.width_px, "height": self.series.height_px}
         lens = Intrinsics.from_fov(size["width"], size["height"], _FIELD_OF_VIEW_DEG)

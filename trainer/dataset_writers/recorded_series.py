@@ -58,11 +58,7 @@ class RecordedSeries:
         return self.series.out / LABELS_FILE
 
     def prepare(self) -> None:
-        """Makes the folders and session.json.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and session.json."""
         series, model = self.series, load_embedded_model()
         settings = {"format": "recording", **what_decides(series, model)}
         claim(series.out / "synthesis.json", settings, series.out.glob("*"))
@@ -82,11 +78,7 @@ class RecordedSeries:
         write_whole(series.out / SESSION_FILE, json.dumps(session_to_json(session), indent=1).encode() + b"\n")
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders a frame and writes its pictures.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders a frame and writes its pictures."""
         out = self.series.out
         sample = self._renderer.frame(index, self.series.width_px, self.series.height_px, self._settings)
         line: dict[str, Any] = {
@@ -106,11 +98,7 @@ class RecordedSeries:
         return line
 
     def finish(self) -> None:
-        """Marks the recording complete.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Marks the recording complete."""
         content = {"frames": self.series.count, "dropped": 0}
         write_whole(self.series.out / COMPLETE_FILE, json.dumps(content, indent=1).encode() + b"\n")
 

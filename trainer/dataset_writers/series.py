@@ -73,7 +73,11 @@ def series_renderer(seed: int, backgrounds: Path | None) -> SceneRenderer:
 
 @runtime_checkable
 class SeriesLayout(Protocol):
-    """One way to lay a series out on disk; it travels to the processes that draw."""
+    """One way to lay a series out on disk; it travels to the processes that draw.
+
+    ``prepare``, ``draw`` and ``finish`` raise DataError where the folder holds something else, the disk is full, or a
+    background cannot be read.
+    """
 
     @property
     def series(self) -> Series:
