@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -31,28 +30,23 @@ from hand.model import HandModel
 from hand.pose_space import pose_in_convention
 from trainer.dataset_writers.label_lines import cannot_write, numbers, write_whole
 from trainer.dataset_writers.series import (
-    Series,
+    SeriesWriter,
     claim,
     jpeg_bytes,
     make_folder,
-    series_renderer,
     what_decides,
 )
 from trainer.datasets.freihand import VERSIONS
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import CROP_SETTINGS
 
 LABELS: Final = ("K", "mano", "xyz", "verts", "scale")
 _ROOT: Final = 9
 
 
-@dataclass(frozen=True)
-class FreihandSeries:
+class FreihandSeries(SeriesWriter):
     """Lays a series out as FreiHAND; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -110,10 +104,6 @@ class FreihandSeries:
     @cached_property
     def _backgrounds(self) -> BackgroundPool:
         return BackgroundPool(self.series.split_seed, folder=self.series.backgrounds)
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def freihand_labels(sample: SyntheticSample, model: HandModel) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -27,15 +26,13 @@ from hand.layer import HandLayer
 from hand.model import HandModel
 from trainer.dataset_writers.label_lines import numbers, write_whole
 from trainer.dataset_writers.series import (
-    Series,
+    SeriesWriter,
     claim,
     jpeg_bytes,
     make_folder,
-    series_renderer,
     what_decides,
 )
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer
 
 _SEQUENCES: Final = 10
 """How many sequences a series has, if it has so many samples."""
@@ -44,11 +41,8 @@ _BOX_MARGIN: Final = 0.1
 _TO_OPENGL: Final = OPENGL_TO_OPENCV.inverse()
 
 
-@dataclass(frozen=True)
-class Ho3dSeries:
+class Ho3dSeries(SeriesWriter):
     """Lays a series out as HO-3D; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -102,14 +96,6 @@ class Ho3dSeries:
     @property
     def _part(self) -> str:
         return "evaluation" if self.series.split == "evaluation" else "train"
-
-    @cached_property
-    def _layer(self) -> HandLayer:
-        return HandLayer(load_embedded_model(), np.float64)
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def ho3d_meta(sample: SyntheticSample, layer: HandLayer) -> dict[str, Any]:

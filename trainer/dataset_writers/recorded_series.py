@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -37,20 +36,16 @@ from hand.recording import (
     session_to_json,
 )
 from trainer.dataset_writers.label_lines import numbers, write_whole
-from trainer.dataset_writers.series import Series, claim, jpeg_bytes, make_folder, series_renderer, what_decides
+from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import SceneSettings, tracker_square
 
 FRAMES_PER_SECOND: Final = 30
 _FIELD_OF_VIEW_DEG: Final = (50.0, 75.0)
 
 
-@dataclass(frozen=True)
-class RecordedSeries:
+class RecordedSeries(SeriesWriter):
     """Lays a series out as a recording; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -129,10 +124,6 @@ class RecordedSeries:
         longer = max(camera.width_px, camera.height_px)
         angle = float(np.degrees(2.0 * np.arctan(0.5 * longer / camera.fx_px)))
         return SceneSettings(field_of_view_deg=(angle, angle))
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def recorded_truth(sample: SyntheticSample) -> RecordedHand:
