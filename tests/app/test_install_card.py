@@ -34,7 +34,7 @@ PATIENCE_MS = 60_000
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[OptionalPart], Installation]]:
     """Installs with the fake pip into a folder that this process imports from, too."""
     environment = use_fake_pip(tmp_path, monkeypatch)
-    monkeypatch.syspath_prepend(str(environment.site))
+    monkeypatch.syspath_prepend(str(environment.site_packages))
     product = write_product(tmp_path / "product", f"{MODULE}>=1")
     started: list[Installation] = []
 
