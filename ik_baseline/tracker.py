@@ -285,7 +285,7 @@ PRESSED_SHARE = 0.5
 
 
 def confidence_of(solution: IkSolution, observation: HandObservation) -> float:
-    """The product of four factors, each 1 when nothing speaks against the hand.
+    """The product of four factors, each 1 when nothing counts against the hand.
 
     MediaPipe's own score; how well the world landmarks are met; how well the picture is met (both fall as
     1 / (1 + (error / half)^2), of medians, so that one bad landmark does not decide); and how many joints had to be

@@ -271,7 +271,7 @@ def measure(
     layer = TorchHandLayer(model).to(device_of(network))
     sections = []
     for name, crops in sets.items():
-        predictions = predict_crops(network, layer, crops, settle_on=model)
+        predictions = predict_crops(network, layer, crops, refine_on=model)
         values = {key: round(value, 5) for key, value in figures(predictions).items()}
         sections.append(ReportSection(name, values, joint_figures(predictions), predictions, crops, names.get(name)))
     content: dict[str, Any] = {

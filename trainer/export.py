@@ -94,7 +94,7 @@ def export_trained(
         round_to_half(network)
     layer = TorchHandLayer(model).to(device)
     sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
-    measured = {name: predict_crops(network, layer, part, settle_on=model) for name, part in sets.items()}
+    measured = {name: predict_crops(network, layer, part, refine_on=model) for name, part in sets.items()}
     certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     facts = ExportFacts(

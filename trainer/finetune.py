@@ -154,7 +154,7 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
         for crop in held_out_session_crops(source, config.network, count, EVALUATION_SEED)
     ]
     measured = {
-        name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
+        name: predict_crops(network, TorchHandLayer(model), crops, refine_on=model) for name, crops in sets.items()
     }
     certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
 
     Raises:
         DataError: the prediction file or a picture cannot be read.
-        ConfigError: no label is believed.
+        ConfigError: no label is confident enough.
     """
     parser = argparse.ArgumentParser(prog="python -m trainer masks", description=__doc__)
     parser.add_argument("--predictions", type=Path, required=True, help="what `main_v2.py predict` wrote")

@@ -154,7 +154,7 @@ def test_rejected_frames_are_not_learned_from(tmp_path: Path) -> None:
     append_verdicts(tmp_path / "s", [Verdict(2, "rejected"), Verdict(5, "rejected")])
     frames = [hand.frame for hand in read_session_hands(recordings(tmp_path))]
     assert frames == [0, 1, 3, 4, 6, 7, 8, 9]
-    with pytest.raises(ConfigError, match="No label of s is believed"):
+    with pytest.raises(ConfigError, match="No label of s has a weight"):
         read_session_hands(recordings(tmp_path, floor=0.9))
 
 

@@ -64,7 +64,7 @@ class SetCrops(Dataset[LabelledCrop]):
         backgrounds: Path | None = None,
         number_of: Callable[[int, np.random.Generator], int] | None = None,
     ) -> None:
-        """Remembers the set; pictures are read when they are asked for.
+        """Keeps the set; pictures are read when they are asked for.
 
         Args:
             hands: the set.

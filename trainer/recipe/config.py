@@ -132,7 +132,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
 
 
 def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
-    """A recipe from plain values, refused where it says something that nobody would listen to.
+    """A recipe from plain values, refused where a key or value has no meaning.
 
     Args:
         content: fields of :class:`FitConfig`.

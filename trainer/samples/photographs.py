@@ -1,6 +1,6 @@
 """Photographs with pseudo-labels: pictures, and the pred.json that ``main_v2.py predict --method ik`` wrote about them.
 
-Pseudo-labels are guesses, so each is believed as far as its own confidence goes, and those below a floor are left out.
+Pseudo-labels are guesses, so each weighs as much as its own confidence, and those below a floor are left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PhotographLabel:
 
 
 def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
-    """Labels from a pred.json, one for every hand believed at least as much as the floor and wholly before the camera.
+    """Labels from a pred.json, one for every hand at least as confident as the floor and wholly before the camera.
 
     Args:
         source: of kind photographs.
@@ -93,8 +93,8 @@ def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
         ) from None
     if not labels:
         raise ConfigError(
-            f"No hand in {predictions} is believed at least {source.floor} in a file matching {source.match!r}; "
-            "lower the source's floor or change its match."
+            f"No hand in {predictions} has a confidence of at least {source.floor} in a file matching "
+            f"{source.match!r}; lower the source's floor or change its match."
         )
     return labels
 
@@ -196,7 +196,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
         augment: bool = True,
         disguise: Disguise | None = None,
     ) -> None:
-        """Remembers the labels; pictures are read when they are asked for.
+        """Keeps the labels; pictures are read when they are asked for.
 
         Args:
             labels: at least one.

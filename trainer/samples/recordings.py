@@ -63,7 +63,7 @@ class SessionHand:
         shape: 10 numbers.
         joints_m: 21 joints, camera axes.
         time_s: when the picture was taken, on the session's own clock.
-        weight: how far the label is believed, above 0.
+        weight: how reliable the label is, above 0.
         same_model: pose and shape refer to the hand model that networks are trained on; joints always hold.
         provider: who made the label.
         anchor: what the network saw live, which a label of a single view cannot correct in depth; None where it saw no
@@ -142,14 +142,14 @@ def read_session_hands(source: RecordingSource, *, truth: bool = False) -> list[
     hands = [
         hand for folder in folders for hand in session_hands(read_session_labels(folder), source.span, truth=truth)
     ]
-    believed = [hand for hand in hands if hand.weight >= source.floor]
-    if not believed:
+    reliable = [hand for hand in hands if hand.weight >= source.floor]
+    if not reliable:
         names = ", ".join(folder.name for folder in folders)
         raise ConfigError(
-            f"No label of {names} is believed at least {source.floor:g}; label these sessions first, or keep more of "
-            "their frames."
+            f"No label of {names} has a weight of at least {source.floor:g}; label these sessions first, or keep "
+            "more of their frames."
         )
-    return believed
+    return reliable
 
 
 def session_hands(
@@ -311,7 +311,7 @@ class RecordingCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of recorded hands; crop i depends on the seed and on i alone."""
 
     def __init__(self, hands: Sequence[SessionHand], input_px: int, seed: int, jitter: CropJitter) -> None:
-        """Remembers the labels; pictures are read when they are asked for.
+        """Keeps the labels; pictures are read when they are asked for.
 
         Args:
             hands: at least one.

@@ -54,7 +54,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         upright: bool = False,
         views: int = 1,
     ) -> None:
-        """Remembers what to render; each worker process builds its own renderer.
+        """Keeps what to render; each worker process builds its own renderer.
 
         Args:
             input_px: side of the crops.

@@ -214,8 +214,8 @@ def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fa
     # one process judges for all, or they could disagree on when to stop
     figures = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
     events.emit("evaluation", step=progress.step, **figures)
-    settled = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= SETTLED_SAMPLES
-    if settled and fabric.is_global_zero:
+    warmed_up = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= WARM_UP_SAMPLES
+    if warmed_up and fabric.is_global_zero:
         for name, spread in collapsed_sets(figures).items():
             sentence = collapse_warning(name, spread, progress.step)
             events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)
@@ -254,7 +254,7 @@ def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, s
 COLLAPSED_BELOW: Final = 0.15
 """Spread of the predicted finger poses over that of the labels; trainings that went well had 0.4 after 260 steps."""
 
-SETTLED_SAMPLES: Final = 16_000
+WARM_UP_SAMPLES: Final = 16_000
 """Before this many samples a network from scratch has not yet left the mean pose that it starts from."""
 
 _SPREAD: Final = "spread_ratio"

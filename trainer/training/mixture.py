@@ -27,7 +27,7 @@ class Mixture(Dataset[LabelledCrop]):
     """Draws sample i from one of its streams; which one depends on the seed and on i alone."""
 
     def __init__(self, streams: Sequence[Dataset[LabelledCrop]], shares: Sequence[float], seed: int) -> None:
-        """Remembers the streams.
+        """Keeps the streams.
 
         Args:
             streams: each gives sample i for any i.
@@ -114,7 +114,7 @@ class JointsOnly(Dataset[LabelledCrop]):
     """A stream without its poses and shapes."""
 
     def __init__(self, stream: Dataset[LabelledCrop]) -> None:
-        """Remembers the stream.
+        """Keeps the stream.
 
         Args:
             stream: gives sample i for any i.
@@ -130,7 +130,7 @@ class RepeatedCrops(Dataset[LabelledCrop]):
     """The first samples of a stream, drawn again and again in ever new colours; each is made once per process."""
 
     def __init__(self, stream: Dataset[LabelledCrop], count: int, seed: int) -> None:
-        """Remembers the stream.
+        """Keeps the stream.
 
         Args:
             stream: gives sample i for any i.
