@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import Qt, QTimer, QUrl, pyqtSignal
+from PyQt6.QtCore import QObject, Qt, QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
@@ -14,12 +15,12 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.coverage import Coverage
 from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
 from app.recording.sessions import new_session_folder
+from app.review.session_review import SessionReview, open_review
 from app.ui.extension_host import ExtensionHost
 from app.ui.recording.coverage_view import CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
-from app.ui.review.review_opener import ReviewOpener
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.widgets.background_task import SAVE_S
+from app.ui.widgets.background_task import SAVE_S, BackgroundTasks
 from app.ui.widgets.form_helpers import button, clock, row, section
 from app.user_dirs import sessions_folder
 from hand.errors import HandliveError
@@ -288,3 +289,39 @@ class Flash(QWidget):
         painter = QPainter(self)
         painter.setPen(QPen(self.color, 16))
         painter.drawRect(self.rect())
+
+
+_CLOSE_S = 0.2
+
+
+class ReviewOpener(QObject):
+    """Opens sessions for review: reads them beside the window, and shows each in a window of its own."""
+
+    def __init__(self, host: ExtensionHost) -> None:
+        """Nothing is open.
+
+        Args:
+            host: whose theme and hand model the reviews have.
+        """
+        super().__init__(host.parent_widget)
+        self._host = host
+        self._background = BackgroundTasks(self, host.notify)
+        host.closing.connect(partial(self._background.abandon, _CLOSE_S))
+
+    def open(self, folder: Path) -> None:
+        """Reads a session, then shows it; what is wrong with it is said.
+
+        Args:
+            folder: of the session.
+        """
+        self._background.start("review", partial(open_review, folder, self._host.options.model), self._show)
+
+    def _show(self, review: SessionReview) -> None:
+        # here and not above: it brings the solver along, which a window that only watches does without
+        from app.ui.review.review_window import ReviewWindow
+
+        opened = ReviewWindow(review, self._host.options.model, self._host.theme)
+        opened.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # thumbnails and labels of a session weigh a lot
+        opened.setParent(self._host.parent_widget, Qt.WindowType.Window)
+        self._host.theme_changed.connect(opened.set_theme)
+        opened.show()
