@@ -291,7 +291,7 @@ def test_damaged_sessions_are_named_once_beside_the_whole_ones(qtbot: QtBot, pan
     panel.said.connect(said.append)
     for _ in range(2):
         panel.sessions.show_sessions()
-        qtbot.waitUntil(lambda: not panel.sessions.lister_busy, timeout=10_000)
+        qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=10_000)
     assert panel.sessions.list.topLevelItemCount() == 2
     assert len([sentence for sentence in said if "session.json" in sentence]) == 1
 
