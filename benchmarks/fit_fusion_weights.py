@@ -22,14 +22,10 @@ from torch import Tensor
 from app.machine import describe_machine
 from assets import ASSETS_DIR
 from benchmarks.fusion_cases import (
-    ORDINARY_SETTINGS,
-    WILD_SETTINGS,
-    BothPaths,
+    SETTINGS,
     FusionCase,
-    labelled_cases,
-    load_cases,
-    rendered_cases,
-    save_cases,
+    both_states,
+    gathered_cases,
 )
 from hand.atomic_file import write_text_atomically
 from hand.camera import project
@@ -44,7 +40,6 @@ from inference.fusion_weights import FusionWeights
 from inference.hand_fusion import HandFusion, PairSituation, joint_axes, joint_groups
 
 SEEDS = {"ordinary": 910_001, "wild": 910_002}
-SETTINGS = {"ordinary": ORDINARY_SETTINGS, "wild": WILD_SETTINGS}
 
 STARTING_BIAS = -1.5
 STEPS, RATE = 60, 0.15
@@ -92,15 +87,6 @@ class Pairs:
     rotations: Tensor
     rest: Tensor
     tips: Tensor
-
-
-def both_states(case: FusionCase) -> tuple[HandState, HandState] | None:
-    """The hands of both paths, where both see the true side."""
-    if case.network is None or case.ik is None:
-        return None
-    if case.network.state.side != "right" or case.ik.state.side != "right":
-        return None
-    return case.network.state, case.ik.state
 
 
 def gather(cases: Sequence[FusionCase], fusion: HandFusion, model: HandModel) -> Pairs:
@@ -407,7 +393,7 @@ def _two(values: np.ndarray) -> tuple[float, float]:
 def main() -> None:
     """Gathers cases, fits and writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_fusion_weights")
-    parser.add_argument("--pictures", type=int, default=300, help="renderings of each kind")
+    parser.add_argument("--pictures", type=int, default=300, help="of each set")
     parser.add_argument("--labels", type=Path, help="2D labels of photographs, as predict --looks writes them")
     parser.add_argument("--photographs", type=Path, help="the folder these were written for")
     parser.add_argument("--cases", type=Path, help="where to keep what the paths said; read where it is there")
@@ -417,7 +403,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_embedded_model()
     neutral = HandFusion(model, FusionWeights.of_one_path("network"))
-    found = gathered_cases(options.cases, options.pictures, options.labels, options.photographs)
+    found = gathered_cases(SEEDS, options)
     sets = {name: gather(cases, neutral, model) for name, cases in found.items()}
     rendered = [sets[name] for name in SETTINGS]
     photographs = sets.get("photographs")
@@ -438,27 +424,6 @@ def main() -> None:
     weights.save(options.out / "weights.json")
     write_text_atomically(options.out / "card.md", card(weights, model, sets, share, options.pictures))
     print(f"written to {options.out}")
-
-
-def gathered_cases(
-    kept: Path | None, pictures: int, labels: Path | None, photographs: Path | None
-) -> dict[str, list[FusionCase]]:
-    """What both paths say about renderings and photographs, by the name of the set."""
-    found: dict[str, list[FusionCase]] = {}
-    wanted = [*SETTINGS, *(["photographs"] if labels is not None or kept is not None else [])]
-    missing = [name for name in wanted if kept is None or not (kept / f"{name}.npz").is_file()]
-    found = {name: load_cases(kept / f"{name}.npz") for name in wanted if kept is not None and name not in missing}
-    with BothPaths() as paths:
-        for name in missing:
-            if name in SETTINGS:
-                found[name] = list(rendered_cases(paths, SETTINGS[name], SEEDS[name], pictures))
-            elif labels is not None and photographs is not None:
-                found[name] = list(labelled_cases(paths, labels, photographs, 0.5, pictures))
-            else:
-                continue
-            if kept is not None:
-                save_cases(found[name], kept / f"{name}.npz")
-    return found
 
 
 def card(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], share: float, pictures: int) -> str:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,14 +33,9 @@ from app.pipeline.output_selector import OutputChooser, OutputSettings
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
 from app.pipeline.paths.smoothing import Smoothing, smoothed
 from benchmarks.fusion_cases import (
-    ORDINARY_SETTINGS,
-    WILD_SETTINGS,
-    BothPaths,
     FusionCase,
-    labelled_cases,
-    load_cases,
-    rendered_cases,
-    save_cases,
+    both_states,
+    gathered_cases,
 )
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
@@ -54,7 +49,6 @@ from inference.hand_fusion import HandFusion
 from trainer.synthetic.moving_hand import MovingHand
 
 SEEDS = {"ordinary": 920_001, "wild": 920_002}
-SETTINGS = {"ordinary": ORDINARY_SETTINGS, "wild": WILD_SETTINGS}
 CLIP_SEED = 920_003
 
 METHODS = ("network", "ik", "plain mean", "fused")
@@ -74,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     print(describe_machine()["processor"])
     fusion = HandFusion(load_embedded_model(), load_weights(WEIGHTS_FILE))
-    sets = _sets(options.cases, options.pictures, options.labels, options.photographs)
+    sets = gathered_cases(SEEDS, options)
     for name, cases in sets.items():
         _print_set(name, cases, fusion)
     if options.clip:
@@ -82,39 +76,14 @@ def main() -> None:
     _print_cost(sets["ordinary"], fusion)
 
 
-def _sets(
-    kept: Path | None, pictures: int, labels: Path | None, photographs: Path | None
-) -> dict[str, list[FusionCase]]:
-    """What both paths say about the pictures of each set."""
-    makers: dict[str, Callable[[BothPaths], list[FusionCase]]] = {
-        name: lambda paths, name=name: list(rendered_cases(paths, SETTINGS[name], SEEDS[name], pictures))
-        for name in SETTINGS
-    }
-    if labels is not None and photographs is not None:
-        makers["photographs"] = lambda paths: list(labelled_cases(paths, labels, photographs, 0.5, pictures))
-    elif kept is not None and (kept / "photographs.npz").is_file():
-        makers["photographs"] = lambda _paths: []
-    found = {}
-    with BothPaths() as paths:
-        for name, make in makers.items():
-            file = None if kept is None else kept / f"{name}.npz"
-            if file is not None and file.is_file():
-                found[name] = load_cases(file)
-                continue
-            found[name] = make(paths)
-            if file is not None:
-                save_cases(found[name], file)
-    return found
-
-
 def _print_set(name: str, cases: Sequence[FusionCase], fusion: HandFusion) -> None:
-    both = [case for case in cases if _states(case) is not None]
+    both = [case for case in cases if both_states(case) is not None]
     truth_3d = both[0].joints_m is not None
     print(f"\n{name}: {len(cases)} pictures, {len(both)} hands that both paths see on the true side")
     errors: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
     confidences, own = [], []
     for case in both:
-        states = _states(case)
+        states = both_states(case)
         assert states is not None
         fused = fusion.fuse(*states, case.intrinsics)
         hands = dict(zip(METHODS, (*_joints_of(states), _plain_mean(states), _joints(fused)), strict=True))
@@ -166,14 +135,6 @@ def _print_all(cases: Sequence[FusionCase], fusion: HandFusion) -> None:
             errors[method].append(_errors(rest if state is None else _joints(state), case)[0])
     print("all pictures, PA in mm: " + ", ".join(f"{name} {np.mean(values):.2f}" for name, values in errors.items()))
     print("the output is " + ", ".join(f"{name} {count}" for name, count in sorted(followed.items())))
-
-
-def _states(case: FusionCase) -> tuple[HandState, HandState] | None:
-    """Both paths' hands, where both are of the true side."""
-    if case.network is None or case.ik is None:
-        return None
-    states = case.network.state, case.ik.state
-    return states if all(state.side == "right" for state in states) else None
 
 
 def _joints(state: HandState) -> np.ndarray:
@@ -264,7 +225,7 @@ def _lag(values: np.ndarray, truth: np.ndarray) -> float:
 
 def _print_cost(cases: Sequence[FusionCase], fusion: HandFusion) -> None:
     """What a fusion costs, with its mesh, and what one solution of the IK solver does."""
-    pairs = [(states, case.intrinsics) for case in cases if (states := _states(case)) is not None][:100]
+    pairs = [(states, case.intrinsics) for case in cases if (states := both_states(case)) is not None][:100]
     solver = IkSolver(load_embedded_model())
     spent: dict[str, list[float]] = {"fusion": [], "ik": []}
     for (network, ik), camera in pairs * 3:

@@ -7,8 +7,9 @@ are mirrored, with their camera.
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -28,11 +29,12 @@ from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import FRAME_SETTINGS, SceneSettings
 
-ORDINARY_SETTINGS = FRAME_SETTINGS
-"""Renderings as a webcam sees hands."""
-
-WILD_SETTINGS = replace(FRAME_SETTINGS, pose="free", view="any", held_share=0.3)
-"""Renderings in the wild pose set: fingers bent anyhow, from any side, more often with something in the hand."""
+SETTINGS = {
+    "ordinary": FRAME_SETTINGS,
+    "wild": replace(FRAME_SETTINGS, pose="free", view="any", held_share=0.3),
+}
+"""Renderings as a webcam sees hands; and with fingers bent anyhow, from any side, more often with something in the
+hand."""
 
 FRAME_SIZE_PX = (480, 360)
 
@@ -96,6 +98,41 @@ class BothPaths:
     def look(self, frame: Frame) -> tuple[PathResult, PathResult]:
         """What the network and MediaPipe + IK say about a picture."""
         return self._network.process(frame), self._ik.process(frame)
+
+
+def gathered_cases(seeds: Mapping[str, int], options: argparse.Namespace) -> dict[str, list[FusionCase]]:
+    """What both paths say about renderings and photographs, by the name of the set; read where it was kept.
+
+    Args:
+        seeds: of the renderings, by the names of :data:`SETTINGS`.
+        options: ``pictures`` of each set; ``labels`` of ``photographs``, the folder these were written for; ``cases``,
+            the folder where cases are kept.
+    """
+    kept = {} if options.cases is None else {path.stem: path for path in options.cases.glob("*.npz")}
+    found: dict[str, list[FusionCase]] = {}
+    with BothPaths() as paths:
+        for name in (*SETTINGS, "photographs"):
+            if name in kept:
+                found[name] = load_cases(kept[name])
+                continue
+            if name in SETTINGS:
+                found[name] = list(rendered_cases(paths, SETTINGS[name], seeds[name], options.pictures))
+            elif options.labels is not None and options.photographs is not None:
+                photographs = labelled_cases(paths, options.labels, options.photographs, 0.5, options.pictures)
+                found[name] = list(photographs)
+            else:
+                continue
+            if options.cases is not None:
+                save_cases(found[name], options.cases / f"{name}.npz")
+    return found
+
+
+def both_states(case: FusionCase) -> tuple[HandState, HandState] | None:
+    """The hands of both paths, where both see the true side."""
+    if case.network is None or case.ik is None:
+        return None
+    states = case.network.state, case.ik.state
+    return states if all(state.side == "right" for state in states) else None
 
 
 def rendered_cases(paths: BothPaths, settings: SceneSettings, seed: int, count: int) -> Iterator[FusionCase]:

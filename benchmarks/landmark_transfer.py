@@ -40,9 +40,8 @@ from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.metrics import aligned, distances
 from hand.types import HandObservation
-from ik_baseline.bone_constancy import FINGER_BONES, bone_lengths, scatter
 from ik_baseline.detector import CROP_EXPANSION, HandDetector
-from ik_baseline.landmark_correction import measured_correction
+from ik_baseline.landmark_correction import FINGER_BONES, bone_lengths, measured_correction, scatter
 from ik_baseline.second_look import AugmentedDetector
 from ik_baseline.solver import IkSolver
 

@@ -27,11 +27,11 @@ sys.path.insert(0, str(ROOT))
 from hand.embedded import load_embedded_model  # noqa: E402
 from trainer.__main__ import main as trainer  # noqa: E402
 from trainer.datasets.hand_set import HandSet  # noqa: E402
-from trainer.datasets.opening import SET_KINDS, open_set, recognised  # noqa: E402
+from trainer.datasets.opening import open_set, recognised  # noqa: E402
 from trainer.datasets.pose_fit import fitter_for  # noqa: E402
 from trainer.datasets.shards import pack  # noqa: E402
-from trainer.networks.hand_network import NetworkConfig  # noqa: E402
-from trainer.recipe.config import FitConfig, SourceConfig  # noqa: E402
+from trainer.recipe.config import build_recipe  # noqa: E402
+from trainer.recipe.sources import SET_KINDS  # noqa: E402
 from trainer.samples.labelled_crop import LabelledCrop, collate  # noqa: E402
 from trainer.training.mixture import build_samples  # noqa: E402
 
@@ -54,8 +54,8 @@ def rate(step: Callable[[int], object], seconds: float, warm_up: int = 20) -> fl
 
 def stream(kind: str, folder: Path, input_px: int, new_background: float = 0.0) -> Dataset[LabelledCrop]:
     """The training stream of a recipe with this source alone."""
-    source = SourceConfig(kind, path=str(folder), new_background=new_background)
-    return build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=input_px)))
+    source = {"kind": kind, "path": str(folder), "new_background": new_background}
+    return build_samples(build_recipe({"sources": [source], "network": {"input_px": input_px}}, "the benchmark"))
 
 
 def decoder(hands: HandSet, input_px: int) -> Callable[[int], object]:

@@ -38,7 +38,7 @@ from hand.session_labels import OFFLINE_FILE, read_session_labels
 from hand.types import Frame
 from trainer.compare import Comparison, compare_networks, write_report
 from trainer.dataset_writers.recorded_series import recorded_truth
-from trainer.recipe.config import SourceConfig
+from trainer.recipe.sources import RecordingSource
 from trainer.runs.run_folder import NETWORK_FOLDER, REQUEST_FILE
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects
@@ -170,7 +170,7 @@ def teach_and_compare(person: Person, options: argparse.Namespace, *, first_seed
     label(sessions)
     run: Path = options.out / f"run_{options.recipe}"
     minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
-    held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.0)
+    held_out = RecordingSource(path=str(sessions), sessions=("session_3",), floor=0.0)
     comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
     write_report(comparison, options.out / "against_truth")
     return comparison, minutes

@@ -29,7 +29,7 @@ from hand.recording import RecordedHand
 from hand.session_labels import read_session_labels
 from hand.types import Frame
 from trainer.compare import compare_networks
-from trainer.recipe.config import SourceConfig
+from trainer.recipe.sources import RecordingSource
 from trainer.runs.run_folder import NETWORK_FOLDER
 
 CLIP = Path(__file__).resolve().parents[2] / "shared" / "real" / "clips" / "desk_one_hand_1280x720_30fps.mp4"
@@ -84,7 +84,7 @@ def main() -> int:
     label(sessions)
     run: Path = options.out / f"run_{options.recipe}"
     minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
-    held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.05)
+    held_out = RecordingSource(path=str(sessions), sessions=("session_3",), floor=0.05)
     comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general)
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, load {os.getloadavg()[0]:.1f}")

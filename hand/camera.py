@@ -108,6 +108,21 @@ class Intrinsics:
         """The camera of the left-right mirrored picture."""
         return replace(self, cx_px=self.width_px - 1 - self.cx_px)
 
+    def turned(self, quarter_turns: int) -> Intrinsics:
+        """The camera of the picture turned clockwise; each right angle takes pixel (x, y) to (height - 1 - y, x)."""
+        turned = self
+        for _ in range(quarter_turns % 4):
+            turned = replace(
+                turned,
+                fx_px=turned.fy_px,
+                fy_px=turned.fx_px,
+                cx_px=turned.height_px - 1 - turned.cy_px,
+                cy_px=turned.cx_px,
+                width_px=turned.height_px,
+                height_px=turned.width_px,
+            )
+        return turned
+
 
 def project(points_m: Float[np.ndarray, "*batch 3"], intrinsics: Intrinsics) -> Float[np.ndarray, "*batch 2"]:
     """Projects points in camera axes (metres) to pixels.

@@ -48,7 +48,7 @@ FILE_FAULTS: Final = (
     EOFError,
     UnpicklingError,
 )
-"""What reading a file, and taking plain values out of it, may raise when a stranger wrote it."""
+"""What reading a file, and taking plain values out of it, may raise of an untrusted file."""
 
 
 def fault_of(problem: BaseException) -> str:

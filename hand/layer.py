@@ -6,7 +6,7 @@ differentiable twin is ``hand.torch_layer``; tests hold the two, and smplx, toge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from hand.joints import MANO_PARENTS
 from hand.model import HandModel
 from hand.pose_kernels import matrices_of_axis_angles, pose_hand
+from hand.types import HandState
 
 _PARENTS = np.array(MANO_PARENTS)
 
@@ -105,6 +106,24 @@ class HandLayer:
         rotations = np.empty((16, 3, 3), self.dtype)
         matrices_of_axis_angles(np.array(pose_rad, self.dtype).reshape(16, 3), rotations)
         return self._posed(rotations, self.shaped(shape), translation_m, self._all)
+
+    def reposed(
+        self,
+        state: HandState,
+        pose_rad: Float[np.ndarray, "48"],
+        shape: Float[np.ndarray, "10"],
+        translation_m: Float[np.ndarray, "3"],
+    ) -> HandState:
+        """The same hand in another pose, shape and place, with the geometry that follows."""
+        geometry = self(pose_rad, shape, translation_m)
+        return replace(
+            state,
+            pose_rad=pose_rad,
+            shape=shape,
+            camera_translation_m=translation_m,
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+        )
 
     def from_matrices(
         self,

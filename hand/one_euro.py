@@ -14,7 +14,7 @@ followed with less lag for the same calm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -200,15 +200,7 @@ class HandStateFilter:
         pose = self._pose(state.pose_rad.reshape(16, 3), time_ns).reshape(48)
         shape = self._shape(state.shape, time_ns)
         translation = self._translation(state.camera_translation_m, time_ns)
-        geometry = self._layer(pose, shape, translation)
-        return replace(
-            state,
-            pose_rad=pose,
-            shape=shape,
-            camera_translation_m=translation,
-            joints_m=geometry.joints_m,
-            vertices_m=geometry.vertices_m,
-        )
+        return self._layer.reposed(state, pose, shape, translation)
 
 
 class _Clock:

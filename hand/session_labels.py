@@ -45,8 +45,8 @@ class OfflineLabel:
     Attributes:
         frame: index of its frame.
         hand: the hand; its provider is "offline".
-        weight: how far the label is to be believed, 0 to 1; 0 rejects it.
-        reasons: what speaks against it, in short phrases for people.
+        weight: how reliable the label is, 0 to 1; 0 rejects it.
+        reasons: what counts against it, in short phrases for people.
         agreement: how far the witnesses differ, by name, with their units in the names.
     """
 
@@ -97,8 +97,8 @@ class FrameLabel:
         frame: with the live estimates of all paths.
         hand: the label itself; its provider says where it comes from.
         status: whether it is to be learned from.
-        weight: how far it is to be believed, 0 to 1: 0 when rejected, 1 when the user corrected it.
-        reasons: what speaks against it, in short phrases for people.
+        weight: how reliable it is, 0 to 1: 0 when rejected, 1 when the user corrected it.
+        reasons: what counts against it, in short phrases for people.
         decided: the user decided about it, not the offline pass alone.
         agreement: how far the witnesses differ, by name; empty without an offline pass.
     """

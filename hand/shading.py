@@ -23,7 +23,7 @@ from hand.raster import Rasterizer
 from hand.topology import cap_faces
 
 SKIN_RGB: Final = (0.87, 0.66, 0.55)
-"""A light brown skin, sRGB 0 to 1: what a mesh wears when it brings no colours."""
+"""A light brown skin, sRGB 0 to 1: of meshes without colours of their own."""
 
 _GAMMA: Final = 2.2
 

@@ -58,15 +58,7 @@ class MediaPipeTasksDetector:
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> tuple[HandObservation, ...]:
-        """Finds the hands of one picture, the surest first; the arguments are those of ``HandDetector.detect``.
-
-        Args:
-            image_rgb: RGB picture.
-            last_seen_px: ignored, because Tasks take no regions.
-
-        Raises:
-            DetectorError: the detector was closed.
-        """
+        """As ``HandDetector.detect``; ``last_seen_px`` is ignored, because Tasks take no regions."""
         if self._landmarker is None:
             raise DetectorError("The hand detector was closed; make a new one.")
         # the graph warns once more when its landmark part first runs, that is with the first hand

@@ -30,7 +30,7 @@ from inference.fusion_kernel import (
     mean_rotations,
 )
 from inference.fusion_weights import FusionWeights
-from inference.pose_refinement import believed_precisions, refine_pose
+from inference.pose_refinement import prior_precisions, refine_pose
 
 GROUPS: Final = ("wrist", "knuckles", "hinges", "thumb")
 """Joints that share how their weights change with the situation."""
@@ -106,7 +106,7 @@ class HandFusion:
         self._groups = joint_groups()
         self._solver_layer = HandLayer(right, np.float64)
         self._layers: dict[Side, HandLayer] = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
-        self._precisions = believed_precisions(right) / weights.prior_factor**2
+        self._precisions = prior_precisions(right) / weights.prior_factor**2
         self._limits = joint_limits()
 
     @property

@@ -82,7 +82,7 @@ def refine_pose(
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
         precisions: inverse covariances of the rotations' errors in the joints' axes; those of the network's rotations
-            (:func:`believed_precisions`) when left out.
+            (:func:`prior_precisions`) when left out.
     """
     joints, orientations = layer.skeleton(rotations, shape)
     joints_m = np.asarray(joints, np.float64)
@@ -93,7 +93,7 @@ def refine_pose(
         np.asarray(joints_px, np.float64),
         np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
-        believed_precisions(layer.model) if precisions is None else precisions,
+        prior_precisions(layer.model) if precisions is None else precisions,
     )
     if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
         return RefinedHand(rotations, start)
@@ -103,7 +103,7 @@ def refine_pose(
 
 
 @lru_cache(maxsize=8)
-def believed_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
+def prior_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
     """How firmly the network's word on each MANO joint stands: inverse covariances of small turns in the joint's axes.
 
     Args:

@@ -35,7 +35,7 @@ from trainer.evaluation.compare_statistics import (
 from trainer.evaluation.confidence_calibration import GOOD_ERROR
 from trainer.evaluation.held_out import REPORT_SEED, rendered_crops
 from trainer.evaluation.predictions import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
-from trainer.recipe.config import SourceConfig
+from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter, live_jitter
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.recordings import SessionHand, crop_session_hand, read_session_hands
@@ -160,7 +160,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--crops", type=whole_number(1), default=500, help="unseen renderings (default: 500)")
     parser.add_argument("--out", type=Path, default=Path("reports/comparison"), help="default: reports/comparison")
     options = parser.parse_args(arguments)
-    source = SourceConfig("recordings", path=str(options.recordings), sessions=tuple(options.sessions), floor=0.05)
+    source = RecordingSource(path=str(options.recordings), sessions=tuple(options.sessions), floor=0.05)
     comparison = compare_networks(options.before, options.after, [source], options.crops, truth=options.truth)
     write_report(comparison, options.out)
     print(comparison.sentence)
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def compare_networks(
-    before: Path, after: Path, sources: Sequence[SourceConfig], general_crops: int, *, truth: bool = False
+    before: Path, after: Path, sources: Sequence[RecordingSource], general_crops: int, *, truth: bool = False
 ) -> Comparison:
     """Runs two networks over the same crops.
 

@@ -22,7 +22,7 @@ from trainer.evaluation.contact_sheet import write_png
 from trainer.evaluation.dataset_check import SetReport, check_set
 from trainer.evaluation.dataset_check_sheet import check_sheet
 from trainer.recipe.dataset_facts import SETS
-from trainer.recipe.source_kinds import SET_KINDS
+from trainer.recipe.sources import SET_KINDS
 
 _EXAMPLES: Final = """examples:
   what is in a folder, with a sheet to look at

@@ -40,7 +40,8 @@ from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, repo
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import NetworkConfig, certainty_of_sigma
 from trainer.networks.output import NetworkOutput
-from trainer.recipe.config import FitConfig, SourceConfig, build_dataclass, exported_layout, read_config
+from trainer.recipe.config import FitConfig, build_dataclass, exported_layout, read_config
+from trainer.recipe.sources import PhotographSource
 from trainer.runs.run_folder import BEST_FILE
 from trainer.runs.run_history import RunHistory, read_history
 from trainer.samples.labelled_crop import LabelledCrop
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
     history = None if options.run is None else read_history(options.run)
     config = _recipe(options.config, history)
     network, name = _network(config, options)
-    sources = [SourceConfig("photographs", path=path, pictures=folder) for path, folder in options.photographs or ()]
+    sources = [PhotographSource(path=path, pictures=folder) for path, folder in options.photographs or ()]
     shown = config.network if options.network is None else exported_layout(options.network)
     size, upright = shown.input_px, shown.upright
     photographs = _photographs(sources, config, shown, options.crops)
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _photographs(
-    given: Sequence[SourceConfig], config: FitConfig, shown: NetworkConfig, most: int
+    given: Sequence[PhotographSource], config: FitConfig, shown: NetworkConfig, most: int
 ) -> dict[str, dict[str, LabelledCrop]]:
     """Crops by set and by photograph: several given sets each under the name of its labels, else one set.
 
@@ -270,7 +271,7 @@ def measure(
     layer = TorchHandLayer(model).to(device_of(network))
     sections = []
     for name, crops in sets.items():
-        predictions = predict_crops(network, layer, crops, settle_on=model)
+        predictions = predict_crops(network, layer, crops, refine_on=model)
         values = {key: round(value, 5) for key, value in figures(predictions).items()}
         sections.append(ReportSection(name, values, joint_figures(predictions), predictions, crops, names.get(name)))
     content: dict[str, Any] = {

@@ -29,7 +29,6 @@ from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_cur
 from trainer.evaluation.devices import add_device_option, measuring_device
 from trainer.evaluation.held_out import held_out_sets
 from trainer.evaluation.predictions import errors_2d, figures, predict_crops
-from trainer.half_precision import is_large, round_to_half, store_in_half
 from trainer.networks.building import LANDMARK_PREFIX, trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.weights import save_weights
@@ -95,7 +94,7 @@ def export_trained(
         round_to_half(network)
     layer = TorchHandLayer(model).to(device)
     sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
-    measured = {name: predict_crops(network, layer, part, settle_on=model) for name, part in sets.items()}
+    measured = {name: predict_crops(network, layer, part, refine_on=model) for name, part in sets.items()}
     certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     facts = ExportFacts(
@@ -199,3 +198,46 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
 
 def _tick(bar: tqdm) -> None:
     bar.update(1)
+
+
+LARGE: Final = 1024
+"""Tensors with fewer numbers stay as they are: biases and statistics save nothing, and want their digits."""
+
+
+def round_to_half(network: nn.Module) -> None:
+    """Rounds the large weights of a network to half precision, in place; their type stays single."""
+    with torch.no_grad():
+        for value in network.parameters():
+            if is_large(value):
+                value.copy_(value.half())
+
+
+def is_large(value: Tensor) -> bool:
+    """Whether a tensor is one of those that are rounded."""
+    return value.dtype == torch.float32 and value.numel() >= LARGE
+
+
+def store_in_half(file: Path) -> None:
+    """Stores those large weights of an ONNX file in half precision that lose nothing by it; engines widen them again.
+
+    Args:
+        file: rewritten in place.
+    """
+    import onnx
+
+    model = onnx.load(str(file))
+    graph = model.graph
+    casts = []
+    for index, constant in enumerate(graph.initializer):
+        array = onnx.numpy_helper.to_array(constant)
+        if array.dtype != np.float32 or array.size < LARGE:
+            continue
+        half = array.astype(np.float16)
+        if (half.astype(np.float32) == array).all():
+            name = constant.name
+            graph.initializer[index].CopyFrom(onnx.numpy_helper.from_array(half, name + "_half"))
+            casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, str(file))

@@ -33,7 +33,8 @@ from trainer.evaluation.predictions import errors_2d, figures, predict_crops
 from trainer.export import ExportFacts, export_network
 from trainer.fit import EVALUATION_SEED, StopSign, overrides, train
 from trainer.networks.building import build_network, trained_network
-from trainer.recipe.config import FitConfig, SourceConfig, read_config
+from trainer.recipe.config import FitConfig, read_config
+from trainer.recipe.sources import RecordingSource, RenderedSource
 from trainer.runs.events import EventLog, claim_stdout
 from trainer.runs.run_folder import (
     BEST_FILE,
@@ -126,7 +127,7 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
         stream.close()
 
 
-def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[SourceConfig]]:
+def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[RecordingSource]]:
     """The recipe of a request, and the sources that only the report sees.
 
     Raises:
@@ -149,10 +150,11 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
     sets["recordings"] = [
         crop
         for source in config.held_out
+        if isinstance(source, RecordingSource)
         for crop in held_out_session_crops(source, config.network, count, EVALUATION_SEED)
     ]
     measured = {
-        name: predict_crops(network, TorchHandLayer(model), crops, settle_on=model) for name, crops in sets.items()
+        name: predict_crops(network, TorchHandLayer(model), crops, refine_on=model) for name, crops in sets.items()
     }
     certainty = np.concatenate([part.certainty for part in measured.values()])
     good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
@@ -202,7 +204,7 @@ def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
     step()
     stepping = min(_seconds(step) for _ in range(3))
     # a repeated rendering is made once; afterwards only the recorded pictures are read anew
-    repeated = sum(source.repeat for source in config.sources)
+    repeated = sum(source.repeat for source in config.sources if isinstance(source, RenderedSource))
     making = sampling * config.batch if not repeated else 0.006 * config.batch
     per_step = max(stepping, making) if config.workers else stepping + making
     evaluations = config.steps // config.evaluate_every

@@ -30,7 +30,7 @@ from trainer.features import PICTURES_SUFFIX, FrozenPart, stored_crops, write_pi
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.recipe.config import FitConfig, read_config
-from trainer.recipe.source_kinds import SET_KINDS
+from trainer.recipe.sources import SET_KINDS, PhotographSource, RecordingSource
 from trainer.runs.events import EventLog, claim_stdout
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.recordings import depth_is_measured, held_out_session_crops
@@ -194,7 +194,7 @@ def _held_out_sets(
     """
     sets = _stored_sets(config, network) or _made_sets(config, model)
     of_sets = (f"{kind}_{_FIGURE_OF_SET.get(kind, 'pa_mpjpe_mm')}" for kind in SET_KINDS)
-    own = [source for source in config.held_out if source.kind == "recordings"]
+    own = [source for source in config.held_out if isinstance(source, RecordingSource)]
     of_own = "recordings_pa_mpjpe_mm" if all(map(depth_is_measured, own)) else "recordings_epe_2d"
     measures = (of_own, *of_sets, "photographs_epe_2d", "rendered_pa_mpjpe_mm")
     return sets, next(measure for measure in measures if measure.partition("_")[0] in sets)
@@ -204,10 +204,10 @@ def _made_sets(config: FitConfig, model: HandModel) -> dict[str, list[LabelledCr
     size, upright = config.network.input_px, config.network.upright
     sets = {"rendered": rendered_crops(size, config.evaluation_count, seed=EVALUATION_SEED, upright=upright)}
     for source in config.held_out:
-        if source.kind == "recordings":
+        if isinstance(source, RecordingSource):
             hands = held_out_session_crops(source, config.network, config.evaluation_count, EVALUATION_SEED)
             sets.setdefault("recordings", []).extend(hands)
-        elif source.kind == "photographs":
+        elif isinstance(source, PhotographSource):
             sets.setdefault("photographs", []).extend(live_crops(source, config.network).values())
     return sets | data_set_crops(config.held_out, model, config.network, config.evaluation_count, EVALUATION_SEED)
 

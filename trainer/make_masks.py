@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hand.picture_file import write_picture
-from trainer.recipe.config import SourceConfig
+from trainer.recipe.sources import PhotographSource
 from trainer.samples.hand_masks import mask_in_photograph, mask_name
 from trainer.samples.photographs import photograph_of, read_pseudo_labels
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
 
     Raises:
         DataError: the prediction file or a picture cannot be read.
-        ConfigError: no label is believed.
+        ConfigError: no label is confident enough.
     """
     parser = argparse.ArgumentParser(prog="python -m trainer masks", description=__doc__)
     parser.add_argument("--predictions", type=Path, required=True, help="what `main_v2.py predict` wrote")
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--floor", type=_share, default=0.4, help="least confidence of a label (default: 0.4)")
     options = parser.parse_args(arguments)
     labels = read_pseudo_labels(
-        SourceConfig("photographs", path=str(options.predictions), pictures=str(options.pictures), floor=options.floor)
+        PhotographSource(path=str(options.predictions), pictures=str(options.pictures), floor=options.floor)
     )
     options.out.mkdir(parents=True, exist_ok=True)
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar

@@ -180,10 +180,10 @@ def _laid_on_picture(
     box_px = max(float(np.ptp(sight.joints_px, axis=0).max()), 1.0)
     deviation = BELIEVED_DEVIATION + picture_doubt * (DOUBTED_DEVIATION - BELIEVED_DEVIATION)
     sigma_px = np.full(21, deviation * box_px)
-    settled = refine_pose(layer, sight.rotations, shape, sight.joints_px, sigma_px, camera, sight.wrist_m)
-    unmoved = layer.from_matrices(settled.rotations, shape).joints_m
-    translation = settled.root_m - unmoved[0]
-    pose = axis_angle_from_matrix(settled.rotations).reshape(48)
+    refined = refine_pose(layer, sight.rotations, shape, sight.joints_px, sigma_px, camera, sight.wrist_m)
+    unmoved = layer.from_matrices(refined.rotations, shape).joints_m
+    translation = refined.root_m - unmoved[0]
+    pose = axis_angle_from_matrix(refined.rotations).reshape(48)
     joints = unmoved + translation
     if side == "left":
         pose, joints, translation = mirror_pose(pose), mirror_points(joints), mirror_points(translation)

@@ -1,4 +1,4 @@
-"""How far a label is to be believed: what landmarks, live solution and network say against it, and its weight."""
+"""How reliable a label is: what landmarks, live solution and network say against it, and its weight."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_IMAGE: Final = 1e3
 """The same distance of a joint at or behind the camera, which has no place in the picture: far from any."""
 
 LEAST_WEIGHT: Final = 0.12
-"""Labels that are believed less are rejected."""
+"""Labels of less weight are rejected."""
 
 TRUSTED_NETWORK: Final = 0.3
 """Confidence from which on the network's word counts."""
@@ -40,8 +40,8 @@ class LabelWeight:
     """What is thought of one label.
 
     Attributes:
-        weight: how far it is believed, 0 to 1; 0 rejects it.
-        reasons: what speaks against it.
+        weight: how reliable it is, 0 to 1; 0 rejects it.
+        reasons: what counts against it.
         agreement: how far the witnesses are from it, by name.
     """
 

@@ -28,9 +28,13 @@ from hand.recording import RecordedHand
 from hand.recording_reader import open_recording
 from hand.session_labels import OfflineLabel, OfflineLabels, write_offline
 from hand.types import HandObservation
-from ik_baseline.bone_constancy import correction_strength
 from ik_baseline.calibration import HandCalibrator
-from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, LandmarkCorrection, measured_correction
+from ik_baseline.landmark_correction import (
+    PHOTOGRAPH_SHARE,
+    LandmarkCorrection,
+    correction_strength,
+    measured_correction,
+)
 from ik_baseline.person import HandCalibration
 from ik_baseline.session_solver import FRAME_S, Seen, SessionSolver
 from ik_baseline.solver import IkSolution, IkSolver

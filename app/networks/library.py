@@ -79,7 +79,7 @@ class NetworkLibrary:
     """The network that comes along, and those in the user's folder."""
 
     def __init__(self, shipped: Path, folder: Path | None = None, beside: Sequence[Path] = ()) -> None:
-        """Remembers the folders.
+        """Keeps the folders.
 
         Args:
             shipped: of the network that comes along.

@@ -68,7 +68,7 @@ class LiveNetwork:
     """
 
     def __init__(self, folder: Path, device: DeviceChoice = "cpu") -> None:
-        """Remembers which network to begin with; it is loaded when it is first asked for.
+        """Keeps which network to begin with; it is loaded when it is first asked for.
 
         Args:
             folder: of an exported network.

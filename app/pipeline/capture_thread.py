@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.playback import Pacer, Playback
-from app.pipeline.turned import turn_intrinsics, turn_picture
 from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
 from hand.errors import HandliveError
 from hand.types import Frame
@@ -34,6 +34,7 @@ READ_FAILURE_BUDGET = 10
 ABANDON_S = 0.5
 """A source that does not return from its driver for so long holds up neither the next one nor the end."""
 
+_ROTATE_CODES: Final = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _PAUSE_AFTER_FAILURE_S = 0.02
 _RETRY_S = 1.0
 _PAUSED_POLL_S = 0.02
@@ -328,7 +329,7 @@ class CaptureThread(threading.Thread):
         intrinsics = self.lens.intrinsics_for(width, height, facts.intrinsics)
         turns = self.quarter_turns
         if turns % 4:
-            image, intrinsics = turn_picture(image, turns), turn_intrinsics(intrinsics, turns)
+            image, intrinsics = turn_picture(image, turns), intrinsics.turned(turns)
         if mirror:
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
         time_ns = self._time_of(picture, facts, state.frames)
@@ -372,6 +373,14 @@ class CaptureThread(threading.Thread):
             self._state = state
         if news:
             self._on_update()
+
+
+def turn_picture(
+    image_rgb: UInt8[np.ndarray, "height width 3"], quarter_turns: int
+) -> UInt8[np.ndarray, "new_height new_width 3"]:
+    """The picture, turned clockwise by so many right angles."""
+    code = _ROTATE_CODES.get(quarter_turns % 4)
+    return image_rgb if code is None else cv2.rotate(image_rgb, code)
 
 
 def _is_whole(image: np.ndarray) -> bool:

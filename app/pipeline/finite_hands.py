@@ -1,7 +1,8 @@
 """Leaves out hands with numbers that are not finite, so that one bad hand costs itself and nothing else.
 
-A network may give such numbers for one frame in ten thousand, and a stranger's more often. Behind the paths nothing has
-to expect them: JSON has no NaN, a filter never forgets one, and a recording that held one could not be read.
+A network may give such numbers for one frame in ten thousand, one of unknown origin more often. Behind the paths
+nothing has to expect them: JSON has no NaN, a filter never recovers from one, and a recording that held one could not
+be read.
 """
 
 from __future__ import annotations

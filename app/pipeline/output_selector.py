@@ -393,15 +393,7 @@ class _InertializationOffset:
         root = np.asarray(state.joints_m[0], np.float64) + share * self.root_m
         translation = (root - layer.shaped(shape).joints_m[0]).astype(np.float32)
         pose = axis_angle_from_matrix(rotations).reshape(48).astype(np.float32)
-        geometry = layer(pose, shape, translation)
-        return replace(
-            state,
-            pose_rad=pose,
-            shape=shape,
-            camera_translation_m=translation,
-            joints_m=geometry.joints_m,
-            vertices_m=geometry.vertices_m,
-        )
+        return layer.reposed(state, pose, shape, translation)
 
 
 def _matrices(state: HandState) -> Float[np.ndarray, "16 3 3"]:

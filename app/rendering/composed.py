@@ -10,8 +10,7 @@ from app.palette import DARK, Theme, rgb
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower, Orbit
-from app.rendering.skeleton import draw_hands
-from app.rendering.skeleton_overlay import overlay_skeleton
+from app.rendering.skeleton import draw_hands, overlay_skeleton
 from hand.types import PathResult
 
 _HEIGHT_PX = 540

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from app.rendering.skeleton import HandDrawing
-from app.rendering.skeleton_overlay import overlay_skeleton
+from app.rendering.skeleton import HandDrawing, overlay_skeleton
 
 _REMEMBERED = 4
 """Scaled frames that are kept: two paths may be at two frames, each in two sizes."""

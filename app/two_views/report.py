@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from app.palette import FINGER_COLORS, rgb
-from app.rendering.skeleton import HandDrawing
-from app.rendering.skeleton_overlay import overlay_skeleton
+from app.rendering.skeleton import HandDrawing, overlay_skeleton
 from app.two_views.analysis import TwoViewResult
 from app.two_views.path_errors import MEASURES, PathErrors
 from app.two_views.view_recording import ViewRecording

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from app.optional_parts.environment import PythonEnvironment
 from app.optional_parts.parts import Cost, OptionalPart
 
 MODULE = "handlive_tiny_part"
@@ -77,6 +81,17 @@ def write_fake_pip(folder: Path) -> Path:
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text(_PIP_FAKE)
     return folder
+
+
+def use_fake_pip(folder: Path, monkeypatch: pytest.MonkeyPatch) -> PythonEnvironment:
+    """An empty folder of packages below a folder, and this interpreter with the fake pip, which installs there."""
+    site = folder / "site"
+    site.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(folder / "fake")))
+    monkeypatch.setenv("PIP_FAKE_SITE", str(site))
+    monkeypatch.setenv("PIP_FAKE_ARGUMENTS", str(folder / "arguments"))
+    monkeypatch.setenv("PIP_FAKE", "install")
+    return PythonEnvironment(Path(sys.executable), site, (str(site),))
 
 
 def write_product(folder: Path, *requirements: str) -> Path:

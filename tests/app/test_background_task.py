@@ -1,4 +1,4 @@
-"""Work beside the window: what it says arrives, and reaches nobody who is gone."""
+"""Work beside the window: what it gives arrives in the window's thread, and reaches nobody who is gone."""
 
 from __future__ import annotations
 
@@ -8,47 +8,65 @@ from PyQt6 import sip
 from PyQt6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
-from app.ui.widgets.background_task import Background
+from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 
 
-def test_the_sentence_of_a_job_arrives(qtbot: QtBot) -> None:
+def fail() -> str:
+    raise HandliveError("The file is damaged.")
+
+
+def test_results_and_failures_arrive_in_the_thread_of_the_window(qtbot: QtBot) -> None:
     parent = QObject()
-    background = Background(parent)
-    with qtbot.waitSignal(background.finished) as done:
-        background.start("job", lambda: "It is done.")
-    assert done.args == ["It is done."]
+    received: list[tuple[str, threading.Thread]] = []
+    failed: list[str] = []
+    tasks = BackgroundTasks(parent, failed.append)
+    tasks.start("good", lambda: threading.current_thread().name, lambda name: received.append((name, _this_thread())))
+    tasks.start("bad", fail, failed.append)
+    tasks.start("broken", lambda: 1 // 0, failed.append)
+    assert tasks.busy
+    qtbot.waitUntil(lambda: not tasks.busy, timeout=20_000)
+    assert received == [("good", threading.main_thread())]
+    assert sorted(failed) == [
+        "That failed with an unexpected error (integer division or modulo by zero); the log has the details.",
+        "The file is damaged.",
+    ]
 
-    def fail() -> str:
-        raise HandliveError("The file is damaged.")
 
-    with qtbot.waitSignal(background.finished) as done:
-        background.start("job", fail)
-    assert done.args == ["The file is damaged."]
-    background.wait()
+def _this_thread() -> threading.Thread:
+    return threading.current_thread()
 
 
-def test_a_job_that_outlives_the_patience_reaches_nobody(qtbot: QtBot) -> None:
+def test_who_waits_has_the_results() -> None:
     parent = QObject()
-    background = Background(parent)
-    said: list[str] = []
-    background.finished.connect(said.append)
-    go_on, ended = threading.Event(), threading.Event()
+    received: list[int] = []
+    tasks = BackgroundTasks(parent, received.append)
+    tasks.start("one", lambda: 1, received.append)
+    tasks.wait()
+    assert received == [1]
+    assert not tasks.busy
 
-    def slow() -> str:
-        go_on.wait(10.0)
-        background.tell(lambda: said.append("told"))
-        ended.set()
-        return "too late"
 
-    background.start("slow", slow)
-    background.wait(0.01)
-    go_on.set()
-    assert ended.wait(10.0)
-    background.wait()
-    qtbot.wait(50)
-    assert said == []
+def test_a_task_that_was_abandoned_or_outlives_its_owner_reaches_nobody(qtbot: QtBot) -> None:
+    for end in (lambda tasks: tasks.abandon(0.01), lambda tasks: tasks.parent().deleteLater()):
+        parent = QObject()
+        received: list[str] = []
+        tasks = BackgroundTasks(parent, received.append)
+        go_on = threading.Event()
+
+        def slow(go_on: threading.Event = go_on) -> str:
+            go_on.wait(10.0)
+            return "too late"
+
+        tasks.start("slow", slow, received.append)
+        (thread,) = (thread for thread in threading.enumerate() if thread.name == "slow")
+        end(tasks)
+        qtbot.wait(30)
+        go_on.set()
+        thread.join(10.0)
+        qtbot.wait(60)
+        assert received == []
 
 
 def test_a_shut_gate_keeps_threads_from_objects_that_are_gone(qtbot: QtBot) -> None:

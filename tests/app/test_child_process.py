@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from app.child_process import PRODUCT_FOLDER, child_environment, python_command
-from app.jobs.estimate import EstimateProcess
-from app.jobs.training import TrainingRuns
+from app.jobs.training import EstimateProcess, TrainingRuns
 from app.networks.gpu_session import GpuSession
 from app.snapshot import mesh_files
 from hand.errors import CheckpointError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fake_installers import MODULE, TINY_PART, write_fake_pip, write_product
+from fake_installers import MODULE, TINY_PART, use_fake_pip, write_product
 from PyQt6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 from test_optional_parts import NO_NETWORK
@@ -33,18 +33,13 @@ PATIENCE_MS = 60_000
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[OptionalPart], Installation]]:
     """Installs with the fake pip into a folder that this process imports from, too."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(tmp_path / "fake")))
-    monkeypatch.setenv("PIP_FAKE_SITE", str(site))
-    monkeypatch.setenv("PIP_FAKE_ARGUMENTS", str(tmp_path / "arguments"))
-    monkeypatch.setenv("PIP_FAKE", "install")
-    monkeypatch.syspath_prepend(str(site))
+    environment = use_fake_pip(tmp_path, monkeypatch)
+    monkeypatch.syspath_prepend(str(environment.site_packages))
     product = write_product(tmp_path / "product", f"{MODULE}>=1")
     started: list[Installation] = []
 
     def start(part: OptionalPart) -> Installation:
-        started.append(Installation(part, PythonEnvironment(Path(sys.executable), site, (str(site),)), product))
+        started.append(Installation(part, environment, product))
         return started[-1]
 
     yield start

@@ -15,10 +15,10 @@ from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import FocusFollower
 from app.rendering.pane_renderer import GHOST_RGB
-from app.ui.views.mesh_view_factory import make_mesh_view
 from app.ui.views.opengl_mesh_view import OpenGLMeshView
 from app.ui.views.opengl_support import hardware_renderer, opengl_renderer
 from app.ui.views.software_mesh_view import SoftwareMeshView
+from app.ui.window.window_layout import make_mesh_view
 from hand.embedded import load_embedded_model
 from hand.types import Frame
 

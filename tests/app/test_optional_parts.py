@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_installers import MODULE, TINY_PART, write_fake_pip, write_product, write_wheel
+from fake_installers import MODULE, TINY_PART, use_fake_pip, write_product, write_wheel
 
 from app.command_line import run
 from app.optional_parts.environment import PythonEnvironment, running_environment
@@ -28,13 +28,7 @@ PATIENCE_S = 60.0
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonEnvironment:
     """An empty folder of packages, and this interpreter with the fake pip."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(tmp_path / "fake")))
-    monkeypatch.setenv("PIP_FAKE_SITE", str(site))
-    monkeypatch.setenv("PIP_FAKE_ARGUMENTS", str(tmp_path / "arguments"))
-    monkeypatch.setenv("PIP_FAKE", "install")
-    return PythonEnvironment(Path(sys.executable), site, (str(site),))
+    return use_fake_pip(tmp_path, monkeypatch)
 
 
 @pytest.fixture

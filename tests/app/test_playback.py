@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from app_fakes import FakeSource, wait_until, write_clip, write_picture
 
-from app.pipeline.capture_thread import CaptureThread, SourcePhase
+from app.pipeline.capture_thread import CaptureThread, SourcePhase, turn_picture
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.playback import Playback
-from app.pipeline.turned import turn_intrinsics, turn_picture
 from app.sources.base import Picture, SeekableSource
 from app.sources.pictures import FolderSource
 from app.sources.video import VideoSource
@@ -179,7 +178,7 @@ def test_turned_picture_and_turned_camera_agree(turns: int) -> None:
     # the same point in the axes of a camera that was turned the other way about its own line of sight
     angle = turns * np.pi / 2
     about_z = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    new = turn_intrinsics(camera, turns)
+    new = camera.turned(turns)
     assert (new.width_px, new.height_px) == (turned.shape[1], turned.shape[0])
     np.testing.assert_allclose(project(about_z @ point, new), [column, row], atol=0.51)
 

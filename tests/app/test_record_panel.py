@@ -92,8 +92,8 @@ def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
         assert allowed.wait(20.0)
         return entries
 
-    qtbot.waitUntil(lambda: not sessions.lister_busy, timeout=20_000)
-    monkeypatch.setattr("app.ui.recording.session_lister.list_sessions", slow)
+    qtbot.waitUntil(lambda: not sessions.listing, timeout=20_000)
+    monkeypatch.setattr("app.ui.recording.sessions_panel.list_sessions", slow)
     sessions.show_sessions()
     assert sessions.list.topLevelItemCount() == 0
     allowed.set()
@@ -291,7 +291,7 @@ def test_damaged_sessions_are_named_once_beside_the_whole_ones(qtbot: QtBot, pan
     panel.said.connect(said.append)
     for _ in range(2):
         panel.sessions.show_sessions()
-        qtbot.waitUntil(lambda: not panel.sessions.lister_busy, timeout=10_000)
+        qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=10_000)
     assert panel.sessions.list.topLevelItemCount() == 2
     assert len([sentence for sentence in said if "session.json" in sentence]) == 1
 

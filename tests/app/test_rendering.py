@@ -15,8 +15,7 @@ from app.rendering.display import place, show_picture
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Focus, FocusFollower, Orbit
-from app.rendering.skeleton import draw_hands, hand_label
-from app.rendering.skeleton_overlay import STROKES, joint_color
+from app.rendering.skeleton import STROKES, draw_hands, hand_label, joint_color
 from app.rendering.smooth_surface import SmoothSurface
 from hand.camera import project
 from hand.embedded import load_embedded_model

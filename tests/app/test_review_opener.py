@@ -75,7 +75,7 @@ def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_clo
         assert allowed.wait(20.0)
         return open_review(folder, model)
 
-    monkeypatch.setattr("app.ui.review.review_opener.open_review", slow)
+    monkeypatch.setattr("app.ui.recording.record_panel.open_review", slow)
     window = open_window()
     panel = window.findChild(RecordPanel)
     assert panel is not None

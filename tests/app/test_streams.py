@@ -23,8 +23,7 @@ from app.arguments import parse
 from app.headless import HeadlessRun, run_headless
 from app.outputs.address import LOCALHOST, StreamAddress, parse_stream_address
 from app.outputs.datagrams import LARGEST_DATAGRAM_BYTES
-from app.outputs.rate_limit import RateLimit
-from app.outputs.streams import Streams, open_streams
+from app.outputs.streams import RateLimit, Streams, open_streams
 from app.outputs.web_socket import MOST_CLIENTS, WebSocketSink
 from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand

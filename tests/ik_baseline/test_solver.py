@@ -14,10 +14,10 @@ from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.rotations import geodesic_rad
 from ik_baseline.closed_form import align_palm, translate_to_pixels
-from ik_baseline.confidence import confidence_of
 from ik_baseline.kernel import BONE_OF_LANDMARK
 from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolution, IkSolver
+from ik_baseline.tracker import confidence_of
 
 SEEDS = range(12)
 

@@ -17,7 +17,7 @@ from hand.joints import BONES
 from hand.layer import HandLayer
 from hand.mirror import mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from trainer.recipe.config import SourceConfig
+from trainer.recipe.sources import PhotographSource
 from trainer.samples.labelled_crop import LabelledCrop, label_crop
 
 CAMERA = Intrinsics.from_fov(160, 120)
@@ -87,5 +87,5 @@ def write_left_hand(folder: Path) -> np.ndarray:
     return pixels
 
 
-def photographs_in(folder: Path, match: str = "") -> SourceConfig:
-    return SourceConfig("photographs", 3.0, path=str(folder / "pred.json"), pictures=str(folder), match=match)
+def photographs_in(folder: Path, match: str = "") -> PhotographSource:
+    return PhotographSource(share=3.0, path=str(folder / "pred.json"), pictures=str(folder), match=match)

@@ -40,8 +40,7 @@ from trainer.networks.weights import save_weights
 from trainer.recipe.config import FitConfig, build_dataclass
 from trainer.runs.events import EventLog
 from trainer.runs.run_history import read_history
-from trainer.samples.batch import HandBatch
-from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.samples.labelled_crop import HandBatch, LabelledCrop, collate
 
 NETWORK = NetworkConfig("mobilenet_v3_small", "mlp", 64, 32)
 CROPS = [stick_hand(index) for index in range(12)]

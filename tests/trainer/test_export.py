@@ -22,9 +22,8 @@ from assets import ASSETS_DIR
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from inference.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
-from trainer.export import ExportFacts, export_network
+from trainer.export import ExportFacts, export_network, round_to_half
 from trainer.export import main as export_main
-from trainer.half_precision import round_to_half
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.networks.weights import load_weights, save_weights

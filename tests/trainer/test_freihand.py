@@ -34,8 +34,9 @@ from trainer.evaluation.predictions import figures, predict_crops
 from trainer.fit import _held_out_sets
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
 from trainer.recipe.dataset_facts import SETS
+from trainer.recipe.sources import FreihandSource, RenderedSource
 from trainer.samples.labelled_crop import collate
 from trainer.training.mixture import build_samples
 
@@ -140,7 +141,7 @@ def test_mano_labels_teach_the_embedded_hand_joints_alone(tmp_path: Path) -> Non
     said: list[str] = []
     assert fitter_for(FreihandSet(tmp_path, "training"), load_embedded_model(), said.append) is None
     assert "joints are learned, its poses and shapes are not" in said[0]
-    config = FitConfig(sources=(SourceConfig("freihand", path=str(tmp_path)),))
+    config = FitConfig(sources=(FreihandSource(path=str(tmp_path)),))
     ((place, crop),) = shown_right(build_samples(config), 1).items()
     assert (crop.pose_weight, crop.shape_weight) == (0.0, 0.0)
     assert (crop.joints_weight.min(), crop.root_weight, crop.joints_crop_weight.min()) == (1.0, 1.0, 1.0)
@@ -153,7 +154,7 @@ def test_a_set_without_poses_is_measured_by_its_joints_alone(tmp_path: Path) -> 
     """The global rotation of a pose that nobody labelled is turned into the crop's camera all the same."""
     write_mano_freihand(tmp_path, samples=10)
     model = load_embedded_model()
-    held_out = (SourceConfig("freihand", path=str(tmp_path), split="validation"),)
+    held_out = (FreihandSource(path=str(tmp_path), split="validation"),)
     config = FitConfig(held_out=held_out, network=NetworkConfig(input_px=64), evaluation_count=4)
     sets, measure = _held_out_sets(config, model, build_network(config.network, model))
     network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
@@ -176,7 +177,7 @@ def test_a_pose_that_misses_its_joints_is_not_learned_from(copy: Path) -> None:
     fitter = fitter_for(hands, load_embedded_model())
     refused = {hands.sample(index) for index in range(len(hands)) if labels_of(hands, fitter, index)[0] is None}
     assert refused == {bent}
-    samples = build_samples(FitConfig(sources=(SourceConfig("freihand", path=str(copy)),)))
+    samples = build_samples(FitConfig(sources=(FreihandSource(path=str(copy)),)))
     joints = project(hands.hand(1).joints_m, hands.hand(1).intrinsics)
     lengths = [np.linalg.norm(samples[index].joints_m[4] - samples[index].joints_m[20]) for index in range(24)]
     assert joints.shape == (21, 2)
@@ -277,10 +278,10 @@ def test_a_corrupt_or_misshapen_picture_is_named(copy: Path) -> None:
 
 
 def test_a_recipe_mixes_sets_with_weights_and_holds_part_of_them_out(freihand_set: Path) -> None:
-    part = SourceConfig("freihand", share=3.0, path=str(freihand_set))
+    part = FreihandSource(share=3.0, path=str(freihand_set))
     held_out = (replace(part, split="validation"),)
     config = FitConfig(
-        sources=(part, SourceConfig("rendered", share=1.0)),
+        sources=(part, RenderedSource(share=1.0)),
         held_out=held_out,
         network=NetworkConfig(input_px=64),
         evaluation_count=2,

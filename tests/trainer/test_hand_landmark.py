@@ -20,7 +20,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
 from inference.landmark_reader import LANDMARK_FILE, LANDMARK_PX, LandmarkReader
-from inference.runtime import load_network, whole_square
+from inference.runtime import OUTPUT_NAMES, load_network, whole_square
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network, trained_network
 from trainer.networks.hand_landmark import HandLandmarkNetwork, load_published
@@ -138,16 +138,7 @@ def test_the_published_read_out_is_among_what_the_pose_head_reads(
 def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, image: torch.Tensor) -> None:
     with torch.inference_mode():
         seen, stored = network(image), network(network.perceive(image).flat())
-    for name in (
-        "rotations",
-        "shape",
-        "camera",
-        "joints_crop",
-        "log_sigma",
-        "presence_logit",
-        "right_logit",
-        "certainty",
-    ):
+    for name in OUTPUT_NAMES:
         torch.testing.assert_close(getattr(stored, name), getattr(seen, name))
     assert stored.heat_maps.shape[-1] == 0
 

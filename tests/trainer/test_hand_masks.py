@@ -19,7 +19,7 @@ from hand.errors import ConfigError, DataError
 from trainer.__main__ import main
 from trainer.recipe.config import FitConfig
 from trainer.samples.hand_masks import hand_mask, mask_in, mask_in_photograph, mask_square
-from trainer.samples.new_skin import in_another_skin
+from trainer.samples.photographs import in_another_skin
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.scene import SceneRenderer
 from trainer.training.mixture import build_samples

@@ -28,7 +28,8 @@ from trainer.datasets.ho3d import Ho3dSet, _frames_of_split
 from trainer.datasets.opening import open_set, recognised, splits_of
 from trainer.datasets.pose_fit import fitter_for
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import Ho3dSource
 from trainer.training.mixture import build_samples
 
 OPENGL = np.array([1.0, -1.0, -1.0])
@@ -116,7 +117,7 @@ def test_frames_without_annotation_are_passed_over(copy: Path) -> None:
     assert labels_of(hands, None, 0) == (None, None)
     left = [hand.joints_m for index in range(1, len(hands)) if (hand := hands.hand(index)) is not None]
     lengths = [np.linalg.norm(joints[4] - joints[20]) for joints in left]
-    source = SourceConfig("ho3d", path=str(copy))
+    source = Ho3dSource(path=str(copy))
     samples = build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=64)))
     for crop in shown_right(samples, 12).values():
         joints = crop.joints_m

@@ -32,7 +32,8 @@ from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.fit import _held_out_sets
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import InterHandSource
 from trainer.samples.labelled_crop import collate
 from trainer.training.mixture import build_samples
 
@@ -156,7 +157,7 @@ def test_joints_that_are_not_annotated_are_not_taught(copy: Path) -> None:
     assert hand is not None
     assert np.flatnonzero(~hand.joints_known).tolist() == [4]
     assert np.isfinite(hand.joints_m).all()
-    source = SourceConfig("interhand", path=str(copy))
+    source = InterHandSource(path=str(copy))
     samples = build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=64)))
     batch = collate(list(shown_right(samples, 24).values()))
     assert torch.isfinite(batch.joints_m).all()
@@ -302,7 +303,7 @@ def test_the_best_network_is_chosen_as_this_set_is_measured(copy: Path) -> None:
         path.rename(path.with_name(path.name.replace("_train_", "_val_")))
     for folder in ("annotations", "images"):
         (copy / folder / "train").rename(copy / folder / "val")
-    source = SourceConfig("interhand", path=str(copy), split="validation")
+    source = InterHandSource(path=str(copy), split="validation")
     config = FitConfig(held_out=(source,), network=NetworkConfig(input_px=64), evaluation_count=2)
     model = load_embedded_model()
     assert _held_out_sets(config, model, build_network(config.network, model))[1] == "interhand_mpjpe_mm"

@@ -244,7 +244,7 @@ class MeanPose(nn.Module):
 def test_a_mean_pose_predictor_is_warned_of(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.training.loop.SETTLED_SAMPLES", 3 * CONFIG.batch)
+    monkeypatch.setattr("trainer.training.loop.WARM_UP_SAMPLES", 3 * CONFIG.batch)
     layer = TorchHandLayer(load_embedded_model())
     crops = [stick_hand(index) for index in range(8)]
 
@@ -260,13 +260,13 @@ def test_a_mean_pose_predictor_is_warned_of(
     ]
     assert "on rendered the predicted poses vary 0% as much as the labelled ones" in capfd.readouterr().err
     # at first every network is near the mean pose it starts from
-    monkeypatch.setattr("trainer.training.loop.SETTLED_SAMPLES", 7 * CONFIG.batch)
+    monkeypatch.setattr("trainer.training.loop.WARM_UP_SAMPLES", 7 * CONFIG.batch)
     early = replace(tiny_run(tmp_path / "early"), evaluate=evaluate)
     assert not [event for event in go(early)[1] if event["event"] == "warning"]
 
 
 def test_a_lively_network_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.training.loop.SETTLED_SAMPLES", 0)
+    monkeypatch.setattr("trainer.training.loop.WARM_UP_SAMPLES", 0)
     run = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 1.0, "rendered_spread_ratio": 0.4})
     assert not [event for event in go(run)[1] if event["event"] == "warning"]
 

@@ -14,8 +14,7 @@ from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
 from hand.torch_layer import TorchHandLayer
 from trainer.networks.output import NetworkOutput
-from trainer.samples.batch import HandBatch
-from trainer.samples.labelled_crop import collate
+from trainer.samples.labelled_crop import HandBatch, collate
 from trainer.training.losses import WRONG_WEIGHT, ManoLoss, SimpleManoLoss, crop_terms, gaussian_heat_maps
 
 GEOMETRIC = ("rotations", "global_rotation", "shape", "joints", "vertices", "reprojection", "camera")

@@ -23,7 +23,8 @@ from trainer.evaluation.held_out import live_crops, photograph_crops
 from trainer.fit import _held_out_sets
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig, read_config
+from trainer.recipe.config import FitConfig, read_config
+from trainer.recipe.sources import RenderedSource
 from trainer.samples.augmentation import CropJitter
 from trainer.samples.labelled_crop import LabelledCrop, collate
 from trainer.samples.photographs import PhotographCrops, read_pseudo_labels
@@ -101,7 +102,7 @@ def test_wide_crops_take_their_share_and_leave_the_others_alone() -> None:
 
 
 def test_crops_without_a_hand_take_the_share_that_a_recipe_gives_them() -> None:
-    source = SourceConfig("rendered", empty_share=0.5)
+    source = RenderedSource(empty_share=0.5)
     config = FitConfig(seed=5, network=NetworkConfig(input_px=64), sources=(source,))
     shown = [build_samples(config)[index].present for index in range(40)]
     assert 12 <= shown.count(0.0) <= 28
@@ -219,7 +220,7 @@ def test_files_are_chosen_by_name(tmp_path: Path) -> None:
 
 def test_a_mixture_draws_from_each_source_by_its_share(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
-    config = FitConfig(sources=(SourceConfig("rendered"), photographs_in(tmp_path)))
+    config = FitConfig(sources=(RenderedSource(), photographs_in(tmp_path)))
     samples = build_samples(config)
     weights = [samples[index].joints_weight.max() for index in range(40)]
     assert 20 <= sum(weight == pytest.approx(0.9) for weight in weights) <= 38

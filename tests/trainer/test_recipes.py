@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import asdict, replace
@@ -20,11 +21,11 @@ from trainer.fit import overrides
 from trainer.networks.building import build_network, start_partly_from, trained_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.networks.weights import load_weights, save_weights
-from trainer.recipe.config import FitConfig, SourceConfig, build_dataclass, build_recipe, read_config
+from trainer.recipe.config import FitConfig, build_dataclass, build_recipe, read_config
+from trainer.recipe.sources import SOURCE_KINDS, DataSetSource, RenderedSource
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
-SET_KINDS = {"freihand", "ho3d", "interhand"}
 
 
 def recipe(name: str) -> FitConfig:
@@ -32,7 +33,7 @@ def recipe(name: str) -> FitConfig:
 
 
 def uses_a_data_set(path: Path) -> bool:
-    return any(source.kind in SET_KINDS for source in read_config(path).sources)
+    return any(isinstance(source, DataSetSource) for source in read_config(path).sources)
 
 
 def test_the_table_lists_every_recipe_once() -> None:
@@ -47,12 +48,14 @@ def test_a_data_sets_recipe_names_source_need_and_what_was_not_run(path: Path) -
     assert "Published" in header or "target of ours" in header
     assert "docs/training.md" in header
     for source in config.sources:
-        assert source.kind in SET_KINDS | {"rendered"}
-        # the header says what has to be on the disk
-        assert source.path in header
-    # chosen by what is neither learned from nor reported on
-    assert [source.split for source in config.held_out] == ["validation"]
-    assert {source.path for source in config.held_out} <= {source.path for source in config.sources}
+        if isinstance(source, DataSetSource):
+            assert source.path in header  # which says what has to be on the disk
+        else:
+            assert isinstance(source, RenderedSource)
+    (held_out,) = config.held_out
+    assert isinstance(held_out, DataSetSource)
+    assert held_out.split == "validation"  # chosen by what is neither learned from nor reported on
+    assert held_out.path in {source.path for source in config.sources if isinstance(source, DataSetSource)}
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -76,6 +79,8 @@ def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
             r"sources\[1\]: there is no kind of source 'render'; choose",
         ),
         ("held_out=[{kind: frei_hand, path: x}]", r"held_out\[0\]: there is no kind of source 'frei_hand'; .*freihand"),
+        ("sources=[{share: 2}]", r"sources\[0\]: there is no kind of source ''; choose"),
+        ("sources=[{kind: ho3d, shaer: 2}]", r"sources\[0\]: unknown key 'shaer'; known keys are .*share"),
         ("held_out=[{kind: rendered}]", "unseen renderings are measured in every evaluation"),
         ("sources=[", r"The value in 'sources=\[' cannot be used \(it is not YAML"),
         ("steps", "written key=value"),
@@ -86,10 +91,23 @@ def test_what_nobody_would_listen_to_is_refused(override: str, sentence: str) ->
         read_config(CONFIGS / "debug.yaml", overrides([override]))
 
 
-def test_usual_values_of_other_kinds_are_no_mistake() -> None:
-    """As in the recipe that a run's story tells, which has every key."""
-    values = {"sources": [asdict(SourceConfig("rendered")) | {"sessions": [], "span": [0.0, 1.0], "versions": []}]}
-    assert build_recipe(values, "here").sources == (SourceConfig("rendered"),)
+OLD_KEYS = {
+    **{"share": 1.0, "backgrounds": "", "wide_share": 0.0, "finger_share": 0.0, "empty_share": 0.06},
+    **{"adorned_share": 0.0, "jitter_share": 0.0, "loose_share": 0.0, "repeat": 0, "views": 1, "features": ""},
+    **{"path": "", "pictures": "", "floor": 0.5, "depth_trust": 1.0, "masks": "", "match": "", "sessions": []},
+    **{"span": [0.0, 1.0], "split": "training", "versions": [], "rotation_deg": 90.0, "new_background": 0.0},
+    "new_skin": 0.0,
+}
+"""What runs of before told of every source, whatever its kind."""
+
+
+@pytest.mark.parametrize("kind", SOURCE_KINDS)
+def test_recipes_of_old_and_new_runs_are_read(kind: str) -> None:
+    values = {"sources": [{**OLD_KEYS, "kind": kind, "share": 3.0}]}
+    (source,) = build_dataclass(FitConfig, values, "the run's recipe").sources
+    assert source == SOURCE_KINDS[kind](share=3.0)
+    told = json.loads(json.dumps(asdict(FitConfig(sources=(source,)))))
+    assert build_dataclass(FitConfig, told, "the run's recipe").sources == (source,)
 
 
 @pytest.mark.parametrize("name", ["resnet50_mlp", "handformer", "vit"])
@@ -97,7 +115,7 @@ def test_a_data_sets_recipe_trains_on_renderings_by_the_words_of_its_head(name: 
     path = CONFIGS / f"{name}.yaml"
     (line,) = [line for line in path.read_text().splitlines() if "On fresh renderings instead" in line]
     config = read_config(path, overrides(shlex.split(line.partition(": ")[2])))
-    assert (config.sources, config.held_out) == ((SourceConfig("rendered"),), ())
+    assert (config.sources, config.held_out) == ((RenderedSource(),), ())
 
 
 def test_networks_that_go_on_have_the_layout_of_those_they_go_on_from() -> None:

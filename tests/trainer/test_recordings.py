@@ -20,7 +20,8 @@ from hand.recording_writer import RecordingWriter
 from hand.session_labels import Verdict, append_verdicts
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
-from trainer.recipe.config import FitConfig, SourceConfig, read_config
+from trainer.recipe.config import FitConfig, read_config
+from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter
 from trainer.samples.labelled_crop import collate
 from trainer.samples.recordings import (
@@ -73,8 +74,8 @@ def write_session(
             writer.add(Frame(index, index * 100_000_000, picture, CAMERA, "test"), hands)
 
 
-def recordings(folder: Path, **values: object) -> SourceConfig:
-    return SourceConfig("recordings", path=str(folder), **values)  # type: ignore[arg-type]
+def recordings(folder: Path, **values: object) -> RecordingSource:
+    return RecordingSource(path=str(folder), **values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("left", [False, True])
@@ -153,7 +154,7 @@ def test_rejected_frames_are_not_learned_from(tmp_path: Path) -> None:
     append_verdicts(tmp_path / "s", [Verdict(2, "rejected"), Verdict(5, "rejected")])
     frames = [hand.frame for hand in read_session_hands(recordings(tmp_path))]
     assert frames == [0, 1, 3, 4, 6, 7, 8, 9]
-    with pytest.raises(ConfigError, match="No label of s is believed"):
+    with pytest.raises(ConfigError, match="No label of s has a weight"):
         read_session_hands(recordings(tmp_path, floor=0.9))
 
 

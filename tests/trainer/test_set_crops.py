@@ -18,15 +18,15 @@ from crops import shown_right
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
-from trainer.datasets.crops import SetCrops, cut_hand, held_out_set_crops, training_jitter
+from trainer.datasets.crops import SetCrops, crop_beside, cut_hand, held_out_set_crops, training_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.interhand import InterHandSet
-from trainer.datasets.no_hand import crop_beside
 from trainer.datasets.opening import source_set
 from trainer.datasets.pose_fit import fitter_for
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import SOURCE_KINDS
 from trainer.samples.augmentation import LIVE_JITTER, CropJitter, jittered_crop
 from trainer.samples.labelled_crop import LabelledCrop, collate
 from trainer.samples.new_background import before_another_background
@@ -171,7 +171,7 @@ def test_a_set_alone_also_shows_left_hands_and_no_hand(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise all that a network can learn of presence and side is that both are always 1."""
-    source = SourceConfig(kind, path=str(request.getfixturevalue(f"{kind}_set")))
+    source = SOURCE_KINDS[kind](path=str(request.getfixturevalue(f"{kind}_set")))
     samples = build_samples(FitConfig(sources=(source,), network=NetworkConfig(input_px=48)))
     crops = [samples[index] for index in range(200)]
     empty = [crop for crop in crops if crop.present == 0.0]
@@ -198,7 +198,7 @@ def test_a_set_alone_also_shows_left_hands_and_no_hand(
 
 def test_what_lies_beside_a_hand_shows_nothing_of_it(freihand_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The picture is bright in the box of the joints and a little around it, as a hand's flesh is."""
-    monkeypatch.setattr("trainer.datasets.no_hand.jitter_colors", lambda image, rng: image)
+    monkeypatch.setattr("trainer.datasets.crops.jitter_colors", lambda image, rng: image)
     near = FreihandSet(freihand_set, "training").hand(0)
     far = replace(near, joints_m=near.joints_m * [1.0, 1.0, 2.0])
     low, high = far.outline_px.min(0), far.outline_px.max(0)

@@ -21,7 +21,8 @@ from trainer.datasets.hand_set import HandSet, SetHand
 from trainer.datasets.opening import open_set
 from trainer.datasets.shards import ShardSet, hand_to_json, pack
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import ShardSource
 from trainer.training.mixture import build_samples
 
 
@@ -71,7 +72,7 @@ def test_any_tar_reader_finds_keys_that_belong_together(packed: Path, freihand_s
 
 
 def test_a_recipe_reads_them_and_sees_the_same_crops_each_time(packed: Path) -> None:
-    source = SourceConfig("shards", path=str(packed))
+    source = ShardSource(path=str(packed))
     config = FitConfig(sources=(source,), network=NetworkConfig(input_px=64))
     first, second = build_samples(config), build_samples(config)
     second[5]

@@ -195,10 +195,10 @@ def _read_recipe(folder: Path) -> None:
 
 def _read_photographs(folder: Path) -> None:
     # here and not above, like the recipe: it brings torch along, which the program itself never loads
-    from trainer.recipe.config import SourceConfig
+    from trainer.recipe.sources import PhotographSource
     from trainer.samples.photographs import read_pseudo_labels
 
-    read_pseudo_labels(SourceConfig("photographs", path=str(folder / "pred.json"), pictures=str(folder)))
+    read_pseudo_labels(PhotographSource(path=str(folder / "pred.json"), pictures=str(folder)))
 
 
 READERS: dict[str, Reader] = {

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -31,28 +30,23 @@ from hand.model import HandModel
 from hand.pose_space import pose_in_convention
 from trainer.dataset_writers.label_lines import cannot_write, numbers, write_whole
 from trainer.dataset_writers.series import (
-    Series,
+    SeriesWriter,
     claim,
     jpeg_bytes,
     make_folder,
-    series_renderer,
     what_decides,
 )
 from trainer.datasets.freihand import VERSIONS
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import CROP_SETTINGS
 
 LABELS: Final = ("K", "mano", "xyz", "verts", "scale")
 _ROOT: Final = 9
 
 
-@dataclass(frozen=True)
-class FreihandSeries:
+class FreihandSeries(SeriesWriter):
     """Lays a series out as FreiHAND; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -60,11 +54,7 @@ class FreihandSeries:
         return self.series.out / f"{self.series.split}_labels.jsonl"
 
     def prepare(self) -> None:
-        """Makes the folders and README.txt.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples is part of every file's name, so a series cannot grow
         settings = {"format": "freihand", "count": series.count, **what_decides(series, model)}
@@ -76,11 +66,7 @@ class FreihandSeries:
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders all versions of a sample and writes its pictures.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders all versions of a sample and writes its pictures."""
         series, folder = self.series, self.series.out / self.series.split
         # green screen and three ways to replace it; here three other backgrounds
         versions = len(VERSIONS) if series.split == "training" else 1
@@ -99,11 +85,7 @@ class FreihandSeries:
         return {"sample": index, **freihand_labels(samples[0], self._renderer.surface.model)}
 
     def finish(self) -> None:
-        """Writes the five JSON files, one entry per sample.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Writes the five JSON files, one entry per sample."""
         paths = [self.series.out / f"{self.series.split}_{name}.json" for name in LABELS]
         try:
             with ExitStack() as stack:
@@ -122,10 +104,6 @@ class FreihandSeries:
     @cached_property
     def _backgrounds(self) -> BackgroundPool:
         return BackgroundPool(self.series.split_seed, folder=self.series.backgrounds)
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def freihand_labels(sample: SyntheticSample, model: HandModel) -> dict[str, Any]:

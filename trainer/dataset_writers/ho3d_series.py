@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -27,15 +26,13 @@ from hand.layer import HandLayer
 from hand.model import HandModel
 from trainer.dataset_writers.label_lines import numbers, write_whole
 from trainer.dataset_writers.series import (
-    Series,
+    SeriesWriter,
     claim,
     jpeg_bytes,
     make_folder,
-    series_renderer,
     what_decides,
 )
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer
 
 _SEQUENCES: Final = 10
 """How many sequences a series has, if it has so many samples."""
@@ -44,11 +41,8 @@ _BOX_MARGIN: Final = 0.1
 _TO_OPENGL: Final = OPENGL_TO_OPENCV.inverse()
 
 
-@dataclass(frozen=True)
-class Ho3dSeries:
+class Ho3dSeries(SeriesWriter):
     """Lays a series out as HO-3D; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -56,11 +50,7 @@ class Ho3dSeries:
         return self.series.out / f"{self._part}_labels.jsonl"
 
     def prepare(self) -> None:
-        """Makes the folders and README.txt.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples decides the sequences, so a series cannot grow
         settings = {"format": "ho3d", "count": series.count, **what_decides(series, model)}
@@ -71,11 +61,7 @@ class Ho3dSeries:
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders a frame and writes picture and annotation.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders a frame and writes picture and annotation."""
         series, name = self.series, self._name(index)
         sample = self._renderer.frame(index, series.width_px, series.height_px)
         sequence, frame = name.split("/")
@@ -93,11 +79,7 @@ class Ho3dSeries:
         }
 
     def finish(self) -> None:
-        """Writes the list of frames, and the truth of evaluation.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Writes the list of frames, and the truth of evaluation."""
         lines = [json.loads(text) for text in self.labels_path.read_text(encoding="utf-8").splitlines()]
         names = "".join(line["name"] + "\n" for line in lines)
         if self.series.split == "evaluation":
@@ -114,14 +96,6 @@ class Ho3dSeries:
     @property
     def _part(self) -> str:
         return "evaluation" if self.series.split == "evaluation" else "train"
-
-    @cached_property
-    def _layer(self) -> HandLayer:
-        return HandLayer(load_embedded_model(), np.float64)
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def ho3d_meta(sample: SyntheticSample, layer: HandLayer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ and two hands take turns. See ``trainer.datasets.interhand`` for what the number
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -26,16 +26,14 @@ from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle
 from trainer.dataset_writers.label_lines import write_whole
 from trainer.dataset_writers.series import (
-    Series,
+    SeriesWriter,
     claim,
     jpeg_bytes,
     make_folder,
-    series_renderer,
     what_decides,
 )
 from trainer.datasets.interhand import PARTS, in_set_order
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
-from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import FRAME_SETTINGS, Scene
 
 CAMERAS: Final = ("400000", "400001")
@@ -48,11 +46,8 @@ _ALONE: Final = replace(FRAME_SETTINGS, second_share=0.0, field_of_view_deg=(_FI
 _TOGETHER: Final = replace(_ALONE, second_share=1.0, held_share=0.0, front_share=0.0)
 
 
-@dataclass(frozen=True)
-class InterHandSeries:
+class InterHandSeries(SeriesWriter):
     """Lays a series out as InterHand2.6M; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -60,11 +55,7 @@ class InterHandSeries:
         return self.series.out / f"{self._part}_labels.jsonl"
 
     def prepare(self) -> None:
-        """Makes the folders and README.txt.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         settings = {"format": "interhand", **what_decides(series, model)}
         claim(series.out / f"{self._part}_synthesis.json", settings, series.out.glob(f"*/{self._part}"))
@@ -74,11 +65,7 @@ class InterHandSeries:
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders a picture and writes it.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders a picture and writes it."""
         series, renderer = self.series, self._renderer
         together = index % 3 == 2
         scene = renderer.frame_scene(index, series.width_px, series.height_px, _TOGETHER if together else _ALONE)
@@ -99,11 +86,7 @@ class InterHandSeries:
         return {"frame": index, "camera": self._camera(index), "file": file, "hands": fits}
 
     def finish(self) -> None:
-        """Writes the four annotation files.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Writes the four annotation files."""
         lines = [json.loads(text) for text in self.labels_path.read_text(encoding="utf-8").splitlines()]
         size = {"width": self.series.width_px, "height": self.series.height_px}
         lens = Intrinsics.from_fov(size["width"], size["height"], _FIELD_OF_VIEW_DEG)
@@ -163,14 +146,6 @@ class InterHandSeries:
     @property
     def _pictures(self) -> Path:
         return self.series.out / "images" / self._part
-
-    @cached_property
-    def _layer(self) -> HandLayer:
-        return HandLayer(load_embedded_model(), np.float64)
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def _in_world(sample: SyntheticSample, world: FrameChange, layer: HandLayer) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -37,20 +36,16 @@ from hand.recording import (
     session_to_json,
 )
 from trainer.dataset_writers.label_lines import numbers, write_whole
-from trainer.dataset_writers.series import Series, claim, jpeg_bytes, make_folder, series_renderer, what_decides
+from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
 from trainer.synthetic.sample import SyntheticSample
-from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import SceneSettings, tracker_square
 
 FRAMES_PER_SECOND: Final = 30
 _FIELD_OF_VIEW_DEG: Final = (50.0, 75.0)
 
 
-@dataclass(frozen=True)
-class RecordedSeries:
+class RecordedSeries(SeriesWriter):
     """Lays a series out as a recording; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    series: Series
 
     @cached_property
     def labels_path(self) -> Path:
@@ -58,11 +53,7 @@ class RecordedSeries:
         return self.series.out / LABELS_FILE
 
     def prepare(self) -> None:
-        """Makes the folders and session.json.
-
-        Raises:
-            DataError: the folder holds something else, or cannot be written.
-        """
+        """Makes the folders and session.json."""
         series, model = self.series, load_embedded_model()
         settings = {"format": "recording", **what_decides(series, model)}
         claim(series.out / "synthesis.json", settings, series.out.glob("*"))
@@ -82,11 +73,7 @@ class RecordedSeries:
         write_whole(series.out / SESSION_FILE, json.dumps(session_to_json(session), indent=1).encode() + b"\n")
 
     def draw(self, index: int) -> dict[str, Any]:
-        """Renders a frame and writes its pictures.
-
-        Raises:
-            DataError: the disk is full, or a background cannot be read.
-        """
+        """Renders a frame and writes its pictures."""
         out = self.series.out
         sample = self._renderer.frame(index, self.series.width_px, self.series.height_px, self._settings)
         line: dict[str, Any] = {
@@ -106,11 +93,7 @@ class RecordedSeries:
         return line
 
     def finish(self) -> None:
-        """Marks the recording complete.
-
-        Raises:
-            DataError: the disk is full or gone.
-        """
+        """Marks the recording complete."""
         content = {"frames": self.series.count, "dropped": 0}
         write_whole(self.series.out / COMPLETE_FILE, json.dumps(content, indent=1).encode() + b"\n")
 
@@ -141,10 +124,6 @@ class RecordedSeries:
         longer = max(camera.width_px, camera.height_px)
         angle = float(np.degrees(2.0 * np.arctan(0.5 * longer / camera.fx_px)))
         return SceneSettings(field_of_view_deg=(angle, angle))
-
-    @property
-    def _renderer(self) -> SceneRenderer:
-        return series_renderer(self.series.split_seed, self.series.backgrounds)
 
 
 def recorded_truth(sample: SyntheticSample) -> RecordedHand:

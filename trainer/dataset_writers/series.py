@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from hand.checked_files import FILE_FAULTS, read_json
 from hand.embedded import load_embedded_model
 from hand.errors import DataError
+from hand.layer import HandLayer
 from hand.model import HandModel
 from trainer.dataset_writers.label_lines import write_whole
 from trainer.synthetic.backgrounds import BackgroundPool
@@ -73,7 +74,11 @@ def series_renderer(seed: int, backgrounds: Path | None) -> SceneRenderer:
 
 @runtime_checkable
 class SeriesLayout(Protocol):
-    """One way to lay a series out on disk; it travels to the processes that draw."""
+    """One way to lay a series out on disk; it travels to the processes that draw.
+
+    ``prepare``, ``draw`` and ``finish`` raise DataError where the folder holds something else, the disk is full, or a
+    background cannot be read.
+    """
 
     @property
     def series(self) -> Series:
@@ -91,6 +96,25 @@ class SeriesLayout(Protocol):
 
     def finish(self) -> None:
         """Writes what is written last; all lines are there."""
+
+
+@dataclass(frozen=True)
+class SeriesWriter:
+    """What the layouts have in common; see :class:`SeriesLayout`.
+
+    Attributes:
+        series: what is asked for.
+    """
+
+    series: Series
+
+    @property
+    def _renderer(self) -> SceneRenderer:
+        return series_renderer(self.series.split_seed, self.series.backgrounds)
+
+    @cached_property
+    def _layer(self) -> HandLayer:
+        return HandLayer(load_embedded_model(), np.float64)
 
 
 def claim(path: Path, settings: dict[str, Any], others: Iterable[Path]) -> None:

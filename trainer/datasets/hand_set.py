@@ -91,7 +91,7 @@ class HandSet(Protocol):
 
     @property
     def hand_model_digest(self) -> str:
-        """Digest of the hand model that poses refer to, "" for MANO."""
+        """Digest of the hand model that poses refer to: "" for MANO and so for real sets."""
 
     def __len__(self) -> int:
         """How many hands there are, those without an annotation included."""

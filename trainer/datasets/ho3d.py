@@ -24,7 +24,7 @@ from hand.joints import from_mano_order
 from hand.mano_pickle import allowed_pickle_from_bytes
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
 from trainer.datasets.set_files import broken, missing, read_bytes, rendered_with
-from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
+from trainer.recipe.dataset_facts import SETS, SplitName
 
 _FACTS: Final = SETS["ho3d"]
 _VALIDATION_SHARE: Final = 10
@@ -32,6 +32,8 @@ _VALIDATION_SHARE: Final = 10
 
 class Ho3dSet:
     """One split of HO-3D; see :class:`trainer.datasets.hand_set.HandSet`. Labels are read frame by frame."""
+
+    facts = _FACTS
 
     def __init__(self, folder: Path, split: SplitName) -> None:
         """Reads the list of frames.
@@ -62,17 +64,7 @@ class Ho3dSet:
         if first is None:
             raise broken(_FACTS, f"The picture of {self.frames[0]} is damaged: it is no picture")
         self._size_px = (first.shape[1], first.shape[0])
-        self._digest = rendered_with(folder / f"{self.part}_synthesis.json")
-
-    @property
-    def facts(self) -> SetFacts:
-        """HO-3D's."""
-        return _FACTS
-
-    @property
-    def hand_model_digest(self) -> str:
-        """Empty for the real set; the embedded model's for one that was made with it."""
-        return self._digest
+        self.hand_model_digest = rendered_with(folder / f"{self.part}_synthesis.json")
 
     def __len__(self) -> int:
         return len(self.frames)

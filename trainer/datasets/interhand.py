@@ -30,7 +30,7 @@ from hand.mirror import Side, mirror_points
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
 from trainer.datasets.interhand_labels import ByFrame, Pictures, fits_by_frame, hands_of, joints_by_frame
 from trainer.datasets.set_files import broken, missing, read_bytes, read_json, rendered_with
-from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
+from trainer.recipe.dataset_facts import SETS, SplitName
 
 PARTS: Final = {"training": "train", "validation": "val", "evaluation": "test"}
 """The set's own names of the splits."""
@@ -50,6 +50,8 @@ _MILLIMETRES: Final = 1000.0
 
 class InterHandSet:
     """One split of InterHand2.6M; see :class:`trainer.datasets.hand_set.HandSet`."""
+
+    facts = _FACTS
 
     def __init__(self, folder: Path, split: SplitName) -> None:
         """Reads the annotations, some gigabytes of the real training split, one file after the other, and keeps arrays.
@@ -74,7 +76,7 @@ class InterHandSet:
         self._mano = self._by_frame(fits, "MANO fits", fits_by_frame) if fits else fits_by_frame({})
         if not (folder / "images" / self.part).is_dir():
             raise missing(_FACTS, folder / "images" / self.part, "the pictures")
-        self._digest = rendered_with(folder / f"{self.part}_synthesis.json")
+        self.hand_model_digest = rendered_with(folder / f"{self.part}_synthesis.json")
 
     def _read_hands(self) -> None:
         data = self._annotation("data", "pictures and hand types")
@@ -92,16 +94,6 @@ class InterHandSet:
             return table(self._annotation(name, meaning))
         except AttributeError as problem:
             raise self._wrong(name, f"an entry is of the wrong kind ({problem})") from None
-
-    @property
-    def facts(self) -> SetFacts:
-        """InterHand2.6M's."""
-        return _FACTS
-
-    @property
-    def hand_model_digest(self) -> str:
-        """Empty for the real set; the embedded model's for one that was made with it."""
-        return self._digest
 
     def __len__(self) -> int:
         return len(self.hands)

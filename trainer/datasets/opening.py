@@ -17,9 +17,9 @@ from trainer.datasets.interhand import InterHandSet, annotation_folder
 from trainer.datasets.pose_fit import fitter_for
 from trainer.datasets.set_files import what_is_there
 from trainer.datasets.shards import ShardSet
-from trainer.recipe.config import FitConfig, SourceConfig
+from trainer.recipe.config import FitConfig
 from trainer.recipe.dataset_facts import SETS, SplitName
-from trainer.recipe.source_kinds import SET_KINDS
+from trainer.recipe.sources import SET_KINDS, DataSetSource, FreihandSource
 from trainer.samples.augmentation import CropJitter
 from trainer.samples.labelled_crop import LabelledCrop
 
@@ -67,7 +67,7 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
     """One split of a data set.
 
     Args:
-        kind: one of :data:`trainer.recipe.source_kinds.SET_KINDS`.
+        kind: one of :data:`trainer.recipe.sources.SET_KINDS`.
         folder: of the set.
         split: which part.
         versions: FreiHAND: which backgrounds.
@@ -87,7 +87,7 @@ def open_set(kind: str, folder: Path, split: SplitName, versions: tuple[str, ...
     raise ConfigError(f"There is no data set of kind {kind!r}; choose one of {', '.join(SET_KINDS)}.")
 
 
-def source_set(source: SourceConfig) -> HandSet:
+def source_set(source: DataSetSource) -> HandSet:
     """The data set of a recipe's source.
 
     Raises:
@@ -95,14 +95,15 @@ def source_set(source: SourceConfig) -> HandSet:
     """
     if not source.path:
         raise ConfigError(f"A source of kind {source.kind} needs a path: the folder of the set.")
-    return open_set(source.kind, Path(source.path), source.split, source.versions or VERSIONS)
+    versions = source.versions if isinstance(source, FreihandSource) else ()
+    return open_set(source.kind, Path(source.path), source.split, versions or VERSIONS)
 
 
-def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
+def source_crops(source: DataSetSource, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
     """The training stream of a source.
 
     Args:
-        source: of one of :data:`trainer.recipe.source_kinds.SET_KINDS`.
+        source: a data set.
         config: its recipe.
         model: that the network poses.
 
@@ -123,7 +124,7 @@ def source_crops(source: SourceConfig, config: FitConfig, model: HandModel) -> D
 
 
 def measured_crops(
-    source: SourceConfig, model: HandModel, input_px: int, most: int, jitter: CropJitter, seed: int
+    source: DataSetSource, model: HandModel, input_px: int, most: int, jitter: CropJitter, seed: int
 ) -> dict[str, LabelledCrop]:
     """Crops of a held-out source, by name; see :func:`trainer.datasets.crops.held_out_set_crops`.
 

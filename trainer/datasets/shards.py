@@ -29,7 +29,7 @@ from hand.errors import DataError
 from hand.frame_change import FrameChange
 from trainer.datasets.hand_set import HandSet, SetHand, SetPose
 from trainer.datasets.set_files import what_is_there
-from trainer.recipe.dataset_facts import SETS, SetFacts, SplitName
+from trainer.recipe.dataset_facts import SETS, SplitName
 
 SCHEMA: Final = 1
 PER_SHARD: Final = 1000
@@ -117,7 +117,7 @@ class ShardSet:
         self.folder = folder / split
         try:
             note = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
-            self._facts, self._digest = SETS[note["kind"]], str(note["hand_model_digest"])
+            self.facts, self.hand_model_digest = SETS[note["kind"]], str(note["hand_model_digest"])
             self._index: Int[np.ndarray, "N 7"] = np.load(self.folder / _INDEX, allow_pickle=False)
             if note["schema"] != SCHEMA or not len(self._index) or self._index.shape[1] != 1 + 2 * len(_FILES):
                 raise ValueError
@@ -134,16 +134,6 @@ class ShardSet:
             path = self._path(shard)
             if not path.is_file() or path.stat().st_size < end:
                 raise DataError(f"{path} is missing or cut short; copy it again, or pack the set again.")
-
-    @property
-    def facts(self) -> SetFacts:
-        """Those of the set that was packed."""
-        return self._facts
-
-    @property
-    def hand_model_digest(self) -> str:
-        """That of the set that was packed."""
-        return self._digest
 
     def __len__(self) -> int:
         return len(self._index)

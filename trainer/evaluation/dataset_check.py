@@ -51,7 +51,7 @@ class SetReport:
         title: of set and split.
         count: hands of the split.
         unannotated: how many of those that were looked at carry no annotation.
-        limit_mm: beyond which a pose is not believed.
+        limit_mm: beyond which a pose is rejected.
         hands: those that were looked at and whose annotation could be read.
         broken_annotations: what is wrong with those of the others.
         refusal: why training would refuse the split, a sentence or several; empty where it would not.

@@ -1,8 +1,8 @@
 """A network on a data set's evaluation split: pred.json as the official scripts want it, and the official figures.
 
 ``python -m trainer evaluate --dataset freihand DIR --network NET`` ends here. Every hand is cropped without error
-around its labelled joints (HO-3D: around the box that the set gives), predicted once, settled on its own 2D joints as
-the program does it, and put into the camera: for FreiHAND where it was settled, for HO-3D with the wrist where the
+around its labelled joints (HO-3D: around the box that the set gives), predicted once, refined on its own 2D joints as
+the program does it, and put into the camera: for FreiHAND where it was refined, for HO-3D with the wrist where the
 set's evaluation split says.
 """
 
@@ -112,11 +112,11 @@ def predict_set(
             named = {name: getattr(output, name)[place].double().cpu().numpy() for name in OUTPUT_NAMES}
             seen = in_picture(named, crop.square, crop.intrinsics, layout.input_px, _NO_CURVE)
             # the hand as the program shows it
-            settled = refine_pose(
+            refined = refine_pose(
                 layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m
             )
-            wrist = settled.root_m if crop.wrist_m is None else crop.wrist_m
-            posed = layer.from_matrices(settled.rotations, seen.shape)
+            wrist = refined.root_m if crop.wrist_m is None else crop.wrist_m
+            posed = layer.from_matrices(refined.rotations, seen.shape)
             mesh, points = (part - posed.joints_m[0] + wrist for part in (posed.vertices_m, posed.joints_m))
             joints.append(as_submitted(points, mesh, hands.facts))
             vertices.append(in_set_axes(mesh, hands.facts))

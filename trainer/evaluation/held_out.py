@@ -11,8 +11,8 @@ from hand.errors import HandliveError
 from hand.model import HandModel
 from trainer.datasets.opening import measured_crops
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import FitConfig, SourceConfig
-from trainer.recipe.source_kinds import SET_KINDS
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import DataSetSource, PhotographSource, SourceConfig
 from trainer.samples.augmentation import live_jitter
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.photographs import PhotographCrops, read_pseudo_labels
@@ -54,11 +54,11 @@ def rendered_crops(
     return crops
 
 
-def live_crops(source: SourceConfig, network: NetworkConfig, most: int | None = None) -> dict[str, LabelledCrop]:
+def live_crops(source: PhotographSource, network: NetworkConfig, most: int | None = None) -> dict[str, LabelledCrop]:
     """Labelled photographs, each hand once under its own live crop error, in their own colours.
 
     Args:
-        source: of kind photographs.
+        source: of the photographs.
         network: which crops it is shown.
         most: evenly thinned out to this many; None for all.
 
@@ -90,7 +90,7 @@ def photograph_crops(
         Crops by name, as :func:`live_crops` gives them.
     """
     crops: dict[str, LabelledCrop] = {}
-    photographs = [source for source in sources if source.kind == "photographs"]
+    photographs = [source for source in sources if isinstance(source, PhotographSource)]
     for source in photographs:
         try:
             crops |= live_crops(source, network, most // len(photographs))
@@ -116,7 +116,7 @@ def data_set_crops(
     """
     sets: dict[str, list[LabelledCrop]] = {}
     for source in sources:
-        if source.kind in SET_KINDS:
+        if isinstance(source, DataSetSource):
             crops = measured_crops(source, model, network.input_px, most, live_jitter(network.upright), seed)
             sets.setdefault(source.kind, []).extend(crops.values())
     return sets

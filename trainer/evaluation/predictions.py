@@ -63,7 +63,7 @@ def predict_crops(
     layer: TorchHandLayer,
     crops: Sequence[LabelledCrop],
     batch: int = 64,
-    settle_on: HandModel | None = None,
+    refine_on: HandModel | None = None,
 ) -> Predictions:
     """Runs a network over labelled crops that show a hand.
 
@@ -72,7 +72,7 @@ def predict_crops(
         layer: on the network's device.
         crops: at least one.
         batch: crops at a time.
-        settle_on: the layer's hand model, to measure the hand as the program shows it, settled on its 2D joints; None
+        refine_on: the layer's hand model, to measure the hand as the program shows it, refined on its 2D joints; None
             to measure what the network itself says.
     """
     training = network.training
@@ -82,8 +82,8 @@ def predict_crops(
     for start in range(0, len(crops), batch):
         labels = collate(crops[start : start + batch]).to(device)
         output = network(*labels.network_inputs())
-        if settle_on is not None:
-            output = _settled(output, labels.focal, settle_on)
+        if refine_on is not None:
+            output = _refined(output, labels.focal, refine_on)
         joints = layer(output.rotations, output.shape).joints_m
         values = {
             "joints_m": joints - joints[:, :1],
@@ -107,8 +107,8 @@ def predict_crops(
     return Predictions(**arrays)
 
 
-def _settled(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel) -> NetworkOutput:
-    """The same answers with every hand settled, and its 2D joints where it then projects."""
+def _refined(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel) -> NetworkOutput:
+    """The same answers with every hand refined, and its 2D joints where it then projects."""
     hand = HandLayer(model)
     rotations, joints_crop = output.rotations.double().cpu().numpy(), output.joints_crop.double().cpu().numpy()
     for index, sigma in enumerate(output.log_sigma.double().exp().cpu().numpy()):

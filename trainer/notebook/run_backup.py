@@ -21,7 +21,7 @@ class RunBackup:
     """
 
     def __init__(self, run: Path, *places: Path, every_s: float = 600.0) -> None:
-        """Remembers the places.
+        """Keeps the places.
 
         Args:
             run: the run's folder.

@@ -6,92 +6,18 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hand.checked_files import FILE_FAULTS, fault_of, read_yaml
 from hand.errors import ConfigError
 from inference.runtime import read_metadata
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.dataset_facts import SplitName
 from trainer.recipe.ranges import complaint_about_numbers
-from trainer.recipe.source_kinds import complaint_about
-
-EMPTY_SHARE: Final = 0.06
-"""Crops without a hand, which teach the network to say so."""
-
-
-WRONG_SIDE_SHARE: Final = 0.06
-"""Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
-renderings look."""
-
+from trainer.recipe.sources import SOURCE_KINDS, RenderedSource, SourceConfig
 
 T = TypeVar("T")
 
 _LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """One stream of samples in the mixture.
-
-    Attributes:
-        kind: "rendered" (fresh pictures), "photographs" (pictures with pseudo-labels), "recordings" (sessions of the
-            user's own hand), or a data set: "freihand", "ho3d", "interhand", or "shards" of one (docs/datasets.md).
-        share: how often it is drawn from, relative to the other sources.
-        backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
-        wide_share: rendered: how many show what webcams seldom see, any bend of any finger from any side.
-        finger_share: rendered: how many stretch some fingers and fold the others, which tells fingers apart.
-        empty_share: rendered: how many show no hand.
-        adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
-        jitter_share: rendered: how many get the colours and flaws that photographs get in training.
-        loose_share: rendered: how many hands lie anywhere in a square that is too large, as where hands are searched.
-        features: folder of what the frozen part of the network makes of this source's crops, to learn from instead of
-            the crops themselves; `python -m trainer features` fills it.
-        views: rendered: how many crops are cut out of each rendering, with a tracker's errors.
-        repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
-        path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
-            sets: the set's folder.
-        pictures: photographs: the folder that the file's names are relative to.
-        floor: photographs, recordings: least confidence or weight of a label.
-        depth_trust: photographs: weight of the labels in 3D over that of those in 2D; MediaPipe sees better where a
-            joint is in a picture than how far away it is.
-        masks: photographs: the folder that `python -m trainer masks` wrote about them.
-        match: photographs: regular expression that a file's name must begin with, to split by person or session.
-        sessions: recordings: names of the folders to take; all of them when empty.
-        span: recordings: the part of each session's time to take, from and to, as shares of the whole.
-        split: data sets: which part; validation is held out of training, evaluation is what results are reported on.
-        versions: freihand: which backgrounds; all four when empty.
-        rotation_deg: data sets: half of the crops are turned by up to this much either way, the others by a tracker's
-            error, which is never more than this; 0 for no turns.
-        new_background: photographs, data sets: how often a hand that has a mask is put before another background.
-        new_skin: photographs: how often a hand that has a mask gets other colours than its surroundings.
-    """
-
-    kind: str
-    share: float = 1.0
-    backgrounds: str = ""
-    wide_share: float = 0.0
-    finger_share: float = 0.0
-    empty_share: float = EMPTY_SHARE
-    adorned_share: float = 0.0
-    jitter_share: float = 0.0
-    loose_share: float = 0.0
-    repeat: int = 0
-    views: int = 1
-    features: str = ""
-    path: str = ""
-    pictures: str = ""
-    floor: float = 0.5
-    depth_trust: float = 1.0
-    masks: str = ""
-    match: str = ""
-    sessions: tuple[str, ...] = ()
-    span: tuple[float, float] = (0.0, 1.0)
-    split: SplitName = "training"
-    versions: tuple[str, ...] = ()
-    rotation_deg: float = 90.0
-    new_background: float = 0.0
-    new_skin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +99,7 @@ class FitConfig:
     teacher: str = ""
     hand_model: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    sources: tuple[SourceConfig, ...] = (SourceConfig("rendered"),)
+    sources: tuple[SourceConfig, ...] = (RenderedSource(),)
     held_out: tuple[SourceConfig, ...] = ()
 
 
@@ -206,7 +132,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
 
 
 def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
-    """A recipe from plain values, refused where it says something that nobody would listen to.
+    """A recipe from plain values, refused where a key or value has no meaning.
 
     Args:
         content: fields of :class:`FitConfig`.
@@ -219,12 +145,12 @@ def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
     problem = complaint_about_numbers(config) or _complaint_about_name(config.name)
     if problem:
         raise ConfigError(f"{where}: {problem}")
-    for part in ("sources", "held_out"):
-        for index, source in enumerate(getattr(config, part)):
-            given = [field.name for field in fields(source) if getattr(source, field.name) != field.default]
-            complaint = complaint_about(source.kind, given, held_out=part == "held_out")
-            if complaint:
-                raise ConfigError(f"{where}: {part}[{index}]: {complaint}")
+    for index, source in enumerate(config.held_out):
+        if isinstance(source, RenderedSource):
+            raise ConfigError(
+                f"{where}: held_out[{index}]: unseen renderings are measured in every evaluation, so kind: rendered is "
+                "not held out; take it out."
+            )
     return config
 
 
@@ -284,7 +210,29 @@ def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:
     return kind(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()})
 
 
+def _build_source(content: dict[str, Any], where: str) -> SourceConfig:
+    """A source of the kind that it names.
+
+    Keys of other kinds are accepted with their usual values: runs of before told every key of every source.
+    """
+    name = str(content.get("kind", ""))
+    if name not in SOURCE_KINDS:
+        raise ConfigError(f"{where}: there is no kind of source {name!r}; choose one of {', '.join(SOURCE_KINDS)}.")
+    kind = SOURCE_KINDS[name]
+    own = sorted(field.name for field in fields(kind))
+    usual = {field.name: field.default for other in SOURCE_KINDS.values() for field in fields(other)}
+    for key in sorted(content.keys() & usual.keys() - set(own)):
+        value = content[key]
+        if (tuple(value) if isinstance(value, list) else value) != usual[key]:
+            raise ConfigError(
+                f"{where}: a source of kind {name} does not listen to {key}, only to {', '.join(own)}; take it out."
+            )
+    return build_dataclass(kind, {key: content[key] for key in content if key in own or key not in usual}, where)
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if hint is SourceConfig and isinstance(value, dict):
+        return _build_source(value, where)
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return build_dataclass(hint, value, where)  # type: ignore[arg-type]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)

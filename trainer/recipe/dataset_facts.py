@@ -22,7 +22,7 @@ class SetFacts:
         licence: what its owners allow, in short.
         convention: how its finger poses are written, a key of ``hand.pose_space.CONVENTIONS``.
         tips: its finger tips on MANO's mesh, a key of ``hand.joints.TIP_VERTICES``; "" where tips are no vertices.
-        limit_mm: distance between posed joints and labelled ones beyond which a pose is not believed: the largest if
+        limit_mm: distance between posed joints and labelled ones beyond which a pose is rejected: the largest if
             joints are posed, else the mean.
         joints_are_posed: the joints were made from the pose, so that a hand whose two labels disagree is not believed
             at all; otherwise joints were annotated by themselves, and hold without a pose.

@@ -20,7 +20,7 @@ class EventLog:
     """Appends events to a run's file and repeats them on a stream."""
 
     def __init__(self, path: Path, stream: TextIO | None = None) -> None:
-        """Remembers the file, which is opened with the first event; a resumed run goes on in the same one.
+        """Keeps the file, which is opened with the first event; a resumed run goes on in the same one.
 
         Args:
             path: events.jsonl of the run.
@@ -37,7 +37,7 @@ class EventLog:
         self._listeners.append(listener)
 
     def silence(self) -> None:
-        """Drops every further event: of several processes that train together, one speaks."""
+        """Drops every further event: of several processes that train together, one writes."""
         self._silent = True
 
     def emit(self, kind: str, **content: Any) -> None:

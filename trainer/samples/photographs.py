@@ -1,6 +1,6 @@
 """Photographs with pseudo-labels: pictures, and the pred.json that ``main_v2.py predict --method ik`` wrote about them.
 
-Pseudo-labels are guesses, so each is believed as far as its own confidence goes, and those below a floor are left out.
+Pseudo-labels are guesses, so each weighs as much as its own confidence, and those below a floor are left out.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 from torch.utils.data import Dataset
@@ -19,12 +21,11 @@ from hand.crop import SquareCrop
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
-from trainer.recipe.config import WRONG_SIDE_SHARE, SourceConfig
+from trainer.recipe.sources import WRONG_SIDE_SHARE, PhotographSource
 from trainer.samples.augmentation import EXACT, CropJitter, jitter_colors, jittered_crop
 from trainer.samples.hand_masks import mask_in, read_mask
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.new_background import before_another_background
-from trainer.samples.new_skin import in_another_skin
 from trainer.samples.right_hand_picture import right_hand_picture
 from trainer.synthetic.backgrounds import BackgroundPool
 
@@ -54,8 +55,8 @@ class PhotographLabel:
     depth_trust: float
 
 
-def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
-    """Labels from a pred.json, one for every hand believed at least as much as the floor and wholly before the camera.
+def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
+    """Labels from a pred.json, one for every hand at least as confident as the floor and wholly before the camera.
 
     Args:
         source: of kind photographs.
@@ -92,8 +93,8 @@ def read_pseudo_labels(source: SourceConfig) -> list[PhotographLabel]:
         ) from None
     if not labels:
         raise ConfigError(
-            f"No hand in {predictions} is believed at least {source.floor} in a file matching {source.match!r}; "
-            "lower the source's floor or change its match."
+            f"No hand in {predictions} has a confidence of at least {source.floor} in a file matching "
+            f"{source.match!r}; lower the source's floor or change its match."
         )
     return labels
 
@@ -154,7 +155,7 @@ class Disguise:
         return labelled.with_image(before_another_background(image, there, self.pool, rng) if elsewhere else image)
 
 
-def disguise_of(source: SourceConfig, seed: int) -> Disguise | None:
+def disguise_of(source: PhotographSource, seed: int) -> Disguise | None:
     """Which other skins and backgrounds a source asks for; None for none.
 
     Raises:
@@ -195,7 +196,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
         augment: bool = True,
         disguise: Disguise | None = None,
     ) -> None:
-        """Remembers the labels; pictures are read when they are asked for.
+        """Keeps the labels; pictures are read when they are asked for.
 
         Args:
             labels: at least one.
@@ -241,3 +242,37 @@ class PhotographCrops(Dataset[LabelledCrop]):
             labelled = self.disguise.worn_by(labelled, label, crop, own_rng)
         labelled = labelled.with_image(jitter_colors(labelled.image, rng))
         return as_wrong_side(labelled) if rng.random() < WRONG_SIDE_SHARE else labelled
+
+
+_EDGE_PX: Final = 1.0
+"""Softness of the seam (standard deviation)."""
+
+_TONE_MEAN, _TONE_DEVIATION = -0.1, 0.3
+"""Of the log of all channels together; rather darker, because what is too bright is lost."""
+
+_HUE_DEVIATION, _GAMMA_DEVIATION, _SLOPE_DEVIATION = 0.07, 0.2, 0.5
+"""Of the logs of each channel, of the channels' exponent, and of the light from one end of the picture to the other."""
+
+
+def in_another_skin(
+    picture_rgb: UInt8[np.ndarray, "height width 3"],
+    mask: UInt8[np.ndarray, "height width"],
+    rng: np.random.Generator,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The hand of a picture with other colours, and with light that falls off to one side.
+
+    Args:
+        picture_rgb: the picture; not changed.
+        mask: 255 on the hand, 0 beside it.
+        rng: source of chance.
+    """
+    height, width = mask.shape
+    share = cv2.GaussianBlur(np.where(mask > 127, np.float32(1.0), np.float32(0.0)), (0, 0), _EDGE_PX)[..., None]
+    gamma = np.exp(rng.normal(0.0, _GAMMA_DEVIATION))
+    gain = np.exp(rng.normal(_TONE_MEAN, _TONE_DEVIATION) + rng.normal(0.0, _HUE_DEVIATION, 3))
+    angle, slope = rng.uniform(0.0, 2.0 * np.pi), rng.normal(0.0, _SLOPE_DEVIATION)
+    across, down = np.meshgrid(np.linspace(-0.5, 0.5, width), np.linspace(-0.5, 0.5, height))
+    light = np.exp(slope * (np.cos(angle) * across + np.sin(angle) * down))[..., None] * gain
+    other = 255.0 * np.power(picture_rgb / 255.0, gamma) * light
+    mixed: np.ndarray = picture_rgb * (1.0 - share) + np.minimum(other, 255.0) * share
+    return np.rint(mixed).astype(np.uint8)

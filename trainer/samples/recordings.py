@@ -25,7 +25,7 @@ from hand.recording_reader import session_order
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import SessionLabels, read_session_labels
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.config import WRONG_SIDE_SHARE, SourceConfig
+from trainer.recipe.sources import WRONG_SIDE_SHARE, RecordingSource
 from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop, live_jitter
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.right_hand_picture import right_hand_picture
@@ -63,7 +63,7 @@ class SessionHand:
         shape: 10 numbers.
         joints_m: 21 joints, camera axes.
         time_s: when the picture was taken, on the session's own clock.
-        weight: how far the label is believed, above 0.
+        weight: how reliable the label is, above 0.
         same_model: pose and shape refer to the hand model that networks are trained on; joints always hold.
         provider: who made the label.
         anchor: what the network saw live, which a label of a single view cannot correct in depth; None where it saw no
@@ -118,11 +118,11 @@ def find_sessions(folder: Path) -> list[Path]:
     return found
 
 
-def read_session_hands(source: SourceConfig, *, truth: bool = False) -> list[SessionHand]:
+def read_session_hands(source: RecordingSource, *, truth: bool = False) -> list[SessionHand]:
     """The labels of a source that were not rejected.
 
     Args:
-        source: of kind recordings.
+        source: of the sessions.
         truth: take the truth of rendered sessions instead, of every frame.
 
     Raises:
@@ -142,14 +142,14 @@ def read_session_hands(source: SourceConfig, *, truth: bool = False) -> list[Ses
     hands = [
         hand for folder in folders for hand in session_hands(read_session_labels(folder), source.span, truth=truth)
     ]
-    believed = [hand for hand in hands if hand.weight >= source.floor]
-    if not believed:
+    reliable = [hand for hand in hands if hand.weight >= source.floor]
+    if not reliable:
         names = ", ".join(folder.name for folder in folders)
         raise ConfigError(
-            f"No label of {names} is believed at least {source.floor:g}; label these sessions first, or keep more of "
-            "their frames."
+            f"No label of {names} has a weight of at least {source.floor:g}; label these sessions first, or keep "
+            "more of their frames."
         )
-    return believed
+    return reliable
 
 
 def session_hands(
@@ -298,8 +298,8 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
     )
 
 
-def depth_is_measured(source: SourceConfig) -> bool:
-    """Whether all labels of a source of kind recordings know how deep the hand lies.
+def depth_is_measured(source: RecordingSource) -> bool:
+    """Whether all labels of a source know how deep the hand lies.
 
     Raises:
         HandliveError: the source cannot be read, or nothing is left of it.
@@ -311,7 +311,7 @@ class RecordingCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of recorded hands; crop i depends on the seed and on i alone."""
 
     def __init__(self, hands: Sequence[SessionHand], input_px: int, seed: int, jitter: CropJitter) -> None:
-        """Remembers the labels; pictures are read when they are asked for.
+        """Keeps the labels; pictures are read when they are asked for.
 
         Args:
             hands: at least one.
@@ -333,11 +333,11 @@ class RecordingCrops(Dataset[LabelledCrop]):
         return as_wrong_side(crop) if rng.random() < WRONG_SIDE_SHARE else crop
 
 
-def held_out_session_crops(source: SourceConfig, network: NetworkConfig, most: int, seed: int) -> list[LabelledCrop]:
+def held_out_session_crops(source: RecordingSource, network: NetworkConfig, most: int, seed: int) -> list[LabelledCrop]:
     """Recorded hands for measuring during training: each once, evenly thinned out, with the errors of live crops.
 
     Args:
-        source: of kind recordings.
+        source: of the sessions.
         network: which crops it is shown.
         most: crops in all.
         seed: of the crop errors.

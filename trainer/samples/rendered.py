@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
 from hand.rotations import matrix_from_axis_angle
-from trainer.recipe.config import EMPTY_SHARE, WRONG_SIDE_SHARE
+from trainer.recipe.sources import EMPTY_SHARE, WRONG_SIDE_SHARE
 from trainer.samples.augmentation import jitter_colors
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.synthetic.backgrounds import CLOSEST, BackgroundPool
@@ -54,7 +54,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         upright: bool = False,
         views: int = 1,
     ) -> None:
-        """Remembers what to render; each worker process builds its own renderer.
+        """Keeps what to render; each worker process builds its own renderer.
 
         Args:
             input_px: side of the crops.

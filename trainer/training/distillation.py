@@ -19,7 +19,7 @@ from hand.errors import ConfigError
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.output import NetworkOutput
 from trainer.recipe.config import FitConfig
-from trainer.samples.batch import HandBatch
+from trainer.samples.labelled_crop import HandBatch
 from trainer.serving.torch_session import network_in_folder
 from trainer.training.losses import AllReduceMean, Loss, LossTerms, identity
 

@@ -2,7 +2,7 @@
 
 A process that fails by itself leaves the others waiting for it. So what can fail before the first step is tried by all
 and then agreed upon, what one of them wishes is heard by all, and a process that is gone ends the run. The first
-process speaks for everybody.
+process writes and prints for all.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Termination:
 
 
 def leave_ending_to_the_parent(worker: int) -> None:
-    """Makes a process that makes samples deaf to requests to end, which terminals and batch systems send to all.
+    """Makes a process that makes samples ignore requests to end, which terminals and batch systems send to all.
 
     Its parent would otherwise lose it in the middle of the step that it wants to finish and save. It ends with its
     parent, however that one ends.

@@ -9,7 +9,8 @@ from typing import Final
 
 from hand.errors import ConfigError
 from inference.runtime import WEIGHTS_FILE
-from trainer.recipe.config import FitConfig, SourceConfig, exported_layout
+from trainer.recipe.config import FitConfig, exported_layout
+from trainer.recipe.sources import RecordingSource, SourceConfig
 from trainer.samples.recordings import find_sessions
 
 WEIGHTS_SUFFIX: Final = ".safetensors"
@@ -37,7 +38,7 @@ def with_base(config: FitConfig, base: Path) -> FitConfig:
 
 def with_recordings(
     config: FitConfig, recordings: Path, train_on: Sequence[str] = (), held_out: Sequence[str] = ()
-) -> tuple[FitConfig, list[SourceConfig]]:
+) -> tuple[FitConfig, list[RecordingSource]]:
     """A recipe whose sources of kind recordings are sessions of a folder, split whole into training and held-out.
 
     Without a wish the newest session is held out. A single session is split in time instead, which proves less; so are
@@ -66,12 +67,12 @@ def with_recordings(
     end = 1.0 if out else 0.8
 
     def pointed(source: SourceConfig) -> SourceConfig:
-        if source.kind != "recordings":
+        if not isinstance(source, RecordingSource):
             return source
         span = (source.span[0] * end, source.span[1] * end)
         return replace(source, path=str(recordings), sessions=learn, span=span)
 
-    report = SourceConfig("recordings", path=str(recordings), sessions=out or learn, floor=0.05)
+    report = RecordingSource(path=str(recordings), sessions=out or learn, floor=0.05)
     if not out:
         report = replace(report, span=(end, 1.0))
     pointed_config = replace(

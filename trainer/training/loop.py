@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import torch
 from lightning.fabric import Fabric
@@ -27,8 +27,7 @@ from trainer.networks.weights import save_weights
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
 from trainer.runs.run_folder import BEST_FILE, STATE_FILE
-from trainer.samples.batch import HandBatch
-from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.samples.labelled_crop import HandBatch, LabelledCrop, collate
 from trainer.training.checkpoint import (
     Progress,
     Stateful,
@@ -36,7 +35,6 @@ from trainer.training.checkpoint import (
     restore_training_state,
     save_training_state,
 )
-from trainer.training.collapse import SETTLED_SAMPLES, collapse_warning, collapsed_sets
 from trainer.training.distributed import (
     averaged,
     first_rank_with,
@@ -216,8 +214,8 @@ def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fa
     # one process judges for all, or they could disagree on when to stop
     figures = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
     events.emit("evaluation", step=progress.step, **figures)
-    settled = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= SETTLED_SAMPLES
-    if settled and fabric.is_global_zero:
+    warmed_up = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= WARM_UP_SAMPLES
+    if warmed_up and fabric.is_global_zero:
         for name, spread in collapsed_sets(figures).items():
             sentence = collapse_warning(name, spread, progress.step)
             events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)
@@ -251,3 +249,43 @@ def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, s
     )
     for batch in loader:
         yield batch.to(fabric.device)
+
+
+COLLAPSED_BELOW: Final = 0.15
+"""Spread of the predicted finger poses over that of the labels; trainings that went well had 0.4 after 260 steps."""
+
+WARM_UP_SAMPLES: Final = 16_000
+"""Before this many samples a network from scratch has not yet left the mean pose that it starts from."""
+
+_SPREAD: Final = "spread_ratio"
+
+
+def collapsed_sets(figures: Mapping[str, float]) -> dict[str, float]:
+    """The sets of an evaluation on which the network answers with nearly one pose, with its spread there.
+
+    Such a network has learned nothing, whatever its error: a constant mean pose has about 18 mm PA-MPJPE on FreiHAND,
+    where good networks have 6. It is the easiest answer to fall into and the hardest to see in a loss.
+
+    Args:
+        figures: of an evaluation, ``<set>_spread_ratio`` among them (``trainer.evaluation.predictions.figures``).
+    """
+    return {
+        name.removesuffix(_SPREAD).rstrip("_"): value
+        for name, value in figures.items()
+        if name.endswith(_SPREAD) and value < COLLAPSED_BELOW
+    }
+
+
+def collapse_warning(name: str, spread: float, step: int) -> str:
+    """One sentence for people.
+
+    Args:
+        name: of the set.
+        spread: of the predictions over that of the labels.
+        step: when.
+    """
+    return (
+        f"Step {step}: on {name} the predicted poses vary {spread:.0%} as much as the labelled ones (wanted: above "
+        f"{COLLAPSED_BELOW:.0%}); the network answers with one pose, so look at the labels' conventions and the "
+        "learning rate before training on."
+    )

@@ -16,7 +16,7 @@ from hand.errors import ConfigError
 from hand.torch_layer import TorchHandLayer
 from trainer.evaluation.confidence_calibration import GOOD_ERROR
 from trainer.networks.output import NetworkOutput
-from trainer.samples.batch import HandBatch
+from trainer.samples.labelled_crop import HandBatch
 
 DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
     {

@@ -14,8 +14,8 @@ from hand.errors import ConfigError
 from hand.model import HandModel
 from trainer.datasets.opening import source_crops
 from trainer.features import StoredCrops, StoredPictures
-from trainer.recipe.config import FitConfig, SourceConfig
-from trainer.recipe.source_kinds import SET_KINDS, SOURCE_KINDS
+from trainer.recipe.config import FitConfig
+from trainer.recipe.sources import DataSetSource, PhotographSource, RecordingSource, RenderedSource, SourceConfig
 from trainer.samples.augmentation import jitter_colors, training_jitter
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.photographs import PhotographCrops, disguise_of, read_pseudo_labels
@@ -27,7 +27,7 @@ class Mixture(Dataset[LabelledCrop]):
     """Draws sample i from one of its streams; which one depends on the seed and on i alone."""
 
     def __init__(self, streams: Sequence[Dataset[LabelledCrop]], shares: Sequence[float], seed: int) -> None:
-        """Remembers the streams.
+        """Keeps the streams.
 
         Args:
             streams: each gives sample i for any i.
@@ -52,7 +52,7 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
     """The training stream of a recipe.
 
     Raises:
-        ConfigError: an unknown kind of source, or none.
+        ConfigError: there is no source.
         DataError: a source's files are missing or not what they should be.
     """
     if not config.sources:
@@ -66,7 +66,7 @@ def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> 
     if source.features:
         stored = StoredPictures if config.stored_as == "pictures" else StoredCrops
         return stored(Path(source.features), config.seed)
-    if source.kind in SET_KINDS:
+    if isinstance(source, DataSetSource):
         return source_crops(source, config, model)
     # the program's own labels are of the embedded hand
     own = _own_stream(source, config)
@@ -77,7 +77,6 @@ def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCro
     """The crops of one source of a recipe as pictures, also where the recipe learns from stored features of them.
 
     Raises:
-        ConfigError: an unknown kind of source.
         DataError: the source's files are missing or not what they should be.
     """
     return _build_stream(replace(source, features=""), config, training_hand_model(config.hand_model))
@@ -85,7 +84,7 @@ def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCro
 
 def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
     jitter = training_jitter(config.network.upright)
-    if source.kind == "rendered":
+    if isinstance(source, RenderedSource):
         backgrounds = Path(source.backgrounds) if source.backgrounds else None
         fresh = RenderedCrops(
             config.network.input_px,
@@ -101,21 +100,21 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             views=source.views,
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
-    if source.kind == "photographs":
+    if isinstance(source, PhotographSource):
         disguise = disguise_of(source, config.seed)
         return PhotographCrops(
             read_pseudo_labels(source), config.network.input_px, config.seed, jitter, disguise=disguise
         )
-    if source.kind == "recordings":
+    if isinstance(source, RecordingSource):
         return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, jitter)
-    raise ConfigError(f"There is no kind of source {source.kind!r}; choose one of {', '.join(SOURCE_KINDS)}.")
+    raise TypeError(f"a stream of {type(source).__name__}")
 
 
 class JointsOnly(Dataset[LabelledCrop]):
     """A stream without its poses and shapes."""
 
     def __init__(self, stream: Dataset[LabelledCrop]) -> None:
-        """Remembers the stream.
+        """Keeps the stream.
 
         Args:
             stream: gives sample i for any i.
@@ -131,7 +130,7 @@ class RepeatedCrops(Dataset[LabelledCrop]):
     """The first samples of a stream, drawn again and again in ever new colours; each is made once per process."""
 
     def __init__(self, stream: Dataset[LabelledCrop], count: int, seed: int) -> None:
-        """Remembers the stream.
+        """Keeps the stream.
 
         Args:
             stream: gives sample i for any i.

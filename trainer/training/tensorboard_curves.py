@@ -11,7 +11,7 @@ class TensorBoardCurves:
     """Writes the numbers of a run's events as scalars; made to be given to ``EventLog.listen``."""
 
     def __init__(self, folder: Path) -> None:
-        """Remembers the folder; nothing is written, and no library is loaded, before the run says hello.
+        """Keeps the folder; nothing is written, and no library is loaded, before the run begins.
 
         Args:
             folder: for TensorBoard's files; a resumed run adds one.

@@ -375,7 +375,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 class RollingRows:
-    """Remembers the newest rows; the first column is a time that the others are asked by."""
+    """Keeps the newest rows; the first column is a time that the others are asked by."""
 
     def __init__(self, columns: int, capacity: int) -> None:
         """Empty.

@@ -118,7 +118,7 @@ class NetworkPoser:
         left = hand.side == "left"
         camera = intrinsics.mirrored() if left else intrinsics
         layer = self._own_layer
-        settled = refine_pose(
+        refined = refine_pose(
             layer,
             prediction.rotations,
             prediction.shape,
@@ -127,16 +127,16 @@ class NetworkPoser:
             camera,
             prediction.root_m,
         )
-        translation = settled.root_m - layer.shaped(prediction.shape).joints_m[0]
+        translation = refined.root_m - layer.shaped(prediction.shape).joints_m[0]
         if self._refit is not None:
             joints = np.asarray(
-                layer.from_matrices(settled.rotations, prediction.shape, translation).joints_m, np.float64
+                layer.from_matrices(refined.rotations, prediction.shape, translation).joints_m, np.float64
             )
             return self._refit.solve(
                 hand, mirror_points(joints) if left else joints, joints_px, intrinsics, refit_state
             )
         turns = np.empty((16, 3))
-        axis_angles_of_matrices(np.ascontiguousarray(settled.rotations), turns)
+        axis_angles_of_matrices(np.ascontiguousarray(refined.rotations), turns)
         pose = turns.reshape(48)
         if left:
             pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer

@@ -14,10 +14,10 @@ from app.lens_calibration.board import write_board
 from app.lens_calibration.command import describe_solution
 from app.lens_calibration.session import CELLS, CalibrationSession, Progress
 from app.palette import DARK, Theme
+from app.pipeline.capture_thread import turn_picture
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.listeners import Listener
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.turned import turn_picture
 from app.sources.calibration_store import save_calibration
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from queue import SimpleQueue
+from functools import partial
 
 from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
@@ -14,7 +14,7 @@ from app.outputs.streams import Streams
 from app.pipeline.result_synchronizer import JoinedResult
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.widgets.background_task import Background
+from app.ui.widgets.background_task import BackgroundTasks
 from hand.errors import ConfigError
 from hand.model import HandModel
 
@@ -43,10 +43,7 @@ class StreamPanel(QWidget):
         self._model = model
         self._streams: tuple[Streams, ...] = ()
         self._rows: list[_Row] = []
-        self._opening = 0
-        self._opened: SimpleQueue[tuple[StreamAddress, Streams]] = SimpleQueue()
-        self._background = Background(self)
-        self._background.finished.connect(self._end_opening)
+        self._background = BackgroundTasks(self, self._refuse)
         heading = QLabel("Send the output hand to other programs")
         heading.setObjectName("metricName")
         self.field = QLineEdit()
@@ -84,17 +81,16 @@ class StreamPanel(QWidget):
 
     def start(self, address: StreamAddress) -> None:
         """Starts a stream beside the window: looking a host up may take seconds. What is wrong is said here."""
+        model = self._model
 
-        def work() -> str:
-            streams = Streams([address], self._model)
+        def work() -> Streams:
+            streams = Streams([address], model)
             streams.open()
-            self._opened.put((address, streams))
-            return ""
+            return streams
 
-        self._opening += 1
-        self._offer()
         self._say(f"Starting {address.describe()} …")
-        self._background.start("open-stream", work)
+        self._background.start("open-stream", work, partial(self._show_stream, address))
+        self._offer()
 
     def stop(self, row: _Row) -> None:
         """Ends one stream."""
@@ -113,17 +109,11 @@ class StreamPanel(QWidget):
     def close_all(self) -> None:
         """Ends every stream, those too that are only just starting."""
         self._background.wait(_CLOSE_S)
-        self._adopt_opened()
         # all at once: each takes as long as its slowest client
-        goodbyes = Background(self)
-        for number, streams in enumerate(row.streams for row in self._rows):
-
-            def work(streams: Streams = streams) -> str:
-                streams.close()
-                return ""
-
-            goodbyes.start(f"close-stream {number}", work)
-        goodbyes.wait(_GOODBYE_S)
+        for number, row in enumerate(self._rows):
+            self._background.start(f"close-stream {number}", row.streams.close, lambda _nothing: None)
+        self._background.wait(_GOODBYE_S)
+        self._background.abandon()
         for row in list(self._rows):
             self._forget(row)
 
@@ -145,34 +135,27 @@ class StreamPanel(QWidget):
             return
         self.start(address)
 
-    def _end_opening(self, sentence: str) -> None:
-        """A stream runs, or there is a sentence about it."""
-        self._opening -= 1
+    def _refuse(self, sentence: str) -> None:
         self._offer()
-        if sentence:
-            self._say(sentence, warning=True)
-            self.refused.emit(sentence)
-        elif self._adopt_opened():
-            self.field.clear()
-            self._say("")
+        self._say(sentence, warning=True)
+        self.refused.emit(sentence)
 
-    def _adopt_opened(self) -> bool:
-        """Shows what was opened, and lets frames go there; whether there was anything."""
-        before = len(self._rows)
-        while not self._opened.empty():
-            address, streams = self._opened.get()
-            self._streams = (*self._streams, streams)
-            row = _Row(address, streams)
-            row.stop_button.clicked.connect(lambda _checked, row=row: self.stop(row))
-            self._rows.append(row)
-            self._layout.insertWidget(self._layout.count() - 2, row)
-            self._numbers.start(_NUMBERS_EVERY_MS)
-        return len(self._rows) > before
+    def _show_stream(self, address: StreamAddress, streams: Streams) -> None:
+        """Shows a stream that was opened, and lets frames go there."""
+        self._streams = (*self._streams, streams)
+        row = _Row(address, streams)
+        row.stop_button.clicked.connect(lambda _checked: self.stop(row))
+        self._rows.append(row)
+        self._layout.insertWidget(self._layout.count() - 2, row)
+        self._numbers.start(_NUMBERS_EVERY_MS)
+        self.field.clear()
+        self._say("")
+        self._offer()
 
     def _offer(self) -> None:
         """Another stream can be started when none is starting."""
-        self.field.setReadOnly(self._opening > 0)
-        self.start_button.setEnabled(self._opening == 0)
+        self.field.setReadOnly(self._background.busy)
+        self.start_button.setEnabled(not self._background.busy)
 
     def _say(self, text: str, *, warning: bool = False) -> None:
         self.word.setObjectName("warningText" if warning else "messageText")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QTimer, QUrl, pyqtSignal
-from PyQt6.QtGui import QDesktopServices
+from PyQt6.QtCore import QObject, Qt, QTimer, QUrl, pyqtSignal
+from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from app.palette import DARK, Theme
@@ -14,13 +15,12 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.coverage import Coverage
 from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
 from app.recording.sessions import new_session_folder
+from app.review.session_review import SessionReview, open_review
 from app.ui.extension_host import ExtensionHost
 from app.ui.recording.coverage_view import CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
-from app.ui.review.review_opener import ReviewOpener
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.widgets.background_task import SAVE_S
-from app.ui.widgets.flash import Flash
+from app.ui.widgets.background_task import SAVE_S, BackgroundTasks
 from app.ui.widgets.form_helpers import button, clock, row, section
 from app.user_dirs import sessions_folder
 from hand.errors import HandliveError
@@ -255,3 +255,73 @@ def _words(state: RecorderState) -> str:
     share = state.with_hands / state.frames if state.frames else 0.0
     what = {RecorderPhase.PAUSED: "Paused", RecorderPhase.WAITING: "Waiting for a frame"}.get(state.phase, "Recording")
     return f"{what} · {clock(state.seconds)} · {state.frames} frames, {share:.0%} with a hand{dropped}{marks}"
+
+
+_FLASH_MS = 260
+
+
+class Flash(QWidget):
+    """Says without a word that recording begins or ends."""
+
+    def __init__(self, over: QWidget) -> None:
+        """Hidden.
+
+        Args:
+            over: the widget that is framed.
+        """
+        super().__init__(over)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.color = QColor(DARK.accent)
+        self.hide()
+
+    def flash(self, begins: bool) -> None:
+        """Shows itself for a moment: green when recording begins, red when it ends."""
+        parent = self.parentWidget()
+        if parent is not None:
+            self.setGeometry(parent.rect())
+        self.color = QColor("#4fd18b" if begins else "#ff6b6b")
+        self.show()
+        self.raise_()
+        QTimer.singleShot(_FLASH_MS, self.hide)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draws the frame."""
+        painter = QPainter(self)
+        painter.setPen(QPen(self.color, 16))
+        painter.drawRect(self.rect())
+
+
+_CLOSE_S = 0.2
+
+
+class ReviewOpener(QObject):
+    """Opens sessions for review: reads them beside the window, and shows each in a window of its own."""
+
+    def __init__(self, host: ExtensionHost) -> None:
+        """Nothing is open.
+
+        Args:
+            host: whose theme and hand model the reviews have.
+        """
+        super().__init__(host.parent_widget)
+        self._host = host
+        self._background = BackgroundTasks(self, host.notify)
+        host.closing.connect(partial(self._background.abandon, _CLOSE_S))
+
+    def open(self, folder: Path) -> None:
+        """Reads a session, then shows it; what is wrong with it is said.
+
+        Args:
+            folder: of the session.
+        """
+        self._background.start("review", partial(open_review, folder, self._host.options.model), self._show)
+
+    def _show(self, review: SessionReview) -> None:
+        # here and not above: it brings the solver along, which a window that only watches does without
+        from app.ui.review.review_window import ReviewWindow
+
+        opened = ReviewWindow(review, self._host.options.model, self._host.theme)
+        opened.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # thumbnails and labels of a session weigh a lot
+        opened.setParent(self._host.parent_widget, Qt.WindowType.Window)
+        self._host.theme_changed.connect(opened.set_theme)
+        opened.show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,14 +20,15 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.recording.sessions import SessionEntry, clear_away, clear_leftovers, set_aside
+from app.recording.sessions import SessionEntry, clear_away, clear_leftovers, list_sessions, set_aside
 from app.sources.picture_files import is_picture
-from app.ui.recording.session_lister import SessionLister
 from app.ui.recording.session_process import SessionWork
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.widgets.background_task import Background
+from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.form_helpers import button, clock, row
 from hand.errors import HandliveError
+
+logger = logging.getLogger(__name__)
 
 _CLOSE_S = 0.2
 
@@ -59,27 +61,30 @@ class SessionsPanel(QWidget):
         self.work.said.connect(self.said)
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
-        self._background = Background(self)
-        self._background.finished.connect(self._tell)
-        self._lister = SessionLister(home, self)
-        self._lister.listed.connect(self._show)
+        self._deletions = BackgroundTasks(self, self.said.emit)
+        self._listing = BackgroundTasks(self, logger.warning)
+        self._list_again = False
         self._named: set[str] = set()  # problems that were said already
-        self._background.start("clear-deleted", self._clear_leftovers)
+        self._deletions.start("clear-deleted", partial(clear_leftovers, home), lambda _nothing: None)
         self.show_sessions()
 
     def show_sessions(self) -> None:
         """Reads the list of sessions anew, and shows it when it is read."""
-        self._lister.start()
+        if self._listing.busy:
+            self._list_again = True
+        else:
+            self._listing.start("session-list", partial(_read_list, self._home), self._show)
 
     @property
-    def lister_busy(self) -> bool:
+    def listing(self) -> bool:
         """Whether the list is being read."""
-        return self._lister.busy
+        return self._listing.busy
 
     def close_down(self) -> None:
         """Ends what runs; the next start goes on with a deletion."""
-        self._background.wait(_CLOSE_S)
-        self._lister.stop()
+        self._deletions.wait(_CLOSE_S)
+        self._deletions.abandon()
+        self._listing.abandon(_CLOSE_S)
         self.work.kill()
 
     def _show(self, entries: list[SessionEntry]) -> None:
@@ -97,6 +102,9 @@ class SessionsPanel(QWidget):
                 self.list.setCurrentItem(item)
         self._offer()
         self._name_damaged(entries)
+        if self._list_again:
+            self._list_again = False
+            self.show_sessions()
 
     def _name_damaged(self, entries: list[SessionEntry]) -> None:
         """Says once which sessions cannot be opened."""
@@ -116,15 +124,6 @@ class SessionsPanel(QWidget):
     def export_to(self, folder: Path, out: Path, layout: str) -> None:
         """Exports a session without faces, in a process of its own."""
         self._exchange("export", str(folder.absolute()), str(out.absolute()), "--layout", layout)
-
-    def _tell(self, sentence: str) -> None:
-        """What went well is seen in the list."""
-        if sentence:
-            self.said.emit(sentence)
-
-    def _clear_leftovers(self) -> str:
-        clear_leftovers(self._home)
-        return ""
 
     def _exchange(self, *words: str) -> None:
         self.work.start("app.recording", *self._model_words, *words)
@@ -155,12 +154,7 @@ class SessionsPanel(QWidget):
         except HandliveError as error:
             self.said.emit(str(error))
             return
-
-        def work() -> str:
-            clear_away(going)
-            return ""
-
-        self._background.start("delete-session", work)
+        self._deletions.start("delete-session", partial(clear_away, going), lambda _nothing: None)
         self.show_sessions()
 
     def _choose_import(self) -> None:
@@ -219,3 +213,11 @@ class SessionsPanel(QWidget):
         layout.addLayout(row(self.label_button, self.review, self.delete))
         layout.addLayout(row(self.importer, self.export))
         layout.addWidget(self.progress)
+
+
+def _read_list(home: Path) -> list[SessionEntry]:
+    try:
+        return list_sessions(home)
+    except OSError:  # a session that is deleted meanwhile
+        logger.exception("list of sessions")
+        return []

@@ -1,4 +1,4 @@
-"""The timeline of a session: how far each label is believed, what became of it, and where one is looking."""
+"""The timeline of a session: how reliable each label is, what became of it, and where one is looking."""
 
 from __future__ import annotations
 

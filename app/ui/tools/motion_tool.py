@@ -12,7 +12,7 @@ from app.motion.save import MOTION_SUFFIXES, save_motion
 from app.pipeline.listeners import Listener
 from app.pipeline.result_synchronizer import JoinedResult
 from app.ui.extension_host import ExtensionHost
-from app.ui.widgets.background_task import Background
+from app.ui.widgets.background_task import BackgroundTasks
 from app.user_dirs import motion_folder
 
 FILTERS = "Animated mesh (*.glb);;Skeleton (*.bvh);;Arrays (*.npz)"
@@ -31,8 +31,7 @@ class MotionTool:
         self._host = host
         self._recorder: MotionRecorder | None = None
         self._listener: Listener[JoinedResult] | None = None
-        self._background = Background(host.parent_widget)
-        self._background.finished.connect(host.notify)
+        self._background = BackgroundTasks(host.parent_widget, host.notify)
         self.action = host.add_tool(
             "Record the motion",
             self.toggle,
@@ -84,7 +83,7 @@ class MotionTool:
             files = save_motion(recorder.motion(rate), file)
             return f"Motion of {recorder.frames} frames saved to {' and '.join(str(path) for path in files)}."
 
-        self._background.start("save-motion", work)
+        self._background.start("save-motion", work, self._host.notify)
 
     def _stop(self) -> MotionRecorder:
         recorder, listener = self._recorder, self._listener

@@ -15,7 +15,7 @@ from app.snapshot.snapshot import meshes_of, save_snapshot
 from app.ui.extension_host import ExtensionHost
 from app.ui.install_card import InstallDialog
 from app.ui.part_installer import PartInstaller
-from app.ui.widgets.background_task import Background
+from app.ui.widgets.background_task import BackgroundTasks
 from app.user_dirs import snapshot_folder
 
 _NAMES = {".glb": "GLB", ".obj": "OBJ", ".ply": "PLY"}
@@ -40,8 +40,7 @@ class SnapshotTool(QObject):
         self._inspections: list[subprocess.Popen[bytes]] = []
         self.installer = PartInstaller(OPEN3D, self)
         self._install_dialog: InstallDialog | None = None
-        self._background = Background(host.parent_widget)
-        self._background.finished.connect(host.notify)
+        self._background = BackgroundTasks(host.parent_widget, host.notify)
         host.closed.connect(self._background.wait)
         host.closing.connect(self.installer.close)
         self.save_action = host.add_tool(
@@ -76,13 +75,13 @@ class SnapshotTool(QObject):
             self._host.notify(NOTHING_SENTENCE)
             return
 
-        suffix = self.mesh_suffix
+        suffix, folder = self.mesh_suffix, self._folder
 
         def work() -> str:
-            files = save_snapshot(joined, model, self._folder, mesh_suffix=suffix)
+            files = save_snapshot(joined, model, folder, mesh_suffix=suffix)
             return f"Snapshot kept as {files.picture} with {len(files.meshes)} meshes ({_NAMES[suffix]})."
 
-        self._background.start("snapshot", work)
+        self._background.start("snapshot", work, self._host.notify)
 
     def _add_formats(self) -> QActionGroup:
         """Below the tool that saves: which format its meshes have."""
@@ -109,13 +108,14 @@ class SnapshotTool(QObject):
             self._offer_open3d()
             return
 
-        self._inspections = [process for process in self._inspections if process.poll() is None]
+        inspections = self._inspections
+        inspections[:] = [process for process in inspections if process.poll() is None]
 
         def work() -> str:
-            self._inspections.append(show_meshes(shown, "handlive: mesh"))
+            inspections.append(show_meshes(shown, "handlive: mesh"))
             return "The inspection window opens in a few seconds."
 
-        self._background.start("inspection", work)
+        self._background.start("inspection", work, self._host.notify)
 
     def _offer_open3d(self) -> None:
         """Opens the dialog that installs it; the same one again while that goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
@@ -20,21 +21,23 @@ from app.jobs.training import TrainingRun
 from app.networks.device import chosen_device, why_card_is_unused
 from app.networks.handnet_archive import SUFFIX
 from app.networks.library import NetworkEntry, NetworkLibrary
-from app.networks.live_network import LiveNetwork, LoadedNetwork
-from app.networks.trial import Trial
+from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
+from app.networks.trial import Trial, try_network
+from app.networks.vetting import NetworkVetting
 from app.optional_parts.parts import TRAIN
 from app.palette import Theme
 from app.ui.extension_host import ExtensionHost
 from app.ui.install_card import InstallCard
 from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.training.network_trial import NetworkTrial
 from app.ui.training.report_view import ReportView, read_report
-from app.ui.widgets.background_task import Background
+from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.form_helpers import row, section
 from app.ui.widgets.scroll_area import let_scroll
-from hand.errors import HandliveError
+from hand.errors import CheckpointError, HandliveError
 from trainer.runs.run_folder import NETWORK_FOLDER
+
+_CLOSE_S = 0.5
 
 _FILE_KINDS = f"Networks (*{SUFFIX})"
 
@@ -56,8 +59,9 @@ class NetworksPanel(QWidget):
         super().__init__()
         self._library = library
         self._live = live
-        self._trials = NetworkTrial(live, self)
-        self._files = Background(self)
+        self._vetting = NetworkVetting()
+        self._trials = BackgroundTasks(self, self.said.emit)
+        self._files = BackgroundTasks(self, self._tell)
         self._waiting: LoadedNetwork | None = None
         self._named: set[str] = set()  # problems that were said already
         self._run: TrainingRun | None = None
@@ -91,9 +95,6 @@ class NetworksPanel(QWidget):
         self.swap_tuned.setObjectName("primary")
         self._lay_out()
         self._installer.installed.connect(self._use_graphics_card)
-        self._trials.tried.connect(self._judge)
-        self._trials.failed.connect(self.said)
-        self._files.finished.connect(self._tell)
         self.swap.clicked.connect(lambda _checked: self._swap_chosen())
         self.swap_tuned.clicked.connect(lambda _checked: self._swap_tuned())
         self.revert.clicked.connect(lambda _checked: self.go_back())
@@ -147,7 +148,8 @@ class NetworksPanel(QWidget):
 
     def break_off_trial(self) -> None:
         """Ends a trial that is under way."""
-        self._trials.close()
+        self._vetting.break_off()
+        self._trials.abandon(_CLOSE_S)
 
     def wait(self) -> None:
         """Waits for files that are being written."""
@@ -156,21 +158,22 @@ class NetworksPanel(QWidget):
     # swapping
 
     def try_and_swap(self, folder: Path, verdict: str = "") -> None:
-        """Loads and tries a network beside the live view, then swaps it in, or asks first.
+        """Loads and tries a network beside the live view, then swaps it in, or asks first; one at a time.
 
         Args:
             folder: of the network.
             verdict: of its report, if there is one.
         """
-        self._trials.start(folder, verdict)
+        if not self._trials.busy:
+            self._trials.start("network-trial", partial(_try, folder, verdict, self._live, self._vetting), self._judge)
 
     def _use_graphics_card(self) -> None:
         """With the part that runs networks on it, the live one moves there."""
         if chosen_device(self._live.device) != "cpu":
             self.try_and_swap(self._live.folder)
 
-    def _judge(self, candidate: LoadedNetwork, trial: Trial) -> None:
-        self._waiting = candidate
+    def _judge(self, tried: tuple[LoadedNetwork, Trial]) -> None:
+        self._waiting, trial = tried
         if trial.doubts:
             self.doubts.setText(" ".join(trial.doubts))
             self._ask(asking=True)
@@ -220,12 +223,13 @@ class NetworksPanel(QWidget):
 
     def share_as(self, entry: NetworkEntry, file: Path) -> None:
         """Writes a network as one file, beside the window."""
+        library = self._library
 
         def work() -> str:
-            self._library.share(entry, file)
+            library.share(entry, file)
             return f"{entry.name} is in {file}."
 
-        self._files.start("share-network", work)
+        self._files.start("share-network", work, self._tell)
 
     def _open(self) -> None:
         file, _ = QFileDialog.getOpenFileName(self, "Open a network", "", _FILE_KINDS)
@@ -234,12 +238,13 @@ class NetworksPanel(QWidget):
 
     def open_file(self, file: Path) -> None:
         """Takes a shared network into the library, beside the window; it is not live yet."""
+        library = self._library
 
         def work() -> str:
-            self._library.add(file)
+            library.add(file)
             return f"{file.stem} is in the list; choose it and swap it in."
 
-        self._files.start("open-network", work)
+        self._files.start("open-network", work, self._tell)
 
     def _delete(self) -> None:
         entry = self._chosen()
@@ -302,6 +307,17 @@ class NetworksPanel(QWidget):
         self.setMinimumWidth(390)
         self._ask(asking=False)
         self.swap_tuned.setVisible(False)
+
+
+def _try(folder: Path, verdict: str, live: LiveNetwork, vetting: NetworkVetting) -> tuple[LoadedNetwork, Trial]:
+    """Loads and tries a network, in a thread of its own."""
+    try:
+        candidate = load_candidate(folder, live.device, vetting)
+        return candidate, try_network(candidate, live.current(), verdict)
+    except HandliveError:
+        raise
+    except Exception as problem:  # a foreign network may break an engine in any way
+        raise CheckpointError(f"The network in {folder} cannot be tried ({problem}); do not use it.") from problem
 
 
 def install_networks(host: ExtensionHost, library: NetworkLibrary, installer: PartInstaller) -> NetworksPanel | None:

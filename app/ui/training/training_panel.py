@@ -8,8 +8,7 @@ from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from app.jobs.estimate import EstimateProcess
-from app.jobs.training import TrainingRun, TrainingRuns
+from app.jobs.training import EstimateProcess, TrainingRun, TrainingRuns
 from app.networks.library import NetworkLibrary
 from app.optional_parts.parts import TRAIN
 from app.palette import Theme

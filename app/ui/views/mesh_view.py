@@ -13,14 +13,9 @@ from app.rendering.disagreement import COLOR_STOPS, LARGEST_MM
 from app.rendering.hand_mesh import Scene
 from app.rendering.orbit import Orbit
 from app.ui.theme.style_sheet import paint_corners
+from app.ui.views.orbit_controls import OrbitControls
 
 NO_HAND_TEXT = "The hand appears here"
-
-PREFERRED_SIZE = QSize(520, 560)
-"""About square, as a hand is."""
-
-SMALLEST_SIZE = QSize(190, 150)
-"""Small enough for two views beside a panel at 1280 x 720."""
 
 
 class MeshView(Protocol):
@@ -69,6 +64,35 @@ class MeshView(Protocol):
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
+
+
+class MeshWidget:
+    """What the widgets of all 3D views share; mixed in before their class of Qt."""
+
+    _controls: OrbitControls
+
+    @property
+    def widget(self) -> QWidget:
+        """The view itself."""
+        assert isinstance(self, QWidget)
+        return self
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where the user turned the eye."""
+        return self._controls.orbit
+
+    def reset(self) -> None:
+        """Back to the camera's own view."""
+        self._controls.reset()
+
+    def sizeHint(self) -> QSize:
+        """About square, as a hand is."""
+        return QSize(520, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for two views beside a panel at 1280 x 720."""
+        return QSize(190, 150)
 
 
 def paint_frame(painter: QPainter, widget: QWidget, theme: Theme, title: str, *, empty: bool, legend: bool) -> None:

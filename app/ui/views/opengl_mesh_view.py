@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QMatrix3x3,
@@ -22,15 +22,15 @@ from PyQt6.QtOpenGL import (
     QOpenGLVertexArrayObject,
 )
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
-from PyQt6.QtWidgets import QSizePolicy, QWidget
+from PyQt6.QtWidgets import QWidget
 
 from app.palette import DARK, Theme
 from app.rendering.hand_mesh import HandMesh, Scene
 from app.rendering.mesh_picture import GHOST_OPACITY
 from app.rendering.orbit import FIELD_OF_VIEW_DEG, Focus, Orbit
-from app.ui.views.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, paint_frame
+from app.ui.views.mesh_view import MeshWidget, paint_frame
 from app.ui.views.opengl_support import opengl_format, opengl_functions
-from app.ui.views.orbit_controls import HELP, OrbitControls
+from app.ui.views.orbit_controls import OrbitControls
 from app.ui.views.shaders import MESH_FRAGMENT, MESH_VERTEX, STAGE_FRAGMENT, STAGE_VERTEX, shader_program
 from hand.shading import STUDIO
 
@@ -45,7 +45,7 @@ _SRC_ALPHA, _ONE_MINUS_SRC_ALPHA, _DEPTH_BUFFER = 0x0302, 0x0303, 0x0100
 _TRIANGLES, _UNSIGNED_INT, _FLOAT = 0x0004, 0x1405, 0x1406
 
 
-class OpenGLMeshView(QOpenGLWidget):
+class OpenGLMeshView(MeshWidget, QOpenGLWidget):
     """A mesh view drawn by OpenGL 4.1 through PyQt6's own functions."""
 
     painted = pyqtSignal()
@@ -61,10 +61,6 @@ class OpenGLMeshView(QOpenGLWidget):
         """
         super().__init__(parent)
         self.setFormat(opengl_format())
-        self.setAccessibleName("3D hand")
-        self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
-        self.setToolTip(HELP)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._renderer_name = renderer_name
         self._controls = OrbitControls(self)
         self._controls.changed.connect(self._turned)
@@ -75,11 +71,6 @@ class OpenGLMeshView(QOpenGLWidget):
         self._frame = _Frame(self)
 
     @property
-    def widget(self) -> QWidget:
-        """Itself."""
-        return self
-
-    @property
     def renderer_name(self) -> str:
         """For people."""
         return "OpenGL"
@@ -88,19 +79,6 @@ class OpenGLMeshView(QOpenGLWidget):
     def renderer_details(self) -> str:
         """For people who want to know exactly."""
         return f"Drawn by {self._renderer_name}"
-
-    @property
-    def orbit(self) -> Orbit:
-        """Where the user turned the eye."""
-        return self._controls.orbit
-
-    def sizeHint(self) -> QSize:
-        """About square, as a hand is."""
-        return PREFERRED_SIZE
-
-    def minimumSizeHint(self) -> QSize:
-        """Small enough for three panes at 1024 x 640."""
-        return SMALLEST_SIZE
 
     def prepare(self, scene: Scene | None) -> Scene | None:
         """Nothing is left to do in the path's thread."""
@@ -121,10 +99,6 @@ class OpenGLMeshView(QOpenGLWidget):
     def caption(self, text: str, *, legend: bool = False) -> None:
         """The line at its head and the legend at its foot."""
         self._frame.caption(text, legend)
-
-    def reset(self) -> None:
-        """Back to the camera's own view."""
-        self._controls.reset()
 
     def clear(self) -> None:
         """No hand."""

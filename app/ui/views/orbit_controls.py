@@ -6,7 +6,7 @@ import math
 
 from PyQt6.QtCore import QEvent, QObject, QPointF, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.rendering.orbit import Orbit
 
@@ -40,6 +40,10 @@ class OrbitControls(QObject):
         super().__init__(widget)
         self.orbit = Orbit()
         self._last: QPointF | None = None
+        widget.setAccessibleName("3D hand")
+        widget.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
+        widget.setToolTip(HELP)
+        widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         widget.setCursor(Qt.CursorShape.OpenHandCursor)
         widget.installEventFilter(self)

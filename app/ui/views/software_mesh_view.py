@@ -6,16 +6,16 @@ import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
-from PyQt6.QtWidgets import QSizePolicy, QWidget
+from PyQt6.QtWidgets import QWidget
 
 from app.palette import DARK, Theme
 from app.rendering.hand_mesh import Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Orbit
-from app.ui.views.mesh_view import PREFERRED_SIZE, SMALLEST_SIZE, paint_frame
-from app.ui.views.orbit_controls import HELP, OrbitControls
+from app.ui.views.mesh_view import MeshWidget, paint_frame
+from app.ui.views.orbit_controls import OrbitControls
 from app.ui.views.qimage import bgra_image
 
 
@@ -35,7 +35,7 @@ class MeshPicture:
     image_bgra: np.ndarray | None
 
 
-class SoftwareMeshView(QWidget):
+class SoftwareMeshView(MeshWidget, QWidget):
     """A mesh view drawn by :mod:`hand.raster`."""
 
     painted = pyqtSignal()
@@ -46,11 +46,7 @@ class SoftwareMeshView(QWidget):
         """Empty."""
         super().__init__(parent)
         self._title, self._legend = "", False
-        self.setAccessibleName("3D hand")
-        self.setAccessibleDescription(f"The hand as a mesh. {HELP}.")
-        self.setToolTip(HELP)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # Qt need not paint all that lies behind
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._controls = OrbitControls(self)
         self._controls.changed.connect(self._turned)
         self._theme = DARK
@@ -64,11 +60,6 @@ class SoftwareMeshView(QWidget):
         self._fresh = False
 
     @property
-    def widget(self) -> QWidget:
-        """Itself."""
-        return self
-
-    @property
     def renderer_name(self) -> str:
         """For people."""
         return "Software"
@@ -77,19 +68,6 @@ class SoftwareMeshView(QWidget):
     def renderer_details(self) -> str:
         """For people who want to know exactly."""
         return "Drawn by the processor, because no graphics card was found or --renderer software was given"
-
-    @property
-    def orbit(self) -> Orbit:
-        """Where the user turned the eye."""
-        return self._controls.orbit
-
-    def sizeHint(self) -> QSize:
-        """About square, as a hand is."""
-        return PREFERRED_SIZE
-
-    def minimumSizeHint(self) -> QSize:
-        """Small enough for three panes at 1024 x 640."""
-        return SMALLEST_SIZE
 
     def prepare(self, scene: Scene | None) -> MeshPicture:
         """Draws; the threads of two paths may ask, one after the other."""
@@ -118,10 +96,6 @@ class SoftwareMeshView(QWidget):
         if orbit != self._controls.orbit:
             self._controls.turn_to(orbit)
             self._request_again()
-
-    def reset(self) -> None:
-        """Back to the camera's own view."""
-        self._controls.reset()
 
     def clear(self) -> None:
         """No hand."""

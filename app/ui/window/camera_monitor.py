@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import platform
-import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from app.sources.camera_formats import CameraFormat, camera_formats
 from app.sources.camera_list import CameraInfo, list_cameras
-from app.ui.widgets.signal_gate import SignalGate
+from app.ui.widgets.background_task import BackgroundTasks
+
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_MS = 1_500
 _CLOSE_S = 0.3
@@ -40,14 +44,12 @@ class CameraMonitor(QObject):
     def __init__(self, parent: QObject) -> None:
         """Looks for nothing yet."""
         super().__init__(parent)
-        self._thread: threading.Thread | None = None
+        self._searches = BackgroundTasks(self, logger.warning)
         self._known: frozenset[CameraInfo] | None = None
         self._formats: dict[CameraInfo, tuple[CameraFormat, ...]] = {}
         self._formats_wanted = False
-        self._gate = SignalGate()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.look)
-        self.found.connect(self._compare)
 
     def start(self) -> None:
         """Looks from now on, where that disturbs nobody."""
@@ -57,9 +59,7 @@ class CameraMonitor(QObject):
     def stop(self) -> None:
         """Looks no more, and waits a moment for a search that is under way; a driver may hold it for ever."""
         self._timer.stop()
-        if self._thread is not None:
-            self._thread.join(_CLOSE_S)
-        self._gate.shut()
+        self._searches.abandon(_CLOSE_S)
 
     def want_formats(self, wanted: bool) -> None:
         """Whether cameras are asked for their formats too, which opens each once; then looks at once.
@@ -73,20 +73,22 @@ class CameraMonitor(QObject):
 
     def look(self) -> None:
         """Starts a search, unless one is under way."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._search, name="camera-search", daemon=True)
-            self._thread.start()
+        if not self._searches.busy:
+            self._searches.start("camera-search", partial(_search, self._formats, self._formats_wanted), self._tell)
 
-    def _search(self) -> None:
-        cameras = list_cameras()
-        if self._formats_wanted:
-            self._formats = {camera: self._formats.get(camera) or camera_formats(camera.index) for camera in cameras}
-        offered = tuple(OfferedCamera(camera, self._formats.get(camera, ())) for camera in cameras)
-        self._gate.emit(lambda: self.found.emit(offered))
-
-    def _compare(self, offered: tuple[OfferedCamera, ...]) -> None:
+    def _tell(self, offered: tuple[OfferedCamera, ...]) -> None:
+        self._formats = {offer.camera: offer.formats for offer in offered}
+        self.found.emit(offered)
         cameras = frozenset(offer.camera for offer in offered)
         before, self._known = self._known, cameras
         if before is not None:
             for camera in sorted(cameras - before, key=lambda camera: camera.index):
                 self.appeared.emit(camera.name)
+
+
+def _search(known: Mapping[CameraInfo, tuple[CameraFormat, ...]], formats_wanted: bool) -> tuple[OfferedCamera, ...]:
+    """The cameras there are; their formats are asked for where nobody knows them yet."""
+    return tuple(
+        OfferedCamera(camera, known.get(camera) or (camera_formats(camera.index) if formats_wanted else ()))
+        for camera in list_cameras()
+    )

@@ -10,8 +10,11 @@ from PyQt6.QtWidgets import QMainWindow, QStatusBar, QTabWidget, QVBoxLayout, QW
 from app.pipeline.worker import PATH_NAMES
 from app.rendering.pane_renderer import PaneName
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.views.mesh_view_factory import make_mesh_view
+from app.ui.views.mesh_view import MeshView
+from app.ui.views.opengl_mesh_view import OpenGLMeshView
+from app.ui.views.opengl_support import hardware_renderer, opengl_renderer
 from app.ui.views.picture_view import PictureView
+from app.ui.views.software_mesh_view import SoftwareMeshView
 from app.ui.views.wipe_view import WipeView
 from app.ui.window.pane import Pane
 from app.ui.window_options import RendererChoice
@@ -59,3 +62,13 @@ def _padded(widget: QWidget, name: str, top: int) -> QWidget:
     layout.setContentsMargins(SPACING_PX, top, SPACING_PX, 0)
     layout.addWidget(widget, 1)
     return around
+
+
+def make_mesh_view(choice: RendererChoice) -> MeshView:
+    """OpenGL where a graphics card draws, else software: OpenGL on the processor takes longer than our own rasteriser.
+
+    Args:
+        choice: "auto", or what the user insists on; OpenGL that is not there becomes software all the same.
+    """
+    name = "" if choice == "software" else opengl_renderer() if choice == "opengl" else hardware_renderer()
+    return OpenGLMeshView(name) if name else SoftwareMeshView()

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from ik_cases import CAMERA, make_case
 
-from ik_baseline.bone_constancy import bone_lengths, correction_strength, scatter
-from ik_baseline.landmark_correction import PHOTOGRAPH_SHARE, measured_correction, photograph_correction
+from ik_baseline.landmark_correction import (
+    PHOTOGRAPH_SHARE,
+    bone_lengths,
+    correction_strength,
+    measured_correction,
+    photograph_correction,
+    scatter,
+)
 from ik_baseline.solver import IkSolver
 
 

@@ -12,7 +12,7 @@ from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import pa_error_mm
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from inference.pose_refinement import RefinedHand, believed_precisions, refine_pose
+from inference.pose_refinement import RefinedHand, prior_precisions, refine_pose
 
 CAMERA = Intrinsics.from_fov(640, 480)
 LAYER = HandLayer(load_embedded_model(), np.float64)
@@ -101,8 +101,8 @@ def test_fingers_bend_rather_than_twist() -> None:
 
 def test_a_model_without_axes_of_its_own_is_settled_by_its_bones() -> None:
     model = load_embedded_model()
-    nameless = believed_precisions(replace(model, joint_axes=None))
-    gaps = np.linalg.norm(nameless - believed_precisions(model), axis=(1, 2)) / np.linalg.norm(nameless, axis=(1, 2))
+    nameless = prior_precisions(replace(model, joint_axes=None))
+    gaps = np.linalg.norm(nameless - prior_precisions(model), axis=(1, 2)) / np.linalg.norm(nameless, axis=(1, 2))
     assert gaps.max() < 0.35
 
 

@@ -19,8 +19,7 @@ from trainer.networks.building import start_partly_from, trained_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.networks.output import NetworkOutput
 from trainer.recipe.config import FitConfig, read_config
-from trainer.samples.batch import HandBatch
-from trainer.samples.labelled_crop import collate
+from trainer.samples.labelled_crop import HandBatch, collate
 from trainer.training.distillation import DistillationLoss, teacher_of
 from trainer.training.losses import LossTerms, SimpleManoLoss
 

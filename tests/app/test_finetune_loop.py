@@ -104,7 +104,7 @@ def session_item(panel: RecordPanel, folder: Path) -> QTreeWidgetItem:
 
 def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     """Labels a session by the button, looks through it, and rejects two frames by key."""
-    qtbot.waitUntil(lambda: not panel.sessions.lister_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=20_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.said, timeout=300_000) as said:
         qtbot.mouseClick(panel.sessions.label_button, Qt.MouseButton.LeftButton)
@@ -185,7 +185,7 @@ def test_a_doubtful_network_waits_for_a_yes(qtbot: QtBot, tmp_path: Path, monkey
     live = LiveNetwork(tmp_path / "base")
     first = live.current()
     monkeypatch.setattr(
-        "app.ui.training.network_trial.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",))
+        "app.ui.training.networks_panel.try_network", lambda *_: Trial(20.0, 10.0, ("It is clearly worse.",))
     )
     panel = NetworksPanel(library, live)
     qtbot.addWidget(panel)
