@@ -168,21 +168,38 @@ def teach_and_compare(person: Person, options: argparse.Namespace, *, first_seed
         if not (folder / "COMPLETE").is_file():
             record(person, folder, seed=first_seed + number, seconds=options.seconds, network=options.network)
     label(sessions)
+    return teach_and_measure(options, sessions, ("session_3",))
+
+
+def teach_and_measure(options: argparse.Namespace, sessions: Path, held_out: Sequence[str]) -> tuple[Comparison, float]:
+    """Teaches on labelled sessions, and measures on those held out against their truth.
+
+    Args:
+        options: of :func:`option_parser`.
+        sessions: folder of the sessions, whose truth lies beside their labels.
+        held_out: names of those that nothing is learned from.
+
+    Returns:
+        As :func:`teach_and_compare`.
+    """
     run: Path = options.out / f"run_{options.recipe}"
-    minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
-    held_out = SourceConfig("recordings", path=str(sessions), sessions=("session_3",), floor=0.0)
-    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
+    minutes = teach(run, options.network, sessions, held_out, options.recipe, options.general // 2, options.set)
+    source = SourceConfig("recordings", path=str(sessions), sessions=tuple(held_out), floor=0.0)
+    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [source], options.general, truth=True)
     write_report(comparison, options.out / "against_truth")
     return comparison, minutes
 
 
-def teach(run: Path, network: Path, sessions: Path, recipe: str, general: int, values: Sequence[str]) -> float:
-    """Fine-tunes in a process of its own, holding the third session out; a run that was broken off goes on.
+def teach(
+    run: Path, network: Path, sessions: Path, held_out: Sequence[str], recipe: str, general: int, values: Sequence[str]
+) -> float:
+    """Fine-tunes in a process of its own; a run that was broken off goes on.
 
     Args:
         run: folder of the run.
         network: to start from.
         sessions: folder of the sessions.
+        held_out: names of those that nothing is learned from.
         recipe: quick, standard or thorough.
         general: unseen renderings of the report.
         values: that win over the recipe's.
@@ -193,7 +210,8 @@ def teach(run: Path, network: Path, sessions: Path, recipe: str, general: int, v
     started = time.monotonic()
     command = [sys.executable, "-m", "trainer", "finetune", "--run", str(run)]
     if not (run / REQUEST_FILE).is_file():
-        command += ["--base", str(network), "--recordings", str(sessions), "--hold-out", "session_3"]
+        command += ["--base", str(network), "--recordings", str(sessions)]
+        command += [word for name in held_out for word in ("--hold-out", name)]
         command += ["--recipe", recipe, "--general", str(general), *values]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     return (time.monotonic() - started) / 60.0

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from two_view_fakes import FIRST, RATE, SECOND, moving_joints, pair_of
 
 from app.lens_calibration.board import corner_positions_m
 from app.lens_calibration.session import BoardView
@@ -39,34 +40,6 @@ from hand.recording_writer import RecordingWriter
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import read_session_labels
 from hand.types import Frame
-
-FIRST = Intrinsics(620.0, 620.0, 319.5, 239.5, 640, 480)
-SECOND = Intrinsics(540.0, 540.0, 319.5, 239.5, 640, 480)
-RATE = 30.0
-
-
-def pair_of(angle_deg: float = 60.0) -> CameraPair:
-    rotation = matrix_from_axis_angle(np.radians([3.0, angle_deg, -2.0]))
-    middle = np.array([0.0, 0.0, 0.6])
-    return CameraPair(FIRST, SECOND, rotation, middle - rotation @ middle)
-
-
-def moving_joints(frames: int, seed: int = 0) -> np.ndarray:
-    """A hand that opens, closes, turns and wanders at 0.6 m."""
-    layer, rng = HandLayer(load_embedded_model()), np.random.default_rng(seed)
-    phases, rates = rng.uniform(0, 6.28, 30), rng.uniform(0.15, 0.9, 30)
-    joints = []
-    for n in range(frames):
-        waves = np.sin(6.28 * rates * n / RATE + phases)
-        pose = np.zeros(48)
-        pose[:3] = [2.6 + 0.4 * waves[0], 0.6 * waves[1], 0.5 * waves[2]]
-        for finger in range(5):
-            for joint in range(3):
-                pose[3 + 9 * finger + 3 * joint + 2] = 0.5 + 0.5 * waves[3 + finger]
-        place = np.array([0.08 * waves[10], 0.06 * waves[11], 0.6 + 0.08 * waves[12]])
-        at = layer(pose, np.zeros(10)).joints_m.astype(np.float64)
-        joints.append(at - at.mean(0) + place)
-    return np.stack(joints)
 
 
 def track_of(pixels: np.ndarray, joints: np.ndarray, times_s: np.ndarray | None = None) -> ViewTrack:

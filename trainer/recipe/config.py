@@ -48,6 +48,7 @@ class SourceConfig:
         features: folder of what the frozen part of the network makes of this source's crops, to learn from instead of
             the crops themselves; `python -m trainer features` fills it.
         views: rendered: how many crops are cut out of each rendering, with a tracker's errors.
+        shape: rendered: 10 shape coefficients of the one person who is shown; everybody's hands when empty.
         repeat: rendered: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         path: photographs: the prediction file that labels them; recordings: a session, or the folder of several; data
             sets: the set's folder.
@@ -78,6 +79,7 @@ class SourceConfig:
     loose_share: float = 0.0
     repeat: int = 0
     views: int = 1
+    shape: tuple[float, ...] = ()
     features: str = ""
     path: str = ""
     pictures: str = ""

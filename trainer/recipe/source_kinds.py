@@ -27,6 +27,7 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "loose_share",
                 "repeat",
                 "views",
+                "shape",
             }
         ),
         "photographs": frozenset(

@@ -7,12 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from hand.errors import ConfigError
 from inference.runtime import WEIGHTS_FILE
 from trainer.recipe.config import FitConfig, SourceConfig, exported_layout
-from trainer.samples.recordings import find_sessions
+from trainer.samples.recordings import find_sessions, read_session_hands
 
 WEIGHTS_SUFFIX: Final = ".safetensors"
+
+PERSON_SHARE: Final = 0.4
+"""Renderings of the person's measured shape, beside 0.6 of recordings and 0.4 of everybody's renderings: hours of
+pictures of this hand in poses and light that the sessions do not show."""
+
+VIEWS_OF_A_RENDERING: Final = 3
+"""Crops that are cut out of each of them; drawing a hand costs more than learning from it."""
 
 
 def with_base(config: FitConfig, base: Path) -> FitConfig:
@@ -78,3 +87,27 @@ def with_recordings(
         config, sources=tuple(map(pointed, config.sources)), held_out=tuple(map(pointed, config.held_out))
     )
     return pointed_config, [report]
+
+
+def with_measured_hand(config: FitConfig) -> FitConfig:
+    """A recipe that also shows renderings of the person's own hand, where two cameras have measured its shape.
+
+    Labels of a single view do not tell the shape well enough, so that such recipes stay as they are.
+
+    Args:
+        config: with sources of kind recordings that point at sessions.
+
+    Raises:
+        HandliveError: a session cannot be read.
+    """
+    hands = [hand for source in config.sources if source.kind == "recordings" for hand in read_session_hands(source)]
+    if not hands or any(hand.provider != "two_views" for hand in hands):
+        return config
+    shape = np.average([hand.shape for hand in hands], axis=0, weights=[hand.weight for hand in hands])
+    person = SourceConfig(
+        "rendered",
+        share=PERSON_SHARE,
+        views=VIEWS_OF_A_RENDERING,
+        shape=tuple(round(float(coefficient), 4) for coefficient in shape),
+    )
+    return replace(config, sources=(*config.sources, person))
