@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -63,7 +63,7 @@ class LiveTwoViews:
 
     def __init__(
         self,
-        source: FrameSource,
+        make_source: Callable[[], FrameSource],
         paths: Mapping[Provider, PathFactory],
         model: HandModel,
         pair: LivePair,
@@ -75,7 +75,8 @@ class LiveTwoViews:
         """Starts everything.
 
         Args:
-            source: of the second camera.
+            make_source: makes the source of the second camera; again for each time that a video begins anew, because
+                a source that does not return from its driver is left behind.
             paths: what finds hands in it, of its own.
             model: of the paths.
             pair: where both views come together.
@@ -84,7 +85,7 @@ class LiveTwoViews:
             retry_s: how often a source that failed is asked whether it is back.
         """
         self.pair = pair
-        self._source, self._model = source, model
+        self._make_source, self._model = make_source, model
         self._reading = PairReading(PairState.OPENING)
         self._pictures = PairPictures()
         self._recorder: PairRecorder | None = None
@@ -100,7 +101,7 @@ class LiveTwoViews:
         self.pipeline.preview_wanted = False
         self.pipeline.add_listener("second camera", self._take_second)
         self.pipeline.start()
-        self.pipeline.show(source)
+        self.pipeline.show(make_source())
         self._threads = [
             threading.Thread(target=self._repeat, args=(self._judge, JUDGE_EVERY_S), name="two-views-judge"),
             threading.Thread(target=self._repeat, args=(self._draw, DRAW_EVERY_S), name="two-views-draw"),
@@ -116,14 +117,14 @@ class LiveTwoViews:
             recorder.offer(0, given)
         facts = self.pipeline.source_state.facts
         if anew and facts is not None and not facts.live:
-            self.pipeline.show(self._source)  # two videos of one take begin together
+            self.pipeline.show(self._make_source())  # two videos of one take begin together
 
     @property
     def reading(self) -> PairReading:
         """What is to be said of the two cameras; safe to read from any thread."""
         state, reading = self.pipeline.source_state, self._reading
         if state.phase in (SourcePhase.IDLE, SourcePhase.OPENING) or self._loading:
-            return PairReading(PairState.OPENING, f"Opening {state.name or self._source.name}.")
+            return PairReading(PairState.OPENING, f"Opening {state.name}.")
         if state.phase in (SourcePhase.FAILED, SourcePhase.LOST):
             return replace(reading, state=PairState.SECOND_MISSING, sentence=state.sentence)
         if state.phase is SourcePhase.ENDED and not reading.errors:
@@ -195,8 +196,7 @@ class LiveTwoViews:
             self.pipeline.take_update(path)
         self._pictures = drawn(self.pair.frame())
 
-    def _repeat(self, act: object, every_s: float) -> None:
-        assert callable(act)
+    def _repeat(self, act: Callable[[], None], every_s: float) -> None:
         complained = False
         while not self._over.wait(every_s):
             try:

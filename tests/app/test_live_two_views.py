@@ -266,7 +266,9 @@ def test_both_views_are_recorded_as_linked_sessions_with_measured_labels(
 @pytest.fixture
 def second(tmp_path: Path) -> Iterator[tuple[LiveTwoViews, FakeSource]]:
     source = FakeSource(name="Cam B", live=True, forever=True)
-    session = LiveTwoViews(source, {"ik": FakePath}, load_embedded_model(), LivePair(None, tmp_path), retry_s=0.02)
+    session = LiveTwoViews(
+        lambda: source, {"ik": FakePath}, load_embedded_model(), LivePair(None, tmp_path), retry_s=0.02
+    )
     yield session, source
     session.close()
 
@@ -284,7 +286,7 @@ def test_the_second_camera_is_lost_and_comes_back(second: tuple[LiveTwoViews, Fa
 
 def test_a_closed_second_camera_leaves_nothing_behind(tmp_path: Path) -> None:
     source = FakeSource(name="Cam B", live=True, forever=True)
-    session = LiveTwoViews(source, {"ik": FakePath}, load_embedded_model(), LivePair(None, tmp_path))
+    session = LiveTwoViews(lambda: source, {"ik": FakePath}, load_embedded_model(), LivePair(None, tmp_path))
     wait_until(lambda: session.pipeline.source_state.frames > 3)
     session.close()
     wait_until(lambda: not source.is_open)

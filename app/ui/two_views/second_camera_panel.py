@@ -103,12 +103,13 @@ class SecondCameraPanel(QWidget):
             self._complain(MISSING_FIRST_SENTENCE)
             return
         try:
-            chosen = choose_source(text, self._host.options.wishes)
+            wishes = self._host.options.wishes
+            choose_source(text, wishes)  # what names nothing is refused here
             length = known_length(self._host.options.model, palm_length_mm=self._typed_mm())
             pair = LivePair(length, self._calibrations)
             pair.measure = self.judge.chosen_measure
             session = LiveTwoViews(
-                chosen.source,
+                lambda: choose_source(text, wishes).source,
                 self._make_paths(),
                 self._host.options.model,
                 pair,
