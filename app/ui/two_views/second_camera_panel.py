@@ -319,7 +319,7 @@ class SecondCameraPanel(QWidget):
         menu.aboutToShow.connect(self._look_for_cameras)
         self.choose_button.setMenu(menu)
         self.palm = QLineEdit()
-        self.palm.setPlaceholderText("Palm, mm (optional)")
+        self.palm.setPlaceholderText("optional")
         self.palm.setAccessibleName("Length of your palm in millimetres")
         self.palm.setToolTip(
             "From the crease of the wrist to the knuckle of the middle finger. It gives the scale; without it the "
@@ -356,7 +356,10 @@ class SecondCameraPanel(QWidget):
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
         layout.addLayout(row(self.source, self.choose_button))
-        layout.addLayout(row(self.palm, self.open_button))
+        palm_heading = QLabel("Palm, mm")
+        palm_heading.setObjectName("small")
+        palm_heading.setToolTip(self.palm.toolTip())
+        layout.addLayout(row(palm_heading, self.palm, self.open_button))
         layout.addWidget(self.title)
         layout.addWidget(self.sentence)
         layout.addWidget(self.progress)
