@@ -30,6 +30,7 @@ from app.labelling.session_labeller import label_session
 from app.machine import describe_machine
 from app.pipeline.paths.hand_path import HandPath
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
+from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.metrics import pa_error_mm
 from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, recorded_hand
@@ -305,6 +306,32 @@ def label_error_mm(folder: Path) -> tuple[float, float]:
         true = np.stack([hands[0].joints_m for _, hands in pairs]).astype(np.float64)
         errors.append(pa_error_mm(found, true))
     return errors[0], errors[1]
+
+
+def label_error_2d(folder: Path) -> tuple[float, float]:
+    """Joint error in the picture over the longer side of the hand's box, of labels and of the live network.
+
+    What labels are to teach in the picture they have to know better than the network does.
+
+    Args:
+        folder: a session with its truth.
+
+    Returns:
+        Of the labels that were kept, and of the network's hands in the same frames.
+    """
+    session = read_session_labels(folder)
+    intrinsics = session.recording.info.intrinsics
+    errors = []
+    for label in session.labels:
+        seen = _of(label.frame, "network")
+        if label.status == "rejected" or not seen:
+            continue
+        found = [project(hand.joints_m.astype(np.float64), intrinsics) for hand in (label.hand, seen[0])]
+        true = project(_of(label.frame, "truth")[0].joints_m.astype(np.float64), intrinsics)
+        box_px = float(np.ptp(true, axis=0).max())
+        errors.append([float(np.linalg.norm(pixels - true, axis=1).mean()) / box_px for pixels in found])
+    labels, network = np.mean(errors, axis=0)
+    return float(labels), float(network)
 
 
 def _of(frame: RecordedFrame, provider: Recorded) -> list[RecordedHand]:

@@ -27,7 +27,8 @@ from app.two_views.movement_progress import MovementProgress, movement_progress
 from app.two_views.path_errors import Measure, PathComparison, PathErrors, compare_paths
 from app.two_views.report import write_report
 from app.two_views.time_pairing import FILE_SEARCH_S, LIVE_SEARCH_S, estimate_skew, paired
-from app.two_views.truth import measure_truth
+from app.two_views.triangulation import triangulate
+from app.two_views.truth import sightings
 from app.two_views.view_recording import ViewRecording
 from hand.camera import project
 from hand.errors import ConfigError
@@ -46,7 +47,7 @@ COLLECTED_S: Final = 60.0
 """Movement that is older is no longer calibrated from: a camera may have been moved since."""
 
 _DRAWN_S: Final = 0.5
-_FEWEST_FOR_WORDS: Final = 15
+_FEWEST_DRAWN: Final = 15
 
 CLOCKS_SENTENCE: Final = "Finding how far apart the two videos' clocks are; the hand has to move in both."
 ONE_VIEW_SENTENCE: Final = "Waiting for pictures of both cameras."
@@ -194,15 +195,16 @@ class LivePair:
             return PairFrame(frames, seen)
         one = self._views[0].track(time_s - _DRAWN_S)
         other = self._views[1].track(time_s - _DRAWN_S + late_s)
-        one = one.part(one.times_s <= time_s + 1e-6)
-        if len(one) < 2 or len(other) < 2:
-            return PairFrame(frames, (None, None))
-        truth = measure_truth(now.calibration, *paired(one, other, late_s))
-        if not np.isfinite(truth.joints_m[-1]).all(-1).sum() >= _FEWEST_FOR_WORDS:
-            return PairFrame(frames, (None, None))
-        cameras = (now.calibration.pair.first, now.calibration.pair.second)
-        drawn = tuple(project(truth.in_view(view)[-1], camera) for view, camera in enumerate(cameras))
-        return PairFrame(frames, (drawn[0], drawn[1]), measured=True)
+        until_now = np.flatnonzero(one.times_s <= time_s + 1e-6)
+        if not len(until_now) or len(other) < 2:
+            return PairFrame(frames)
+        pair = now.calibration.pair
+        moment = paired(one.part(until_now[-1:]), other, late_s)
+        joints = triangulate(pair, sightings(pair, *moment, now.calibration.noise)).joints_m[0]
+        if np.isfinite(joints).all(-1).sum() < _FEWEST_DRAWN:
+            return PairFrame(frames)
+        drawn = (project(joints, pair.first), project(pair.to_second(joints), pair.second))
+        return PairFrame(frames, drawn, measured=True)
 
     def result(self) -> tuple[TwoViewResult, tuple[ViewRecording, ViewRecording]]:
         """Everything that was judged, as the analysis of two recorded views gives it.

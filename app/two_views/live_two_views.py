@@ -59,7 +59,11 @@ class PairPictures:
 
 
 class LiveTwoViews:
-    """The second camera at work; make it to switch it on, and close it to switch it off."""
+    """The second camera at work; make it to switch it on, and close it to switch it off.
+
+    Attributes:
+        watched: somebody looks at the pictures; otherwise they are not drawn.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class LiveTwoViews:
             retry_s: how often a source that failed is asked whether it is back.
         """
         self.pair = pair
+        self.watched = True
         self._make_source, self._model = make_source, model
         self._reading = PairReading(PairState.OPENING)
         self._pictures = PairPictures()
@@ -192,9 +197,8 @@ class LiveTwoViews:
         self._reading = self.pair.step(tell)
 
     def _draw(self) -> None:
-        for path in self.pipeline.providers:
-            self.pipeline.take_update(path)
-        self._pictures = drawn(self.pair.frame())
+        if self.watched:
+            self._pictures = drawn(self.pair.frame())
 
     def _repeat(self, act: Callable[[], None], every_s: float) -> None:
         complained = False

@@ -18,6 +18,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.camera_list import CameraInfo, list_cameras
 from app.sources.choose import choose_source
 from app.sources.video import VIDEO_SUFFIXES
+from app.two_views.calibration import PairCalibration
 from app.two_views.known_length import known_length
 from app.two_views.live_pair import LivePair, PairReading
 from app.two_views.live_two_views import LiveTwoViews
@@ -162,7 +163,7 @@ class SecondCameraPanel(QWidget):
             try:
                 session.start_recording(self._sessions)
             except HandliveError as error:
-                self._complain(str(error))
+                self.done.setText(str(error))
                 return
             self.done.setText("")
         else:
@@ -199,8 +200,9 @@ class SecondCameraPanel(QWidget):
             if not facts.live and first is not None and not first.live:
                 self._host.replay()  # two videos of one take begin together
         self.show_reading(reading)
+        session.watched = not self.visibleRegion().isEmpty()
         pictures = session.pictures
-        if pictures.measured:
+        if reading.state is PairState.GOOD:
             self.pictures.show_pictures((pictures.first, pictures.second), "Both cameras with the triangulated hand")
         else:
             self.pictures.show_pictures((pictures.second,), "The second camera with the hand as it is seen")
@@ -211,12 +213,16 @@ class SecondCameraPanel(QWidget):
         Args:
             reading: of the two cameras.
         """
-        running, state = self.running, reading.state
-        self.title.setText(
-            _TITLES[state] if reading.calibration is None or state is not PairState.GOOD else _quality(reading)
-        )
+        running, state, calibration = self.running, reading.state, reading.calibration
+        self.title.setText(_TITLES[state])
+        self.sentence.setText(OFF_SENTENCE if state is PairState.OFF else reading.sentence)
+        self.sentence.setToolTip("")
+        if state is PairState.GOOD and calibration is not None:
+            self.title.setText(f"Calibrated, {calibration.quality}: joints within {calibration.expected_mm:.0f} mm")
+            self.sentence.setText(_in_short(calibration))
+            self.sentence.setToolTip(calibration.describe())
         self._set_name(self.title, "warningText" if state in _WARNINGS else "value")
-        self.sentence.setText(reading.sentence or (OFF_SENTENCE if state is PairState.OFF else ""))
+        self._set_name(self.sentence, "messageText")
         collecting = state in (PairState.UNCALIBRATED, PairState.CALIBRATING)
         self.progress.setVisible(collecting)
         self.progress.setValue(round(_PROGRESS_STEPS * reading.share))
@@ -225,7 +231,7 @@ class SecondCameraPanel(QWidget):
         self._set_name(self.open_button, "" if running else "primary")
         for widget in (self.source, self.choose_button, self.palm):
             widget.setEnabled(not running)
-        self.again.setVisible(reading.calibration is not None)
+        self.again.setVisible(calibration is not None)
         self._set_name(self.again, "primary" if state is PairState.MOVED else "")
         self.report.setVisible(bool(reading.errors))
         self.record.setVisible(running)
@@ -386,11 +392,12 @@ class SecondCameraPanel(QWidget):
             style.polish(widget)
 
 
-def _quality(reading: PairReading) -> str:
-    """The state of two calibrated cameras, in words and millimetres."""
-    assert reading.calibration is not None
-    quality, expected = reading.calibration.quality, reading.calibration.expected_mm
-    return f"Calibrated, {quality}: joints within {expected:.0f} mm"
+def _in_short(calibration: PairCalibration) -> str:
+    """What is most worth knowing of two calibrated cameras; the tooltip has the rest."""
+    return (
+        f"The whole hand within {calibration.place_mm:.0f} mm. The views are {calibration.angle_deg:.0f} degrees "
+        f"apart; the scale is from {calibration.length.source}."
+    )
 
 
 def install_second_camera(host: ExtensionHost) -> None:
