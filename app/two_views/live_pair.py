@@ -218,8 +218,11 @@ class LivePair:
         errors = judge.errors if judge is not None else ()
         if judge is None or truth is None or not errors:
             raise ConfigError("Nothing was measured yet; show the hand to both calibrated cameras first.")
-        recordings = (self._views[0].recording(), self._views[1].recording())
+        # the report counts from the first moment that was measured, and not from when the machine was started
+        begin_s = float(truth.times_s[0])
+        recordings = tuple(_counted_from(view.recording(), begin_s) for view in self._views)
         one, other = paired(recordings[0].track, recordings[1].track, judge.calibration.late_s)
+        counted = tuple(replace(of_one, times_s=of_one.times_s - begin_s) for of_one in errors)
         result = TwoViewResult(
             calibration=judge.calibration,
             calibrated_here=now.calibrated_here,
@@ -227,11 +230,11 @@ class LivePair:
             state_sentence=judge.check.describe(),
             first=one,
             second=other,
-            truth=truth,
-            errors=errors,
-            comparisons=tuple(compare_paths(list(errors), "aligned_mm")),
+            truth=replace(truth, times_s=truth.times_s - begin_s),
+            errors=counted,
+            comparisons=tuple(compare_paths(list(counted), "aligned_mm")),
         )
-        return result, recordings
+        return result, (recordings[0], recordings[1])
 
     def write_report(self, folder: Path) -> list[Path]:
         """Writes the report about everything that was judged; see :func:`app.two_views.report.write_report`.
@@ -344,3 +347,12 @@ class LivePair:
         path = max(track.confidence, key=lambda name: float(track.confidence[name][0]))
         joints = track.joints_px[path][0]
         return joints if np.isfinite(joints).all() else None
+
+
+def _counted_from(recording: ViewRecording, begin_s: float) -> ViewRecording:
+    """A view on a clock that begins at another moment."""
+    return replace(
+        recording,
+        track=replace(recording.track, times_s=recording.track.times_s - begin_s),
+        pictures={time_s - begin_s: picture for time_s, picture in recording.pictures.items()},
+    )

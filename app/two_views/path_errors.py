@@ -18,7 +18,7 @@ from app.two_views.evidence import ViewTrack
 from app.two_views.truth import Truth
 from hand.camera import Intrinsics, project
 from hand.metrics import best_similarity
-from trainer.evaluation.compare_statistics import Change, blocks_of_time, paired_change
+from trainer.evaluation.compare_statistics import FEWEST_UNITS, Change, blocks_of_time, paired_change
 
 BLOCK_S: Final = 2.0
 """Stretches that the bootstrap draws, as in the reports about networks."""
@@ -111,10 +111,13 @@ class PathComparison:
             f"({change.after:.{digits}f}{unit} against {change.before:.{digits}f}{unit}; {change.low:+.0%} to "
             f"{change.high:+.0%} over {change.units} stretches of {BLOCK_S:g} s)"
         )
+        one, other = names[self.one], names[self.other]
         where = f"{('First', 'Second')[self.view]} camera: "
+        if change.units < FEWEST_UNITS:
+            return f"{where}whether {other} and {one} differ cannot be said before {FEWEST_UNITS} stretches {figures}."
         if change.verdict == "no clear difference":
-            return f"{where}{names[self.other]} and {names[self.one]} do not differ by more than chance {figures}."
-        return f"{where}{names[self.other]} is {change.verdict} than {names[self.one]} {figures}."
+            return f"{where}{other} and {one} do not differ by more than chance {figures}."
+        return f"{where}{other} is {change.verdict} than {one} {figures}."
 
 
 def measure_path(truth: Truth, track: ViewTrack, path: str, view: int, intrinsics: Intrinsics) -> PathErrors:

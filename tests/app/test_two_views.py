@@ -452,8 +452,8 @@ def test_the_printed_board_in_both_views_gives_exact_cameras(joints: np.ndarray)
     assert pair_from_boards(mixed, pair.first, pair.second) is None
 
 
-def test_the_board_is_found_in_rendered_pictures_of_both_cameras(joints: np.ndarray) -> None:
-    pair, rng = pair_of(40.0), np.random.default_rng(3)
+def test_the_board_is_found_in_rendered_pictures_of_both_cameras() -> None:
+    pair, joints, rng = pair_of(40.0), moving_joints(200), np.random.default_rng(3)
     middle = corner_positions_m().mean(0)
     turned = matrix_from_axis_angle(np.array([0.0, np.radians(-20.0), 0.0]))  # half way between both cameras
     times = np.arange(8) / 2.0

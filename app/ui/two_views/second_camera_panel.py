@@ -163,11 +163,11 @@ class SecondCameraPanel(QWidget):
             try:
                 session.start_recording(self._sessions)
             except HandliveError as error:
-                self.done.setText(str(error))
+                self._say(str(error))
                 return
-            self.done.setText("")
+            self._say("")
         else:
-            self.done.setText("Labelling both sessions from the two views …")
+            self._say("Labelling both sessions from the two views …")
             self._background.start("label-both-views", session.stop_recording)
         self.refresh()
 
@@ -265,7 +265,12 @@ class SecondCameraPanel(QWidget):
 
     def _say_done(self, sentence: str) -> None:
         if sentence:
-            self.done.setText(sentence)
+            self._say(sentence)
+
+    def _say(self, sentence: str) -> None:
+        """What was done last; an empty sentence takes no room."""
+        self.done.setText(sentence)
+        self.done.setVisible(bool(sentence))
 
     def _ask_for_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Save the report in a folder")
@@ -358,6 +363,7 @@ class SecondCameraPanel(QWidget):
         self.done = QLabel()
         self.done.setObjectName("messageText")
         self.done.setWordWrap(True)
+        self.done.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
