@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from hand.errors import ConfigError, DataError
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_points, mirror_pose
 from hand.recording import Recorded, RecordedHand, SessionInfo
+from hand.recording_reader import open_recording
 from hand.recording_writer import RecordingWriter
-from hand.session_labels import Verdict, append_verdicts
+from hand.session_labels import OfflineLabel, OfflineLabels, Verdict, append_verdicts, write_offline
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
 from trainer.recipe.config import FitConfig, SourceConfig, read_config
@@ -32,7 +34,7 @@ from trainer.samples.recordings import (
     teaching_crop,
 )
 from trainer.samples.rendered import RenderedCrops
-from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.finetune_recipe import with_base, with_measured_hand, with_recordings
 from trainer.training.mixture import RepeatedCrops, build_samples
 
 CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
@@ -188,6 +190,29 @@ def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
     repeated, again = (RepeatedCrops(RenderedCrops(64, 5), 2, 9) for _ in range(2))
     again[0]
     np.testing.assert_array_equal(repeated[4].image, again[4].image)
+
+
+@pytest.mark.parametrize("provider", ["two_views", "offline"])
+def test_a_hand_that_two_cameras_measured_is_rendered_too(tmp_path: Path, provider: Recorded) -> None:
+    write_session(tmp_path / "s")
+    shape = np.linspace(-1.0, 2.0, 10, dtype=np.float32)
+    labels = [
+        OfflineLabel(frame.index, replace(frame.hands[0], provider=provider, shape=shape), 0.7)
+        for frame in open_recording(tmp_path / "s").frames
+    ]
+    write_offline(tmp_path / "s", OfflineLabels(tuple(labels), shape, load_embedded_model().digest))
+    config = FitConfig(sources=(recordings(tmp_path), SourceConfig("rendered", share=0.4)))
+    taught = with_measured_hand(config)
+    if provider == "offline":
+        assert taught == config
+        return
+    assert taught.sources[:2] == config.sources
+    assert taught.sources[2].shape == pytest.approx(shape.tolist(), abs=1e-4)
+    crops = [RenderedCrops(64, 5, shape=taught.sources[2].shape, empty_share=0.0)[index] for index in range(3)]
+    others = [RenderedCrops(64, 5, empty_share=0.0)[index] for index in range(3)]
+    for crop, other in zip(crops, others, strict=True):
+        assert crop.shape.tolist() == pytest.approx(shape.tolist(), abs=1e-4)
+        np.testing.assert_allclose(crop.rotations[1:], other.rotations[1:], atol=1e-6)  # another hand in the same pose
 
 
 def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_path: Path) -> None:
