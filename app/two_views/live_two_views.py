@@ -104,7 +104,7 @@ class LiveTwoViews:
             retry_s=retry_s,
         )
         self.pipeline.preview_wanted = False
-        self.pipeline.add_listener("second camera", self._take_second)
+        self.pipeline.add_listener("second camera", self._take_second, gather_s=DRAW_EVERY_S)
         self.pipeline.start()
         self.pipeline.show(make_source())
         self._threads = [

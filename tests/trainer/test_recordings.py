@@ -23,8 +23,8 @@ from hand.session_labels import OfflineLabel, OfflineLabels, Verdict, append_ver
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
 from trainer.recipe.config import FitConfig, SourceConfig, read_config
-from trainer.samples.augmentation import CropJitter
-from trainer.samples.labelled_crop import collate
+from trainer.samples.augmentation import CropJitter, jittered_crop
+from trainer.samples.labelled_crop import collate, crop_coordinates
 from trainer.samples.recordings import (
     RecordingCrops,
     crop_session_hand,
@@ -111,8 +111,18 @@ def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Pa
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
     measured = crop_session_hand(hand, CropJitter(), np.random.default_rng(1), 64)
-    # the picture is the label's, the depth the network's
-    assert np.array_equal(crop.joints_crop, measured.joints_crop)
+    # in the picture half way to the label, or all of it where the user set it right; in depth the network's
+    assert hand.anchor is not None
+    square = jittered_crop(hand.joints_px, CropJitter(), np.random.default_rng(1))
+    corners = [
+        project(joints, hand.intrinsics) @ matrix[:, :2].T + matrix[:, 2]
+        for joints, matrix in ((hand.joints_m, square.matrix(64)), (hand.anchor.joints_m, square.matrix(64)))
+    ]
+    half_way = crop_coordinates(np.mean(corners, 0), 64)
+    assert np.abs(crop.joints_crop - half_way).max() < 1e-4
+    assert np.abs(crop.joints_crop - measured.joints_crop).max() > 0.01
+    by_user = teaching_crop(replace(hand, provider="corrected"), CropJitter(), np.random.default_rng(1), 64)
+    assert np.array_equal(by_user.joints_crop, measured.joints_crop)
     posed = TorchHandLayer(load_embedded_model())(torch.from_numpy(crop.rotations)[None], torch.full((1, 10), 0.5))
     joints = (posed.joints_m - posed.joints_m[:, :1])[0].numpy()
     assert np.abs(joints - crop.joints_m).max() < 1e-4

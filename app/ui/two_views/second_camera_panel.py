@@ -21,7 +21,7 @@ from app.sources.video import VIDEO_SUFFIXES
 from app.two_views.calibration import PairCalibration
 from app.two_views.known_length import known_length
 from app.two_views.live_pair import LivePair, PairReading
-from app.two_views.live_two_views import LiveTwoViews
+from app.two_views.live_two_views import DRAW_EVERY_S, LiveTwoViews
 from app.two_views.movement_check import PairState
 from app.two_views.path_errors import Measure
 from app.ui.extension_host import ExtensionHost
@@ -121,7 +121,7 @@ class SecondCameraPanel(QWidget):
             self._complain(str(error))
             return
         self._session = session
-        self._listener = self._host.pipeline.add_listener("second camera", session.take_first)
+        self._listener = self._host.pipeline.add_listener("second camera", session.take_first, gather_s=DRAW_EVERY_S)
         self._replay_due = True
         self._timer.start()
         self.refresh()
