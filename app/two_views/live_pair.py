@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from app.two_views.evidence import ViewTrack
 from app.two_views.live_judge import LiveJudge
 from app.two_views.live_view import KEPT_S, LiveView
 from app.two_views.movement_check import PairState
-from app.two_views.movement_progress import MovementProgress, movement_progress
+from app.two_views.movement_progress import movement_progress
 from app.two_views.path_errors import Measure, PathComparison, PathErrors, compare_paths
 from app.two_views.report import write_report
 from app.two_views.time_pairing import FILE_SEARCH_S, LIVE_SEARCH_S, estimate_skew, paired
@@ -34,6 +35,8 @@ from hand.camera import project
 from hand.errors import ConfigError
 from hand.types import Frame
 
+logger = logging.getLogger(__name__)
+
 SKEW_EVERY_S: Final = 10.0
 """How often the shift of the two clocks is asked for again."""
 
@@ -41,7 +44,7 @@ PICTURE_EVERY_S: Final = 2.0
 """How often a pair of pictures is kept for the report."""
 
 MORE_AFTER_REFUSAL_S: Final = 8.0
-"""A calibration that failed is tried again after so much more of the hand."""
+"""A calibration that failed is tried again so much later, with what was seen meanwhile."""
 
 COLLECTED_S: Final = 60.0
 """Movement that is older is no longer calibrated from: a camera may have been moved since."""
@@ -105,10 +108,9 @@ class _Progress:
     late_s: float | None = None
     late_found_s: float = -np.inf
     refused: str = ""
-    refused_at_s: float = 0.0
+    refused_at_s: float = -np.inf
     judge: LiveJudge | None = None
     picture_s: float = -np.inf
-    movement: MovementProgress = field(default_factory=MovementProgress)
 
 
 class LivePair:
@@ -133,7 +135,6 @@ class LivePair:
         self._lock = threading.Lock()
         self._anew = False
         self._recalibrate = False
-        self._told: Callable[[PairReading], None] = lambda _reading: None
         self._now = _Progress()
 
     def add(self, view: int, joined: JoinedResult) -> tuple[JoinedResult, bool]:
@@ -168,7 +169,6 @@ class LivePair:
         Args:
             tell: told before something that takes long.
         """
-        self._told = tell
         with self._lock:
             anew, wanted = self._anew or self._recalibrate, self._recalibrate
             self._anew = self._recalibrate = False
@@ -179,7 +179,7 @@ class LivePair:
             return PairReading(PairState.UNCALIBRATED, ONE_VIEW_SENTENCE)
         if not self._now.looked_up:
             self._look_up(first, second)
-        return self._collect(first, second) if self._now.calibration is None else self._judge(first, second)
+        return self._collect(first, second, tell) if self._now.calibration is None else self._judge(first, second)
 
     def frame(self) -> PairFrame:
         """The newest moment that both views have seen, with the hand in it."""
@@ -274,27 +274,27 @@ class LivePair:
         since_s = [0.0 if view.last is None else view.last.capture_time_ns / 1e9 - COLLECTED_S for view in self._views]
         return self._views[0].track(since_s[0]), self._views[1].track(since_s[1])
 
-    def _collect(self, first: Frame, second: Frame) -> PairReading:
-        now = self._now
-        self._find_late(first, second, first.capture_time_ns / 1e9)
+    def _collect(self, first: Frame, second: Frame, tell: Callable[[PairReading], None]) -> PairReading:
+        now, now_s = self._now, first.capture_time_ns / 1e9
+        self._find_late(first, second, now_s)
         if now.late_s is None:
             return PairReading(PairState.UNCALIBRATED, CLOCKS_SENTENCE)
         one, other = paired(*self._lately(), now.late_s)
-        now.movement = movement_progress(one, other)
-        if not now.movement.enough or now.movement.seconds < now.refused_at_s + (
-            MORE_AFTER_REFUSAL_S if now.refused else 0.0
-        ):
-            words = f"{now.refused} {now.movement.describe()}".strip()
-            return PairReading(PairState.UNCALIBRATED, words, now.movement.share)
-        self._told(PairReading(PairState.CALIBRATING, "Calibrating the two cameras from the hand.", 1.0))
+        movement = movement_progress(one, other)
+        if not movement.enough or now_s - now.refused_at_s < MORE_AFTER_REFUSAL_S:
+            return PairReading(PairState.UNCALIBRATED, now.refused or movement.describe(), movement.share)
+        tell(PairReading(PairState.CALIBRATING, "Calibrating the two cameras from the hand.", 1.0))
         length = self.length or average_length()
         try:
             found = calibrate_pair(one, other, first.intrinsics, second.intrinsics, length, late_s=now.late_s)
+        except ConfigError as error:
+            now.refused, now.refused_at_s = str(error), now_s
+            return PairReading(PairState.UNCALIBRATED, now.refused, movement.share)
+        now.calibration, now.calibrated_here = found, True
+        try:
             save_pair(first.source_id, second.source_id, found, self._folder)
         except ConfigError as error:
-            now.refused, now.refused_at_s = str(error), now.movement.seconds
-            return PairReading(PairState.UNCALIBRATED, now.refused, now.movement.share)
-        now.calibration, now.calibrated_here, now.refused = found, True, ""
+            logger.warning("%s", error)  # it holds for this run all the same
         return self._judge(first, second)
 
     def _judge(self, first: Frame, second: Frame) -> PairReading:

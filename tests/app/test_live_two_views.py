@@ -183,6 +183,23 @@ def test_a_kept_calibration_is_used_at_once_and_a_moved_camera_is_noticed(
     assert reading.calibration is None
 
 
+def test_a_refused_calibration_is_said_and_tried_again(
+    joints: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def refuse(*_arguments: object, **_more: object) -> None:
+        tries.append(1)
+        raise ConfigError("The two cameras see the hand from nearly the same side; put them apart.")
+
+    monkeypatch.setattr("app.two_views.live_pair.calibrate_pair", refuse)
+    live = LivePair(None, tmp_path)
+    readings = play(live, np.concatenate([joints, joints[:360]]), pair_of())
+    assert readings[-1].state is PairState.UNCALIBRATED
+    assert "nearly the same side" in readings[-1].sentence
+    assert 2 <= len(tries) <= 3
+
+
 def test_another_first_camera_begins_anew(joints: np.ndarray, tmp_path: Path) -> None:
     live = LivePair(length_of(joints), tmp_path)
     play(live, joints[:150], pair_of())

@@ -34,7 +34,7 @@ ANCHOR_WEIGHT: Final = 0.5
 """Weight of what the network saw itself, where a label of a single view says nothing about depth."""
 
 LABEL_SHARE_2D: Final = 0.5
-"""Where a joint of a single view is taught to be in the picture: so far from what the network saw to what the label has.
+"""Where a joint of a single view is taught to be in the picture: so far from what the network saw to the label.
 Either alone is no more exact than the other, and their errors differ: on rendered sessions, over the hand's box, labels
 are wrong by 0.071, 0.045 and 0.017, the network by 0.066, 0.039 and 0.017, and the middle of both by 0.057, 0.038 and
 0.016 (``benchmarks.one_camera`` prints the former two)."""
