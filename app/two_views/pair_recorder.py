@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,9 +45,13 @@ class PairRecorder:
         if given.late:
             return
         recorder = self._recorders[view]
+        # the filter for the eye delays a moving hand, and in the first view alone
+        results = {
+            path: replace(result, states=result.unfiltered or result.states) for path, result in given.results.items()
+        }
         fused = tuple(output.state for output in given.outputs if output.provider == "fused")
         recorder.offer_frame(given.frame)
-        recorder.offer_result(given.frame, given.results, fused)
+        recorder.offer_result(given.frame, results, fused)
 
     @property
     def seconds(self) -> float:

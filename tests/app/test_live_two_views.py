@@ -259,6 +259,19 @@ def test_a_hand_held_still_is_no_movement(joints: np.ndarray, tmp_path: Path) ->
     assert movement_progress(live._views[0].track(), live._views[1].track()).turn_deg < 10.0
 
 
+def smoothed_away(joined: JoinedResult) -> JoinedResult:
+    """The same behind a filter that takes the hand somewhere else."""
+    results = {
+        path: replace(
+            result,
+            states=tuple(replace(state, joints_m=state.joints_m + np.float32(0.05)) for state in result.states),
+            unfiltered=result.states,
+        )
+        for path, result in joined.results.items()
+    }
+    return replace(joined, results=results)
+
+
 def test_both_views_are_recorded_as_linked_sessions_with_measured_labels(
     joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path], tmp_path: Path
 ) -> None:
@@ -266,7 +279,7 @@ def test_both_views_are_recorded_as_linked_sessions_with_measured_labels(
     recorder = PairRecorder(load_embedded_model(), tmp_path)
     cameras = pair_of()
     for n, at in enumerate(joints[:80]):
-        recorder.offer(0, joined_of(n, at, cameras.first, "Cam A"))
+        recorder.offer(0, smoothed_away(joined_of(n, at, cameras.first, "Cam A")))
         recorder.offer(1, joined_of(n, cameras.to_second(at), cameras.second, "Cam B", late_s=LATE_S))
     sentence = recorder.stop(live.calibration)
     assert "that two cameras measured" in sentence
@@ -277,6 +290,10 @@ def test_both_views_are_recorded_as_linked_sessions_with_measured_labels(
     for folder in folders:
         labels = read_session_labels(folder).labels
         assert len(labels) > 60
+        seen = open_recording(folder).frames[3].hands[0]  # before any filter
+        assert np.allclose(
+            seen.joints_m, joints[3] if folder == folders[0] else cameras.to_second(joints[3]), atol=1e-5
+        )
         assert {label.hand.provider for label in labels} == {"two_views"}
 
 
