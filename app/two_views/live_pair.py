@@ -191,7 +191,8 @@ class LivePair:
         time_s = min(first.capture_time_ns / 1e9, second.capture_time_ns / 1e9 - late_s)
         frames = (self._views[0].frame_near(time_s), self._views[1].frame_near(time_s + late_s))
         seen = (self._seen(0, frames[0]), self._seen(1, frames[1]))
-        if now.calibration is None or now.late_s is None:
+        moved = now.judge is not None and now.judge.check.state is PairState.MOVED
+        if now.calibration is None or now.late_s is None or moved:
             return PairFrame(frames, seen)
         one = self._views[0].track(time_s - _DRAWN_S)
         other = self._views[1].track(time_s - _DRAWN_S + late_s)
@@ -312,17 +313,17 @@ class LivePair:
         self._keep_pictures(judge, now)
         truth, errors = judge.truth, judge.errors
         state = judge.check.state
+        moved = judge.check.describe() if state is PairState.MOVED else ""
         if truth is None or not errors:
-            return PairReading(state, JUDGING_SENTENCE, calibration=now.calibration)
+            return PairReading(state, moved or JUDGING_SENTENCE, calibration=now.calibration)
         known = truth.expected_m[np.isfinite(truth.expected_m)]
-        sentence = judge.check.describe() if state is PairState.MOVED else now.calibration.describe()
         return PairReading(
             state=state,
-            sentence=sentence,
+            sentence=moved or now.calibration.describe(),
             calibration=now.calibration,
             expected_mm=float(np.median(known)) * 1000.0 if len(known) else float("nan"),
             errors=errors,
-            comparisons=() if state is PairState.MOVED else tuple(compare_paths(list(errors), self.measure)),
+            comparisons=() if moved else tuple(compare_paths(list(errors), self.measure)),
             now_s=judge.until_s,
         )
 

@@ -177,6 +177,7 @@ def test_a_kept_calibration_is_used_at_once_and_a_moved_camera_is_noticed(
     assert readings[-1].state is PairState.MOVED
     assert "calibrate the two cameras again" in readings[-1].sentence
     assert not readings[-1].comparisons
+    assert not live.frame().measured
     live.recalibrate()
     reading = live.step()
     assert reading.state is PairState.UNCALIBRATED
@@ -198,6 +199,16 @@ def test_a_refused_calibration_is_said_and_tried_again(
     assert readings[-1].state is PairState.UNCALIBRATED
     assert "nearly the same side" in readings[-1].sentence
     assert 2 <= len(tries) <= 3
+
+
+def test_a_camera_that_was_moved_before_anything_was_measured_is_said(
+    joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path]
+) -> None:
+    still = pair_of()
+    moved = replace(still, rotation=matrix_from_axis_angle(np.radians([15.0, 0.0, 0.0])) @ still.rotation)
+    readings = play(LivePair(None, measured[2]), joints[:180], moved)
+    assert readings[-1].state is PairState.MOVED
+    assert "calibrate the two cameras again" in readings[-1].sentence
 
 
 def test_another_first_camera_begins_anew(joints: np.ndarray, tmp_path: Path) -> None:
