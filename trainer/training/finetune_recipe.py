@@ -17,8 +17,8 @@ from trainer.samples.recordings import find_sessions, read_session_hands
 WEIGHTS_SUFFIX: Final = ".safetensors"
 
 PERSON_SHARE: Final = 0.4
-"""Renderings of the person's measured shape, beside 0.6 of recordings and 0.4 of everybody's renderings: hours of
-pictures of this hand in poses and light that the sessions do not show."""
+"""Of what is taught from recordings, so much becomes renderings of the person's measured shape: this hand in poses and
+light that the sessions do not show. Everybody's renderings keep their share, against forgetting."""
 
 VIEWS_OF_A_RENDERING: Final = 3
 """Crops that are cut out of each of them; drawing a hand costs more than learning from it."""
@@ -104,10 +104,15 @@ def with_measured_hand(config: FitConfig) -> FitConfig:
     if not hands or any(hand.provider != "two_views" for hand in hands):
         return config
     shape = np.average([hand.shape for hand in hands], axis=0, weights=[hand.weight for hand in hands])
+    recorded = sum(source.share for source in config.sources if source.kind == "recordings")
     person = SourceConfig(
         "rendered",
-        share=PERSON_SHARE,
+        share=PERSON_SHARE * recorded,
         views=VIEWS_OF_A_RENDERING,
         shape=tuple(round(float(coefficient), 4) for coefficient in shape),
     )
-    return replace(config, sources=(*config.sources, person))
+    fewer = tuple(
+        replace(source, share=(1.0 - PERSON_SHARE) * source.share) if source.kind == "recordings" else source
+        for source in config.sources
+    )
+    return replace(config, sources=(*fewer, person))
