@@ -19,7 +19,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist loadfile --max-worker-restart=0
 # tests bring their own display, so that they need none and leave an existing one alone
 DISPLAYED = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1600x1000x24"')
 
-LONG_BENCHMARKS := closing install_size labels landmark_correction landmark_offsets landmark_transfer live_while_training one_camera own_hand own_hand_clip review soak two_views
+LONG_BENCHMARKS := closing install_size labels landmark_correction landmark_offsets landmark_transfer live_while_training one_camera own_hand own_hand_clip own_hand_two_views rendered_takes review soak two_views
 
 .PHONY: run test test-live lint bench setup setup-train setup-test setup-dev clean
 

@@ -45,6 +45,8 @@ class Settings:
         panels: which panels are where, likewise.
         mesh_suffix: format of a snapshot's meshes.
         guided: the first steps were read.
+        second_source: the second camera, address or video that was opened last.
+        palm_length_mm: of the user's hand, as typed.
     """
 
     theme: Colors = "system"
@@ -55,6 +57,8 @@ class Settings:
     panels: str = ""
     mesh_suffix: str = MESH_SUFFIXES[0]
     guided: bool = False
+    second_source: str = ""
+    palm_length_mm: str = ""
 
 
 @dataclass(frozen=True, slots=True)

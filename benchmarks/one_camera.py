@@ -23,6 +23,7 @@ from benchmarks.own_hand import (
     FRAMES_PER_SECOND,
     SHAPE,
     Person,
+    label_error_2d,
     label_error_mm,
     make_person,
     option_parser,
@@ -73,6 +74,8 @@ def main() -> None:
     for folder in sorted((options.out / "sessions").iterdir()):
         labels, live = label_error_mm(folder)
         print(f"{folder.name}: labels {labels:.1f} mm from the truth, live IK {live:.1f} mm")
+        labels, network = label_error_2d(folder)
+        print(f"  in the picture: labels {labels:.4f} of the box, the live network {network:.4f}")
     own, flat, general = comparison.own.change, comparison.own.change_2d, comparison.general.change
     interval = f"95 % interval {own.low:+.1%} to {own.high:+.1%}"
     print(f"held-out session, truth: {own.before:.2f} -> {own.after:.2f} mm ({own.share:+.1%}, {interval})")

@@ -30,6 +30,7 @@ from app.labelling.session_labeller import label_session
 from app.machine import describe_machine
 from app.pipeline.paths.hand_path import HandPath
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
+from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.metrics import pa_error_mm
 from hand.recording import Recorded, RecordedFrame, RecordedHand, SessionInfo, recorded_hand
@@ -168,21 +169,38 @@ def teach_and_compare(person: Person, options: argparse.Namespace, *, first_seed
         if not (folder / "COMPLETE").is_file():
             record(person, folder, seed=first_seed + number, seconds=options.seconds, network=options.network)
     label(sessions)
+    return teach_and_measure(options, sessions, ("session_3",))
+
+
+def teach_and_measure(options: argparse.Namespace, sessions: Path, held_out: Sequence[str]) -> tuple[Comparison, float]:
+    """Teaches on labelled sessions, and measures on those held out against their truth.
+
+    Args:
+        options: of :func:`option_parser`.
+        sessions: folder of the sessions, whose truth lies beside their labels.
+        held_out: names of those that nothing is learned from.
+
+    Returns:
+        As :func:`teach_and_compare`.
+    """
     run: Path = options.out / f"run_{options.recipe}"
-    minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
-    held_out = RecordingSource(path=str(sessions), sessions=("session_3",), floor=0.0)
-    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general, truth=True)
+    minutes = teach(run, options.network, sessions, held_out, options.recipe, options.general // 2, options.set)
+    source = RecordingSource(path=str(sessions), sessions=tuple(held_out), floor=0.0)
+    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [source], options.general, truth=True)
     write_report(comparison, options.out / "against_truth")
     return comparison, minutes
 
 
-def teach(run: Path, network: Path, sessions: Path, recipe: str, general: int, values: Sequence[str]) -> float:
-    """Fine-tunes in a process of its own, holding the third session out; a run that was broken off goes on.
+def teach(
+    run: Path, network: Path, sessions: Path, held_out: Sequence[str], recipe: str, general: int, values: Sequence[str]
+) -> float:
+    """Fine-tunes in a process of its own; a run that was broken off goes on.
 
     Args:
         run: folder of the run.
         network: to start from.
         sessions: folder of the sessions.
+        held_out: names of those that nothing is learned from.
         recipe: quick, standard or thorough.
         general: unseen renderings of the report.
         values: that win over the recipe's.
@@ -193,7 +211,8 @@ def teach(run: Path, network: Path, sessions: Path, recipe: str, general: int, v
     started = time.monotonic()
     command = [sys.executable, "-m", "trainer", "finetune", "--run", str(run)]
     if not (run / REQUEST_FILE).is_file():
-        command += ["--base", str(network), "--recordings", str(sessions), "--hold-out", "session_3"]
+        command += ["--base", str(network), "--recordings", str(sessions)]
+        command += [word for name in held_out for word in ("--hold-out", name)]
         command += ["--recipe", recipe, "--general", str(general), *values]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     return (time.monotonic() - started) / 60.0
@@ -287,6 +306,32 @@ def label_error_mm(folder: Path) -> tuple[float, float]:
         true = np.stack([hands[0].joints_m for _, hands in pairs]).astype(np.float64)
         errors.append(pa_error_mm(found, true))
     return errors[0], errors[1]
+
+
+def label_error_2d(folder: Path) -> tuple[float, float]:
+    """Joint error in the picture over the longer side of the hand's box, of labels and of the live network.
+
+    What labels are to teach in the picture they have to know better than the network does.
+
+    Args:
+        folder: a session with its truth.
+
+    Returns:
+        Of the labels that were kept, and of the network's hands in the same frames.
+    """
+    session = read_session_labels(folder)
+    intrinsics = session.recording.info.intrinsics
+    errors = []
+    for label in session.labels:
+        seen = _of(label.frame, "network")
+        if label.status == "rejected" or not seen:
+            continue
+        found = [project(hand.joints_m.astype(np.float64), intrinsics) for hand in (label.hand, seen[0])]
+        true = project(_of(label.frame, "truth")[0].joints_m.astype(np.float64), intrinsics)
+        box_px = float(np.ptp(true, axis=0).max())
+        errors.append([float(np.linalg.norm(pixels - true, axis=1).mean()) / box_px for pixels in found])
+    labels, network = np.mean(errors, axis=0)
+    return float(labels), float(network)
 
 
 def _of(frame: RecordedFrame, provider: Recorded) -> list[RecordedHand]:

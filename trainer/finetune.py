@@ -52,7 +52,7 @@ from trainer.runs.run_folder import (
 from trainer.samples.labelled_crop import LabelledCrop, collate
 from trainer.samples.recordings import held_out_session_crops
 from trainer.training.checkpoint import load_training_state
-from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.finetune_recipe import with_base, with_measured_hand, with_recordings
 from trainer.training.losses import ManoLoss
 from trainer.training.mixture import build_samples
 from trainer.training.optimizer import freeze
@@ -134,9 +134,10 @@ def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[Recording
         HandliveError: base network or sessions cannot be used.
     """
     config = read_config(CONFIG, {"variant": request.recipe} | request.values)
-    return with_recordings(
+    config, held_out = with_recordings(
         with_base(config, Path(request.base)), Path(request.recordings), request.train, request.held_out
     )
+    return with_measured_hand(config), held_out
 
 
 def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out: Path) -> None:

@@ -97,6 +97,7 @@ class SessionRecorder:
         model: HandModel,
         *,
         name: str = "",
+        pair: str = "",
         versions: Mapping[str, str] | None = None,
         min_free_bytes: int = DEFAULT_MIN_FREE_BYTES,
         queue_frames: int = QUEUE_FRAMES,
@@ -109,6 +110,7 @@ class SessionRecorder:
             folder: of the new session.
             model: hand model of the paths' estimates.
             name: what the user calls the session.
+            pair: names the take, where another recorder records it from a second camera.
             versions: of the program and its parts.
             min_free_bytes: recording does not start, and stops, with less free on the disk.
             queue_frames: how many frames wait at most.
@@ -118,6 +120,7 @@ class SessionRecorder:
         self.folder = folder
         self._model = model
         self._name = name
+        self._pair = pair
         self._versions = dict(versions or {})
         self._min_free_bytes = min_free_bytes
         self._queue_frames = queue_frames
@@ -284,6 +287,7 @@ class SessionRecorder:
             versions=self._versions,
             name=self._name,
             number=next_number(self.folder.parent),
+            pair=self._pair,
         )
         return RecordingWriter(self.folder, info, min_free_bytes=self._min_free_bytes, jpeg_quality=_JPEG_QUALITY)
 

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from app.review.linked_view import LinkedView, linked_view
 from hand.model import HandModel
 from hand.recording import RecordedHand
 from hand.recording_reader import Recording, open_recording
@@ -72,6 +73,7 @@ class SessionReview:
         """
         self.folder = folder
         self.recording: Recording = open_recording(folder)
+        self.linked: LinkedView | None = linked_view(folder)
         self._verdicts = read_verdicts(folder)
         self._number_of = {frame.index: number for number, frame in enumerate(self.recording.frames)}
         offline = read_offline(folder)
@@ -185,7 +187,7 @@ class SessionReview:
 
         Args:
             number: place of the frame.
-            hand: its provider is "corrected".
+            hand: its provider is "corrected", or "two_views" where both views say where it is.
 
         Raises:
             RecordingError: it cannot be written; nothing changes then.

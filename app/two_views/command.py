@@ -16,15 +16,9 @@ from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceWishes, choose_source
 from app.two_views.analysis import analyse
-from app.two_views.calibration import (
-    PALM_LENGTH_JOINTS,
-    PALM_WIDTH_JOINTS,
-    KnownLength,
-    PairCalibration,
-    average_length,
-    length_of_shape,
-)
+from app.two_views.calibration import PairCalibration
 from app.two_views.calibration_store import save_pair, saved_pair
+from app.two_views.known_length import known_length
 from app.two_views.movement_check import PairState
 from app.two_views.report import summary, write_report
 from app.two_views.truth_labels import label_sessions
@@ -32,12 +26,8 @@ from app.two_views.view_recording import ViewInput, ViewRecording, record_views
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.types import Provider
-from ik_baseline.person import HandCalibration, calibration_file
 
 DEFAULT_REPORT_DIR: Final = Path("reports") / "two_views"
-
-TYPED_UNCERTAINTY: Final = 0.03
-"""A palm is measured to a few millimetres, and its joints lie under the skin."""
 
 
 def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
@@ -69,7 +59,12 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         if view.sentence:
             print(view.sentence, file=sys.stderr)
     known = None if options.recalibrate else _saved(views, options.pairs)
-    length = known_length(options, model)
+    length = known_length(
+        model,
+        palm_length_mm=options.palm_length_mm,
+        palm_width_mm=options.palm_width_mm,
+        calibration=options.calibration,
+    )
     result = analyse(*views, known, length, lambda stage: print(f"{stage.capitalize()}.", file=sys.stderr))
     folder = options.report or DEFAULT_REPORT_DIR
     # files before words: whoever reads the words may be gone
@@ -90,31 +85,6 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         _, labels = label_sessions(sessions[0], sessions[1], model, calibration=result.calibration, late_s=late_s)
         counts = " and ".join(str(len(one.labels)) for one in labels)
         print(f"Recorded {sessions[0]} and {sessions[1]}, with {counts} labels from the truth of two views.")
-
-
-def known_length(options: argparse.Namespace, model: HandModel) -> KnownLength:
-    """What gives the scale: a typed length, the calibrated hand, or the average one.
-
-    Raises:
-        ConfigError: a typed length is none of a hand.
-    """
-    for name, joints, words, low, high in (
-        ("palm_length_mm", PALM_LENGTH_JOINTS, "the palm's length as typed", 50.0, 140.0),
-        ("palm_width_mm", PALM_WIDTH_JOINTS, "the palm's width as typed", 30.0, 110.0),
-    ):
-        typed = getattr(options, name)
-        if typed is None:
-            continue
-        if not low <= typed <= high:
-            raise ConfigError(f"{words.capitalize()} is {typed:g} mm; hands have {low:g} to {high:g} mm.")
-        return KnownLength(joints, typed / 1000.0, words, TYPED_UNCERTAINTY)
-    file = options.calibration or calibration_file()
-    if file.is_file():
-        try:
-            return length_of_shape(HandCalibration.load(model, file).shape, "the calibrated hand shape", 0.04)
-        except ConfigError as error:
-            print(str(error), file=sys.stderr)
-    return average_length()
 
 
 def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[Provider, PathFactory]:

@@ -7,6 +7,7 @@ nearer to the true pixels, by a tenth (network) to a quarter (MediaPipe + IK).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -164,12 +165,22 @@ class ViewTrackBuilder:
         self._times.append(time_s)
         self._rows.append(row)
 
-    def track(self) -> ViewTrack:
-        """Everything so far."""
+    def forget_before(self, time_s: float) -> None:
+        """Leaves out the frames before a moment, so that a live view does not grow for ever."""
+        gone = bisect_left(self._times, time_s)
+        del self._times[:gone], self._rows[:gone]
+
+    def track(self, since_s: float = -np.inf) -> ViewTrack:
+        """Everything so far that was not left out.
+
+        Args:
+            since_s: only frames from here on.
+        """
+        begin = bisect_left(self._times, since_s)
         nothing = _Seen(np.full((21, 2), np.nan), np.full((21, 3), np.nan), np.full(21, np.nan), 0.0)
-        rows = {path: [row.get(path, nothing) for row in self._rows] for path in self._paths}
+        rows = {path: [row.get(path, nothing) for row in self._rows[begin:]] for path in self._paths}
         return ViewTrack(
-            np.array(self._times),
+            np.array(self._times[begin:]),
             {path: np.array([one.joints_px for one in seen]).reshape(-1, 21, 2) for path, seen in rows.items()},
             {path: np.array([one.joints_m for one in seen]).reshape(-1, 21, 3) for path, seen in rows.items()},
             {path: np.array([one.sigma_px for one in seen]).reshape(-1, 21) for path, seen in rows.items()},

@@ -33,6 +33,8 @@ RESIZED: Final = 0.12
 class PairState(Enum):
     """What is to be said of two cameras."""
 
+    OFF = "off"
+    OPENING = "opening"
     SECOND_MISSING = "second missing"
     UNCALIBRATED = "uncalibrated"
     CALIBRATING = "calibrating"

@@ -6,7 +6,7 @@ left out of the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal
@@ -18,7 +18,7 @@ from app.two_views.evidence import ViewTrack
 from app.two_views.truth import Truth
 from hand.camera import Intrinsics, project
 from hand.metrics import best_similarity
-from trainer.evaluation.compare_statistics import Change, blocks_of_time, paired_change
+from trainer.evaluation.compare_statistics import FEWEST_UNITS, Change, blocks_of_time, paired_change
 
 BLOCK_S: Final = 2.0
 """Stretches that the bootstrap draws, as in the reports about networks."""
@@ -51,7 +51,7 @@ class PathErrors:
         depth_mm: of the hand's middle along the camera's axis, absolute.
         picture: distance of each joint in the picture over the longer side of the hand's box.
         expected_mm: the triangulated joints' own expected error.
-        found: share of the frames with a triangulated hand in which the path saw one.
+        frames: how many have a triangulated hand, seen by the path or not.
     """
 
     path: str
@@ -62,7 +62,12 @@ class PathErrors:
     depth_mm: Float[np.ndarray, " K"]
     picture: Float[np.ndarray, "K 21"]
     expected_mm: Float[np.ndarray, "K 21"]
-    found: float
+    frames: int
+
+    @property
+    def found(self) -> float:
+        """Share of the frames with a triangulated hand in which the path saw one; NaN where there is none."""
+        return len(self.times_s) / self.frames if self.frames else float("nan")
 
     def by_frame(self, measure: Measure) -> Float[np.ndarray, " K"]:
         """Mean over the joints of each frame."""
@@ -106,10 +111,13 @@ class PathComparison:
             f"({change.after:.{digits}f}{unit} against {change.before:.{digits}f}{unit}; {change.low:+.0%} to "
             f"{change.high:+.0%} over {change.units} stretches of {BLOCK_S:g} s)"
         )
+        one, other = names[self.one], names[self.other]
         where = f"{('First', 'Second')[self.view]} camera: "
+        if change.units < FEWEST_UNITS:
+            return f"{where}whether {other} and {one} differ cannot be said before {FEWEST_UNITS} stretches {figures}."
         if change.verdict == "no clear difference":
-            return f"{where}{names[self.other]} and {names[self.one]} do not differ by more than chance {figures}."
-        return f"{where}{names[self.other]} is {change.verdict} than {names[self.one]} {figures}."
+            return f"{where}{other} and {one} do not differ by more than chance {figures}."
+        return f"{where}{other} is {change.verdict} than {one} {figures}."
 
 
 def measure_path(truth: Truth, track: ViewTrack, path: str, view: int, intrinsics: Intrinsics) -> PathErrors:
@@ -128,7 +136,6 @@ def measure_path(truth: Truth, track: ViewTrack, path: str, view: int, intrinsic
     measured = (known.sum(1) >= FEWEST_JOINTS) & known[:, 0]
     seen = np.isfinite(track.joints_m[path]).all((1, 2))
     frames = np.flatnonzero(measured & seen)
-    found = float(seen[measured].mean()) if measured.any() else float("nan")
     predicted, target, valid = track.joints_m[path][frames], joints[frames], known[frames]
     blank = np.where(valid, 1.0, np.nan)
     aligned = (
@@ -156,7 +163,30 @@ def measure_path(truth: Truth, track: ViewTrack, path: str, view: int, intrinsic
         depth_mm=depth * 1000.0,
         picture=in_picture * blank,
         expected_mm=truth.expected_m[frames] * 1000.0 * blank,
-        found=found,
+        frames=int(measured.sum()),
+    )
+
+
+def joined(pieces: Sequence[PathErrors]) -> PathErrors:
+    """One path in one view, measured piece by piece.
+
+    Args:
+        pieces: in order of time, at least one.
+    """
+
+    def along(name: str) -> np.ndarray:
+        return np.concatenate([getattr(piece, name) for piece in pieces])
+
+    return PathErrors(
+        path=pieces[0].path,
+        view=pieces[0].view,
+        times_s=along("times_s"),
+        aligned_mm=along("aligned_mm"),
+        from_wrist_mm=along("from_wrist_mm"),
+        depth_mm=along("depth_mm"),
+        picture=along("picture"),
+        expected_mm=along("expected_mm"),
+        frames=sum(piece.frames for piece in pieces),
     )
 
 

@@ -169,8 +169,8 @@ def charts(result: TwoViewResult) -> UInt8[np.ndarray, "height width 3"]:
             continue
         where = ("first", "second")[view]
         over_time = [(one, one.times_s, one.by_frame("aligned_mm")) for one in errors]
-        by_joint = [(one, np.arange(21.0), np.nanmean(one.aligned_mm, 0)) for one in errors]
-        expected = np.nanmean(errors[0].expected_mm, 0)
+        by_joint = [(one, np.arange(21.0), _by_joint(one.aligned_mm)) for one in errors]
+        expected = _by_joint(errors[0].expected_mm)
         rows.append(
             np.hstack(
                 [
@@ -229,6 +229,13 @@ def with_hand(
     return result
 
 
+def _by_joint(values: Float[np.ndarray, "K 21"]) -> Float[np.ndarray, "21"]:
+    """Mean of each joint over the frames in which it is known; NaN where there is none."""
+    known = np.isfinite(values)
+    count = known.sum(0)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(0) / np.maximum(count, 1), np.nan)
+
+
 def _chart(
     title: str,
     curves: Sequence[tuple[PathErrors, np.ndarray, np.ndarray]],
@@ -265,7 +272,8 @@ def _chart(
     else:
         for share in np.linspace(0.0, 1.0, 6):
             second = x_low + share * (x_high - x_low)
-            _write(picture, f"{second:.0f}", (place(second, 0.0)[0] - 6, _HEIGHT - 10), _TEXT, 0.38)
+            at = min(place(second, 0.0)[0] - 6, _WIDTH - right - 24)
+            _write(picture, f"{second:.0f}", (at, _HEIGHT - 10), _TEXT, 0.38)
     for number, (one, along, up) in enumerate(curves):
         color = _COLORS.get(one.path, (138, 91, 199))
         points = [place(float(a), float(b)) for a, b in zip(along, up, strict=True) if math.isfinite(b)]
@@ -298,12 +306,9 @@ def _joints_csv(result: TwoViewResult) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["view", "path", "joint", "aligned_mm", "from_wrist_mm", "picture", "truth_expected_mm"])
     for one in result.errors:
+        means = [_by_joint(values) for values in (one.aligned_mm, one.from_wrist_mm, one.picture, one.expected_mm)]
         for joint, name in enumerate(JOINT_NAMES):
-            figures = [
-                np.nanmean(values[:, joint]) if np.isfinite(values[:, joint]).any() else math.nan
-                for values in (one.aligned_mm, one.from_wrist_mm, one.picture, one.expected_mm)
-            ]
-            writer.writerow([one.view + 1, one.path, name, *(f"{figure:.4f}" for figure in figures)])
+            writer.writerow([one.view + 1, one.path, name, *(f"{mean[joint]:.4f}" for mean in means)])
     return text.getvalue()
 
 

@@ -21,6 +21,7 @@ from app.two_views.bone_lengths import FEWEST_FRAMES
 from app.two_views.bundle_adjustment import edge_lengths
 from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
 from app.two_views.evidence import ViewTrack, ViewTrackBuilder
+from app.two_views.session_link import write_links
 from app.two_views.time_pairing import LIVE_SEARCH_S, paired
 from app.two_views.truth import Truth, measure_truth
 from hand.camera import Intrinsics, project
@@ -83,6 +84,8 @@ def label_sessions(
 ) -> tuple[Truth, tuple[OfflineLabels, OfflineLabels]]:
     """Labels both sessions of one take from the triangulation of their views, and writes ``offline.jsonl`` into each.
 
+    Each session is told where the other one is, so that a review shows both.
+
     Args:
         first: session of the first camera.
         second: session of the second camera.
@@ -121,6 +124,7 @@ def label_sessions(
         intrinsics = (known.pair.first, known.pair.second)[view]
         labels.append(label_view(recording, own, view, track, shape, intrinsics, model))
         write_offline(recording.folder, labels[-1])
+    write_links(first, second, known.pair, late_s)
     return truth, (labels[0], labels[1])
 
 
@@ -181,7 +185,7 @@ def label_view(
         whole = _filled(joints[n], known, track, n)
         if whole is None:
             continue
-        solved = _solve(solver, whole, truth.side, intrinsics)
+        solved = posed_onto(solver, whole, truth.side, intrinsics)
         weight = float(np.clip(1.0 - expected_mm / NO_LABEL_MM, 0.0, 1.0))
         hidden = int((~known).sum())
         reasons = (f"{hidden} joints are filled in",) if hidden else ()
@@ -218,7 +222,17 @@ def _filled(
     return np.where(known[:, None], joints_m, fit.applied(track.joints_m[path][n]))
 
 
-def _solve(solver: IkSolver, joints_m: Float[np.ndarray, "21 3"], side: Side, intrinsics: Intrinsics) -> RecordedHand:
+def posed_onto(
+    solver: IkSolver, joints_m: Float[np.ndarray, "21 3"], side: Side, intrinsics: Intrinsics
+) -> RecordedHand:
+    """The hand model, posed onto joints that two views measured.
+
+    Args:
+        solver: of the person's shape.
+        joints_m: 21 joints in camera axes.
+        side: of the hand.
+        intrinsics: of the picture that the joints are seen in.
+    """
     pixels = project(joints_m, intrinsics)
     middle = pixels.mean(0)
     if side == "left":

@@ -32,7 +32,7 @@ from hand.types import HandState, Provider
 
 KEPT_PICTURES_PER_SECOND: Final = 2.0
 _POLL_S: Final = 0.2
-_JPEG_QUALITY: Final = 88
+JPEG_QUALITY: Final = 88
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,7 +177,7 @@ class _View:
             self._record(joined)
             if not self._pictures or time_s - max(self._pictures) >= 1.0 / KEPT_PICTURES_PER_SECOND:
                 bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
-                ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+                ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
                 if ok:
                     self._pictures[time_s] = data.tobytes()
 

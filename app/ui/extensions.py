@@ -18,6 +18,7 @@ from app.ui.tools.motion_tool import install_motion_recording
 from app.ui.tools.settings_persistence import install_settings
 from app.ui.tools.snapshot_tool import install_snapshots
 from app.ui.training.training_panel import install_finetuning
+from app.ui.two_views.second_camera_panel import install_second_camera
 from app.ui.widgets.button_focus import ButtonFocus
 
 
@@ -30,6 +31,7 @@ def install_extensions(host: ExtensionHost) -> None:
     install_snapshots(host)
     install_playback(host)
     install_recorder(host)
+    install_second_camera(host)
     install_finetuning(host)
     install_guide(host)
     install_help(host)

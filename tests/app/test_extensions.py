@@ -53,7 +53,16 @@ def test_all_extensions_go_into_a_host_without_a_window(
     monkeypatch.setattr("app.ui.training.training_panel.sessions_folder", lambda: tmp_path / "sessions")
     monkeypatch.setattr("app.ui.training.training_panel.default_runs_folder", lambda: tmp_path / "runs")
     install_extensions(host)
-    assert list(host.panels) == ["Smoothing", "Streams", "Camera", "Playback", "Record", "Teach", "Log"]
+    assert list(host.panels) == [
+        "Smoothing",
+        "Streams",
+        "Camera",
+        "Playback",
+        "Record",
+        "Second camera",
+        "Teach",
+        "Log",
+    ]
     assert "Save a snapshot" in host.tools
     host.theme_changed.emit(LIGHT)
 

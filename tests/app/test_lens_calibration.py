@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from rendered_board import render_board
 
 from app.command_line import run
 from app.lens_calibration.board import (
@@ -16,7 +17,6 @@ from app.lens_calibration.board import (
     PAGE_MM,
     ROWS,
     SQUARE_MM,
-    board_picture,
     corner_positions_m,
     page_picture,
     write_board,
@@ -32,7 +32,6 @@ from hand.camera import Intrinsics, project
 from hand.errors import ConfigError
 
 TRUE_CAMERA = Intrinsics(540.0, 552.0, 331.0, 232.0, 640, 480)
-PIXELS_PER_MM = 4.0
 
 
 def poses(count: int, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -50,23 +49,10 @@ def poses(count: int, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
     return result
 
 
-def render(rotation: np.ndarray, translation: np.ndarray, camera: Intrinsics = TRUE_CAMERA) -> np.ndarray:
-    """The printed board as a pinhole camera sees it, through the homography of its plane, averaged over 9 samples."""
-    texture = cv2.copyMakeBorder(board_picture(PIXELS_PER_MM), 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=255)
-    # pixel centres: texture pixel (u, v) shows the board at ((u - 60 + 0.5) / scale) mm
-    to_board = np.array([[1, 0, 0.5 - 60], [0, 1, 0.5 - 60], [0, 0, PIXELS_PER_MM * 1e3]]) / (PIXELS_PER_MM * 1e3)
-    plane = camera.matrix() @ np.column_stack([rotation[:, 0], rotation[:, 1], translation])
-    finer = np.array([[3, 0, 1], [0, 3, 1], [0, 0, 1.0]])
-    size = camera.width_px * 3, camera.height_px * 3
-    large = cv2.warpPerspective(texture, finer @ plane @ to_board, size, borderValue=130)
-    small = cv2.resize(large, (camera.width_px, camera.height_px), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_GRAY2RGB)
-
-
 def test_corners_are_seen_where_they_are() -> None:
     session = CalibrationSession()
     for rotation, translation in poses(6):
-        view = session.add(render(rotation, translation)).view
+        view = session.add(render_board(rotation, translation, TRUE_CAMERA)).view
         if view is None:
             continue
         true_px = project(corner_positions_m()[view.ids] @ rotation.T + translation, TRUE_CAMERA)
@@ -77,7 +63,7 @@ def test_corners_are_seen_where_they_are() -> None:
 def test_known_camera_is_found_again_from_rendered_boards() -> None:
     session = CalibrationSession()
     for rotation, translation in poses(48):
-        progress = session.add(render(rotation, translation))
+        progress = session.add(render_board(rotation, translation, TRUE_CAMERA))
         if session.ready:
             break
     assert session.ready, progress.sentence
@@ -122,7 +108,7 @@ def test_session_guides_and_keeps_only_what_is_new() -> None:
     grey = np.full((480, 640, 3), 120, np.uint8)
     assert session.add(grey).sentence == "Hold the printed board into the picture."
     rotation, translation = poses(1)[0]
-    picture = render(rotation, translation)
+    picture = render_board(rotation, translation, TRUE_CAMERA)
     first, again = session.add(picture), session.add(picture)
     assert (first.kept, again.kept) == (True, False)
     assert (first.views, again.views) == (1, 1)
@@ -185,7 +171,7 @@ def test_damaged_calibration_is_as_good_as_none(tmp_path: Path) -> None:
 def write_views(folder: Path, count: int) -> Path:
     folder.mkdir()
     for index, (rotation, translation) in enumerate(poses(count)):
-        assert cv2.imwrite(str(folder / f"{index:03d}.png"), render(rotation, translation))
+        assert cv2.imwrite(str(folder / f"{index:03d}.png"), render_board(rotation, translation, TRUE_CAMERA))
     return folder
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rendered_board import render_board
+from two_view_fakes import FIRST, RATE, SECOND, moving_joints, pair_of
 
 from app.lens_calibration.board import corner_positions_m
 from app.lens_calibration.session import BoardView
 from app.sources.base import SourceFacts
-from app.two_views.analysis import TwoViewResult, analyse
-from app.two_views.board_calibration import pair_from_boards
+from app.two_views.analysis import BOARD_LENGTH, TwoViewResult, analyse, calibrate_views
+from app.two_views.board_calibration import boards_in_both, pair_from_boards
 from app.two_views.bone_lengths import mean_lengths, steady
 from app.two_views.bundle_adjustment import EDGES, edge_lengths
 from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair, judge_pair
@@ -39,34 +41,6 @@ from hand.recording_writer import RecordingWriter
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import read_session_labels
 from hand.types import Frame
-
-FIRST = Intrinsics(620.0, 620.0, 319.5, 239.5, 640, 480)
-SECOND = Intrinsics(540.0, 540.0, 319.5, 239.5, 640, 480)
-RATE = 30.0
-
-
-def pair_of(angle_deg: float = 60.0) -> CameraPair:
-    rotation = matrix_from_axis_angle(np.radians([3.0, angle_deg, -2.0]))
-    middle = np.array([0.0, 0.0, 0.6])
-    return CameraPair(FIRST, SECOND, rotation, middle - rotation @ middle)
-
-
-def moving_joints(frames: int, seed: int = 0) -> np.ndarray:
-    """A hand that opens, closes, turns and wanders at 0.6 m."""
-    layer, rng = HandLayer(load_embedded_model()), np.random.default_rng(seed)
-    phases, rates = rng.uniform(0, 6.28, 30), rng.uniform(0.15, 0.9, 30)
-    joints = []
-    for n in range(frames):
-        waves = np.sin(6.28 * rates * n / RATE + phases)
-        pose = np.zeros(48)
-        pose[:3] = [2.6 + 0.4 * waves[0], 0.6 * waves[1], 0.5 * waves[2]]
-        for finger in range(5):
-            for joint in range(3):
-                pose[3 + 9 * finger + 3 * joint + 2] = 0.5 + 0.5 * waves[3 + finger]
-        place = np.array([0.08 * waves[10], 0.06 * waves[11], 0.6 + 0.08 * waves[12]])
-        at = layer(pose, np.zeros(10)).joints_m.astype(np.float64)
-        joints.append(at - at.mean(0) + place)
-    return np.stack(joints)
 
 
 def track_of(pixels: np.ndarray, joints: np.ndarray, times_s: np.ndarray | None = None) -> ViewTrack:
@@ -476,6 +450,36 @@ def test_the_printed_board_in_both_views_gives_exact_cameras(joints: np.ndarray)
     assert pair_from_boards(views[:3], pair.first, pair.second) is None  # type: ignore[arg-type]
     mixed = [(one, views[(n + 2) % 6][1]) for n, (one, _) in enumerate(views)]
     assert pair_from_boards(mixed, pair.first, pair.second) is None
+
+
+def test_the_board_is_found_in_rendered_pictures_of_both_cameras() -> None:
+    pair, joints, rng = pair_of(40.0), moving_joints(200), np.random.default_rng(3)
+    middle = corner_positions_m().mean(0)
+    turned = matrix_from_axis_angle(np.array([0.0, np.radians(-20.0), 0.0]))  # half way between both cameras
+    times = np.arange(8) / 2.0
+    pictures: tuple[dict[float, bytes], dict[float, bytes]] = ({}, {})
+    for time_s in times:
+        turn = turned @ matrix_from_axis_angle(rng.uniform(-0.3, 0.3, 3))
+        place = np.array([*rng.uniform(-0.05, 0.05, 2), 0.6]) - turn @ middle
+        seen_from = ((turn, place, pair.first), (pair.rotation @ turn, pair.to_second(place), pair.second))
+        for view, (rotation, translation, camera) in enumerate(seen_from):
+            picture = render_board(rotation, translation, camera)
+            pictures[view][float(time_s)] = cv2.imencode(".jpg", picture)[1].tobytes()
+    tracks = [one_path(track) for track in seen(pair, joints, 1.5)]
+    facts = SourceFacts("a", "video", 640, 480, RATE, len(joints))
+    views = [
+        ViewRecording(facts, camera, track, pictures[view])
+        for view, (camera, track) in enumerate(((pair.first, tracks[0]), (pair.second, tracks[1])))
+    ]
+    boards = boards_in_both(views[0], views[1], 0.0)
+    assert len(boards) >= 6
+    found = pair_from_boards(boards, pair.first, pair.second)
+    assert found is not None
+    assert turn_between(found, pair) < 0.3
+    assert np.abs(found.translation_m - pair.translation_m).max() < 0.003
+    by_board = calibrate_views(views[0], views[1], None)
+    assert by_board.length == BOARD_LENGTH
+    assert turn_between(by_board.pair, pair) < 0.3
 
 
 def test_lengths_of_the_palm_are_not_counted_twice() -> None:

@@ -15,7 +15,8 @@ from app_fakes import FakeSource, write_clip
 from gltf_reader import Gltf
 from PyQt6.QtGui import QAction
 from pytestqt.qtbot import QtBot
-from test_lens_calibration import poses, render
+from rendered_board import render_board
+from test_lens_calibration import TRUE_CAMERA, poses
 from windows import PATIENCE_MS, Open, wait_for_result
 
 from app.outputs.address import LOCALHOST, StreamAddress
@@ -246,7 +247,7 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
 ) -> None:
     monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
     monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
-    views = [render(rotation, translation) for rotation, translation in poses(24)]
+    views = [render_board(rotation, translation, TRUE_CAMERA) for rotation, translation in poses(24)]
     window = open_window(quarter_turns=1, mirror=True)
     panel = window.findChild(CameraPanel)
     assert panel is not None
@@ -269,7 +270,7 @@ def test_calibration_of_a_camera_ends_when_the_source_changes(
 ) -> None:
     monkeypatch.setattr("app.sources.calibration_store.cameras_folder", lambda: tmp_path)
     monkeypatch.setattr("app.ui.panels.camera_panel.LOOK_EVERY_NS", 0)
-    views = [render(rotation, translation) for rotation, translation in poses(24)]
+    views = [render_board(rotation, translation, TRUE_CAMERA) for rotation, translation in poses(24)]
     window = open_window()
     panel = window.findChild(CameraPanel)
     assert panel is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,15 @@ from hand.errors import ConfigError, DataError
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_points, mirror_pose
 from hand.recording import Recorded, RecordedHand, SessionInfo
+from hand.recording_reader import open_recording
 from hand.recording_writer import RecordingWriter
-from hand.session_labels import Verdict, append_verdicts
+from hand.session_labels import OfflineLabel, OfflineLabels, Verdict, append_verdicts, write_offline
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
 from trainer.recipe.config import FitConfig, read_config
-from trainer.recipe.sources import RecordingSource
-from trainer.samples.augmentation import CropJitter
-from trainer.samples.labelled_crop import collate
+from trainer.recipe.sources import RecordingSource, RenderedSource
+from trainer.samples.augmentation import CropJitter, jittered_crop
+from trainer.samples.labelled_crop import collate, crop_coordinates
 from trainer.samples.recordings import (
     RecordingCrops,
     crop_session_hand,
@@ -33,7 +35,7 @@ from trainer.samples.recordings import (
     teaching_crop,
 )
 from trainer.samples.rendered import RenderedCrops
-from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.finetune_recipe import with_base, with_measured_hand, with_recordings
 from trainer.training.mixture import RepeatedCrops, build_samples
 
 CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
@@ -110,8 +112,18 @@ def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Pa
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
     measured = crop_session_hand(hand, CropJitter(), np.random.default_rng(1), 64)
-    # the picture is the label's, the depth the network's
-    assert np.array_equal(crop.joints_crop, measured.joints_crop)
+    # in the picture half way to the label, or all of it where the user set it right; in depth the network's
+    assert hand.anchor is not None
+    square = jittered_crop(hand.joints_px, CropJitter(), np.random.default_rng(1))
+    corners = [
+        project(joints, hand.intrinsics) @ matrix[:, :2].T + matrix[:, 2]
+        for joints, matrix in ((hand.joints_m, square.matrix(64)), (hand.anchor.joints_m, square.matrix(64)))
+    ]
+    half_way = crop_coordinates(np.mean(corners, 0), 64)
+    assert np.abs(crop.joints_crop - half_way).max() < 1e-4
+    assert np.abs(crop.joints_crop - measured.joints_crop).max() > 0.01
+    by_user = teaching_crop(replace(hand, provider="corrected"), CropJitter(), np.random.default_rng(1), 64)
+    assert np.array_equal(by_user.joints_crop, measured.joints_crop)
     posed = TorchHandLayer(load_embedded_model())(torch.from_numpy(crop.rotations)[None], torch.full((1, 10), 0.5))
     joints = (posed.joints_m - posed.joints_m[:, :1])[0].numpy()
     assert np.abs(joints - crop.joints_m).max() < 1e-4
@@ -189,6 +201,30 @@ def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
     repeated, again = (RepeatedCrops(RenderedCrops(64, 5), 2, 9) for _ in range(2))
     again[0]
     np.testing.assert_array_equal(repeated[4].image, again[4].image)
+
+
+@pytest.mark.parametrize("provider", ["two_views", "offline"])
+def test_a_hand_that_two_cameras_measured_is_rendered_too(tmp_path: Path, provider: Recorded) -> None:
+    write_session(tmp_path / "s")
+    shape = np.linspace(-1.0, 2.0, 10, dtype=np.float32)
+    labels = [
+        OfflineLabel(frame.index, replace(frame.hands[0], provider=provider, shape=shape), 0.7)
+        for frame in open_recording(tmp_path / "s").frames
+    ]
+    write_offline(tmp_path / "s", OfflineLabels(tuple(labels), shape, load_embedded_model().digest))
+    config = FitConfig(sources=(recordings(tmp_path), RenderedSource(share=0.4)))
+    taught = with_measured_hand(config)
+    if provider == "offline":
+        assert taught == config
+        return
+    assert taught.sources[1] == config.sources[1]
+    assert sum(source.share for source in taught.sources) == pytest.approx(1.4)
+    assert taught.sources[2].shape == pytest.approx(shape.tolist(), abs=1e-4)
+    crops = [RenderedCrops(64, 5, shape=taught.sources[2].shape, empty_share=0.0)[index] for index in range(3)]
+    others = [RenderedCrops(64, 5, empty_share=0.0)[index] for index in range(3)]
+    for crop, other in zip(crops, others, strict=True):
+        assert crop.shape.tolist() == pytest.approx(shape.tolist(), abs=1e-4)
+        np.testing.assert_allclose(crop.rotations[1:], other.rotations[1:], atol=1e-6)  # another hand in the same pose
 
 
 def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_path: Path) -> None:

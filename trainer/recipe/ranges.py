@@ -44,6 +44,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "loose_share": _SHARE,
     "repeat": (0, 1_000_000),
     "views": (1, 10_000),
+    "shape": (-10.0, 10.0),
     "floor": _SHARE,
     "depth_trust": (0.0, 1e6),
     "span": _SHARE,

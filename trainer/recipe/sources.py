@@ -43,10 +43,12 @@ class RenderedSource(SourceConfig):
         finger_share: how many stretch some fingers and fold the others, which tells fingers apart.
         empty_share: how many show no hand.
         adorned_share: how many people wear rings, drawings or gloves, or have skin in patches.
+        gloved_share: how many wear gloves and nothing else, besides those.
         jitter_share: how many get the colours and flaws that photographs get in training.
         loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
         repeat: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         views: how many crops are cut out of each rendering, with a tracker's errors.
+        shape: 10 shape coefficients of the one person who is shown; everybody's hands when empty.
     """
 
     kind: Literal["rendered"] = "rendered"
@@ -55,10 +57,12 @@ class RenderedSource(SourceConfig):
     finger_share: float = 0.0
     empty_share: float = EMPTY_SHARE
     adorned_share: float = 0.0
+    gloved_share: float = 0.0
     jitter_share: float = 0.0
     loose_share: float = 0.0
     repeat: int = 0
     views: int = 1
+    shape: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

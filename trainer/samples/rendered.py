@@ -53,6 +53,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         loose_share: float = 0.0,
         upright: bool = False,
         views: int = 1,
+        shape: tuple[float, ...] = (),
     ) -> None:
         """Keeps what to render; each worker process builds its own renderer.
 
@@ -71,6 +72,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             upright: hands stand upright, for a network whose crops are turned.
             views: how many samples in a row are crops of one rendering, each with another tracker's error; drawing
                 hands costs more than learning from them.
+            shape: 10 coefficients of the one person who is shown; everybody's hands when empty.
         """
         self.input_px = input_px
         self.seed = seed
@@ -83,6 +85,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self.loose_share = loose_share
         self.upright = upright
         self.views = views
+        self.shape = shape
         self._drawn: tuple[int, SyntheticSample] | None = None
         self._pool = BackgroundPool(seed, folder=backgrounds)
         self._renderer: SceneRenderer | None = None
@@ -132,7 +135,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
     def _picture(self, number: int, settings: SceneSettings) -> SyntheticSample:
         assert self._renderer is not None
         if self._drawn is None or self._drawn[0] != number:
-            wanted = replace(settings, loose_share=self.loose_share, upright=self.upright)
+            wanted = replace(settings, loose_share=self.loose_share, upright=self.upright, shape=self.shape)
             self._drawn = number, self._renderer.crop(number, self.input_px, wanted)
         return self._drawn[1]
 

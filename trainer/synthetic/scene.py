@@ -182,7 +182,8 @@ class SceneRenderer:
         pose = self.poses.draw(rng, settings.pose)
         orientation = draw_orientation(rng, self.starting_view, settings.view)
         pose[:3] = axis_angle_from_matrix(orientation)
-        shape = np.clip(rng.normal(size=10), -2.0, 2.0)
+        anybody = np.clip(rng.normal(size=10), -2.0, 2.0)
+        shape = np.array(settings.shape) if settings.shape else anybody
         intrinsics = Intrinsics.from_fov(width_px, height_px, float(rng.uniform(*settings.field_of_view_deg)))
         joints = self._layer(pose, shape).joints_m.astype(np.float64)
         offset = np.clip(rng.normal(size=2) * settings.off_center, -0.3, 0.3)

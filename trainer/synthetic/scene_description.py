@@ -35,6 +35,7 @@ class SceneSettings:
         loose_share: of crops, how many are cut as a search for hands cuts them, not as a tracker does.
         upright: crops show the hand upright up to a tracker's error, however it stands in the full picture; half of
             the loosely cut ones stay as they stand.
+        shape: 10 coefficients of the one person who is shown; everybody's hands when empty.
     """
 
     pose: PoseKind = "natural"
@@ -47,6 +48,7 @@ class SceneSettings:
     second_share: float = 0.10
     loose_share: float = 0.0
     upright: bool = False
+    shape: tuple[float, ...] = ()
 
 
 FRAME_SETTINGS: Final = SceneSettings()

@@ -98,6 +98,7 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             loose_share=source.loose_share,
             upright=config.network.upright,
             views=source.views,
+            shape=source.shape,
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if isinstance(source, PhotographSource):

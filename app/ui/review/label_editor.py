@@ -22,9 +22,14 @@ class LabelPicture(QWidget):
     dragged = pyqtSignal(int, float, float, bool)
     """Joint, place in the picture, and whether it was let go."""
 
-    def __init__(self) -> None:
-        """Empty."""
+    def __init__(self, missing: str = "This picture is damaged.") -> None:
+        """Empty.
+
+        Args:
+            missing: what is said where there is no picture.
+        """
         super().__init__()
+        self._missing = missing
         self._image: QPixmap | None = None
         self._hands: list[tuple[np.ndarray, bool]] = []
         self._held: int | None = None
@@ -62,7 +67,7 @@ class LabelPicture(QWidget):
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         if self._image is None:
             painter.setPen(QColor(PALM_COLOR))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "This picture is damaged.")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._missing)
             return
         painter.drawPixmap(self._rect()[0], self._image, QRectF(self._image.rect()))
         for joints, rejected in self._hands:

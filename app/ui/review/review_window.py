@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.palette import Theme
 from app.review.correction import HandCorrector
+from app.review.linked_view import TwoViewCorrector
 from app.review.session_review import FILTERS, SessionReview
 from app.ui.review.filmstrip import Filmstrip, FilmstripView
 from app.ui.review.label_editor import LabelPicture
@@ -47,6 +48,7 @@ class ReviewWindow(QWidget):
         self.current = 0
         self._anchor: int | None = None
         self._corrector: HandCorrector | None = None
+        self._two_view_corrector: TwoViewCorrector | None = None
         self._corrected: RecordedHand | None = None
         self.setWindowTitle(f"Review: {review.recording.info.name or review.folder.name}")
         self.setAutoFillBackground(True)
@@ -78,7 +80,7 @@ class ReviewWindow(QWidget):
             return
         self._anchor = (self.current if self._anchor is None else self._anchor) if extend else None
         self.current = int(np.clip(number, 0, len(self.review) - 1))
-        self._corrector = self._corrected = None
+        self._corrector = self._two_view_corrector = self._corrected = None
         self._show_current()
         row = self.film.row_of(self.current)
         if len(self.film.numbers):
@@ -132,6 +134,10 @@ class ReviewWindow(QWidget):
         labels = self.review.labels(self.current)
         if not labels:
             return
+        linked = self.review.linked
+        if linked is not None and labels[0].hand.provider == "two_views":
+            self._drag_in_both(joint, x, y, done, in_other=False)
+            return
         intrinsics = self.review.recording.info.intrinsics
         if self._corrector is None:
             self._corrector = HandCorrector(self._model, labels[0].hand, intrinsics)
@@ -145,6 +151,46 @@ class ReviewWindow(QWidget):
                 self._after_decision([self.current])
                 self._show_current()
 
+    def drag_other(self, joint: int, x: float, y: float, done: bool) -> None:
+        """The same in the other camera's picture; only a hand that two views measured has a place there."""
+        labels = self.review.labels(self.current)
+        if labels and labels[0].hand.provider == "two_views":
+            self._drag_in_both(joint, x, y, done, in_other=True)
+
+    def _drag_in_both(self, joint: int, x: float, y: float, done: bool, *, in_other: bool) -> None:
+        """Triangulates the joint anew, and shows the hand in both pictures."""
+        linked, labels = self.review.linked, self.review.labels(self.current)
+        assert linked is not None
+        if self._two_view_corrector is None:
+            self._two_view_corrector = TwoViewCorrector(self._model, labels[0].hand, linked)
+        corrector = self._two_view_corrector
+        corrected = corrector.drag(joint, (x, y), in_other=in_other)
+        intrinsics = self.review.recording.info.intrinsics
+        others = [(label.joints_px(intrinsics), label.status == "rejected") for label in labels[1:]]
+        self.picture.show_hands([(corrector.joints_px(), False), *others])
+        self.other_picture.show_hands([(corrector.other_joints_px(), False)])
+        if done and self._try(lambda: self.review.correct(self.current, corrected)):
+            # the corrector stays for the next joint of this frame: what was dragged in one view holds in the other
+            self._after_decision([self.current])
+            self._show_words()
+
+    def _show_other(self) -> None:
+        """The other camera's picture of this moment, with the label as that camera sees it."""
+        linked = self.review.linked
+        if linked is None:
+            return
+        frame = linked.partner(self.review.recording, self.current)
+        try:
+            picture = None if frame is None else linked.recording.picture(frame)
+        except RecordingError:
+            picture = None
+        labels = [label for label in self.review.labels(self.current) if label.hand.provider == "two_views"]
+        hands = [
+            (linked.seen_by_other(np.asarray(label.hand.joints_m, np.float64)), label.status == "rejected")
+            for label in labels
+        ]
+        self.other_picture.show_frame(picture, hands)
+
     def _show_current(self) -> None:
         recording = self.review.recording
         labels = self.review.labels(self.current)
@@ -154,6 +200,12 @@ class ReviewWindow(QWidget):
             picture = None
         hands = [(label.joints_px(recording.info.intrinsics), label.status == "rejected") for label in labels]
         self.picture.show_frame(picture, hands)
+        self._show_other()
+        self._show_words()
+
+    def _show_words(self) -> None:
+        """Where one is, and what is known of the frame."""
+        recording = self.review.recording
         chosen = None if self._anchor is None else (min(self._anchor, self.current), max(self._anchor, self.current))
         self.timeline.show_place(self.current, chosen)
         more = f"{len(self.chosen_numbers())} frames chosen. " if chosen else ""
@@ -196,6 +248,8 @@ class ReviewWindow(QWidget):
         for key, name in FILTERS.items():
             self.filter.addItem(f"{name} ({len(self.review.chosen(key))})", key)
         self.picture = LabelPicture()
+        self.other_picture = LabelPicture("The other camera has no picture of this moment.")
+        self.other_picture.setVisible(self.review.linked is not None)
         self.timeline = ReviewTimeline()
         self.film = Filmstrip(self.review)
         self.strip = FilmstripView(self.film, theme)
@@ -210,7 +264,8 @@ class ReviewWindow(QWidget):
         buttons = (self.keep_button, self.reject_button, self.undo_button)
         for made in buttons:
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the arrow keys are for the frames
-        hint = QLabel("Arrows go on, Shift+arrows choose a range. Drag a joint to set the hand right.")
+        where = "" if self.review.linked is None else " in either picture"
+        hint = QLabel(f"Arrows go on, Shift+arrows choose a range. Drag a joint{where} to set the hand right.")
         hint.setObjectName("metricName")
         head = QHBoxLayout()
         for widget in (self.filter, *buttons):
@@ -221,7 +276,11 @@ class ReviewWindow(QWidget):
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX // 2)
         layout.addLayout(head)
-        layout.addWidget(self.picture, 1)
+        pictures = QHBoxLayout()
+        pictures.setSpacing(SPACING_PX // 2)
+        pictures.addWidget(self.picture, 1)
+        pictures.addWidget(self.other_picture, 1)
+        layout.addLayout(pictures, 1)
         layout.addWidget(self.words)
         layout.addWidget(self.timeline)
         layout.addWidget(self.strip)
@@ -232,6 +291,7 @@ class ReviewWindow(QWidget):
         self.timeline.clicked.connect(self.go_to)
         self.strip.clicked.connect(lambda index: self.go_to(int(self.film.numbers[index.row()])))
         self.picture.dragged.connect(self.drag)
+        self.other_picture.dragged.connect(self.drag_other)
         keys: list[tuple[str, Callable[[], object]]] = [
             ("K", lambda: self.decide("kept")),
             ("X", lambda: self.decide("rejected")),

@@ -1,0 +1,200 @@
+"""The panel about a second camera in a host that is no window: each state is said, and off costs nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_fakes import FakePath, FakeSource
+from fake_host import FakeHost, as_host
+from pytestqt.qtbot import QtBot
+from two_view_fakes import pair_of
+from windows import PATIENCE_MS
+
+from app.palette import DARK, LIGHT
+from app.sources.choose import ChosenSource
+from app.two_views.calibration import PairCalibration, average_length
+from app.two_views.live_pair import PairReading
+from app.two_views.movement_check import PairState
+from app.two_views.observer_noise import ObserverNoise
+from app.two_views.path_errors import PathErrors, compare_paths
+from app.ui.two_views.judge_view import JudgeView
+from app.ui.two_views.second_camera_panel import (
+    MISSING_FIRST_SENTENCE,
+    OFF_SENTENCE,
+    SecondCameraPanel,
+    install_second_camera,
+)
+from hand.errors import SourceError
+
+CALIBRATION = PairCalibration(
+    pair=pair_of(),
+    length=average_length(),
+    frames=80,
+    epipolar_px=1.5,
+    angle_deg=60.0,
+    hand_m=np.array([0.0, 0.0, 0.6]),
+    palm_m=0.09,
+    repeat_mm=1.0,
+    place_repeat_mm=4.0,
+    joint_mm=5.0,
+    noise=ObserverNoise({"network": np.full(21, 0.02)}),
+)
+
+
+@pytest.fixture
+def host(qtbot: QtBot) -> Iterator[FakeHost]:
+    host = FakeHost()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
+    made = FakeSource(name="Cam B", live=True, forever=True)
+
+    def choose(text: str, _wishes: object) -> ChosenSource:
+        if text == "nonsense":
+            raise SourceError("There is no camera, file or folder called 'nonsense'.")
+        return ChosenSource(made, is_camera=True)
+
+    monkeypatch.setattr("app.ui.two_views.second_camera_panel.choose_source", choose)
+    return made
+
+
+@pytest.fixture
+def panel(host: FakeHost, source: FakeSource, tmp_path: Path) -> Iterator[SecondCameraPanel]:
+    made = SecondCameraPanel(
+        as_host(host), lambda: {"ik": FakePath}, calibrations=tmp_path / "cameras", sessions=tmp_path / "sessions"
+    )
+    made.set_theme(DARK)
+    yield made
+    made.close_down()
+
+
+def errors_of(path: str, view: int, mm: float) -> PathErrors:
+    """Sixteen seconds of a path that is everywhere wrong by so much, and by a little more now and then."""
+    count = 160
+    wave = mm * (1.0 + 0.1 * np.sin(np.arange(count) / 7.0))
+    joints = np.repeat(wave[:, None], 21, 1)
+    times = np.arange(count) / 10.0
+    return PathErrors(path, view, times, joints, 2.0 * joints, 3.0 * wave, joints / 1000.0, joints, count)
+
+
+def reading_of(state: PairState = PairState.GOOD, sentence: str = "") -> PairReading:
+    errors = tuple(
+        errors_of(path, view, mm + view)
+        for view in (0, 1)
+        for path, mm in (("network", 5.0), ("ik", 9.0), ("output", 4.0))
+    )
+    comparisons = tuple(compare_paths(list(errors), "aligned_mm"))
+    return PairReading(state, sentence, 1.0, CALIBRATION, 3.2, errors, comparisons, 16.0)
+
+
+def test_off_costs_nothing(panel: SecondCameraPanel) -> None:
+    assert not panel.running
+    assert panel.sentence.text() == OFF_SENTENCE
+    assert not panel._timer.isActive()
+    assert not [thread for thread in threading.enumerate() if "two-views" in thread.name]
+    for widget in (panel.progress, panel.pictures, panel.again, panel.report, panel.record, panel.judge):
+        assert widget.isHidden()
+
+
+def test_what_names_nothing_is_refused(panel: SecondCameraPanel) -> None:
+    panel.open()
+    assert panel.sentence.text() == MISSING_FIRST_SENTENCE
+    panel.source.setText("nonsense")
+    panel.open()
+    assert "nonsense" in panel.sentence.text()
+    assert panel.sentence.objectName() == "warningText"
+    for typed, words in (("long", "number of millimetres"), ("9", "hands have")):
+        panel.source.setText("1")
+        panel.palm.setText(typed)
+        panel.open()
+        assert words in panel.sentence.text()
+        assert not panel.running
+
+
+def test_a_camera_is_opened_lost_found_again_and_closed(
+    qtbot: QtBot, host: FakeHost, source: FakeSource, panel: SecondCameraPanel
+) -> None:
+    host.show_source(ChosenSource(FakeSource(name="Cam A", live=True, forever=True), is_camera=True))
+    host.pipeline.start()
+    panel.source.setText("1")
+    panel.palm.setText("92,5")
+    panel.open()
+    assert panel.running
+    assert not panel.source.isEnabled()
+    qtbot.waitUntil(lambda: panel.title.text() == "Not calibrated yet", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "Both cameras have seen" in panel.sentence.text(), timeout=PATIENCE_MS)
+    assert not panel.progress.isHidden()
+    source.plugged.clear()
+    qtbot.waitUntil(lambda: panel.title.text() == "No picture of the second camera", timeout=PATIENCE_MS)
+    assert panel.title.objectName() == "warningText"
+    source.plugged.set()
+    qtbot.waitUntil(lambda: panel.title.text() == "Not calibrated yet", timeout=PATIENCE_MS)
+    panel.record.click()
+    assert panel.record.text().startswith("Stop")
+    qtbot.waitUntil(
+        lambda: panel._session is not None and (panel._session.recording_s or 0.0) > 0.1, timeout=PATIENCE_MS
+    )
+    panel.record.click()
+    qtbot.waitUntil(lambda: "without labels" in panel.done.text(), timeout=PATIENCE_MS)
+    panel.open_button.click()
+    assert not panel.running
+    qtbot.waitUntil(lambda: not source.is_open, timeout=PATIENCE_MS)
+    assert panel.sentence.text() == OFF_SENTENCE
+    assert panel.source.isEnabled()
+
+
+def test_calibrated_cameras_are_said_in_words_and_millimetres(panel: SecondCameraPanel) -> None:
+    panel.show_reading(reading_of(sentence=CALIBRATION.describe()))
+    assert panel.title.text() == "Calibrated, good: joints within 5 mm"
+    assert not panel.judge.isHidden()
+    assert not panel.report.isHidden()
+    assert panel.again.objectName() == ""
+    assert panel.progress.isHidden()
+
+
+def test_a_moved_camera_is_said_and_calibrating_again_is_offered(panel: SecondCameraPanel) -> None:
+    panel.show_reading(reading_of(PairState.MOVED, "A camera was moved."))
+    assert panel.title.text() == "A camera was moved"
+    assert panel.again.objectName() == "primary"
+    assert panel.judge.isHidden()
+    assert not panel.report.isHidden()
+    panel.show_reading(replace(reading_of(), calibration=None, errors=(), state=PairState.UNCALIBRATED, share=0.4))
+    assert panel.progress.value() == 40
+    assert panel.again.isHidden()
+
+
+def test_the_judge_shows_each_camera_and_each_measure(qtbot: QtBot) -> None:
+    view = JudgeView()
+    qtbot.addWidget(view)
+    view.set_theme(LIGHT)
+    view.show_reading(reading_of())
+    assert view.value("network", "aligned_mm") == "5.0"
+    assert view.value("ik", "from_wrist_mm") == "18.1"
+    assert "better than" in view.verdicts.text()
+    assert view.verdicts.text().startswith("MediaPipe + IK is worse than the network")
+    view.choose_view(1)
+    assert view.value("network", "aligned_mm") == "6.0"
+    with qtbot.waitSignal(view.measure_chosen) as chosen:
+        view.measure.setCurrentIndex(2)
+    assert chosen.args == ["depth_mm"]
+    assert view.joints.isHidden()
+    assert view.verdicts.isHidden()  # they are about another measure until the next second
+    view.show_reading(PairReading())
+    assert view.value("network", "aligned_mm") == "–"  # noqa: RUF001
+
+
+def test_the_panel_is_installed_and_its_fields_are_kept(host: FakeHost) -> None:
+    install_second_camera(as_host(host))
+    panel = host.panels["Second camera"]
+    assert isinstance(panel, SecondCameraPanel)
+    host.restore_state({"second_source": "http://192.168.1.20:8080/video", "palm_length_mm": "91"})
+    assert panel.source.text().startswith("http://192")
+    assert host.saved_state() == {"second_source": "http://192.168.1.20:8080/video", "palm_length_mm": "91"}
