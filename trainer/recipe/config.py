@@ -43,6 +43,7 @@ class SourceConfig:
         finger_share: rendered: how many stretch some fingers and fold the others, which tells fingers apart.
         empty_share: rendered: how many show no hand.
         adorned_share: rendered: how many people wear rings, drawings or gloves, or have skin in patches.
+        gloved_share: rendered: how many wear gloves and nothing else, besides those.
         jitter_share: rendered: how many get the colours and flaws that photographs get in training.
         loose_share: rendered: how many hands lie anywhere in a square that is too large, as where hands are searched.
         features: folder of what the frozen part of the network makes of this source's crops, to learn from instead of
@@ -74,6 +75,7 @@ class SourceConfig:
     finger_share: float = 0.0
     empty_share: float = EMPTY_SHARE
     adorned_share: float = 0.0
+    gloved_share: float = 0.0
     jitter_share: float = 0.0
     loose_share: float = 0.0
     repeat: int = 0

@@ -23,6 +23,7 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "finger_share",
                 "empty_share",
                 "adorned_share",
+                "gloved_share",
                 "jitter_share",
                 "loose_share",
                 "repeat",
