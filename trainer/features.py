@@ -205,8 +205,8 @@ class StoredCrops(Dataset[LabelledCrop]):
         self._arrays = _stored_arrays(folder)
         if self._arrays["image"].shape[1] == CROP_NUMBERS:
             raise DataError(
-                f"The features in {folder} were made by a recipe of pictures and hold landmarks alone; empty the folder "
-                "and make them again with this recipe."
+                f"The features in {folder} were made by a recipe of pictures and hold landmarks alone; empty "
+                "the folder and make them again with this recipe."
             )
 
     def __len__(self) -> int:
@@ -354,6 +354,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="store the crops as the trunk sees them too, to teach the trunk later; a recipe of pictures has them anyway",
+        help="store the crops as the trunk sees them too, to teach the trunk later (a recipe of pictures always does)",
     )
     return parser
