@@ -222,7 +222,7 @@ def _stored_sets(config: FitConfig, network: HandNetwork) -> dict[str, list[Labe
     folder = Path(config.held_out_features)
     names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     if not names:
-        frozen = FrozenPart(network)
+        frozen = FrozenPart(network, trunk=config.stored_as != "pictures")
         for name, crops in _made_sets(config, training_hand_model(config.hand_model)).items():
             (folder / name).mkdir(parents=True)
             images = frozen.seen(np.stack([crop.image for crop in crops]))

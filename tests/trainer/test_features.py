@@ -73,6 +73,14 @@ def test_the_command_fills_what_is_missing_and_a_recipe_learns_from_it(
     assert sample.image.ndim == 1
 
 
+def percept_recipe(folder: Path, content: dict) -> Path:
+    """The recipe of a trunk's teaching again, its crops stored as percepts, in another folder."""
+    file = folder / "percepts.yaml"
+    source = content["sources"][0] | {"features": str(folder / "percepts")}
+    file.write_text(yaml.safe_dump(content | {"stored_as": "percepts", "sources": [source]}))
+    return file
+
+
 def test_a_recipe_that_teaches_the_trunk_gets_pictures_and_landmarks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,15 +90,23 @@ def test_a_recipe_that_teaches_the_trunk_gets_pictures_and_landmarks(
     file = recipe(tmp_path)
     content = yaml.safe_load(file.read_text()) | {"network": layout, "freeze": ["landmarks"], "stored_as": "pictures"}
     file.write_text(yaml.safe_dump(content))
-    main(["--config", str(file), "--count", "4", "--pictures"])
+    # with the trunk's share of the percepts for one, without for the other
+    main(["--config", str(percept_recipe(tmp_path, content)), "--count", "4", "--pictures"])
+    main(["--config", str(file), "--count", "4"])
     config = read_config(file)
-    streams = (build_samples(config), build_samples(replace(config, stored_as="percepts")))
+    percepts = build_samples(read_config(percept_recipe(tmp_path, content)))
+    beside_percepts = build_samples(replace(read_config(percept_recipe(tmp_path, content)), stored_as="pictures"))
+    alone = build_samples(config)
     for index in range(6):
-        picture, percept = (stream[index] for stream in streams)
+        picture, percept = alone[index], percepts[index]
         assert picture.image.shape == (32, 32, 3)
         # the same crop: its landmarks end the percept
         np.testing.assert_array_equal(picture.landmarks, percept.image[-CROP_NUMBERS:].astype(np.float32))
         np.testing.assert_array_equal(picture.joints_crop, percept.joints_crop)
+        np.testing.assert_array_equal(beside_percepts[index].landmarks, picture.landmarks)
+        np.testing.assert_array_equal(beside_percepts[index].image, picture.image)
+    with pytest.raises(DataError, match="landmarks alone"):
+        build_samples(replace(config, stored_as="percepts"))
     fresh = fresh_stream(config.sources[0], config)[0].image
     stored = features.StoredPictures(tmp_path / "rendered", 1).stored(0).image
     expected = crop_picture(fresh, whole_square(224), 32).astype(float)

@@ -15,10 +15,12 @@ from trainer.synthetic.skin_decorations import Adorn, adorn, glove, lines, patch
 PEOPLE = range(48)
 
 
-def renderer_with(adorned_share: float) -> SceneRenderer:
+def renderer_with(adorned_share: float, gloved_share: float = 0.0) -> SceneRenderer:
     """One renderer with a small pool of backgrounds."""
     pool = BackgroundPool(5, size=4)
-    return SceneRenderer(load_embedded_model(), 5, backgrounds=pool, adorned_share=adorned_share)
+    return SceneRenderer(
+        load_embedded_model(), 5, backgrounds=pool, adorned_share=adorned_share, gloved_share=gloved_share
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,19 @@ def test_adorning_takes_its_share_of_the_people_and_leaves_the_others_alone(plai
     assert 12 <= sum(same) <= 36
     everyone = renderer_with(1.0)
     assert not any(np.array_equal(plain.skin(number).albedo, everyone.skin(number).albedo) for number in PEOPLE)
+
+
+def test_gloves_go_to_people_who_wear_nothing_else(plain: SceneRenderer) -> None:
+    adorned, gloved = renderer_with(0.3), renderer_with(0.3, 0.4)
+    newly = 0
+    for number in PEOPLE:
+        bare, before, now = (each.skin(number).albedo for each in (plain, adorned, gloved))
+        if np.array_equal(before, now):
+            continue
+        newly += 1
+        np.testing.assert_array_equal(before, bare)
+        assert (np.abs(now - bare).max(1) > 0.02)[: plain.surface.hand_count].mean() > 0.5
+    assert 10 <= newly <= 30
 
 
 def test_a_hand_keeps_its_labels_whatever_is_on_it(plain: SceneRenderer) -> None:

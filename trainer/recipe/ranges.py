@@ -40,6 +40,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "wide_share": _SHARE,
     "empty_share": _SHARE,
     "adorned_share": _SHARE,
+    "gloved_share": _SHARE,
     "jitter_share": _SHARE,
     "loose_share": _SHARE,
     "repeat": (0, 1_000_000),

@@ -49,6 +49,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         finger_share: float = 0.0,
         empty_share: float = EMPTY_SHARE,
         adorned_share: float = 0.0,
+        gloved_share: float = 0.0,
         jitter_share: float = 0.0,
         loose_share: float = 0.0,
         upright: bool = False,
@@ -67,6 +68,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
                 are seen from any side.
             empty_share: how many show no hand.
             adorned_share: how many people have something on their skin, see ``trainer.synthetic.skin_decorations``.
+            gloved_share: how many wear gloves and nothing else, besides those.
             jitter_share: how many get the colours and flaws that photographs get, see ``trainer.samples.augmentation``.
             loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
             upright: hands stand upright, for a network whose crops are turned.
@@ -81,6 +83,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self.finger_share = finger_share
         self.empty_share = empty_share
         self.adorned_share = adorned_share
+        self.gloved_share = gloved_share
         self.jitter_share = jitter_share
         self.loose_share = loose_share
         self.upright = upright
@@ -99,7 +102,11 @@ class RenderedCrops(Dataset[LabelledCrop]):
     def _rendered(self, index: int) -> LabelledCrop:
         if self._renderer is None:
             self._renderer = SceneRenderer(
-                load_embedded_model(), self.seed, backgrounds=self._pool, adorned_share=self.adorned_share
+                load_embedded_model(),
+                self.seed,
+                backgrounds=self._pool,
+                adorned_share=self.adorned_share,
+                gloved_share=self.gloved_share,
             )
         rng = np.random.default_rng((self.seed, 32452843, index))
         people = rng if self.views == 1 else np.random.default_rng((self.seed, 32452867, index // self.views))

@@ -40,7 +40,7 @@ from trainer.synthetic.scene_description import (
 )
 from trainer.synthetic.scene_rasterizer import ScenePainter
 from trainer.synthetic.skin import Skin, grow_skin, map_skin
-from trainer.synthetic.skin_decorations import adorn
+from trainer.synthetic.skin_decorations import adorn, glove
 from trainer.synthetic.surface import HandSurface
 
 _SKINS: Final = 48
@@ -71,6 +71,7 @@ class SceneRenderer:
         backgrounds: what may be behind the hand; made-up pictures when None.
         samples: samples per pixel along each axis.
         adorned_share: how many of the people wear rings, drawings or gloves, or have skin in patches.
+        gloved_share: how many wear gloves and nothing else, besides those.
     """
 
     def __init__(
@@ -82,9 +83,11 @@ class SceneRenderer:
         backgrounds: BackgroundPool | None = None,
         samples: int = 2,
         adorned_share: float = 0.0,
+        gloved_share: float = 0.0,
     ) -> None:
         self.seed = seed
         self.adorned_share = adorned_share
+        self.gloved_share = gloved_share
         self.surface = HandSurface(model, levels)
         self.poses = PosePrior(self.surface)
         self.starting_view = facing_camera(self.surface.rest_joints_m)
@@ -103,8 +106,12 @@ class SceneRenderer:
             # tones are spread evenly over the people, so that a short series has all of them too
             tone = (number * 0.618 + rng.uniform(0.0, 0.1)) % 1.0
             skin = grow_skin(self.surface, self._skin_map, rng, tone)
-            adorned = rng.uniform() < self.adorned_share
-            _keep(self._skins, number, adorn(skin, self.surface, rng) if adorned else skin)
+            share = rng.uniform()
+            if share < self.adorned_share:
+                skin = adorn(skin, self.surface, rng)
+            elif share < self.adorned_share + self.gloved_share:
+                skin = glove(skin, self.surface, rng)
+            _keep(self._skins, number, skin)
         return self._skins[number]
 
     def clothing(self, number: int) -> Clothing | None:

@@ -94,6 +94,7 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
             finger_share=source.finger_share,
             empty_share=source.empty_share,
             adorned_share=source.adorned_share,
+            gloved_share=source.gloved_share,
             jitter_share=source.jitter_share,
             loose_share=source.loose_share,
             upright=config.network.upright,
