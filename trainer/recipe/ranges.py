@@ -38,6 +38,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     # a source
     "share": (0.0, 1e9),
     "wide_share": _SHARE,
+    "finger_share": _SHARE,
     "empty_share": _SHARE,
     "adorned_share": _SHARE,
     "gloved_share": _SHARE,

@@ -16,7 +16,7 @@ STEPS = (
         "Half a metre from the camera, all of it in view. Two methods follow it on the same frame: "
         "a trained network, and MediaPipe with inverse kinematics.",
     ),
-    ("Look around", "Drag a 3D view to turn it, scroll to zoom. Keys 1 to 5 change what is side by side."),
+    ("Look around", "Drag a 3D view to turn it, scroll to zoom. Keys 1 to 6 change the view."),
     ("Compare the paths", "The badge OUTPUT marks the hand that counts; the panel Comparison says how they differ."),
 )
 
