@@ -130,7 +130,7 @@ def test_exported_and_trained_network_measure_the_same(tmp_path: Path) -> None:
     assert theirs["empty"] == pytest.approx(ours["empty"], abs=1e-4)
 
 
-def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text("name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32}\n")
     model = load_embedded_model()
@@ -140,8 +140,10 @@ def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: py
     out = tmp_path / "report"
     arguments = ["--network", str(tmp_path / "network"), "--config", str(recipe), "--crops", "20", "--wide", "4"]
     arguments += ["--adorned", "3"]
-    main([*arguments, "--photographs", str(tmp_path / "missing.json"), str(tmp_path), "--out", str(out)])
-    assert "missing.json should be a prediction file" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"missing\.json should be a prediction file"):
+        main([*arguments, "--photographs", str(tmp_path / "missing.json"), str(tmp_path), "--out", str(out)])
+    assert not out.exists()
+    main([*arguments, "--out", str(out)])
     content = json.loads((out / "report.json").read_text())
     assert content["rendered"]["count"] == 20
     assert content["wide"]["count"] == 4

@@ -79,10 +79,10 @@ def missing(facts: SetFacts, path: Path, wanted: str) -> DataError:
 
 
 def what_is_there(folder: Path, most: int = 6) -> str:
-    """What a folder holds, in words: "DIR holds a, b and 130 others"."""
+    """What a folder holds beside hidden files, in words: "DIR holds a, b and 130 others"."""
     if not folder.is_dir():
         return f"and {folder} is no folder" if folder.exists() else f"and so is its folder {folder}"
-    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir() if path.name[0] != ".")
     if not names:
         return f"{folder} is empty"
     others = f" and {len(names) - most} others" if len(names) > most else ""
