@@ -10,6 +10,7 @@ from app_fakes import plain_image
 
 from app.pipeline.frame_dispatcher import FrameDispatcher
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
+from app.pipeline.mailbox import Mailbox
 from hand.types import Frame, Provider
 
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)
@@ -93,20 +94,36 @@ def test_the_last_frame_of_a_source_that_stops_is_not_left_lying() -> None:
         assert path.taken[-1][1] <= 50 + 1.25 * PERIOD_MS
 
 
-def test_a_free_path_waits_for_the_frame_that_is_due() -> None:
-    now_ms = 0
-    inbox = FrameDispatcher(("network",), lambda: now_ms * MS).inboxes["network"]
+@dataclass
+class Clock:
+    """A made-up clock."""
+
+    ms: int = 0
+
+    def ns(self) -> int:
+        return self.ms * MS
+
+
+def inbox_with_an_old_frame(clock: Clock) -> Mailbox[Frame]:
+    """A path's inbox, 190 ms on: frames come every 100 ms, one was taken, and the next has lain there for 90."""
+    inbox = FrameDispatcher(("network",), clock.ns).inboxes["network"]
     inbox.put(frame(0))
     assert inbox.take() is not None
-    now_ms = 100
+    clock.ms = 100
     inbox.put(frame(1))
-    now_ms = 190
+    clock.ms = 190
+    return inbox
+
+
+def test_a_free_path_waits_for_the_frame_that_is_due() -> None:
+    clock = Clock()
+    inbox = inbox_with_an_old_frame(clock)
     taken: list[Frame | None] = []
     reader = threading.Thread(target=lambda: taken.append(inbox.take()))
     reader.start()
     reader.join(0.05)
     assert not taken
-    now_ms = 200
+    clock.ms = 200
     due = frame(2)
     inbox.put(due)
     reader.join(5)
@@ -114,13 +131,8 @@ def test_a_free_path_waits_for_the_frame_that_is_due() -> None:
 
 
 def test_who_waits_for_a_younger_frame_is_woken_and_let_go() -> None:
-    now_ms = 0
-    inbox = FrameDispatcher(("network",), lambda: now_ms * MS).inboxes["network"]
-    inbox.put(frame(0))
-    assert inbox.take() is not None
-    now_ms = 100
-    inbox.put(frame(1))
-    now_ms = 190
+    clock = Clock()
+    inbox = inbox_with_an_old_frame(clock)
     reader = threading.Thread(target=inbox.take)
     reader.start()
     inbox.close()

@@ -30,6 +30,8 @@ from hand.types import Frame
 COUNTDOWN_S = 3
 _SHOW_EVERY_MS = 250
 _ENDED = (RecorderPhase.STOPPED, RecorderPhase.FAILED)
+_FLASH_MS = 260
+_REVIEW_CLOSE_S = 0.2
 
 
 class RecordPanel(QWidget):
@@ -257,9 +259,6 @@ def _words(state: RecorderState) -> str:
     return f"{what} · {clock(state.seconds)} · {state.frames} frames, {share:.0%} with a hand{dropped}{marks}"
 
 
-_FLASH_MS = 260
-
-
 class Flash(QWidget):
     """Says without a word that recording begins or ends."""
 
@@ -291,9 +290,6 @@ class Flash(QWidget):
         painter.drawRect(self.rect())
 
 
-_CLOSE_S = 0.2
-
-
 class ReviewOpener(QObject):
     """Opens sessions for review: reads them beside the window, and shows each in a window of its own."""
 
@@ -306,7 +302,7 @@ class ReviewOpener(QObject):
         super().__init__(host.parent_widget)
         self._host = host
         self._background = BackgroundTasks(self, host.notify)
-        host.closing.connect(partial(self._background.abandon, _CLOSE_S))
+        host.closing.connect(partial(self._background.abandon, _REVIEW_CLOSE_S))
 
     def open(self, folder: Path) -> None:
         """Reads a session, then shows it; what is wrong with it is said.
