@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from hand.joints import MANO_PARENTS
+from hand.joints import MANO_PARENTS, TIP_JOINTS, mano_joint_to_common
 from hand.model import HandModel
 from hand.pose_kernels import matrices_of_axis_angles, pose_hand
 from hand.types import HandState
@@ -55,7 +55,13 @@ class HandLayer:
     """Poses a hand model; the last shape is kept, because a person's hand does not change from frame to frame.
 
     Correctives and skinning weights that are zero are left out, and all is one compiled call (``hand.pose_kernels``).
+
+    Attributes:
+        bone_shape_directions: how the rest bone that ends at each of the 21 joints (common order, float64) changes with
+            each number of the shape; zero for the wrist.
     """
+
+    bone_shape_directions: Float[np.ndarray, "21 3 10"]
 
     def __init__(self, model: HandModel, dtype: type[np.floating] = np.float32) -> None:
         """Prepares the arrays.
@@ -76,6 +82,7 @@ class HandLayer:
         self._template_joints = (regressor @ model.v_template_m).astype(dtype)
         self._shape_joints = np.einsum("jv,vck->jck", regressor, model.shape_directions_m).reshape(48, 10).astype(dtype)
         self._tips = np.array(model.tip_vertices)
+        self.bone_shape_directions = self._bone_directions()
         self._shaped = self._make_shaped(np.zeros(10, dtype))
 
     @property
@@ -140,6 +147,15 @@ class HandLayer:
         """Joints and orientations alone, as :meth:`from_matrices` gives them, without the other vertices' cost."""
         geometry = self._posed(np.array(rotations, self.dtype), self.shaped(shape), None, self._tips)
         return geometry.joints_m, geometry.joint_rotations
+
+    def _bone_directions(self) -> Float[np.ndarray, "21 3 10"]:
+        """See ``bone_shape_directions``; the common order lists a finger's joints from the knuckle to the tip."""
+        ends = np.empty((21, 3, 10))
+        ends[mano_joint_to_common()] = self._shape_joints.reshape(16, 3, 10)
+        ends[list(TIP_JOINTS)] = self.model.shape_directions_m[self._tips]
+        bones = ends - np.concatenate([ends[:1], ends[:-1]])
+        bones[1::4] = ends[1::4] - ends[0]
+        return bones
 
     def _posed(
         self,

@@ -1,8 +1,12 @@
 """A posed hand, bent a little so that its joints fall where they are seen.
 
-The network says twice where the joints are: by its heat maps, in the picture, and by the pose it believes in. The heat
-maps are the better witness of the picture and the pose of the depth, so the pose is bent towards the heat maps, each
-joint's doubt deciding how far. That brings the mesh onto the hand in the picture, and some of the gain holds in depth.
+The network says twice where the joints are: by its heat maps, in the picture, and by its pose and shape. The heat maps
+are more exact in the picture and the pose in depth, so pose, shape and place are estimated anew from both: maximum a
+posteriori, the heat maps with their expected errors as the measurement, pose and shape with theirs as the prior. That
+brings the mesh onto the hand in the picture, and some of the gain holds in depth.
+
+How wrong the pose is differs from picture to picture, and the network does not say it. How far both words lie apart
+tells: where that is more than the expected errors explain, the pose is held less firmly (:func:`prior_scale`).
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.anatomy import anatomical_frames
-from hand.camera import Intrinsics
+from hand.camera import Intrinsics, project
 from hand.joints import MANO_FINGERS, MANO_PARENTS, mano_joint_to_common
 from hand.layer import HandLayer
 from hand.model import HandModel
@@ -33,9 +37,22 @@ THUMB_DEVIATIONS_RAD: Final = (0.20, 0.15, 0.12)
 GLOBAL_DEVIATION_RAD: Final = 0.22
 """Believed error of the orientation, about any axis."""
 
+SHAPE_DEVIATION: Final = 1.0
+"""Believed error of each number of the network's shape: a person's deviate by 1, and one picture tells little of it."""
+
+USUAL_MISFIT: Final = 0.8
+"""Median distance of the predicted hand's joints from their heat maps, over the expected errors, at which the pose is
+held as firmly as its usual error deserves."""
+
+SMALLEST_SCALE, LARGEST_SCALE = 0.7, 1.6
+"""The pose's believed error follows the misfit, between so many times the usual one."""
+
 STEPS: Final = 5
 
 _SMALLEST_SIGMA_PX: Final = 0.1
+
+_HELD_DEVIATION: Final = 1e-6
+"""So small that a shape which is to be held does not move."""
 
 _PARENTS: Final = np.array(MANO_PARENTS)
 
@@ -49,10 +66,12 @@ class RefinedHand:
 
     Attributes:
         rotations: local rotations of the 16 MANO joints, the first in camera axes.
+        shape: as it was estimated, or as it was given where it is held.
         root_m: wrist in camera axes.
     """
 
     rotations: Float[np.ndarray, "16 3 3"]
+    shape: Float[np.ndarray, "10"]
     root_m: Float[np.ndarray, "3"]
 
 
@@ -65,41 +84,68 @@ def refine_pose(
     intrinsics: Intrinsics,
     start_m: Float[np.ndarray, "3"],
     precisions: Float[np.ndarray, "16 3 3"] | None = None,
+    shape_deviation: float = 0.0,
 ) -> RefinedHand:
     """Places the posed hand by its 2D joints, then bends it towards them.
 
-    Gauss-Newton over a small turn of each joint and the wrist's place: the pseudo-Huber loss of every joint's
-    reprojection error over its expected size (reweighted least squares, so that one misread joint does not drag a
-    finger along), against turns of the believed size about each joint's anatomical axes: a finger rather bends than
-    twists. Tips ride on their last joint, which leaves out how the skin gives: less than a millimetre.
+    Gauss-Newton over a small turn of each joint, the wrist's place and the shape: the pseudo-Huber loss of every
+    joint's reprojection error over its expected size (reweighted least squares, so that one misread joint does not
+    drag a finger along), against turns of the believed size about each joint's anatomical axes: a finger rather bends
+    than twists. Tips ride on their last joint, which leaves out how the skin gives: less than a millimetre.
 
     Args:
         layer: of the hand the network was trained for.
         rotations: as predicted, the first in camera axes.
-        shape: as predicted.
+        shape: as predicted, or of the person.
         joints_px: where the joints are seen.
         sigma_px: expected error of each.
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
         precisions: inverse covariances of the rotations' errors in the joints' axes; those of the network's rotations
-            (:func:`prior_precisions`) when left out.
+            (:func:`prior_precisions`), scaled by :func:`prior_scale`, when left out.
+        shape_deviation: believed error of each number of the shape; 0 holds the shape as it is given.
     """
     joints, orientations = layer.skeleton(rotations, shape)
     joints_m = np.asarray(joints, np.float64)
+    joints_px = np.asarray(joints_px, np.float64)
+    sigma_px = np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX)
+    shape = np.asarray(shape, np.float64)
     start = solve_root_translation(joints_m - joints_m[0], joints_px, sigma_px, intrinsics, start_m, steps=3)
-    turns, root = _bend(
-        joints_m - joints_m[0] + start,
+    placed_m = joints_m - joints_m[0] + start
+    if precisions is None:
+        gaps = np.linalg.norm(project(placed_m, intrinsics) - joints_px, axis=1)
+        precisions = prior_precisions(layer.model) / prior_scale(gaps / sigma_px) ** 2
+    turns, new_shape, root = _bend(
+        placed_m,
         np.asarray(orientations, np.float64),
-        np.asarray(joints_px, np.float64),
-        np.maximum(np.asarray(sigma_px, np.float64), _SMALLEST_SIGMA_PX),
+        shape,
+        joints_px,
+        sigma_px,
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
-        prior_precisions(layer.model) if precisions is None else precisions,
+        precisions,
+        layer.bone_shape_directions,
+        1.0 / max(shape_deviation, _HELD_DEVIATION) ** 2,
     )
-    if not np.isfinite(turns).all() or not np.isfinite(root).all() or root[2] <= 0.0:
-        return RefinedHand(rotations, start)
+    finite = np.isfinite(turns).all() and np.isfinite(root).all() and np.isfinite(new_shape).all()
+    if not finite or root[2] <= 0.0:
+        return RefinedHand(rotations, shape, start)
     local = turns.copy()
     local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
-    return RefinedHand(local, root)
+    return RefinedHand(local, new_shape if shape_deviation > 0.0 else shape, root)
+
+
+def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
+    """How many times its usual error the network's pose is believed to be wrong in one picture.
+
+    The covariance of a prior is told from the innovations, as adaptive Kalman filters do it (Mehra 1970, On the
+    identification of variances and adaptive Kalman filtering); a median, since one misread joint says nothing about
+    the pose.
+
+    Args:
+        misfits: distance of each joint of the predicted hand, set where it fits best, from where it is seen, over the
+            expected error.
+    """
+    return float(np.clip(np.median(misfits) / USUAL_MISFIT, SMALLEST_SCALE, LARGEST_SCALE))
 
 
 @lru_cache(maxsize=8)
@@ -124,49 +170,55 @@ def prior_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
 
 
 def _chains() -> np.ndarray:
-    """Which four MANO joints move each of the 21: the wrist first, -1 where a chain is shorter."""
+    """Which four MANO joints move each of the 21: from the knuckle on, the wrist last; -1 where a chain is shorter."""
     chains = np.full((21, 4), -1)
-    for joint in range(16):
-        chain = []
+    for joint in range(1, 16):
+        fingers: list[int] = []
         above = joint
-        while above >= 0:
-            chain.append(above)
+        while above > 0:
+            fingers.insert(0, above)
             above = int(MANO_PARENTS[above])
-        ordered = chain[::-1]
         # a joint is moved by those above it, not by itself; the joint after the last one is the tip
-        chains[_PLACE[joint], : len(ordered) - 1] = ordered[:-1]
-        if len(ordered) == 4:
-            chains[_PLACE[joint] + 1] = ordered
+        chains[_PLACE[joint], : len(fingers)] = [*fingers[:-1], 0]
+        if len(fingers) == 3:
+            chains[_PLACE[joint] + 1] = [*fingers, 0]
     return chains
 
 
 _CHAINS: Final = _chains()
+
+_CHAIN_ENDS: Final = np.array([chain[chain > 0].max(initial=0) for chain in _CHAINS])
+"""The MANO joint whose bone leads to each of the 21."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bend(
     points: np.ndarray,
     turns: np.ndarray,
+    shape: np.ndarray,
     pixels: np.ndarray,
     sigma: np.ndarray,
     camera: np.ndarray,
     precisions: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The turned joints' orientations and the wrist, from 21 points and 16 orientations in camera axes.
+    bone_shapes: np.ndarray,
+    shape_precision: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The turned joints' orientations, the shape and the wrist, from 21 points and 16 orientations in camera axes.
 
     Unknowns are a turn of every finger joint about camera axes, three numbers each, finger by finger (0 to 44), then
-    one of the whole hand (45 to 47) and the wrist's place (48 to 50): so fingers meet in the last six alone.
+    one of the whole hand (45 to 47), the wrist's place (48 to 50) and the shape (51 to 60): so fingers meet in the last
+    sixteen alone. Of the normal equations the lower triangle is kept.
     """
-    points, turns = points.copy(), turns.copy()
+    points, turns, new_shape = points.copy(), turns.copy(), shape.copy()
     old_points, old_turns = np.empty_like(points), np.empty_like(turns)
     bent = np.zeros((16, 3))  # what each joint was turned so far, in its own axes
     own, turn, bare, swing = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     believed = np.empty((3, 3))
+    by_shape = np.zeros((21, 3, 10))  # how each joint moves against the wrist with each number of the shape
     start_depth = points[0, 2]
     depth_prior = 1.0 / (DEPTH_DEVIATION * start_depth) ** 2
-    normal, gradient = np.empty((51, 51)), np.empty(51)
-    row, place = np.empty((2, 15)), np.empty(15, np.int64)
-    place[0], place[1], place[2] = 48, 49, 50
+    normal, gradient = np.empty((61, 61)), np.empty(61)
+    row, place = np.empty((2, 25)), np.empty(25, np.int64)
     for _ in range(STEPS):
         normal[:] = 0.0
         gradient[:] = 0.0
@@ -176,9 +228,8 @@ def _bend(
             error_u = du * x + (camera[2] - pixels[j, 0]) / sigma[j]
             error_v = dv * y + (camera[3] - pixels[j, 1]) / sigma[j]
             weight = 1.0 / np.sqrt(1.0 + error_u * error_u + error_v * error_v)
-            row[0, 0], row[0, 1], row[0, 2] = du, 0.0, -du * x / z
-            row[1, 0], row[1, 1], row[1, 2] = 0.0, dv, -dv * y / z
-            used = 3
+            moved = ((du, 0.0, -du * x / z), (0.0, dv, -dv * y / z))
+            used = 0
             for link in range(4):
                 joint = _CHAINS[j, link]
                 if joint < 0:
@@ -186,16 +237,31 @@ def _bend(
                 pivot = _PLACE[joint]
                 rx, ry, rz = x - points[pivot, 0], y - points[pivot, 1], points[j, 2] - points[pivot, 2]
                 for k in range(2):
-                    a, b, c = row[k, 0], row[k, 1], row[k, 2]
+                    a, b, c = moved[k]
                     row[k, used] = c * ry - b * rz
                     row[k, used + 1] = a * rz - c * rx
                     row[k, used + 2] = b * rx - a * ry
                 for axis in range(3):
                     place[used + axis] = axis + (45 if joint == 0 else 3 * (joint - 1))
                 used += 3
+            for axis in range(3):
+                place[used + axis] = 48 + axis
+                for k in range(2):
+                    row[k, used + axis] = moved[k][axis]
+            used += 3
+            if j > 0:
+                _bone_by_shape(by_shape, turns[_CHAIN_ENDS[j]], bone_shapes, j)
+            for number in range(10):
+                place[used + number] = 51 + number
+                for k in range(2):
+                    a, b, c = moved[k]
+                    row[k, used + number] = (
+                        a * by_shape[j, 0, number] + b * by_shape[j, 1, number] + c * by_shape[j, 2, number]
+                    )
+            used += 10
             for m in range(used):
                 gradient[place[m]] += weight * (row[0, m] * error_u + row[1, m] * error_v)
-                for n in range(used):
+                for n in range(m + 1):
                     normal[place[m], place[n]] += weight * (row[0, m] * row[0, n] + row[1, m] * row[1, n])
         for joint in range(16):
             first = 45 if joint == 0 else 3 * (joint - 1)
@@ -208,11 +274,16 @@ def _bend(
                         normal[first + m, first + n] += believed[m, k] * turns[joint, n, k]
         normal[50, 50] += depth_prior
         gradient[50] += depth_prior * (points[0, 2] - start_depth)
+        for number in range(10):
+            normal[51 + number, 51 + number] += shape_precision
+            gradient[51 + number] += shape_precision * (new_shape[number] - shape[number])
         _solve(normal, gradient)
         # every joint turns in its own axes; then the chain is laid out again
         _keep(points, turns, old_points, old_turns)
         for axis in range(3):
             points[0, axis] -= gradient[48 + axis]
+        for number in range(10):
+            new_shape[number] -= gradient[51 + number]
         for joint in range(16):
             first = 45 if joint == 0 else 3 * (joint - 1)
             for axis in range(3):
@@ -227,12 +298,37 @@ def _bend(
             parent = _PARENTS[joint]
             _swing(old_turns[parent], turns[parent], swing)
             _follow(old_points, points, _PLACE[parent], _PLACE[joint], swing)
+            _grow(points, _PLACE[joint], turns[parent], bone_shapes, gradient)
             _product(old_turns[joint], turn, bare)
             _product(swing, bare, turns[joint])
             if joint % 3 == 0:
                 _swing(old_turns[joint], turns[joint], swing)
                 _follow(old_points, points, _PLACE[joint], _PLACE[joint] + 1, swing)
-    return turns, points[0].copy()
+                _grow(points, _PLACE[joint] + 1, turns[joint], bone_shapes, gradient)
+    return turns, new_shape, points[0].copy()
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _bone_by_shape(by_shape: np.ndarray, turn: np.ndarray, bone_shapes: np.ndarray, j: int) -> None:
+    """How joint ``j`` moves with the shape: as the joint before it, and as the bone between them, turned."""
+    before = 0 if j % 4 == 1 else j - 1
+    for axis in range(3):
+        for number in range(10):
+            total = by_shape[before, axis, number]
+            for k in range(3):
+                total += turn[axis, k] * bone_shapes[j, k, number]
+            by_shape[j, axis, number] = total
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _grow(points: np.ndarray, below: int, turn: np.ndarray, bone_shapes: np.ndarray, step: np.ndarray) -> None:
+    """Changes a bone, laid already, as its length and direction follow a step of the shape (numbers 51 to 60)."""
+    for k in range(3):
+        longer = 0.0
+        for number in range(10):
+            longer -= bone_shapes[below, k, number] * step[51 + number]
+        for axis in range(3):
+            points[below, axis] += turn[axis, k] * longer
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

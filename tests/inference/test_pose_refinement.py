@@ -12,7 +12,7 @@ from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import pa_error_mm
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from inference.pose_refinement import RefinedHand, prior_precisions, refine_pose
+from inference.pose_refinement import RefinedHand, prior_precisions, prior_scale, refine_pose
 
 CAMERA = Intrinsics.from_fov(640, 480)
 LAYER = HandLayer(load_embedded_model(), np.float64)
@@ -69,6 +69,50 @@ def bent_index_finger(rotations: np.ndarray, angle_rad: float) -> np.ndarray:
     for joint in (1, 2, 3):
         bent[joint] = rotations[joint] @ matrix_from_axis_angle(axes[joint, :, 0] * angle_rad)
     return bent
+
+
+def test_a_hand_of_another_shape_is_bent_in_its_pose_and_shape() -> None:
+    """Longer fingers are found as longer fingers, so that the joints need not be turned to reach the same places."""
+    rotations, _ = true_hand(5)
+    true_shape = np.random.default_rng(3).normal(0.0, 1.0, 10)
+    posed = LAYER.from_matrices(rotations, true_shape).joints_m
+    truth_m = posed - posed[0] + WRIST_M
+    pixels, sigma = project(truth_m, CAMERA), np.full(21, 2.0)
+    held = refine_pose(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
+    free = refine_pose(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M, shape_deviation=1.0)
+    np.testing.assert_array_equal(held.shape, SHAPE)
+    of_free = LAYER.from_matrices(free.rotations, free.shape).joints_m
+    assert gap_px(of_free - of_free[0] + free.root_m, pixels) < 0.6 * gap_px(joints_of(held), pixels)
+    errors = [pa_error_mm(hand[None], truth_m[None]) for hand in (joints_of(held), of_free)]
+    assert errors[1] < 0.8 * errors[0]
+    assert free.shape @ true_shape > 0.0
+
+
+def test_joints_follow_the_shape_along_their_bones() -> None:
+    """Against a finite difference: a joint moves as the bones of its chain, each turned with the joint before it."""
+    rotations, _ = true_hand(6)
+    joints, turns = LAYER.skeleton(rotations, SHAPE)
+    step = 1e-4
+    for number in range(10):
+        moved = (LAYER.skeleton(rotations, SHAPE + step * np.eye(10)[number])[0] - joints) / step
+        bones = LAYER.bone_shape_directions[:, :, number]
+        for finger, knuckle in enumerate((13, 1, 4, 10, 7)):  # MANO's numbers, thumb to pinky
+            place = np.zeros(3)
+            for link in range(4):
+                joint = 1 + 4 * finger + link
+                place = place + turns[0 if link == 0 else knuckle + link - 1] @ bones[joint]
+                # skin gives a little at the tips, which no bone does
+                np.testing.assert_allclose(place, moved[joint] - moved[0], atol=1e-6 if link < 3 else 2e-4)
+
+
+def test_the_pose_is_held_less_firmly_where_it_does_not_fit_its_joints() -> None:
+    usual = np.full(21, 0.8)
+    assert prior_scale(usual) == pytest.approx(1.0)
+    assert prior_scale(0.1 * usual) == 0.7
+    assert prior_scale(1.25 * usual) == pytest.approx(1.25)
+    assert prior_scale(9.0 * usual) == 1.6
+    usual[8] = 100.0  # one misread joint
+    assert prior_scale(usual) == pytest.approx(1.0)
 
 
 def test_doubtful_joints_bend_nothing() -> None:

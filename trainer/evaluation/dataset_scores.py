@@ -27,7 +27,7 @@ from hand.joints import TIP_JOINTS, TIP_VERTICES, to_mano_order
 from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.scoring import OfficialScore, score_freihand, score_ho3d
-from inference.pose_refinement import refine_pose
+from inference.pose_refinement import SHAPE_DEVIATION, refine_pose
 from inference.runtime import OUTPUT_NAMES, in_picture
 from trainer.datasets.hand_set import HandSet, picture_of
 from trainer.datasets.opening import open_set
@@ -113,10 +113,17 @@ def predict_set(
             seen = in_picture(named, crop.square, crop.intrinsics, layout.input_px, _NO_CURVE)
             # the hand as the program shows it
             refined = refine_pose(
-                layer, seen.rotations, seen.shape, seen.joints_px, seen.sigma_px, crop.intrinsics, seen.root_m
+                layer,
+                seen.rotations,
+                seen.shape,
+                seen.joints_px,
+                seen.sigma_px,
+                crop.intrinsics,
+                seen.root_m,
+                shape_deviation=SHAPE_DEVIATION,
             )
             wrist = refined.root_m if crop.wrist_m is None else crop.wrist_m
-            posed = layer.from_matrices(refined.rotations, seen.shape)
+            posed = layer.from_matrices(refined.rotations, refined.shape)
             mesh, points = (part - posed.joints_m[0] + wrist for part in (posed.vertices_m, posed.joints_m))
             joints.append(as_submitted(points, mesh, hands.facts))
             vertices.append(in_set_axes(mesh, hands.facts))

@@ -18,7 +18,7 @@ from hand.metrics import aligned, distances, mpjpe_mm, pa_error_mm, pose_spread_
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix
 from hand.torch_layer import TorchHandLayer
-from inference.pose_refinement import refine_pose
+from inference.pose_refinement import SHAPE_DEVIATION, refine_pose
 from trainer.networks.output import NetworkOutput
 from trainer.samples.labelled_crop import LabelledCrop, collate
 
@@ -111,18 +111,22 @@ def _refined(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel
     """The same answers with every hand refined, and its 2D joints where it then projects."""
     hand = HandLayer(model)
     rotations, joints_crop = output.rotations.double().cpu().numpy(), output.joints_crop.double().cpu().numpy()
+    shapes = output.shape.double().cpu().numpy()
     for index, sigma in enumerate(output.log_sigma.double().exp().cpu().numpy()):
         # any number of pixels would do: a crop's coordinates are measured in its own size
         half, focal_crop = 100.0, float(focal[index])
         camera = Intrinsics(focal_crop * half, focal_crop * half, half, half, 200, 200)
-        shape = output.shape[index].double().cpu().numpy()
         start = translation_from_weak_camera(output.camera[index].double().cpu().numpy(), focal_crop)
-        bent = refine_pose(hand, rotations[index], shape, joints_crop[index] * half + half, sigma * half, camera, start)
-        joints_m = hand.from_matrices(bent.rotations, shape).joints_m.astype(np.float64)
-        rotations[index] = bent.rotations
+        seen_px, sigma_px = joints_crop[index] * half + half, sigma * half
+        bent = refine_pose(
+            hand, rotations[index], shapes[index], seen_px, sigma_px, camera, start, shape_deviation=SHAPE_DEVIATION
+        )
+        joints_m = hand.from_matrices(bent.rotations, bent.shape).joints_m.astype(np.float64)
+        rotations[index], shapes[index] = bent.rotations, bent.shape
         joints_crop[index] = project(joints_m - joints_m[0] + bent.root_m, camera) / half - 1.0
     return output._replace(
         rotations=torch.from_numpy(rotations).to(output.rotations),
+        shape=torch.from_numpy(shapes).to(output.shape),
         joints_crop=torch.from_numpy(joints_crop).to(output.joints_crop),
     )
 

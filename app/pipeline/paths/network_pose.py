@@ -18,7 +18,7 @@ from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.pose_kernels import axis_angles_of_matrices
 from hand.types import HandObservation, HandState
-from inference.pose_refinement import refine_pose
+from inference.pose_refinement import SHAPE_DEVIATION, refine_pose
 from inference.runtime import CropPrediction
 
 if TYPE_CHECKING:
@@ -126,12 +126,11 @@ class NetworkPoser:
             prediction.sigma_px,
             camera,
             prediction.root_m,
+            shape_deviation=SHAPE_DEVIATION,
         )
-        translation = refined.root_m - layer.shaped(prediction.shape).joints_m[0]
+        translation = refined.root_m - layer.shaped(refined.shape).joints_m[0]
         if self._refit is not None:
-            joints = np.asarray(
-                layer.from_matrices(refined.rotations, prediction.shape, translation).joints_m, np.float64
-            )
+            joints = np.asarray(layer.from_matrices(refined.rotations, refined.shape, translation).joints_m, np.float64)
             return self._refit.solve(
                 hand, mirror_points(joints) if left else joints, joints_px, intrinsics, refit_state
             )
@@ -140,13 +139,13 @@ class NetworkPoser:
         pose = turns.reshape(48)
         if left:
             pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer
-        geometry = layer(pose, prediction.shape, translation)
+        geometry = layer(pose, refined.shape, translation)
         gaps = np.linalg.norm(project(np.asarray(geometry.joints_m, float), intrinsics) - joints_px, axis=1)
         return HandState(
             sequence=hand.sequence,
             side=hand.side,
             pose_rad=pose.astype(np.float32),
-            shape=prediction.shape.astype(np.float32),
+            shape=refined.shape.astype(np.float32),
             camera_translation_m=translation.astype(np.float32),
             joints_m=geometry.joints_m,
             vertices_m=geometry.vertices_m,
