@@ -12,7 +12,7 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -228,19 +228,39 @@ def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fa
     return replace(progress, best_score=figures["score"], evaluations_without_progress=0)
 
 
+@dataclass(frozen=True, slots=True)
+class SampleOrder:
+    """Which samples one process learns from, one after the other; no list of them, since a run may have many steps.
+
+    Attributes:
+        steps: still to be done.
+        batch: samples of a step, over all processes.
+        part: this process's places in every batch.
+    """
+
+    steps: range
+    batch: int
+    part: range
+
+    def __iter__(self) -> Iterator[int]:
+        return (step * self.batch + place for step in self.steps for place in self.part)
+
+    def __len__(self) -> int:
+        return len(self.steps) * len(self.part)
+
+
 def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, start_step: int) -> Any:
     """This process's part of every batch from a step on, in the order that the seed fixes."""
     local = config.batch // fabric.world_size
-    first = start_step * config.batch
-    indices = [
-        first + step * config.batch + fabric.global_rank * local + k
-        for step in range(config.steps - start_step)
-        for k in range(local)
-    ]
+    order = SampleOrder(
+        range(start_step, config.steps),
+        config.batch,
+        range(fabric.global_rank * local, (fabric.global_rank + 1) * local),
+    )
     loader = DataLoader(
         samples,
         batch_size=local,
-        sampler=indices,
+        sampler=order,
         collate_fn=collate,
         num_workers=config.workers,
         worker_init_fn=leave_ending_to_the_parent,
