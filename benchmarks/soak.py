@@ -66,7 +66,7 @@ class Sample:
         memory_mb: resident.
         threads: of the operating system.
         files: open file descriptors.
-        frames: results shown so far.
+        frames: shown so far; a view that shows a frame again does not count.
         late: of them, those shown more than :data:`LATE_S` after they were taken.
         load: processes of the whole machine that wanted to run, averaged over a minute.
     """
@@ -90,13 +90,17 @@ def soak(window: MainWindow, seconds: float, every_s: float, change: Callable[[]
         change: called every minute, for another source; the same source is opened anew now and then when None.
     """
     shown = {"frames": 0, "late": 0}
+    last_frame_ns = 0
     changed_s = time.monotonic()
 
     def count() -> None:
-        shown["frames"] += 1
+        nonlocal last_frame_ns
         joined = window.joined
-        if joined is not None:
-            shown["late"] += time.monotonic_ns() - joined.frame.arrival_time_ns > LATE_S * 1e9
+        if joined is None or joined.frame.arrival_time_ns == last_frame_ns:
+            return  # another view of a frame that was counted when it came
+        last_frame_ns = joined.frame.arrival_time_ns
+        shown["frames"] += 1
+        shown["late"] += time.monotonic_ns() - last_frame_ns > LATE_S * 1e9
 
     window.result_shown.connect(count)
     samples: list[Sample] = []
