@@ -69,18 +69,18 @@ class Rasterizer:
         self._visibility = np.zeros((height_px * samples, width_px * samples), np.int64)
         self._planes = np.zeros((1, channels + 2, 3), np.float32)
         self._drawn_box = np.zeros(4, np.int64)
-        self._faces_drawn = 0
-        self._forget_box()
+        self._forget_drawing()
 
-    def _forget_box(self) -> None:
+    def _forget_drawing(self) -> None:
+        """The buffer is empty again."""
         self._drawn_box[:] = (self._visibility.shape[1], self._visibility.shape[0], 0, 0)
+        self._faces_drawn = 0
 
     def clear(self) -> None:
         """Forgets what was drawn; only the touched rectangle is written."""
         x0, y0, x1, y1 = self._drawn_box
         self._visibility[y0:y1, x0:x1] = 0
-        self._forget_box()
-        self._faces_drawn = 0
+        self._forget_drawing()
 
     def draw(
         self,
@@ -148,7 +148,9 @@ class Rasterizer:
         np.divide(1.0, inverse_depth, out=depth, where=inverse_depth > 0)
         return RasterImage(values, coverage, depth, face_id)
 
-    def composite(self, picture: UInt8[np.ndarray, "height width channels"], *, alpha: float = 1.0) -> None:
+    def composite(
+        self, picture: UInt8[np.ndarray, "height width channels"], *, alpha: float = 1.0, clear: bool = False
+    ) -> None:
         """Blends what was drawn into a picture in place, anti-aliased.
 
         The first three values of the vertices are red, green and blue, 0 to 1.
@@ -156,6 +158,7 @@ class Rasterizer:
         Args:
             picture: the background, changed in place: RGB, or with four channels BGRA, whose A stays as it is.
             alpha: opacity of the mesh, 0 to 1.
+            clear: also forget what was drawn, as :meth:`clear` does, but row by row while it is still in the cache.
 
         Raises:
             ValueError: the picture has another size or type, or the vertices bring fewer than three values.
@@ -169,7 +172,9 @@ class Rasterizer:
             )
         box = np.array(self.drawn_box_px, np.int64)
         red = 0 if picture.shape[2] == 3 else 2
-        composite_pixels(self._visibility, self._planes, self.samples, box, np.float32(alpha), red, picture)
+        composite_pixels(self._visibility, self._planes, self.samples, box, np.float32(alpha), red, clear, picture)
+        if clear:
+            self._forget_drawing()
 
 
 def rasterize(

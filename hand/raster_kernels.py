@@ -210,11 +210,13 @@ def composite_pixels(
     box: np.ndarray,
     alpha: np.float32,
     red: int,
+    clear: bool,
     picture: np.ndarray,
 ) -> None:
     """Resolves row by row and lays the colours (0..1) over a picture inside `box`.
 
-    `red` is the picture's channel of the first value, 0 or 2; green is 1, and blue what is left of the three.
+    `red` is the picture's channel of the first value, 0 or 2; green is 1, and blue what is left of the three. With
+    `clear` each row of samples is emptied behind its pixels.
     """
     zero, one, most, half = np.float32(0.0), np.float32(1.0), np.float32(255.0), np.float32(0.5)
     share = one / np.float32(samples * samples)
@@ -264,3 +266,5 @@ def composite_pixels(
             picture[y, x, blue] = np.int32(
                 min(max(np.float32(picture[y, x, blue]) * keep + b * strength + half, zero), most)
             )
+        if clear:
+            visibility[y * samples : (y + 1) * samples, box[0] * samples : box[2] * samples].fill(0)

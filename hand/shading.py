@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -199,9 +200,12 @@ def shade_vertices(
     return see_mesh(vertices_m, normals, colors_rgb, Intrinsics(1.0, 1.0, 0.0, 0.0, 1, 1), lighting=lighting).colors_rgb
 
 
+@lru_cache
 def _unit(direction: tuple[float, float, float]) -> Float[np.ndarray, "3"]:
     vector = np.array(direction, np.float32)
-    return vector / np.linalg.norm(vector)
+    vector /= np.linalg.norm(vector)
+    vector.flags.writeable = False
+    return vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,9 +279,8 @@ class MeshRenderer:
         """
         colors = np.broadcast_to(np.asarray(colors_rgb, np.float32), vertices_m.shape)
         seen = see_mesh(vertices_m, vertex_normals(vertices_m, self._faces), colors, intrinsics, lighting=lighting)
-        self._rasterizer.clear()
         self._rasterizer.draw(seen.points_px, seen.depth_m, self._closed, seen.colors_rgb, cull_back_faces=True)
-        self._rasterizer.composite(picture_rgb, alpha=alpha)
+        self._rasterizer.composite(picture_rgb, alpha=alpha, clear=True)
 
 
 def contact_sheet(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +18,10 @@ from hand.normals import vertex_normals
 from hand.shading import SKIN_RGB
 from hand.topology import cap_faces
 from hand.types import HandState
+
+SMALL_EDGE_PX: Final = 8.0
+"""Triangles with shorter edges on the screen need not be split: lit from vertex to vertex they look the same, and they
+are drawn in half of the time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +53,8 @@ class HandMesh:
         faces: triangles, wound outwards, with the wrists closed.
         colors_rgb: of the surface, sRGB 0 to 1.
         time_ns: when the picture was captured.
+        edge_m: mean length of the triangles' edges, of a hand of usual size.
+        coarse: the same surface in a quarter of the triangles, where there is one.
     """
 
     vertices_m: Float[np.ndarray, "V 3"]
@@ -55,6 +62,18 @@ class HandMesh:
     faces: Int[np.ndarray, "F 3"]
     colors_rgb: Float[np.ndarray, "V 3"]
     time_ns: int
+    edge_m: float
+    coarse: HandMesh | None = None
+
+    def for_scale(self, px_per_m: float) -> HandMesh:
+        """The hands in no more triangles than can be told apart.
+
+        Args:
+            px_per_m: how large a metre is on the screen, where the hands are.
+        """
+        if self.coarse is not None and self.coarse.edge_m * px_per_m < SMALL_EDGE_PX:
+            return self.coarse
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +104,11 @@ class HandMeshBuilder:
         # vertices do not depend on the winding, so one surface serves both sides
         self._surface = _smooth_surface(right, model.vertex_count)
         fine = right if self._surface is None else self._surface.faces
-        self._vertex_count = model.vertex_count if self._surface is None else self._surface.vertex_count
         self._open: dict[Side, np.ndarray] = {"right": fine, "left": mirror_faces(fine)}
-        self._closed: dict[tuple[Side, ...], np.ndarray] = {}
+        template_m = np.asarray(model.v_template_m, np.float32)
+        self._fine = _DetailLevel(fine, self._refined(template_m))
+        # the first vertices of the fine surface are the corners of the coarse triangles
+        self._coarse = None if self._surface is None else _DetailLevel(right, template_m)
         self._plain: dict[tuple[float, float, float], np.ndarray] = {}
 
     def build(
@@ -127,29 +148,52 @@ class HandMeshBuilder:
         if not kept:
             return None
         colors = [self._colors(colors_rgb[i] if i < len(colors_rgb) else None, plain_rgb) for i, _ in kept]
-        return HandMesh(
-            _joined([hand.vertices_m for _, hand in kept]),
-            _joined([hand.normals for _, hand in kept]),
-            self._faces(tuple(hand.side for _, hand in kept)),
-            _joined(colors),
-            time_ns,
-        )
+        of_all = [hand for _, hand in kept]
+        coarse = None if self._coarse is None else self._coarse.mesh(of_all, colors, time_ns)
+        return self._fine.mesh(of_all, colors, time_ns, coarse)
 
     def _colors(self, colors_rgb: np.ndarray | None, plain_rgb: tuple[float, float, float]) -> np.ndarray:
         if colors_rgb is not None:
             return self._refined(np.asarray(colors_rgb, np.float32))
         if plain_rgb not in self._plain:
-            self._plain[plain_rgb] = np.tile(np.array(plain_rgb, np.float32), (self._vertex_count, 1))
+            self._plain[plain_rgb] = np.tile(np.array(plain_rgb, np.float32), (self._fine.vertex_count, 1))
         return self._plain[plain_rgb]
 
     def _refined(self, vertices: np.ndarray) -> np.ndarray:
         return vertices if self._surface is None else self._surface.refine(vertices)
 
-    def _faces(self, sides: tuple[Side, ...]) -> np.ndarray:
-        if sides not in self._closed:
-            parts = [_closed(self._open[side]) + index * self._vertex_count for index, side in enumerate(sides)]
-            self._closed[sides] = np.concatenate(parts).astype(np.int32)
-        return self._closed[sides]
+
+class _DetailLevel:
+    """The triangles of one level of detail, with the wrists closed."""
+
+    def __init__(self, right_faces: Int[np.ndarray, "F 3"], template_m: Float[np.ndarray, "V 3"]) -> None:
+        self.vertex_count = len(template_m)
+        edges_m = template_m[right_faces] - template_m[np.roll(right_faces, 1, 1)]
+        self._edge_m = float(np.linalg.norm(edges_m, axis=2).mean())
+        right = _closed(right_faces)
+        self._faces: dict[Side, np.ndarray] = {"right": right, "left": mirror_faces(right)}
+        self._faces_of: dict[tuple[Side, ...], np.ndarray] = {}
+
+    def mesh(
+        self, hands: Sequence[SmoothHand], colors: Sequence[np.ndarray], time_ns: int, coarse: HandMesh | None = None
+    ) -> HandMesh:
+        """The hands in these triangles."""
+        kept = slice(self.vertex_count)
+        return HandMesh(
+            _joined([hand.vertices_m[kept] for hand in hands]),
+            _joined([hand.normals[kept] for hand in hands]),
+            self._faces_for(tuple(hand.side for hand in hands)),
+            _joined([one[kept] for one in colors]),
+            time_ns,
+            self._edge_m,
+            coarse,
+        )
+
+    def _faces_for(self, sides: tuple[Side, ...]) -> np.ndarray:
+        if sides not in self._faces_of:
+            parts = [self._faces[side] + index * self.vertex_count for index, side in enumerate(sides)]
+            self._faces_of[sides] = np.concatenate(parts).astype(np.int32)
+        return self._faces_of[sides]
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ from app.palette import Theme, rgb
 from app.rendering.hand_mesh import HandMesh, Scene
 from app.rendering.orbit import Orbit, view_intrinsics
 from hand.camera import Intrinsics
-from hand.raster import Rasterizer
+from hand.raster import NEAR_DEPTH, Rasterizer
 from hand.shading import View, see_mesh
 
 _FINE_PIXELS = 1_000_000
@@ -70,18 +70,25 @@ class MeshPainter:
             opacity: 0 to 1.
             view: from where; from the place of the camera that took the frame when left out.
         """
+        mesh = mesh.for_scale(camera.fx_px / _depth_m(mesh, view))
         seen = see_mesh(mesh.vertices_m, mesh.normals, mesh.colors_rgb, camera, view)
         rasterizer = self._rasterizer_for(camera.width_px, camera.height_px)
-        rasterizer.clear()
         # it leaves out what has no image
         rasterizer.draw(seen.points_px, seen.depth_m, mesh.faces, seen.colors_rgb, cull_back_faces=True)
-        rasterizer.composite(picture, alpha=opacity)
+        rasterizer.composite(picture, alpha=opacity, clear=True)
 
     def _rasterizer_for(self, width: int, height: int) -> Rasterizer:
         if self._rasterizer is None or self._size_px != (width, height):
             samples = 2 if width * height <= _FINE_PIXELS else 1
             self._rasterizer, self._size_px = Rasterizer(width, height, samples=samples), (width, height)
         return self._rasterizer
+
+
+def _depth_m(mesh: HandMesh, view: View | None) -> float:
+    """How far one of the vertices is from the camera."""
+    place = mesh.vertices_m[0]
+    depth_m = place[2] if view is None else view.rotation[2] @ place + view.translation_m[2]
+    return max(float(depth_m), NEAR_DEPTH)
 
 
 @lru_cache(maxsize=4)

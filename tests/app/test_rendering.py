@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,14 @@ from app.palette import DARK, FINGER_COLORS, LIGHT, rgb
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.rendering.composed import Composer, overlay_skeleton
 from app.rendering.display import place, show_picture
-from app.rendering.hand_mesh import HandMeshBuilder, Scene
+from app.rendering.hand_mesh import SMALL_EDGE_PX, HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, stage
 from app.rendering.orbit import Focus, FocusFollower, Orbit
 from app.rendering.skeleton import STROKES, draw_hands, hand_label, joint_color
 from app.rendering.smooth_surface import SmoothSurface
 from hand.camera import project
 from hand.embedded import load_embedded_model
+from hand.mirror import Side
 from hand.types import Frame, PathResult
 
 
@@ -101,6 +103,27 @@ def test_two_hands_share_one_scene(frame: Frame) -> None:
     one = FocusFollower().follow(states[0].vertices_m, 0)
     both = FocusFollower().follow(mesh.vertices_m, 0)
     assert both.radius_m > one.radius_m
+
+
+@pytest.mark.parametrize("sides", [("right",), ("left",), ("right", "left")])
+def test_small_hands_look_the_same_in_a_quarter_of_the_triangles(frame: Frame, sides: tuple[Side, ...]) -> None:
+    builder = HandMeshBuilder(load_embedded_model())
+    mesh = builder.build([hand_state(frame, side, 0.08 * x) for x, side in enumerate(sides)], 0)
+    assert mesh is not None
+    assert mesh.coarse is not None
+    assert len(mesh.faces) / len(mesh.coarse.faces) == pytest.approx(4.0, abs=0.05)  # the wrists are closed apart
+    assert mesh.for_scale(0.9 * SMALL_EDGE_PX / mesh.coarse.edge_m) is mesh.coarse
+    assert mesh.for_scale(1.1 * SMALL_EDGE_PX / mesh.coarse.edge_m) is mesh
+    focus = FocusFollower().follow(mesh.vertices_m, 0)
+    scene = Scene(mesh, None, focus)
+    size = (240, 180)
+    small = MeshPainter().paint(scene, Orbit(), size, DARK).astype(int)
+    fine = MeshPainter().paint(replace(scene, solid=replace(mesh, coarse=None)), Orbit(), size, DARK).astype(int)
+    hand = (fine != stage(*size, DARK)).any(2)
+    difference = np.abs(small - fine).max(2)
+    assert difference.max() > 0  # other triangles were drawn
+    assert (difference[hand] > 32).mean() < 0.03  # the edge of the hand lies within a pixel
+    assert np.median(difference[hand]) <= 4
 
 
 def test_smoothing_keeps_planes_and_rounds_an_octahedron() -> None:

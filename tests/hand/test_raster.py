@@ -172,6 +172,28 @@ def test_composite_blends_by_coverage_and_alpha() -> None:
     assert (untouched == 7).all()
 
 
+def test_composite_that_clears_leaves_an_empty_buffer() -> None:
+    """A mesh drawn after it looks as in a buffer that never saw another one."""
+    random = np.random.default_rng(3)
+    near, far = (
+        (random.uniform(0.0, 20.0, (12, 2)), np.full(12, depth), random.uniform(0.0, 1.0, (12, 3)).astype(np.float32))
+        for depth in (0.5, 2.0)  # what was drawn first would hide what comes after
+    )
+    faces = np.arange(12).reshape(4, 3)
+    used, fresh = Rasterizer(20, 20), Rasterizer(20, 20)
+    used.draw(near[0], near[1], faces, near[2])
+    used.composite(np.zeros((20, 20, 3), np.uint8), clear=True)
+    assert used.drawn_box_px == (0, 0, 0, 0)
+    pictures = []
+    for rasterizer in (used, fresh):
+        rasterizer.draw(far[0], far[1], faces, far[2])
+        pictures.append(np.full((20, 20, 3), 9, np.uint8))
+        rasterizer.composite(pictures[-1])
+    assert (pictures[0] != 9).any()
+    np.testing.assert_array_equal(*pictures)
+    np.testing.assert_array_equal(used.image().face_id, fresh.image().face_id)
+
+
 def test_wrong_shapes_are_refused_in_one_sentence() -> None:
     """Counts that disagree and pictures of another size name what was wanted."""
     rasterizer = Rasterizer(8, 8)

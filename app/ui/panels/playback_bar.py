@@ -109,7 +109,7 @@ class PlaybackBar(QWidget):
             self.slider.setValue(max(state.position, 0))
             self.slider.blockSignals(False)
         self.slider.setEnabled(state.length > 1)
-        self.place.setText(place_text(state))
+        self._show_place(place_text(state))
         self.loop.setChecked(state.loop)
         if (state.paused or self._has_ended()) != self._shown_paused:
             self.set_theme(self._host.theme)
@@ -122,6 +122,12 @@ class PlaybackBar(QWidget):
         self.back.setIcon(icon("step_back", theme.text))
         self.on.setIcon(icon("step_on", theme.text))
         self.loop.setIcon(icon("loop", theme.text, checked_color=theme.on_accent))
+
+    def _show_place(self, text: str) -> None:
+        if text != self.place.text():
+            self.place.setText(text)
+            # of a fixed size: any other label makes Qt lay out the whole window with every text
+            self.place.setFixedSize(self.place.sizeHint().expandedTo(self.place.minimumSize()))
 
     def _has_ended(self) -> bool:
         return self._host.pipeline.source_state.phase is SourcePhase.ENDED

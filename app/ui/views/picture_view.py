@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
@@ -115,7 +117,7 @@ class PictureView(QWidget):
         """Paints the picture, the overlays and the corners."""
         painter = QPainter(self)
         try:
-            painter.fillRect(self.rect(), QColor(self._theme.picture))
+            self._fill_beside_picture(painter)
             self._paint_content(painter)
             paint_corners(painter, self.width(), self.height(), self._theme)
             if not self._word_picture.isNull():
@@ -125,6 +127,20 @@ class PictureView(QWidget):
         if self._fresh:
             self._fresh = False
             self.painted.emit()
+
+    def _fill_beside_picture(self, painter: QPainter) -> None:
+        """Fills the bars: to fill what the picture is painted over would take as long as the picture itself."""
+        color, width, height = QColor(self._theme.picture), self.width(), self.height()
+        if self._shown is None:
+            painter.fillRect(self.rect(), color)
+            return
+        place = self.picture_rect(self._shown)
+        left, top = math.ceil(place.left()), math.ceil(place.top())
+        right, bottom = math.floor(place.right()), math.floor(place.bottom())
+        painter.fillRect(0, 0, left, height, color)
+        painter.fillRect(right, 0, width - right, height, color)
+        painter.fillRect(left, 0, right - left, top, color)
+        painter.fillRect(left, bottom, right - left, height - bottom, color)
 
     def _paint_content(self, painter: QPainter) -> None:
         if self._shown is not None:
