@@ -236,6 +236,7 @@ def test_subfolders_are_read_when_they_are_asked_for(mixed_folder: Path, tmp_pat
         mixed_folder, tmp_path / "p.json", {"ik": FakePath}, MODEL, complain=lambda _: None, subfolders=True
     )
     assert [image["file"] for image in predict(arguments)["images"]] == ["a.png", "day9/c.png", "day10/b.png"]
+    assert import_session(mixed_folder, tmp_path / "session", MODEL, [], subfolders=True) == 3
 
 
 def test_an_imported_folder_is_in_the_order_people_count_in(tmp_path: Path) -> None:
