@@ -293,12 +293,15 @@ def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["two words.mp4", 'it\'s "quoted".mp4', "手 рука يد.mp4", "clip:1.mp4", "100%d.mp4"])
-def test_videos_with_odd_names_are_read(tmp_path: Path, name: str) -> None:
+def test_videos_with_odd_names_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     if sys.platform == "win32" and set(name) & set('":'):
         pytest.skip("Windows has no such names")
     path = tmp_path / name
     write_clip(tmp_path / "clip.mp4", frames=5).replace(path)
-    assert len(read_video(path)[1]) == 5
+    facts, pictures, *_ = read_video(path)
+    assert (facts.name, len(pictures)) == (name, 5)
+    monkeypatch.chdir(tmp_path)
+    assert len(read_video(Path(name))[1]) == 5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no names that are no text")
