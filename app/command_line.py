@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
+from functools import partial
 from pathlib import Path
 
 from app.arguments import parse
@@ -67,7 +67,7 @@ def _refusing(options: argparse.Namespace) -> int:
         if options.command == "predict":
             return _predict(options)
         if options.command == "board":
-            print(f"The board is in {write_board(options.output)}; print it at 100 %.")
+            say(f"The board is in {write_board(options.output)}; print it at 100 %.")
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
@@ -79,7 +79,7 @@ def _refusing(options: argparse.Namespace) -> int:
             return _headless(options)
         reason = why_no_window()
         if reason:
-            print(f"{reason}, so this run is headless.", file=sys.stderr)
+            say(f"{reason}, so this run is headless.", error=True)
             return _headless(options)
         return _window(options)
     except (HandliveError, OSError) as error:
@@ -132,7 +132,7 @@ def _paths(
         smoothing=smoothing,
         live_network=live_network,
         device=options.device or "cpu",
-        complain=lambda sentence: print(sentence, file=sys.stderr),
+        complain=partial(say, error=True),
     )
 
 
@@ -238,9 +238,9 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
         raise SourceError(
             "Pictures and videos do not say which camera took them; add --camera with its name, as the window shows it."
         )
-    print(f"Watching {chosen.source.name} for the board.", file=sys.stderr)
-    result = calibrate_camera(chosen.source, lambda sentence: print(sentence, file=sys.stderr), camera=options.camera)
-    print(f"{result.camera}: {describe_solution(result.solution)}; kept in {result.file}.")
+    say(f"Watching {chosen.source.name} for the board.", error=True)
+    result = calibrate_camera(chosen.source, partial(say, error=True), camera=options.camera)
+    say(f"{result.camera}: {describe_solution(result.solution)}; kept in {result.file}.")
     return EXIT_OK
 
 

@@ -78,12 +78,16 @@ def _check(options: argparse.Namespace) -> int:
         fitter = fitter_for(hands, model, strict=False)
         with tqdm(total=wanted, desc=split, unit=" hands") as bar:
             report = check_set(hands, fitter, split, options.most, partial(bar.update, 1))
-        print("\n".join(report.lines()))
         sets.append((hands, report))
         reports.append(report)
+    # files before words: whoever reads the words may be gone
     write_json_atomically(options.out / "check.json", {report.title: report.as_json() for report in reports})
-    if any(report.hands for report in reports):
+    drawn = any(report.hands for report in reports)
+    if drawn:
         write_png(options.out / "sheet.png", check_sheet(sets, model.faces))
+    for _, report in sets:
+        print("\n".join(report.lines()))
+    if drawn:
         print(f"The contact sheet is {options.out / 'sheet.png'}; look at it.")
     print(f"All that was found is in {options.out / 'check.json'}.")
     print("\n".join(report.verdict() for report in reports))

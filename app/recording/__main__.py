@@ -38,6 +38,7 @@ def main() -> int:
                     model,
                     [tracker],
                     name=options.name,
+                    subfolders=options.subfolders,
                     progress=_FrameTeller("importing"),
                     complain=notes.append,
                 )
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     taken = verbs.add_parser("import", help="make a session of a video or a folder of pictures")
     taken.add_argument("source", type=Path)
     taken.add_argument("--name", default="", help="what the session is called")
+    taken.add_argument("--subfolders", action="store_true", help="read a folder's subfolders too")
     taken.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
     given = verbs.add_parser("export", help="write the labels that are not rejected for others")
     given.add_argument("session", type=Path)

@@ -41,6 +41,7 @@ def import_session(
     paths: list[HandPath],
     *,
     name: str = "",
+    subfolders: bool = False,
     progress: Callable[[int], None] = lambda frames: None,
     complain: Callable[[str], None] = lambda sentence: None,
 ) -> int:
@@ -54,6 +55,7 @@ def import_session(
         model: hand model of the paths' estimates.
         paths: what looks at every frame.
         name: what the user calls it; the source's own name when empty.
+        subfolders: a folder's subfolders are read too.
         progress: told how many frames are done.
         complain: told in one sentence each what of the source could not be read.
 
@@ -64,7 +66,7 @@ def import_session(
         SourceError: the source cannot be read, or holds no picture.
         RecordingError: the session cannot be written.
     """
-    pictures = _of_folder(source, complain) if source.is_dir() else _of_video(source, complain)
+    pictures = _of_folder(source, complain, subfolders=subfolders) if source.is_dir() else _of_video(source, complain)
     first = next(pictures, None)
     if first is None:
         raise SourceError(f"{source} holds no picture that can be read; choose another one.")
@@ -95,8 +97,8 @@ class _Imported:
     image_rgb: UInt8[np.ndarray, "h w 3"]
 
 
-def _of_folder(folder: Path, complain: Callable[[str], None]) -> Iterator[_Imported]:
-    listing = list_pictures(folder)
+def _of_folder(folder: Path, complain: Callable[[str], None], *, subfolders: bool) -> Iterator[_Imported]:
+    listing = list_pictures(folder, subfolders=subfolders)
     if listing.skipped:
         complain(listing.skipped)
     for number, path in enumerate(listing.files):

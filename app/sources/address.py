@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import re
 import time
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import cv2
 
 from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
+from app.sources.pixel_shape import PixelShape
+from app.sources.video import VideoSource
 from hand.errors import SourceError
 
 SCHEMES: Final = ("http", "https", "rtsp", "rtsps")
@@ -20,7 +23,11 @@ OPEN_TIMEOUT_MS: Final = 5000
 READ_TIMEOUT_MS: Final = 5000
 """After so long without a picture the connection counts as lost."""
 
+_MOST_FRAMES: Final = 1e9
+"""Of a stored video; FFmpeg counts a live stream's as none or as absurdly many."""
+
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://\S+", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"[^\s/\\@]*:[^\s/\\@]*@")
 
 
 def is_address(text: str) -> bool:
@@ -40,12 +47,17 @@ def public_address(address: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
+def without_secrets(text: str) -> str:
+    """What a user typed for a source without user and password, also where it is not quite an address."""
+    return public_address(text) if "://" in text else _CREDENTIALS.sub("", text)
+
+
 class AddressSource:
     """A stream at a network address. Its name, and every sentence about it, leaves out user, password and query.
 
     FFmpeg does not check the certificates of ``https`` and ``rtsps``, which cameras sign themselves.
 
-    Live streams set their own pace and are opened again after a loss; a video on a server is played once at its rate.
+    Live streams set their own pace and are opened again after a loss; a video on a server is played once, as a file is.
     """
 
     def __init__(self, address: str) -> None:
@@ -57,9 +69,8 @@ class AddressSource:
         self._address = address.strip()
         self._name = public_address(address)
         self._capture: cv2.VideoCapture | None = None
-        self._live = True
-        self._rate = 0.0
-        self._frames = 0
+        self._shape = PixelShape((0, 0), (0, 0))
+        self._video: _ServedVideo | None = None
 
     @property
     def name(self) -> str:
@@ -80,35 +91,35 @@ class AddressSource:
             capture.release()
             raise SourceError(self._unreachable(time.monotonic() - started_s))
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if 0 < float(capture.get(cv2.CAP_PROP_FRAME_COUNT)) < _MOST_FRAMES:
+            self._video = _ServedVideo(self._name, capture)
+            return self._video.open()
+        self._capture = capture
+        size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self._shape = PixelShape.of(capture, *size)
         rate = float(capture.get(cv2.CAP_PROP_FPS))
-        self._live = not 0 < count < 1e9
-        self._rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else 0.0
-        self._capture, self._frames = capture, 0
         return SourceFacts(
             name=self._name,
             kind="address",
-            width_px=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            height_px=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-            frames_per_second=self._rate,
-            frame_count=None if self._live else int(count),
-            live=self._live,
+            width_px=self._shape.shown_px[0],
+            height_px=self._shape.shown_px[1],
+            frames_per_second=rate if math.isfinite(rate) and 0 < rate <= 1000 else 0.0,
+            live=True,
+            note=self._shape.note(self._name),
         )
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
         """Waits for the next picture, at most ``READ_TIMEOUT_MS``."""
+        if self._video is not None:
+            return self._video.read()
         if self._capture is None:
             return ReadFailure(f"{self._name} is not open.", gone=True)
         ok, image_bgr = self._capture.read()
         if not ok or image_bgr is None or image_bgr.ndim != 3:
-            if not self._live:
-                return EndOfSource()
             return ReadFailure(
                 f"{self._name} sends no pictures any more; check the camera app and the network.", gone=True
             )
-        time_ns = None if self._live or not self._rate else round(self._frames * 1e9 / self._rate)
-        self._frames += 1
-        return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
+        return Picture(cv2.cvtColor(self._shape.stretched(image_bgr), cv2.COLOR_BGR2RGB), time.monotonic_ns())
 
     def _unreachable(self, waited_s: float) -> str:
         """What to tell the user; FFmpeg tells nobody why it failed."""
@@ -126,10 +137,26 @@ class AddressSource:
 
     def close(self) -> None:
         """Ends the connection."""
+        if self._video is not None:
+            self._video.close()
         if self._capture is not None:
             self._capture.release()
-            self._capture = None
+        self._video = self._capture = None
 
     def may_be_back(self) -> bool:
         """Trying is the only way to know."""
         return True
+
+
+class _ServedVideo(VideoSource):
+    """A video of known length on a server, whose connection is open already."""
+
+    failure_budget = 3
+    """Each may wait for ``READ_TIMEOUT_MS``."""
+
+    def __init__(self, name: str, capture: cv2.VideoCapture) -> None:
+        super().__init__(Path(name), kind="address", title=name)
+        self._served = capture
+
+    def _open_capture(self) -> cv2.VideoCapture:
+        return self._served

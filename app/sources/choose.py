@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.sources.address import SCHEMES, AddressSource, is_address, public_address
+from app.sources.address import SCHEMES, AddressSource, is_address, without_secrets
 from app.sources.base import FrameSource, ReadFailure, SourceFacts
 from app.sources.camera import CameraSource
 from app.sources.camera_formats import CameraFormat
@@ -83,8 +83,7 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
     if is_address(text):
         return ChosenSource(AddressSource(text), is_live=True)
     if "://" in text:
-        schemes = ", ".join(SCHEMES)
-        raise SourceError(f"{public_address(text)!r} is no address of a video; it begins with one of {schemes}.")
+        raise _no_address(text)
     number = text.removeprefix("/dev/video")
     if number.isdigit():
         return _camera(int(number), wishes)
@@ -93,6 +92,8 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
         is_there = path.is_dir() or path.is_file()
     except (OSError, RuntimeError) as error:  # a name too long, a folder without rights, no such home
         raise SourceError(f"{text!r} cannot be used as a source: {error}; give another path.") from None
+    if not is_there and without_secrets(text) != text:
+        raise _no_address(text)  # of which the beginning was forgotten
     # before the suffix is asked, because "USB2.0 Camera" has one too
     if not is_there and any(text.casefold() in camera.name.casefold() for camera in list_cameras()):
         return _camera(text, wishes)
@@ -102,6 +103,11 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
         f"There is no camera, file or folder called {text!r}; give a camera's number or name, the path of a video, "
         f"picture or folder, an address such as http://192.168.1.20:8080/video, or '{DEMO}'."
     )
+
+
+def _no_address(text: str) -> SourceError:
+    schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+    return SourceError(f"{without_secrets(text)!r} is no address of a video; it begins with one of {schemes}.")
 
 
 def _file_source(path: Path, wishes: SourceWishes) -> FrameSource:
@@ -131,7 +137,7 @@ class UnusableSource:
 
     def __init__(self, name: str, sentence: str) -> None:
         """Keeps the sentence for ``open``."""
-        self._name = public_address(name) if "://" in name else name
+        self._name = without_secrets(name)
         self._sentence = sentence
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 
 from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, SourceFacts, SourceKind
 from app.sources.files import file_signature, opencv_file_name, printable, printable_name
+from app.sources.pixel_shape import PixelShape
 from hand.camera import Intrinsics
 from hand.errors import SourceError
 from hand.picture_limits import VIDEO_SHARE, too_large
@@ -42,15 +43,14 @@ FAILURE_BUDGET = 600
 _MISSING_AT_END_S = 0.25
 """What may be missing at the end before a file counts as cut off; containers only estimate their frames."""
 
-_SQUARE = 0.01
-"""Pixels whose sides differ by less than this share are square: players and cameras round."""
-
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 
 
 class VideoSource:
     """A video file, frame by frame in order; the capture thread paces it by the times of its frames."""
+
+    failure_budget = FAILURE_BUDGET
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class VideoSource:
         self._intrinsics = intrinsics
         self._capture: cv2.VideoCapture | None = None
         self._first: np.ndarray | None = None
-        self._size_px: tuple[int, int] | None = None
+        self._shape = PixelShape((0, 0), (0, 0))
         self._signature: tuple[int, int] | None = None
         self._file_rate = self._rate = _FALLBACK_FRAMES_PER_SECOND
         self._length = self._position = self._attempts = self._pictures = 0
@@ -131,10 +131,6 @@ class VideoSource:
         """
         self.close()
         self._signature = file_signature(self._path)
-        if not self._path.is_file():
-            raise SourceError(
-                f"There is no video file at {printable(self._path)}; check the path, or choose another source."
-            )
         capture = self._open_capture()
         size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         problem = too_large(*size, VIDEO_SHARE)
@@ -154,22 +150,16 @@ class VideoSource:
                 "mkv, webm), so check that it is complete, or choose another source."
             )
         height, width = self._first.shape[:2]
-        shown = self._size_px = _square_pixel_size(capture, width, height)
-        note = ""
-        if shown is not None:
-            note = (
-                f"The pixels of {self._title} are not square, so its pictures of {width} x {height} are stretched to "
-                f"{shown[0]} x {shown[1]}, as players do."
-            )
+        self._shape = PixelShape.of(capture, width, height)
         return SourceFacts(
             name=self._title,
             kind=self._kind,
-            width_px=shown[0] if shown else width,
-            height_px=shown[1] if shown else height,
+            width_px=self._shape.shown_px[0],
+            height_px=self._shape.shown_px[1],
             frames_per_second=self._rate,
             frame_count=self._length if self._length and not self.loops else None,
             intrinsics=self._intrinsics,
-            note=note,
+            note=self._shape.note(self._title),
         )
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
@@ -193,9 +183,8 @@ class VideoSource:
         time_ns = self._times_ns.get(index, 0)
         if self._frames_per_second is not None:
             time_ns = round(index * _NS_PER_S / self._rate)
-        if self._size_px is not None:
-            image_bgr = cv2.resize(image_bgr, self._size_px, interpolation=cv2.INTER_LINEAR)
-        return Picture(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
+        shown_bgr = self._shape.stretched(image_bgr)
+        return Picture(cv2.cvtColor(shown_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
 
     def close(self) -> None:
         """Closes the file."""
@@ -208,6 +197,10 @@ class VideoSource:
         return file_signature(self._path) not in (None, self._signature)
 
     def _open_capture(self) -> cv2.VideoCapture:
+        if not self._path.is_file():
+            raise SourceError(
+                f"There is no video file at {printable(self._path)}; check the path, or choose another source."
+            )
         try:
             with opencv_file_name(self._path) as name:
                 capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
@@ -245,7 +238,7 @@ class VideoSource:
         """The next frame that can be decoded, with its index and time noted; None at the end."""
         if self._capture is None:
             return None
-        for failures in range(FAILURE_BUDGET):
+        for failures in range(self.failure_budget):
             ok, image_bgr = self._capture.read()
             if ok and image_bgr is not None:
                 self._note(image_bgr, failed=failures > 0)
@@ -299,14 +292,3 @@ def _span(first: int, behind: int) -> str:
 
 def _rate_or_fallback(rate: float) -> float:
     return rate if math.isfinite(rate) and 0 < rate <= 1000 else _FALLBACK_FRAMES_PER_SECOND
-
-
-def _square_pixel_size(capture: cv2.VideoCapture, width: int, height: int) -> tuple[int, int] | None:
-    """The size at which pixels are square, or None where they are; the longer side of a pixel is what is stretched."""
-    numerator, denominator = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
-    ratio = numerator / denominator if numerator > 0 and denominator > 0 else 1.0
-    if int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:
-        ratio = 1.0 / ratio  # it is said of the picture before it is turned
-    if abs(ratio - 1.0) < _SQUARE or not 0.1 < ratio < 10.0:
-        return None
-    return (round(width * ratio), height) if ratio > 1.0 else (width, round(height / ratio))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from app.end_signals import say
 from app.networks.device import DeviceChoice
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
@@ -53,11 +54,11 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         ViewInput(one.source, _paths(options, model, live=live), lens, output_mode=mode, session=session, take=take)
         for one, lens, session in zip(chosen, lenses, sessions, strict=True)
     ]
-    print(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", file=sys.stderr)
+    say(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", error=True)
     views = record_views((inputs[0], inputs[1]), model, live=live, seconds=options.seconds)
     for view in views:
         if view.sentence:
-            print(view.sentence, file=sys.stderr)
+            say(view.sentence, error=True)
     known = None if options.recalibrate else _saved(views, options.pairs)
     length = known_length(
         model,
@@ -65,26 +66,29 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         palm_width_mm=options.palm_width_mm,
         calibration=options.calibration,
     )
-    result = analyse(*views, known, length, lambda stage: print(f"{stage.capitalize()}.", file=sys.stderr))
+    result = analyse(*views, known, length, lambda stage: say(f"{stage.capitalize()}.", error=True))
     folder = options.report or DEFAULT_REPORT_DIR
     # files before words: whoever reads the words may be gone
     kept = ""
     if result.calibrated_here:
         kept = f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.pairs)}"
     write_report(result, views, folder)
-    for line in summary(result):
-        print(line)
-    if kept:
-        print(f"The calibration of the two cameras is{kept}.")
-    if result.state is PairState.MOVED and not result.calibrated_here:
-        print("The figures above are from a calibration that no longer holds; add --recalibrate.", file=sys.stderr)
-    print(f"Report in {folder}.")
+    recorded = ""
     if sessions[0] is not None and sessions[1] is not None:
         starts = [view.track.times_s[0] if live else 0.0 for view in views]
         late_s = result.calibration.late_s + starts[0] - starts[1]
         _, labels = label_sessions(sessions[0], sessions[1], model, calibration=result.calibration, late_s=late_s)
         counts = " and ".join(str(len(one.labels)) for one in labels)
-        print(f"Recorded {sessions[0]} and {sessions[1]}, with {counts} labels from the truth of two views.")
+        recorded = f"Recorded {sessions[0]} and {sessions[1]}, with {counts} labels from the truth of two views."
+    for line in summary(result):
+        say(line)
+    if kept:
+        say(f"The calibration of the two cameras is{kept}.")
+    if result.state is PairState.MOVED and not result.calibrated_here:
+        say("The figures above are from a calibration that no longer holds; add --recalibrate.", error=True)
+    say(f"Report in {folder}.")
+    if recorded:
+        say(recorded)
 
 
 def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[Provider, PathFactory]:
@@ -98,7 +102,7 @@ def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict
         finder=options.finder,
         own_hand=SubjectCalibrationOptions(False, options.calibration),
         device=device,
-        complain=lambda sentence: print(sentence, file=sys.stderr),
+        complain=partial(say, error=True),
     )
 
 

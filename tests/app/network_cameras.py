@@ -11,7 +11,10 @@ import ssl
 import struct
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -25,19 +28,47 @@ _RTP_JPEG = 26
 _RTP_PAYLOAD = 1200
 _RTP_CLOCK_HZ = 90_000
 
+_PATIENCE_S = 20.0
+"""After so long a camera that sends nothing hangs up itself, and a test fails that waits for the other end to do so."""
+
 
 def jpeg(number: int) -> bytes:
     """A picture whose brightness says its number."""
     return bytes(cv2.imencode(".jpg", plain_image(60 + number % 100))[1].tobytes())
 
 
-class PhoneCamera:
+class _Camera:
+    """What both cameras can be told and say."""
+
+    def __init__(self) -> None:
+        self.silent = threading.Event()
+        """Set by a test: send nothing more."""
+        self.left = threading.Event()
+        """Set once somebody who was sent nothing has hung up."""
+        self.closing = threading.Event()
+        self.authorizations: list[str | None] = []
+
+    def stay_silent(self, connection: socket.socket) -> None:
+        """Returns when whoever waits at the other end hangs up, or when this end does, after a long while."""
+        connection.settimeout(0.05)
+        end_s = time.monotonic() + _PATIENCE_S
+        while not self.closing.is_set() and time.monotonic() < end_s:
+            try:
+                if connection.recv(4096):
+                    continue
+            except TimeoutError:
+                continue
+            except OSError:
+                pass
+            self.left.set()
+            return
+
+
+class PhoneCamera(_Camera):
     """A web server that sends JPEG pictures as phones' camera apps do, until it is told to fall silent."""
 
     def __init__(self, port: int = 0, *, encrypted: bool = False) -> None:
-        self.silent = threading.Event()
-        self.closing = threading.Event()
-        self.authorizations: list[str | None] = []
+        super().__init__()
         camera = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,7 +80,7 @@ class PhoneCamera:
                     self.end_headers()
                     return
                 if self.path.startswith("/never"):
-                    camera.closing.wait(10)
+                    camera.stay_silent(self.connection)
                     return
                 if self.path.startswith("/page"):
                     self.send_response(200)
@@ -62,8 +93,8 @@ class PhoneCamera:
                 number = 0
                 while not camera.closing.is_set():
                     if camera.silent.is_set():
-                        camera.closing.wait(0.02)
-                        continue
+                        camera.stay_silent(self.connection)
+                        return
                     data = jpeg(number)
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode()
                     try:
@@ -97,13 +128,11 @@ class PhoneCamera:
         self._thread.join()
 
 
-class RtspCamera:
+class RtspCamera(_Camera):
     """A server of one RTSP stream, ``/stream``; ``/locked`` wants a user, ``/never`` gets no answer."""
 
     def __init__(self, port: int = 0) -> None:
-        self.silent = threading.Event()
-        self.closing = threading.Event()
-        self.authorizations: list[str | None] = []
+        super().__init__()
         camera = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -127,7 +156,7 @@ class RtspCamera:
                 method, address = request[0], request[1]
                 camera.authorizations.append(headers.get("authorization"))
                 if "/never" in address:
-                    camera.closing.wait(10)
+                    camera.stay_silent(self.connection)
                     return False
                 reply = [f"CSeq: {headers['cseq']}", "Session: 1"]
                 body, status = "", "200 OK"
@@ -151,8 +180,8 @@ class RtspCamera:
                 sequence = number = 0
                 while not camera.closing.is_set():
                     if camera.silent.is_set():
-                        camera.closing.wait(0.02)
-                        continue
+                        camera.stay_silent(self.connection)
+                        return
                     for payload, last in rtp_payloads(jpeg(number)):
                         kind = _RTP_JPEG | (0x80 if last else 0)
                         timestamp = round(number * _PERIOD_S * _RTP_CLOCK_HZ)
@@ -181,6 +210,23 @@ class RtspCamera:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@contextmanager
+def served_folder(folder: Path) -> Iterator[str]:
+    """A web server of the files in a folder; its address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        server.daemon_threads = False
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
 
 
 def rtp_payloads(data: bytes) -> list[tuple[bytes, bool]]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import FakePath, found, wait_until
-from network_cameras import PhoneCamera, RtspCamera, free_port
+from app_fakes import FakePath, found, plain_image, wait_until
+from network_cameras import PhoneCamera, RtspCamera, free_port, served_folder
 from test_playback import Player, play  # noqa: F401
+from video_files import put_index_first, set_frame_times, set_pixel_ratio, turn, write_video
 
 from app import headless as headless_module
+from app.command_line import run
 from app.headless import HeadlessRun, run_headless
+from app.motion.recorder import MotionRecorder
+from app.motion.save import save_motion
 from app.pipeline.capture_thread import SourcePhase
+from app.recording.recorder import SessionRecorder
 from app.sources import address as address_module
 from app.sources.address import AddressSource, is_address, public_address
-from app.sources.base import Picture, ReadFailure
+from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall
 from app.sources.choose import SourceWishes, UnusableSource, choose_source
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
@@ -68,19 +75,26 @@ def test_a_network_camera_is_a_live_source(serve: Serve, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_silence_is_noticed_and_nobody_waits_for_ever(serve: Serve, kind: str) -> None:
+def test_a_camera_that_falls_silent_is_left(serve: Serve, kind: str) -> None:
     camera = serve(kind)
     source = AddressSource(camera.address())
     source.open()
     assert isinstance(source.read(), Picture)
     camera.silent.set()
-    reads = [source.read() for _ in range(200)]
+    while isinstance(read := source.read(), Picture):
+        pass
     source.close()
-    failures = [read for read in reads if isinstance(read, ReadFailure)]
-    assert failures
-    assert failures[0].gone
+    assert isinstance(read, ReadFailure)
+    assert read.gone
+    wait_until(camera.left.is_set)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_camera_that_never_answers_is_left(serve: Serve, kind: str) -> None:
+    camera = serve(kind)
     with pytest.raises(SourceError, match=rf"No video came from {kind}://127\.0\.0\.1:\d+/never within 1.5 seconds"):
         AddressSource(camera.address("never")).open()
+    wait_until(camera.left.is_set)
 
 
 def test_what_is_no_video_and_nobody_is_said_at_once(serve: Serve) -> None:
@@ -162,19 +176,94 @@ def test_the_password_is_used_and_written_nowhere(
     camera = serve(kind)
     address = camera.address(f"locked?token={SECRET}", user=f"me:{SECRET}@")
     source = choose_source(address, SourceWishes()).source
-    report = run_headless(HeadlessRun(source, {"ik": FakePath}, MODEL, tmp_path / "r", frames=3, realtime=True))
+    motion, session = MotionRecorder(MODEL), SessionRecorder(tmp_path / "session", MODEL, min_free_bytes=0)
+    listeners = {"motion": motion.take, "session": lambda joined: session.offer_frame(joined.frame)}
+    report = run_headless(
+        HeadlessRun(source, {"ik": FakePath}, MODEL, tmp_path / "r", frames=3, realtime=True, listeners=listeners)
+    )
+    assert session.stop().frames > 0
+    save_motion(motion.motion(25.0), tmp_path / "motion.npz")
     assert report["source"]["name"] == f"{kind}://127.0.0.1:{camera.port}/locked"
     assert any(value and value.startswith("Basic ") for value in camera.authorizations)
     camera.close()
     sentences = []
-    for wrong in (address, f"ftp://me:{SECRET}@host/x", f"http://me:{SECRET}@[::1/x"):
+    no_addresses = (
+        "ftp://me:{}@host/x",
+        "http://me:{}@[::1/x",
+        "me:{}@192.168.1.20:8080/video.mp4",
+        "http//me:{}@host/x",
+    )
+    for wrong in (address, *(text.format(SECRET) for text in no_addresses)):
         with pytest.raises(SourceError) as refused:
             choose_source(wrong, SourceWishes()).source.open()
         sentences += [str(refused.value), UnusableSource(wrong, "").name]
-    written = "".join(path.read_text() for path in (tmp_path / "r").glob("*.json"))
+    with np.load(tmp_path / "motion.npz") as arrays:
+        assert SECRET not in str(arrays["about"])
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 4
+    assert not [data for data in written if SECRET.encode() in data]
     out, err = capfd.readouterr()
-    for text in (written, caplog.text, out, err, source.name, *sentences):
+    for text in (caplog.text, out, err, source.name, *sentences):
         assert SECRET not in text
+
+
+def test_a_run_takes_its_address_from_the_command_line(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.command_line._paths", lambda *_, **__: {"ik": FakePath})
+    camera = serve()
+    arguments = ["--headless", "--source", camera.address(), "--frames", "4", "--report", str(tmp_path / "r")]
+    assert run(arguments) == 0
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert (report["source"]["kind"], report["mode"], report["frames"]) == ("address", "real time", 4)
+    assert f"Headless run of http://127.0.0.1:{camera.port}/video: 4 frames" in capsys.readouterr().out
+
+
+UNEVEN_MS = [40] * 20 + [100] * 20
+
+
+@pytest.fixture
+def served_video(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A phone's portrait video of uneven times and pixels that are not square, and its address on a web server."""
+    video = write_video(tmp_path / "video.mp4", [plain_image(40 + 4 * index) for index in range(len(UNEVEN_MS))])
+    set_frame_times(video, UNEVEN_MS)
+    set_pixel_ratio(video, 64, 45)
+    turn(video, 90)
+    put_index_first(video)
+    with served_folder(tmp_path) as address:
+        yield video, f"{address}/video.mp4"
+
+
+def test_a_video_on_a_server_is_read_as_a_file_is(served_video: tuple[Path, str]) -> None:
+    video, address = served_video
+    file, served = VideoSource(video), AddressSource(address)
+    of_the_file, of_the_server = file.open(), served.open()
+    assert replace(of_the_server, name="", kind="video", note="") == replace(of_the_file, name="", note="")
+    assert (of_the_server.width_px, of_the_server.height_px, of_the_server.live) == (240, 455, False)
+    assert "not square" in of_the_server.note
+    for time_ms in np.cumsum([0, *UNEVEN_MS[:-1]]):
+        wanted, picture = file.read(), served.read()
+        assert isinstance(wanted, Picture)
+        assert isinstance(picture, Picture)
+        np.testing.assert_array_equal(picture.image_rgb, wanted.image_rgb)
+        assert picture.media_time_ns == time_ms * 1_000_000
+    assert served.read() == EndOfSource()
+    file.close()
+    served.close()
+
+
+def test_half_a_video_on_a_server_says_what_it_promised(served_video: tuple[Path, str]) -> None:
+    video, address = served_video
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 6 // 10])
+    source = AddressSource(address)
+    source.open()
+    count = 0
+    while not isinstance(read := source.read(), EndOfSource):
+        count += isinstance(read, Picture)
+    source.close()
+    assert 10 < count < len(UNEVEN_MS) - 5
+    assert read.shortfall == Shortfall(len(UNEVEN_MS), count)
 
 
 def test_an_address_is_told_from_a_file() -> None:

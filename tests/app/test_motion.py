@@ -205,6 +205,18 @@ def test_correctives_stay_within_their_tolerance_with_far_fewer_targets() -> Non
         assert np.linalg.norm(found - wanted, axis=1).max() <= TOLERANCE_M
 
 
+def test_correctives_are_the_fewest_that_their_tolerance_allows() -> None:
+    """One direction fewer misses it, by a decomposition of the displacements themselves."""
+    poses = np.array([state_at(sequence).pose_rad for sequence in range(FRAMES)], float)
+    kept = len(principal_correctives(MODEL, poses).targets_m)
+    turns = Rotation.from_rotvec(poses.reshape(FRAMES, 16, 3)[:, 1:].reshape(-1, 3)).as_matrix() - np.eye(3)
+    displacements = turns.reshape(FRAMES, 135) @ MODEL.pose_directions_m.astype(float).reshape(-1, 135).T
+    left, sizes, modes = np.linalg.svd(displacements, full_matrices=False)
+    for count, within in ((kept - 1, False), (kept, True)):
+        missed = displacements - (left[:, :count] * sizes[:count]) @ modes[:count]
+        assert (np.linalg.norm(missed.reshape(FRAMES, -1, 3), axis=2).max() <= TOLERANCE_M) == within
+
+
 def test_motion_that_is_still_needs_no_correctives(tmp_path: Path) -> None:
     recorder = MotionRecorder(MODEL)
     state = hand_state(joined(0).frame)  # flat: all fingers at rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import FakePath, found, plain_image, write_clip
+from app_fakes import FakePath, found, plain_image, write_clip, write_picture
 from bvh_reader import Bvh
 from scipy.spatial.transform import Rotation
 from websockets.exceptions import InvalidStatus
@@ -241,16 +242,36 @@ def test_compiled_functions_have_a_place_where_program_and_home_are_read_only(tm
     assert Path(done.stdout.decode().strip()).parent == tmp_path
 
 
-def test_a_run_whose_reader_went_away_has_written_its_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def lost_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever read what the program prints is gone."""
+
     def broken(*_: object, **__: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("app.command_line._paths", lambda *_, **__: {"ik": FakePath})
     monkeypatch.setattr("builtins.print", broken)
+
+
+@pytest.mark.usefixtures("lost_reader")
+def test_a_run_whose_reader_went_away_has_written_its_files(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=4)
     motion, report = tmp_path / "m.npz", tmp_path / "r"
     assert run(["--headless", "--source", str(clip), "--report", str(report), "--save-motion", str(motion)]) == 0
     assert motion.is_file()
     assert (report / "report.json").is_file()
+
+
+@pytest.mark.usefixtures("lost_reader")
+def test_other_commands_whose_reader_went_away_have_written_their_files(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    write_picture(pictures / "a.png")
+    (pictures / "b.png").write_bytes(b"damaged")  # which is complained about
+    (pictures / "notes.txt").touch()
+    output, motion, board = tmp_path / "p.json", tmp_path / "m.npz", tmp_path / "board.png"
+    assert run(["predict", "--input", str(pictures), "--output", str(output), "--save-motion", str(motion)]) == 0
+    assert "complete" not in json.loads(output.read_text())
+    assert motion.is_file()
+    assert run(["board", "--output", str(board)]) == 0
+    assert board.is_file()

@@ -69,6 +69,7 @@ def test_a_deep_picture_is_upright_too(tmp_path: Path) -> None:
 def test_other_formats_are_read(tmp_path: Path, kind: str) -> None:
     formats = {"jfif": "JPEG", "jpe": "JPEG", "tif": "TIFF"}
     Image.fromarray(corner_picture()).save(tmp_path / f"a.{kind}", formats.get(kind, kind.upper()))
+    assert list_pictures(tmp_path).files == (tmp_path / f"a.{kind}",)
     shown = read_picture(tmp_path / f"a.{kind}").astype(int)
     assert shown.shape == (60, 80, 3)
     assert np.abs(shown - corner_picture()).mean() < 6.0
@@ -79,6 +80,7 @@ def test_heic_is_read_with_the_package_for_it_and_named_without(
 ) -> None:
     path = tmp_path / "IMG_1.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert list_pictures(tmp_path).files == (path,)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(SourceError, match=r"IMG_1\.heic is a HEIC picture, which needs the package pillow-heif"):
         read_picture(path)
@@ -236,6 +238,7 @@ def test_subfolders_are_read_when_they_are_asked_for(mixed_folder: Path, tmp_pat
         mixed_folder, tmp_path / "p.json", {"ik": FakePath}, MODEL, complain=lambda _: None, subfolders=True
     )
     assert [image["file"] for image in predict(arguments)["images"]] == ["a.png", "day9/c.png", "day10/b.png"]
+    assert import_session(mixed_folder, tmp_path / "session", MODEL, [], subfolders=True) == 3
 
 
 def test_an_imported_folder_is_in_the_order_people_count_in(tmp_path: Path) -> None:

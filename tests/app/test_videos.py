@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import FakePath, nothing, write_clip
+from app_fakes import FakePath, found, nothing, write_clip
 from test_playback import Player, play  # noqa: F401
 from video_files import put_index_first, set_frame_times, set_pixel_ratio, spoil_frames, turn, write_video
 
+from app.command_line import run
 from app.headless import HeadlessRun, run_headless
 from app.motion.recorder import MotionRecorder
 from app.pipeline.paths.smoothing import Smoothing, smoothed
 from app.pipeline.playback import Pacer
+from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.importing import import_session
 from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, SourceFacts
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
+from hand.layer import HandLayer
+from hand.one_euro import HandStateFilter
 from hand.recording_reader import open_recording
 from hand.types import Frame, PathResult
 
@@ -85,6 +92,21 @@ def test_a_phones_video_is_upright(video: Path, clockwise_deg: int, corner: str,
     assert bright_corner(pictures[0].image_rgb) == corner
 
 
+def test_a_phones_video_is_tracked_and_imported_upright(video: Path, tmp_path: Path) -> None:
+    turn(video, 90)
+    tracked: list[str] = []
+
+    def behave(frame: Frame) -> PathResult:
+        tracked.append(bright_corner(frame.image_rgb))
+        return nothing(frame)
+
+    run_headless(HeadlessRun(VideoSource(video), {"ik": lambda: FakePath(behave)}, MODEL, tmp_path / "r"))
+    import_session(video, tmp_path / "session", MODEL, [])
+    session = open_recording(tmp_path / "session")
+    imported = [bright_corner(session.picture(frame)) for frame in session.frames]
+    assert tracked == imported == ["top right"] * FRAMES
+
+
 def test_pixels_that_are_not_square_are_stretched_and_said(video: Path) -> None:
     set_pixel_ratio(video, 64, 45)
     facts, pictures, *_ = read_video(video)
@@ -125,14 +147,44 @@ def test_a_seek_in_a_file_of_uneven_times_finds_the_frame_that_was_seen(video: P
     source.close()
 
 
-def test_a_motion_and_what_is_smoothed_have_the_files_times(video: Path, tmp_path: Path) -> None:
+def test_a_motion_has_the_files_times(video: Path, tmp_path: Path) -> None:
     set_frame_times(video, UNEVEN_MS)
-    recorder, path = MotionRecorder(MODEL), FakePath()
-    factory = smoothed(lambda: path, MODEL, Smoothing(0.5))
-    run = HeadlessRun(VideoSource(video), {"ik": factory}, MODEL, tmp_path / "r", listeners={"m": recorder.take})
-    report = run_headless(run)
+    recorder = MotionRecorder(MODEL)
+    listeners = {"motion": recorder.take}
+    report = run_headless(HeadlessRun(VideoSource(video), {"ik": FakePath}, MODEL, tmp_path / "r", listeners=listeners))
     times_s = recorder.motion(report["source"]["frames_per_second"]).tracks[0].times_s
     np.testing.assert_allclose(times_s, [sum(UNEVEN_MS[:index]) / 1000 for index in range(FRAMES)], atol=1e-6)
+
+
+def test_a_hand_is_smoothed_over_the_files_times(video: Path, tmp_path: Path) -> None:
+    """As by the filter alone, which is told these times, and not as at the file's mean rate."""
+
+    def jump_at_the_thirtieth(frame: Frame) -> PathResult:
+        result = found(frame)
+        (state,) = result.states
+        place_m = np.asarray(state.camera_translation_m) + np.array([0.0, 0.0, 0.1]) * (frame.sequence >= 30)
+        return replace(result, states=(replace(state, camera_translation_m=place_m.astype(np.float32)),))
+
+    set_frame_times(video, UNEVEN_MS)
+    smoothing, joined = Smoothing(0.5), list[JoinedResult]()
+    factory = smoothed(lambda: FakePath(jump_at_the_thirtieth), MODEL, smoothing)
+    run_headless(
+        HeadlessRun(VideoSource(video), {"ik": factory}, MODEL, tmp_path / "r", listeners={"m": joined.append})
+    )
+    states = [(one.results["ik"].unfiltered[0], one.results["ik"].states[0]) for one in joined]
+    assert len(states) == FRAMES
+    of_the_file_ms = [sum(UNEVEN_MS[:index]) for index in range(FRAMES)]
+    of_the_mean_rate_ms = np.arange(FRAMES) * np.mean(UNEVEN_MS)
+
+    def off_mm(times_ms: Sequence[float] | np.ndarray) -> float:
+        alone = HandStateFilter(HandLayer(MODEL))
+        alone.tune(smoothing.settings())
+        wanted = [alone(raw, round(time * 1e6)) for (raw, _), time in zip(states, times_ms, strict=True)]
+        pairs = zip(wanted, (smooth for _, smooth in states), strict=True)
+        return 1000.0 * max(float(np.abs(one.joints_m - other.joints_m).max()) for one, other in pairs)
+
+    assert off_mm(of_the_file_ms) < 1e-3
+    assert off_mm(of_the_mean_rate_ms) > 1.0
 
 
 def test_a_session_has_the_files_times(video: Path, tmp_path: Path) -> None:
@@ -215,6 +267,22 @@ def test_a_run_on_a_damaged_video_reports_promised_and_read(video: Path, tmp_pat
     assert any("promises 40 frames, of which 35 could be read" in note for note in report["notes"])
 
 
+def test_a_run_on_half_a_download_ends_with_a_note_of_promised_and_read(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.command_line._paths", lambda *_, **__: {"ik": FakePath})
+    put_index_first(video)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 6 // 10])
+    assert run(["--headless", "--source", str(video), "--report", str(tmp_path / "r")]) == 0
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    promised, read = (report["source"][key] for key in ("frames_promised", "frames_read"))
+    assert (report["end"], promised, read) == ("incomplete", FRAMES, report["frames"])
+    out, err = capsys.readouterr()
+    assert f"video.mp4 promises {FRAMES} frames, of which {read} could be read" in err
+    assert f"{read} frames" in out
+
+
 def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_path: Path) -> None:
     spoil_frames(video, 10, 15)
     said: list[str] = []
@@ -225,12 +293,15 @@ def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["two words.mp4", 'it\'s "quoted".mp4', "手 рука يد.mp4", "clip:1.mp4", "100%d.mp4"])
-def test_videos_with_odd_names_are_read(tmp_path: Path, name: str) -> None:
+def test_videos_with_odd_names_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     if sys.platform == "win32" and set(name) & set('":'):
         pytest.skip("Windows has no such names")
     path = tmp_path / name
     write_clip(tmp_path / "clip.mp4", frames=5).replace(path)
-    assert len(read_video(path)[1]) == 5
+    facts, pictures, *_ = read_video(path)
+    assert (facts.name, len(pictures)) == (name, 5)
+    monkeypatch.chdir(tmp_path)
+    assert len(read_video(Path(name))[1]) == 5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no names that are no text")

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_fakes import FakePath, FakeSource, found, nothing, plain_image, write_clip, write_picture
+from network_cameras import PhoneCamera
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from PyQt6.QtGui import QImage, QKeyEvent, QWheelEvent
-from PyQt6.QtWidgets import QDockWidget, QLabel, QPushButton
+from PyQt6.QtWidgets import QDockWidget, QInputDialog, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
+from video_files import spoil_frames, write_video
 from windows import PATIENCE_MS, Open, wait_for_result
 
-from app.palette import DARK, LIGHT, rgb
+from app.palette import DARK, LIGHT, Theme, rgb
 from app.pipeline.capture_thread import SourcePhase
 from app.pipeline.worker import PathPhase
 from app.rendering.orbit import Orbit
@@ -104,6 +106,53 @@ def test_end_of_file_offers_to_play_again(qtbot: QtBot, open_window: Open) -> No
     click(qtbot, window, "Play again")
     qtbot.waitUntil(lambda: source.opened == 2, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
+
+
+def test_end_of_a_damaged_file_says_how_much_of_it_could_be_read(
+    qtbot: QtBot, open_window: Open, tmp_path: Path
+) -> None:
+    clip = write_video(tmp_path / "clip.mp4", [plain_image(40 + 4 * index) for index in range(40)])
+    spoil_frames(clip, 10, 15)
+    window = open_window(VideoSource(clip))
+    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    assert "clip.mp4 promises 40 frames, of which 35 could be read" in window.stage.message_text
+    assert "frames 10 to 14 cannot be read" in window.stage.notice_text
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_network_camera_is_opened_from_the_source_menu_and_its_password_shown_nowhere(
+    qtbot: QtBot, open_window: Open, tmp_path: Path, theme: Theme
+) -> None:
+    settings = tmp_path / "settings.json"
+    window = open_window(settings_file=settings, theme=theme.name)
+    camera = PhoneCamera()
+    address = camera.address("locked?token=geheim", user="me:geheim@")
+
+    def type_the_address() -> None:
+        dialog = window.findChild(QInputDialog)
+        assert dialog is not None
+        assert "rtsp://" in dialog.labelText()
+        assert dialog.textValue() == "http://"
+        assert dialog.grab().toImage().pixelColor(2, 2).name() == theme.window  # its words have the theme's colour
+        dialog.setTextValue(f" {address} ")
+        dialog.accept()
+
+    QTimer.singleShot(200, type_the_address)
+    (open_address,) = (action for action in window.actions() if "network camera" in action.text())
+    open_address.trigger()
+    public = f"http://127.0.0.1:{camera.port}/locked"
+    qtbot.waitUntil(lambda: window.status.source.value() == public, timeout=PATIENCE_MS)
+    wait_for_result(qtbot, window)
+    camera.close()
+    qtbot.waitUntil(lambda: "There is no video at " in window.stage.message_text, timeout=PATIENCE_MS)
+    shown = [window.windowTitle(), window.stage.message_text, window.stage.notice_text]
+    for widget in window.findChildren(QWidget):
+        shown += [widget.windowTitle(), widget.toolTip(), widget.accessibleName()]
+        shown += [widget.text()] if isinstance(widget, QLabel | QPushButton) else []
+    assert any(public in text for text in shown)
+    assert not [text for text in shown if "geheim" in text]
+    window.close()
+    assert "geheim" not in settings.read_text()
 
 
 def test_word_that_names_no_source_is_said_in_the_picture_area(qtbot: QtBot, open_window: Open) -> None:

@@ -13,8 +13,8 @@ from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.types import Frame
 from ik_baseline.detector import ALL_TILES, HandDetector
-from ik_baseline.picture_tiles import LEAST_TILE_PX, MOST_TILES, TILE_SIZES, picture_tiles
-from ik_baseline.tracker import IkTracker
+from ik_baseline.picture_tiles import LEAST_TILE_PX, MOST_TILES, TILE_SIZES, Tile, picture_tiles
+from ik_baseline.tracker import TILES_PER_FRAME, IkTracker
 from inference.runtime import load_network
 
 WIDTH, HEIGHT = 3840, 2160
@@ -64,20 +64,30 @@ def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_doe
     assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 40.0
 
 
-def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video() -> None:
+def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video looks at one tile a frame, and at none while a hand is followed."""
+    looked, cut = list[Tile](), Tile.cut
+    monkeypatch.setattr(Tile, "cut", lambda tile, picture: looked.append(tile) or cut(tile, picture))  # type: ignore[func-returns-value]
     picture, middle = small_hand()
     model, camera = load_embedded_model(), Intrinsics.from_fov(WIDTH, HEIGHT)
     frames = sum(len(tiles) for tiles in picture_tiles(WIDTH, HEIGHT))
-    for still, most in ((True, 1), (False, frames)):
-        with IkTracker(model, still=still) as tracker:
-            found = None
-            for number in range(most):
-                result = tracker.process(Frame(number, number * 33_000_000, picture.copy(), camera, "x"))
-                if result.states:
-                    found = result.observations[0].landmarks_px.mean(0)
-                    break
-        assert found is not None
-        assert np.abs(found - middle).max() < 40.0
+
+    def frame(number: int) -> Frame:
+        return Frame(number, number * 33_000_000, picture.copy(), camera, "x")
+
+    with IkTracker(model, still=True) as tracker:
+        (seen,) = tracker.process(frame(0)).observations
+        assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 40.0
+    looked.clear()
+    with IkTracker(model) as tracker:
+        for number in range(frames):
+            observations = tracker.process(frame(number)).observations
+            assert len(looked) == (number + 1) * TILES_PER_FRAME
+            if observations:
+                break
+        assert np.abs(observations[0].landmarks_px.mean(0) - middle).max() < 40.0
+        assert tracker.process(frame(number + 1)).observations
+        assert len(looked) == (number + 1) * TILES_PER_FRAME
 
 
 @pytest.mark.parametrize("size_px", [(3840, 2160), (640, 480), (1500, 300), (30_000, 500), (500, 30_000), (8000, 8000)])

@@ -130,6 +130,19 @@ def test_what_training_refuses_ends_in_a_verdict_and_exit_code_1(
     refused_by_both(half, "training_xyz.json (joints) is missing")
 
 
+def test_what_was_found_is_written_before_anything_is_said(
+    freihand_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[bool] = []
+    monkeypatch.setattr(
+        "builtins.print", lambda *_, **__: there.append((tmp_path / "check.json").is_file() & sheet.is_file())
+    )
+    sheet = tmp_path / "sheet.png"
+    assert check(freihand_set, tmp_path) == 0
+    assert there
+    assert all(there)
+
+
 def test_a_folder_that_is_no_set_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path, tmp_path / "out") == 2
     assert "should be the folder of a data set (FreiHAND v2, HO-3D, InterHand2.6M)" in capsys.readouterr().err

@@ -14,7 +14,7 @@ RADIUS_PX = 12
 
 _SHEET = """
 * {{ font-size: 13px; }}
-QWidget#body {{ background: {window}; }}
+QWidget#body, QDialog {{ background: {window}; }}
 QWidget#bar {{ background: {window}; }}
 QLabel {{ color: {text}; background: transparent; }}
 QLabel#product {{ font-size: 17px; font-weight: 600; }}
