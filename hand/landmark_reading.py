@@ -81,20 +81,6 @@ def _bounded_logit(probability: float) -> float:
     return math.log(kept / (1.0 - kept))
 
 
-def mirrored_reading(reading: LandmarkReading, width_px: int) -> LandmarkReading:
-    """The reading of the left-right mirrored picture.
-
-    Args:
-        reading: of the picture.
-        width_px: of the picture.
-    """
-    mirror = np.array([-1.0, 1.0, 1.0])
-    points = reading.points_px * mirror[:2] + (width_px - 1.0, 0.0)
-    return LandmarkReading(
-        points, reading.relative_depth_px, reading.world_m * mirror, reading.presence, 1.0 - reading.rightness
-    )
-
-
 def reading_in_square(
     landmarks: Float[np.ndarray, "21 3"],
     world_m: Float[np.ndarray, "21 3"],

@@ -80,24 +80,20 @@ class _InertUnpickler(pickle.Unpickler):
         raise _unsafe_opcode(self._file_name, "a persistent id")
 
 
-def read_allowed_pickle(path: Path) -> dict[str, Any]:
+def allowed_pickle_from_bytes(data: bytes, file_name: str) -> dict[str, Any]:
     """Reads a pickle that holds a dictionary of arrays, numbers and texts; nothing in it is executed.
 
     Python 2 texts are read as latin1. Values of a kind that is not evaluated (other chumpy expressions, arrays of
     Python objects) come out as :class:`hand.pickle_parts.UnreadValue`.
 
     Args:
-        path: the file.
+        data: the file's bytes.
+        file_name: for messages.
 
     Raises:
         UnsafePickleError: it names something that is not on the allow-list.
-        ModelFileError: it is missing, empty, damaged, something other than a pickle, or does not hold a dictionary.
+        ModelFileError: it is empty, damaged, something other than a pickle, or does not hold a dictionary.
     """
-    return allowed_pickle_from_bytes(read_file(path), path.name)
-
-
-def allowed_pickle_from_bytes(data: bytes, file_name: str) -> dict[str, Any]:
-    """The same for a pickle in memory; ``file_name`` is for messages. See :func:`read_allowed_pickle`."""
     _refuse_other_formats(data, file_name)
     try:
         _check_opcodes(data, file_name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from hand.rotations import geodesic_rad, matrix_from_axis_angle
 
 AUC_LARGEST_MM = 50.0
 AUC_STEPS = 100
@@ -168,34 +168,6 @@ def nearest_distances(
     return np.linalg.norm(a - b[rows], axis=1), np.linalg.norm(b - a[columns], axis=1)
 
 
-def epe_px(predicted_px: Float[np.ndarray, "N P 2"], target_px: Float[np.ndarray, "N P 2"]) -> float:
-    """Mean end-point error in the picture."""
-    return float(distances(predicted_px, target_px).mean())
-
-
-def pck_2d(
-    predicted_px: Float[np.ndarray, "N P 2"], target_px: Float[np.ndarray, "N P 2"], fraction: float = 0.05
-) -> float:
-    """Share of points within a fraction of the hand box of their target.
-
-    Args:
-        predicted_px: points in the picture.
-        target_px: points in the picture; the longer side of their bounding box is the hand box.
-        fraction: of the box.
-    """
-    box = np.ptp(target_px, axis=1).max(-1)
-    return float((distances(predicted_px, target_px) <= fraction * box[:, None]).mean())
-
-
-def acceleration_error_mm(predicted_m: Float[np.ndarray, "N P 3"], target_m: Float[np.ndarray, "N P 3"]) -> float:
-    """Mean length of the difference of second differences over time, mm per frame squared.
-
-    The usual acceleration error of video methods (Kanazawa et al. 2019, "Learning 3D Human Dynamics from Video").
-    NaN for fewer than three frames.
-    """
-    return jitter_mm(predicted_m - target_m)
-
-
 def jitter_mm(positions_m: Float[np.ndarray, "N P 3"]) -> float:
     """Mean length of the second difference over time, mm per frame squared: on a still hand it should be 0."""
     if len(positions_m) < 3:
@@ -219,5 +191,4 @@ def pose_spread_rad(poses_rad: Float[np.ndarray, "N 48"]) -> float:
     signs = np.ones((15, 3))
     signs[:, 2] = np.linalg.det(left @ right)
     mean = (left * signs[:, None, :]) @ right
-    angles = np.linalg.norm(axis_angle_from_matrix(np.swapaxes(mean, -1, -2) @ rotations), axis=-1)
-    return float(np.sqrt((angles**2).mean()))
+    return float(np.sqrt((geodesic_rad(mean, rotations) ** 2).mean()))

@@ -122,33 +122,8 @@ def matrix_from_sixd(sixd: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "
 
 
 def geodesic_rad(
-    first: Float[np.ndarray, "*batch 3 3"], second: Float[np.ndarray, "*batch 3 3"]
+    first: Float[np.ndarray, "*#batch 3 3"], second: Float[np.ndarray, "*#batch 3 3"]
 ) -> Float[np.ndarray, "*batch"]:
     """Angle of the rotation that takes one orientation to the other, 0 to pi."""
     relative = np.swapaxes(first, -1, -2) @ second
     return np.asarray(np.linalg.norm(axis_angle_from_matrix(relative), axis=-1))
-
-
-def slerp(
-    start: Float[np.ndarray, "*batch 4"],
-    end: Float[np.ndarray, "*batch 4"],
-    fraction: float | Float[np.ndarray, "*batch"],
-) -> Float[np.ndarray, "*batch 4"]:
-    """Spherical interpolation of unit quaternions along the shorter arc (Shoemake 1985).
-
-    Args:
-        start: quaternions at fraction 0.
-        end: quaternions at fraction 1.
-        fraction: 0 to 1, one for all or one for each.
-    """
-    fraction = np.asarray(fraction, start.dtype)[..., None]
-    dot = (start * end).sum(-1, keepdims=True)
-    end = np.where(dot < 0.0, -end, end)
-    half_angle = np.arccos(np.clip(np.abs(dot), 0.0, 1.0))
-    sine = np.sin(half_angle)
-    near = sine < 1e-6
-    safe = np.where(near, 1.0, sine)
-    weight_start = np.where(near, 1.0 - fraction, np.sin((1.0 - fraction) * half_angle) / safe)
-    weight_end = np.where(near, fraction, np.sin(fraction * half_angle) / safe)
-    result = weight_start * start + weight_end * end
-    return result / np.linalg.norm(result, axis=-1, keepdims=True)

@@ -179,27 +179,6 @@ def see_mesh(
     return seen
 
 
-def shade_vertices(
-    vertices_m: Float[np.ndarray, "V 3"],
-    normals: Float[np.ndarray, "V 3"],
-    colors_rgb: Float[np.ndarray, "V 3"],
-    lighting: Lighting = STUDIO,
-) -> Float[np.ndarray, "V 3"]:
-    """The colour each vertex shows to the camera.
-
-    Args:
-        vertices_m: positions in camera axes; they matter for the highlight and the rim alone.
-        normals: unit normals in camera axes.
-        colors_rgb: colours of the surface, sRGB 0 to 1.
-        lighting: the lights.
-
-    Returns:
-        sRGB 0 to 1, float32.
-    """
-    # where they fall in the picture is of no interest here
-    return see_mesh(vertices_m, normals, colors_rgb, Intrinsics(1.0, 1.0, 0.0, 0.0, 1, 1), lighting=lighting).colors_rgb
-
-
 @lru_cache
 def _unit(direction: tuple[float, float, float]) -> Float[np.ndarray, "3"]:
     vector = np.array(direction, np.float32)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS, TIP_VERTICES
 from hand.model import HandModel
-from hand.torch_rotations import matrix_from_axis_angle, matrix_from_sixd
+from hand.torch_rotations import matrix_from_axis_angle
 
 # joints of equal depth are posed together: 1, 4, 7, 10, 13, then their children
 _DEPTHS = ((1, 4, 7, 10, 13), (2, 5, 8, 11, 14), (3, 6, 9, 12, 15))
@@ -134,15 +134,6 @@ class TorchHandLayer(nn.Module):
     ) -> HandMesh:
         """Poses the hand from 16 axis-angle triples; see :meth:`forward`."""
         return self(matrix_from_axis_angle(pose_rad.reshape(-1, 16, 3)), shape, translation_m)
-
-    def from_sixd(
-        self,
-        pose_sixd: Float[Tensor, "batch 16 6"],
-        shape: Float[Tensor, "batch 10"],
-        translation_m: Float[Tensor, "batch 3"] | None = None,
-    ) -> HandMesh:
-        """Poses the hand from 16 rotations in 6D form; see :meth:`forward`."""
-        return self(matrix_from_sixd(pose_sixd), shape, translation_m)
 
 
 def _pose_joints(

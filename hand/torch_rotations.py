@@ -92,14 +92,5 @@ def axis_angle_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor,
     return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
 
 
-def geodesic_rad(first: Float[Tensor, "*batch 3 3"], second: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """Angle between two orientations, 0 to pi; its gradient is zero, not NaN, where they agree."""
-    quaternion = quaternion_from_matrix(first.transpose(-1, -2) @ second)
-    squared = quaternion[..., 1:].square().sum(-1)
-    sine_half = torch.where(squared > 0.0, squared, torch.ones_like(squared)).sqrt()
-    angle = 2.0 * sine_half.atan2(quaternion[..., 0])
-    return torch.where(squared > 0.0, angle, torch.zeros_like(angle))
-
-
 def _unit(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
     return vector / vector.square().sum(-1, keepdim=True).clamp_min(1e-16).sqrt()

@@ -25,23 +25,13 @@ COLOR_STOPS: Final[tuple[tuple[float, str], ...]] = (
 _MM_PER_M = 1000.0
 
 
-def joint_distances_mm(one: HandState, other: HandState) -> Float[np.ndarray, "21"]:
-    """Distance of each joint to its counterpart, with both wrists laid onto each other.
-
-    A single camera hardly tells how far away a hand is, so where the hands are is compared apart from this
-    (:func:`placement_distance_mm`).
-    """
-    return _distances_mm(one.joints_m - one.joints_m[0], other.joints_m - other.joints_m[0])
-
-
 def vertex_distances_mm(one: HandState, other: HandState) -> Float[np.ndarray, "V"]:
-    """The same for the vertices of the mesh."""
-    return _distances_mm(one.vertices_m - one.joints_m[0], other.vertices_m - other.joints_m[0])
+    """Distance of each vertex to its counterpart, with both wrists laid onto each other.
 
-
-def placement_distance_mm(one: HandState, other: HandState) -> float:
-    """Distance of the wrists."""
-    return float(_distances_mm(one.joints_m[:1], other.joints_m[:1])[0])
+    A single camera hardly tells how far away a hand is, so where the hands are is left out.
+    """
+    apart_m = (one.vertices_m - one.joints_m[0]) - (other.vertices_m - other.joints_m[0])
+    return np.asarray(np.linalg.norm(apart_m, axis=-1) * _MM_PER_M)
 
 
 def disagreement_colors(distances_mm: Float[np.ndarray, "V"]) -> Float[np.ndarray, "V 3"]:
@@ -50,7 +40,3 @@ def disagreement_colors(distances_mm: Float[np.ndarray, "V"]) -> Float[np.ndarra
     colors = np.array([rgb(color) for _, color in COLOR_STOPS], np.float32) / 255.0
     channels = [np.interp(distances_mm, places, colors[:, channel]) for channel in range(3)]
     return np.stack(channels, -1).astype(np.float32)
-
-
-def _distances_mm(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(one - other, axis=-1) * _MM_PER_M)

@@ -26,12 +26,6 @@ _SMOOTHED_FROM_MM = 40.0
 whose vertices have neighbours on one side only and would be drawn inwards."""
 
 
-def proportions_of(coefficients: Float[np.ndarray, "10"]) -> Proportions:
-    """The proportions that shape coefficients stand for: factors 1 + sigma * coefficient."""
-    paired = zip(SHAPE_NAMES, coefficients, strict=True)
-    return Proportions(**{name: 1.0 + VARIATIONS[name].sigma * float(c) for name, c in paired})
-
-
 def shape_directions(
     hand: ImplicitHand, cage: Cage, weights: Float[np.ndarray, "n 16"]
 ) -> tuple[Float[np.ndarray, "n 3 10"], Float[np.ndarray, "16 3 10"]]:

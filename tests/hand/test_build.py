@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hand.build.anthropometry import REFERENCE, Proportions
+from hand.build.anthropometry import REFERENCE, SHAPE_NAMES, VARIATIONS, Proportions
 from hand.build.assemble import TO_MANO, anatomical_axes
 from hand.build.cage import Cage, build_cage
 from hand.build.implicit import ImplicitHand
 from hand.build.joint_regressor import joint_regressor
 from hand.build.primitives import ellipsoid, round_cone, smooth_union
 from hand.build.quad_mesh import triangles_of
-from hand.build.shape_space import proportions_of, shape_directions, warped
+from hand.build.shape_space import shape_directions, warped
 from hand.build.skeleton import bone_transforms, build_skeleton
 from hand.build.skinning import skinning_weights
 from hand.build.write import npz_bytes
@@ -117,7 +117,8 @@ def test_linear_shapes_stay_near_the_hands_they_stand_for(cage: Cage) -> None:
     regressor = joint_regressor(cage.vertices_mm, vertex_directions, hand.skeleton.joints_mm, joint_directions)
     random = np.random.default_rng(11)
     for coefficients in random.uniform(-2.0, 2.0, (3, 10)):
-        vertices, joints = warped(hand, cage, weights, proportions_of(coefficients))
+        factors = {name: 1.0 + VARIATIONS[name].sigma * c for name, c in zip(SHAPE_NAMES, coefficients, strict=True)}
+        vertices, joints = warped(hand, cage, weights, Proportions(**factors))
         linear = cage.vertices_mm + vertex_directions @ coefficients
         assert np.linalg.norm(linear - vertices, axis=1).mean() < 2.0
         assert (
@@ -127,10 +128,6 @@ def test_linear_shapes_stay_near_the_hands_they_stand_for(cage: Cage) -> None:
             < 1.0
         )
         assert np.linalg.norm(regressor @ linear - joints, axis=1).max() < 4.0
-
-
-def test_proportions_of_zero_coefficients_are_the_reference() -> None:
-    assert proportions_of(np.zeros(10)) == Proportions()
 
 
 def test_npz_bytes_depend_on_the_arrays_alone() -> None:

@@ -15,7 +15,6 @@ from hand.landmark_reading import (
     LARGEST_LOGIT,
     WORLD_SCALE,
     LandmarkReading,
-    mirrored_reading,
     reading_in_square,
 )
 
@@ -54,7 +53,14 @@ def test_world_places_turn_with_the_crop() -> None:
 def test_flipped_crop_is_the_crop_of_the_mirrored_picture() -> None:
     reading = some_reading()
     flipped = replace(CROP, flipped=True)
-    of_mirror = mirrored_reading(reading, WIDTH_PX).in_crop(mirrored_crop(flipped, WIDTH_PX))
+    mirror = np.array([-1.0, 1.0, 1.0])
+    mirrored = replace(
+        reading,
+        points_px=reading.points_px * mirror[:2] + (WIDTH_PX - 1.0, 0.0),
+        world_m=reading.world_m * mirror,
+        rightness=1.0 - reading.rightness,
+    )
+    of_mirror = mirrored.in_crop(mirrored_crop(flipped, WIDTH_PX))
     np.testing.assert_allclose(reading.in_crop(flipped), of_mirror, atol=1e-4)
     assert reading.in_crop(CROP)[-1] == pytest.approx(math.log(9.0), abs=1e-5)
     assert reading.in_crop(flipped)[-1] == pytest.approx(-math.log(9.0), abs=1e-5)

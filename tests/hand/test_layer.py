@@ -19,7 +19,7 @@ from hand.joints import FROM_MANO_WITH_TIPS, TIP_VERTICES, mano_joint_to_common
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.model import HandModel
-from hand.rotations import matrix_from_axis_angle, sixd_from_matrix
+from hand.rotations import matrix_from_axis_angle
 from hand.torch_layer import TorchHandLayer
 from tests.hand.mano_pickles import field_modules, mano_fields, python2_pickle
 from tests.hand.toy_model import random_pose, toy_model
@@ -93,18 +93,15 @@ def test_numpy_and_torch_agree(model: HandModel) -> None:
         np.testing.assert_allclose(single.joints_m, geometry.joints_m, atol=1e-6)
 
 
-def test_matrices_sixd_and_axis_angle_are_the_same_pose(model: HandModel) -> None:
+def test_matrices_and_axis_angle_are_the_same_pose(model: HandModel) -> None:
     poses, shapes, _ = _batch()
     layer = TorchHandLayer(model, dtype=torch.float64)
     matrices = matrix_from_axis_angle(poses.reshape(-1, 16, 3))
     shape = torch.tensor(shapes)
     expected = layer.from_axis_angle(torch.tensor(poses), shape)
-    for mesh in (
-        layer(torch.tensor(matrices), shape),
-        layer.from_sixd(torch.tensor(sixd_from_matrix(matrices)), shape),
-    ):
-        torch.testing.assert_close(mesh.vertices_m, expected.vertices_m, atol=1e-13, rtol=0)
-        torch.testing.assert_close(mesh.joints_m, expected.joints_m, atol=1e-13, rtol=0)
+    mesh = layer(torch.tensor(matrices), shape)
+    torch.testing.assert_close(mesh.vertices_m, expected.vertices_m, atol=1e-13, rtol=0)
+    torch.testing.assert_close(mesh.joints_m, expected.joints_m, atol=1e-13, rtol=0)
 
 
 def test_gradients_are_those_of_finite_differences() -> None:

@@ -20,7 +20,7 @@ import pytest
 from hand.errors import ModelFileError, UnsafePickleError
 from hand.joints import TIP_VERTICES
 from hand.mano_files import load_hand_model, shape_x_is_negated
-from hand.mano_pickle import allowed_pickle_from_bytes, read_allowed_pickle
+from hand.mano_pickle import allowed_pickle_from_bytes
 from hand.model import HandModel
 from hand.pickle_parts import UnreadValue
 from tests.hand.mano_pickles import Ch, mano_fields, python2_pickle, transpose
@@ -116,7 +116,7 @@ def test_a_label_file_as_ho3d_writes_it_is_read(tmp_path: Path) -> None:
     }
     path = tmp_path / "0000.pkl"
     path.write_bytes(python2_pickle(label))
-    loaded = read_allowed_pickle(path)
+    loaded = allowed_pickle_from_bytes(path.read_bytes(), path.name)
     assert loaded["objName"] == "021_bleach_cleanser"
     assert loaded["handBeta"] is None
     assert loaded["handBoundingBox"] == [10, 20, 30, 40]
@@ -264,7 +264,7 @@ def test_a_body_model_is_recognised(tmp_path: Path) -> None:
     fields = {**_smpl_body(), "hands_mean": np.zeros(45), "hands_components": np.eye(45)}
     with pytest.raises(ModelFileError, match=r"MANO's 16 parents.*got 24.*not SMPL"):
         load_hand_model(_write(path, fields))
-    assert isinstance(read_allowed_pickle(path)["J"], UnreadValue)
+    assert isinstance(allowed_pickle_from_bytes(path.read_bytes(), path.name)["J"], UnreadValue)
 
 
 @pytest.mark.parametrize("keep", [1, 20, 0.01, 0.3, 0.99])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS
 from hand.layer import HandLayer
@@ -14,10 +15,7 @@ from hand.one_euro import OneEuroFilter, OneEuroSettings, RotationOneEuroFilter
 from hand.pose_kernels import axis_angles_of_matrices, matrices_of_axis_angles
 from hand.rotations import (
     axis_angle_from_matrix,
-    axis_angle_from_quaternion,
     matrix_from_axis_angle,
-    quaternion_from_axis_angle,
-    slerp,
 )
 from tests.hand.toy_model import random_pose, toy_model
 
@@ -97,22 +95,15 @@ def test_rotation_filter_is_the_formula() -> None:
         return 1.0 / (1.0 + 1.0 / (2.0 * np.pi * cutoff_hz * seconds))
 
     start = random.normal(size=(16, 3))
-    kept, velocity = quaternion_from_axis_angle(start), np.zeros((16, 3))
+    kept, velocity = Rotation.from_rotvec(start), np.zeros((16, 3))
     ours(start, 0)
     for step in range(1, 60):
         measured = start + 0.05 * step + random.normal(0, 0.3, (16, 3))
-        quaternion = quaternion_from_axis_angle(measured)
-        w, v = kept[:, :1], -kept[:, 1:]
-        relative = np.concatenate(
-            [
-                w * quaternion[:, :1] - (v * quaternion[:, 1:]).sum(1, keepdims=True),
-                w * quaternion[:, 1:] + quaternion[:, :1] * v + np.cross(v, quaternion[:, 1:]),
-            ],
-            1,
-        )
-        velocity += share(np.array(0.9)) * (axis_angle_from_quaternion(relative) / seconds - velocity)
-        kept = slerp(kept, quaternion, share(1.3 + 0.6 * np.linalg.norm(velocity, axis=1)))
-        np.testing.assert_allclose(ours(measured, step * FRAME_NS), axis_angle_from_quaternion(kept), atol=1e-9)
+        step_rad = (kept.inv() * Rotation.from_rotvec(measured)).as_rotvec()
+        velocity += share(np.array(0.9)) * (step_rad / seconds - velocity)
+        cutoff_hz = 1.3 + 0.6 * np.linalg.norm(velocity, axis=1)
+        kept = kept * Rotation.from_rotvec(share(cutoff_hz)[:, None] * step_rad)
+        np.testing.assert_allclose(ours(measured, step * FRAME_NS), kept.as_rotvec(), atol=1e-9)
 
 
 def test_vector_filter_is_the_formula() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from hand.rotations import (
     axis_angle_from_matrix,
@@ -18,7 +18,6 @@ from hand.rotations import (
     quaternion_from_axis_angle,
     quaternion_from_matrix,
     sixd_from_matrix,
-    slerp,
 )
 
 ANGLES = [0.0, 1e-300, 1e-16, 1e-9, 1e-5, 0.99e-4, 1.01e-4, 1e-3, 0.1, 1.0, 3.0, np.pi - 1e-3, np.pi - 1e-7, np.pi]
@@ -103,19 +102,6 @@ def test_geodesic_angle_is_scipys_magnitude() -> None:
     )
     tiny = matrix_from_axis_angle(np.array([0.0, 1e-11, 0.0]))
     assert geodesic_rad(np.eye(3), tiny) == pytest.approx(1e-11, rel=1e-6)
-
-
-def test_slerp_is_scipys_and_takes_the_shorter_arc() -> None:
-    ends = Rotation.random(2, random_state=3)
-    start, end = _scipy_quaternion(ends)
-    for fraction in (0.0, 0.25, 0.5, 0.9, 1.0):
-        expected = _scipy_quaternion(Slerp([0, 1], ends)(fraction))
-        assert _same_up_to_sign(slerp(start, end, fraction), expected) < 1e-14
-        assert _same_up_to_sign(slerp(start, -end, fraction), expected) < 1e-14
-    both = slerp(np.stack([start, start]), np.stack([end, end]), np.array([0.25, 0.9]))
-    np.testing.assert_allclose(both[0], slerp(start, end, 0.25))
-    np.testing.assert_allclose(both[1], slerp(start, end, 0.9))
-    np.testing.assert_allclose(slerp(start, start, 0.3), start, atol=1e-15)
 
 
 def test_quaternion_sign_does_not_matter() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hand.camera import Intrinsics, project
 from hand.errors import ModelFileError
 from hand.normals import vertex_normals
-from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, see_mesh, shade_vertices
+from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, see_mesh
 from hand.topology import boundary_loop, cap_faces
 from tests.hand.test_raster import sphere_mesh
 
@@ -31,7 +31,7 @@ def test_diffuse_light_follows_lamberts_law() -> None:
     angles = np.linspace(0.0, np.pi, 19)
     normals = np.stack([np.sin(angles), np.zeros(19), -np.cos(angles)], 1)
     albedo = np.full((19, 3), 0.5)
-    shaded = shade_vertices(np.tile([0.0, 0.0, 1.0], (19, 1)), normals, albedo, lighting)
+    shaded = see_mesh(np.tile([0.0, 0.0, 1.0], (19, 1)), normals, albedo, CAMERA, lighting=lighting).colors_rgb
     expected = 0.9 * 0.5**2.2 * np.maximum(np.cos(angles), 0.0)
     np.testing.assert_allclose(shaded[:, 0] ** 2.2, expected, atol=1e-5)
 
@@ -39,7 +39,7 @@ def test_diffuse_light_follows_lamberts_law() -> None:
 def test_light_comes_from_above_and_colours_stay_in_range() -> None:
     """Camera y points down, so a normal of -y sees the sky; even white skin stays below 1."""
     points, normals = np.tile([0.0, 0.0, 1.0], (2, 1)), np.array([[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]])
-    up, down = shade_vertices(points, normals, np.ones((2, 3)))
+    up, down = see_mesh(points, normals, np.ones((2, 3)), CAMERA).colors_rgb
     assert (up > down).all()
     assert up.max() <= 1.0
     assert down.min() >= 0.0
@@ -143,4 +143,4 @@ def test_a_seen_mesh_is_moved_projected_and_lit_as_one_by_one() -> None:
     np.testing.assert_allclose(seen.depth_m, moved[:, 2], atol=1e-7)
     np.testing.assert_allclose(seen.points_px, project(moved, CAMERA), rtol=1e-4)
     turned = (normals @ view.rotation.T).astype(np.float32)
-    np.testing.assert_allclose(seen.colors_rgb, shade_vertices(moved, turned, colors), atol=2e-4)
+    np.testing.assert_allclose(seen.colors_rgb, see_mesh(moved, turned, colors, CAMERA).colors_rgb, atol=2e-4)
