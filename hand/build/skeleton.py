@@ -33,7 +33,6 @@ class Skeleton:
         proportions: the factors on them.
         joints_mm: 16 joint centres.
         frames: 16 bone frames; columns are the radial, distal and palmar direction of the bone.
-        tips_mm: end of each distal phalanx on the skin, keyed by digit.
         segments_mm: the three segment lengths of each digit, proportions applied.
         half_breadths_mm: the four half-breadths of each digit, proportions applied.
     """
@@ -42,7 +41,6 @@ class Skeleton:
     proportions: Proportions
     joints_mm: Float[np.ndarray, "16 3"]
     frames: Float[np.ndarray, "16 3 3"]
-    tips_mm: dict[str, Float[np.ndarray, "3"]]
     segments_mm: dict[str, Float[np.ndarray, "3"]]
     half_breadths_mm: dict[str, Float[np.ndarray, "4"]]
 
@@ -81,7 +79,6 @@ def build_skeleton(measures: HandMeasures, proportions: Proportions | None = Non
     palm = np.array([proportions.palm_breadth, proportions.palm_length, 1.0])
     joints = np.zeros((16, 3))
     frames = np.tile(np.eye(3), (16, 1, 1))
-    tips: dict[str, Float[np.ndarray, "3"]] = {}
     segments: dict[str, Float[np.ndarray, "3"]] = {}
     breadths: dict[str, Float[np.ndarray, "4"]] = {}
     for digit in FINGERS:
@@ -105,8 +102,7 @@ def build_skeleton(measures: HandMeasures, proportions: Proportions | None = Non
             joints[first + k] = end
             frames[first + k] = rotation
             end = end + rotation[:, 1] * segments[digit][k]
-        tips[digit] = end
-    return Skeleton(measures, proportions, joints, frames, tips, segments, breadths)
+    return Skeleton(measures, proportions, joints, frames, segments, breadths)
 
 
 def bone_transforms(

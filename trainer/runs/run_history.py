@@ -80,7 +80,6 @@ class RunHistory:
         warnings: step and sentence.
         checkpoint_step: from which step the run would go on.
         seconds_left: of the training itself.
-        samples_per_second: how fast it learns.
         stage: "training", "export" or "report"; empty before the first.
         pid: of the process that works on it, or did.
         sentence: of the finished run's report.
@@ -100,7 +99,6 @@ class RunHistory:
     warnings: list[tuple[int, str]] = field(default_factory=list)
     checkpoint_step: int = 0
     seconds_left: float | None = None
-    samples_per_second: float | None = None
     stage: str = ""
     pid: int | None = None
     sentence: str = ""
@@ -162,7 +160,7 @@ class RunHistory:
             self._go_on(event)
         elif kind == "step":
             self.step = int(event["step"])
-            self.seconds_left, self.samples_per_second = event.get("seconds_left"), event.get("samples_per_second")
+            self.seconds_left = event.get("seconds_left")
             if event.get("loss") is not None:
                 self.losses.append((self.step, float(event["loss"])))
         elif kind == "evaluation":

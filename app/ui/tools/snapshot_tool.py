@@ -43,14 +43,14 @@ class SnapshotTool(QObject):
         self._background = BackgroundTasks(host.parent_widget, host.notify)
         host.closed.connect(self._background.wait)
         host.closing.connect(self.installer.close)
-        self.save_action = host.add_tool(
+        host.add_tool(
             "Save a snapshot",
             self.save,
             shortcut="Ctrl+S",
             help_text=f"Keep picture, meshes and numbers of this moment in {self._folder}",
         )
         self._formats = self._add_formats()
-        self.inspect_action = host.add_tool(
+        host.add_tool(
             "Inspect the mesh…",
             self.inspect,
             shortcut="Ctrl+I",
