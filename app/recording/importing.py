@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from app.pipeline.finite_hands import without_broken_hands
+from app.pipeline.paths.hand_path import HandPath
 from app.recording.sessions import next_number
 from app.sources.base import EndOfSource, Picture
 from app.sources.files import printable_name
@@ -24,14 +24,7 @@ from hand.errors import SourceError
 from hand.model import HandModel
 from hand.recording import SessionInfo, recorded_hand
 from hand.recording_writer import RecordingWriter
-from hand.types import Frame, PathResult
-
-
-class HandPath(Protocol):
-    """Finds hands in frames; ``ik_baseline.tracker.IkTracker`` and the live paths are some."""
-
-    def process(self, frame: Frame) -> PathResult:
-        """Everything it says about one frame."""
+from hand.types import Frame
 
 
 def import_session(

@@ -14,19 +14,27 @@ def octahedron() -> tuple[np.ndarray, np.ndarray]:
     return vertices, faces
 
 
-def test_old_vertices_stay_and_a_sphere_gets_rounder() -> None:
+def test_perpendicular_normals_leave_midpoints_on_the_chord() -> None:
     vertices, faces = octahedron()
     refined = PhongTessellation(faces).refine(vertices)
     np.testing.assert_array_equal(refined[:6], vertices)
-    chord = np.sqrt(0.5)
-    radius = np.linalg.norm(refined[6:], axis=1)
-    # perpendicular normals say nothing about the surface between them: those midpoints stay on the chord
-    np.testing.assert_allclose(radius, chord, atol=1e-12)
-    finer = PhongTessellation(PhongTessellation(faces).faces)
-    ball = finer.refine(refined / np.linalg.norm(refined, axis=1, keepdims=True))
-    flat = np.cos(np.pi / 8)
-    assert (np.linalg.norm(ball[len(refined) :], axis=1) > flat - 0.06).all()
-    assert np.linalg.norm(ball[len(refined) :], axis=1).mean() > 0.93
+    np.testing.assert_allclose(np.linalg.norm(refined[6:], axis=1), np.sqrt(0.5), atol=1e-12)
+
+
+def test_midpoints_on_a_ball_rise_as_far_as_the_formula_says() -> None:
+    """By symmetry the normals of the refined octahedron's corners are radial, which gives equation 2 a closed form."""
+    vertices, faces = octahedron()
+    once = PhongTessellation(faces)
+    ball = once.refine(vertices)
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    twice = PhongTessellation(once.faces)
+    lifted = twice.refine(ball)[len(ball) :]
+    edges = sorted({tuple(sorted(edge)) for k in range(3) for edge in once.faces[:, [k, (k + 1) % 3]].tolist()})
+    starts, ends = ball[np.array(edges)].swapaxes(0, 1)
+    cosine = (starts * ends).sum(1, keepdims=True)
+    assert set(np.degrees(np.arccos(cosine)).round(6).ravel()) == {45.0, 60.0}
+    expected = (starts + ends) / 2.0 * (1.0 + 0.75 * cosine * (1.0 - cosine) / 2.0)
+    np.testing.assert_allclose(sorted(lifted.tolist()), sorted(expected.tolist()), atol=1e-12)
 
 
 def test_a_plane_stays_flat() -> None:

@@ -5,25 +5,28 @@ import pytest
 
 from trainer.evaluation.compare_statistics import blocks_of_time, calibration_gap, jitter_mm, paired_change
 
-RNG = np.random.default_rng(4)
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(4)
 
 
-def test_a_clear_gain_is_called_better_and_its_size_is_right() -> None:
-    before = RNG.uniform(8.0, 12.0, 600)
-    change = paired_change(before, 0.7 * before + RNG.normal(0.0, 0.1, 600), np.arange(600) // 20)
+def test_a_clear_gain_is_called_better_and_its_size_is_right(rng: np.random.Generator) -> None:
+    before = rng.uniform(8.0, 12.0, 600)
+    change = paired_change(before, 0.7 * before + rng.normal(0.0, 0.1, 600), np.arange(600) // 20)
     assert change.verdict == "better"
     assert change.units == 30
     assert change.share == pytest.approx(-0.3, abs=0.01)
     assert change.low < change.share < change.high < 0.0
 
 
-def test_a_clear_loss_is_called_worse() -> None:
-    before = RNG.uniform(8.0, 12.0, 200)
+def test_a_clear_loss_is_called_worse(rng: np.random.Generator) -> None:
+    before = rng.uniform(8.0, 12.0, 200)
     assert paired_change(before, before + 1.0, np.arange(200) // 10).verdict == "worse"
 
 
-def test_the_same_error_is_no_difference() -> None:
-    error = RNG.uniform(5.0, 15.0, 300)
+def test_the_same_error_is_no_difference(rng: np.random.Generator) -> None:
+    error = rng.uniform(5.0, 15.0, 300)
     change = paired_change(error, error, np.arange(300) // 10)
     assert (change.verdict, change.share, change.low, change.high) == ("no clear difference", 0.0, 0.0, 0.0)
 
