@@ -1,4 +1,4 @@
-"""What each frame of a session has to say about each hand: landmarks, the live solution, the network's."""
+"""The evidence of each frame of a session about each hand: landmarks, the live solution, the network's."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameEvidence:
-    """One hand of one frame, and who says what about it.
+    """One hand of one frame, with every estimate of it.
 
     Attributes:
         frame: the frame.
         observation: the detector's landmarks.
         live: what MediaPipe + IK made of them while recording; None where the frame was looked at again afterwards.
-        network: what the network said of the same hand; None where it said nothing.
+        network: the network's estimate of the same hand; None where it has none.
         side_changed: the side was seen as the other one, and taken for a mistake.
     """
 
@@ -60,12 +60,12 @@ def collect(
         detector: looks again at frames that the live path was too slow for; they stay without label when left out.
         progress: told how many frames are done.
     """
-    witnesses: list[FrameEvidence] = []
+    evidence: list[FrameEvidence] = []
     for number, frame in enumerate(recording.frames, 1):
-        witnesses.extend(_of_frame(recording, frame, detector))
+        evidence.extend(_of_frame(recording, frame, detector))
         if progress is not None:
             progress(number)
-    return _without_flicker(witnesses, recording.info.intrinsics.width_px)
+    return _without_flicker(evidence, recording.info.intrinsics.width_px)
 
 
 def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | None) -> Iterator[FrameEvidence]:
@@ -81,7 +81,7 @@ def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | N
     try:
         picture = recording.picture(frame)
     except RecordingError:
-        return  # a damaged picture says nothing, and nobody learns from it either
+        return  # a damaged picture is no evidence, and is not learned from either
     for observation in _one_of_each_side(detector.detect(picture)):
         same = [hand for hand in networks if hand.side == observation.side]
         yield FrameEvidence(frame, observation, None, same[0] if same else None)
@@ -114,23 +114,23 @@ def _direction(joints_m: np.ndarray) -> np.ndarray:
     return np.asarray(middle / max(float(np.linalg.norm(middle)), 1e-9))
 
 
-def _without_flicker(witnesses: list[FrameEvidence], width_px: int) -> list[FrameEvidence]:
+def _without_flicker(evidence: list[FrameEvidence], width_px: int) -> list[FrameEvidence]:
     """Hands of a side that is nearly never seen are given the other side, marked as changed."""
     counts: dict[Side, int] = {"left": 0, "right": 0}
     together: dict[int, int] = {}
-    for witness in witnesses:
-        counts[witness.observation.side] += 1
-        together[witness.frame.index] = together.get(witness.frame.index, 0) + 1
+    for seen in evidence:
+        counts[seen.observation.side] += 1
+        together[seen.frame.index] = together.get(seen.frame.index, 0) + 1
     if any(count > 1 for count in together.values()):
-        return witnesses
+        return evidence
     rare: Side = "left" if counts["left"] < counts["right"] else "right"
-    if counts[rare] > FLICKER_SHARE * len(witnesses):
-        return witnesses
-    return [_turned(witness) if witness.observation.side == rare else witness for witness in witnesses]
+    if counts[rare] > FLICKER_SHARE * len(evidence):
+        return evidence
+    return [_turned(seen) if seen.observation.side == rare else seen for seen in evidence]
 
 
-def _turned(witness: FrameEvidence) -> FrameEvidence:
-    observation = witness.observation
+def _turned(seen: FrameEvidence) -> FrameEvidence:
+    observation = seen.observation
     side = other_side(observation.side)
     crop = crop_around(observation.landmarks_px, _EXPANSION, flipped=side == "left")
-    return replace(witness, observation=replace(observation, side=side, crop=crop), side_changed=True)
+    return replace(seen, observation=replace(observation, side=side, crop=crop), side_changed=True)

@@ -1,4 +1,4 @@
-"""One hand from two witnesses: what was solved from MediaPipe's landmarks, and what the network saw.
+"""Fusion of two estimates of each hand: the one solved from MediaPipe's landmarks, and the network's.
 
 Both err by 8 to 10 mm on a hand they do not know, but only half of that is the same error (correlation 0.5 to 0.6).
 Half way between their poses, in the shape that lies on all pictures of the session, labels are a tenth nearer to the
@@ -28,24 +28,25 @@ from ik_baseline.solver import IkSolution
 from inference.pose_refinement import refine_pose
 
 FARTHEST_MM: Final = 25.0
-"""A network's hand of quite another form does not know this hand, or saw another one; it is not mixed in."""
+"""A network's hand of quite another form is wrong or another hand; it is left out."""
 
-BELIEVED_DEVIATION, DOUBTED_DEVIATION = 0.02, 0.06
-"""How far joints are seen from where they are, over the hand's box: in pictures that MediaPipe knows, and in others."""
+PHOTOGRAPH_DEVIATION, RENDERING_DEVIATION = 0.02, 0.06
+"""How far joints are seen from where they are, over the hand's box: in photographs, on which MediaPipe was
+trained, and in renderings."""
 
 MOMENT_S: Final = 0.05
-"""Standard deviation of the time over which changes to the solved movement are heard."""
+"""Standard deviation of the time over which corrections of the solved movement are averaged."""
 
-SHAPE_SIGHTS: Final = 200
+SHAPE_VIEWS: Final = 200
 """Hands that the shape is solved over; more make no difference."""
 
-_LEAST_SIGHTS: Final = 8
+_LEAST_VIEWS: Final = 8
 """With fewer the average shape is the better guess."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fused:
-    """A label after both witnesses were heard; conventions of :class:`ik_baseline.solver.IkSolution`."""
+    """A label made of both estimates; conventions of :class:`ik_baseline.solver.IkSolution`."""
 
     pose_rad: Float[np.ndarray, "48"]
     shape: Float[np.ndarray, "10"]
@@ -54,22 +55,22 @@ class Fused:
 
 
 def fuse(
-    witnesses: Sequence[FrameEvidence],
+    evidence: Sequence[FrameEvidence],
     observations: Sequence[HandObservation],
     solutions: Sequence[IkSolution],
     intrinsics: Intrinsics,
     model: HandModel,
     picture_doubt: float,
 ) -> list[Fused]:
-    """Hears both witnesses about every hand of a session.
+    """Fuses both estimates of every hand of a session.
 
     Args:
-        witnesses: what was said of each hand.
+        evidence: what is known of each hand.
         observations: MediaPipe's landmarks, freed of what they always get wrong, in the same order.
         solutions: what was solved from those.
         intrinsics: of the pictures.
         model: the hand model.
-        picture_doubt: how far MediaPipe misjudges places in these pictures: 0 for photographs, 1 for renderings.
+        picture_doubt: how far MediaPipe's 2D errors exceed those on photographs: 0 for photographs, 1 for renderings.
     """
     layer = HandLayer(model if model.side == "right" else model.mirrored(), np.float64)
     # the solver's world is a right hand's, so is everything here; a left one is looked at in a mirror
@@ -78,14 +79,16 @@ def fuse(
     seen: dict[int, ViewObservation] = {}
     for side in cameras:
         own = [number for number, of_side in enumerate(sides) if of_side == side]
-        heard = [_hear(witnesses[k].network, observations[k], solutions[k], intrinsics, picture_doubt) for k in own]
-        times_s = np.array([witnesses[k].frame.capture_time_ns for k in own], np.int64) / 1e9
-        seen |= zip(own, _over_time(heard, times_s), strict=True)
-    sights = [seen[number] for number in range(len(solutions))]
-    shape = _person(sights, sides, cameras, layer, solutions[0].shape)
+        inputs = [
+            _fusion_input(evidence[k].network, observations[k], solutions[k], intrinsics, picture_doubt) for k in own
+        ]
+        times_s = np.array([evidence[k].frame.capture_time_ns for k in own], np.int64) / 1e9
+        seen |= zip(own, _over_time(inputs, times_s), strict=True)
+    views = [seen[number] for number in range(len(solutions))]
+    shape = _person(views, sides, cameras, layer, solutions[0].shape)
     return [
-        _laid_on_picture(sight, cameras[side], layer, shape, side, picture_doubt)
-        for sight, side in zip(sights, sides, strict=True)
+        _laid_on_picture(view, cameras[side], layer, shape, side, picture_doubt)
+        for view, side in zip(views, sides, strict=True)
     ]
 
 
@@ -99,7 +102,7 @@ class _FusionInput:
         joints_px: where the solved hand's joints fall.
         moved_px: how far from there they are seen.
         turns_rad: half of the turn of each joint to the network's.
-        by_network: whether the network was heard.
+        by_network: whether the network's pose counts.
     """
 
     rotations: Float[np.ndarray, "16 3 3"]
@@ -110,14 +113,14 @@ class _FusionInput:
     by_network: bool
 
 
-def _hear(
+def _fusion_input(
     network: RecordedHand | None,
     observation: HandObservation,
     solution: IkSolution,
     intrinsics: Intrinsics,
     picture_doubt: float,
 ) -> _FusionInput:
-    """What both witnesses say about one hand of one frame."""
+    """Both estimates of one hand of one frame, in the axes of a right hand."""
     marked_px = np.asarray(observation.landmarks_px, np.float64)
     joints_px = project(solution.joints_m, intrinsics)
     # the detector marks places that lie a little beside the model's joints, by a known offset
@@ -146,17 +149,17 @@ def _right_rotations(pose_rad: Float[np.ndarray, "48"], side: Side) -> Float[np.
     return matrix_from_axis_angle((mirror_pose(pose) if side == "left" else pose).reshape(16, 3))
 
 
-def _over_time(heard: Sequence[_FusionInput], times_s: Float[np.ndarray, " T"]) -> list[ViewObservation]:
-    """Changes are heard over a moment: the solved movement is smooth, and single frames of a network tremble.
+def _over_time(inputs: Sequence[_FusionInput], times_s: Float[np.ndarray, " T"]) -> list[ViewObservation]:
+    """Averages corrections over a moment: the solved movement is smooth, and single frames of a network jitter.
 
     Args:
-        heard: hands of one side.
+        inputs: hands of one side.
         times_s: when each was seen, rising.
     """
-    sights = []
-    for number, hand in enumerate(heard):
+    views = []
+    for number, hand in enumerate(inputs):
         first, last = np.searchsorted(times_s, times_s[number] + np.array([-2.0, 2.0]) * MOMENT_S)
-        near = heard[first : last + 1]
+        near = inputs[first : last + 1]
         weights = np.exp(-0.5 * ((times_s[first : last + 1] - times_s[number]) / MOMENT_S) ** 2)
         moved = np.average([other.moved_px for other in near], axis=0, weights=weights)
         rotations = hand.rotations
@@ -164,12 +167,12 @@ def _over_time(heard: Sequence[_FusionInput], times_s: Float[np.ndarray, " T"]) 
         if by_network.any():
             turns = np.average([other.turns_rad for other in near], axis=0, weights=by_network)
             rotations = rotations @ matrix_from_axis_angle(turns)
-        sights.append(ViewObservation(rotations, hand.wrist_m, hand.joints_px + moved))
-    return sights
+        views.append(ViewObservation(rotations, hand.wrist_m, hand.joints_px + moved))
+    return views
 
 
 def _laid_on_picture(
-    sight: ViewObservation,
+    view: ViewObservation,
     camera: Intrinsics,
     layer: HandLayer,
     shape: Float[np.ndarray, "10"],
@@ -177,10 +180,10 @@ def _laid_on_picture(
     picture_doubt: float,
 ) -> Fused:
     """A hand of the person's shape, bent and placed so that it lies on its picture."""
-    box_px = max(float(np.ptp(sight.joints_px, axis=0).max()), 1.0)
-    deviation = BELIEVED_DEVIATION + picture_doubt * (DOUBTED_DEVIATION - BELIEVED_DEVIATION)
+    box_px = max(float(np.ptp(view.joints_px, axis=0).max()), 1.0)
+    deviation = PHOTOGRAPH_DEVIATION + picture_doubt * (RENDERING_DEVIATION - PHOTOGRAPH_DEVIATION)
     sigma_px = np.full(21, deviation * box_px)
-    refined = refine_pose(layer, sight.rotations, shape, sight.joints_px, sigma_px, camera, sight.wrist_m)
+    refined = refine_pose(layer, view.rotations, shape, view.joints_px, sigma_px, camera, view.wrist_m)
     unmoved = layer.from_matrices(refined.rotations, shape).joints_m
     translation = refined.root_m - unmoved[0]
     pose = axis_angle_from_matrix(refined.rotations).reshape(48)
@@ -191,7 +194,7 @@ def _laid_on_picture(
 
 
 def _person(
-    sights: Sequence[ViewObservation],
+    views: Sequence[ViewObservation],
     sides: Sequence[Side],
     cameras: Mapping[Side, Intrinsics],
     layer: HandLayer,
@@ -199,10 +202,10 @@ def _person(
 ) -> Float[np.ndarray, "10"]:
     """The shape of the hand that is seen most often, which the person's other one shares."""
     side = max(cameras, key=sides.count)
-    own = [sight for sight, of_side in zip(sights, sides, strict=True) if of_side == side]
-    if len(own) < _LEAST_SIGHTS:
+    own = [view for view, of_side in zip(views, sides, strict=True) if of_side == side]
+    if len(own) < _LEAST_VIEWS:
         return otherwise
-    chosen = np.unique(np.linspace(0, len(own) - 1, SHAPE_SIGHTS).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(own) - 1, SHAPE_VIEWS).round().astype(int))
     shape = person_shape([own[number] for number in chosen], cameras[side], layer)
     return np.clip(shape, -LARGEST_DEVIATION, LARGEST_DEVIATION)
 

@@ -14,16 +14,16 @@ from hand.metrics import aligned
 from ik_baseline.solver import IkSolution
 
 LANDMARKS_HALF_MM: Final = 14.0
-"""Mean distance from the smoothed hand to the frame's own landmarks at which belief is halved."""
+"""Mean distance from the smoothed hand to the frame's own landmarks at which weight is halved."""
 
 LIVE_HALF_MM: Final = 16.0
-"""Distance of the live solution, aligned, at which belief is halved."""
+"""Distance of the live solution, aligned, at which weight is halved."""
 
 NETWORK_HALF_MM: Final = 30.0
 """The same of the network's hand: the pass exists for networks that do not know this hand yet."""
 
 PICTURE_HALF: Final = 0.09
-"""Mean distance in the picture over the hand's box at which belief is halved."""
+"""Mean distance in the picture over the hand's box at which weight is halved."""
 
 NO_IMAGE: Final = 1e3
 """The same distance of a joint at or behind the camera, which has no place in the picture: far from any."""
@@ -42,7 +42,7 @@ class LabelWeight:
     Attributes:
         weight: how reliable it is, 0 to 1; 0 rejects it.
         reasons: what counts against it.
-        agreement: how far the witnesses are from it, by name.
+        agreement: how far each estimate is from it, by name.
     """
 
     weight: float
@@ -50,17 +50,17 @@ class LabelWeight:
     agreement: dict[str, float]
 
 
-def weight_label(witness: FrameEvidence, solution: IkSolution, intrinsics: Intrinsics) -> LabelWeight:
+def weight_label(evidence: FrameEvidence, solution: IkSolution, intrinsics: Intrinsics) -> LabelWeight:
     """Compares a solved hand with everything that was said about it.
 
     Args:
-        witness: what was said.
+        evidence: all that is known of the hand.
         solution: of the whole session, at this frame.
         intrinsics: of the picture.
     """
     joints = solution.joints_m
-    box_px = max(float(np.ptp(witness.observation.landmarks_px, axis=0).max()), 1.0)
-    in_picture = np.linalg.norm(project(solution.landmarks_m, intrinsics) - witness.observation.landmarks_px, axis=1)
+    box_px = max(float(np.ptp(evidence.observation.landmarks_px, axis=0).max()), 1.0)
+    in_picture = np.linalg.norm(project(solution.landmarks_m, intrinsics) - evidence.observation.landmarks_px, axis=1)
     agreement = {
         "landmarks_mm": float(solution.world_residual_m.mean()) * 1e3,
         "picture": float(np.nan_to_num(in_picture / box_px, nan=NO_IMAGE).mean()),
@@ -69,21 +69,21 @@ def weight_label(witness: FrameEvidence, solution: IkSolution, intrinsics: Intri
         ("landmarks jump away from the movement", agreement["landmarks_mm"] / LANDMARKS_HALF_MM),
         ("the hand does not lie on the picture", agreement["picture"] / PICTURE_HALF),
     ]
-    if witness.live is not None:
-        agreement["ik_mm"] = apart_mm(witness.live.joints_m, joints)
+    if evidence.live is not None:
+        agreement["ik_mm"] = apart_mm(evidence.live.joints_m, joints)
         doubts.append(("the live solution differs", agreement["ik_mm"] / LIVE_HALF_MM))
-    if witness.network is not None and witness.network.side == solution.side:
-        agreement["network_mm"] = apart_mm(witness.network.joints_m, joints)
-        if witness.network.confidence >= TRUSTED_NETWORK:
+    if evidence.network is not None and evidence.network.side == solution.side:
+        agreement["network_mm"] = apart_mm(evidence.network.joints_m, joints)
+        if evidence.network.confidence >= TRUSTED_NETWORK:
             doubts.append(("the network differs", agreement["network_mm"] / NETWORK_HALF_MM))
-    weight = witness.observation.score**0.5 * (1.0 - 0.5 * solution.pressed)
+    weight = evidence.observation.score**0.5 * (1.0 - 0.5 * solution.pressed)
     for _, doubt in doubts:
         weight /= 1.0 + doubt**2
     reasons = [phrase for phrase, doubt in doubts if doubt > 1.0]
-    if witness.side_changed:
+    if evidence.side_changed:
         weight, reasons = 0.5 * weight, [*reasons, "taken for the other hand for a moment"]
-    if witness.observation.score < 0.35:
-        reasons.append("hardly seen as a hand")
+    if evidence.observation.score < 0.35:
+        reasons.append("hardly evidence as a hand")
     if weight < LEAST_WEIGHT:
         return LabelWeight(0.0, tuple(reasons) or ("several small doubts",), agreement)
     return LabelWeight(float(min(weight, 1.0)), tuple(reasons), agreement)

@@ -23,7 +23,7 @@ DEVIATION: Final = 0.035
 """How far joints are seen from where they are, over the hand's box: what MediaPipe and the network together err."""
 
 TURN_DEVIATION_RAD: Final = 0.12
-"""How far a hand's turn is believed to be off; its place is not believed at all."""
+"""How far a hand's turn is assumed to be off; its place has hardly any prior."""
 
 _OWN_PRECISION: Final = np.array([1.0 / TURN_DEVIATION_RAD**2] * 3 + [1e-6] * 3)
 """Of a hand's turn and place; a little for the place, so that there always is a solution."""
@@ -52,36 +52,34 @@ class ViewObservation:
     joints_px: Float[np.ndarray, "21 2"]
 
 
-def person_shape(
-    sights: Sequence[ViewObservation], intrinsics: Intrinsics, layer: HandLayer
-) -> Float[np.ndarray, "10"]:
+def person_shape(views: Sequence[ViewObservation], intrinsics: Intrinsics, layer: HandLayer) -> Float[np.ndarray, "10"]:
     """The shape that lies best on all pictures; the prior is that of all hands, standard normal.
 
     Args:
-        sights: of one person, in as many poses and views as there are.
+        views: of one person, in as many poses and views as there are.
         intrinsics: of all pictures.
         layer: right hand, double precision.
     """
-    average = np.stack([_wrist_centred(layer, sight, np.zeros(10)) for sight in sights])
+    average = np.stack([_wrist_centred(layer, view, np.zeros(10)) for view in views])
     directions = np.stack(
         [
-            np.stack([_wrist_centred(layer, sight, unit) for sight in sights]) - average  # linear: no small step
+            np.stack([_wrist_centred(layer, view, unit) for view in views]) - average  # linear: no small step
             for unit in np.eye(10)
         ],
         -1,
     )
-    return _solve(sights, intrinsics, average, directions)
+    return _solve(views, intrinsics, average, directions)
 
 
 def _wrist_centred(
-    layer: HandLayer, sight: ViewObservation, shape: Float[np.ndarray, "10"]
+    layer: HandLayer, view: ViewObservation, shape: Float[np.ndarray, "10"]
 ) -> Float[np.ndarray, "21 3"]:
-    joints = layer.from_matrices(sight.rotations, shape).joints_m
+    joints = layer.from_matrices(view.rotations, shape).joints_m
     return joints - joints[0]
 
 
 def _solve(
-    sights: Sequence[ViewObservation],
+    views: Sequence[ViewObservation],
     intrinsics: Intrinsics,
     joints_m: Float[np.ndarray, "T 21 3"],
     directions_m: Float[np.ndarray, "T 21 3 10"],
@@ -89,15 +87,15 @@ def _solve(
     """Gauss-Newton over turns, wrists and the shape.
 
     Args:
-        sights: hands in their pictures.
+        views: hands in their pictures.
         intrinsics: of all pictures.
         joints_m: of the average hand, about its wrist.
         directions_m: how they move with the shape.
     """
-    seen = np.stack([sight.joints_px for sight in sights])
+    seen = np.stack([view.joints_px for view in views])
     precision = 1.0 / (DEVIATION * np.maximum(np.ptp(seen, axis=1).max(-1), 1.0))
-    turns = np.zeros((len(sights), 3))
-    wrists = np.stack([sight.wrist_m for sight in sights]).astype(np.float64)
+    turns = np.zeros((len(views), 3))
+    wrists = np.stack([view.wrist_m for view in views]).astype(np.float64)
     shape = np.zeros(10)
     for _ in range(_STEPS):
         rotation = matrix_from_axis_angle(turns)

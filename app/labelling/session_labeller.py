@@ -1,8 +1,8 @@
-"""Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and judgement.
+"""Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and weights.
 
-The order of things: landmarks are freed of what the detector always gets wrong, as far as the session bears it; the
-person's shape is solved over many different frames and held; each hand's movement is solved at once; then every frame
-is compared with all that was said about it, weighted, or rejected, and goes half way to what the network saw.
+The order of things: landmarks are freed of what the detector always gets wrong, as far as the session shows that
+error; the person's shape is solved over many different frames and held; each hand's movement is solved at once; then
+every frame is compared with all its evidence, weighted or rejected, and moved half way to the network's pose.
 """
 
 from __future__ import annotations
@@ -74,62 +74,60 @@ def label_session(
     recording = open_recording(folder)
     recording.demand_model(model, "label")
     total = max(len(recording.frames), 1)
-    witnesses = collect(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
-    if not witnesses:
+    evidence = collect(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
+    if not evidence:
         raise RecordingError(f"No hand was seen in {folder}, so there is nothing to label; record it again.")
-    offline = label_witnesses(witnesses, recording.info.intrinsics, model, report, correction)
+    offline = label_evidence(evidence, recording.info.intrinsics, model, report, correction)
     write_offline(folder, offline)
     report("done", 1.0)
     return offline
 
 
-def label_witnesses(
-    witnesses: Sequence[FrameEvidence],
+def label_evidence(
+    evidence: Sequence[FrameEvidence],
     intrinsics: Intrinsics,
     model: HandModel,
     report: Progress = lambda stage, share: None,
     correction: LandmarkCorrection | None = None,
 ) -> OfflineLabels:
-    """Labels of hands that were gathered.
+    """Labels of hands whose evidence was collected.
 
     Args:
-        witnesses: at least one, in time order.
+        evidence: at least one, in time order.
         intrinsics: of the pictures.
         model: the hand model.
         report: told how it goes.
         correction: of the detector's landmarks; the measured one when left out.
     """
     correct = correction or measured_correction()
-    share = correction_strength(correct, [witness.observation for witness in witnesses], intrinsics)
+    share = correction_strength(correct, [seen.observation for seen in evidence], intrinsics)
     # renderings bear all of it, in the picture too; photographs half of it, and nothing in the picture
     in_picture = max(0.0, (share - PHOTOGRAPH_SHARE) / (1.0 - PHOTOGRAPH_SHARE))
     observations = [
-        correct(witness.observation, intrinsics, form_share=share, picture_share=in_picture) for witness in witnesses
+        correct(seen.observation, intrinsics, form_share=share, picture_share=in_picture) for seen in evidence
     ]
     report("measuring the hand", 0.5)
     calibration = person_of(observations, intrinsics, model)
-    solver = SessionSolver(IkSolver(model, calibration), _frame_s(witnesses))
+    solver = SessionSolver(IkSolver(model, calibration), _frame_s(evidence))
     solutions: dict[int, IkSolution] = {}
     sides: tuple[Side, ...] = ("right", "left")
     for side in sides:
         own = [number for number, observation in enumerate(observations) if observation.side == side]
-        seen = [Seen(witnesses[number].frame.index, observations[number]) for number in own]
+        observed = [Seen(evidence[number].frame.index, observations[number]) for number in own]
 
         def tell(solved: int, before: int = len(solutions)) -> None:
-            report("solving the movement", 0.55 + 0.4 * (before + solved) / len(witnesses))
+            report("solving the movement", 0.55 + 0.4 * (before + solved) / len(evidence))
 
-        if seen:
-            solutions |= zip(own, solver.solve(seen, intrinsics, progress=tell), strict=True)
-    solved = [solutions[number] for number in range(len(witnesses))]
-    report("hearing both witnesses", 0.95)
-    fused = fuse(witnesses, observations, solved, intrinsics, model, in_picture)
+        if observed:
+            solutions |= zip(own, solver.solve(observed, intrinsics, progress=tell), strict=True)
+    solved = [solutions[number] for number in range(len(evidence))]
+    report("fusing both estimates", 0.95)
+    fused = fuse(evidence, observations, solved, intrinsics, model, in_picture)
     labels: list[OfflineLabel] = []
-    for witness, solution, hand in zip(witnesses, solved, fused, strict=True):
-        judgement = weight_label(witness, solution, intrinsics)
-        recorded = _recorded(hand, witness, judgement.weight, intrinsics)
-        labels.append(
-            OfflineLabel(witness.frame.index, recorded, judgement.weight, judgement.reasons, judgement.agreement)
-        )
+    for seen, solution, hand in zip(evidence, solved, fused, strict=True):
+        weighted = weight_label(seen, solution, intrinsics)
+        recorded = _recorded(hand, seen, weighted.weight, intrinsics)
+        labels.append(OfflineLabel(seen.frame.index, recorded, weighted.weight, weighted.reasons, weighted.agreement))
     labels.sort(key=lambda label: label.frame)
     return OfflineLabels(
         labels=tuple(labels),
@@ -164,15 +162,15 @@ def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, m
     return replace(solved, shape=np.clip(solved.shape, -LARGEST_DEVIATION, LARGEST_DEVIATION))
 
 
-def _frame_s(witnesses: Sequence[FrameEvidence]) -> float:
+def _frame_s(evidence: Sequence[FrameEvidence]) -> float:
     """Time from one frame to the next; the usual one where a session has no two neighbours."""
-    pairs = [(b.frame, a.frame) for a, b in pairwise(witnesses) if b.frame.index == a.frame.index + 1]
+    pairs = [(b.frame, a.frame) for a, b in pairwise(evidence) if b.frame.index == a.frame.index + 1]
     steps = [after.capture_time_ns - before.capture_time_ns for after, before in pairs]
     return float(np.median(steps)) / 1e9 if steps else FRAME_S
 
 
-def _recorded(hand: Fused, witness: FrameEvidence, weight: float, intrinsics: Intrinsics) -> RecordedHand:
-    observation = witness.observation
+def _recorded(hand: Fused, seen: FrameEvidence, weight: float, intrinsics: Intrinsics) -> RecordedHand:
+    observation = seen.observation
     single = np.float32
     apart_px = project(hand.joints_m, intrinsics) - np.asarray(observation.landmarks_px)
     return RecordedHand(

@@ -1,4 +1,4 @@
-"""Labels from two witnesses: hands laid on their pictures, the shape they share, and the pose half way between."""
+"""Labels from two estimates: hands laid on their pictures, the shape they share, and the pose half way between."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def posed(number: int, shape: np.ndarray) -> tuple[ViewObservation, np.ndarray]:
 
 def test_the_proportions_of_a_person_are_read_off_many_pictures() -> None:
     """Size cannot be seen, it goes with the distance; so hands are compared at the same size."""
-    sights = [posed(number, SHAPE)[0] for number in range(40)]
-    found = person_shape(sights, CAMERA, LAYER)
+    views = [posed(number, SHAPE)[0] for number in range(40)]
+    found = person_shape(views, CAMERA, LAYER)
 
     def proportions(shape: np.ndarray) -> np.ndarray:
         joints = LAYER(np.zeros(48), shape).joints_m
@@ -62,8 +62,10 @@ def test_few_pictures_leave_the_prior_its_say() -> None:
     assert np.linalg.norm(found) < np.linalg.norm(SHAPE)
 
 
-def _heard(number: int, side: Side, *, bent_apart: float, confidence: float = 0.9) -> tuple[FrameEvidence, IkSolution]:
-    """Two witnesses that err by the same bend either way."""
+def _two_estimates(
+    number: int, side: Side, *, bent_apart: float, confidence: float = 0.9
+) -> tuple[FrameEvidence, IkSolution]:
+    """Two estimates that err by the same bend either way."""
     place_m = np.array([0.0, 0.0, 0.5])
     true = LAYER(pose(number), np.zeros(10), place_m).joints_m
     poses = [pose(number, toward=sign * bent_apart) for sign in (1.0, -1.0)]
@@ -85,49 +87,49 @@ def _heard(number: int, side: Side, *, bent_apart: float, confidence: float = 0.
 
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_half_way_between_two_opposite_errors_is_the_truth(side: Side) -> None:
-    witness, solved = _heard(3, side, bent_apart=0.15)
-    (fused,) = fuse([witness], [witness.observation], [solved], CAMERA, MODEL, 1.0)
+    seen, solved = _two_estimates(3, side, bent_apart=0.15)
+    (fused,) = fuse([seen], [seen.observation], [solved], CAMERA, MODEL, 1.0)
     truth = mirror_pose(pose(3)) if side == "left" else pose(3)
     apart = Rotation.from_rotvec(fused.pose_rad.reshape(16, 3)).inv() * Rotation.from_rotvec(truth.reshape(16, 3))
     assert np.degrees(apart.magnitude()).max() < 1.5
     before = Rotation.from_rotvec(solved.pose_rad.reshape(16, 3)).inv() * Rotation.from_rotvec(truth.reshape(16, 3))
     assert np.degrees(before.magnitude()).max() > 8.0
-    assert np.abs(project(fused.joints_m, CAMERA) - witness.observation.landmarks_px).max() < 4.0
+    assert np.abs(project(fused.joints_m, CAMERA) - seen.observation.landmarks_px).max() < 4.0
 
 
 @pytest.mark.parametrize(("bent_apart", "confidence"), [(0.9, 0.9), (0.15, 0.1)])
-def test_a_network_that_is_unsure_or_sees_another_hand_is_not_heard(bent_apart: float, confidence: float) -> None:
-    witness, solved = _heard(3, "right", bent_apart=bent_apart, confidence=confidence)
-    alone = replace(witness, network=None)
-    heard, unheard = (fuse([said], [said.observation], [solved], CAMERA, MODEL, 1.0)[0] for said in (witness, alone))
-    np.testing.assert_array_equal(heard.pose_rad, unheard.pose_rad)
-    np.testing.assert_array_equal(heard.joints_m, unheard.joints_m)
+def test_a_network_that_is_unsure_or_sees_another_hand_is_left_out(bent_apart: float, confidence: float) -> None:
+    seen, solved = _two_estimates(3, "right", bent_apart=bent_apart, confidence=confidence)
+    unseen = replace(seen, network=None)
+    with_it, without = (fuse([said], [said.observation], [solved], CAMERA, MODEL, 1.0)[0] for said in (seen, unseen))
+    np.testing.assert_array_equal(with_it.pose_rad, without.pose_rad)
+    np.testing.assert_array_equal(with_it.joints_m, without.joints_m)
 
 
 def test_a_hand_that_reaches_behind_the_camera_is_rejected_and_spoils_no_other() -> None:
-    witness, solved = _heard(3, "right", bent_apart=0.15)
+    seen, solved = _two_estimates(3, "right", bent_apart=0.15)
     behind = solved.joints_m.copy()
     behind[8, 2] = -0.1
     astray = replace(solved, joints_m=behind, landmarks_m=behind)
-    judgement = weight_label(witness, astray, CAMERA)
-    assert judgement.weight == 0.0
-    assert "the hand does not lie on the picture" in judgement.reasons
-    assert np.isfinite(list(judgement.agreement.values())).all()
-    for fused in fuse([witness] * 9, [witness.observation] * 9, [astray] + [solved] * 8, CAMERA, MODEL, 1.0):
+    weighted = weight_label(seen, astray, CAMERA)
+    assert weighted.weight == 0.0
+    assert "the hand does not lie on the picture" in weighted.reasons
+    assert np.isfinite(list(weighted.agreement.values())).all()
+    for fused in fuse([seen] * 9, [seen.observation] * 9, [astray] + [solved] * 8, CAMERA, MODEL, 1.0):
         assert np.isfinite(fused.shape).all()
         assert np.isfinite(fused.joints_m).all()
 
 
 def test_in_photographs_the_picture_is_mediapipes() -> None:
     """Renderings are strange to it, photographs are what it was made for."""
-    witness, solved = _heard(3, "right", bent_apart=0.15)
-    assert witness.network is not None
-    beside = witness.observation.landmarks_px + 12.0
-    said = replace(witness, network=replace(witness.network, landmarks_px=beside))
+    seen, solved = _two_estimates(3, "right", bent_apart=0.15)
+    assert seen.network is not None
+    beside = seen.observation.landmarks_px + 12.0
+    said = replace(seen, network=replace(seen.network, landmarks_px=beside))
     off = [
         np.abs(
             project(fuse([said], [said.observation], [solved], CAMERA, MODEL, doubt)[0].joints_m, CAMERA)
-            - witness.observation.landmarks_px
+            - seen.observation.landmarks_px
         ).mean()
         for doubt in (0.0, 1.0)
     ]

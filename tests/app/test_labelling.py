@@ -116,9 +116,9 @@ def test_a_side_seen_for_a_moment_is_taken_for_the_other(
     tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
 ) -> None:
     folder = _session(tmp_path / "s", movement, flicker=(10, 40))
-    witnesses = collect(open_recording(folder))
-    assert {witness.observation.side for witness in witnesses} == {"right"}
-    assert [witness.frame.index for witness in witnesses if witness.side_changed] == [10, 40]
+    evidence = collect(open_recording(folder))
+    assert {seen.observation.side for seen in evidence} == {"right"}
+    assert [seen.frame.index for seen in evidence if seen.side_changed] == [10, 40]
 
 
 class _Detector:
@@ -140,10 +140,10 @@ def test_frames_that_live_was_too_slow_for_are_looked_at_again(
     recording = open_recording(_session(tmp_path / "s", movement))
     frames = tuple(replace(frame, hands=()) if frame.index % 3 else frame for frame in recording.frames)
     detector = _Detector(movement[1][0], movement[0].intrinsics)
-    witnesses = collect(replace(recording, frames=frames), detector)
+    evidence = collect(replace(recording, frames=frames), detector)
     assert detector.asked == 40
-    assert len(witnesses) == FRAMES
-    assert sum(isinstance(witness, FrameEvidence) and witness.live is None for witness in witnesses) == 40
+    assert len(evidence) == FRAMES
+    assert sum(isinstance(seen, FrameEvidence) and seen.live is None for seen in evidence) == 40
 
 
 def test_of_two_live_hands_of_one_side_the_surer_is_believed(
@@ -155,9 +155,9 @@ def test_of_two_live_hands_of_one_side_the_surer_is_believed(
         sure = frame.hands[0]
         doubtful = replace(sure, confidence=0.4, joints_m=sure.joints_m + np.float32(0.2))
         frames.append(replace(frame, hands=(doubtful, sure) if frame.index % 2 else (sure, doubtful)))
-    witnesses = collect(replace(recording, frames=tuple(frames)))
-    assert [witness.frame.index for witness in witnesses] == list(range(FRAMES))
-    assert all(witness.live is frame.hands[frame.index % 2] for witness, frame in zip(witnesses, frames, strict=True))
+    evidence = collect(replace(recording, frames=tuple(frames)))
+    assert [seen.frame.index for seen in evidence] == list(range(FRAMES))
+    assert all(seen.live is frame.hands[frame.index % 2] for seen, frame in zip(evidence, frames, strict=True))
 
 
 def test_the_wrong_hand_model_and_an_empty_session_are_said(
