@@ -5,7 +5,7 @@
 A rendered person moves a hand 0.6 m before two cameras whose directions of view are 60 degrees apart. Both paths look
 at both pictures; the cameras are calibrated from the hand alone, with known intrinsics and a typed palm length, and the
 hand is triangulated. Printed beside it: the same with the exact cameras, and each path's error against the
-triangulated hand and against the renderer's truth, which is what a judge of paths may be wrong by.
+triangulated hand and against the renderer's truth, which is how wrong an evaluation of paths may be.
 """
 
 from __future__ import annotations
@@ -158,12 +158,12 @@ def _print_paths(truth: Truth, take: Take) -> None:
     exact = replace(truth, joints_m=take.truth_m, expected_m=np.full(truth.expected_m.shape, 1e-4), pair=take.cameras)
     for view, track in enumerate(take.views):
         for path in track.joints_px:
-            judged = measure_path(truth, track, path, view, take.intrinsics[view])
+            measured = measure_path(truth, track, path, view, take.intrinsics[view])
             real = measure_path(exact, track, path, view, take.intrinsics[view])
             print(
-                f"  {path}, camera {view + 1}: aligned {judged.mean('aligned_mm'):.1f} mm (by the truth "
-                f"{real.mean('aligned_mm'):.1f}), from the wrist {judged.mean('from_wrist_mm'):.1f} "
-                f"({real.mean('from_wrist_mm'):.1f}), 2D {judged.mean('picture'):.3f} ({real.mean('picture'):.3f})"
+                f"  {path}, camera {view + 1}: aligned {measured.mean('aligned_mm'):.1f} mm (by the truth "
+                f"{real.mean('aligned_mm'):.1f}), from the wrist {measured.mean('from_wrist_mm'):.1f} "
+                f"({real.mean('from_wrist_mm'):.1f}), 2D {measured.mean('picture'):.3f} ({real.mean('picture'):.3f})"
             )
 
 

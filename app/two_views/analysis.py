@@ -10,7 +10,7 @@ import numpy as np
 
 from app.lens_calibration.board import SQUARE_MM
 from app.two_views.board_calibration import boards_in_both, pair_from_boards
-from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair, judge_pair
+from app.two_views.calibration import KnownLength, PairCalibration, assess_pair, calibrate_pair
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack
 from app.two_views.movement_check import MovementCheck, PairState
 from app.two_views.path_errors import PathComparison, PathErrors, compare_paths, measure_path
@@ -107,7 +107,7 @@ def calibrate_views(first: ViewRecording, second: ViewRecording, length: KnownLe
     one, other = paired(first.track, second.track, late_s)
     by_board = pair_from_boards(boards_in_both(first, second, late_s), first.intrinsics, second.intrinsics)
     if by_board is not None:
-        return replace(judge_pair(by_board, one, other, BOARD_LENGTH), late_s=late_s)
+        return replace(assess_pair(by_board, one, other, BOARD_LENGTH), late_s=late_s)
     return calibrate_pair(one, other, first.intrinsics, second.intrinsics, length, late_s=late_s)
 
 
@@ -118,7 +118,7 @@ def analyse(
     length: KnownLength | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> TwoViewResult:
-    """Calibrates where that is still to be done, triangulates, and judges.
+    """Calibrates where that is still to be done, triangulates, and evaluates.
 
     Args:
         first: of the first camera.

@@ -184,10 +184,10 @@ def calibrate_pair(
         _adjusted(pair, first, second, {path: _part(found, half) for path, found in chosen.items()}, noise, known)[0]
         for half in (0, 1)
     ]
-    return _judged(pair, halves, first, second, noise, known, sum(len(found) for found in chosen.values()), late_s)
+    return _assessed(pair, halves, first, second, noise, known, sum(len(found) for found in chosen.values()), late_s)
 
 
-def judge_pair(pair: CameraPair, first: ViewTrack, second: ViewTrack, length: KnownLength) -> PairCalibration:
+def assess_pair(pair: CameraPair, first: ViewTrack, second: ViewTrack, length: KnownLength) -> PairCalibration:
     """A pair of cameras that is known from elsewhere, with how exactly the paths see a hand before it.
 
     Args:
@@ -206,7 +206,7 @@ def judge_pair(pair: CameraPair, first: ViewTrack, second: ViewTrack, length: Kn
             f"How exactly the hand is seen is measured over at least {FEWEST_FRAMES} moments in which both cameras see "
             f"it, not {frames}; show the hand after the board."
         )
-    return _judged(pair, [pair, pair], first, second, noise, length, frames, 0.0, exact=True)
+    return _assessed(pair, [pair, pair], first, second, noise, length, frames, 0.0, exact=True)
 
 
 def _both(first: ViewTrack, second: ViewTrack, path: str) -> np.ndarray:
@@ -381,7 +381,7 @@ def _rescaled(pair: CameraPair, sightings: Sequence[Sightings], length: KnownLen
     return replace(pair, translation_m=pair.translation_m * scale)
 
 
-def _judged(
+def _assessed(
     pair: CameraPair,
     halves: Sequence[CameraPair],
     first: ViewTrack,

@@ -22,7 +22,7 @@ PATHS: tuple[str, ...] = ("network", "ik")
 """Paths whose joints in the picture are evidence for triangulation, by ``hand.types.Provider``."""
 
 OUTPUT: str = "output"
-"""Name of the output hand among the tracks: it is judged as the paths are, but is no evidence of its own."""
+"""Name of the output hand among the tracks: it is evaluated as the paths are, but is no evidence of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Two live views of one hand: collected, calibrated from the hand's movement, watched and judged while they run.
+"""Two live views of one hand: collected, calibrated from the hand's movement, checked and evaluated while they run.
 
 :class:`LivePair` has no thread of its own: both views' results are put into it from their listeners' threads, and
 :meth:`LivePair.step` is called again and again by one worker (``app.two_views.live_two_views``).
@@ -21,7 +21,7 @@ from app.two_views.analysis import TwoViewResult
 from app.two_views.calibration import KnownLength, PairCalibration, average_length, calibrate_pair
 from app.two_views.calibration_store import save_pair, saved_pair
 from app.two_views.evidence import ViewTrack
-from app.two_views.live_judge import LiveJudge
+from app.two_views.live_evaluation import LiveEvaluation
 from app.two_views.live_view import KEPT_S, LiveView
 from app.two_views.movement_check import PairState
 from app.two_views.movement_progress import movement_progress
@@ -100,7 +100,7 @@ class PairFrame:
 
 @dataclass(slots=True, eq=False)
 class _Progress:
-    """What one calibration and its judgement know so far; replaced as a whole where a view begins anew."""
+    """What one calibration and its evaluation hold so far; replaced as a whole where a view begins anew."""
 
     calibration: PairCalibration | None = None
     calibrated_here: bool = False
@@ -109,7 +109,7 @@ class _Progress:
     late_found_s: float = -np.inf
     refused: str = ""
     refused_at_s: float = -np.inf
-    judge: LiveJudge | None = None
+    evaluation: LiveEvaluation | None = None
     picture_s: float = -np.inf
 
 
@@ -179,7 +179,7 @@ class LivePair:
             return PairReading(PairState.UNCALIBRATED, ONE_VIEW_SENTENCE)
         if not self._now.looked_up:
             self._look_up(first, second)
-        return self._collect(first, second, tell) if self._now.calibration is None else self._judge(first, second)
+        return self._collect(first, second, tell) if self._now.calibration is None else self._evaluate(first, second)
 
     def frame(self) -> PairFrame:
         """The newest moment that both views have seen, with the hand in it."""
@@ -191,7 +191,7 @@ class LivePair:
         time_s = min(first.capture_time_ns / 1e9, second.capture_time_ns / 1e9 - late_s)
         frames = (self._views[0].frame_near(time_s), self._views[1].frame_near(time_s + late_s))
         seen = (self._seen(0, frames[0]), self._seen(1, frames[1]))
-        moved = now.judge is not None and now.judge.check.state is PairState.MOVED
+        moved = now.evaluation is not None and now.evaluation.check.state is PairState.MOVED
         if now.calibration is None or now.late_s is None or moved:
             return PairFrame(frames, seen)
         one = self._views[0].track(time_s - _DRAWN_S)
@@ -208,27 +208,27 @@ class LivePair:
         return PairFrame(frames, drawn, measured=True)
 
     def result(self) -> tuple[TwoViewResult, tuple[ViewRecording, ViewRecording]]:
-        """Everything that was judged, as the analysis of two recorded views gives it.
+        """Everything that was evaluated, as the analysis of two recorded views gives it.
 
         Raises:
-            ConfigError: nothing was judged yet.
+            ConfigError: nothing was evaluated yet.
         """
         now = self._now
-        judge = now.judge
-        truth = judge.truth if judge is not None else None
-        errors = judge.errors if judge is not None else ()
-        if judge is None or truth is None or not errors:
+        evaluation = now.evaluation
+        truth = evaluation.truth if evaluation is not None else None
+        errors = evaluation.errors if evaluation is not None else ()
+        if evaluation is None or truth is None or not errors:
             raise ConfigError("Nothing was measured yet; show the hand to both calibrated cameras first.")
         # the report counts from the first moment that was measured, and not from when the machine was started
         begin_s = float(truth.times_s[0])
         recordings = tuple(_counted_from(view.recording(), begin_s) for view in self._views)
-        one, other = paired(recordings[0].track, recordings[1].track, judge.calibration.late_s)
+        one, other = paired(recordings[0].track, recordings[1].track, evaluation.calibration.late_s)
         counted = tuple(replace(of_one, times_s=of_one.times_s - begin_s) for of_one in errors)
         result = TwoViewResult(
-            calibration=judge.calibration,
+            calibration=evaluation.calibration,
             calibrated_here=now.calibrated_here,
-            state=judge.check.state,
-            state_sentence=judge.check.describe(),
+            state=evaluation.check.state,
+            state_sentence=evaluation.check.describe(),
             first=one,
             second=other,
             truth=replace(truth, times_s=truth.times_s - begin_s),
@@ -238,10 +238,10 @@ class LivePair:
         return result, (recordings[0], recordings[1])
 
     def write_report(self, folder: Path) -> list[Path]:
-        """Writes the report about everything that was judged; see :func:`app.two_views.report.write_report`.
+        """Writes the report about everything that was evaluated; see :func:`app.two_views.report.write_report`.
 
         Raises:
-            ConfigError: nothing was judged yet, or the folder cannot be written.
+            ConfigError: nothing was evaluated yet, or the folder cannot be written.
         """
         return write_report(*self.result(), folder)
 
@@ -296,24 +296,24 @@ class LivePair:
             save_pair(first.source_id, second.source_id, found, self._folder)
         except ConfigError as error:
             logger.warning("%s", error)  # it holds for this run all the same
-        return self._judge(first, second)
+        return self._evaluate(first, second)
 
-    def _judge(self, first: Frame, second: Frame) -> PairReading:
+    def _evaluate(self, first: Frame, second: Frame) -> PairReading:
         now = self._now
         assert now.calibration is not None
         self._find_late(first, second, first.capture_time_ns / 1e9)
         if now.late_s is None:
             return PairReading(PairState.CALIBRATING, CLOCKS_SENTENCE, calibration=now.calibration)
-        if now.judge is None:
-            now.judge = LiveJudge(now.calibration, KEPT_S)
-        judge = now.judge
-        judge.calibration = replace(now.calibration, late_s=now.late_s)
-        since_s = judge.wanted_since_s
-        judge.advance(self._views[0].track(since_s), self._views[1].track(since_s + now.late_s))
-        self._keep_pictures(judge, now)
-        truth, errors = judge.truth, judge.errors
-        state = judge.check.state
-        moved = judge.check.describe() if state is PairState.MOVED else ""
+        if now.evaluation is None:
+            now.evaluation = LiveEvaluation(now.calibration, KEPT_S)
+        evaluation = now.evaluation
+        evaluation.calibration = replace(now.calibration, late_s=now.late_s)
+        since_s = evaluation.wanted_since_s
+        evaluation.advance(self._views[0].track(since_s), self._views[1].track(since_s + now.late_s))
+        self._keep_pictures(evaluation, now)
+        truth, errors = evaluation.truth, evaluation.errors
+        state = evaluation.check.state
+        moved = evaluation.check.describe() if state is PairState.MOVED else ""
         if truth is None or not errors:
             return PairReading(state, moved or JUDGING_SENTENCE, calibration=now.calibration)
         known = truth.expected_m[np.isfinite(truth.expected_m)]
@@ -324,16 +324,16 @@ class LivePair:
             expected_mm=float(np.median(known)) * 1000.0 if len(known) else float("nan"),
             errors=errors,
             comparisons=() if moved else tuple(compare_paths(list(errors), self.measure)),
-            now_s=judge.until_s,
+            now_s=evaluation.until_s,
         )
 
-    def _keep_pictures(self, judge: LiveJudge, now: _Progress) -> None:
-        if judge.until_s - now.picture_s < PICTURE_EVERY_S:
+    def _keep_pictures(self, evaluation: LiveEvaluation, now: _Progress) -> None:
+        if evaluation.until_s - now.picture_s < PICTURE_EVERY_S:
             return
-        first = self._views[0].frame_near(judge.until_s)
-        second = self._views[1].frame_near(judge.until_s + judge.calibration.late_s)
+        first = self._views[0].frame_near(evaluation.until_s)
+        second = self._views[1].frame_near(evaluation.until_s + evaluation.calibration.late_s)
         if first is not None and second is not None:
-            now.picture_s = judge.until_s
+            now.picture_s = evaluation.until_s
             self._views[0].keep_picture(first)
             self._views[1].keep_picture(second)
 

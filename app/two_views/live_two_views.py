@@ -1,4 +1,4 @@
-"""A second camera beside the live pipeline: it has a pipeline of its own, and two threads that judge and draw.
+"""A second camera beside the live pipeline: it has a pipeline of its own, and two threads that evaluate and draw.
 
 Nothing of it exists while the second camera is off, so that it costs the first one nothing.
 """
@@ -34,7 +34,7 @@ from hand.types import Frame, Provider
 
 logger = logging.getLogger(__name__)
 
-JUDGE_EVERY_S: Final = 1.0
+EVALUATE_EVERY_S: Final = 1.0
 DRAW_EVERY_S: Final = 0.1
 PICTURE_WIDTH_PX: Final = 480
 _CLOSE_S: Final = 2.0
@@ -107,7 +107,7 @@ class LiveTwoViews:
         self.pipeline.start()
         self.pipeline.show(make_source())
         self._threads = [
-            threading.Thread(target=self._repeat, args=(self._judge, JUDGE_EVERY_S), name="two-views-judge"),
+            threading.Thread(target=self._repeat, args=(self._evaluate, EVALUATE_EVERY_S), name="two-views-evaluation"),
             threading.Thread(target=self._repeat, args=(self._draw, DRAW_EVERY_S), name="two-views-draw"),
         ]
         for thread in self._threads:
@@ -189,7 +189,7 @@ class LiveTwoViews:
     def _loading(self) -> bool:
         return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.providers)
 
-    def _judge(self) -> None:
+    def _evaluate(self) -> None:
         def tell(reading: PairReading) -> None:
             self._reading = reading
 

@@ -17,7 +17,7 @@ from app.two_views.view_recording import JPEG_QUALITY, ViewRecording
 from hand.types import Frame, HandState
 
 KEPT_S: Final = 120.0
-"""So much of the past is judged, and calibrated from."""
+"""So much of the past is evaluated, and calibrated from."""
 
 _NEWEST_FRAMES: Final = 24
 """Pictures that wait for their moment to be seen by the other view: most of a second, 22 MB at 640 x 480."""

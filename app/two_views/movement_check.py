@@ -18,7 +18,7 @@ from app.two_views.calibration import PairCalibration
 from app.two_views.triangulation import Sightings, triangulate
 
 WINDOW_FRAMES: Final = 45
-"""Frames with the hand in both views that a judgement is made over: one odd frame moves nothing."""
+"""Frames with the hand in both views that a verdict is based on: one odd frame moves nothing."""
 
 GROWN: Final = 2.5
 """The epipolar error is this many times that of the calibration."""
@@ -44,7 +44,7 @@ class PairState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MovementFigures:
-    """What the judgement is made from.
+    """What the verdict is based on.
 
     Attributes:
         epipolar_px: median over the window.

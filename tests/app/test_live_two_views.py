@@ -1,4 +1,4 @@
-"""Two live views without a window: from the first picture to the judgement, and what disturbs them."""
+"""Two live views without a window: from the first picture to the errors of the paths, and what disturbs them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def seen_mirrored(joined: JoinedResult) -> JoinedResult:
 
 @pytest.fixture(scope="module")
 def measured(joints: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> tuple[LivePair, list[PairReading], Path]:
-    """A pair that was calibrated by the hand, and goes on to judge it; the first view comes mirrored."""
+    """A pair that was calibrated by the hand, and goes on to evaluate it; the first view comes mirrored."""
     folder = tmp_path_factory.mktemp("cameras")
     live = LivePair(length_of(joints), folder)
     readings = play(live, joints, pair_of(), mirrored=True)
@@ -119,7 +119,7 @@ def test_nothing_is_said_before_both_cameras_give_a_picture(joints: np.ndarray, 
         live.result()
 
 
-def test_a_movement_leads_to_calibrated_cameras_and_a_judgement(
+def test_a_movement_leads_to_calibrated_cameras_and_errors(
     measured: tuple[LivePair, list[PairReading], Path],
 ) -> None:
     _, readings, _ = measured

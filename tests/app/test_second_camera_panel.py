@@ -22,7 +22,7 @@ from app.two_views.live_pair import PairReading
 from app.two_views.movement_check import PairState
 from app.two_views.observer_noise import ObserverNoise
 from app.two_views.path_errors import PathErrors, compare_paths
-from app.ui.two_views.judge_view import JudgeView
+from app.ui.two_views.path_errors_view import PathErrorsView
 from app.ui.two_views.second_camera_panel import (
     MISSING_FIRST_SENTENCE,
     OFF_SENTENCE,
@@ -100,7 +100,7 @@ def test_off_costs_nothing(panel: SecondCameraPanel) -> None:
     assert panel.sentence.text() == OFF_SENTENCE
     assert not panel._timer.isActive()
     assert not [thread for thread in threading.enumerate() if "two-views" in thread.name]
-    for widget in (panel.progress, panel.pictures, panel.again, panel.report, panel.record, panel.judge):
+    for widget in (panel.progress, panel.pictures, panel.again, panel.report, panel.record, panel.path_errors):
         assert widget.isHidden()
 
 
@@ -154,7 +154,7 @@ def test_a_camera_is_opened_lost_found_again_and_closed(
 def test_calibrated_cameras_are_said_in_words_and_millimetres(panel: SecondCameraPanel) -> None:
     panel.show_reading(reading_of(sentence=CALIBRATION.describe()))
     assert panel.title.text() == "Calibrated, good: joints within 5 mm"
-    assert not panel.judge.isHidden()
+    assert not panel.path_errors.isHidden()
     assert not panel.report.isHidden()
     assert panel.again.objectName() == ""
     assert panel.progress.isHidden()
@@ -164,15 +164,15 @@ def test_a_moved_camera_is_said_and_calibrating_again_is_offered(panel: SecondCa
     panel.show_reading(reading_of(PairState.MOVED, "A camera was moved."))
     assert panel.title.text() == "A camera was moved"
     assert panel.again.objectName() == "primary"
-    assert panel.judge.isHidden()
+    assert panel.path_errors.isHidden()
     assert not panel.report.isHidden()
     panel.show_reading(replace(reading_of(), calibration=None, errors=(), state=PairState.UNCALIBRATED, share=0.4))
     assert panel.progress.value() == 40
     assert panel.again.isHidden()
 
 
-def test_the_judge_shows_each_camera_and_each_measure(qtbot: QtBot) -> None:
-    view = JudgeView()
+def test_the_errors_show_each_camera_and_each_measure(qtbot: QtBot) -> None:
+    view = PathErrorsView()
     qtbot.addWidget(view)
     view.set_theme(LIGHT)
     view.show_reading(reading_of())

@@ -1,4 +1,4 @@
-"""Two cameras: triangulation, calibration from the hand, pairing by time, and the judgement of paths."""
+"""Two cameras: triangulation, calibration from the hand, pairing by time, and the errors of paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.two_views.analysis import BOARD_LENGTH, TwoViewResult, analyse, calibra
 from app.two_views.board_calibration import boards_in_both, pair_from_boards
 from app.two_views.bone_lengths import mean_lengths, steady
 from app.two_views.bundle_adjustment import EDGES, edge_lengths
-from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair, judge_pair
+from app.two_views.calibration import KnownLength, PairCalibration, assess_pair, calibrate_pair
 from app.two_views.calibration_store import pair_file, save_pair, saved_pair
 from app.two_views.camera_pair import CameraPair
 from app.two_views.evidence import OUTPUT, ViewTrack
@@ -444,8 +444,8 @@ def test_the_printed_board_in_both_views_gives_exact_cameras(joints: np.ndarray)
     assert turn_between(found, pair) < 0.2
     assert np.abs(found.translation_m - pair.translation_m).max() < 0.002
     first, second = (one_path(track) for track in seen(pair, joints, 1.5))
-    judged = judge_pair(found, first, second, palm_of(joints))
-    truth = measure_truth(judged, first, second)
+    assessed = assess_pair(found, first, second, palm_of(joints))
+    truth = measure_truth(assessed, first, second)
     assert np.nanmedian(np.linalg.norm(truth.joints_m - joints, axis=-1)) < 0.004
     assert pair_from_boards(views[:3], pair.first, pair.second) is None  # type: ignore[arg-type]
     mixed = [(one, views[(n + 2) % 6][1]) for n, (one, _) in enumerate(views)]

@@ -27,8 +27,8 @@ from app.two_views.movement_check import PairState
 from app.two_views.path_errors import Measure
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.two_views.judge_view import JudgeView
 from app.ui.two_views.pair_view import PairView
+from app.ui.two_views.path_errors_view import PathErrorsView
 from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.form_helpers import button, clock, row
 from hand.errors import ConfigError, HandliveError
@@ -104,7 +104,7 @@ class SecondCameraPanel(QWidget):
             choose_source(text, wishes)  # what names nothing is refused here
             length = known_length(self._host.options.model, palm_length_mm=self._typed_mm())
             pair = LivePair(length, self._calibrations)
-            pair.measure = self.judge.chosen_measure
+            pair.measure = self.path_errors.chosen_measure
             session = LiveTwoViews(
                 lambda: choose_source(text, wishes).source,
                 self._make_paths(),
@@ -229,13 +229,13 @@ class SecondCameraPanel(QWidget):
         self.record.setVisible(running)
         seconds = None if self._session is None else self._session.recording_s
         self.record.setText("Record both" if seconds is None else f"Stop ({clock(seconds)})")
-        self.judge.setVisible(bool(reading.errors) and state is not PairState.MOVED)
-        self.judge.show_reading(reading)
+        self.path_errors.setVisible(bool(reading.errors) and state is not PairState.MOVED)
+        self.path_errors.show_reading(reading)
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""
         self.pictures.set_theme(theme)
-        self.judge.set_theme(theme)
+        self.path_errors.set_theme(theme)
 
     def _typed_mm(self) -> float | None:
         text = self.palm.text().strip().replace(",", ".")
@@ -329,8 +329,8 @@ class SecondCameraPanel(QWidget):
         self.progress.setFixedHeight(6)
         self.progress.setAccessibleName("Movement seen")
         self.pictures = PairView()
-        self.judge = JudgeView()
-        self.judge.measure_chosen.connect(self._choose_measure)
+        self.path_errors = PathErrorsView()
+        self.path_errors.measure_chosen.connect(self._choose_measure)
         self.again = button(
             "Calibrate again", "Forgets where the second camera stands, and finds out anew", self.recalibrate
         )
@@ -361,7 +361,7 @@ class SecondCameraPanel(QWidget):
         layout.addLayout(row(self.again, self.record))
         layout.addWidget(self.report)
         layout.addWidget(self.done)
-        layout.addWidget(self.judge)
+        layout.addWidget(self.path_errors)
         layout.addStretch(1)
 
     def _toggle(self) -> None:

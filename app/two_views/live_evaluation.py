@@ -1,4 +1,4 @@
-"""The judgement of two views while they run: each second is triangulated and measured once, and added to those before.
+"""Path errors of two views while they run: each second is triangulated and measured once, and added to those before.
 
 It is made of the same steps as the analysis of two recorded views (``app.two_views.analysis``), over short stretches.
 """
@@ -30,7 +30,7 @@ class _Stretch:
     errors: tuple[PathErrors, ...]
 
 
-class LiveJudge:
+class LiveEvaluation:
     """Adds up errors of the paths against the triangulated hand."""
 
     def __init__(self, calibration: PairCalibration, kept_s: float) -> None:

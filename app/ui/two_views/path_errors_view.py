@@ -30,7 +30,7 @@ _ROWS: Final[tuple[tuple[Measure, str, str, str], ...]] = (
 _PERCENT: Final[dict[Measure, float]] = {"aligned_mm": 1.0, "from_wrist_mm": 1.0, "depth_mm": 1.0, "picture": 100.0}
 
 
-class JudgeView(QWidget):
+class PathErrorsView(QWidget):
     """Shows the errors of one of the two views."""
 
     measure_chosen = pyqtSignal(str)
