@@ -230,7 +230,7 @@ def measure(clip: Path, clock: StageClock, work: PathWork, options: argparse.Nam
         alone = finders.frame_ms()
         window.pipeline.playback.pause(False)
         wait(PAUSE_S)
-        window.feed.measure_anew()
+        window.presenter.measure_anew()
         work.reset()
         stages, threads, calls, busy_s = clock.spent_ms(), thread_times_ms(), clock.calls(), time.process_time()
         started_s = time.perf_counter()

@@ -88,7 +88,7 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
     wait(WARM_UP_S)
     profile = cProfile.Profile() if options.profile else None
     meter, busy_s, wall_s = LagMeter(), time.process_time(), time.perf_counter()
-    window.feed.measure_anew()
+    window.presenter.measure_anew()
     if profile is not None:
         profile.enable()
     wait(options.seconds)
@@ -111,7 +111,7 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
             "latency_p95_ms": round(summary.latency_p95_ms, 1),
             "stages_ms": {k: round(v, 1) for k, v in window.statistics(provider).stage_medians_ms().items()},
             "work_ms": round(numbers.paths[provider].work_ms, 2),
-            "drops": window.feed.drops(provider),
+            "drops": window.presenter.drops(provider),
         }
     meter.timer.stop()
     window.close()

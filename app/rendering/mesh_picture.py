@@ -1,4 +1,4 @@
-"""The 3D view drawn without OpenGL: a lit mesh on a soft stage."""
+"""The 3D view drawn without OpenGL: a lit mesh on a soft background."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class MeshPainter:
     def paint(
         self, scene: Scene | None, orbit: Orbit, size_px: tuple[int, int], theme: Theme
     ) -> UInt8[np.ndarray, "height width 4"]:
-        """A picture of the hands, or of the empty stage, as BGRA.
+        """A picture of the hands, or of the empty background, as BGRA.
 
         Args:
             scene: the hands, if any.
             orbit: where the user turned the eye.
             size_px: width and height.
-            theme: colours of the stage.
+            theme: colours of the background.
         """
         width, height = size_px
-        picture = stage(width, height, theme).copy()
+        picture = background_picture(width, height, theme).copy()
         if scene is None:
             return picture
         view = scene.focus.view(orbit)
@@ -92,7 +92,7 @@ def _depth_m(mesh: HandMesh, view: View | None) -> float:
 
 
 @lru_cache(maxsize=4)
-def stage(width: int, height: int, theme: Theme) -> UInt8[np.ndarray, "height width 4"]:
+def background_picture(width: int, height: int, theme: Theme) -> UInt8[np.ndarray, "height width 4"]:
     """The background behind the mesh as BGRA: light in the middle, falling off smoothly, dithered against banding."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     across = (x - (width - 1) / 2.0) / max(width, height)

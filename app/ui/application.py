@@ -46,7 +46,9 @@ def run_window(options: WindowOptions) -> int:
     shot = None
     if options.screenshot:
         frames = options.frames or _FRAMES_BEFORE_SCREENSHOT
-        shot = Screenshot(window, window.result_shown, lambda: window.stage.message_text, options.screenshot, frames)
+        shot = Screenshot(
+            window, window.result_shown, lambda: window.pane_area.message_text, options.screenshot, frames
+        )
     elif options.frames:
         after_results(window.result_shown, options.frames, window.close)
     let_python_see_signals(application)

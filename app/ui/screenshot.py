@@ -1,4 +1,4 @@
-"""Saves the window as a picture once enough was shown, for the README and for looking at it without a desk."""
+"""Saves the window as a picture once enough was shown, for the README and for checks without a display."""
 
 from __future__ import annotations
 

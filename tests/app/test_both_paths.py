@@ -72,7 +72,7 @@ def test_both_panes_show_the_same_frame_and_the_output_is_marked(qtbot: QtBot, o
     together = 0
     while together < 5:
         wait_for_result(qtbot, window)
-        displays = [pane.display for pane in window.stage.shown_panes]
+        displays = [pane.display for pane in window.pane_area.shown_panes]
         assert len(displays) == 2
         # on a busy machine a path may be late for a frame, whose pane is then shown without it
         if window.joined is None or len(window.joined.results) < 2:
@@ -98,20 +98,20 @@ def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
             window.bar.overlay.setChecked(mesh)
             wait_for_result(qtbot, window)
             wait_for_result(qtbot, window)
-            for pane in window.stage.shown_panes:
+            for pane in window.pane_area.shown_panes:
                 assert pane.display is not None
                 assert pane.display.has_hand
                 # on a busy machine a pane that was just shown takes a moment to be laid out
                 qtbot.waitUntil(lambda pane=pane: is_painted(pane), timeout=PATIENCE_MS)
-        assert window.stage.view == view
+        assert window.pane_area.view == view
 
 
 def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both(output_mode=OutputMode.FUSED)
     wait_for_output(qtbot, window, "fused")
     window.show_view("three")
-    assert [pane.name for pane in window.stage.shown_panes] == ["network", "output", "ik"]
-    lefts = [pane.mapToGlobal(pane.rect().topLeft()).x() for pane in window.stage.shown_panes]
+    assert [pane.name for pane in window.pane_area.shown_panes] == ["network", "output", "ik"]
+    lefts = [pane.mapToGlobal(pane.rect().topLeft()).x() for pane in window.pane_area.shown_panes]
     assert lefts == sorted(lefts)
     for _ in range(3):
         wait_for_result(qtbot, window)
@@ -306,7 +306,7 @@ def test_changing_resolution_is_followed_by_both_panes(qtbot: QtBot, open_both: 
     seen = set()
     for _ in range(40):
         wait_for_result(qtbot, window)
-        for pane in window.stage.shown_panes:
+        for pane in window.pane_area.shown_panes:
             assert pane.display is not None
             seen.add((pane.name, pane.display.frame.image_rgb.shape[:2]))
         if len(seen) == 2 * len(sizes):
@@ -374,11 +374,11 @@ def test_panels_show_numbers_and_save_the_session(qtbot: QtBot, open_both: OpenB
     qtbot.waitUntil(lambda: panel.disagreement_text.startswith("0.0 mm"), timeout=PATIENCE_MS)
     assert panel.value("network", "confidence") == "90%"
     panel.save(tmp_path / "session")
-    assert "session is saved as session.csv" in window.stage.notice_text
+    assert "session is saved as session.csv" in window.pane_area.notice_text
     assert QImage(str(tmp_path / "session.png")).width() > 600
     assert (tmp_path / "session.csv").read_text(encoding="utf-8").startswith("second,network_frames")
     panel.save(Path("/proc/nowhere/session"))
-    assert "cannot be saved" in window.stage.notice_text
+    assert "cannot be saved" in window.pane_area.notice_text
 
 
 def test_thresholds_are_set_in_the_window_and_keep_their_order(open_both: OpenBoth) -> None:

@@ -12,7 +12,7 @@ from app.palette import DARK
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.rendering.disagreement import LARGEST_MM, disagreement_colors
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
-from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.mesh_picture import MeshPainter, background_picture
 from app.rendering.orbit import FocusFollower
 from app.rendering.pane_renderer import GHOST_RGB
 from app.ui.views.opengl_mesh_view import OpenGLMeshView
@@ -54,7 +54,7 @@ def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, f
     view.close()
     view.deleteLater()
     expected = MeshPainter().paint(scene, view.orbit, (SIZE, SIZE), DARK)[:, :, 2::-1]
-    background = stage(SIZE, SIZE, DARK)[:, :, 2::-1].astype(int)
+    background = background_picture(SIZE, SIZE, DARK)[:, :, 2::-1].astype(int)
     here, there = (np.abs(picture.astype(int) - background).max(2) > 12 for picture in (drawn, expected))
     assert there.mean() > 0.05
     assert (here & there).sum() / (here | there).sum() > 0.97

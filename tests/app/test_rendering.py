@@ -14,7 +14,7 @@ from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.rendering.composed import Composer, overlay_skeleton
 from app.rendering.display import place, show_picture
 from app.rendering.hand_mesh import SMALL_EDGE_PX, HandMeshBuilder, Scene
-from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.mesh_picture import MeshPainter, background_picture
 from app.rendering.orbit import Focus, FocusFollower, Orbit
 from app.rendering.skeleton import STROKES, draw_hands, hand_label, joint_color
 from app.rendering.smooth_surface import SmoothSurface
@@ -59,7 +59,7 @@ def test_mesh_lies_under_its_joints_in_the_cameras_own_view(frame: Frame) -> Non
     assert mesh is not None
     focus = FocusFollower().follow(mesh.vertices_m, 0)
     picture = MeshPainter().paint(Scene(mesh, None, focus), Orbit(), (300, 300), DARK)
-    empty = stage(300, 300, DARK)
+    empty = background_picture(300, 300, DARK)
     rows, columns = np.nonzero((picture != empty).any(2))
     # fingers point up and the hand is higher than wide, as in the picture
     assert rows.max() - rows.min() > columns.max() - columns.min() > 40
@@ -78,7 +78,7 @@ def test_left_hand_is_the_mirror_image_of_the_right(frame: Frame) -> None:
     for result in (PathResult(frame, "ik", (right,)), left):
         mesh = builder.build(result.states, 0)
         pictures.append(MeshPainter().paint(Scene(mesh, None, focus), Orbit(), (200, 200), DARK))
-    silhouettes = [(picture != stage(200, 200, DARK)).any(2) for picture in pictures]
+    silhouettes = [(picture != background_picture(200, 200, DARK)).any(2) for picture in pictures]
     assert (silhouettes[0] != silhouettes[1][:, ::-1]).mean() < 0.01
     # the light does not mirror, but no side may be inside out (dark)
     lightness = [picture[mask].mean() for picture, mask in zip(pictures, silhouettes, strict=True)]
@@ -119,7 +119,7 @@ def test_small_hands_look_the_same_in_a_quarter_of_the_triangles(frame: Frame, s
     size = (240, 180)
     small = MeshPainter().paint(scene, Orbit(), size, DARK).astype(int)
     fine = MeshPainter().paint(replace(scene, solid=replace(mesh, coarse=None)), Orbit(), size, DARK).astype(int)
-    hand = (fine != stage(*size, DARK)).any(2)
+    hand = (fine != background_picture(*size, DARK)).any(2)
     difference = np.abs(small - fine).max(2)
     assert difference.max() > 0  # other triangles were drawn
     assert (difference[hand] > 32).mean() < 0.03  # the edge of the hand lies within a pixel

@@ -92,4 +92,4 @@ def test_a_session_that_cannot_be_reviewed_is_said(qtbot: QtBot, open_window: Op
     panel = window.findChild(RecordPanel)
     assert panel is not None
     panel.review_wanted.emit(tmp_path)
-    qtbot.waitUntil(lambda: str(tmp_path) in window.stage.notice_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: str(tmp_path) in window.pane_area.notice_text, timeout=PATIENCE_MS)

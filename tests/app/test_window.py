@@ -40,7 +40,7 @@ from hand.types import Frame, PathResult
 
 def click(qtbot: QtBot, window: MainWindow, text: str) -> None:
     def visible() -> list[QPushButton]:
-        buttons = window.stage.findChildren(QPushButton)
+        buttons = window.pane_area.findChildren(QPushButton)
         return [button for button in buttons if button.text() == text and button.isVisible()]
 
     qtbot.waitUntil(lambda: len(visible()) == 1, timeout=PATIENCE_MS)  # a layout shows its new buttons a little later
@@ -53,7 +53,7 @@ def is_drawn(image: QImage) -> bool:
 
 def test_what_is_to_be_said_at_first_is_said(open_window: Open) -> None:
     window = open_window(opening_note="There is no file MANO_RIGHT.pkl. The embedded hand is shown meanwhile.")
-    assert window.stage.notice_text.startswith("There is no file MANO_RIGHT.pkl.")
+    assert window.pane_area.notice_text.startswith("There is no file MANO_RIGHT.pkl.")
 
 
 def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window: Open) -> None:
@@ -65,7 +65,7 @@ def test_hand_is_shown_in_both_views_with_its_numbers(qtbot: QtBot, open_window:
     assert window.status.picture.value() == "320 × 240 @ 60"  # noqa: RUF001
     assert window.status.lens.value() == "62° assumed"
     assert window.status.renderer.value() == "Software"
-    assert window.stage.message_text == ""
+    assert window.pane_area.message_text == ""
     assert is_drawn(window.mesh.widget.grab().toImage())
 
 
@@ -83,10 +83,10 @@ def test_unplugged_camera_is_said_and_goes_on_when_it_is_back(qtbot: QtBot, open
     window = open_window(camera)
     wait_for_result(qtbot, window)
     camera.plugged.clear()
-    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The camera is gone"), timeout=PATIENCE_MS)
-    assert "USB Camera gives no picture; check its cable." in window.stage.message_text
+    qtbot.waitUntil(lambda: window.pane_area.message_text.startswith("The camera is gone"), timeout=PATIENCE_MS)
+    assert "USB Camera gives no picture; check its cable." in window.pane_area.message_text
     camera.plugged.set()
-    qtbot.waitUntil(lambda: window.stage.message_text == "", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.pane_area.message_text == "", timeout=PATIENCE_MS)
     wait_for_result(qtbot, window)
 
 
@@ -94,7 +94,7 @@ def test_unreadable_file_is_said_and_shown_once_it_is_whole(qtbot: QtBot, open_w
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"damaged")
     window = open_window(VideoSource(path, loop=True))
-    qtbot.waitUntil(lambda: "clip.mp4 cannot be read as a video" in window.stage.message_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "clip.mp4 cannot be read as a video" in window.pane_area.message_text, timeout=PATIENCE_MS)
     write_clip(path)
     wait_for_result(qtbot, window)
 
@@ -102,10 +102,10 @@ def test_unreadable_file_is_said_and_shown_once_it_is_whole(qtbot: QtBot, open_w
 def test_end_of_file_offers_to_play_again(qtbot: QtBot, open_window: Open) -> None:
     source = FakeSource([plain_image()] * 5, name="short.mp4")
     window = open_window(source)
-    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.pane_area.message_text.startswith("The end"), timeout=PATIENCE_MS)
     click(qtbot, window, "Play again")
     qtbot.waitUntil(lambda: source.opened == 2, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.pane_area.message_text.startswith("The end"), timeout=PATIENCE_MS)
 
 
 def test_end_of_a_damaged_file_says_how_much_of_it_could_be_read(
@@ -158,12 +158,12 @@ def test_network_camera_is_opened_from_the_source_menu_and_its_password_shown_no
 def test_word_that_names_no_source_is_said_in_the_picture_area(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.choose("no such thing")
-    qtbot.waitUntil(lambda: "called 'no such thing'" in window.stage.message_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "called 'no such thing'" in window.pane_area.message_text, timeout=PATIENCE_MS)
 
 
 def test_note_about_the_source_is_shown_over_the_picture(qtbot: QtBot, open_window: Open) -> None:
     window = open_window(note="No camera was found, so the demo clip plays.")
-    assert window.stage.notice_text == "No camera was found, so the demo clip plays."
+    assert window.pane_area.notice_text == "No camera was found, so the demo clip plays."
     wait_for_result(qtbot, window)
 
 
@@ -238,7 +238,7 @@ def test_mirrored_picture_swaps_the_label_for_people_alone(qtbot: QtBot, open_wi
 
 
 def label_of(window: MainWindow) -> str:
-    display = window.stage.shown_panes[0].display
+    display = window.pane_area.shown_panes[0].display
     return "" if display is None else display.picture.drawings[0].label
 
 
@@ -356,7 +356,7 @@ def test_every_control_has_a_name_for_screen_readers(open_window: Open) -> None:
 def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     window = open_window()
     shot = Screenshot(
-        window, window.result_shown, lambda: window.stage.message_text, tmp_path / "images" / "window.png", frames=3
+        window, window.result_shown, lambda: window.pane_area.message_text, tmp_path / "images" / "window.png", frames=3
     )
     qtbot.waitUntil(lambda: shot.saved, timeout=PATIENCE_MS)
     assert QImage(str(tmp_path / "images" / "window.png")).width() == window.width()
@@ -382,8 +382,8 @@ def test_message_has_room_for_its_whole_sentence(qtbot: QtBot, open_window: Open
     window = open_window()
     wait_for_result(qtbot, window)
     window.choose("no such thing")
-    qtbot.waitUntil(lambda: "called 'no such thing'" in window.stage.message_text, timeout=PATIENCE_MS)
-    card = window.stage.findChild(MessageCard)
+    qtbot.waitUntil(lambda: "called 'no such thing'" in window.pane_area.message_text, timeout=PATIENCE_MS)
+    card = window.pane_area.findChild(MessageCard)
     assert card is not None
 
     def is_whole() -> bool:
@@ -458,10 +458,10 @@ def test_camera_that_is_plugged_in_is_listed_and_greeted(
     watch = window.bar.source.watch
     watch.look()
     qtbot.waitUntil(lambda: lines_of(window) == ["Laptop Camera", "USB Camera"], timeout=PATIENCE_MS)
-    assert window.stage.notice_text == ""
+    assert window.pane_area.notice_text == ""
     plugged.append(CameraInfo(4, "Desk Camera"))
     qtbot.waitUntil(lambda: watch.look() is None and "Desk Camera" in lines_of(window), timeout=PATIENCE_MS)
-    assert window.stage.notice_text == "Desk Camera was plugged in; choose it as the source."
+    assert window.pane_area.notice_text == "Desk Camera was plugged in; choose it as the source."
     plugged.clear()
     qtbot.waitUntil(lambda: watch.look() is None and lines_of(window) == [], timeout=PATIENCE_MS)
 
@@ -488,10 +488,12 @@ def test_camera_held_by_another_program_is_said_and_shown_once_it_is_free(qtbot:
     camera = FakeSource(live=True, forever=True, name="USB Camera")
     camera.plugged.clear()  # it refuses to open, as one that somebody else holds
     window = open_window(camera)
-    qtbot.waitUntil(lambda: window.stage.message_text.startswith("This source cannot be shown"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(
+        lambda: window.pane_area.message_text.startswith("This source cannot be shown"), timeout=PATIENCE_MS
+    )
     camera.plugged.set()
     wait_for_result(qtbot, window)
-    assert window.stage.message_text == ""
+    assert window.pane_area.message_text == ""
 
 
 def test_damaged_frames_are_left_out_and_said(qtbot: QtBot, open_window: Open) -> None:
@@ -501,7 +503,7 @@ def test_damaged_frames_are_left_out_and_said(qtbot: QtBot, open_window: Open) -
         wait_for_result(qtbot, window)
         assert window.joined is not None
         assert window.joined.frame.image_rgb.shape == (240, 320, 3)
-    qtbot.waitUntil(lambda: window.stage.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.pane_area.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
     assert window.pipeline.path_state("ik").failures == 0
 
 
@@ -510,16 +512,16 @@ def test_what_is_due_a_second_time_is_said_again_and_what_a_source_repeats_is_no
 ) -> None:
     damaged = np.zeros((0, 0, 3), np.uint8)
     window = open_window(FakeSource([plain_image(), damaged], forever=True, name="clip.mp4"))
-    qtbot.waitUntil(lambda: window.stage.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
-    window.stage.notice("")  # its time is over
+    qtbot.waitUntil(lambda: window.pane_area.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
+    window.pane_area.notice("")  # its time is over
     window.set_enabled("ik", False)  # so that there is something else to tell
     qtbot.waitUntil(lambda: window.pipeline.path_state("ik").phase is PathPhase.DISABLED, timeout=PATIENCE_MS)
     qtbot.wait(200)
-    assert window.stage.notice_text == ""
+    assert window.pane_area.notice_text == ""
     for _ in range(2):
         window.notify("Nothing can be kept.")
-        assert window.stage.notice_text == "Nothing can be kept."
-        window.stage.notice("")
+        assert window.pane_area.notice_text == "Nothing can be kept."
+        window.pane_area.notice("")
 
 
 @pytest.mark.parametrize("moment", ["open", "read", "close", "engine"])

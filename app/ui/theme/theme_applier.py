@@ -1,9 +1,9 @@
 """Gives a window the colours of a theme without holding it up.
 
-Qt looks all rules of a style sheet up anew for every widget below the one that wears it: 40 to 70 ms for the whole
-window, most of it for panels that nobody sees. So the window's parts wear the sheet, each its own copy: those in sight
-change together, the hidden ones follow one by one, and what comes later (a row of tabs, say) is dressed on its way in.
-A window of its own that belongs to this one (a review, say) is no part of it: it dresses itself.
+Qt looks all rules of a style sheet up anew for every widget below the one that has it: 40 to 70 ms for the whole
+window, most of it for hidden panels. So each part of the window gets its own copy of the sheet: visible parts change
+together, hidden ones follow one by one, and a part that is added later (a row of tabs, say) is styled as it is added.
+A window of its own that belongs to this one (a review, say) is no part of it: it styles itself.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from app.palette import Theme
 from app.ui.theme.style_sheet import palette, style_sheet
 
 _SEPARATORS: Final = "QMainWindow::separator { background: transparent; width: 6px; height: 6px; }"
-"""What only the window itself can wear; it has no colour, so that it never changes."""
+"""What only the window itself can have; it has no colour, so that it never changes."""
 
 
 class ThemeApplier(QObject):
-    """Dresses one window, now and whenever its theme changes."""
+    """Styles one window, now and whenever its theme changes."""
 
     def __init__(self, window: QMainWindow) -> None:
         """Waits for the first theme."""

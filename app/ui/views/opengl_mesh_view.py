@@ -145,7 +145,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         self._mesh_arrays.release()
 
     def paintGL(self) -> None:
-        """Draws stage and mesh."""
+        """Draws background and mesh."""
         if self._gl is None:
             return
         self._gl.glClear(_COLOR_AND_DEPTH)

@@ -1,4 +1,4 @@
-"""The shaders of the 3D view: the light of :mod:`hand.shading`, per pixel, and the stage of the software view."""
+"""The shaders of the 3D view: the light of :mod:`hand.shading`, per pixel, and the background of the software view."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QWidget
 
 from app.palette import DARK, Theme
 from app.rendering.hand_mesh import Scene
-from app.rendering.mesh_picture import MeshPainter, stage
+from app.rendering.mesh_picture import MeshPainter, background_picture
 from app.rendering.orbit import Orbit
 from app.ui.views.mesh_view import MeshWidget, paint_frame
 from app.ui.views.orbit_controls import OrbitControls
@@ -113,7 +113,7 @@ class SoftwareMeshView(MeshWidget, QWidget):
         self._request_again()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Shows the last drawn view, or the empty stage."""
+        """Shows the last drawn view, or the empty background."""
         painter = QPainter(self)
         empty = self._image.isNull()
         image = self._empty_stage() if empty else self._image
@@ -127,7 +127,7 @@ class SoftwareMeshView(MeshWidget, QWidget):
     def _empty_stage(self) -> QImage:
         wanted = (*self._request.size_px, self._theme.name)
         if self._background is None or self._background[0] != wanted:
-            self._background = (wanted, stage(*self._request.size_px, self._theme))
+            self._background = (wanted, background_picture(*self._request.size_px, self._theme))
         return bgra_image(self._background[1])
 
     def _turned(self) -> None:

@@ -89,9 +89,9 @@ class MainWindow(QMainWindow):
         self.bar = TopBar()
         self.bar.offer_views(self.views)
         self.panes = make_panes(providers, options.renderer)
-        self.stage = PaneArea(self.panes, options.view if options.view in self.views else self.views[0])
+        self.pane_area = PaneArea(self.panes, options.view if options.view in self.views else self.views[0])
         self.status = StatusStrip()
-        lay_out(self, self.bar, self.stage, self.status)
+        lay_out(self, self.bar, self.pane_area, self.status)
         self._theme_applier = ThemeApplier(self)
         self.painter: ScreenPainter[Any] = ScreenPainter(
             HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
@@ -109,14 +109,14 @@ class MainWindow(QMainWindow):
             output=self.chooser,
         )
         self.pipeline.add_listener("comparison", self.comparison.record, gather_s=_GATHER_S)
-        self.feed = ResultPresenter(self.pipeline, self.stage, tuple(self.panes.values()), self)
-        remedies = RecoveryActions(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
-        self._status_messages = StatusMessages(self.stage, remedies)
+        self.presenter = ResultPresenter(self.pipeline, self.pane_area, tuple(self.panes.values()), self)
+        recovery = RecoveryActions(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
+        self._status_messages = StatusMessages(self.pane_area, recovery)
         self.compare_panel = ComparisonPanel(self.comparison, self.notify)
         self.output_panel = OutputPanel(self.chooser)
         self._numbers = MetricsRefresher(
             self.pipeline,
-            self.feed,
+            self.presenter,
             self.panes,
             self.status,
             self.comparison,
@@ -130,13 +130,13 @@ class MainWindow(QMainWindow):
             self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
         # the last one is in front
         self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
-        self.keep_state("view", lambda: self.stage.view, lambda _view: None)  # the command line has the last word
+        self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)  # the command line has the last word
         self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)  # likewise
         self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
         self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
         install_extensions(self)
         self.set_theme(self._theme)
-        self.show_view(self.stage.view)
+        self.show_view(self.pane_area.view)
         self.pipeline.start()
         self._numbers.start()
         self.show_source(options.chosen)
@@ -158,20 +158,20 @@ class MainWindow(QMainWindow):
         mirror = self._options.mirror if self._options.mirror is not None else chosen.is_camera
         self.bar.mirror.setChecked(mirror)
         self.pipeline.mirror = mirror
-        self.feed.begin_source()
+        self.presenter.begin_source()
         self._status_messages.notify(chosen.note)
         self.replay()
 
     def replay(self) -> None:
         """Plays the current source from its beginning."""
-        self.feed.await_hands()
+        self.presenter.await_hands()
         self.pipeline.show(self._chosen.source)
 
     def show_view(self, view: ViewName) -> None:
         """Shows the panes of a view."""
         if view not in self.views:
             return
-        self.stage.show_view(view)
+        self.pane_area.show_view(view)
         self.bar.views.show_choice(view)
         self._plan()
 
@@ -200,17 +200,17 @@ class MainWindow(QMainWindow):
     @property
     def picture(self) -> PictureView:
         """The picture of the first pane on the screen."""
-        return self.stage.shown_panes[0].picture
+        return self.pane_area.shown_panes[0].picture
 
     @property
     def mesh(self) -> MeshView:
         """The 3D view of the first pane on the screen."""
-        return self.stage.shown_panes[0].scene
+        return self.pane_area.shown_panes[0].scene
 
     @property
     def joined(self) -> JoinedResult | None:
         """What the paths said about the frame on the screen."""
-        return self.feed.joined
+        return self.presenter.joined
 
     @property
     def options(self) -> WindowOptions:
@@ -230,7 +230,7 @@ class MainWindow(QMainWindow):
     @property
     def overlay_area(self) -> QWidget:
         """The area of the panes."""
-        return self.stage
+        return self.pane_area
 
     @property
     def renderer_description(self) -> str:
@@ -247,7 +247,7 @@ class MainWindow(QMainWindow):
 
     def statistics(self, provider: Provider) -> PathStatistics:
         """Rate and latency of a path, as far as it is on the screen."""
-        return self.feed.statistics(provider)
+        return self.presenter.statistics(provider)
 
     # what extensions may add
 
@@ -342,7 +342,7 @@ class MainWindow(QMainWindow):
         self._theme_applier.apply(theme)
         for pane in self.panes.values():
             pane.set_theme(theme)
-        for part in (self.bar, self.stage, self.compare_panel, self.output_panel):
+        for part in (self.bar, self.pane_area, self.compare_panel, self.output_panel):
             part.set_theme(theme)
         self.theme_changed.emit(theme)
 
@@ -372,27 +372,27 @@ class MainWindow(QMainWindow):
     def _pull(self) -> None:
         self.pipeline.begin_pull()
         source = self.pipeline.source_state
-        self.feed.pull()
+        self.presenter.pull()
         self.bar.source.show_source(source.name, source.facts)
         self._status_messages.tell(
-            source, {provider: self.feed.situation(provider) for provider in self.pipeline.providers}
+            source, {provider: self.presenter.situation(provider) for provider in self.pipeline.providers}
         )
 
     def _plan(self) -> None:
         """Tells the paths' threads what is on the screen."""
-        self.painter.change(picture_sizes_px={pane.name: pane.picture.size_px for pane in self.stage.shown_panes})
+        self.painter.change(picture_sizes_px={pane.name: pane.picture.size_px for pane in self.pane_area.shown_panes})
         self._caption_scenes()
-        self.feed.expect_other_panes()
+        self.presenter.expect_other_panes()
         self.pipeline.redraw()
 
     def _caption_scenes(self) -> None:
-        self.stage.caption_scenes(legend=self.painter.plan.by_disagreement and len(self.pipeline.providers) > 1)
+        self.pane_area.caption_scenes(legend=self.painter.plan.by_disagreement and len(self.pipeline.providers) > 1)
 
     def _connect(self) -> None:
         # queued: the bell rings in other threads
         self._bell.updated.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
-        self.feed.result_shown.connect(self.result_shown)
-        self.feed.output_turned.connect(self._numbers.mark_output)
+        self.presenter.result_shown.connect(self.result_shown)
+        self.presenter.output_turned.connect(self._numbers.mark_output)
         for pane in self.panes.values():
             pane.resized.connect(self._plan)
             pane.scene.redraw_wanted.connect(self.pipeline.redraw)

@@ -28,7 +28,7 @@ class MetricsRefresher:
     def __init__(
         self,
         pipeline: LivePipeline[Any, Any],
-        feed: ResultPresenter,
+        presenter: ResultPresenter,
         panes: Mapping[PaneName, Pane],
         status: StatusStrip,
         comparison: Comparison,
@@ -42,7 +42,7 @@ class MetricsRefresher:
 
         Args:
             pipeline: source and paths.
-            feed: results on the screen.
+            presenter: results on the screen.
             panes: whose headings show rates.
             status: the line at the foot.
             comparison: of the paths.
@@ -52,7 +52,7 @@ class MetricsRefresher:
             parent: owns the timer.
         """
         self._pipeline = pipeline
-        self._feed = feed
+        self._presenter = presenter
         self._panes = panes
         self._status = status
         self._comparison = comparison
@@ -72,33 +72,33 @@ class MetricsRefresher:
 
     def refresh(self) -> None:
         """Shows the present numbers."""
-        feed, status = self._feed, self._status
+        presenter, status = self._presenter, self._status
         state = self._pipeline.source_state
-        status.show_source(state.name, state.facts, feed.intrinsics)
+        status.show_source(state.name, state.facts, presenter.intrinsics)
         now_ns = time.monotonic_ns()
         providers = self._pipeline.providers
-        shown = [provider for provider in providers if feed.statistics(provider).frames]
+        shown = [provider for provider in providers if presenter.statistics(provider).frames]
         status.show_numbers(
-            {provider: feed.statistics(provider).summary(now_ns) for provider in shown},
-            {provider: feed.drops(provider) for provider in providers if provider in feed.delivering},
+            {provider: presenter.statistics(provider).summary(now_ns) for provider in shown},
+            {provider: presenter.drops(provider) for provider in providers if provider in presenter.delivering},
         )
         name, details = self._renderer()
         status.renderer.set_value(name)
         status.renderer.setToolTip(details)
         numbers = self._comparison.numbers()
         for provider in providers:
-            words = path_words(numbers.paths[provider]) if provider in feed.delivering else ""
+            words = path_words(numbers.paths[provider]) if provider in presenter.delivering else ""
             self._panes[provider].heading.set_numbers(words)
         self.mark_output()
         self._compare_panel.source_name = state.name
         if _is_seen(self._compare_panel):
             self._compare_panel.refresh(numbers, self._comparison.series())
         if _is_seen(self._output_panel):
-            self._output_panel.refresh(feed.joined, numbers, self._comparison.series())
+            self._output_panel.refresh(presenter.joined, numbers, self._comparison.series())
 
     def mark_output(self) -> None:
         """Marks the panes of the output hand, with the reason why it is the output."""
-        joined, providers = self._feed.joined, self._pipeline.providers
+        joined, providers = self._presenter.joined, self._pipeline.providers
         output = joined.outputs[0] if joined is not None and joined.outputs else None
         if "output" in self._panes:
             whose = "" if output is None else f": {HAND_NAMES[output.provider]}"

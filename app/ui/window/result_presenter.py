@@ -36,7 +36,7 @@ class ResultPresenter(QObject):
     def __init__(
         self,
         pipeline: LivePipeline[OwnDrawing[Any], Display[Any]],
-        stage: PaneArea,
+        pane_area: PaneArea,
         panes: Sequence[Pane],
         parent: QObject,
     ) -> None:
@@ -44,13 +44,13 @@ class ResultPresenter(QObject):
 
         Args:
             pipeline: where everything comes from.
-            stage: knows which panes are on the screen.
+            pane_area: knows which panes are on the screen.
             panes: all there are.
             parent: owns it.
         """
         super().__init__(parent)
         self._pipeline = pipeline
-        self._stage = stage
+        self._pane_area = pane_area
         self._panes = panes
         self._providers = pipeline.providers
         self._statistics = {provider: PathStatistics() for provider in self._providers}
@@ -142,7 +142,7 @@ class ResultPresenter(QObject):
             if turned:
                 self.output_turned.emit()
         self.intrinsics = composition.joined.frame.intrinsics
-        for pane in self._stage.shown_panes:
+        for pane in self._pane_area.shown_panes:
             display = composition.panes.get(pane.name)
             if display is not None:
                 # a view that was only turned gets the last frame once more, which is no new measurement
@@ -157,7 +157,7 @@ class ResultPresenter(QObject):
         if frame is not None:
             self.intrinsics = frame.intrinsics
             self._unpainted.clear()
-            for pane in self._stage.shown_panes:
+            for pane in self._pane_area.shown_panes:
                 pane.show_bare(show_picture(frame.image_rgb, pane.picture.size_px))
 
     def _painted(self, name: str) -> None:

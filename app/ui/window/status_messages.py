@@ -39,7 +39,7 @@ class RecoveryActions:
 
 @dataclass(frozen=True, slots=True)
 class PathSituation:
-    """A path as the narrator sees it.
+    """A path as the status messages describe it.
 
     Attributes:
         state: what it is doing.
@@ -57,22 +57,22 @@ class PathSituation:
 class StatusMessages:
     """Keeps messages, hints and notices in step with the pipeline."""
 
-    def __init__(self, stage: PaneArea, remedies: RecoveryActions) -> None:
+    def __init__(self, pane_area: PaneArea, recovery: RecoveryActions) -> None:
         """Silent at first.
 
         Args:
-            stage: where to say it.
-            remedies: what buttons do.
+            pane_area: where to say it.
+            recovery: what buttons do.
         """
-        self._stage = stage
-        self._choose: Action = ("Choose a source", remedies.choose)
-        self._replay: Action = ("Play again", remedies.replay)
-        self._demo: Action = ("Play the demo clip", remedies.demo)
+        self._pane_area = pane_area
+        self._choose: Action = ("Choose a source", recovery.choose)
+        self._replay: Action = ("Play again", recovery.replay)
+        self._demo: Action = ("Play the demo clip", recovery.demo)
         self._noted = ("", "")
         self._told: object = None
-        self._notice_end = QTimer(stage)
+        self._notice_end = QTimer(pane_area)
         self._notice_end.setSingleShot(True)
-        self._notice_end.timeout.connect(lambda: stage.notice(""))
+        self._notice_end.timeout.connect(lambda: pane_area.notice(""))
 
     def stop(self) -> None:
         """Takes its timer back."""
@@ -81,7 +81,7 @@ class StatusMessages:
     def notify(self, sentence: str) -> None:
         """Shows a sentence for a while."""
         if sentence:
-            self._stage.notice(sentence)
+            self._pane_area.notice(sentence)
             self._notice_end.start(_NOTICE_MS)
 
     def tell(self, source: SourceState, paths: Mapping[Provider, PathSituation]) -> None:
@@ -91,14 +91,14 @@ class StatusMessages:
             source: what the source is doing.
             paths: what each path is doing.
         """
-        told = source.phase, source.name, source.sentence, self._stage.view, dict(paths)
+        told = source.phase, source.name, source.sentence, self._pane_area.view, dict(paths)
         if told == self._told:
             return  # asked at every frame, and mostly nothing changed
         self._told = told
         self._tell_source(source)
         running = source.phase is SourcePhase.RUNNING
         live = source.facts is not None and source.facts.live
-        for pane in self._stage.shown_panes:
+        for pane in self._pane_area.shown_panes:
             text, warning = _hint(pane, paths, live) if running else ("", False)
             pane.picture.hint(text, warning=warning)
         noted = source.name, source.sentence
@@ -107,11 +107,11 @@ class StatusMessages:
             self.notify(source.sentence)
 
     def _tell_source(self, state: SourceState) -> None:
-        say = self._stage.show_message
+        say = self._pane_area.show_message
         # the demo clip is no way out of the demo clip's own trouble
         ways_out = (self._choose,) if state.name == DEMO_TITLE else (self._choose, self._demo)
         if state.phase is SourcePhase.RUNNING:
-            self._stage.hide_message()
+            self._pane_area.hide_message()
         elif state.phase is SourcePhase.OPENING:
             say("One moment", f"Opening {state.name}…")
         elif state.phase is SourcePhase.LOST:

@@ -1,4 +1,4 @@
-"""How the window is put together: the panes of its paths, and bar, stage and strip around them."""
+"""How the window is put together: the panes of its paths, with tool bar, pane area and status bar."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_panes(providers: Sequence[Provider], renderer: RendererChoice) -> dict[
 
 
 def lay_out(window: QMainWindow, head: QWidget, body: QWidget, foot: QWidget) -> None:
-    """Puts the bar above everything, also the panels, the stage in the middle and the strip at the foot."""
+    """Puts the bar above everything, also the panels, the pane area in the middle and the status bar at the foot."""
     window.setWindowTitle("handlive")
     window.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks)
     window.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
