@@ -15,8 +15,8 @@ from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH
 from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG
 from hand.errors import ConfigError
+from ik_baseline.augmented_detector import AUGMENTATIONS
 from ik_baseline.finder_choice import FINDER_KINDS
-from ik_baseline.second_look import LOOKS
 
 METHODS: Final = ("ik", "network", "both", "fused")
 
@@ -316,9 +316,9 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--looks",
         type=int,
-        choices=range(1, len(LOOKS) + 1),
+        choices=range(1, len(AUGMENTATIONS) + 1),
         default=1,
-        metavar=f"1..{len(LOOKS)}",
+        metavar=f"1..{len(AUGMENTATIONS)}",
         help="how often MediaPipe looks at each picture, turned and mirrored; several looks give better hands, and a "
         "confidence that falls where they disagree (default: 1)",
     )

@@ -349,7 +349,7 @@ def ranked_confidence(features: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
-    """Fits how far the fused hand and each path alone are to be believed, and when they contradict each other."""
+    """Fits the confidence of the fused hand and of each path alone, and when they contradict each other."""
     fused, alone, hands, forms, turns = [], [], [], [], []
     for pairs in sets:
         limit = RIGHT_PX if pairs.cases[0].joints_m is None else RIGHT_MM

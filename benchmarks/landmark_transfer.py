@@ -40,13 +40,13 @@ from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.metrics import aligned, distances
 from hand.types import HandObservation
+from ik_baseline.augmented_detector import AugmentedDetector
 from ik_baseline.detector import CROP_EXPANSION, HandDetector
 from ik_baseline.landmark_correction import FINGER_BONES, bone_lengths, measured_correction, scatter
-from ik_baseline.second_look import AugmentedDetector
 from ik_baseline.solver import IkSolver
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
-LOOKS = 4
+COPIES = 4
 CLIP_STEP = 3
 LEAST_SCORE = 0.6
 PARTS = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.5), (1.0, 1.0))
@@ -117,10 +117,10 @@ def gather(name: str, cache: Path) -> list[SeenHand]:
     file = cache / f"{name}.npz"
     if not file.is_file():
         pictures, folder, hands = SETS[name]
-        detector = AugmentedDetector(HandDetector(hands, still=True), LOOKS)
+        detector = AugmentedDetector(HandDetector(hands, still=True), COPIES)
         rows, names = [], []
         for person, picture, image in pictures(REAL / folder):
-            for group, looks in enumerate(detector.looks_at(image)):
+            for group, looks in enumerate(detector.detections(image)):
                 for seen in looks:
                     size = [seen.score, image.shape[1], image.shape[0]]
                     rows.append(np.concatenate([size, seen.landmarks_px.ravel(), seen.world_landmarks_m.ravel()]))

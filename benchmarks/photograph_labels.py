@@ -1,4 +1,4 @@
-"""How many pictures of each set of photographs were labelled, how many labels are believed, and how far looks agree.
+"""How many pictures of each set of photographs were labelled, how many labels are used, and how far the copies agree.
 
 Run ``python -m benchmarks.photograph_labels data/labels/*.json`` on what ``main_v2.py predict --looks N`` wrote. A
 label's confidence falls where the looks at turned and mirrored copies of its picture disagree, so that its median says
@@ -20,15 +20,15 @@ def main() -> None:
     """Prints one line a set."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.photograph_labels")
     parser.add_argument("labels", type=Path, nargs="+", metavar="FILE")
-    print(f"| set | pictures | with a hand | hands | believed (>= {FLOOR}) | refused | median confidence |")
+    print(f"| set | pictures | with a hand | hands | used (>= {FLOOR}) | refused | median confidence |")
     print("|---|---|---|---|---|---|---|")
     for file in parser.parse_args().labels:
         images = json.loads(file.read_text(encoding="utf-8"))["images"]
         seen = sum(bool(image["hands"]) for image in images)
         confidences = [hand["confidence"] for image in images for hand in image["hands"]]
-        believed = sum(value >= FLOOR for value in confidences)
+        used = sum(value >= FLOOR for value in confidences)
         middle = f"{median(confidences):.2f}" if confidences else "-"
-        counts = f"{len(images)} | {seen} | {len(confidences)} | {believed} | {len(confidences) - believed}"
+        counts = f"{len(images)} | {seen} | {len(confidences)} | {used} | {len(confidences) - used}"
         print(f"| {file.stem} | {counts} | {middle} |")
 
 

@@ -1,4 +1,4 @@
-"""Does a hand detector that was trained on photographs believe the rendered pictures?
+"""Does a hand detector that was trained on photographs find the rendered hands?
 
 MediaPipe looks at rendered 640 x 480 frames one by one (still mode, threshold 0.5), half of them mirrored. A hand
 counts as found when its landmarks lie on average within 0.35 of the hand's box of the true joints; the detector's

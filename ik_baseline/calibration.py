@@ -23,7 +23,7 @@ from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolver
 
 OFFSET_DEVIATION_M = 0.001
-"""How far one person's landmark offsets are believed to lie from the average; more lets the whole mesh slide."""
+"""How far one person's landmark offsets are assumed to lie from the average; more lets the whole mesh slide."""
 
 EFFECTIVE_FRAMES = 1.0
 """What all frames together are worth against the priors, in frames with independent errors.
@@ -111,10 +111,10 @@ class HandCalibrator:
         return True
 
     def solve(self) -> HandCalibration:
-        """Shape and offsets that explain all gathered frames best.
+        """Shape and offsets that explain all collected frames best.
 
         Raises:
-            ValueError: no frame was gathered.
+            ValueError: no frame was added.
         """
         if not self._samples:
             raise ValueError("no frames to calibrate on")
@@ -125,7 +125,7 @@ class HandCalibrator:
         prior = np.concatenate([np.full(10, shape_weight), np.full(63, 1.0 / self._offset_deviation_m**2)])
         share = min(self._effective_frames / len(self._samples), 1.0)
         targets = [self._target(sample) for sample in self._samples]
-        states = [self._solver.settle(target) for target in targets]
+        states = [self._solver.converge(target) for target in targets]
         cost = share * self._misfit(targets, states)
         for _ in range(STEPS):
             matrix, gradient = np.zeros((73, 73)), np.zeros(73)
@@ -139,7 +139,7 @@ class HandCalibrator:
                 trial = shared + length * step
                 self._solver.calibration = self._calibration_of(trial)
                 trial_states = [
-                    self._solver.settle(target, state) for target, state in zip(targets, states, strict=True)
+                    self._solver.converge(target, state) for target, state in zip(targets, states, strict=True)
                 ]
                 trial_cost = share * self._misfit(targets, trial_states) + prior @ (trial - shared_start) ** 2
                 if trial_cost < cost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-from ik_baseline.second_look import Detector
+from ik_baseline.augmented_detector import Detector
 
 FinderKind = Literal["built-in", "mediapipe"]
 

@@ -97,7 +97,7 @@ class State(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """What is believed before looking: a Gaussian about rest angles, and one about the previous frame.
+    """The prior: a Gaussian about rest angles, and one about the previous frame.
 
     Attributes:
         angles: (45,) where joint angles are drawn to.
@@ -552,7 +552,7 @@ def minimise(chain, target, prior, state, max_iterations, robust_floor):  # type
     Args:
         chain: the hand.
         target: what was observed.
-        prior: what is believed.
+        prior: of the angles, and of the previous frame.
         state: where to start; angles inside the limits.
         max_iterations: Gauss-Newton steps at most.
         robust_floor: robust weights start to fall at this many standard deviations, or later when all landmarks are

@@ -1,7 +1,7 @@
 """A whole movement solved at once: every frame's pose, from the frames before it and those after it.
 
-The residuals are the live solver's (``kernel``); between frames stands a belief about movement instead of the last
-frame's memory: hands change their speed slowly. So the sum to be made small is
+The residuals are the live solver's (``kernel``); between frames stands a prior of movement instead of the last
+frame's pose: hands change their speed slowly. So the sum to be made small is
 
     sum over frames   |residuals of the frame|^2  +  |prior of the joint angles|^2
     sum over threes   |x(t+1) - 2 x(t) + x(t-1)|^2 / sigma^2          (acceleration, frames being equally far apart)
@@ -51,7 +51,7 @@ PIXEL_DOUBT: Final = 2.5
 counts, and a corrected landmark is further from its joint in the picture than the live deviation says."""
 
 JUMP_M: Final = 0.02
-"""A frame whose joints lie further than this from the middle of its neighbours', about the wrist, is not believed."""
+"""A frame whose joints lie further than this from the middle of its neighbours', about the wrist, is an outlier."""
 
 JUMP_DOUBT: Final = 10.0
 """How much larger standard deviations are taken in such a frame."""
@@ -168,8 +168,8 @@ class SessionSolver:
             _doubted(self._solver.target(entry.observation, intrinsics), entry.doubt * (JUMP_DOUBT if jump else 1.0))
             for entry, jump in zip(seen, jumps, strict=True)
         ]
-        believed = {int(place): s.warm.state for place, s, jump in zip(places, live, jumps, strict=True) if not jump}
-        states = self._smoothed(targets, _filled(believed, int(places[-1]) + 1), places)
+        inliers = {int(place): s.warm.state for place, s, jump in zip(places, live, jumps, strict=True) if not jump}
+        states = self._smoothed(targets, _filled(inliers, int(places[-1]) + 1), places)
         targets = [self._solver.target(entry.observation, intrinsics) for entry in seen]
         return [
             self._solver.described(entry.observation.side, target, states[place])

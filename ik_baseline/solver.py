@@ -2,7 +2,7 @@
 
 The way there: a closed-form start (``closed_form``) or the last frame, then damped Gauss-Newton on the detector's world
 landmarks and on the reprojection into the picture (``kernel``), inside anatomical limits, with robust weights. The
-standard deviations below say how much each source is believed; nothing else needs tuning.
+standard deviations below weight each source; nothing else needs tuning.
 
 Left hands are mirrored, solved as right hands, and mirrored back.
 """
@@ -47,7 +47,7 @@ PIXEL_DEVIATION = 0.012
 """Believed error of a landmark in the picture over the longer side of the hand's box."""
 
 SCALE_DEVIATION = 0.08
-"""Believed relative error of the size of the detector's hand in one frame."""
+"""Assumed relative error of the size of the detector's hand in one frame."""
 
 ROBUST_FLOOR = 3.0
 """Standard deviations up to which a landmark is never doubted."""
@@ -55,7 +55,7 @@ ROBUST_FLOOR = 3.0
 MAX_ITERATIONS_WARM = 8
 MAX_ITERATIONS_COLD = 40
 
-# Prior standard deviations of (flexion, abduction, twist), radians: what a joint cannot do is believed most. Flexion
+# Prior standard deviations of (flexion, abduction, twist), radians: what a joint cannot do is held most firmly. Flexion
 # is left to the landmarks and the limits, so it is not drawn to anything.
 _FINGER_DEVIATIONS = ((8.0, 1.5, 0.06), (8.0, 0.03, 0.03), (8.0, 0.03, 0.03))
 _THUMB_DEVIATIONS = ((8.0, 3.0, 0.7), (8.0, 0.1, 0.06), (8.0, 0.03, 0.03))
@@ -186,8 +186,8 @@ class IkSolver:
         place = translate_to_pixels(from_wrist, target.pixels, camera)
         return State(rotation, angles, place, -wrist * scale, float(np.log(scale)))
 
-    def settle(self, target: Target, start: State | None = None) -> State:
-        """The state of a frame by itself, without memory of any other; from the closed form when no start is given."""
+    def converge(self, target: Target, start: State | None = None) -> State:
+        """The converged state of a frame by itself, without any other; from the closed form when no start is given."""
         start = self.closed_form(target) if start is None else start
         return self._minimise(target, self._prior(start, _NOTHING_KNOWN), start, MAX_ITERATIONS_COLD).state
 

@@ -18,11 +18,11 @@ from hand.layer import HandLayer
 from hand.mirror import Side, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
+from ik_baseline.augmented_detector import AugmentedDetector, Detector
 from ik_baseline.detector import ALL_TILES, CROP_EXPANSION
 from ik_baseline.finder_choice import FinderKind, open_detector
 from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
-from ik_baseline.second_look import AugmentedDetector, Detector
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.warm_start import WarmStart
 
@@ -36,7 +36,7 @@ FORGET_AFTER_FRAMES = 5
 """Frames without a hand after which its track starts anew."""
 
 SIDE_MEMORY = 0.9
-"""Weight of the past in a track's belief in its side: one frame of a wrong side does not flip the mesh."""
+"""Weight of the past in a track's handedness: one frame of a wrong side does not flip the mesh."""
 
 LOST_FIT_M = 0.025
 """Mean distance to the world landmarks above which a followed hand is also solved from nothing, and the better kept."""
@@ -61,7 +61,7 @@ class _Track:
 
     Attributes:
         observation: the last one.
-        rightness: belief in the side, -1 (left) to 1 (right).
+        rightness: handedness over the last frames, -1 (left) to 1 (right).
         warm: the solver's memory, for the side it was solved as.
         missed: frames since the last observation.
     """
@@ -100,7 +100,7 @@ class IkTracker:
             model: hand model; the meshes of left hands are its mirror image.
             max_hands: 1 or 2; two cost more even while one is seen, see :class:`~ik_baseline.detector.HandDetector`.
             still: pictures are unrelated; nothing is carried from one to the next.
-            looks: how often a still picture is looked at, see :class:`~ik_baseline.second_look.AugmentedDetector`.
+            looks: how many augmented copies of a still picture are searched (``ik_baseline.augmented_detector``).
             finder: whose hand detector.
             calibration: whose hand; the average one when left out.
             correct: frees observations of what the detector always gets wrong, before they are solved.
@@ -234,7 +234,7 @@ class IkTracker:
 
 
 def _follow(track: _Track, observation: HandObservation) -> None:
-    """Hands a new observation to a track, whose belief in the side outlives single frames."""
+    """Hands a new observation to a track, whose handedness is averaged over frames."""
     before = track.side
     seen = observation.score if observation.side == "right" else -observation.score
     track.rightness = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * seen
@@ -275,13 +275,13 @@ def _state(
 
 
 WORLD_HALF_M = 0.02
-"""Median distance to the world landmarks at which trust is halved; a good fit to MediaPipe lies at 5 to 8 mm."""
+"""Median distance to the world landmarks that halves the confidence; a good fit to MediaPipe lies at 5 to 8 mm."""
 
 PIXEL_HALF = 0.06
-"""Median reprojection error over the hand's box at which trust is halved; a good fit lies at 0.01 to 0.02."""
+"""Median reprojection error over the hand's box at which the confidence is halved; a good fit lies at 0.01 to 0.02."""
 
 PRESSED_SHARE = 0.5
-"""Share of trust that a hand loses when all its joints press against their limits."""
+"""Share of the confidence that a hand loses when all its joints press against their limits."""
 
 
 def confidence_of(solution: IkSolution, observation: HandObservation) -> float:
@@ -296,8 +296,8 @@ def confidence_of(solution: IkSolution, observation: HandObservation) -> float:
     world = _median(solution.world_residual_m) / WORLD_HALF_M
     pixels = _median(solution.reprojection_px) / box_px / PIXEL_HALF
     held_back = 1.0 - PRESSED_SHARE * solution.pressed
-    trust = observation.score * held_back / ((1.0 + world**2) * (1.0 + pixels**2))
-    return float(min(max(trust, 0.0), 1.0))
+    confidence = observation.score * held_back / ((1.0 + world**2) * (1.0 + pixels**2))
+    return float(min(max(confidence, 0.0), 1.0))
 
 
 def _median(values: Float[np.ndarray, "21"]) -> float:

@@ -1,7 +1,7 @@
 """Setting a label right: a joint is dragged in the picture, and the hand is solved anew at once.
 
-The other joints are held where the label has them, in the picture and, softly, in space; the dragged one is believed
-most. So fingers follow as fingers do, within their limits, and what was right stays right.
+The other joints are held where the label has them, in the picture and, softly, in space; the dragged one has
+the largest weight. So fingers follow as fingers do, within their limits, and what was right stays right.
 """
 
 from __future__ import annotations

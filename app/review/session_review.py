@@ -43,7 +43,7 @@ FILTERS: Final[dict[Filter, str]] = {
 """What can be looked at, and its name for people."""
 
 LOW_AGREEMENT_SHARE: Final = 0.15
-"""The least believed labels: this share of all."""
+"""The labels of the lowest weights: this share of all."""
 
 UNUSUAL_SHARE: Final = 0.05
 """The poses furthest from the others: this share of all."""
@@ -102,7 +102,7 @@ class SessionReview:
 
     @property
     def confidence(self) -> Float[np.ndarray, " frames"]:
-        """How far each frame's label is believed: the timeline's curve."""
+        """The weight of each frame's label: the timeline's curve."""
         return self._weights
 
     @property
@@ -142,14 +142,14 @@ class SessionReview:
         label = labels[0]
         who = "you" if label.decided else "the labelling"
         reasons = f" ({', '.join(label.reasons)})" if label.reasons else ""
-        return f"{_STATUS_WORDS[int(self._status[number])]} by {who}, believed {label.weight:.0%}{reasons}."
+        return f"{_STATUS_WORDS[int(self._status[number])]} by {who}, weight {label.weight:.0%}{reasons}."
 
     def chosen(self, chosen: Filter) -> Int[np.ndarray, " some"]:
         """Numbers of the frames that a filter lets through, in time order."""
         seen = self._status > 0
         if chosen == "low agreement":
-            believed = self._weights[seen & (self._weights > 0.0)]
-            limit = np.quantile(believed, LOW_AGREEMENT_SHARE) if len(believed) else 0.0
+            weights = self._weights[seen & (self._weights > 0.0)]
+            limit = np.quantile(weights, LOW_AGREEMENT_SHARE) if len(weights) else 0.0
             mask = seen & (self._weights <= limit) & (self._status != 3)
         elif chosen == "unusual pose":
             mask = self._unusual

@@ -24,7 +24,7 @@ HIDDEN_ERROR: Final = 2.1
 measured on rendered hands (``python -m benchmarks.two_views`` prints how far it still holds)."""
 
 RELATIVE_SIGMA: Final = (0.5, 5.0)
-"""A path is believed so far about how its doubt changes from frame to frame."""
+"""Limits of how far a path's own uncertainty may change its noise from frame to frame."""
 
 _NORMAL: Final = 1.4826
 """Standard deviation of a normal distribution over its median absolute value."""

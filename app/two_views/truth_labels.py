@@ -242,7 +242,7 @@ def posed_onto(
         world = (joints_m - joints_m.mean(0)) @ turn_to_ray(middle, intrinsics)
     observation = HandObservation(side, 1.0, pixels, world, crop_around(pixels, 1.5))
     target = solver.target(observation, intrinsics)._replace(world_precision=1.0 / np.full(3, JOINT_SIGMA_M))
-    solution = solver.described(side, target, solver.settle(target))
+    solution = solver.described(side, target, solver.converge(target))
     single = np.float32
     return RecordedHand(
         side=side,

@@ -146,7 +146,7 @@ def test_frames_that_live_was_too_slow_for_are_looked_at_again(
     assert sum(isinstance(seen, FrameEvidence) and seen.live is None for seen in evidence) == 40
 
 
-def test_of_two_live_hands_of_one_side_the_surer_is_believed(
+def test_of_two_live_hands_of_one_side_the_surer_counts(
     tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
 ) -> None:
     recording = open_recording(_session(tmp_path / "s", movement))

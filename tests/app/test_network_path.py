@@ -203,7 +203,7 @@ def test_a_lost_hand_is_found_again_in_the_same_frame() -> None:
     assert "detector" in result.timings_ms
 
 
-def test_further_finders_are_asked_until_one_sees_a_hand_that_is_believed() -> None:
+def test_further_detectors_are_asked_until_one_finds_a_hand_that_the_network_confirms() -> None:
     """A blind finder and one that takes a chair for a hand are no reason to look no further."""
     scene = Scene(TrueHand((-0.15, 0.05, 0.5)))
     (true,) = scene.detect(np.zeros((4, 4, 3), np.uint8))

@@ -29,7 +29,7 @@ class ThemeApplier(QObject):
         self._window = window
         self._sheet = ""
         self._turns = QTimer(self)
-        self._turns.timeout.connect(self._dress_next)
+        self._turns.timeout.connect(self._style_next)
         window.setStyleSheet(_SEPARATORS)
         window.installEventFilter(self)
 
@@ -37,28 +37,28 @@ class ThemeApplier(QObject):
         """Changes all parts in sight, and sees to the others after what else there is to do."""
         self._sheet = style_sheet(theme)
         self._window.setPalette(palette(theme))
-        for part in self._undressed():
+        for part in self._outdated():
             if part.isVisible() or not self._window.isVisible():
                 part.setStyleSheet(self._sheet)
         self._turns.start(0)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Dresses what is new in the window before it is seen."""
+        """Styles what is new in the window before it is seen."""
         if isinstance(event, QChildEvent) and event.type() == QEvent.Type.ChildPolished:
             child = event.child()
             if isinstance(child, QWidget) and _is_part(child) and child.styleSheet() != self._sheet:
                 child.setStyleSheet(self._sheet)
         return super().eventFilter(watched, event)
 
-    def _dress_next(self) -> None:
+    def _style_next(self) -> None:
         """One hidden part; several in one turn would be what this is meant to avoid."""
-        waiting = self._undressed()
+        waiting = self._outdated()
         if waiting:
             waiting[0].setStyleSheet(self._sheet)
         else:
             self._turns.stop()
 
-    def _undressed(self) -> list[QWidget]:
+    def _outdated(self) -> list[QWidget]:
         parts = self._window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
         return [part for part in parts if _is_part(part) and part.styleSheet() != self._sheet]
 

@@ -1,8 +1,8 @@
-"""Several looks at one picture: MediaPipe's answers on turned and mirrored copies, laid over each other.
+"""Test-time augmentation: MediaPipe's detections on turned and mirrored copies of a picture, merged.
 
-One answer does not say how far it can be trusted: on fists and on hands that hide their fingers the score stays high
-while the landmarks are invented. Invented landmarks change when the picture is turned by a few degrees; seen ones do
-not. So the median of the looks is better than any of them, and their spread says when it is worth nothing.
+A single detection's score does not tell how accurate it is: on fists and on hands that hide their fingers it stays high
+while landmarks are guessed. Guessed landmarks change when the picture is turned by a few degrees; visible ones do not.
+So the median over the copies is better than any of them, and their spread tells when it is useless.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from hand.mirror import Side, mirror_pixels, mirror_points, other_side
 from hand.types import HandObservation
 from ik_baseline.detector import CROP_EXPANSION
 
-LOOKS: Final = ((0.0, False), (12.0, True), (-12.0, False), (0.0, True), (24.0, False), (-24.0, True))
-"""Turn in degrees, and whether the copy is mirrored; a picture is looked at with the first N of them."""
+AUGMENTATIONS: Final = ((0.0, False), (12.0, True), (-12.0, False), (0.0, True), (24.0, False), (-24.0, True))
+"""Turn in degrees, and whether the copy is mirrored; the first N are used."""
 
 QUARTER_TURNS: Final = (0, 1, 3, 2)
 """Counter-clockwise quarter turns of the whole picture, in the order in which they are tried."""
 
 SAME_HAND_DISTANCE: Final = 0.5
-"""Two looks are at one hand when their landmarks are nearer than this share of its size on average."""
+"""Two detections are of one hand when their landmarks are nearer than this share of its size on average."""
 
 SPREAD_HALF: Final = 0.04
-"""Mean distance of the looks from their median, over the hand's size, at which the score is halved."""
+"""Mean distance of the detections from their median, over the hand's size, at which the score is halved."""
 
 
 class Detector(Protocol):
@@ -53,19 +53,19 @@ class Detector(Protocol):
 
 
 class AugmentedDetector:
-    """A detector that asks another one several times; for single pictures, not for video."""
+    """Runs another detector on augmented copies of each picture; for single pictures, not for video."""
 
-    def __init__(self, detector: Detector, looks: int, *, quarter_turns: bool = False) -> None:
+    def __init__(self, detector: Detector, copies: int, *, quarter_turns: bool = False) -> None:
         """Takes a detector, and closes it.
 
         Args:
             detector: finds hands, with nothing carried from one picture to the next.
-            looks: how often each picture is looked at, 1 to ``len(LOOKS)``.
-            quarter_turns: where no hand is found, look again at the picture turned by 90, 270 and 180 degrees; the
+            copies: of each picture, 1 to ``len(AUGMENTATIONS)``.
+            quarter_turns: where no hand is found, try the picture turned by 90, 270 and 180 degrees; the
                 detector misses many hands that point down or to the side.
         """
         self._detector = detector
-        self._looks = [_Look(math.radians(degrees), mirrored) for degrees, mirrored in LOOKS[:looks]]
+        self._copies = [_Augmentation(math.radians(degrees), mirrored) for degrees, mirrored in AUGMENTATIONS[:copies]]
         self._turns = QUARTER_TURNS if quarter_turns else QUARTER_TURNS[:1]
 
     def detect(
@@ -73,11 +73,11 @@ class AugmentedDetector:
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> tuple[HandObservation, ...]:
-        """The hands that most looks see, the surest first; scores are lowered where the looks disagree.
+        """The hands found in most copies, the surest first; scores are lowered where the copies disagree.
 
         Args:
             image_rgb: RGB picture.
-            last_seen_px: ignored, so that the looks stay independent of what the caller expects.
+            last_seen_px: ignored, so that detections stay independent of what the caller expects.
         """
         for turns in self._turns:
             hands = self._agreed(np.ascontiguousarray(np.rot90(image_rgb, turns)))
@@ -87,16 +87,16 @@ class AugmentedDetector:
         return ()
 
     def _agreed(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[HandObservation, ...]:
-        groups = self.looks_at(image_rgb)
-        hands = [_merged(group, len(self._looks)) for group in groups if 2 * len(group) >= len(self._looks)]
+        groups = self.detections(image_rgb)
+        hands = [_merged(group, len(self._copies)) for group in groups if 2 * len(group) >= len(self._copies)]
         return tuple(sorted(hands, key=lambda hand: -hand.score))
 
-    def looks_at(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[list[HandObservation]]:
-        """What every look saw, hand by hand, expressed in the picture itself."""
+    def detections(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[list[HandObservation]]:
+        """The detections in all copies, hand by hand, in pixels of the picture itself."""
         groups: list[list[HandObservation]] = []
-        for look in self._looks:
-            for seen in self._detector.detect(look.copy(image_rgb)):
-                _add(groups, look.back(seen, image_rgb.shape[1], image_rgb.shape[0]))
+        for copy in self._copies:
+            for seen in self._detector.detect(copy.apply(image_rgb)):
+                _add(groups, copy.back(seen, image_rgb.shape[1], image_rgb.shape[0]))
         return groups
 
     def reset(self) -> None:
@@ -108,13 +108,13 @@ class AugmentedDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """One way of looking at a picture: first mirrored, then turned about its middle, on a canvas that holds it all."""
+class _Augmentation:
+    """One copy of a picture: first mirrored, then turned about its middle, on a canvas that holds it all."""
 
     angle_rad: float
     mirrored: bool
 
-    def copy(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    def apply(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
         picture = np.ascontiguousarray(image_rgb[:, ::-1]) if self.mirrored else image_rgb
         if self.angle_rad == 0.0:
             return picture
@@ -166,7 +166,7 @@ def _turned_back(seen: HandObservation, turns: int, width_px: int, height_px: in
 
 
 def _add(groups: list[list[HandObservation]], seen: HandObservation) -> None:
-    """Puts a look to the nearest hand, or starts another one."""
+    """Adds a detection to the nearest hand, or starts another one."""
     distances = [landmark_distance(seen.landmarks_px, group[0].landmarks_px) for group in groups]
     nearest = int(np.argmin(distances)) if distances else -1
     if nearest >= 0 and distances[nearest] < SAME_HAND_DISTANCE:
@@ -175,15 +175,15 @@ def _add(groups: list[list[HandObservation]], seen: HandObservation) -> None:
         groups.append([seen])
 
 
-def _merged(group: list[HandObservation], looks: int) -> HandObservation:
-    """The median of several looks at one hand, each side's votes weighed by their scores."""
+def _merged(group: list[HandObservation], copies: int) -> HandObservation:
+    """The median of several detections of one hand, each side's votes weighed by their scores."""
     votes = sum(seen.score if seen.side == "right" else -seen.score for seen in group)
     side: Side = "right" if votes >= 0.0 else "left"
     agreeing = [seen for seen in group if seen.side == side]
     pixels = np.median([seen.landmarks_px for seen in agreeing], axis=0)
     world = np.median([seen.world_landmarks_m for seen in agreeing], axis=0)
     spread = float(np.mean([landmark_distance(seen.landmarks_px, pixels) for seen in group]))
-    # hands missed in some looks and hands whose side changes are as doubtful as those whose landmarks move
-    share = len(agreeing) / looks
+    # hands missed in some copies and hands whose side changes are as doubtful as those whose landmarks move
+    share = len(agreeing) / copies
     score = float(np.mean([seen.score for seen in agreeing])) * share / (1.0 + (spread / SPREAD_HALF) ** 2)
     return HandObservation(side, score, pixels, world, crop_around(pixels, CROP_EXPANSION, flipped=side == "left"))

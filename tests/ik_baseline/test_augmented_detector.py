@@ -1,4 +1,4 @@
-"""Several looks at one picture: geometry there and back, medians, and doubt where the looks disagree."""
+"""Test-time augmentation: geometry there and back, medians, and low scores where the copies disagree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hand.crop import crop_around
 from hand.mirror import Side
 from hand.types import HandObservation
-from ik_baseline.second_look import LOOKS, AugmentedDetector
+from ik_baseline.augmented_detector import AUGMENTATIONS, AugmentedDetector
 
 WIDTH, HEIGHT = 320, 240
 
@@ -56,12 +56,12 @@ class DotDetector:
         self.closed += 1
 
 
-@pytest.mark.parametrize("looks", [1, 3, len(LOOKS)])
-def test_what_is_seen_in_every_copy_comes_back_to_its_place(looks: int) -> None:
+@pytest.mark.parametrize("copies", [1, 3, len(AUGMENTATIONS)])
+def test_what_is_seen_in_every_copy_comes_back_to_its_place(copies: int) -> None:
     picture, places = dots_picture()
     detector = DotDetector()
-    (hand,) = AugmentedDetector(detector, looks).detect(picture)
-    assert detector.calls == looks
+    (hand,) = AugmentedDetector(detector, copies).detect(picture)
+    assert detector.calls == copies
     np.testing.assert_allclose(hand.landmarks_px, places, atol=0.6)
     expected = np.concatenate([places - places.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
     np.testing.assert_allclose(hand.world_landmarks_m, expected, atol=0.8)
@@ -69,7 +69,7 @@ def test_what_is_seen_in_every_copy_comes_back_to_its_place(looks: int) -> None:
     assert hand.score > 0.85
 
 
-def test_looks_that_disagree_are_believed_less() -> None:
+def test_copies_that_disagree_lower_the_score() -> None:
     picture, _ = dots_picture()
 
     def invent(look: int, pixels: np.ndarray) -> np.ndarray:
@@ -98,9 +98,9 @@ def test_a_hand_that_most_looks_miss_is_none() -> None:
             return found if self.calls <= 2 else ()
 
     seldom = Seldom()
-    second_look = AugmentedDetector(seldom, 5)
-    assert second_look.detect(picture) == ()
-    second_look.close()
+    augmented_detector = AugmentedDetector(seldom, 5)
+    assert augmented_detector.detect(picture) == ()
+    augmented_detector.close()
     assert seldom.closed == 1
 
 
