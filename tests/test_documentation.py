@@ -28,11 +28,13 @@ _ROOMS = "app|assets|benchmarks|configs|docs|hand|ik_baseline|inference|scripts|
 def commands(page: Path) -> list[str]:
     """Commands in blocks and in line, without comments; continued lines as one."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    blocks = re.findall(r"^```(?:bash)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    inline = re.findall(
-        r"`(python [^`]+|make [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    )
-    lines = [*(line for block in blocks for line in block.splitlines()), *(part.replace("\n", " ") for part in inline)]
+    block = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`(python [^`]+|make [^`]+)`", block.sub("", text))
+    blocks = [content for language, content in block.findall(text) if language in ("", "bash")]
+    lines = [
+        *(line for content in blocks for line in content.splitlines()),
+        *(part.replace("\n", " ") for part in inline),
+    ]
     return [line.split(" #")[0].strip() for line in lines]
 
 
