@@ -97,7 +97,7 @@ def measure(kind: str, folder: Path, options: argparse.Namespace) -> None:
 
     def labels(index: int) -> object:
         hand = hands.hand(index % len(hands))
-        return None if hand is None or fitter is None else fitter.believed(hand)
+        return None if hand is None or fitter is None else fitter.check(hand)
 
     with tempfile.TemporaryDirectory() as packed:
         pack(hands, Path(packed) / "training")

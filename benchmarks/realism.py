@@ -38,7 +38,7 @@ ROWS = (
     ("closed, back", replace(ALONE, pose="closed", view="back"), None),
     ("natural, palm", replace(ALONE, pose="natural", view="palm"), None),
     ("natural, any natural view", replace(ALONE, pose="natural", view="natural"), 0.88),
-    ("natural, with company", SceneSettings(held_share=0.5, front_share=0.25, second_share=0.5), None),
+    ("natural, with distractors", SceneSettings(held_share=0.5, front_share=0.25, second_share=0.5), None),
 )
 """What is shown, and the smallest share of pictures in which the hand must be found.
 

@@ -230,7 +230,7 @@ def in_picture(
         crop: not flipped; of the mirrored picture, where that is what the network saw.
         intrinsics: of the same picture.
         input_px: side of the network's input.
-        curve: of the confidence, see :func:`trust_in_joints`.
+        curve: of the confidence, see :func:`joint_confidence`.
     """
     camera = crop_camera(crop, intrinsics)
     rotations = named["rotations"].copy()
@@ -247,11 +247,11 @@ def in_picture(
         sigma_px=sigma * crop.size_px / 2.0,
         presence=presence,
         right=_sigmoid(float(named["right_logit"])),
-        confidence=presence * trust_in_joints(certainty, curve),
+        confidence=presence * joint_confidence(certainty, curve),
     )
 
 
-def trust_in_joints(certainty: float, curve: Mapping[str, float]) -> float:
+def joint_confidence(certainty: float, curve: Mapping[str, float]) -> float:
     """Probability that the 2D joints are good, from a network's certainty.
 
     Args:

@@ -20,7 +20,7 @@ from hand.joints import FINGERS
 from hand.metrics import distances
 from hand.picture_file import write_picture
 from hand.torch_layer import TorchHandLayer
-from inference.runtime import NetworkRuntime, load_network, trust_in_joints
+from inference.runtime import NetworkRuntime, joint_confidence, load_network
 from trainer.arguments import whole_number
 from trainer.evaluate import OnnxNetwork
 from trainer.evaluation.compare_page import comparison_page, picture_pair
@@ -34,7 +34,7 @@ from trainer.evaluation.compare_statistics import (
 )
 from trainer.evaluation.confidence_calibration import GOOD_ERROR
 from trainer.evaluation.held_out import REPORT_SEED, rendered_crops
-from trainer.evaluation.predictions import Predictions, errors_2d, errors_pa_mm, figures, predict_crops
+from trainer.evaluation.predictions import Predictions, errors_2d, errors_pa_mm, predict_crops, prediction_metrics
 from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter, live_jitter
 from trainer.samples.labelled_crop import LabelledCrop
@@ -248,8 +248,8 @@ def compare_on(
         change=paired_change(pa[0].mean(1), pa[1].mean(1), unit),
         change_from_wrist=paired_change(wrist[0], wrist[1], unit),
         change_2d=paired_change(flat[0], flat[1], unit),
-        before=_all_figures(before, networks[0], blocks, time_s),
-        after=_all_figures(after, networks[1], blocks, time_s),
+        before=_all_metrics(before, networks[0], blocks, time_s),
+        after=_all_metrics(after, networks[1], blocks, time_s),
         fingers={
             finger: (float(pa[0][:, joints].mean()), float(pa[1][:, joints].mean()))
             for finger, joints in _FINGER_JOINTS.items()
@@ -320,14 +320,14 @@ def _steady_crop(hand: SessionHand, block: int, size: int, jitter: CropJitter) -
     return crop_session_hand(hand, jitter, np.random.default_rng((REPORT_SEED, block)), size)
 
 
-def _all_figures(
+def _all_metrics(
     part: Predictions, network: NetworkRuntime, blocks: Int[np.ndarray, " N"], time_s: Float[np.ndarray, " N"]
 ) -> dict[str, float]:
     good = errors_2d(part) < GOOD_ERROR
     curve = network.metadata["confidence"]
-    trust = [trust_in_joints(float(value), curve) for value in part.certainty]
-    confidence = part.presence * np.array(trust)
-    values = figures(part)
+    in_picture = [joint_confidence(float(value), curve) for value in part.certainty]
+    confidence = part.presence * np.array(in_picture)
+    values = prediction_metrics(part)
     return {
         "pa_mpjpe_mm": values["pa_mpjpe_mm"],
         "mpjpe_mm": values["mpjpe_mm"],

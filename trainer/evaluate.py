@@ -20,7 +20,7 @@ from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError, DataError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
-from inference.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata, trust_in_joints
+from inference.runtime import DOUBTED, NetworkRuntime, joint_confidence, load_network, read_metadata
 from trainer.arguments import whole_number
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, WRONG_ERROR
 from trainer.evaluation.contact_sheet import contact_sheet, write_png
@@ -32,9 +32,9 @@ from trainer.evaluation.predictions import (
     best_median_worst,
     errors_2d,
     errors_pa_mm,
-    figures,
-    joint_figures,
+    joint_metrics,
     predict_crops,
+    prediction_metrics,
 )
 from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, report_page
 from trainer.networks.building import trained_network
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
     content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model, curve)
     write_page(out, name, content, sections, history)
     for section in sections:
-        for key, value in section.figures.items():
+        for key, value in section.metrics.items():
             print(f"{section.name:<12} {key:<24} {value:.4g}")
     for part, title in (("empty", "no hand"), ("confidence", "all hands")):
         for key, value in content.get(part, {}).items():
@@ -272,22 +272,22 @@ def measure(
     sections = []
     for name, crops in sets.items():
         predictions = predict_crops(network, layer, crops, refine_on=model)
-        values = {key: round(value, 5) for key, value in figures(predictions).items()}
-        sections.append(ReportSection(name, values, joint_figures(predictions), predictions, crops, names.get(name)))
+        values = {key: round(value, 5) for key, value in prediction_metrics(predictions).items()}
+        sections.append(ReportSection(name, values, joint_metrics(predictions), predictions, crops, names.get(name)))
     content: dict[str, Any] = {
         section.name: {
             "count": len(section.crops),
-            "figures": section.figures,
+            "figures": section.metrics,
             "joints": section.joints,
             "pictures": _pictures(section),
         }
         for section in sections
     }
-    content["empty"] = _presence_figures(
+    content["empty"] = _presence_metrics(
         [section.predictions for section in sections], predict_crops(network, layer, empty)
     )
     if curve is not None:
-        content["confidence"] = _confidence_figures([section.predictions for section in sections], curve)
+        content["confidence"] = _confidence_metrics([section.predictions for section in sections], curve)
     return content, sections
 
 
@@ -305,7 +305,7 @@ def write_page(
     """
     content = {"schema": REPORT_SCHEMA, "network": name, **content}
     if history is not None:
-        evaluations = [(point.step, point.figures) for point in history.evaluations]
+        evaluations = [(point.step, point.metrics) for point in history.evaluations]
         content["run"] = {"losses": _thinned(history.losses), "evaluations": evaluations}
     write_json_atomically(out / "report.json", content)
     write_text_atomically(out / "report.html", report_page(name, list(sections), content["empty"], history))
@@ -338,7 +338,7 @@ def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module,
     return trained_network(config.network, model, weights).to(device), str(weights)
 
 
-def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:
+def _presence_metrics(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:
     """How well hands are told from no hands: extremes of both, and who scores on the wrong side of every good hand."""
     hands = np.concatenate([part.presence for part in with_hand])
     good = hands[np.concatenate([errors_2d(part) < GOOD_ERROR for part in with_hand])]
@@ -351,12 +351,12 @@ def _presence_figures(with_hand: list[Predictions], without: Predictions) -> dic
     return {key: round(value, 5) for key, value in values.items()}
 
 
-def _confidence_figures(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
+def _confidence_metrics(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
     """Whether the confidence falls where fingers are confused, and stays where they are not."""
     error = np.concatenate([errors_2d(part) for part in with_hand])
     certainty = np.concatenate([part.certainty for part in with_hand])
     presence = np.concatenate([part.presence for part in with_hand])
-    confidence = presence * np.array([trust_in_joints(float(value), curve) for value in certainty])
+    confidence = presence * np.array([joint_confidence(float(value), curve) for value in certainty])
     doubted = confidence < DOUBTED
     wrong, good = error > WRONG_ERROR, error < GOOD_ERROR
     values = {"wrong_hands": float(wrong.mean())}

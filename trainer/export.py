@@ -28,7 +28,7 @@ from trainer.arguments import whole_number
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.devices import add_device_option, measuring_device
 from trainer.evaluation.held_out import held_out_sets
-from trainer.evaluation.predictions import errors_2d, figures, predict_crops
+from trainer.evaluation.predictions import errors_2d, predict_crops, prediction_metrics
 from trainer.networks.building import LANDMARK_PREFIX, trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.weights import save_weights
@@ -103,7 +103,11 @@ def export_trained(
         hand_model_digest=model.digest,
         crop_expansion=training_jitter(config.network.upright).expansion,
         confidence=confidence_curve(certainty, good),
-        figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
+        figures={
+            f"{name}_{key}": round(value, 5)
+            for name, p in measured.items()
+            for key, value in prediction_metrics(p).items()
+        },
     )
     export_network(network, facts, out, half=half)
     return facts

@@ -29,7 +29,7 @@ from trainer.arguments import whole_number
 from trainer.compare import compare_networks, write_report
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.held_out import rendered_crops
-from trainer.evaluation.predictions import errors_2d, figures, predict_crops
+from trainer.evaluation.predictions import errors_2d, predict_crops, prediction_metrics
 from trainer.export import ExportFacts, export_network
 from trainer.fit import EVALUATION_SEED, StopSign, overrides, train
 from trainer.networks.building import build_network, trained_network
@@ -166,7 +166,11 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
         hand_model_digest=model.digest,
         crop_expansion=float(before["crop_expansion"]),
         confidence=confidence_curve(certainty, good),
-        figures={f"{name}_{key}": round(value, 5) for name, p in measured.items() for key, value in figures(p).items()},
+        figures={
+            f"{name}_{key}": round(value, 5)
+            for name, p in measured.items()
+            for key, value in prediction_metrics(p).items()
+        },
     )
     export_network(network, facts, out)
     write_text_atomically(out / "card.md", _card(request, config, before, facts))

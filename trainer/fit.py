@@ -25,7 +25,7 @@ from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from trainer.evaluation.held_out import data_set_crops, live_crops, rendered_crops
-from trainer.evaluation.predictions import figures, predict_crops
+from trainer.evaluation.predictions import predict_crops, prediction_metrics
 from trainer.features import PICTURES_SUFFIX, FrozenPart, stored_crops, write_pictures, write_shard
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
@@ -239,7 +239,7 @@ def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHa
         result = {
             f"{name}_{key}": value
             for name, crops in sets.items()
-            for key, value in figures(predict_crops(network, layer, crops)).items()
+            for key, value in prediction_metrics(predict_crops(network, layer, crops)).items()
         }
         return result | {"score": result[measure]}
 

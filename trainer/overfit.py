@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
-from trainer.evaluation.predictions import figures, predict_crops
+from trainer.evaluation.predictions import predict_crops, prediction_metrics
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig
@@ -102,7 +102,7 @@ def overfit(
     latest: dict[str, float] = {}
 
     def evaluate(average: nn.Module) -> dict[str, float]:
-        latest.update(figures(predict_crops(average, layer, crops)))
+        latest.update(prediction_metrics(predict_crops(average, layer, crops)))
         latest["step"] = min(latest.get("step", 0.0) + config.evaluate_every, config.steps)
         report(dict(latest))
         return {name: value for name, value in latest.items() if name != "step"} | {"score": latest["mpjpe_mm"]}

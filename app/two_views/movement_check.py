@@ -43,7 +43,7 @@ class PairState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class MovementFigures:
+class MovementMetrics:
     """What the verdict is based on.
 
     Attributes:
@@ -82,19 +82,19 @@ class MovementCheck:
         self._palms.append(float(np.linalg.norm(made.joints_m[0, 0] - made.joints_m[0, 1])))
 
     @property
-    def figures(self) -> MovementFigures | None:
+    def metrics(self) -> MovementMetrics | None:
         """Over the last frames; None while there are too few."""
         if len(self._errors) < WINDOW_FRAMES:
             return None
         palm = float(np.nanmedian(self._palms)) if np.isfinite(self._palms).any() else float("nan")
-        return MovementFigures(
+        return MovementMetrics(
             float(np.median(self._errors)), self._calibration.epipolar_px, palm / self._calibration.palm_m
         )
 
     @property
     def state(self) -> PairState:
         """GOOD or MOVED."""
-        found = self.figures
+        found = self.metrics
         if found is None:
             return PairState.GOOD
         limit = max(GROWN * found.epipolar_before_px, LEAST_ERROR_PX * self._calibration.pair.first.width_px / 640.0)
@@ -104,7 +104,7 @@ class MovementCheck:
 
     def describe(self) -> str:
         """One sentence for people."""
-        found = self.figures
+        found = self.metrics
         if found is None:
             return "The two cameras are watched; show the hand to both."
         if self.state is PairState.GOOD:

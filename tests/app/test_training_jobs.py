@@ -44,7 +44,7 @@ def test_a_run_from_start_to_report(tmp_path: Path, runs: TrainingRuns) -> None:
     assert run.history.step == run.history.steps == 8
     assert [point.step for point in run.history.evaluations] == [2, 4, 6, 8]
     assert "your hand" in run.history.sentence
-    assert run.history.figures["own_after_mm"] > 0.0
+    assert run.history.metrics["own_after_mm"] > 0.0
     load_network(run.folder / "network")
     report = json.loads((run.folder / "report" / "report.json").read_text())
     assert report["own"]["count"] == 20  # the newest session alone

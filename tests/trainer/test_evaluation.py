@@ -28,9 +28,9 @@ from trainer.evaluation.predictions import (
     Predictions,
     best_median_worst,
     errors_2d,
-    figures,
-    joint_figures,
+    joint_metrics,
     predict_crops,
+    prediction_metrics,
 )
 from trainer.export import ExportFacts, export_network
 from trainer.networks.building import build_network
@@ -70,7 +70,7 @@ def predictions_of(crops: list[LabelledCrop]) -> Predictions:
 
 
 def test_true_answers_have_no_error() -> None:
-    values = figures(predictions_of(CROPS))
+    values = prediction_metrics(predictions_of(CROPS))
     assert values["pa_mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
     assert values["mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
     assert values["epe_2d"] == pytest.approx(0.0, abs=1e-6)
@@ -80,7 +80,7 @@ def test_true_answers_have_no_error() -> None:
 def test_a_mean_pose_for_every_crop_shows_as_no_spread() -> None:
     """The collapse: errors stay moderate, the spread does not."""
     one = [replace(crop, rotations=CROPS[0].rotations) for crop in CROPS]
-    values = figures(predictions_of(one))
+    values = prediction_metrics(predictions_of(one))
     assert values["spread_ratio"] < 1e-3
     assert values["mpjpe_mm"] > 10.0
 
@@ -100,7 +100,7 @@ def test_2d_errors_count_in_hand_boxes() -> None:
     extent = np.ptp(truth.true_joints_crop, axis=1).max(-1)
     moved = replace(truth, joints_crop=truth.true_joints_crop + 0.1 * extent[:, None, None] * np.array([0.6, 0.8]))
     np.testing.assert_allclose(errors_2d(moved), 0.1, atol=1e-6)
-    assert joint_figures(moved)["epe_2d_median"] == pytest.approx([0.1] * 21, abs=1e-4)
+    assert joint_metrics(moved)["epe_2d_median"] == pytest.approx([0.1] * 21, abs=1e-4)
 
 
 def test_confidence_that_knows_its_errors_separates_the_halves() -> None:

@@ -30,7 +30,7 @@ from trainer.datasets.freihand import FreihandSet, split_samples
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.pose_fit import PoseFitter, fitter_for
 from trainer.evaluation.held_out import held_out_sets
-from trainer.evaluation.predictions import figures, predict_crops
+from trainer.evaluation.predictions import predict_crops, prediction_metrics
 from trainer.fit import _held_out_sets
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
@@ -158,12 +158,12 @@ def test_a_set_without_poses_is_measured_by_its_joints_alone(tmp_path: Path) -> 
     config = FitConfig(held_out=held_out, network=NetworkConfig(input_px=64), evaluation_count=4)
     sets, measure = _held_out_sets(config, model, build_network(config.network, model))
     network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), model)
-    values = figures(predict_crops(network, TorchHandLayer(model), sets["freihand"]))
+    values = prediction_metrics(predict_crops(network, TorchHandLayer(model), sets["freihand"]))
     assert len(sets["freihand"]) > 1
     assert measure == "freihand_pa_mpjpe_mm"
     assert values["pa_mpjpe_mm"] > 1.0
     assert "spread_ratio" not in values
-    assert "spread_ratio" in figures(predict_crops(network, TorchHandLayer(model), sets["rendered"]))
+    assert "spread_ratio" in prediction_metrics(predict_crops(network, TorchHandLayer(model), sets["rendered"]))
 
 
 def test_a_pose_that_misses_its_joints_is_not_learned_from(copy: Path) -> None:

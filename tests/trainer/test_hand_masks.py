@@ -35,7 +35,7 @@ def test_hands_are_found_where_the_renderer_painted_them(renderer: SceneRenderer
     """Nine in ten of their pixels, under any light and before any background; a finger lost would be one in ten."""
     found, together = [], []
     for index in range(12):
-        scene = renderer.without_hiding_company(renderer.crop_scene(index, 192))
+        scene = renderer.without_hiding_distractors(renderer.crop_scene(index, 192))
         sample = renderer.render(scene, index)
         truth = sample.mask > 127
         mask = hand_mask(sample.image_rgb, sample.joints_px) > 127

@@ -183,7 +183,7 @@ def test_a_fit_that_misses_costs_the_pose_and_not_the_joints(copy: Path) -> None
     assert fitter is not None
     bad = hands.hand(0)
     assert bad is not None
-    assert fitter.believed(bad) == (True, None)
+    assert fitter.check(bad) == (True, None)
     numbers = [number for number, _, _ in hands.hands]
     without = hands.hand(numbers.index(3))
     assert without is not None
@@ -209,8 +209,8 @@ def test_a_few_inexact_joints_do_not_turn_the_pose(interhand_set: Path) -> None:
     asked_rad = []
     for _ in range(10):
         off = whole.joints_m + rng.normal(0.0, 0.006, (21, 3))
-        believed, fitted = fitter.believed(replace(whole, joints_m=off, joints_known=known))
-        assert believed
+        consistent, fitted = fitter.check(replace(whole, joints_m=off, joints_known=known))
+        assert consistent
         assert fitted is not None
         np.testing.assert_allclose(fitted.rotations[0], matrix_from_axis_angle(whole.pose.pose_rad[:3]), atol=1e-12)
         np.testing.assert_allclose(fitted.joints_m[known].mean(0), off[known].mean(0), atol=1e-9)
@@ -222,7 +222,7 @@ def test_a_pose_in_other_axes_than_its_joints_is_not_taught(interhand_set: Path)
     fitter, hand = posed_hand(interhand_set)
     assert hand.pose is not None
     turned = FrameChange(matrix_from_axis_angle(np.array([0.0, 0.0, 0.9])), np.zeros(3)).pose(hand.pose.pose_rad)
-    assert fitter.believed(replace(hand, pose=replace(hand.pose, pose_rad=turned))) == (True, None)
+    assert fitter.check(replace(hand, pose=replace(hand.pose, pose_rad=turned))) == (True, None)
 
 
 @pytest.mark.parametrize("name", ["data", "camera", "joint_3d"])

@@ -25,7 +25,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.torch_layer import TorchHandLayer
-from trainer.evaluation.predictions import figures, predict_crops
+from trainer.evaluation.predictions import predict_crops, prediction_metrics
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
@@ -263,7 +263,7 @@ def test_a_mean_pose_predictor_is_warned_of(
     crops = [stick_hand(index) for index in range(8)]
 
     def evaluate(average: nn.Module) -> dict[str, float]:
-        values = figures(predict_crops(MeanPose(average), layer, crops))
+        values = prediction_metrics(predict_crops(MeanPose(average), layer, crops))
         return {f"rendered_{name}": value for name, value in values.items()} | {"score": values["mpjpe_mm"]}
 
     _, story = go(replace(tiny_run(tmp_path), evaluate=evaluate))

@@ -149,7 +149,7 @@ def test_empty_crops_may_look_closely() -> None:
     assert detail(0.1) < 0.9 * detail(0.9)
 
 
-def test_photographs_are_believed_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:
+def test_photographs_weigh_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), depth_trust=0.25)
     crop = PhotographCrops(read_pseudo_labels(source), 128, seed=1, jitter=None)[0]

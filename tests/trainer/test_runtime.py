@@ -22,7 +22,7 @@ from hand.layer import HandLayer
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
 from hand.rotations import matrix_from_axis_angle
 from inference.pose_refinement import DEPTH_DEVIATION, solve_root_translation
-from inference.runtime import DOUBTED, INPUT_NAME, NetworkRuntime, load_network, trust_in_joints
+from inference.runtime import DOUBTED, INPUT_NAME, NetworkRuntime, joint_confidence, load_network
 from trainer.evaluation.confidence_calibration import DOUBTED_GOOD, confidence_curve, fit_confidence
 from trainer.samples.labelled_crop import LabelledCrop, label_crop
 
@@ -153,7 +153,7 @@ def test_confidence_follows_what_was_good_on_held_out_crops() -> None:
     curve = fit_confidence(certainty, good)
     assert curve["offset"] == pytest.approx(-6.0, rel=0.1)
     assert curve["slope"] == pytest.approx(2.5, rel=0.1)
-    assert trust_in_joints(4.0, curve) > 0.9 > 0.3 > trust_in_joints(2.0, curve)
+    assert joint_confidence(4.0, curve) > 0.9 > 0.3 > joint_confidence(2.0, curve)
 
 
 @pytest.mark.parametrize("unit", [0.1, 1.0, 8.0])
@@ -173,7 +173,7 @@ def test_the_curve_that_ships_doubts_a_few_good_hands_to_catch_the_wrong_ones() 
     certainty = np.where(good, rng.normal(4.0, 1.0, 20_000), rng.normal(0.5, 1.0, 20_000))
 
     def doubted(curve: Mapping[str, float], chosen: np.ndarray) -> float:
-        return float(np.mean([trust_in_joints(value, curve) < DOUBTED for value in certainty[chosen]]))
+        return float(np.mean([joint_confidence(value, curve) < DOUBTED for value in certainty[chosen]]))
 
     plain, shipped = fit_confidence(certainty, good), confidence_curve(certainty, good)
     assert doubted(shipped, good) == pytest.approx(DOUBTED_GOOD, abs=0.001)
@@ -187,10 +187,10 @@ def test_confidence_stays_finite_where_everything_is_good_or_bad() -> None:
     certainty = np.linspace(1, 4, 50)
     for good in (np.ones(50, bool), np.zeros(50, bool), certainty > 2.5):
         curve = fit_confidence(certainty, good)
-        trust = [trust_in_joints(value, curve) for value in certainty]
-        assert np.isfinite(trust).all()
-    assert trust[0] < 0.1
-    assert trust[-1] > 0.9
+        confidence = [joint_confidence(value, curve) for value in certainty]
+        assert np.isfinite(confidence).all()
+    assert confidence[0] < 0.1
+    assert confidence[-1] > 0.9
 
 
 @pytest.mark.parametrize(

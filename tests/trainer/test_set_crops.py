@@ -155,7 +155,7 @@ def test_left_hands_are_mirrored_with_everything(interhand_set: Path) -> None:
     for index in left:
         hand = hands.hand(index)
         assert hand is not None
-        _, fitted = fitter.believed(hand)
+        _, fitted = fitter.check(hand)
         picture = picture_of(hands, index, hand)
         unmirrored = cv2.imdecode(np.frombuffer(hands.picture_bytes(index), np.uint8), cv2.IMREAD_COLOR)
         np.testing.assert_array_equal(picture[:, ::-1, ::-1], unmirrored)

@@ -112,7 +112,7 @@ def test_freihand_has_four_versions_of_each_sample_that_share_the_hand(freihand_
         ]
         assert all(picture.shape == (224, 224, 3) for picture in versions)
         hand = cv2.erode(mask, np.ones((13, 13), np.uint8)) > 250
-        # company is part of the scene, not of the background, so only medians are compared
+        # distractors are part of the scene, not of the background, so only medians are compared
         around = cv2.dilate(mask, np.ones((13, 13), np.uint8)) < 5
         assert hand.sum() > 100
         blue, green, red = np.median(versions[0][around], 0)

@@ -128,7 +128,7 @@ def test_a_second_hand_before_the_first_hides_it(renderer: SceneRenderer, open_p
 
 
 @pytest.mark.parametrize("kind", ["held_share", "front_share", "second_share"])
-def test_company_covers_parts_of_the_same_hand(
+def test_distractors_cover_parts_of_the_same_hand(
     renderer: SceneRenderer, alone: list[SyntheticSample], kind: str
 ) -> None:
     """Pose, place and camera stay; the mask only loses; most hands stay in sight, and some joints get hidden."""
@@ -141,14 +141,14 @@ def test_company_covers_parts_of_the_same_hand(
         assert (sample.mask.astype(int) <= bare.mask.astype(int) + 1).all()
         assert not (sample.joint_visible & ~bare.joint_visible).any()
         hidden += int((bare.joint_visible & ~sample.joint_visible).sum())
-        # a joint that company hides is not on skin: its pixel lost the hand
+        # a joint that distractors hide is not on skin: its pixel lost the hand
         for x, y in np.rint(sample.joints_px[bare.joint_visible & ~sample.joint_visible]).astype(int):
             assert sample.mask[y, x] < 255
         assert sample.joint_visible.sum() >= min(bare.joint_visible.sum(), 6)
     assert hidden > 0
 
 
-def test_shares_decide_how_often_there_is_company(renderer: SceneRenderer) -> None:
+def test_shares_decide_how_often_there_are_distractors(renderer: SceneRenderer) -> None:
     """Over many crops the shares come out as set, within three standard deviations."""
     settings, count = replace(ALONE, held_share=0.15, second_share=0.10), 300
     scenes = [renderer.crop_scene(index, 16, settings) for index in range(count)]

@@ -44,7 +44,7 @@ def crops(renderer: SceneRenderer) -> list[SyntheticSample]:
 
 
 @pytest.fixture(scope="module")
-def company(renderer: SceneRenderer) -> list[SyntheticSample]:
+def with_distractors(renderer: SceneRenderer) -> list[SyntheticSample]:
     """The same crops with everything that training has."""
     return [renderer.crop(index) for index in range(24)]
 
@@ -95,9 +95,9 @@ def test_the_picture_shows_the_hand_where_the_labels_say(crops: list[SyntheticSa
                 assert sample.mask[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3].max() > 0
 
 
-def test_seed_and_index_alone_decide_a_sample(company: list[SyntheticSample]) -> None:
+def test_seed_and_index_alone_decide_a_sample(with_distractors: list[SyntheticSample]) -> None:
     """Another renderer, asked in another order, gives the same bytes; other numbers give other pictures."""
-    crops = company
+    crops = with_distractors
     other = SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
     for index in (7, 2, 2, 11, 17, 18, 19):
         again = other.crop(index)

@@ -71,7 +71,7 @@ class InterHandSeries(SeriesWriter):
         scene = renderer.frame_scene(index, series.width_px, series.height_px, _TOGETHER if together else _ALONE)
         if scene.second is not None:
             # a second right hand has no place in this set, and one that hides the first no use
-            scene = renderer.without_hiding_company(scene if scene.second.mirrored else replace(scene, second=None))
+            scene = renderer.without_hiding_distractors(scene if scene.second.mirrored else replace(scene, second=None))
         sample = renderer.render(scene, index)
         samples: dict[Side, SyntheticSample] = {"right": sample}
         if scene.second is not None:

@@ -112,7 +112,7 @@ class SetCrops(Dataset[LabelledCrop]):
         return taught_empty_crop(self._pool, rng, self.input_px) if crop is None else crop
 
     def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, SetHand, FittedPose | None]:
-        """The hand of a place in the stream; one that is not annotated or not believed makes way for another."""
+        """The hand of a place in the stream; another one where it lacks labels or they contradict each other."""
         for attempt in range(_MOST_DRAWS):
             number = self._number_of(index, rng) if attempt == 0 else self._any_number(index, rng)
             hand, fitted = labels_of(self.hands, self.fitter, number)
@@ -130,12 +130,12 @@ class SetCrops(Dataset[LabelledCrop]):
 def labels_of(
     hands: HandSet, fitter: PoseFitter | None, number: int
 ) -> tuple[SetHand, FittedPose | None] | tuple[None, None]:
-    """What a hand of a set teaches, (None, None) when it is not annotated or not believed."""
+    """What a hand of a set teaches, (None, None) when it is not annotated or its labels contradict each other."""
     hand = hands.hand(number)
     if hand is None or fitter is None:
         return (None, None) if hand is None else (hand, None)
-    believed, fitted = fitter.believed(hand)
-    if not believed:
+    consistent, fitted = fitter.check(hand)
+    if not consistent:
         return None, None
     return (hand if fitted is None else fitter.with_own_tips(hand, fitted)), fitted
 

@@ -113,7 +113,7 @@ class PoseFitter:
             unmoved_mm=unmoved,
         )
 
-    def believed(self, hand: SetHand) -> tuple[bool, FittedPose | None]:
+    def check(self, hand: SetHand) -> tuple[bool, FittedPose | None]:
         """Whether a hand is to be learned from, and with which pose.
 
         Where joints were made from the pose, a hand whose two labels disagree is refused; where they were annotated by

@@ -38,7 +38,7 @@ def fit_confidence(certainty: Float[np.ndarray, " N"], good: Bool[np.ndarray, " 
         good: whether its joints were good.
 
     Returns:
-        ``offset`` and ``slope`` for :func:`inference.runtime.trust_in_joints`; a slope below 0 would mean that the
+        ``offset`` and ``slope`` for :func:`inference.runtime.joint_confidence`; a slope below 0 would mean that the
         network is surer where it is wrong, and is returned as it is.
     """
     positives, negatives = int(good.sum()), int((~good).sum())

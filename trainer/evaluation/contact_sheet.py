@@ -1,4 +1,4 @@
-"""One picture of a network's best, median and worst crops, to be looked at before its figures are believed."""
+"""One picture of a network's best, median and worst crops, to be looked at together with its metrics."""
 
 from __future__ import annotations
 

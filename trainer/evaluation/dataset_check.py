@@ -149,7 +149,7 @@ def check_set(
     Args:
         hands: the split.
         fitter: poses its hands; None when its poses are of another hand model.
-        split: which it is. Training asks for a hand that is believed, validation for one that has all its joints;
+        split: which it is. Training asks for a hand whose labels agree, validation for one that has all its joints;
             owners keep the joints of an evaluation back.
         most: evenly spread out over the split; 0 for all.
         tick: called after each hand.
@@ -171,8 +171,10 @@ def check_set(
                 unannotated += 1
             else:
                 checked.append(_check_hand(hands, fitter, number, hand, vertices.get(number)))
-                believed = fitter is None or fitter.believed(hand)[0]
-                usable |= split == "evaluation" or (believed and (split == "training" or bool(hand.joints_known.all())))
+                consistent = fitter is None or fitter.check(hand)[0]
+                usable |= split == "evaluation" or (
+                    consistent and (split == "training" or bool(hand.joints_known.all()))
+                )
         tick()
     title = f"{hands.facts.title}, {split}"
     report = SetReport(title, len(hands), unannotated, hands.facts.limit_mm, tuple(checked), tuple(broken))

@@ -38,7 +38,7 @@ class Predictions:
         sigma: expected 2D error, crop coordinates.
         poses_rad: predicted 45 joint angles and global orientation.
         true_poses_rad: the same, labelled.
-        pose_weight: trust in the labelled pose; 0 where there is none.
+        pose_weight: loss weight of the labelled pose; 0 where there is none.
         presence: probability of a hand.
         right: probability that it is the side it is shown as.
         certainty: what the confidence follows from (``NetworkOutput.certainty``).
@@ -131,7 +131,7 @@ def _refined(output: NetworkOutput, focal: Float[Tensor, " B"], model: HandModel
     )
 
 
-def figures(predictions: Predictions) -> dict[str, float]:
+def prediction_metrics(predictions: Predictions) -> dict[str, float]:
     """The figures of a set.
 
     Returns:
@@ -172,7 +172,7 @@ def errors_pa_mm(predictions: Predictions) -> Float[np.ndarray, "N 21"]:
     return distances(aligned(predictions.joints_m, predictions.true_joints_m), predictions.true_joints_m) * 1000.0
 
 
-def joint_figures(predictions: Predictions) -> dict[str, list[float]]:
+def joint_metrics(predictions: Predictions) -> dict[str, list[float]]:
     """Errors by joint, in the common order: after alignment, from the wrist, and in 2D over the hand's box."""
     gaps = np.linalg.norm(predictions.joints_crop - predictions.true_joints_crop, axis=-1)
     values = {

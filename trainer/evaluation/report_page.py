@@ -1,4 +1,4 @@
-"""The evaluation's page: one HTML file with its figures, curves and pictures inside."""
+"""The evaluation's page: one HTML file with its metrics, curves and pictures inside."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ReportSection:
 
     Attributes:
         name: of the set.
-        figures: by name.
+        metrics: by name.
         joints: errors by joint.
         predictions: beside the truth.
         crops: the pictures, in the order of the predictions.
@@ -59,7 +59,7 @@ class ReportSection:
     """
 
     name: str
-    figures: dict[str, float]
+    metrics: dict[str, float]
     joints: dict[str, list[float]]
     predictions: Predictions
     crops: list[LabelledCrop]
@@ -78,7 +78,7 @@ def report_page(
     Args:
         title: which network.
         sections: the sets.
-        empty: figures of crops without a hand.
+        empty: metrics of crops without a hand.
         history: of the training, for its curves.
     """
     body = "".join(_section(section) for section in sections)
@@ -86,7 +86,7 @@ def report_page(
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Evaluation of a hand network</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p class='note'>Coloured: predicted joints. White: labels.</p>"
-        f"{body}<h2>No hand</h2>{_figure_table(empty)}{'' if history is None else _training(history)}</html>"
+        f"{body}<h2>No hand</h2>{_metrics_table(empty)}{'' if history is None else _training(history)}</html>"
     )
 
 
@@ -111,15 +111,15 @@ def _section(section: ReportSection) -> str:
         for name, chosen in best_median_worst(error, PICTURES_PER_ROW).items()
     )
     return (
-        f"<h2>{html.escape(section.name)} ({len(section.crops)} crops)</h2>{_figure_table(section.figures)}"
+        f"<h2>{html.escape(section.name)} ({len(section.crops)} crops)</h2>{_metrics_table(section.metrics)}"
         f"{_curve(errors_pa_mm(section.predictions))}{_joint_table(section.joints)}{pictures}"
     )
 
 
-def _figure_table(figures: dict[str, float]) -> str:
+def _metrics_table(metrics: dict[str, float]) -> str:
     rows = (
         f"<tr><td>{html.escape(_MEANING.get(name, name))}</td><td class='number'>{value:.3f}</td></tr>"
-        for name, value in figures.items()
+        for name, value in metrics.items()
     )
     return f"<table>{''.join(rows)}</table>"
 

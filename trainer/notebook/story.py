@@ -243,7 +243,7 @@ content, report_sections = measure(network, unseen, no_hands, model=hand)
 write_page(run_folder / "report", RUN, content, report_sections, read_history(run_folder))
 copy_tree_verified(run_folder / "report", DRIVE / "runs" / RUN / "report")
 for part in report_sections:
-    for key, figure in part.figures.items():
+    for key, figure in part.metrics.items():
         print(f"{part.name:<12} {key:<24} {figure:.4g}")
     show(contact_sheet(part.crops, part.predictions), f"report_{part.name}")
 

@@ -59,7 +59,7 @@ class FitConfig:
         patience: evaluations without progress after which the run stops; 0 for never.
         start_from: weights to start from, a .safetensors file.
         start_partly: they are of another network; what fits of them is taken, and the rest begins anew.
-        teacher: folder of an exported network, such as assets/network, whose features are to be imitated.
+        teacher: folder of an exported network, such as assets/network, whose features are distilled.
         hand_model: the user's own MANO_RIGHT.pkl for the network to pose; the embedded hand when empty.
         network: which network.
         sources: the mixture.

@@ -24,7 +24,7 @@ class SetFacts:
         tips: its finger tips on MANO's mesh, a key of ``hand.joints.TIP_VERTICES``; "" where tips are no vertices.
         limit_mm: distance between posed joints and labelled ones beyond which a pose is rejected: the largest if
             joints are posed, else the mean.
-        joints_are_posed: the joints were made from the pose, so that a hand whose two labels disagree is not believed
+        joints_are_posed: the joints were made from the pose, so that a hand whose two labels disagree is left out
             at all; otherwise joints were annotated by themselves, and hold without a pose.
         one_hand: pictures show no other hand than the labelled one, so that what lies beside it is without a hand.
     """

@@ -1,7 +1,8 @@
 """The trainer's voice: one JSON object per line, on the real stdout and in runs/<id>/events.jsonl.
 
 The file is the source of truth: whoever watches a run (the window, a terminal, nobody) can come late, leave, or
-crash, and read the run again from the start. Event kinds: hello, step, evaluation, checkpoint, warning, error, end.
+crash, and read the run again from the start. Event kinds: run_started, step, evaluation, checkpoint, warning, error,
+end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a fine-tuning run's folder holds, and how to read its story; free of torch, for whoever watches a run.
+"""What a fine-tuning run's folder holds, and how to read its history; free of torch, for whoever watches a run.
 
     request.json        what was asked for; the same request goes on where a stopped run was
-    events.jsonl        the run's story, one line per event; the source of truth
+    events.jsonl        the run's history, one line per event; the source of truth
     lock                held by the running process, and given back by the system however that process ends
     stop                asks the process to save and leave, whoever started it
     last.pt             everything to go on from; best.safetensors: the best weights so far

@@ -40,7 +40,7 @@ RESUMABLE_PHASES = (RunPhase.STOPPED, RunPhase.INTERRUPTED, RunPhase.FAILED)
 _STARTS = ("run_started", "hello")
 """Names of the event with which a process begins or resumes; the second one is of version 0.1.0."""
 
-_NO_FIGURES = ("event", "time", "step")
+_NO_METRICS = ("event", "time", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +49,21 @@ class Evaluation:
 
     Attributes:
         step: of the run.
-        figures: what was measured, by name.
+        metrics: what was measured, by name.
     """
 
     step: int
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
     @property
     def own_mm(self) -> float:
         """Aligned joint error on what was kept back of the training sessions; NaN without recordings."""
-        return self.figures.get("recordings_pa_mpjpe_mm", math.nan)
+        return self.metrics.get("recordings_pa_mpjpe_mm", math.nan)
 
     @property
     def general_mm(self) -> float:
         """The same on unseen renderings."""
-        return self.figures.get("rendered_pa_mpjpe_mm", math.nan)
+        return self.metrics.get("rendered_pa_mpjpe_mm", math.nan)
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class RunHistory:
         pid: of the process that works on it, or did.
         sentence: of the finished run's report.
         verdict: of the report.
-        figures: headline figures of the report.
+        metrics: headline metrics of the report.
         error: why it failed, in one sentence.
         lines: the log for people.
         damaged: lines that could not be read, or hold what no event has; they are left out.
@@ -103,7 +103,7 @@ class RunHistory:
     pid: int | None = None
     sentence: str = ""
     verdict: str = ""
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     error: str = ""
     lines: list[str] = field(default_factory=list)
     damaged: int = 0
@@ -126,9 +126,9 @@ class RunHistory:
 
     def curves(self) -> dict[str, list[tuple[int, float]]]:
         """Every evaluated figure over the steps, by name."""
-        names = dict.fromkeys(name for point in self.evaluations for name in point.figures)
+        names = dict.fromkeys(name for point in self.evaluations for name in point.metrics)
         return {
-            name: [(point.step, point.figures[name]) for point in self.evaluations if name in point.figures]
+            name: [(point.step, point.metrics[name]) for point in self.evaluations if name in point.metrics]
             for name in names
         }
 
@@ -164,8 +164,8 @@ class RunHistory:
             if event.get("loss") is not None:
                 self.losses.append((self.step, float(event["loss"])))
         elif kind == "evaluation":
-            figures = {name: value for name, value in event.items() if name not in _NO_FIGURES and value is not None}
-            evaluation = Evaluation(int(event["step"]), figures)
+            metrics = {name: value for name, value in event.items() if name not in _NO_METRICS and value is not None}
+            evaluation = Evaluation(int(event["step"]), metrics)
             self.evaluations.append(evaluation)
             self.lines.append(
                 f"Step {evaluation.step}: your hand {evaluation.own_mm:.1f} mm, others {evaluation.general_mm:.1f} mm."
@@ -183,7 +183,7 @@ class RunHistory:
             self.lines.append(self.error)
         elif kind == "result":
             self.sentence, self.verdict = str(event.get("sentence", "")), str(event.get("verdict", ""))
-            self.figures = {str(key): float(value) for key, value in dict(event.get("figures", {})).items()}
+            self.metrics = {str(key): float(value) for key, value in dict(event.get("figures", {})).items()}
             self.error = ""
             self.lines.append(self.sentence)
 

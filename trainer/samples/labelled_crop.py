@@ -33,12 +33,12 @@ class HandBatch:
         focal: half crop widths per unit slope (``hand.crop_camera.CropCamera.focal``).
         present: 1 where the crop shows a hand.
         right: 1 where that hand is a right one as shown.
-        pose_weight: trust in ``rotations``.
-        shape_weight: trust in ``shape``.
-        joints_weight: trust in each of ``joints_m``; 0 for all of them where the wrist they are relative to is unknown.
-        root_weight: trust in ``root_m``.
-        joints_crop_weight: trust in each 2D joint.
-        right_weight: trust in ``right``.
+        pose_weight: loss weight of ``rotations``.
+        shape_weight: loss weight of ``shape``.
+        joints_weight: loss weight of each of ``joints_m``; 0 for all where the wrist they are relative to is unknown.
+        root_weight: loss weight of ``root_m``.
+        joints_crop_weight: loss weight of each 2D joint.
+        right_weight: loss weight of ``right``.
         landmarks: crop vectors of what a landmark network read (``hand.landmark_reading``); of length 0 where a network
             reads the crops itself.
     """
@@ -114,7 +114,7 @@ def label_crop(
     shape: Float[np.ndarray, "10"],
     joints_m: Float[np.ndarray, "21 3"],
     input_px: int,
-    trust: float = 1.0,
+    weight: float = 1.0,
     depth_trust: float = 1.0,
 ) -> LabelledCrop:
     """Cuts a right hand out of a picture and expresses its labels in the crop camera.
@@ -127,7 +127,7 @@ def label_crop(
         shape: shape coefficients.
         joints_m: 21 joints in camera axes.
         input_px: side of the network's input.
-        trust: weight of all labels.
+        weight: loss weight of all labels.
         depth_trust: weight of the labels in 3D over that of those in 2D.
     """
     camera = crop_camera(crop, intrinsics)
@@ -145,11 +145,11 @@ def label_crop(
         focal=camera.focal,
         present=1.0,
         right=1.0,
-        pose_weight=trust * depth_trust,
-        shape_weight=trust * depth_trust,
-        joints_weight=np.full(21, trust * depth_trust, np.float32),
-        root_weight=trust * depth_trust,
-        joints_crop_weight=np.full(21, trust, np.float32),
+        pose_weight=weight * depth_trust,
+        shape_weight=weight * depth_trust,
+        joints_weight=np.full(21, weight * depth_trust, np.float32),
+        root_weight=weight * depth_trust,
+        joints_crop_weight=np.full(21, weight, np.float32),
         right_weight=1.0,
     )
 

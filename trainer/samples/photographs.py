@@ -117,7 +117,7 @@ def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Disguise:
+class AppearanceChange:
     """Photographed hands in other skins and before other backgrounds: a few people and rooms are soon known by heart.
 
     Attributes:
@@ -132,7 +132,7 @@ class Disguise:
     masks: Path
     pool: BackgroundPool
 
-    def worn_by(
+    def apply(
         self, labelled: LabelledCrop, label: PhotographLabel, crop: SquareCrop, rng: np.random.Generator
     ) -> LabelledCrop:
         """The crop of a photograph, with what chance says about its skin and its background.
@@ -155,7 +155,7 @@ class Disguise:
         return labelled.with_image(before_another_background(image, there, self.pool, rng) if elsewhere else image)
 
 
-def disguise_of(source: PhotographSource, seed: int) -> Disguise | None:
+def appearance_change_of(source: PhotographSource, seed: int) -> AppearanceChange | None:
     """Which other skins and backgrounds a source asks for; None for none.
 
     Raises:
@@ -170,7 +170,9 @@ def disguise_of(source: PhotographSource, seed: int) -> Disguise | None:
             "name their folder as the source's masks."
         )
     folder = Path(source.backgrounds) if source.backgrounds else None
-    return Disguise(source.new_skin, source.new_background, Path(source.masks), BackgroundPool(seed, folder=folder))
+    return AppearanceChange(
+        source.new_skin, source.new_background, Path(source.masks), BackgroundPool(seed, folder=folder)
+    )
 
 
 def photograph_of(label: PhotographLabel) -> UInt8[np.ndarray, "height width 3"]:
@@ -194,7 +196,7 @@ class PhotographCrops(Dataset[LabelledCrop]):
         jitter: CropJitter | None,
         *,
         augment: bool = True,
-        disguise: Disguise | None = None,
+        appearance: AppearanceChange | None = None,
     ) -> None:
         """Keeps the labels; pictures are read when they are asked for.
 
@@ -204,14 +206,14 @@ class PhotographCrops(Dataset[LabelledCrop]):
             seed: of the augmentation.
             jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
             augment: False leaves colours and order alone even under crop errors, as measuring wants it.
-            disguise: changes skins and backgrounds of some of the hands.
+            appearance: changes skins and backgrounds of some of the hands.
         """
         self.labels = labels
         self.input_px = input_px
         self.seed = seed
         self.jitter = jitter
         self.augment = augment and jitter is not None
-        self.disguise = disguise
+        self.appearance = appearance
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -232,14 +234,14 @@ class PhotographCrops(Dataset[LabelledCrop]):
             shape=label.shape,
             joints_m=label.joints_m,
             input_px=self.input_px,
-            trust=label.confidence,
+            weight=label.confidence,
             depth_trust=label.depth_trust,
         )
         if not self.augment:
             return labelled
-        if self.disguise is not None:
+        if self.appearance is not None:
             own_rng = np.random.default_rng((self.seed, 15485863, index))
-            labelled = self.disguise.worn_by(labelled, label, crop, own_rng)
+            labelled = self.appearance.apply(labelled, label, crop, own_rng)
         labelled = labelled.with_image(jitter_colors(labelled.image, rng))
         return as_wrong_side(labelled) if rng.random() < WRONG_SIDE_SHARE else labelled
 

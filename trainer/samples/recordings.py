@@ -258,7 +258,7 @@ def _cut(hand: SessionHand, square: SquareCrop, input_px: int) -> LabelledCrop:
         shape=hand.shape,
         joints_m=hand.joints_m.astype(np.float64),
         input_px=input_px,
-        trust=hand.weight,
+        weight=hand.weight,
     )
     return crop if hand.same_model else replace(crop, pose_weight=0.0, shape_weight=0.0)
 

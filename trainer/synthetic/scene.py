@@ -143,7 +143,7 @@ class SceneRenderer:
     ) -> Scene:
         """The scene that :meth:`frame` renders."""
         rng = np.random.default_rng((self.seed, index))
-        scene = self._accompany(self._draw(rng, index, width_px, height_px, settings), index, settings)
+        scene = self._add_distractors(self._draw(rng, index, width_px, height_px, settings), index, settings)
         background = self._backgrounds.draw(rng, height_px, width_px)
         effects = draw_effects(rng, width_px / 640.0)
         return replace(scene, background=background, effects=effects)
@@ -168,7 +168,7 @@ class SceneRenderer:
         scene = self._draw(rng, index, 640, 480, settings)
         if settings.upright and not (loose and dice.uniform() < 0.5):
             scene = self._stood_upright(scene, index)
-        scene = self._accompany(scene, index, settings)
+        scene = self._add_distractors(scene, index, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         joints_px = project(hand.joints_m, scene.intrinsics)
         square = tracker_square(rng, joints_px)
@@ -220,8 +220,8 @@ class SceneRenderer:
         translation_m = scene.translation_m + (turn @ joints_m[0] - joints_m[0])
         return replace(scene, pose_rad=pose, translation_m=translation_m)
 
-    def _accompany(self, scene: Scene, index: int, settings: SceneSettings) -> Scene:
-        """Adds what else is there, by dice of its own: the hand is the same with and without company."""
+    def _add_distractors(self, scene: Scene, index: int, settings: SceneSettings) -> Scene:
+        """Adds what else is there, by dice of its own: the hand is the same with and without distractors."""
         rng = np.random.default_rng((self.seed, 49979687, index))
         held, front, second = rng.uniform(size=3) < [settings.held_share, settings.front_share, settings.second_share]
         if not (held or front or second):
@@ -264,8 +264,8 @@ class SceneRenderer:
             mirrored=mirrored,
         )
 
-    def without_hiding_company(self, scene: Scene) -> Scene:
-        """The scene as :meth:`render` shows it: the hand alone where its company would hide too much of it."""
+    def without_hiding_distractors(self, scene: Scene) -> Scene:
+        """The scene as :meth:`render` shows it: the hand alone where distractors would hide too much of it."""
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         drawn, _ = self._painter.paint(scene, hand)
         joints_px = project(hand.joints_m, scene.intrinsics)

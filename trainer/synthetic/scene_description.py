@@ -1,4 +1,4 @@
-"""What a scene is: a hand, its company, the light and the camera, all concrete; and what random ones look like."""
+"""What a scene is: a hand, its distractors, the light and the camera, all concrete; and what random ones look like."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Scene:
         intrinsics: the camera.
         background: linear light behind the hand, of the picture's size.
         props: what the hand holds and what is before it.
-        second: another hand, in a scene of its own with the same camera and light; its own company is not drawn.
+        second: another hand, in a scene of its own with the same camera and light; its own distractors are not drawn.
         mirrored: everything, the light included, is given for the mirror image: the picture shows a left hand.
     """
 

@@ -3,7 +3,7 @@
 A `SkinMap` says where things are (creases, knuckles, nails, pads, veins), found once per surface from bone coordinates.
 A `Skin` is one person's skin: a tone from a ramp of very light to very dark, a lighter palm, mottling at three scales,
 redness at pads and knuckles, and small displacements where creases cut in and nails stand out. Lengths are millimetres.
-Sizes and colours were tuned by eye and by whether a hand detector believes them (benchmarks/realism.py), not measured
+Sizes and colours were tuned by eye and by whether a hand detector finds them (benchmarks/realism.py), not measured
 on people.
 """
 

@@ -40,7 +40,7 @@ class DistillationLoss(nn.Module):
         Args:
             loss: what labels are compared by.
             teacher: its trunk takes crops of the same size, and makes as many features.
-            weight: of the imitation.
+            weight: of the distillation term.
             all_reduce_mean: as for the losses by labels.
             precision: context that the teacher computes in.
         """

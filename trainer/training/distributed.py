@@ -1,7 +1,7 @@
 """What processes that train one network together have to say to each other; alone, each of these is a plain call.
 
 A process that fails by itself leaves the others waiting for it. So what can fail before the first step is tried by all
-and then agreed upon, what one of them wishes is heard by all, and a process that is gone ends the run. The first
+and then agreed upon, what one of them requests reaches all, and a process that is gone ends the run. The first
 process writes and prints for all.
 """
 

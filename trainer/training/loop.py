@@ -66,7 +66,7 @@ class Run:
         network: the network in training.
         loss: what is minimised.
         samples: sample i of the run.
-        evaluate: figures of the averaged network.
+        evaluate: metrics of the averaged network.
         should_stop: asked after every step, in every process; one True saves and ends the run.
         measure: what the score of ``evaluate`` is; a run that is resumed under another one chooses its best anew.
     """
@@ -163,7 +163,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
                     seconds_left=seconds * (config.steps - progress.step),
                 )
             if progress.step % config.evaluate_every == 0 or progress.step == config.steps:
-                progress = judge(run, average, progress, events, fabric)
+                progress = evaluate_average(run, average, progress, events, fabric)
                 checkpoint()
                 if 0 < config.patience <= progress.evaluations_without_progress:
                     reason = "no progress"
@@ -209,23 +209,23 @@ def all_reduce_mean(fabric: Fabric, terms: Mapping[str, float]) -> dict[str, flo
     return dict(zip(terms, values.tolist(), strict=True))
 
 
-def judge(run: Run, average: nn.Module, progress: Progress, events: EventLog, fabric: Fabric) -> Progress:
+def evaluate_average(run: Run, average: nn.Module, progress: Progress, events: EventLog, fabric: Fabric) -> Progress:
     """Evaluates the averaged network, keeps its weights if they are the best so far, and warns if it has collapsed."""
-    # one process judges for all, or they could disagree on when to stop
-    figures = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
-    events.emit("evaluation", step=progress.step, **figures)
+    # one process evaluates for all, or they could disagree on when to stop
+    metrics = fabric.broadcast(run.evaluate(average) if fabric.is_global_zero else {})
+    events.emit("evaluation", step=progress.step, **metrics)
     warmed_up = progress.step > run.config.warmup_steps and progress.step * run.config.batch >= WARM_UP_SAMPLES
     if warmed_up and fabric.is_global_zero:
-        for name, spread in collapsed_sets(figures).items():
+        for name, spread in collapsed_sets(metrics).items():
             sentence = collapse_warning(name, spread, progress.step)
             events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)
             print(sentence, file=sys.stderr, flush=True)
-    if figures["score"] >= progress.best_score:
+    if metrics["score"] >= progress.best_score:
         return replace(progress, evaluations_without_progress=progress.evaluations_without_progress + 1)
     if fabric.is_global_zero:
-        facts = {"step": str(progress.step), "score": f"{figures['score']:.6g}", "recipe": run.config.name}
+        facts = {"step": str(progress.step), "score": f"{metrics['score']:.6g}", "recipe": run.config.name}
         save_weights(run.folder / BEST_FILE, average.state_dict(), facts)
-    return replace(progress, best_score=figures["score"], evaluations_without_progress=0)
+    return replace(progress, best_score=metrics["score"], evaluations_without_progress=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,18 +280,18 @@ WARM_UP_SAMPLES: Final = 16_000
 _SPREAD: Final = "spread_ratio"
 
 
-def collapsed_sets(figures: Mapping[str, float]) -> dict[str, float]:
+def collapsed_sets(metrics: Mapping[str, float]) -> dict[str, float]:
     """The sets of an evaluation on which the network answers with nearly one pose, with its spread there.
 
     Such a network has learned nothing, whatever its error: a constant mean pose has about 18 mm PA-MPJPE on FreiHAND,
     where good networks have 6. It is the easiest answer to fall into and the hardest to see in a loss.
 
     Args:
-        figures: of an evaluation, ``<set>_spread_ratio`` among them (``trainer.evaluation.predictions.figures``).
+        metrics: of an evaluation, ``<set>_spread_ratio`` among them (``trainer.evaluation.predictions``).
     """
     return {
         name.removesuffix(_SPREAD).rstrip("_"): value
-        for name, value in figures.items()
+        for name, value in metrics.items()
         if name.endswith(_SPREAD) and value < COLLAPSED_BELOW
     }
 

@@ -41,7 +41,7 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 
 
 FLAT_REPROJECTION: Final = 0.3
-"""Weight of the reprojection where nothing is believed in 3D: such pictures are often stretched, and a hand that is to
+"""Weight of the reprojection where 3D labels have no weight: such pictures are often stretched, and a hand that is to
 lie on one of them has to be tilted."""
 
 

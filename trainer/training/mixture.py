@@ -18,7 +18,7 @@ from trainer.recipe.config import FitConfig
 from trainer.recipe.sources import DataSetSource, PhotographSource, RecordingSource, RenderedSource, SourceConfig
 from trainer.samples.augmentation import jitter_colors, training_jitter
 from trainer.samples.labelled_crop import LabelledCrop
-from trainer.samples.photographs import PhotographCrops, disguise_of, read_pseudo_labels
+from trainer.samples.photographs import PhotographCrops, appearance_change_of, read_pseudo_labels
 from trainer.samples.recordings import RecordingCrops, read_session_hands
 from trainer.samples.rendered import RenderedCrops
 
@@ -103,9 +103,13 @@ def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop
         )
         return RepeatedCrops(fresh, source.repeat, config.seed) if source.repeat > 0 else fresh
     if isinstance(source, PhotographSource):
-        disguise = disguise_of(source, config.seed)
+        appearance = appearance_change_of(source, config.seed)
         return PhotographCrops(
-            read_pseudo_labels(source), config.network.input_px, config.seed, jitter, disguise=disguise
+            read_pseudo_labels(source),
+            config.network.input_px,
+            config.seed,
+            jitter,
+            appearance=appearance,
         )
     if isinstance(source, RecordingSource):
         return RecordingCrops(read_session_hands(source), config.network.input_px, config.seed, jitter)

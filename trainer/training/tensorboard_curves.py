@@ -28,8 +28,8 @@ class TensorBoardCurves:
             self._draw({"loss": event["loss"], "samples_per_second": event["samples_per_second"]}, step)
             self._draw({f"terms/{name}": value for name, value in event["terms"].items()}, step)
         elif self._writer is not None and kind == "evaluation":
-            figures = {name: value for name, value in event.items() if name not in ("event", "time", "step")}
-            self._draw({f"evaluation/{name}": value for name, value in figures.items()}, step)
+            metrics = {name: value for name, value in event.items() if name not in ("event", "time", "step")}
+            self._draw({f"evaluation/{name}": value for name, value in metrics.items()}, step)
 
     def close(self) -> None:
         """Flushes and ends the writer's thread."""

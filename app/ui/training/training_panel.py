@@ -211,13 +211,13 @@ class FineTunePanel(QWidget):
                 item = QTreeWidgetItem()
                 self.list.addTopLevelItem(item)
             item.setData(0, Qt.ItemDataRole.UserRole, run)
-            figures = run.history.figures
+            metrics = run.history.metrics
             for column, text in enumerate(
                 (
                     run.request.name or run.folder.name,
                     _WORDS[run.phase],
-                    _pair(figures.get("own_before_mm"), figures.get("own_after_mm")),
-                    _pair(figures.get("general_before_mm"), figures.get("general_after_mm")),
+                    _pair(metrics.get("own_before_mm"), metrics.get("own_after_mm")),
+                    _pair(metrics.get("general_before_mm"), metrics.get("general_after_mm")),
                 )
             ):
                 if item.text(column) != text:
