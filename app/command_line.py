@@ -35,7 +35,7 @@ from app.user_dirs import settings_file
 from hand.embedded import load_embedded_model, load_model
 from hand.errors import HandliveError, SourceError
 from hand.model import HandModel
-from hand.types import Provider
+from hand.types import PathId
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _paths(
     every_frame: bool = False,
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
-) -> dict[Provider, PathFactory]:
+) -> dict[PathId, PathFactory]:
     return chosen_paths(
         options.method or "both",
         options.network,

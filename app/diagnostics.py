@@ -59,9 +59,9 @@ def diagnostics_text(pipeline: LivePipeline[Any, Any], renderer: str, log: LogMe
         facts = source.facts
         lines.append(f"  {facts.kind}, {facts.width_px} x {facts.height_px} at {facts.frames_per_second:g} per second")
     lines.append(f"  {source.frames} frames, {source.read_failures} failed reads. {source.sentence}".rstrip())
-    for provider in pipeline.providers:
-        state = pipeline.path_state(provider)
-        lines.append(f"path {provider}: {state.phase.value}, {state.failures} failures. {state.sentence}".rstrip())
+    for path_id in pipeline.path_ids:
+        state = pipeline.path_state(path_id)
+        lines.append(f"path {path_id}: {state.phase.value}, {state.failures} failures. {state.sentence}".rstrip())
     if network:
         lines.append(f"network runs on: {network}")
     lines += ["", "log:", *(log.lines() or ("(empty)",))]

@@ -34,7 +34,7 @@ from app.sources.base import FrameSource, SourceFacts
 from hand.atomic_file import write_bytes_atomically, write_json_atomically
 from hand.errors import HandliveError, SourceError
 from hand.model import HandModel
-from hand.types import PathResult, Provider
+from hand.types import PathId, PathResult
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class HeadlessRun:
     """
 
     source: FrameSource
-    paths: dict[Provider, PathFactory]
+    paths: dict[PathId, PathFactory]
     model: HandModel
     report_dir: Path
     frames: int | None = None
@@ -173,7 +173,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
 
 def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
     """Frames that go by while engines load are no drops to know of, and their output would not know all paths."""
-    while any(pipeline.path_state(provider).phase is PathPhase.STARTING for provider in pipeline.providers):
+    while any(pipeline.path_state(path_id).phase is PathPhase.STARTING for path_id in pipeline.path_ids):
         news.wait(_POLL_S)
         news.clear()
         pipeline.begin_pull()
@@ -250,7 +250,7 @@ class _Recorder:
     def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
         self._run = run
         self._folder = folder
-        self._statistics = {provider: PathStatistics(window=None) for provider in run.paths}
+        self._statistics = {path_id: PathStatistics(window=None) for path_id in run.paths}
         self._next_picture = dict.fromkeys(run.paths, -1)
         self._composer = Composer(HandMeshBuilder(run.model))
         self._pictures: list[str] = []
@@ -283,14 +283,14 @@ class _Recorder:
         pipeline.begin_pull()
         # the state first: frames that come behind it are only waited for in the next round
         state = pipeline.source_state
-        for provider in pipeline.providers:
-            update = pipeline.take_update(provider)
+        for path_id in pipeline.path_ids:
+            update = pipeline.take_update(path_id)
             if update is not None and state.facts is not None:
-                self._record(provider, update, state.facts)
-            path = pipeline.path_state(provider)
+                self._record(path_id, update, state.facts)
+            path = pipeline.path_state(path_id)
             if path.phase is PathPhase.FAILED and path.failures_in_a_row >= _FAILURES_BEFORE_GIVING_UP:
                 raise _BrokenPathError(
-                    f"{PATH_NAMES[provider]} broke {path.failures_in_a_row} times without a result in between, so the "
+                    f"{PATH_NAMES[path_id]} broke {path.failures_in_a_row} times without a result in between, so the "
                     f"run ends: {path.cause.rstrip('.')}."
                 )
         return state
@@ -326,7 +326,7 @@ class _Recorder:
             "frames": self.frames,
             "read_failures": state.read_failures,
             "seconds": round(seconds, 3),
-            "paths": {provider: self._path_report(pipeline, provider) for provider in self._statistics},
+            "paths": {path_id: self._path_report(pipeline, path_id) for path_id in self._statistics},
             "output": output.report(),
             "pictures": [*self._pictures, *output.pictures],
             "notes": [
@@ -354,8 +354,8 @@ class _Recorder:
         if state.frames == 0:
             raise SourceError(f"{state.name} has no picture that can be read; check its files.")
         return all(
-            statistics.frames + pipeline.drops(provider) + pipeline.path_state(provider).lost_frames >= state.frames
-            for provider, statistics in self._statistics.items()
+            statistics.frames + pipeline.drops(path_id) + pipeline.path_state(path_id).lost_frames >= state.frames
+            for path_id, statistics in self._statistics.items()
         )
 
     def _has_enough(self, facts: SourceFacts | None) -> bool:
@@ -373,31 +373,31 @@ class _Recorder:
             logger.warning("%s The run waits %g seconds for it to come back.", state.sentence, RECONNECTION_S)
         return now_s - self._lost_since_s < RECONNECTION_S
 
-    def _record(self, provider: Provider, update: PathUpdate[None], facts: SourceFacts) -> None:
+    def _record(self, path_id: PathId, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result
-        self._words[provider] = result.message
-        statistics, wanted = self._statistics[provider], self._wanted(facts)
+        self._words[path_id] = result.message
+        statistics, wanted = self._statistics[path_id], self._wanted(facts)
         if wanted is not None and statistics.frames >= wanted:
             return
         # where nothing is dropped, frames wait for the path, which says nothing about how late it is in live use
         statistics.record(result, update.ready_ns, None if self._run.realtime else update.taken_ns)
         expected = min(wanted or math.inf, facts.frame_count or math.inf)
         step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES
-        if self._next_picture[provider] < 0:
-            self._next_picture[provider] = step // 2
-        if result.frame.sequence >= self._next_picture[provider] and len(self._pictures) < PICTURES * len(
+        if self._next_picture[path_id] < 0:
+            self._next_picture[path_id] = step // 2
+        if result.frame.sequence >= self._next_picture[path_id] and len(self._pictures) < PICTURES * len(
             self._run.paths
         ):
-            self._next_picture[provider] += step
-            self._save_picture(provider, result)
+            self._next_picture[path_id] += step
+            self._save_picture(path_id, result)
 
-    def _save_picture(self, provider: Provider, result: PathResult) -> None:
-        picture = self._composer.compose(result, PATH_NAMES[provider])
-        self._pictures += self._folder.save_picture(picture, f"{provider}_{result.frame.sequence:06d}.jpg")
+    def _save_picture(self, path_id: PathId, result: PathResult) -> None:
+        picture = self._composer.compose(result, PATH_NAMES[path_id])
+        self._pictures += self._folder.save_picture(picture, f"{path_id}_{result.frame.sequence:06d}.jpg")
 
-    def _path_report(self, pipeline: LivePipeline[None, None], provider: Provider) -> dict[str, Any]:
-        statistics = self._statistics[provider]
-        summary, state = statistics.summary(), pipeline.path_state(provider)
+    def _path_report(self, pipeline: LivePipeline[None, None], path_id: PathId) -> dict[str, Any]:
+        statistics = self._statistics[path_id]
+        summary, state = statistics.summary(), pipeline.path_state(path_id)
         stages = {stage: _number(value) for stage, value in statistics.stage_medians_ms().items()}
         return {
             "frames": summary.frames,
@@ -407,7 +407,7 @@ class _Recorder:
             "latency_ms": {"p50": _number(summary.latency_p50_ms), "p95": _number(summary.latency_p95_ms)},
             "reprojection_px": {"p50": _number(summary.reprojection_px), "p95": _number(summary.reprojection_p95_px)},
             "stages_ms": stages,
-            "drops": pipeline.drops(provider),
+            "drops": pipeline.drops(path_id),
             "failures": state.failures,
             "lost_frames": state.lost_frames,
         }

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.pipeline.output_reason import OutputCause, OutputMode, OutputReason
 from app.pipeline.worker import PATH_NAMES, MissingReason
-from hand.types import HandSource
+from hand.types import HandOrigin
 
 MODE_NAMES: Final[Mapping[OutputMode, str]] = {
     OutputMode.FUSED: "Fused from both paths",
@@ -16,7 +16,7 @@ MODE_NAMES: Final[Mapping[OutputMode, str]] = {
     OutputMode.IK: "MediaPipe + IK alone",
 }
 
-HAND_NAMES: Final[Mapping[HandSource, str]] = {
+HAND_NAMES: Final[Mapping[HandOrigin, str]] = {
     "network": PATH_NAMES["network"],
     "ik": PATH_NAMES["ik"],
     "fused": "Fused",

@@ -34,7 +34,7 @@ from hand.atomic_file import write_json_atomically
 from hand.camera import project
 from hand.errors import CheckpointError, SourceError
 from hand.model import HandModel
-from hand.types import Frame, HandSource, HandState, PathResult, Provider
+from hand.types import Frame, HandOrigin, HandState, PathId, PathResult
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class PredictionRun:
 
     input: Path
     output: Path
-    paths: Mapping[Provider, PathFactory]
+    paths: Mapping[PathId, PathFactory]
     model: HandModel
     lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     complain: Callable[[str], None] = lambda sentence: say(sentence, error=True)
@@ -107,7 +107,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
         stack.callback(lines_file.unlink, missing_ok=True)
         stack.callback(lines.close)  # before it is deleted, which Windows asks for
         try:
-            paths = {provider: stack.enter_context(closing(factory())) for provider, factory in run.paths.items()}
+            paths = {path_id: stack.enter_context(closing(factory())) for path_id, factory in run.paths.items()}
             chooser = _PictureOutput(run)
             for sequence, file in enumerate(listing.files):
                 images.append(_predict_file(run, file, sequence, paths, words, chooser))
@@ -154,7 +154,7 @@ def _predict_file(
     run: PredictionRun,
     file: Path,
     sequence: int,
-    paths: Mapping[Provider, HandPath],
+    paths: Mapping[PathId, HandPath],
     words: dict[str, None],
     output: _PictureOutput,
 ) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _predict_file(
     time_ns = round(sequence * 1e9 / PICTURES_PER_SECOND)
     frame = Frame(sequence, time_ns, image, run.lens.intrinsics_for(width, height), name)
     hands: list[dict[str, Any]] = []
-    results: dict[Provider, PathResult] = {}
+    results: dict[PathId, PathResult] = {}
     spent_ms = 0.0
     for path in paths.values():
         started_s = time.perf_counter()
@@ -183,15 +183,15 @@ def _predict_file(
         milliseconds = (time.perf_counter() - started_s) * 1e3
         if result.message:
             words[result.message] = None
-        results[result.provider] = result
+        results[result.path_id] = result
         spent_ms += milliseconds
         if not run.fused_only:
-            hands += [_hand_content(state, frame, milliseconds, result.provider) for state in result.states]
+            hands += [_hand_content(state, frame, milliseconds, result.path_id) for state in result.states]
     outputs = output.of(frame, results)
     if len(paths) > 1 or run.fused_only:
         for one in outputs:
             content = _hand_content(one.state, frame, spent_ms + sum(one.state.timings_ms.values()), "fused")
-            hands.append({**content, "from": one.provider, "reason": reason_text(one.reason)})
+            hands.append({**content, "from": one.origin, "reason": reason_text(one.reason)})
     if run.listener is not None:
         run.listener(JoinedResult(replace(frame, source_id=printable(run.input)), results, outputs))
     return {"file": name, "width": width, "height": height, "hands": hands}
@@ -205,13 +205,13 @@ class _PictureOutput:
         self._settings = OutputSettings(mode=run.output_mode)
         self._fusion: FusionSettings | None = fusion_settings(run.model) if len(run.paths) > 1 else None
 
-    def of(self, frame: Frame, results: Mapping[Provider, PathResult]) -> tuple[OutputHand, ...]:
+    def of(self, frame: Frame, results: Mapping[PathId, PathResult]) -> tuple[OutputHand, ...]:
         """The output hands of a picture."""
         # a chooser of its own, because nothing may fade from one picture into the next
         return OutputChooser(self._model, self._settings, self._fusion).choose(frame, results)
 
 
-def _hand_content(state: HandState, frame: Frame, milliseconds: float, method: HandSource) -> dict[str, Any]:
+def _hand_content(state: HandState, frame: Frame, milliseconds: float, method: HandOrigin) -> dict[str, Any]:
     joints_m = np.asarray(state.joints_m, float)
     return {
         "method": method,

@@ -99,7 +99,7 @@ def wait_for_hands(window: MainWindow) -> None:
         SystemExit: nothing came.
     """
     started = time.monotonic()
-    while any(window.statistics(provider).frames < 10 for provider in window.pipeline.providers):
+    while any(window.statistics(path_id).frames < 10 for path_id in window.pipeline.path_ids):
         if time.monotonic() - started > _LONGEST_START_S:
             raise SystemExit("The paths gave no results; see the messages above.")
         wait(0.5)

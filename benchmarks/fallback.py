@@ -39,7 +39,7 @@ from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 FRAMES_PER_SECOND = 30
 ON_HAND_SHARE = 0.5
@@ -65,7 +65,7 @@ class Chapter:
     seconds: float
     covered: bool = False
     gone: bool = False
-    blind: Provider | None = None
+    blind: PathId | None = None
 
 
 STORY = (
@@ -116,22 +116,22 @@ class Story:
         """Where the hand truly is; it plays forwards and backwards, so that nothing jumps."""
         return self._joints_px[self._clip_index(index)]
 
-    def frames(self, index: int) -> dict[Provider, Frame]:
+    def frames(self, index: int) -> dict[PathId, Frame]:
         """The picture for each path."""
         chapter, image = self.chapters[index], self._clip[self._clip_index(index)]
         if chapter.gone:
             image = self._wall
         elif chapter.covered:
             image = self._cover(image, index)
-        pictures: dict[Provider, np.ndarray] = {"network": image, "ik": image}
+        pictures: dict[PathId, np.ndarray] = {"network": image, "ik": image}
         if chapter.blind == "network":
             pictures["network"] = self._cover(image, index)
         elif chapter.blind == "ik":
             pictures["ik"] = self._wall
         time_ns = 1_000_000_000 + round(index * 1e9 / FRAMES_PER_SECOND)
         return {
-            provider: Frame(index, time_ns, picture.copy(), self._intrinsics, "story")
-            for provider, picture in pictures.items()
+            path_id: Frame(index, time_ns, picture.copy(), self._intrinsics, "story")
+            for path_id, picture in pictures.items()
         }
 
     def _cover(self, image: np.ndarray, index: int) -> np.ndarray:
@@ -149,7 +149,7 @@ class Story:
         return place if place < count else 2 * count - 1 - place
 
 
-def play(story: Story, paths: Mapping[Provider, HandPath]) -> Record:
+def play(story: Story, paths: Mapping[PathId, HandPath]) -> Record:
     """Runs the sequence through the paths and two choosers, with and without a fade."""
     model = load_embedded_model()
     smooth, abrupt = OutputChooser(model), OutputChooser(model, OutputSettings(fade_ms=0.0))
@@ -157,15 +157,15 @@ def play(story: Story, paths: Mapping[Provider, HandPath]) -> Record:
     before: dict[str, HandState | None] = {"smooth": None, "abrupt": None}
     for index in range(len(story)):
         frames = story.frames(index)
-        results: dict[Provider, PathResult] = {p: path.process(frames[p]) for p, path in paths.items()}
-        for provider, result in results.items():
-            record.confidence[provider].append(result.states[0].confidence if result.states else np.nan)
+        results: dict[PathId, PathResult] = {p: path.process(frames[p]) for p, path in paths.items()}
+        for path_id, result in results.items():
+            record.confidence[path_id].append(result.states[0].confidence if result.states else np.nan)
         now: dict[str, HandState | None] = {}
         for name, chooser in (("smooth", smooth), ("abrupt", abrupt)):
             outputs = chooser.choose(frames["network"], results)
             now[name] = outputs[0].state if outputs else None
             if name == "smooth":
-                record.output.append(outputs[0].provider if outputs else "")
+                record.output.append(outputs[0].origin if outputs else "")
                 record.reasons.append(reason_text(outputs[0].reason) if outputs else "no hand")
                 record.on_hand.append(_on_hand(now[name], story.joints_px(index), frames["network"].intrinsics))
         record.smooth_step_mm.append(_step_mm(before["smooth"], now["smooth"]))
@@ -249,7 +249,7 @@ def main() -> None:
     if len(factories) < 2:
         raise SystemExit("fallback: both paths are needed; install a network or name one with --network")
     story = Story()
-    paths = {provider: factory() for provider, factory in factories.items()}
+    paths = {path_id: factory() for path_id, factory in factories.items()}
     try:
         record = play(story, paths)
     finally:

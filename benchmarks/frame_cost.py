@@ -70,7 +70,7 @@ from benchmarks.finder import Peer, clip_frames
 from benchmarks.stage_clock import StageClock, thread_times_ms
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, PathId, PathResult
 from ik_baseline.detector import HandDetector
 from ik_baseline.tracker import IkTracker
 from inference.runtime import NetworkRuntime
@@ -139,14 +139,14 @@ class PathWork:
     def __init__(self) -> None:
         """Measures from now on; made after :func:`wrap_stages`."""
         self._lock = threading.Lock()
-        self._spent_ms: dict[Provider, list[float]] = {}
+        self._spent_ms: dict[PathId, list[float]] = {}
         process = SmoothedPath.process
 
         def measured(path: SmoothedPath, frame: Frame) -> PathResult:
             started_ns = time.perf_counter_ns()
             result = process(path, frame)
             with self._lock:
-                self._spent_ms.setdefault(result.provider, []).append((time.perf_counter_ns() - started_ns) / 1e6)
+                self._spent_ms.setdefault(result.path_id, []).append((time.perf_counter_ns() - started_ns) / 1e6)
             return result
 
         SmoothedPath.process = measured  # type: ignore[method-assign]
@@ -156,10 +156,10 @@ class PathWork:
         with self._lock:
             self._spent_ms.clear()
 
-    def median_ms(self, provider: Provider) -> float:
+    def median_ms(self, path_id: PathId) -> float:
         """Of the frames since the last reset."""
         with self._lock:
-            return statistics.median(self._spent_ms.get(provider, [math.nan]))
+            return statistics.median(self._spent_ms.get(path_id, [math.nan]))
 
 
 class Alone:
@@ -236,9 +236,9 @@ def measure(clip: Path, clock: StageClock, work: PathWork, options: argparse.Nam
         started_s = time.perf_counter()
         wait(options.seconds)
         wall_s, busy_ms = time.perf_counter() - started_s, (time.process_time() - busy_s) * 1e3
-        summaries = {provider: window.statistics(provider).summary() for provider in window.pipeline.providers}
+        summaries = {path_id: window.statistics(path_id).summary() for path_id in window.pipeline.path_ids}
         numbers = window.comparison.numbers()
-        shown = {provider: float(summary.frames) for provider, summary in summaries.items()}
+        shown = {path_id: float(summary.frames) for path_id, summary in summaries.items()}
         shown["both"] = statistics.fmean(shown.values())
         shown["captured"] = float(clock.calls()["capture"] - calls["capture"])
         shown["second"] = wall_s * options.rate
@@ -266,14 +266,14 @@ def measure(clip: Path, clock: StageClock, work: PathWork, options: argparse.Nam
                 "compared_share": numbers.compared
                 / (WINDOW_S * max(p.frames_per_second for p in numbers.paths.values())),
                 "paths": {
-                    provider: {
+                    path_id: {
                         "frames_per_second": summary.frames / wall_s,
-                        "work_ms": work.median_ms(provider),
-                        "own_timer_ms": window.statistics(provider).stage_medians_ms().get("total", math.nan),
+                        "work_ms": work.median_ms(path_id),
+                        "own_timer_ms": window.statistics(path_id).stage_medians_ms().get("total", math.nan),
                         "p50_ms": summary.latency_p50_ms,
                         "p95_ms": summary.latency_p95_ms,
                     }
-                    for provider, summary in summaries.items()
+                    for path_id, summary in summaries.items()
                 },
             }
         )
@@ -311,14 +311,14 @@ def report(result: dict[str, Any], slowdown: float, rate: float) -> None:
         "  | path | shown/s | work, ms | captured to painted p50 / p95, ms | over its work | over its own timer |\n"
         "  |---|---|---|---|---|---|"
     )
-    for provider in rounds[0]["paths"]:
-        paths = [one["paths"][provider] for one in rounds]
+    for path_id in rounds[0]["paths"]:
+        paths = [one["paths"][path_id] for one in rounds]
         shown, work, timer, p50, p95 = (
             statistics.median(path[name] for path in paths)
             for name in ("frames_per_second", "work_ms", "own_timer_ms", "p50_ms", "p95_ms")
         )
         print(
-            f"  | {provider} | {shown:.1f} | {work:.1f} | {p50:.1f} / {p95:.1f} "
+            f"  | {path_id} | {shown:.1f} | {work:.1f} | {p50:.1f} / {p95:.1f} "
             f"| {p50 / work:.2f} / {p95 / work:.2f} | {p50 / timer:.2f} / {p95 / timer:.2f} of {timer:.1f} |"
         )
         if slowdown > 1.0:

@@ -42,7 +42,7 @@ from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import aligned, distances, jitter_mm
-from hand.types import Frame, HandObservation, HandState, PathResult, Provider
+from hand.types import Frame, HandObservation, HandState, PathId, PathResult
 from ik_baseline.solver import IkSolver
 from inference.fusion_weights import load_weights
 from inference.hand_fusion import HandFusion
@@ -117,20 +117,20 @@ def _print_all(cases: Sequence[FusionCase], fusion: HandFusion) -> None:
     errors: dict[str, list[float]] = {"network": [], "ik": [], "output": []}
     followed: dict[str, int] = {}
     for case in cases:
-        states: dict[Provider, HandState] = {
-            provider: hand.state for provider, hand in (("network", case.network), ("ik", case.ik)) if hand is not None
+        states: dict[PathId, HandState] = {
+            path_id: hand.state for path_id, hand in (("network", case.network), ("ik", case.ik)) if hand is not None
         }
         camera = case.intrinsics
         frame = Frame(0, 0, np.zeros((camera.height_px, camera.width_px, 3), np.uint8), camera, case.name)
-        results: dict[Provider, PathResult] = {
-            provider: PathResult(frame, provider, (states[provider],) if provider in states else ())
-            for provider in ("network", "ik")
+        results: dict[PathId, PathResult] = {
+            path_id: PathResult(frame, path_id, (states[path_id],) if path_id in states else ())
+            for path_id in ("network", "ik")
         }
         outputs = OutputChooser(model, OutputSettings(mode=OutputMode.FUSED), settings).choose(frame, results)
         shown = {"network": states.get("network"), "ik": states.get("ik"), "output": None}
         if outputs:
             shown["output"] = outputs[0].state
-            followed[outputs[0].provider] = followed.get(outputs[0].provider, 0) + 1
+            followed[outputs[0].origin] = followed.get(outputs[0].origin, 0) + 1
         for method, state in shown.items():
             errors[method].append(_errors(rest if state is None else _joints(state), case)[0])
     print("all pictures, PA in mm: " + ", ".join(f"{name} {np.mean(values):.2f}" for name, values in errors.items()))
@@ -187,10 +187,10 @@ def _print_clip(frames: int) -> None:
         sample = clip.frame(index)
         picture = np.ascontiguousarray(sample.image_rgb)
         frame = Frame(index, round(index * 1e9 / 30.0), picture, sample.intrinsics, "clip")
-        results: dict[Provider, PathResult] = {}
+        results: dict[PathId, PathResult] = {}
         for path in paths.values():
             result = path.process(frame)
-            results[result.provider] = result
+            results[result.path_id] = result
         outputs = chooser.choose(frame, results)
         states = [results["network"].states, results["ik"].states, tuple(output.state for output in outputs)]
         joints = [np.full((21, 3), np.nan) if not one else _joints(one[0]) for one in states]

@@ -304,7 +304,7 @@ def _hand(rows: dict[str, np.ndarray], k: int, path: Literal["network", "ik"], s
         joints_m=rows[f"{path}_joints"][k],
         vertices_m=np.zeros((0, 3), np.float32),
         confidence=float(rows[f"{path}_confidence"][k]),
-        provider=path,
+        origin=path,
         reprojection_px=float(rows[f"{path}_reprojection"][k]),
         seen_px=rows[f"{path}_seen"][k],
         seen_sigma_px=sigma if np.isfinite(sigma).all() else None,

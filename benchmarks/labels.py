@@ -93,7 +93,7 @@ def measure(folder: Path) -> list[Errors | float]:
     session = read_session_labels(folder)
     live, offline, truth, kept, weight = [], [], [], [], []
     for label in session.labels:
-        by_provider = {hand.provider: hand for hand in label.frame.hands}
+        by_provider = {hand.origin: hand for hand in label.frame.hands}
         if "ik" in by_provider:
             live.append(by_provider["ik"].joints_m)
             offline.append(label.hand.joints_m)

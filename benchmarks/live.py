@@ -103,15 +103,15 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
         "cores_busy": round(busy_s / wall_s, 2),
         "renderer": window.mesh.renderer_name,
     }
-    for provider in window.pipeline.providers:
-        summary = window.statistics(provider).summary()
-        result["paths"][provider] = {
+    for path_id in window.pipeline.path_ids:
+        summary = window.statistics(path_id).summary()
+        result["paths"][path_id] = {
             "frames_per_second": round((summary.frames) / wall_s, 2),
             "latency_p50_ms": round(summary.latency_p50_ms, 1),
             "latency_p95_ms": round(summary.latency_p95_ms, 1),
-            "stages_ms": {k: round(v, 1) for k, v in window.statistics(provider).stage_medians_ms().items()},
-            "work_ms": round(numbers.paths[provider].work_ms, 2),
-            "drops": window.presenter.drops(provider),
+            "stages_ms": {k: round(v, 1) for k, v in window.statistics(path_id).stage_medians_ms().items()},
+            "work_ms": round(numbers.paths[path_id].work_ms, 2),
+            "drops": window.presenter.drops(path_id),
         }
     meter.timer.stop()
     window.close()
@@ -127,17 +127,17 @@ def report(result: dict[str, Any]) -> None:
     rate = result["source_rate"]
     print(f"\n{rate:.0f} frames/s from the source; 3D view {result['renderer']}; {result['cores_busy']} cores busy")
     print("| path | frames/s | captured to painted p50 / p95, ms | work, ms | dropped |\n|---|---|---|---|---|")
-    for provider, path in result["paths"].items():
+    for path_id, path in result["paths"].items():
         latency = f"{path['latency_p50_ms']} / {path['latency_p95_ms']}"
-        print(f"| {provider} | {path['frames_per_second']} | {latency} | {path['work_ms']} | {path['drops']} |")
-    for provider, path in result["paths"].items():
-        print(f"{provider}, stages in ms: " + ", ".join(f"{name} {value}" for name, value in path["stages_ms"].items()))
+        print(f"| {path_id} | {path['frames_per_second']} | {latency} | {path['work_ms']} | {path['drops']} |")
+    for path_id, path in result["paths"].items():
+        print(f"{path_id}, stages in ms: " + ", ".join(f"{name} {value}" for name, value in path["stages_ms"].items()))
     print(f"lag of the window's thread p50 / p95: {result['gui_lag_ms']['p50']} / {result['gui_lag_ms']['p95']} ms")
     targets = TARGETS.get(round(rate), {})
-    for provider, path in result["paths"].items():
-        _judge(f"{provider} frames/s", path["frames_per_second"], targets.get("rate"), more_is_better=True)
-        _judge(f"{provider} p50, ms", path["latency_p50_ms"], targets.get("p50_ms"))
-        _judge(f"{provider} p95, ms", path["latency_p95_ms"], targets.get("p95_ms"))
+    for path_id, path in result["paths"].items():
+        _judge(f"{path_id} frames/s", path["frames_per_second"], targets.get("rate"), more_is_better=True)
+        _judge(f"{path_id} p50, ms", path["latency_p50_ms"], targets.get("p50_ms"))
+        _judge(f"{path_id} p95, ms", path["latency_p95_ms"], targets.get("p95_ms"))
     _judge("lag p95, ms", result["gui_lag_ms"]["p95"], targets.get("lag_p95_ms"))
 
 

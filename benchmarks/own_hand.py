@@ -334,8 +334,8 @@ def label_error_2d(folder: Path) -> tuple[float, float]:
     return float(labels), float(network)
 
 
-def _of(frame: RecordedFrame, provider: Recorded) -> list[RecordedHand]:
-    return [hand for hand in frame.hands if hand.provider == provider]
+def _of(frame: RecordedFrame, path_id: Recorded) -> list[RecordedHand]:
+    return [hand for hand in frame.hands if hand.origin == path_id]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from app.recording.recorder import SessionRecorder  # noqa: E402
 from app.sources.base import Picture, SourceFacts  # noqa: E402
 from hand.embedded import load_embedded_model  # noqa: E402
 from hand.recording_reader import open_recording  # noqa: E402
-from hand.types import Provider  # noqa: E402
+from hand.types import PathId  # noqa: E402
 
 CLIP = ROOT / "assets" / "demo" / "demo.mp4"
 WARM_UP_S = 4.0
@@ -65,13 +65,13 @@ class LoopedClip:
         return True
 
 
-def run(paths: dict[Provider, PathFactory], seconds: float, folder: Path | None) -> None:
+def run(paths: dict[PathId, PathFactory], seconds: float, folder: Path | None) -> None:
     """Runs once and prints its figures; records into a folder if there is one."""
     model = load_embedded_model()
     pipeline: LivePipeline[None, None] = LivePipeline(
         paths, lambda result: None, lambda: None, output=OutputChooser(model)
     )
-    latencies: dict[Provider, list[float]] = {provider: [] for provider in paths}
+    latencies: dict[PathId, list[float]] = {path_id: [] for path_id in paths}
     recorder: list[SessionRecorder] = []
     begin_s = [float("inf")]
 
@@ -80,8 +80,8 @@ def run(paths: dict[Provider, PathFactory], seconds: float, folder: Path | None)
         if recorder:
             recorder[0].offer_result(result.frame, result.results)
         if time.monotonic() >= begin_s[0]:
-            for provider in result.results:
-                latencies[provider].append((now_ns - result.frame.arrival_time_ns) / 1e6)
+            for path_id in result.results:
+                latencies[path_id].append((now_ns - result.frame.arrival_time_ns) / 1e6)
 
     pipeline.add_listener("benchmark", joined)
     pipeline.add_frame_listener("benchmark", lambda frame: recorder[0].offer_frame(frame) if recorder else None)
@@ -96,9 +96,9 @@ def run(paths: dict[Provider, PathFactory], seconds: float, folder: Path | None)
     state = recorder[0].stop() if recorder else None
     pipeline.close()
     words = [
-        f"{provider} {len(values) / seconds:5.1f} results/s, latency median {np.median(values):5.1f} ms, "
+        f"{path_id} {len(values) / seconds:5.1f} results/s, latency median {np.median(values):5.1f} ms, "
         f"p95 {np.percentile(values, 95):5.1f} ms"
-        for provider, values in latencies.items()
+        for path_id, values in latencies.items()
         if values
     ]
     print(f"{'with' if state else 'without'} recorder: {'; '.join(words)}")
@@ -120,11 +120,11 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     model = load_embedded_model()
-    made: dict[Provider, PathFactory] = {
+    made: dict[PathId, PathFactory] = {
         "ik": ik_path_factory(model, 1),
         "network": network_path_factory(ROOT / "assets" / "network", model, 1),
     }
-    paths: dict[Provider, PathFactory] = {name: made[name] for name in options.methods}
+    paths: dict[PathId, PathFactory] = {name: made[name] for name in options.methods}
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(2):

@@ -27,14 +27,14 @@ from jaxtyping import Float
 
 from hand.camera import Intrinsics
 from hand.mirror import Side
-from hand.types import HandObservation, HandSource, HandState
+from hand.types import HandObservation, HandOrigin, HandState
 
 SCHEMA: Final = 1
 SESSION_FILE: Final = "session.json"
 LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
-Recorded = Literal[HandSource, "truth", "two_views", "offline", "corrected"]
+Recorded = Literal[HandOrigin, "truth", "two_views", "offline", "corrected"]
 """Who says where a hand is: a path of this product, the program that drew the picture, two cameras that triangulated
 it, the pass over the whole session that comes after recording, or the user who set it right."""
 
@@ -81,7 +81,7 @@ class RecordedHand:
 
     Attributes:
         side: the hand the picture shows.
-        provider: who made it.
+        origin: what made it.
         confidence: 0 to 1.
         pose_rad: absolute axis-angle.
         shape: shape coefficients.
@@ -93,7 +93,7 @@ class RecordedHand:
     """
 
     side: Side
-    provider: Recorded
+    origin: Recorded
     confidence: float
     pose_rad: Float[np.ndarray, "48"]
     shape: Float[np.ndarray, "10"]
@@ -129,7 +129,7 @@ def recorded_hand(state: HandState, observation: HandObservation | None = None) 
     """What is kept of a hand state, and of the observation it was made from if that is given."""
     return RecordedHand(
         side=state.side,
-        provider=state.provider,
+        origin=state.origin,
         confidence=float(state.confidence),
         pose_rad=state.pose_rad,
         shape=state.shape,
@@ -182,7 +182,7 @@ def hand_to_json(hand: RecordedHand) -> dict[str, Any]:
     """One hand of a line of labels.jsonl; single-precision numbers come back as they were."""
     content: dict[str, Any] = {
         "side": hand.side,
-        "provider": hand.provider,
+        "provider": hand.origin,
         "confidence": hand.confidence,
         "reprojection_px": None if math.isnan(hand.reprojection_px) else hand.reprojection_px,
     }
@@ -226,7 +226,7 @@ def hand_from_json(content: dict[str, Any]) -> RecordedHand:
     reprojection = content["reprojection_px"]
     return RecordedHand(
         side=content["side"],
-        provider=content["provider"],
+        origin=content["provider"],
         confidence=float(content["confidence"]),
         pose_rad=array("pose_rad", 48),
         shape=array("shape", 10),

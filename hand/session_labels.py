@@ -44,7 +44,7 @@ class OfflineLabel:
 
     Attributes:
         frame: index of its frame.
-        hand: the hand; its provider is "offline".
+        hand: the hand; its origin is "offline".
         weight: how reliable the label is, 0 to 1; 0 rejects it.
         reasons: what counts against it, in short phrases for people.
         agreement: how far the witnesses differ, by name, with their units in the names.
@@ -95,7 +95,7 @@ class FrameLabel:
 
     Attributes:
         frame: with the live estimates of all paths.
-        hand: the label itself; its provider says where it comes from.
+        hand: the label itself; its origin says where it comes from.
         status: whether it is to be learned from.
         weight: how reliable it is, 0 to 1: 0 when rejected, 1 when the user corrected it.
         reasons: what counts against it, in short phrases for people.
@@ -288,8 +288,8 @@ def append_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
 
 def without_offline(frame: RecordedFrame) -> list[OfflineLabel]:
     """What a frame says by itself: the truth, or what two cameras measured, or else what MediaPipe + IK saw."""
-    for provider in (*MEASURED, "ik"):
-        hands = [hand for hand in frame.hands if hand.provider == provider]
+    for origin in (*MEASURED, "ik"):
+        hands = [hand for hand in frame.hands if hand.origin == origin]
         if hands:
             return [OfflineLabel(frame.index, hand, hand.confidence) for hand in hands]
     return []

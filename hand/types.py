@@ -15,11 +15,11 @@ from hand.crop import SquareCrop
 from hand.landmark_reading import LandmarkReading
 from hand.mirror import Side
 
-Provider = Literal["network", "ik"]
+PathId = Literal["network", "ik"]
 """The paths that find hands."""
 
-HandSource = Literal["network", "ik", "fused"]
-"""What a hand comes from: a path, or the fusion of both."""
+HandOrigin = Literal["network", "ik", "fused"]
+"""Where a hand comes from: a path, or the fusion of both."""
 
 _NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
@@ -90,7 +90,7 @@ class HandState:
         joints_m: 21 joints in camera axes.
         vertices_m: mesh in camera axes; its faces belong to the hand model.
         confidence: 0 to 1.
-        provider: which path made it, or that it is fused.
+        origin: which path made it, or that it is fused.
         reprojection_px: mean distance of the projected joints to what was observed in the picture.
         timings_ms: milliseconds per stage.
         seen_px: where the path saw the 21 joints of the hand model in the picture, before its pose was fitted to them;
@@ -106,7 +106,7 @@ class HandState:
     joints_m: Float[np.ndarray, "21 3"]
     vertices_m: Float[np.ndarray, "V 3"]
     confidence: float
-    provider: HandSource
+    origin: HandOrigin
     reprojection_px: float = float("nan")
     timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)
     seen_px: Float[np.ndarray, "21 2"] | None = None
@@ -119,7 +119,7 @@ class PathResult:
 
     Attributes:
         frame: the picture it is about.
-        provider: which path.
+        path_id: which path.
         states: hands found.
         observations: what the detector saw, in the order of ``states`` where there is one.
         timings_ms: milliseconds per stage of the whole path.
@@ -128,7 +128,7 @@ class PathResult:
     """
 
     frame: Frame
-    provider: Provider
+    path_id: PathId
     states: tuple[HandState, ...]
     observations: tuple[HandObservation, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=lambda: _NO_TIMINGS)

@@ -267,7 +267,7 @@ def _state(
         joints_m=solution.joints_m.astype(live),
         vertices_m=vertices_m,
         confidence=confidence_of(solution, observation),
-        provider="ik",
+        origin="ik",
         reprojection_px=float(solution.reprojection_px.mean()),
         timings_ms={"solver": solver_seconds * 1e3, "mesh": mesh_seconds * 1e3},
         seen_px=observation.landmarks_px - np.nan_to_num(beside_px),

@@ -233,7 +233,7 @@ class HandFusion:
             joints_m=geometry.joints_m,
             vertices_m=geometry.vertices_m,
             confidence=weights.confidence_of(seen.hand),
-            provider="fused",
+            origin="fused",
             reprojection_px=float(np.sqrt((gaps * gaps).sum(1)).mean()),
             seen_px=places_px,
             seen_sigma_px=sigma,

@@ -215,7 +215,7 @@ def compare_networks(
 def _against(hands: Sequence[SessionHand]) -> Against:
     if not all(hand.measured for hand in hands):
         return "labels"
-    return "truth" if all(hand.provider == "truth" for hand in hands) else "two_views"
+    return "truth" if all(hand.origin == "truth" for hand in hands) else "two_views"
 
 
 def compare_on(

@@ -69,8 +69,8 @@ def collect(
 
 
 def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | None) -> Iterator[FrameEvidence]:
-    networks = [hand for hand in frame.hands if hand.provider == "network"]
-    live = [hand for hand in frame.hands if hand.provider == "ik" and hand.landmarks_px is not None]
+    networks = [hand for hand in frame.hands if hand.origin == "network"]
+    live = [hand for hand in frame.hands if hand.origin == "ik" and hand.landmarks_px is not None]
     live.sort(key=lambda hand: hand.confidence, reverse=True)
     for hand in _one_of_each_side(live):
         observation = _observation(hand)

@@ -175,7 +175,7 @@ def _recorded(hand: Fused, seen: FrameEvidence, weight: float, intrinsics: Intri
     apart_px = project(hand.joints_m, intrinsics) - np.asarray(observation.landmarks_px)
     return RecordedHand(
         side=observation.side,
-        provider="offline",
+        origin="offline",
         confidence=weight,
         pose_rad=hand.pose_rad.astype(single),
         shape=np.asarray(hand.shape, single),

@@ -116,7 +116,7 @@ def _track(side: Side, samples: list[_Sample], start_ns: int) -> HandTrack | Non
         translations_m=np.array([state.camera_translation_m for state in states], np.float64),
         joints_m=np.array([state.joints_m for state in states], np.float64),
         confidences=np.array([state.confidence for state in states], np.float64),
-        methods=tuple(state.provider for state in states),
+        methods=tuple(state.origin for state in states),
     )
 
 

@@ -117,7 +117,7 @@ def hand_content(state: HandState, *, mesh: bool) -> dict[str, Any]:
     reprojection = float(state.reprojection_px)
     content: dict[str, Any] = {
         "side": state.side,
-        "method": state.provider,
+        "method": state.origin,
         "confidence": round(float(state.confidence), 4),
         "reprojection_px": round(reprojection, 3) if math.isfinite(reprojection) else None,
         "joints_m": _rounded(state.joints_m, _DECIMALS_M),

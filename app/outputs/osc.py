@@ -73,7 +73,7 @@ def _hand_messages(state: HandState, mesh: bool) -> list[OscMessage]:
     root = f"{PREFIX}/{state.side}"
     messages = [
         _message(f"{root}/confidence", "f", [float(state.confidence)]),
-        _message(f"{root}/method", "s", [state.provider]),
+        _message(f"{root}/method", "s", [state.origin]),
         _numbers(f"{root}/joints", state.joints_m),
         _numbers(f"{root}/pose", state.pose_rad),
         _numbers(f"{root}/shape", state.shape),

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from app.pipeline.mailbox import Mailbox
-from hand.types import Frame, Provider
+from hand.types import Frame, PathId
 
 AWAIT_NEXT_FROM: Final = 1.0 / 3.0
 """Share of the source's period after which the next frame is awaited."""
@@ -35,11 +35,11 @@ _LARGEST_JUMP: Final = 4.0
 class FrameDispatcher:
     """One inbox per path."""
 
-    def __init__(self, providers: Iterable[Provider], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, path_ids: Iterable[PathId], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         """Empty inboxes.
 
         Args:
-            providers: the paths.
+            path_ids: the paths.
             clock_ns: for tests.
         """
         self.clock_ns = clock_ns
@@ -48,7 +48,7 @@ class FrameDispatcher:
         self._arrived: Frame | None = None
         self._arrived_ns = 0
         self._period = _RunningMean()
-        self.inboxes: dict[Provider, Mailbox[Frame]] = {provider: _Inbox(self) for provider in providers}
+        self.inboxes: dict[PathId, Mailbox[Frame]] = {path_id: _Inbox(self) for path_id in path_ids}
 
     def arrives(self, frame: Frame) -> None:
         """Takes note of a frame that lies in an inbox now."""

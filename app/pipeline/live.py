@@ -19,7 +19,7 @@ from app.pipeline.playback import Playback
 from app.pipeline.result_synchronizer import Composition, JoinedResult, ResultSynchronizer
 from app.pipeline.worker import MissingReason, PathPhase, PathState, PathUpdate, PathWorker
 from app.sources.base import FrameSource
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, PathId, PathResult
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -54,7 +54,7 @@ class _Preview(Mailbox[Frame]):
             self._announce()
 
 
-Compose = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]]], Mapping[Any, P]]
+Compose = Callable[[JoinedResult, Mapping[PathId, PathUpdate[T]]], Mapping[Any, P]]
 
 
 class LivePipeline(Generic[T, P]):
@@ -69,7 +69,7 @@ class LivePipeline(Generic[T, P]):
 
     def __init__(
         self,
-        paths: Mapping[Provider, PathFactory],
+        paths: Mapping[PathId, PathFactory],
         prepare: Callable[[PathResult], T],
         on_update: Callable[[], None],
         *,
@@ -82,7 +82,7 @@ class LivePipeline(Generic[T, P]):
         """Builds everything; nothing runs yet.
 
         Args:
-            paths: what finds hands, by provider.
+            paths: what finds hands, by path.
             prepare: makes of a result what display needs, in the path's thread.
             on_update: there is something to pull.
             lens: the user's word on intrinsics.
@@ -100,26 +100,26 @@ class LivePipeline(Generic[T, P]):
         self._listeners: Listeners[JoinedResult] = Listeners()
         self._preview = _Preview(self._announce)
         self._tap = FrameTap()
-        self._inboxes: dict[Provider, Mailbox[Frame]] = (
-            {provider: Mailbox(lossless=True) for provider in paths} if every_frame else FrameDispatcher(paths).inboxes
+        self._inboxes: dict[PathId, Mailbox[Frame]] = (
+            {path_id: Mailbox(lossless=True) for path_id in paths} if every_frame else FrameDispatcher(paths).inboxes
         )
-        self._outboxes = {provider: Mailbox[PathUpdate[T]](lossless=every_frame) for provider in paths}
+        self._outboxes = {path_id: Mailbox[PathUpdate[T]](lossless=every_frame) for path_id in paths}
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()
         self._synchronizer: ResultSynchronizer[T] = ResultSynchronizer(
             paths, choose, self._emit, wait_for_all=every_frame
         )
         self._workers = {
-            provider: PathWorker(
-                provider,
+            path_id: PathWorker(
+                path_id,
                 factory,
-                self._inboxes[provider],
+                self._inboxes[path_id],
                 prepare,
-                partial(self._deliver, provider),
-                partial(self._path_changed, provider),
-                partial(self._begin, provider),
+                partial(self._deliver, path_id),
+                partial(self._path_changed, path_id),
+                partial(self._begin, path_id),
             )
-            for provider, factory in paths.items()
+            for path_id, factory in paths.items()
         }
         self._capture = CaptureThread(
             [*self._inboxes.values(), self._preview, self._tap],
@@ -231,7 +231,7 @@ class LivePipeline(Generic[T, P]):
         self._capture.quarter_turns = quarter_turns % 4
 
     @property
-    def providers(self) -> tuple[Provider, ...]:
+    def path_ids(self) -> tuple[PathId, ...]:
         """The paths that run."""
         return tuple(self._workers)
 
@@ -240,22 +240,22 @@ class LivePipeline(Generic[T, P]):
         """What the source is doing."""
         return self._capture.state
 
-    def path_state(self, provider: Provider) -> PathState:
+    def path_state(self, path_id: PathId) -> PathState:
         """What a path is doing."""
-        return self._workers[provider].state
+        return self._workers[path_id].state
 
-    def set_enabled(self, provider: Provider, enabled: bool) -> None:
+    def set_enabled(self, path_id: PathId, enabled: bool) -> None:
         """Switches a path on or off; one that is off costs nothing."""
-        self._workers[provider].enabled = enabled
+        self._workers[path_id].enabled = enabled
 
-    def drops(self, provider: Provider) -> int:
+    def drops(self, path_id: PathId) -> int:
         """Frames that were replaced before the path took them, and results before anybody pulled them."""
-        unseen = self._outboxes[provider].drops if self._compose is None else self._composed.drops
-        return self._inboxes[provider].drops + unseen
+        unseen = self._outboxes[path_id].drops if self._compose is None else self._composed.drops
+        return self._inboxes[path_id].drops + unseen
 
-    def take_update(self, provider: Provider) -> PathUpdate[T] | None:
+    def take_update(self, path_id: PathId) -> PathUpdate[T] | None:
         """The newest result of one path that was not yet taken; nothing where results are composed."""
-        return self._outboxes[provider].take_now()
+        return self._outboxes[path_id].take_now()
 
     def take_composition(self) -> Composition[P] | None:
         """Everything to be shown since the last call, or None."""
@@ -288,30 +288,30 @@ class LivePipeline(Generic[T, P]):
         phases = [worker.state.phase for worker in self._workers.values()]
         return bool(phases) and all(phase is PathPhase.STARTING for phase in phases)
 
-    def _deliver(self, provider: Provider, update: PathUpdate[T]) -> None:
+    def _deliver(self, path_id: PathId, update: PathUpdate[T]) -> None:
         if self._joins:
-            self._synchronizer.add(provider, update)
+            self._synchronizer.add(path_id, update)
         if self._compose is None:
-            self._outboxes[provider].put(update)
+            self._outboxes[path_id].put(update)
             self._announce()
 
-    def _begin(self, provider: Provider, frame: Frame) -> None:
+    def _begin(self, path_id: PathId, frame: Frame) -> None:
         if self._joins:
-            self._synchronizer.begin(provider, frame)
+            self._synchronizer.begin(path_id, frame)
 
-    def _emit(self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[T]], measured: bool) -> None:
+    def _emit(self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[T]], measured: bool) -> None:
         if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen
             self._listeners.publish(joined)
         if self._compose is None:
             return
         panes = self._compose(joined, updates)
-        results = {provider: update.result for provider, update in updates.items()} if measured else {}
+        results = {path_id: update.result for path_id, update in updates.items()} if measured else {}
         self._composed.put(Composition(joined, results, panes), Composition.merged_into)
         self._announce()
 
-    def _path_changed(self, provider: Provider, state: PathState) -> None:
+    def _path_changed(self, path_id: PathId, state: PathState) -> None:
         if self._joins:
-            self._synchronizer.expect(provider, _MISSING.get(state.phase))
+            self._synchronizer.expect(path_id, _MISSING.get(state.phase))
         self._announce()
 
     def _announce(self) -> None:

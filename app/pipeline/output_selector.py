@@ -25,7 +25,7 @@ from hand.layer import HandLayer
 from hand.mirror import Side
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from hand.types import Frame, HandSource, HandState, PathResult, Provider
+from hand.types import Frame, HandOrigin, HandState, PathId, PathResult
 from inference.runtime import DOUBTED
 
 MEMORY_NS = 400_000_000
@@ -40,7 +40,7 @@ covered the hand: that is held where it was, for as long as for a late path."""
 
 _NS_PER_MS = 1e6
 
-_NONE_MISSING: Mapping[Provider, MissingReason] = {}
+_NONE_MISSING: Mapping[PathId, MissingReason] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class OutputHand:
     """One hand of the output.
 
     Attributes:
-        state: the hand; its ``provider`` says which path it follows, or that it is fused.
+        state: the hand; its ``origin`` says which path it follows, or that it is fused.
         reason: why that one.
         bend: share of the last change that is still fading, 1 to 0.
         held: it is the last frame's hand once more, because its path is late, or because something just covered it.
@@ -91,13 +91,13 @@ class OutputHand:
     held: bool = False
 
     @property
-    def provider(self) -> HandSource:
+    def origin(self) -> HandOrigin:
         """The path it follows, or that it is fused."""
-        return self.state.provider
+        return self.state.origin
 
 
 def output_chooser(
-    model: HandModel, paths: Collection[Provider], mode: OutputMode, smoothing: Smoothing | None = None
+    model: HandModel, paths: Collection[PathId], mode: OutputMode, smoothing: Smoothing | None = None
 ) -> OutputChooser:
     """What makes the output of a run.
 
@@ -141,8 +141,8 @@ class OutputChooser:
     def choose(
         self,
         frame: Frame,
-        results: Mapping[Provider, PathResult],
-        missing: Mapping[Provider, MissingReason] = _NONE_MISSING,
+        results: Mapping[PathId, PathResult],
+        missing: Mapping[PathId, MissingReason] = _NONE_MISSING,
     ) -> tuple[OutputHand, ...]:
         """The output hands of one frame.
 
@@ -210,7 +210,7 @@ class _Slot:
         pair: HandPair,
         time_ns: int,
         settings: OutputSettings,
-        missing: Mapping[Provider, MissingReason],
+        missing: Mapping[PathId, MissingReason],
         fused: HandState | OutputCause | None = None,
         *,
         differ: bool = False,
@@ -231,7 +231,7 @@ class _Slot:
         wanted, reason = self._decide(pair, time_ns, settings, missing, fused, differ)
         if self._last is not None and self._last.side != wanted.side:
             self._bend = None  # a left and a right hand have no rotations between them
-        elif self._last is not None and self._last.provider != wanted.provider:
+        elif self._last is not None and self._last.origin != wanted.origin:
             self._bend = _InertializationOffset.between(self._last, wanted, self.time_ns)
         share = 0.0 if self._bend is None else self._bend.share(time_ns, settings.fade_ms)
         if share <= 0.0:
@@ -245,7 +245,7 @@ class _Slot:
         pair: HandPair,
         time_ns: int,
         settings: OutputSettings,
-        missing: Mapping[Provider, MissingReason],
+        missing: Mapping[PathId, MissingReason],
         fused: HandState | OutputCause | None,
         differ: bool,
     ) -> tuple[HandState, OutputReason]:
@@ -285,7 +285,7 @@ class _Slot:
             sure = network.confidence >= settings.leave_below
             cause = OutputCause.NETWORK_SURE if sure else OutputCause.NETWORK_UNSURE_ALONE
             return network, replace(about, cause=cause, missing=why)
-        follows_ik = self._last is not None and self._last.provider == "ik"
+        follows_ik = self._last is not None and self._last.origin == "ik"
         limit = settings.return_above if follows_ik else settings.leave_below
         if network.confidence < limit:
             if ik.confidence >= settings.trust_ik_above:
@@ -299,7 +299,7 @@ class _Slot:
 class _Unfiltered:
     """A path's hand as it was before the path's filter; the fused hand has a filter of its own."""
 
-    def __init__(self, results: Mapping[Provider, PathResult]) -> None:
+    def __init__(self, results: Mapping[PathId, PathResult]) -> None:
         self._known = {
             id(state): raw
             for result in results.values()
@@ -310,7 +310,7 @@ class _Unfiltered:
         return self._known.get(id(state), state)
 
 
-def _pairs_of(results: Mapping[Provider, PathResult], mode: OutputMode) -> list[tuple[HandPair, bool]]:
+def _pairs_of(results: Mapping[PathId, PathResult], mode: OutputMode) -> list[tuple[HandPair, bool]]:
     """The pairs of hands that the mode is about, and of each whether it is what is left of hands at different places.
 
     Where the paths see one hand each at different places, only the more credible one is kept in the mode ``FUSED``:
@@ -334,18 +334,18 @@ def _confidence(pair: HandPair) -> float:
     return max(state.confidence for state in pair if state is not None)
 
 
-def _is_only_late(last: HandState, pair: HandPair, missing: Mapping[Provider, MissingReason]) -> bool:
+def _is_only_late(last: HandState, pair: HandPair, missing: Mapping[PathId, MissingReason]) -> bool:
     """Whether the path that is followed has not spoken yet, although it surely will."""
-    if last.provider == "fused":
+    if last.origin == "fused":
         return False  # what the other path says is continued from there, see _InertializationOffset
-    handless = pair[0 if last.provider == "network" else 1] is None
-    return handless and missing.get(last.provider) is MissingReason.LATE
+    handless = pair[0 if last.origin == "network" else 1] is None
+    return handless and missing.get(last.origin) is MissingReason.LATE
 
 
 def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) -> bool:
     """Whether the network alone sees a hand, of which it was sure a moment ago, and hardly is any more."""
     network, ik = pair
-    if network is None or ik is not None or (last.provider, last.side) != ("network", network.side):
+    if network is None or ik is not None or (last.origin, last.side) != ("network", network.side):
         return False
     return last.confidence >= settings.leave_below and network.confidence < COLLAPSED * settings.leave_below
 

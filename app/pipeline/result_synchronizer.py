@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.worker import MissingReason, PathUpdate
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 T = TypeVar("T")
 
@@ -52,14 +52,14 @@ class JoinedResult:
     """
 
     frame: Frame
-    results: Mapping[Provider, PathResult]
+    results: Mapping[PathId, PathResult]
     outputs: tuple[OutputHand, ...] = ()
-    missing: Mapping[Provider, MissingReason] = field(default_factory=dict)
+    missing: Mapping[PathId, MissingReason] = field(default_factory=dict)
     late: bool = False
 
     @property
     def output(self) -> HandState | None:
-        """The first output hand, or None when there is none; its ``provider`` is the path it follows."""
+        """The first output hand, or None when there is none; its ``path_id`` is the path it follows."""
         return self.outputs[0].state if self.outputs else None
 
 
@@ -67,12 +67,12 @@ class JoinedResult:
 class _Entry(Generic[T]):
     frame: Frame
     first_ns: int
-    updates: dict[Provider, PathUpdate[T]]
+    updates: dict[PathId, PathUpdate[T]]
     joined: JoinedResult | None = None
 
 
-Choose = Callable[[Frame, Mapping[Provider, PathResult], Mapping[Provider, MissingReason]], tuple[OutputHand, ...]]
-Emit = Callable[[JoinedResult, Mapping[Provider, PathUpdate[T]], bool], None]
+Choose = Callable[[Frame, Mapping[PathId, PathResult], Mapping[PathId, MissingReason]], tuple[OutputHand, ...]]
+Emit = Callable[[JoinedResult, Mapping[PathId, PathUpdate[T]], bool], None]
 
 
 class ResultSynchronizer(Generic[T]):
@@ -80,7 +80,7 @@ class ResultSynchronizer(Generic[T]):
 
     def __init__(
         self,
-        providers: Iterable[Provider],
+        path_ids: Iterable[PathId],
         choose: Choose,
         emit: Emit[T],
         clock_ns: Callable[[], int] = time.monotonic_ns,
@@ -90,7 +90,7 @@ class ResultSynchronizer(Generic[T]):
         """Nothing pending.
 
         Args:
-            providers: the paths.
+            path_ids: the paths.
             choose: makes the output of a frame; called once per frame, in their order.
             emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
                 an old one drawn again); called in the thread of the path that spoke last.
@@ -103,58 +103,58 @@ class ResultSynchronizer(Generic[T]):
         self._clock_ns = clock_ns
         self._wait_for_all = wait_for_all
         self._lock = threading.RLock()
-        providers = tuple(providers)
-        self._not_awaited: dict[Provider, MissingReason] = dict.fromkeys(providers, MissingReason.STARTING)
-        self._newest_ns: dict[Provider, int] = {}
-        self._begun_ns: dict[Provider, int] = {}
+        path_ids = tuple(path_ids)
+        self._not_awaited: dict[PathId, MissingReason] = dict.fromkeys(path_ids, MissingReason.STARTING)
+        self._newest_ns: dict[PathId, int] = {}
+        self._begun_ns: dict[PathId, int] = {}
         self._oldest_pending_ns = math.inf
-        self._lateness_ms: dict[Provider, float] = dict.fromkeys(providers, 0.0)
-        self._last_result: dict[Provider, PathResult] = {}
+        self._lateness_ms: dict[PathId, float] = dict.fromkeys(path_ids, 0.0)
+        self._last_result: dict[PathId, PathResult] = {}
         self._pending: deque[_Entry[T]] = deque()
         self._passed: deque[_Entry[T]] = deque(maxlen=_REMEMBERED)
 
-    def expect(self, provider: Provider, missing: MissingReason | None = None) -> None:
+    def expect(self, path_id: PathId, missing: MissingReason | None = None) -> None:
         """Says whether a path is awaited.
 
         Args:
-            provider: the path.
+            path_id: the path.
             missing: why it is not; None when it is.
         """
         with self._lock:
             if missing is not None:
-                self._not_awaited[provider] = missing
-                self._lateness_ms[provider] = 0.0
+                self._not_awaited[path_id] = missing
+                self._lateness_ms[path_id] = 0.0
             else:
-                self._not_awaited.pop(provider, None)
+                self._not_awaited.pop(path_id, None)
             self._flush()
 
-    def begin(self, provider: Provider, frame: Frame) -> None:
+    def begin(self, path_id: PathId, frame: Frame) -> None:
         """Says that a path works on a frame: those before it, of which it gave no result, it has skipped."""
-        self._begun_ns[provider] = frame.capture_time_ns
+        self._begun_ns[path_id] = frame.capture_time_ns
         # read without the lock, so that a path does not wait while another one composes, unless there is a reason to
         if self._oldest_pending_ns < frame.capture_time_ns:
             with self._lock:
                 self._flush()
 
-    def add(self, provider: Provider, update: PathUpdate[T]) -> None:
+    def add(self, path_id: PathId, update: PathUpdate[T]) -> None:
         """Takes what a path said."""
         with self._lock:
-            again = self._last_result.get(provider) is update.result
-            self._last_result[provider] = update.result
+            again = self._last_result.get(path_id) is update.result
+            self._last_result[path_id] = update.result
             frame = update.result.frame
             entry = self._entry_of(frame)
             if entry is None:
                 entry = _Entry(frame, self._clock_ns(), {})
                 self._insert(entry)
-            entry.updates[provider] = update
+            entry.updates[path_id] = update
             if not again:
-                self._newest_ns[provider] = frame.capture_time_ns
+                self._newest_ns[path_id] = frame.capture_time_ns
                 late_ms = (self._clock_ns() - entry.first_ns) / _NS_PER_MS
-                self._lateness_ms[provider] += _LATENESS_WEIGHT * (late_ms - self._lateness_ms[provider])
+                self._lateness_ms[path_id] += _LATENESS_WEIGHT * (late_ms - self._lateness_ms[path_id])
             if entry.joined is None:
                 self._flush()
             else:
-                self._emit_again(entry, provider, again)
+                self._emit_again(entry, path_id, again)
 
     def _entry_of(self, frame: Frame) -> _Entry[T] | None:
         return next((entry for entry in (*self._pending, *self._passed) if entry.frame is frame), None)
@@ -186,26 +186,26 @@ class ResultSynchronizer(Generic[T]):
 
     def _missing(self, entry: _Entry[T], *, wait_for_all: bool) -> bool:
         return any(
-            provider not in entry.updates
-            and provider not in self._not_awaited
-            and self._newest_ns.get(provider, -1) < entry.frame.capture_time_ns
-            and self._begun_ns.get(provider, -1) <= entry.frame.capture_time_ns
-            and (wait_for_all or self._lateness_ms[provider] < PATIENCE_MS)
-            for provider in self._lateness_ms
+            path_id not in entry.updates
+            and path_id not in self._not_awaited
+            and self._newest_ns.get(path_id, -1) < entry.frame.capture_time_ns
+            and self._begun_ns.get(path_id, -1) <= entry.frame.capture_time_ns
+            and (wait_for_all or self._lateness_ms[path_id] < PATIENCE_MS)
+            for path_id in self._lateness_ms
         )
 
-    def _emit_again(self, entry: _Entry[T], provider: Provider, again: bool) -> None:
+    def _emit_again(self, entry: _Entry[T], path_id: PathId, again: bool) -> None:
         assert entry.joined is not None
         newest = bool(self._passed) and self._passed[-1] is entry
         if again and newest:
             self._emit(entry.joined, dict(entry.updates), False)
             return
         late = JoinedResult(entry.frame, _results(entry), late=True)
-        self._emit(late, {provider: entry.updates[provider]}, not again)
+        self._emit(late, {path_id: entry.updates[path_id]}, not again)
 
 
-def _results(entry: _Entry[T]) -> dict[Provider, PathResult]:
-    return {provider: update.result for provider, update in entry.updates.items()}
+def _results(entry: _Entry[T]) -> dict[PathId, PathResult]:
+    return {path_id: update.result for path_id, update in entry.updates.items()}
 
 
 P = TypeVar("P")
@@ -222,7 +222,7 @@ class Composition(Generic[P]):
     """
 
     joined: JoinedResult
-    measured: Mapping[Provider, PathResult]
+    measured: Mapping[PathId, PathResult]
     panes: Mapping[Any, P]
 
     def merged_into(self, newer: Composition[P]) -> Composition[P]:

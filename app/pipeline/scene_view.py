@@ -31,7 +31,7 @@ def as_seen_by_camera(joined: JoinedResult, *, picture: bool = False) -> JoinedR
     return replace(
         joined,
         frame=seen,
-        results={provider: _path_result(result, seen) for provider, result in joined.results.items()},
+        results={path_id: _path_result(result, seen) for path_id, result in joined.results.items()},
         outputs=tuple(replace(output, state=_hand(output.state)) for output in joined.outputs),
     )
 

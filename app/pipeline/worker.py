@@ -14,13 +14,13 @@ from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from hand.errors import HandliveError
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, PathId, PathResult
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PATH_NAMES: dict[Provider, str] = {"ik": "MediaPipe + IK", "network": "Network"}
+PATH_NAMES: dict[PathId, str] = {"ik": "MediaPipe + IK", "network": "Network"}
 """Names of the paths for people."""
 
 _FIRST_RESTART_S = 0.5
@@ -89,7 +89,7 @@ class PathWorker(threading.Thread, Generic[T]):
 
     def __init__(
         self,
-        provider: Provider,
+        path_id: PathId,
         factory: PathFactory,
         inbox: Mailbox[Frame],
         prepare: Callable[[PathResult], T],
@@ -100,7 +100,7 @@ class PathWorker(threading.Thread, Generic[T]):
         """Not yet started.
 
         Args:
-            provider: which path.
+            path_id: which path.
             factory: makes it, here and after every failure.
             inbox: frames to process.
             prepare: what display needs of a result; called in this thread, so that the window only shows it.
@@ -108,8 +108,8 @@ class PathWorker(threading.Thread, Generic[T]):
             on_state: told of every other state, in this thread.
             on_begin: told of every frame that is taken up, in this thread.
         """
-        super().__init__(name=f"path-{provider}", daemon=True)
-        self._provider = provider
+        super().__init__(name=f"path-{path_id}", daemon=True)
+        self._path_id = path_id
         self._factory = factory
         self._inbox = inbox
         self._prepare = prepare
@@ -169,8 +169,8 @@ class PathWorker(threading.Thread, Generic[T]):
             except HandliveError as error:
                 self._fail(str(error), str(error))
             except Exception as error:
-                logger.exception("path %s", self._provider)
-                name, cause = PATH_NAMES[self._provider], f"{type(error).__name__}: {error}"
+                logger.exception("path %s", self._path_id)
+                name, cause = PATH_NAMES[self._path_id], f"{type(error).__name__}: {error}"
                 self._fail(f"{name} stopped with an error ({cause}) and is started again.", cause)
             if self.state.failures_in_a_row == 1:
                 restart_s = _FIRST_RESTART_S  # it did work for a while, so this is a new trouble

@@ -25,7 +25,7 @@ from hand.errors import HandliveError
 from hand.model import HandModel
 from hand.recording import RecordedHand, SessionInfo, recorded_hand
 from hand.recording_writer import DEFAULT_MIN_FREE_BYTES, RecordingWriter
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 
 class RecorderPhase(Enum):
@@ -83,7 +83,7 @@ class _Waiting:
 
     frame: Frame
     since_s: float
-    results: Mapping[Provider, PathResult] | None = None
+    results: Mapping[PathId, PathResult] | None = None
     marker: str = ""
     fused: tuple[HandState, ...] = ()
 
@@ -128,9 +128,7 @@ class SessionRecorder:
         self._condition = threading.Condition()
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._answered = -1  # results up to this frame are there, or will never be
-        self._early: OrderedDict[int, tuple[Frame, Mapping[Provider, PathResult], tuple[HandState, ...]]] = (
-            OrderedDict()
-        )
+        self._early: OrderedDict[int, tuple[Frame, Mapping[PathId, PathResult], tuple[HandState, ...]]] = OrderedDict()
         self._marker = ""
         self._unnoted_drops = 0
         self._stopping = False
@@ -200,7 +198,7 @@ class SessionRecorder:
             self._condition.notify_all()
 
     def offer_result(
-        self, frame: Frame, results: Mapping[Provider, PathResult], fused: tuple[HandState, ...] = ()
+        self, frame: Frame, results: Mapping[PathId, PathResult], fused: tuple[HandState, ...] = ()
     ) -> None:
         """The paths spoke about a frame, in the order of the frames; never waits.
 
@@ -229,7 +227,7 @@ class SessionRecorder:
         self._thread.join(timeout_s)
         return self.state
 
-    def _answer(self, frame: Frame, results: Mapping[Provider, PathResult], fused: tuple[HandState, ...]) -> None:
+    def _answer(self, frame: Frame, results: Mapping[PathId, PathResult], fused: tuple[HandState, ...]) -> None:
         entry = self._waiting[frame.sequence]
         entry.results = {**(entry.results or {}), **results}
         entry.fused = entry.fused or fused
@@ -335,15 +333,15 @@ class SessionRecorder:
 
 
 def _said(
-    results: Mapping[Provider, PathResult], fused: tuple[HandState, ...]
+    results: Mapping[PathId, PathResult], fused: tuple[HandState, ...]
 ) -> tuple[list[RecordedHand], dict[str, float]]:
     """The hands of all paths and the fused ones, and the paths' times by path and stage."""
     hands: list[RecordedHand] = []
     timings_ms: dict[str, float] = {}
-    for provider, result in results.items():
+    for path_id, result in results.items():
         for number, state in enumerate(result.states):
             seen = result.observations[number] if number < len(result.observations) else None
             hands.append(recorded_hand(state, seen))
-        timings_ms.update({f"{provider}/{stage}": spent for stage, spent in result.timings_ms.items()})
+        timings_ms.update({f"{path_id}/{stage}": spent for stage, spent in result.timings_ms.items()})
     hands += [recorded_hand(state) for state in fused]
     return hands, timings_ms

@@ -24,14 +24,14 @@ from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower
 from app.rendering.skeleton import draw_hands
 from hand.camera import Intrinsics
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 M = TypeVar("M")
 
 PaneName = Literal["network", "ik", "combined", "output"]
 Overlay = Literal["skeleton", "mesh"]
 
-PROVIDERS: tuple[Provider, ...] = ("network", "ik")
+PATH_IDS: tuple[PathId, ...] = ("network", "ik")
 
 GHOST_RGB = (0.52, 0.70, 1.0)
 """The hand of MediaPipe + IK where both hands share a view."""
@@ -107,7 +107,7 @@ class ScreenPainter(Generic[M]):
         self._followers: dict[PaneName, FocusFollower] = {name: FocusFollower() for name in prepare_scene}
         self._frames = ScaledFrames()
         self._overlay_painters = {key: _OverlayPainter() for key in ("network", "ik", "output")}
-        self._last_colors: dict[Provider, tuple[np.ndarray | None, ...]] = {}
+        self._last_colors: dict[PathId, tuple[np.ndarray | None, ...]] = {}
         self._lock = threading.Lock()
         self._plan = ScreenPlan()
 
@@ -130,27 +130,27 @@ class ScreenPainter(Generic[M]):
     def prepare(self, result: PathResult) -> OwnDrawing[M]:
         """What can be drawn of one path alone."""
         plan = self.plan
-        size = plan.picture_sizes_px.get(result.provider, plan.picture_sizes_px.get("combined"))
+        size = plan.picture_sizes_px.get(result.path_id, plan.picture_sizes_px.get("combined"))
         hands = tuple(self._meshes.smooth(state) for state in result.states)
         picture = None if size is None else self._picture(result, hands, size, plan)
         scene = None
-        if result.provider in plan.picture_sizes_px and not plan.by_disagreement:
+        if result.path_id in plan.picture_sizes_px and not plan.by_disagreement:
             mesh = self._meshes.assemble(hands, result.frame.capture_time_ns)
-            scene = self._scene(result.provider, mesh, None)
+            scene = self._scene(result.path_id, mesh, None)
         return OwnDrawing(plan, hands, picture, scene)
 
     def compose(
-        self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]]
+        self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[OwnDrawing[M]]]
     ) -> dict[PaneName, Display[M]]:
         """What all panes show, from results of one frame and what was drawn of each alone."""
         plan = self.plan
         panes: dict[PaneName, Display[M]] = {}
-        for provider in PROVIDERS:
-            if provider in plan.picture_sizes_px:
-                if provider in updates:
-                    panes[provider] = self._own_pane(joined, updates[provider])
-                elif joined.missing.get(provider, MissingReason.LATE) is not MissingReason.LATE:
-                    panes[provider] = self._bare_pane(provider, joined.frame, plan)
+        for path_id in PATH_IDS:
+            if path_id in plan.picture_sizes_px:
+                if path_id in updates:
+                    panes[path_id] = self._own_pane(joined, updates[path_id])
+                elif joined.missing.get(path_id, MissingReason.LATE) is not MissingReason.LATE:
+                    panes[path_id] = self._bare_pane(path_id, joined.frame, plan)
         # a frame that only waits for the slower path comes again as a late one, with both
         if "combined" in plan.picture_sizes_px and MissingReason.LATE not in joined.missing.values():
             panes["combined"] = self._combined_pane(joined, updates, plan)
@@ -165,34 +165,34 @@ class ScreenPainter(Generic[M]):
         if scene is None:
             colors = self._colors_of(result, joined) if plan.by_disagreement else ()
             mesh = self._meshes.assemble(own.hands, result.frame.capture_time_ns, colors)
-            scene = self._scene(result.provider, mesh, None)
-        picture = own.picture or self._picture(result, own.hands, self._size(result.provider), plan)
+            scene = self._scene(result.path_id, mesh, None)
+        picture = own.picture or self._picture(result, own.hands, self._size(result.path_id), plan)
         return Display(result.frame, picture, None, scene, bool(result.states))
 
     def _colors_of(self, result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
         """Colours of a path's hands; while the other path is only late, those it had last."""
         if MissingReason.LATE in joined.missing.values():
-            before = self._last_colors.get(result.provider, ())
+            before = self._last_colors.get(result.path_id, ())
             return before if len(before) == len(result.states) else ()
-        for provider, one in joined.results.items():
-            self._last_colors[provider] = _colors(one, joined)
-        return self._last_colors[result.provider]
+        for path_id, one in joined.results.items():
+            self._last_colors[path_id] = _colors(one, joined)
+        return self._last_colors[result.path_id]
 
     def _bare_pane(self, pane: PaneName, frame: Frame, plan: ScreenPlan) -> Display[M]:
         picture = self._bare_picture(frame, plan.picture_sizes_px[pane])
         return Display(frame, picture, None, self._prepare_scene[pane](None), False)
 
     def _combined_pane(
-        self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]], plan: ScreenPlan
+        self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[OwnDrawing[M]]], plan: ScreenPlan
     ) -> Display[M]:
         pictures = []
-        for provider in PROVIDERS:
-            own = updates[provider].prepared if provider in updates else None
+        for path_id in PATH_IDS:
+            own = updates[path_id].prepared if path_id in updates else None
             if own is not None and own.picture is not None:
                 pictures.append(own.picture)
             else:
                 pictures.append(self._bare_picture(joined.frame, plan.picture_sizes_px["combined"]))
-        states = {provider: result.states for provider, result in joined.results.items()}
+        states = {path_id: result.states for path_id, result in joined.results.items()}
         smooth = self._smoother(updates)
         pairs = pair_hands(states.get("network", ()), states.get("ik", ()))
         solid, ghost, colors = [], [], []
@@ -215,7 +215,7 @@ class ScreenPainter(Generic[M]):
         return Display(joined.frame, pictures[0], pictures[1], scene, bool(pairs))
 
     def _output_pane(
-        self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]], plan: ScreenPlan
+        self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[OwnDrawing[M]]], plan: ScreenPlan
     ) -> Display[M]:
         frame = joined.frame
         states = tuple(output.state for output in joined.outputs)
@@ -228,7 +228,7 @@ class ScreenPainter(Generic[M]):
         return Display(frame, picture, None, self._scene("output", mesh, None), bool(states))
 
     def _smoother(
-        self, updates: Mapping[Provider, PathUpdate[OwnDrawing[M]]]
+        self, updates: Mapping[PathId, PathUpdate[OwnDrawing[M]]]
     ) -> Callable[[HandState], SmoothHand | None]:
         """Smooths hands, except those that a path's thread smoothed already."""
         known = {
@@ -263,7 +263,7 @@ class ScreenPainter(Generic[M]):
         mesh = self._meshes.assemble(hands, frame.capture_time_ns)
         if mesh is not None:
             camera = frame.intrinsics.scaled_to(placement.width_px, placement.height_px)
-            self._overlay_painters[who or result.provider].paint(picture, mesh, camera)
+            self._overlay_painters[who or result.path_id].paint(picture, mesh, camera)
         return ShownPicture(picture, placement, drawings)
 
     def _size(self, pane: PaneName) -> tuple[int, int]:
@@ -286,7 +286,7 @@ class _OverlayPainter:
 
 def _colors(result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
     """Colours of a path's hands by the distance to the other path's; plain where it has none."""
-    others = [states.states for provider, states in joined.results.items() if provider != result.provider]
+    others = [states.states for path_id, states in joined.results.items() if path_id != result.path_id]
     pairs = pair_hands(result.states, others[0] if others else ())
     return tuple(None if other is None else _pair_colors(own, other) for own, other in pairs if own is not None)
 

@@ -108,7 +108,7 @@ class HandCorrector:
         single = np.float32
         return replace(
             self._label,
-            provider="corrected",
+            origin="corrected",
             confidence=1.0,
             pose_rad=solution.pose_rad.astype(single),
             camera_translation_m=solution.camera_translation_m.astype(single),

@@ -187,7 +187,7 @@ class SessionReview:
 
         Args:
             number: place of the frame.
-            hand: its provider is "corrected", or "two_views" where both views say where it is.
+            hand: its path_id is "corrected", or "two_views" where both views say where it is.
 
         Raises:
             RecordingError: it cannot be written; nothing changes then.

@@ -84,12 +84,12 @@ def snapshot_content(joined: JoinedResult, model: HandModel) -> dict[str, Any]:
         "hand_model": {"name": model.name, "digest": model.digest},
         "mesh_axes": MESH_AXES,
         "paths": {
-            provider: {
+            path_id: {
                 "hands": [hand_content(state, mesh=False) for state in result.states],
                 "landmarks_px": [np.round(seen.landmarks_px, 2).tolist() for seen in result.observations],
                 "timings_ms": {stage: round(value, 3) for stage, value in result.timings_ms.items()},
             }
-            for provider, result in joined.results.items()
+            for path_id, result in joined.results.items()
         },
     }
 
@@ -99,8 +99,8 @@ def meshes_of(joined: JoinedResult, model: HandModel) -> dict[str, PlainMesh]:
     faces = {model.side: np.asarray(model.faces)}
     faces |= {mirrored.side: np.asarray(mirrored.faces) for mirrored in [model.mirrored()]}
     labelled: list[tuple[str, HandState]] = [(f"output_{o.state.side}", o.state) for o in joined.outputs]
-    for provider, result in joined.results.items():
-        labelled += [(f"{provider}_{state.side}", state) for state in result.states]
+    for path_id, result in joined.results.items():
+        labelled += [(f"{path_id}_{state.side}", state) for state in result.states]
     meshes: dict[str, PlainMesh] = {}
     for label, state in labelled:
         # two hands of one side are possible while paths disagree

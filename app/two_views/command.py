@@ -26,7 +26,7 @@ from app.two_views.truth_labels import label_sessions
 from app.two_views.view_recording import ViewInput, ViewRecording, record_views
 from hand.errors import ConfigError
 from hand.model import HandModel
-from hand.types import Provider
+from hand.types import PathId
 
 DEFAULT_REPORT_DIR: Final = Path("reports") / "two_views"
 
@@ -91,7 +91,7 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         say(recorded)
 
 
-def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[Provider, PathFactory]:
+def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[PathId, PathFactory]:
     device: DeviceChoice = options.device or "cpu"
     return chosen_paths(
         "both",

@@ -19,7 +19,7 @@ from hand.mirror import Side
 from hand.types import HandState
 
 PATHS: tuple[str, ...] = ("network", "ik")
-"""Paths whose joints in the picture are evidence for triangulation, by ``hand.types.Provider``."""
+"""Paths whose joints in the picture are evidence for triangulation, by ``hand.types.PathId``."""
 
 OUTPUT: str = "output"
 """Name of the output hand among the tracks: it is evaluated as the paths are, but is no evidence of its own."""

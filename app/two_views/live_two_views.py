@@ -30,7 +30,7 @@ from app.two_views.live_pair import LivePair, PairFrame, PairReading
 from app.two_views.movement_check import PairState
 from app.two_views.pair_recorder import PairRecorder
 from hand.model import HandModel
-from hand.types import Frame, Provider
+from hand.types import Frame, PathId
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class LiveTwoViews:
     def __init__(
         self,
         make_source: Callable[[], FrameSource],
-        paths: Mapping[Provider, PathFactory],
+        paths: Mapping[PathId, PathFactory],
         model: HandModel,
         pair: LivePair,
         *,
@@ -187,7 +187,7 @@ class LiveTwoViews:
 
     @property
     def _loading(self) -> bool:
-        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.providers)
+        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.path_ids)
 
     def _evaluate(self) -> None:
         def tell(reading: PairReading) -> None:

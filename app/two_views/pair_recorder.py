@@ -49,7 +49,7 @@ class PairRecorder:
         results = {
             path: replace(result, states=result.unfiltered or result.states) for path, result in given.results.items()
         }
-        fused = tuple(output.state for output in given.outputs if output.provider == "fused")
+        fused = tuple(output.state for output in given.outputs if output.origin == "fused")
         recorder.offer_frame(given.frame)
         recorder.offer_result(given.frame, results, fused)
 

@@ -67,8 +67,8 @@ def track_of_session(recording: Recording) -> ViewTrack:
     for frame in recording.frames:
         hands: dict[str, HandState | None] = {}
         for hand in frame.hands:
-            if hand.provider in ("network", "ik") and hands.get(hand.provider) is None:
-                hands[hand.provider] = _state(hand, frame.sequence)
+            if hand.origin in ("network", "ik") and hands.get(hand.origin) is None:
+                hands[hand.origin] = _state(hand, frame.sequence)
         builder.add((frame.capture_time_ns - start_ns) / 1e9, hands, recording.info.intrinsics)
     return builder.track()
 
@@ -246,7 +246,7 @@ def posed_onto(
     single = np.float32
     return RecordedHand(
         side=side,
-        provider="two_views",
+        origin="two_views",
         confidence=1.0,
         pose_rad=solution.pose_rad.astype(single),
         shape=np.asarray(solution.shape, single),
@@ -267,5 +267,5 @@ def _state(hand: RecordedHand, sequence: int) -> HandState:
         joints_m=hand.joints_m,
         vertices_m=np.zeros((0, 3), np.float32),
         confidence=hand.confidence,
-        provider="network" if hand.provider == "network" else "ik",
+        origin="network" if hand.origin == "network" else "ik",
     )

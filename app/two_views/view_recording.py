@@ -28,7 +28,7 @@ from hand.errors import RecordingError, SourceError
 from hand.model import HandModel
 from hand.recording import SessionInfo, recorded_hand
 from hand.recording_writer import RecordingWriter
-from hand.types import HandState, Provider
+from hand.types import HandState, PathId
 
 KEPT_PICTURES_PER_SECOND: Final = 2.0
 _POLL_S: Final = 0.2
@@ -50,7 +50,7 @@ class ViewInput:
     """
 
     source: FrameSource
-    paths: Mapping[Provider, PathFactory]
+    paths: Mapping[PathId, PathFactory]
     lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     quarter_turns: int = 0
     output_mode: OutputMode = OutputMode.FUSED
@@ -120,7 +120,7 @@ class _View:
 
     @property
     def loading(self) -> bool:
-        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.providers)
+        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.path_ids)
 
     def done(self, state: SourceState) -> bool:
         """Whether nothing more comes of the state's source."""
@@ -134,11 +134,11 @@ class _View:
 
     def drain(self) -> None:
         """Takes results that nobody looks at, so that the pipeline goes on."""
-        for path in self.pipeline.providers:
+        for path in self.pipeline.path_ids:
             while self.pipeline.take_update(path) is not None:
                 self._finished[path] = self._finished.get(path, 0) + 1
 
-    _finished: dict[Provider, int]
+    _finished: dict[PathId, int]
 
     def recording(self, state: SourceState) -> ViewRecording:
         """What was seen.
@@ -232,7 +232,7 @@ def record_views(
     news = threading.Event()
     running = tuple(_View(view, model, news, live=live) for view in views)
     for view in running:
-        view._finished = dict.fromkeys(view.pipeline.providers, 0)
+        view._finished = dict.fromkeys(view.pipeline.path_ids, 0)
     begun: float | None = None
     try:
         for view in running:

@@ -15,7 +15,7 @@ from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.smoothing import Smoothing
 from app.sources.choose import ChosenSource, SourceWishes
 from hand.model import HandModel
-from hand.types import Provider
+from hand.types import PathId
 
 ViewName = Literal["side by side", "three", "combined", "network", "ik", "output"]
 RendererChoice = Literal["auto", "opengl", "software"]
@@ -51,7 +51,7 @@ class WindowOptions:
 
     chosen: ChosenSource
     model: HandModel
-    paths: dict[Provider, PathFactory]
+    paths: dict[PathId, PathFactory]
     hand_model_file: Path | None = None
     smoothing: Smoothing = field(default_factory=Smoothing)
     live_network: LiveNetwork | None = None

@@ -114,7 +114,7 @@ def hand_state(frame: Frame, side: Side = "right", offset_m: float = 0.0) -> Han
         joints_m=geometry.joints_m,
         vertices_m=geometry.vertices_m,
         confidence=0.9,
-        provider="ik",
+        origin="ik",
         reprojection_px=1.25,
         timings_ms={"solve": 0.5},
     )

@@ -37,7 +37,7 @@ OpenBoth = Callable[..., MainWindow]
 
 def network_found(frame: Frame, confidence: float = 0.9) -> PathResult:
     """A hand one centimetre beside that of the other path."""
-    state = replace(hand_state(frame, "right", 0.01), provider="network", confidence=confidence)
+    state = replace(hand_state(frame, "right", 0.01), origin="network", confidence=confidence)
     return PathResult(frame, "network", (state,), (), {"total": 2.0})
 
 
@@ -59,10 +59,10 @@ def open_both(open_window: Open) -> OpenBoth:
     return open_it
 
 
-def wait_for_output(qtbot: QtBot, window: MainWindow, provider: str) -> None:
+def wait_for_output(qtbot: QtBot, window: MainWindow, path_id: str) -> None:
     def is_there() -> bool:
         joined = window.joined
-        return joined is not None and joined.output is not None and joined.output.provider == provider
+        return joined is not None and joined.output is not None and joined.output.origin == path_id
 
     qtbot.waitUntil(is_there, timeout=PATIENCE_MS)
 
@@ -398,7 +398,7 @@ def test_listeners_get_each_frame_once_with_its_output(qtbot: QtBot, open_both: 
 
     def listen(joined: JoinedResult) -> None:
         if not joined.late:
-            heard.append((joined.frame.sequence, "" if joined.output is None else joined.output.provider))
+            heard.append((joined.frame.sequence, "" if joined.output is None else joined.output.origin))
 
     window.pipeline.add_listener("test", listen)
     # on a busy machine the network may be late for a frame, which is then the other path's

@@ -50,7 +50,7 @@ class HandBeforeTheCamera:
             joints_m=solution.joints_m,
             vertices_m=hand.vertices_m,
             confidence=0.9,
-            provider="ik",
+            origin="ik",
         )
         return PathResult(frame, "ik", (state,), (observation,))
 

@@ -20,7 +20,7 @@ from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.joints import JOINT_NAMES
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, PathId, PathResult
 
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 
@@ -31,9 +31,9 @@ def frame(index: int, rate: float = 20.0) -> Frame:
 
 def joined(
     index: int,
-    providers: Sequence[Provider] = ("network", "ik"),
+    path_ids: Sequence[PathId] = ("network", "ik"),
     *,
-    output: Provider | None = "network",
+    output: PathId | None = "network",
     wobble_m: float = 0.0,
     late: bool = False,
 ) -> JoinedResult:
@@ -43,13 +43,13 @@ def joined(
     joints = ik.states[0].joints_m.copy() + np.array([0.0, 0.0, 0.03], np.float32)
     joints[8, 0] += 0.021
     joints[12, 0] += wobble_m * (-1) ** index
-    state = replace(hand_state(here), provider="network", confidence=0.6, joints_m=joints)
-    results: dict[Provider, PathResult] = {
+    state = replace(hand_state(here), origin="network", confidence=0.6, joints_m=joints)
+    results: dict[PathId, PathResult] = {
         "network": PathResult(here, "network", (state,), (), {"network": 3.0, "total": 4.0}),
         "ik": ik,
     }
     outputs = () if output is None else (OutputHand(results[output].states[0], OutputReason(OutputCause.ONLY_PATH)),)
-    return JoinedResult(here, {name: results[name] for name in providers}, outputs, late=late)
+    return JoinedResult(here, {name: results[name] for name in path_ids}, outputs, late=late)
 
 
 def test_numbers_are_what_was_put_in() -> None:

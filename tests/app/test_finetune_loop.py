@@ -34,7 +34,7 @@ from app.ui.training.training_panel import FineTunePanel
 from hand.camera import project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
-from hand.types import Frame, HandObservation, HandState, PathResult, Provider
+from hand.types import Frame, HandObservation, HandState, PathId, PathResult
 from trainer.runs.run_history import RunPhase
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("training_part")]
@@ -73,10 +73,10 @@ def shown_to_both(panel: RecordPanel, hand: StickHand) -> None:
         joints_m=joints_m.astype(np.float32),
         vertices_m=hand.geometry.vertices_m.astype(np.float32),
         confidence=0.9,
-        provider="ik",
+        origin="ik",
     )
     seen = HandObservation("right", 0.9, pixels, joints_m - joints_m.mean(0), crop_around(pixels, 1.5))
-    results: dict[Provider, PathResult] = {"ik": PathResult(frame, "ik", (state,), (seen,))}
+    results: dict[PathId, PathResult] = {"ik": PathResult(frame, "ik", (state,), (seen,))}
     panel.take_joined(JoinedResult(frame, results, OutputChooser(MODEL).choose(frame, results)))
 
 

@@ -11,7 +11,7 @@ from app_fakes import plain_image
 from app.pipeline.frame_dispatcher import FrameDispatcher
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.mailbox import Mailbox
-from hand.types import Frame, Provider
+from hand.types import Frame, PathId
 
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 PERIOD_MS = 33
@@ -44,23 +44,23 @@ class Path:
         return [number for number, _ in self.taken]
 
 
-def simulate(network_ms: int, ik_ms: int, frames: int = 200, after_ms: int = 0) -> dict[Provider, Path]:
+def simulate(network_ms: int, ik_ms: int, frames: int = 200, after_ms: int = 0) -> dict[PathId, Path]:
     """Runs both paths on a source, a millisecond at a time."""
     now_ms = 0
     desk = FrameDispatcher(("network", "ik"), lambda: now_ms * MS)
-    paths: dict[Provider, Path] = {"network": Path(network_ms), "ik": Path(ik_ms)}
+    paths: dict[PathId, Path] = {"network": Path(network_ms), "ik": Path(ik_ms)}
     for now_ms in range(frames * PERIOD_MS + after_ms):
         if now_ms % PERIOD_MS == 0 and now_ms < frames * PERIOD_MS:
             arrived = frame(now_ms // PERIOD_MS)
-            for provider, path in paths.items():
+            for path_id, path in paths.items():
                 path.newest = arrived
-                desk.inboxes[provider].put(arrived)
-        for provider, path in paths.items():
+                desk.inboxes[path_id].put(arrived)
+        for path_id, path in paths.items():
             if path.newest is None or now_ms < path.free_ms:
                 continue
             if desk.pause_s(path.newest, path.before, path.work_ms * MS) > 0.0:
                 continue
-            taken = desk.inboxes[provider].take_now()
+            taken = desk.inboxes[path_id].take_now()
             assert taken is not None
             path.newest = None if taken is path.newest else path.newest
             path.before, path.free_ms = taken, now_ms + path.work_ms
@@ -76,7 +76,7 @@ def test_paths_that_keep_up_have_every_frame_at_once() -> None:
 @pytest.mark.parametrize(("network_ms", "ik_ms"), [(48, 45), (45, 48), (62, 40), (55, 55), (100, 41)])
 def test_paths_that_cannot_keep_up_begin_with_young_frames_and_share_them(network_ms: int, ik_ms: int) -> None:
     paths = simulate(network_ms, ik_ms)
-    settled = {provider: path.taken[10:] for provider, path in paths.items()}
+    settled = {path_id: path.taken[10:] for path_id, path in paths.items()}
     faster, slower = sorted(paths.values(), key=lambda path: path.work_ms)
     ages = [age for _, age in settled["ik" if faster is paths["ik"] else "network"]]
     assert max(ages) <= PERIOD_MS // 3 + 1

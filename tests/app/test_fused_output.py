@@ -23,7 +23,7 @@ from app.pipeline.worker import MissingReason
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from hand.metrics import jitter_mm
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 FRAME_NS = 33_333_333
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)
@@ -53,8 +53,8 @@ def posed(state: HandState, bend_rad: float = 0.0, turn_rad: float = 0.0, noise:
 
 def both(index: int, bend_rad: float = 0.2, turn_rad: float = 0.0) -> tuple[HandState, HandState]:
     state = hand_state(frame(index), "right", 0.001 * index)
-    network = replace(state, provider="network", confidence=0.9)
-    return network, replace(posed(state, bend_rad, turn_rad), provider="ik", confidence=0.6)
+    network = replace(state, origin="network", confidence=0.9)
+    return network, replace(posed(state, bend_rad, turn_rad), origin="ik", confidence=0.6)
 
 
 def choose(
@@ -62,12 +62,12 @@ def choose(
     index: int,
     network: HandState | None,
     ik: HandState | None,
-    missing: Mapping[Provider, MissingReason] | None = None,
+    missing: Mapping[PathId, MissingReason] | None = None,
 ) -> tuple[OutputHand, ...]:
-    results: dict[Provider, PathResult] = {}
-    for provider, state in (("network", network), ("ik", ik)):
-        if missing is None or provider not in missing:
-            results[provider] = PathResult(frame(index), provider, () if state is None else (state,))
+    results: dict[PathId, PathResult] = {}
+    for path_id, state in (("network", network), ("ik", ik)):
+        if missing is None or path_id not in missing:
+            results[path_id] = PathResult(frame(index), path_id, () if state is None else (state,))
     return chooser.choose(frame(index), results, missing or {})
 
 
@@ -77,7 +77,7 @@ def fused_chooser(fusion: FusionSettings, mode: OutputMode = OutputMode.FUSED) -
 
 def test_two_paths_that_agree_are_fused(fusion: FusionSettings) -> None:
     (output,) = choose(fused_chooser(fusion), 0, *both(0))
-    assert (output.provider, output.reason.cause) == ("fused", OutputCause.FUSED)
+    assert (output.origin, output.reason.cause) == ("fused", OutputCause.FUSED)
     assert reason_text(output.reason) == "both paths see the hand (network 90%, IK 60%)"
     assert output.state.timings_ms["fusion"] > 0.0
     again = LAYER(output.state.pose_rad, output.state.shape, output.state.camera_translation_m)
@@ -85,12 +85,12 @@ def test_two_paths_that_agree_are_fused(fusion: FusionSettings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "provider"),
+    ("mode", "origin"),
     [(OutputMode.NETWORK_FIRST, "network"), (OutputMode.NETWORK, "network"), (OutputMode.IK, "ik")],
 )
-def test_other_modes_follow_a_path(fusion: FusionSettings, mode: OutputMode, provider: str) -> None:
+def test_other_modes_follow_a_path(fusion: FusionSettings, mode: OutputMode, origin: str) -> None:
     (output,) = choose(fused_chooser(fusion, mode), 0, *both(0))
-    assert output.provider == provider
+    assert output.origin == origin
 
 
 def test_a_path_alone_has_no_output_where_it_sees_no_hand(fusion: FusionSettings) -> None:
@@ -105,7 +105,7 @@ def test_one_path_goes_and_comes_back_without_a_jump(fusion: FusionSettings) -> 
         network, ik = both(index, bend_rad=0.3)
         gone = 20 <= index < 40
         outputs += choose(chooser, index, network, None if gone else ik)
-    assert [output.provider for output in outputs] == ["fused"] * 20 + ["network"] * 20 + ["fused"] * 20
+    assert [output.origin for output in outputs] == ["fused"] * 20 + ["network"] * 20 + ["fused"] * 20
     assert outputs[25].reason.cause is OutputCause.IK_MISSING
     assert reason_text(outputs[25].reason) == "MediaPipe sees no hand"
     abrupt = np.linalg.norm(both(0, 0.3)[0].joints_m - outputs[19].state.joints_m, axis=1).max()
@@ -120,7 +120,7 @@ def test_a_late_path_is_not_awaited(fusion: FusionSettings) -> None:
     choose(chooser, 0, network, ik)
     (output,) = choose(chooser, 1, both(1)[0], None, {"ik": MissingReason.LATE})
     assert not output.held
-    assert (output.provider, output.reason.cause, output.reason.missing) == (
+    assert (output.origin, output.reason.cause, output.reason.missing) == (
         "network",
         OutputCause.IK_MISSING,
         MissingReason.LATE,
@@ -129,13 +129,13 @@ def test_a_late_path_is_not_awaited(fusion: FusionSettings) -> None:
 
 
 @pytest.mark.parametrize("sure", ["network", "ik"])
-def test_a_contradiction_is_not_averaged(fusion: FusionSettings, sure: Provider) -> None:
+def test_a_contradiction_is_not_averaged(fusion: FusionSettings, sure: PathId) -> None:
     network, ik = both(0, bend_rad=1.4)
     network = replace(network, confidence=0.98 if sure == "network" else 0.02)
     ik = replace(ik, confidence=0.02 if sure == "network" else 0.98)
     (output,) = choose(fused_chooser(fusion), 0, network, ik)
     assert output.reason.cause is OutputCause.FORMS_DIFFER
-    assert output.provider == sure
+    assert output.origin == sure
     np.testing.assert_array_equal(output.state.joints_m, (network if sure == "network" else ik).joints_m)
 
 
@@ -149,10 +149,10 @@ def test_hands_that_are_turned_differently_or_of_different_sides_contradict_each
 
 
 def test_hands_at_different_places_are_one_hand_where_each_path_sees_one(fusion: FusionSettings) -> None:
-    network = replace(hand_state(frame(0), "right", 0.1), provider="network", confidence=0.9)
-    ik = replace(hand_state(frame(0), "right", -0.1), provider="ik", confidence=0.5)
+    network = replace(hand_state(frame(0), "right", 0.1), origin="network", confidence=0.9)
+    ik = replace(hand_state(frame(0), "right", -0.1), origin="ik", confidence=0.5)
     (output,) = choose(fused_chooser(fusion), 0, network, ik)
-    assert (output.provider, output.reason.cause) == ("network", OutputCause.PLACES_DIFFER)
+    assert (output.origin, output.reason.cause) == ("network", OutputCause.PLACES_DIFFER)
     assert len(choose(fused_chooser(fusion, OutputMode.NETWORK_FIRST), 0, network, ik)) == 2
 
 
@@ -174,12 +174,12 @@ def test_a_contradiction_that_ends_does_not_flicker(fusion: FusionSettings) -> N
 
 def test_two_hands_are_fused_each(fusion: FusionSettings) -> None:
     right, left = hand_state(frame(0), "right", 0.12), hand_state(frame(0), "left", -0.12)
-    network = tuple(replace(state, provider="network", confidence=0.9) for state in (right, left))
-    ik = tuple(replace(state, provider="ik") for state in (left, right))
+    network = tuple(replace(state, origin="network", confidence=0.9) for state in (right, left))
+    ik = tuple(replace(state, origin="ik") for state in (left, right))
     outputs = fused_chooser(fusion).choose(
         frame(0), {"network": PathResult(frame(0), "network", network), "ik": PathResult(frame(0), "ik", ik)}
     )
-    assert [(output.state.side, output.provider) for output in outputs] == [("right", "fused"), ("left", "fused")]
+    assert [(output.state.side, output.origin) for output in outputs] == [("right", "fused"), ("left", "fused")]
 
 
 def test_the_shape_becomes_steady_and_the_filter_calms(fusion: FusionSettings) -> None:
@@ -194,15 +194,15 @@ def test_the_shape_becomes_steady_and_the_filter_calms(fusion: FusionSettings) -
         network, ik = (
             replace(
                 posed(state, noise=rng.normal(0.0, 0.03, 48)),
-                provider=provider,
+                origin=path_id,
                 shape=rng.normal(0.0, 0.5, 10).astype(np.float32),
                 confidence=0.9,
             )
-            for provider in ("network", "ik")
+            for path_id in ("network", "ik")
         )
         for name, chooser in (("calmed", calmed), ("plain", plain)):
             found[name] += [output.state for output in choose(chooser, index, network, ik)]
-    assert {state.provider for state in found["plain"]} == {"fused"}
+    assert {state.origin for state in found["plain"]} == {"fused"}
     shapes = np.array([state.shape for state in found["plain"]])
     assert np.abs(np.diff(shapes[-10:], axis=0)).max() < 0.2 * np.abs(np.diff(shapes[:10], axis=0)).max()
     trembling = {name: jitter_mm(np.array([state.joints_m for state in states])) for name, states in found.items()}
@@ -213,7 +213,7 @@ def test_the_comparison_knows_how_far_each_path_is_from_the_fused_hand(fusion: F
     comparison, chooser = Comparison(), fused_chooser(fusion)
     for index in range(3):
         network, ik = both(index, 0.3)
-        results: dict[Provider, PathResult] = {
+        results: dict[PathId, PathResult] = {
             "network": PathResult(frame(index), "network", (network,)),
             "ik": PathResult(frame(index), "ik", (ik,)),
         }

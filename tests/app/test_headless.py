@@ -37,7 +37,7 @@ from app.sources.pictures import FolderSource
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
 from hand.errors import DetectorError, HandliveError, SourceError
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, PathId, PathResult
 
 
 def run(source: FrameSource, report_dir: Path, factory: PathFactory = FakePath, **options: object) -> dict:
@@ -88,7 +88,7 @@ def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
     """The network is quick and unsure of its hand, so that the slow path's is the output in every frame."""
 
     def unsure(frame: Frame) -> PathResult:
-        return PathResult(frame, "network", (replace(hand_state(frame), provider="network", confidence=0.1),))
+        return PathResult(frame, "network", (replace(hand_state(frame), origin="network", confidence=0.1),))
 
     def slow(frame: Frame) -> PathResult:
         time.sleep(0.06)
@@ -99,12 +99,12 @@ def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
         return FakePath(slow)
 
     model, joined = load_embedded_model(), []  # type: ignore[var-annotated]
-    paths: dict[Provider, PathFactory] = {"network": lambda: FakePath(unsure), "ik": start_slowly}
+    paths: dict[PathId, PathFactory] = {"network": lambda: FakePath(unsure), "ik": start_slowly}
     source = FakeSource([plain_image()] * 20)
     listeners = {"test": joined.append}
     run_headless(HeadlessRun(source, paths, model, tmp_path, listeners=listeners, output_mode=OutputMode.NETWORK_FIRST))
     assert [(one.frame.sequence, one.late) for one in joined] == [(index, False) for index in range(20)]
-    assert {output.provider for one in joined for output in one.outputs} == {"ik"}
+    assert {output.origin for one in joined for output in one.outputs} == {"ik"}
 
 
 def test_report_names_the_camera_that_was_used(tmp_path: Path) -> None:

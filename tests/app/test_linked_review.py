@@ -108,7 +108,7 @@ def test_a_joint_dragged_in_one_view_moves_in_both(take: tuple[Path, Path, Camer
     assert moved_own[INDEX_TIP] > 4.0
     assert moved_other[INDEX_TIP] > 4.0
     assert moved_own[[0, 17, 20]].max() < 4.0
-    assert hand.provider == "two_views"
+    assert hand.origin == "two_views"
 
 
 def test_two_drags_of_a_joint_say_how_far_away_it_is(take: tuple[Path, Path, CameraPair]) -> None:
@@ -131,7 +131,7 @@ def test_a_correction_is_kept_as_measured(take: tuple[Path, Path, CameraPair]) -
     at = corrector.joints_px()[INDEX_TIP] + 9.0
     review.correct(0, corrector.drag(INDEX_TIP, (float(at[0]), float(at[1])), in_other=False))
     label = SessionReview(first).labels(0)[0]
-    assert (label.status, label.hand.provider, label.weight) == ("corrected", "two_views", 1.0)
+    assert (label.status, label.hand.origin, label.weight) == ("corrected", "two_views", 1.0)
 
 
 def test_a_link_that_cannot_be_used_leaves_the_session_alone(take: tuple[Path, Path, CameraPair]) -> None:

@@ -29,7 +29,7 @@ from hand.mirror import mirror_points, other_side
 from hand.recording_reader import open_recording
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import read_session_labels
-from hand.types import Frame, HandSource, HandState, PathResult
+from hand.types import Frame, HandOrigin, HandState, PathResult
 
 START_NS = 5_000_000_000
 LATE_S = 0.05
@@ -37,7 +37,7 @@ SECONDS = 24
 PICTURE = np.full((480, 640, 3), 90, np.uint8)
 
 
-def state_of(frame: Frame, joints: np.ndarray, provider: HandSource) -> HandState:
+def state_of(frame: Frame, joints: np.ndarray, path_id: HandOrigin) -> HandState:
     return HandState(
         frame.sequence,
         "right",
@@ -47,7 +47,7 @@ def state_of(frame: Frame, joints: np.ndarray, provider: HandSource) -> HandStat
         joints.astype(np.float32),
         np.zeros((0, 3), np.float32),
         0.9,
-        provider,
+        path_id,
     )
 
 
@@ -305,7 +305,7 @@ def test_both_views_are_recorded_as_linked_sessions_with_measured_labels(
         assert np.allclose(
             seen.joints_m, joints[3] if folder == folders[0] else cameras.to_second(joints[3]), atol=1e-5
         )
-        assert {label.hand.provider for label in labels} == {"two_views"}
+        assert {label.hand.origin for label in labels} == {"two_views"}
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ def test_a_followed_hand_needs_no_detector(side: Side) -> None:
         assert worst_mm(result, scene.hands[0]) < 1.0
         assert ("detector" in result.timings_ms) == (sequence == 0)
         (state,) = result.states
-        assert state.provider == "network"
+        assert state.origin == "network"
         assert state.reprojection_px < 0.5
         np.testing.assert_allclose(result.observations[0].landmarks_px, scene.hands[0].joints_px, atol=1e-6)
     assert scene.searches == 1

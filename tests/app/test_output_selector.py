@@ -20,7 +20,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.rotations import geodesic_rad, matrix_from_axis_angle
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 FRAME_NS = 33_333_333
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)
@@ -34,11 +34,11 @@ def frame(index: int) -> Frame:
     return Frame(index, 1_000_000_000 + index * FRAME_NS, plain_image(), LENS, "x")
 
 
-def hand(index: int, provider: Provider, confidence: float) -> HandState:
+def hand(index: int, path_id: PathId, confidence: float) -> HandState:
     """The hand drifts slowly; the paths disagree about fingers, place and shape."""
     state = hand_state(frame(index), "right", 0.001 * index)
-    if provider == "network":
-        return replace(state, provider="network", confidence=confidence)
+    if path_id == "network":
+        return replace(state, origin="network", confidence=confidence)
     pose = state.pose_rad.copy()
     pose[3:].reshape(15, 3)[:, 2] += BENT_RAD
     translation = state.camera_translation_m + np.array([0.01, -0.02, 0.06], np.float32)
@@ -46,7 +46,7 @@ def hand(index: int, provider: Provider, confidence: float) -> HandState:
     geometry = _LAYER(pose, shape, translation)
     return replace(
         state,
-        provider="ik",
+        origin="ik",
         confidence=confidence,
         pose_rad=pose,
         shape=shape,
@@ -62,18 +62,18 @@ def play(
     """The output for confidences of both paths; None is no hand."""
     chooser = OutputChooser(load_embedded_model(), settings)
     for index, confidences in enumerate(zip(network, ik, strict=True)):
-        results: dict[Provider, PathResult] = {}
-        providers: tuple[Provider, Provider] = ("network", "ik")
-        for provider, confidence in zip(providers, confidences, strict=True):
-            states = () if confidence is None else (hand(index, provider, confidence),)
-            results[provider] = PathResult(frame(index), provider, states)
+        results: dict[PathId, PathResult] = {}
+        path_ids: tuple[PathId, PathId] = ("network", "ik")
+        for path_id, confidence in zip(path_ids, confidences, strict=True):
+            states = () if confidence is None else (hand(index, path_id, confidence),)
+            results[path_id] = PathResult(frame(index), path_id, states)
         outputs = chooser.choose(frame(index), results)
         assert len(outputs) <= 1
         yield outputs[0] if outputs else None
 
 
-def providers(outputs: list[OutputHand | None]) -> list[str]:
-    return ["-" if output is None else output.provider for output in outputs]
+def path_ids(outputs: list[OutputHand | None]) -> list[str]:
+    return ["-" if output is None else output.origin for output in outputs]
 
 
 def largest_step_m(outputs: list[OutputHand | None]) -> float:
@@ -83,7 +83,7 @@ def largest_step_m(outputs: list[OutputHand | None]) -> float:
 
 def test_network_leads_while_it_is_sure() -> None:
     outputs = list(play([0.9] * 5, [0.9] * 5))
-    assert providers(outputs) == ["network"] * 5
+    assert path_ids(outputs) == ["network"] * 5
     assert outputs[-1] is not None
     assert outputs[-1].reason.cause is OutputCause.NETWORK_SURE
     assert reason_text(outputs[-1].reason) == "the network is sure enough (90%)"
@@ -94,7 +94,7 @@ def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
     network: list[float | None] = [0.9] * 5 + [0.1] * 10 + [0.45] * 10 + [0.9] * 30
     outputs = list(play(network, [0.8] * 55))
     # between the thresholds the output stays where it is; above them it returns 250 ms (8 frames) later
-    assert providers(outputs) == ["network"] * 5 + ["ik"] * 28 + ["network"] * 22
+    assert path_ids(outputs) == ["network"] * 5 + ["ik"] * 28 + ["network"] * 22
     reasons = [reason_text(output.reason) for output in outputs if output is not None]
     assert reasons[5] == "the network is unsure (10%, wanted 35%)"
     assert reasons[20] == "the network is unsure (45%, wanted 55%)"
@@ -106,8 +106,8 @@ def test_the_change_never_jumps_even_when_the_old_path_falls_silent(gone: float 
     network: list[float | None] = [0.9] * 10 + [gone] * 20 + [0.9] * 30
     smooth = list(play(network, [0.8] * 60))
     abrupt = list(play(network, [0.8] * 60, OutputSettings(fade_ms=0.0)))
-    assert providers(smooth) == providers(abrupt)
-    assert {"network", "ik"} == set(providers(smooth))
+    assert path_ids(smooth) == path_ids(abrupt)
+    assert {"network", "ik"} == set(path_ids(smooth))
     assert largest_step_m(abrupt) > 0.06
     assert largest_step_m(smooth) < 0.25 * largest_step_m(abrupt)
     bends = [output.bend for output in smooth if output is not None]
@@ -138,7 +138,7 @@ def test_fade_turns_along_the_shortest_arc_and_ends_on_the_path() -> None:
 
 def test_network_stays_when_the_other_path_is_no_better() -> None:
     outputs = list(play([0.1, 0.1], [None, 0.05]))
-    assert providers(outputs) == ["network", "network"]
+    assert path_ids(outputs) == ["network", "network"]
     assert outputs[0] is not None
     assert outputs[1] is not None
     assert reason_text(outputs[0].reason) == "the network is unsure (10%); MediaPipe sees no hand"
@@ -161,13 +161,13 @@ def test_a_hand_that_is_covered_stays_where_it_was_until_it_is_gone_or_seen_agai
 
 def test_lost_detector_leaves_the_output_with_the_network() -> None:
     outputs = list(play([0.9] * 30, [0.8] * 10 + [None] * 10 + [0.8] * 10))
-    assert providers(outputs) == ["network"] * 30
+    assert path_ids(outputs) == ["network"] * 30
     assert largest_step_m(outputs) < 0.002
 
 
 def test_no_hand_no_output_and_a_hand_that_comes_back_later_appears_anew() -> None:
     outputs = list(play([0.9, None] + [None] * 15 + [0.9], [None] * 18))
-    assert providers(outputs) == ["network"] + ["-"] * 16 + ["network"]
+    assert path_ids(outputs) == ["network"] + ["-"] * 16 + ["network"]
     assert outputs[-1] is not None
     assert outputs[-1].bend == 0.0
 
@@ -182,20 +182,20 @@ def test_a_silent_path_is_named_with_its_reason() -> None:
 def test_two_hands_follow_their_own_path_each() -> None:
     chooser = OutputChooser(load_embedded_model())
     for index, sure in enumerate((0.9, 0.9, 0.1, 0.1)):
-        right = replace(hand_state(frame(index), "right", 0.12), provider="network", confidence=sure)
-        left = replace(hand_state(frame(index), "left", -0.12), provider="network", confidence=0.9)
+        right = replace(hand_state(frame(index), "right", 0.12), origin="network", confidence=sure)
+        left = replace(hand_state(frame(index), "left", -0.12), origin="network", confidence=0.9)
         network = PathResult(frame(index), "network", (right, left))
         # the other path lists them the other way round
-        both = (replace(left, provider="ik"), replace(right, provider="ik", confidence=0.9))
+        both = (replace(left, origin="ik"), replace(right, origin="ik", confidence=0.9))
         outputs = chooser.choose(frame(index), {"network": network, "ik": PathResult(frame(index), "ik", both)})
-    assert {output.state.side: output.provider for output in outputs} == {"right": "ik", "left": "network"}
+    assert {output.state.side: output.origin for output in outputs} == {"right": "ik", "left": "network"}
 
 
 def test_another_side_is_shown_at_once() -> None:
     chooser = OutputChooser(load_embedded_model())
     network = PathResult(frame(0), "network", (hand(0, "network", 0.9),))
     chooser.choose(frame(0), {"network": network})
-    left = replace(hand_state(frame(1), "left"), provider="ik")
+    left = replace(hand_state(frame(1), "left"), origin="ik")
     (output,) = chooser.choose(frame(1), {"ik": PathResult(frame(1), "ik", (left,))})
     np.testing.assert_array_equal(output.state.vertices_m, left.vertices_m)
 

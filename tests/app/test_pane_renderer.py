@@ -26,7 +26,7 @@ from app.rendering.hand_mesh import HandMeshBuilder, Scene
 from app.rendering.pane_renderer import Display, OwnDrawing, PaneName, ScreenPainter, ScreenPlan
 from hand.camera import project
 from hand.embedded import load_embedded_model
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 SIZE = (480, 360)
 
@@ -49,19 +49,19 @@ def painter_for(meshes: HandMeshBuilder, *panes: PaneName, **plan: object) -> Sc
 
 
 def network_hand(frame: Frame, offset_m: float = 0.01) -> HandState:
-    return replace(hand_state(frame, "right", offset_m), provider="network")
+    return replace(hand_state(frame, "right", offset_m), origin="network")
 
 
 def compose(
     painter: ScreenPainter[Scene | None],
-    results: Mapping[Provider, PathResult],
-    missing: Mapping[Provider, MissingReason] | None = None,
+    results: Mapping[PathId, PathResult],
+    missing: Mapping[PathId, MissingReason] | None = None,
     *,
     late: bool = False,
 ) -> dict[PaneName, Display[Scene | None]]:
     frame = next(iter(results.values())).frame
-    updates: dict[Provider, PathUpdate[OwnDrawing[Scene | None]]] = {
-        provider: PathUpdate(result, painter.prepare(result), 0, 0) for provider, result in results.items()
+    updates: dict[PathId, PathUpdate[OwnDrawing[Scene | None]]] = {
+        path_id: PathUpdate(result, painter.prepare(result), 0, 0) for path_id, result in results.items()
     }
     outputs = tuple(
         OutputHand(state, OutputReason(OutputCause.ONLY_PATH))
@@ -71,7 +71,7 @@ def compose(
     return painter.compose(JoinedResult(frame, dict(results), outputs, missing or {}, late), updates)
 
 
-def both(frame: Frame) -> dict[Provider, PathResult]:
+def both(frame: Frame) -> dict[PathId, PathResult]:
     return {"network": PathResult(frame, "network", (network_hand(frame),)), "ik": found(frame)}
 
 

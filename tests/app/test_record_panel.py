@@ -212,7 +212,7 @@ def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, re
     qtbot.mouseRelease(review.picture, Qt.MouseButton.LeftButton, pos=tip + QPoint(6, 12))
     assert review.review.status[3] == 3
     label = review.review.labels(3)[0]
-    assert (label.status, label.hand.provider, label.weight) == ("corrected", "corrected", 1.0)
+    assert (label.status, label.hand.origin, label.weight) == ("corrected", "corrected", 1.0)
     moved = np.linalg.norm(label.joints_px(intrinsics) - before, axis=1)
     assert moved[8] > 2.0 * moved[[0, 17, 20]].max()
 

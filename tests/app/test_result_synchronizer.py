@@ -11,7 +11,7 @@ from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.listeners import QUEUE_LENGTH, Listeners
 from app.pipeline.result_synchronizer import MOST_PENDING_HANDLESS, JoinedResult, ResultSynchronizer
 from app.pipeline.worker import MissingReason, PathUpdate
-from hand.types import Frame, PathResult, Provider
+from hand.types import Frame, PathId, PathResult
 
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 
@@ -21,18 +21,18 @@ class Bench:
 
     def __init__(self, *, wait_for_all: bool = False) -> None:
         self.now_ns = 0
-        self.emitted: list[tuple[JoinedResult, set[Provider], bool]] = []
+        self.emitted: list[tuple[JoinedResult, set[PathId], bool]] = []
         self.chosen: list[int] = []
-        providers: tuple[Provider, Provider] = ("network", "ik")
+        path_ids: tuple[PathId, PathId] = ("network", "ik")
         self.joiner: ResultSynchronizer[int] = ResultSynchronizer(
-            providers,
+            path_ids,
             self._choose,
             lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
             lambda: self.now_ns,
             wait_for_all=wait_for_all,
         )
-        for provider in providers:
-            self.joiner.expect(provider)
+        for path_id in path_ids:
+            self.joiner.expect(path_id)
         self.frames = [Frame(index, index + 1, plain_image(), LENS, "x") for index in range(40)]
         self.hand = hand_state(self.frames[0])
 
@@ -40,11 +40,11 @@ class Bench:
         self.chosen.append(frame.sequence)
         return ()
 
-    def say(self, provider: Provider, index: int, after_ms: float = 0.0, *, hand: bool = True) -> PathUpdate[int]:
+    def say(self, path_id: PathId, index: int, after_ms: float = 0.0, *, hand: bool = True) -> PathUpdate[int]:
         self.now_ns += int(after_ms * 1e6)
         states = (self.hand,) if hand else ()
-        update = PathUpdate(PathResult(self.frames[index], provider, states), 0, 0, 0)
-        self.joiner.add(provider, update)
+        update = PathUpdate(PathResult(self.frames[index], path_id, states), 0, 0, 0)
+        self.joiner.add(path_id, update)
         return update
 
     @property

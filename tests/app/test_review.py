@@ -28,9 +28,9 @@ MODEL = load_embedded_model()
 LAYER = HandLayer(MODEL, np.float64)
 
 
-def _label(pose: np.ndarray, provider: str = "offline") -> RecordedHand:
+def _label(pose: np.ndarray, origin: str = "offline") -> RecordedHand:
     numbers = (pose, np.zeros(10), np.zeros(3), np.ones((21, 3)))
-    return RecordedHand("right", provider, 0.8, *(array.astype(np.float32) for array in numbers))  # type: ignore[arg-type]
+    return RecordedHand("right", origin, 0.8, *(array.astype(np.float32) for array in numbers))  # type: ignore[arg-type]
 
 
 def make_session(folder: Path, count: int = 60) -> Path:
@@ -169,7 +169,7 @@ def test_a_dragged_tip_takes_its_finger_along_and_leaves_the_others(side: str) -
     assert np.linalg.norm(after[8] - wanted) < 10.0
     assert moved[8] > 15.0
     assert moved[[0, 9, 13, 17, 12, 16, 20]].max() < 6.0
-    assert corrected.provider == "corrected"
+    assert corrected.origin == "corrected"
     assert corrected.side == side
     # pose, shape and place say the same as the joints
     layer = HandLayer(MODEL if side == "right" else MODEL.mirrored(), np.float64)

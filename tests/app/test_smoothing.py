@@ -42,7 +42,7 @@ class Restless:
             joints_m=geometry.joints_m,
             vertices_m=geometry.vertices_m,
             confidence=0.9,
-            provider="network",
+            origin="network",
         )
         self.last = state
         return PathResult(frame, "network", (state,), (), {})

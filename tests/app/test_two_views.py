@@ -406,7 +406,7 @@ def test_sessions_of_two_views_get_labels_that_know_depth(tmp_path: Path) -> Non
     for view, name in enumerate(("first", "second")):
         session = read_session_labels(tmp_path / name)
         assert len(session.labels) > 100
-        assert {label.hand.provider for label in session.labels} == {"two_views"}
+        assert {label.hand.origin for label in session.labels} == {"two_views"}
         found = np.stack([label.hand.joints_m for label in session.labels]).astype(np.float64)
         frames = np.array([label.frame.index for label in session.labels])
         exact = joints[frames] if view == 0 else pair.to_second(joints)[4:][frames]

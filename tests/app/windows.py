@@ -14,7 +14,7 @@ from app.ui.extensions import install_extensions
 from app.ui.window.main_window import MainWindow
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model
-from hand.types import Provider
+from hand.types import PathId
 
 PATIENCE_MS = 90_000
 """Only what is broken takes this long; the first window of a fresh checkout waits for its compiled kernels."""
@@ -24,7 +24,7 @@ Open = Callable[..., MainWindow]
 
 def make_window(
     source: FrameSource | None = None,
-    paths: dict[Provider, PathFactory] | None = None,
+    paths: dict[PathId, PathFactory] | None = None,
     *,
     note: str = "",
     size: tuple[int, int] = (1000, 600),

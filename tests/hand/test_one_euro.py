@@ -203,7 +203,7 @@ def _state(layer: HandLayer, pose: np.ndarray, translation: np.ndarray, side: st
         joints_m=geometry.joints_m,
         vertices_m=geometry.vertices_m,
         confidence=0.9,
-        provider="ik",
+        origin="ik",
     )
 
 

@@ -30,11 +30,11 @@ from hand.types import Frame
 CAMERA = Intrinsics.from_fov(64, 48)
 
 
-def _hand(provider: Recorded, value: float = 0.0, confidence: float = 0.7) -> RecordedHand:
+def _hand(origin: Recorded, value: float = 0.0, confidence: float = 0.7) -> RecordedHand:
     joints = np.linspace(0.0, 0.1, 63).reshape(21, 3)
     joints[:, 2] += 0.4 + value
     numbers = (np.full(48, value), np.full(10, value), np.zeros(3), joints)
-    return RecordedHand("right", provider, confidence, *(array.astype(np.float32) for array in numbers))
+    return RecordedHand("right", origin, confidence, *(array.astype(np.float32) for array in numbers))
 
 
 def _session(folder: Path, hands: list[list[RecordedHand]]) -> Path:
@@ -53,7 +53,7 @@ def _offline(*labels: OfflineLabel) -> OfflineLabels:
 def test_without_a_pass_the_label_is_the_truth_or_else_what_ik_saw(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik"), _hand("truth", 0.1, 1.0)], [_hand("network"), _hand("ik")], []])
     session = read_session_labels(folder)
-    assert [label.hand.provider for label in session.labels] == ["truth", "ik"]
+    assert [label.hand.origin for label in session.labels] == ["truth", "ik"]
     assert [label.weight for label in session.labels] == [1.0, pytest.approx(0.7)]
     assert session.person_shape is None
     assert session.recording.info.name == "Monday"
@@ -71,7 +71,7 @@ def test_the_user_stands_above_the_pass_and_the_pass_above_all_else(tmp_path: Pa
     assert [label.status for label in session.labels] == ["kept", "rejected", "rejected", "kept", "corrected"]
     assert [label.weight for label in session.labels] == pytest.approx([0.9, 0.0, 0.0, 0.5, 1.0])
     assert [label.decided for label in session.labels] == [False, True, False, True, True]
-    assert [label.hand.provider for label in session.labels] == ["offline"] * 4 + ["corrected"]
+    assert [label.hand.origin for label in session.labels] == ["offline"] * 4 + ["corrected"]
     np.testing.assert_array_equal(session.person_shape, np.arange(10, dtype=np.float32) / 3)
     np.testing.assert_allclose(
         session.labels[0].joints_px(CAMERA), project(session.labels[0].hand.joints_m.astype(float), CAMERA)

@@ -78,7 +78,7 @@ def test_a_state_describes_the_hand_of_the_picture(tracker: IkTracker, case: Cas
     (result,) = run(tracker, [case.observation])
     (state,) = result.states
     assert result.observations == (case.observation,)
-    assert (state.side, state.provider, state.sequence) == ("right", "ik", 0)
+    assert (state.side, state.origin, state.sequence) == ("right", "ik", 0)
     np.testing.assert_allclose(state.joints_m, case.joints_m, atol=2e-3)
     assert state.vertices_m.shape == (load_embedded_model().vertex_count, 3)
     tips = state.vertices_m[list(load_embedded_model().tip_vertices)]

@@ -16,7 +16,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
-from hand.types import HandState, Provider
+from hand.types import HandState, PathId
 from inference.fusion_kernel import combine_places, mean_rotations
 from inference.fusion_weights import FusionWeights, load_weights
 from inference.hand_fusion import HandFusion, joint_axes, joint_groups
@@ -29,7 +29,7 @@ FACING = np.array([np.pi, 0.0, 0.0])
 EVEN = replace(FusionWeights.of_one_path("network"), bias=np.zeros((16, 3)), shape_share=0.5)
 
 
-def state(pose: np.ndarray, provider: Provider, confidence: float = 0.9, sigma_px: float = 3.0) -> HandState:
+def state(pose: np.ndarray, path_id: PathId, confidence: float = 0.9, sigma_px: float = 3.0) -> HandState:
     geometry = LAYER(pose, np.zeros(10), PLACE)
     return HandState(
         sequence=0,
@@ -40,10 +40,10 @@ def state(pose: np.ndarray, provider: Provider, confidence: float = 0.9, sigma_p
         joints_m=geometry.joints_m,
         vertices_m=geometry.vertices_m,
         confidence=confidence,
-        provider=provider,
+        origin=path_id,
         reprojection_px=1.0,
         seen_px=project(geometry.joints_m, CAMERA),
-        seen_sigma_px=np.full(21, sigma_px) if provider == "network" else None,
+        seen_sigma_px=np.full(21, sigma_px) if path_id == "network" else None,
     )
 
 
@@ -72,7 +72,7 @@ def test_equal_hands_stay_what_they_are(weights: FusionWeights) -> None:
     fused = HandFusion(MODEL, weights).fuse(network, ik, CAMERA)
     assert apart_rad(fused, network).max() < 2e-3
     np.testing.assert_allclose(fused.joints_m, network.joints_m, atol=5e-4)
-    assert fused.provider == "fused"
+    assert fused.origin == "fused"
     assert fused.reprojection_px < 0.5
 
 

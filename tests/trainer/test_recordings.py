@@ -48,7 +48,7 @@ def write_session(
     left: bool = False,
     frames: int = 10,
     digest: str = "",
-    provider: Recorded = "truth",
+    origin: Recorded = "truth",
     network: bool = False,
 ) -> None:
     """A session whose pictures have a dot on every joint; the labels are true, and the live network is 2 cm off."""
@@ -67,7 +67,7 @@ def write_session(
             for x, y in project(joints, CAMERA).round().astype(int).tolist():
                 cv2.circle(picture, (x, y), 2, (255, 255, 255), -1)
             side: Side = "left" if left else "right"
-            hands = [RecordedHand(side, provider, 0.8, pose, np.zeros(10), translation, joints)]
+            hands = [RecordedHand(side, origin, 0.8, pose, np.zeros(10), translation, joints)]
             if network:
                 bent = pose.copy()
                 bent[3:] += 0.3
@@ -97,7 +97,7 @@ def test_labels_lie_on_the_hand_and_pose_it(tmp_path: Path, left: bool) -> None:
 
 
 def test_a_label_of_a_single_view_teaches_the_picture_and_no_depth(tmp_path: Path) -> None:
-    write_session(tmp_path / "s", provider="ik")
+    write_session(tmp_path / "s", origin="ik")
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
     assert not hand.measured
@@ -108,7 +108,7 @@ def test_a_label_of_a_single_view_teaches_the_picture_and_no_depth(tmp_path: Pat
 
 @pytest.mark.parametrize("left", [False, True])
 def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Path, left: bool) -> None:
-    write_session(tmp_path / "s", provider="ik", network=True, left=left)
+    write_session(tmp_path / "s", origin="ik", network=True, left=left)
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
     measured = crop_session_hand(hand, CropJitter(), np.random.default_rng(1), 64)
@@ -122,7 +122,7 @@ def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Pa
     half_way = crop_coordinates(np.mean(corners, 0), 64)
     assert np.abs(crop.joints_crop - half_way).max() < 1e-4
     assert np.abs(crop.joints_crop - measured.joints_crop).max() > 0.01
-    by_user = teaching_crop(replace(hand, provider="corrected"), CropJitter(), np.random.default_rng(1), 64)
+    by_user = teaching_crop(replace(hand, origin="corrected"), CropJitter(), np.random.default_rng(1), 64)
     assert np.array_equal(by_user.joints_crop, measured.joints_crop)
     posed = TorchHandLayer(load_embedded_model())(torch.from_numpy(crop.rotations)[None], torch.full((1, 10), 0.5))
     joints = (posed.joints_m - posed.joints_m[:, :1])[0].numpy()
@@ -132,7 +132,7 @@ def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Pa
 
 
 def test_a_label_of_two_views_is_taught_as_a_whole(tmp_path: Path) -> None:
-    write_session(tmp_path / "s", provider="two_views", network=True)
+    write_session(tmp_path / "s", origin="two_views", network=True)
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
     assert hand.measured
@@ -203,18 +203,18 @@ def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
     np.testing.assert_array_equal(repeated[4].image, again[4].image)
 
 
-@pytest.mark.parametrize("provider", ["two_views", "offline"])
-def test_a_hand_that_two_cameras_measured_is_rendered_too(tmp_path: Path, provider: Recorded) -> None:
+@pytest.mark.parametrize("origin", ["two_views", "offline"])
+def test_a_hand_that_two_cameras_measured_is_rendered_too(tmp_path: Path, origin: Recorded) -> None:
     write_session(tmp_path / "s")
     shape = np.linspace(-1.0, 2.0, 10, dtype=np.float32)
     labels = [
-        OfflineLabel(frame.index, replace(frame.hands[0], provider=provider, shape=shape), 0.7)
+        OfflineLabel(frame.index, replace(frame.hands[0], origin=origin, shape=shape), 0.7)
         for frame in open_recording(tmp_path / "s").frames
     ]
     write_offline(tmp_path / "s", OfflineLabels(tuple(labels), shape, load_embedded_model().digest))
     config = FitConfig(sources=(recordings(tmp_path), RenderedSource(share=0.4)))
     taught = with_measured_hand(config)
-    if provider == "offline":
+    if origin == "offline":
         assert taught == config
         return
     assert taught.sources[1] == config.sources[1]

@@ -180,7 +180,7 @@ def test_a_recording_is_read_by_the_programs_own_reader(recording: Path) -> None
     for frame, line in zip(opened.frames, lines, strict=True):
         assert opened.picture(frame).shape == (240, 320, 3)
         (found,) = frame.hands
-        assert found.provider == "truth"
+        assert found.origin == "truth"
         hand = layer(found.pose_rad.astype(float), found.shape.astype(float), found.camera_translation_m.astype(float))
         np.testing.assert_allclose(hand.joints_m, found.joints_m, atol=1e-5)
         vertices = np.load(recording / "vertices" / f"{frame.index:08d}.npy")

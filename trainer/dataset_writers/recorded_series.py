@@ -130,7 +130,7 @@ def recorded_truth(sample: SyntheticSample) -> RecordedHand:
     """The hand of a rendered picture, as a recording keeps it."""
     return RecordedHand(
         side=sample.side,
-        provider="truth",
+        origin="truth",
         confidence=1.0,
         pose_rad=sample.pose_rad,
         shape=sample.shape,

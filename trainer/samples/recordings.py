@@ -71,7 +71,7 @@ class SessionHand:
         time_s: when the picture was taken, on the session's own clock.
         weight: how reliable the label is, above 0.
         same_model: pose and shape refer to the hand model that networks are trained on; joints always hold.
-        provider: who made the label.
+        origin: who made the label.
         anchor: what the network saw live, which a label of a single view cannot correct in depth; None where it saw no
             hand.
     """
@@ -87,13 +87,13 @@ class SessionHand:
     time_s: float
     weight: float
     same_model: bool = True
-    provider: Recorded = "truth"
+    origin: Recorded = "truth"
     anchor: HandAnchor | None = None
 
     @property
     def measured(self) -> bool:
         """Whether the label knows how deep the hand lies."""
-        return self.provider in MEASURED
+        return self.origin in MEASURED
 
     @property
     def joints_px(self) -> Float[np.ndarray, "21 2"]:
@@ -173,7 +173,7 @@ def session_hands(
     times_ns = [frame.capture_time_ns for frame in recording.frames]
     start_ns, length_ns = (min(times_ns), max(times_ns) - min(times_ns) + 1) if times_ns else (0, 1)
     if truth:
-        chosen = [(frame, hand, 1.0) for frame in recording.frames for hand in frame.hands if hand.provider == "truth"]
+        chosen = [(frame, hand, 1.0) for frame in recording.frames for hand in frame.hands if hand.origin == "truth"]
     else:
         chosen = [(label.frame, label.hand, label.weight) for label in session.labels if label.status != "rejected"]
     return [
@@ -219,15 +219,15 @@ def right_hand(
         time_s=time_s,
         weight=float(weight),
         same_model=same_model,
-        provider=hand.provider,
+        origin=hand.origin,
         anchor=anchor,
     )
 
 
 def _anchor_of(frame: RecordedFrame, label: RecordedHand) -> HandAnchor | None:
     """The live network's hand of the same side, as a right hand."""
-    seen = next((hand for hand in frame.hands if hand.provider == "network" and hand.side == label.side), None)
-    if seen is None or label.provider in MEASURED:
+    seen = next((hand for hand in frame.hands if hand.origin == "network" and hand.side == label.side), None)
+    if seen is None or label.origin in MEASURED:
         return None
     left = seen.side == "left"
     return HandAnchor(
@@ -294,7 +294,7 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
         joints_m=hand.anchor.joints_m.astype(np.float64),
         input_px=input_px,
     )
-    share = 1.0 if hand.provider == "corrected" else LABEL_SHARE_2D
+    share = 1.0 if hand.origin == "corrected" else LABEL_SHARE_2D
     return replace(
         nothing,
         joints_crop=(share * picture.joints_crop + (1.0 - share) * held.joints_crop).astype(np.float32),

@@ -102,7 +102,7 @@ def with_measured_hand(config: FitConfig) -> FitConfig:
         HandliveError: a session cannot be read.
     """
     hands = [hand for source in _recordings(config) for hand in read_session_hands(source)]
-    if not hands or any(hand.provider != "two_views" for hand in hands):
+    if not hands or any(hand.origin != "two_views" for hand in hands):
         return config
     shape = np.average([hand.shape for hand in hands], axis=0, weights=[hand.weight for hand in hands])
     person = RenderedSource(

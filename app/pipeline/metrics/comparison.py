@@ -36,7 +36,7 @@ from app.pipeline.metrics.path_statistics import percentile
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.camera import project
 from hand.metrics import jitter_mm
-from hand.types import HandSource, HandState, PathResult, Provider
+from hand.types import HandOrigin, HandState, PathId, PathResult
 
 LONGEST_SESSION_S = 24 * 3600
 """Rows that are kept at most; beyond it the oldest go."""
@@ -56,7 +56,7 @@ _OUTPUT_COLUMNS = 2
 _FROM_OUTPUT_COLUMNS = 1 + 21
 """Time in seconds, and the distance of each joint from the fused hand's in mm."""
 
-_OUTPUT_VALUES: Mapping[HandSource, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
+_OUTPUT_VALUES: Mapping[HandOrigin, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
 """As the series has it; NaN is nobody."""
 
 _LONGEST_STEP_S = 0.2
@@ -92,27 +92,27 @@ class _Second:
     """What gathers during one second of the session."""
 
     index: int
-    samples: dict[Provider, list[_Sample]] = field(default_factory=lambda: {"network": [], "ik": []})
+    samples: dict[PathId, list[_Sample]] = field(default_factory=lambda: {"network": [], "ik": []})
     pairs: list[_Pair] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     output_samples: list[_Sample] = field(default_factory=list)
-    from_output: dict[Provider, list[float]] = field(default_factory=lambda: {"network": [], "ik": []})
+    from_output: dict[PathId, list[float]] = field(default_factory=lambda: {"network": [], "ik": []})
     changes: int = 0
 
     def row(self) -> dict[str, float]:
         """The second as one line of a table."""
         row: dict[str, float] = {"second": self.index}
-        for provider, samples in self.samples.items():
-            row[f"{provider}_frames"] = len(samples)
+        for path_id, samples in self.samples.items():
+            row[f"{path_id}_frames"] = len(samples)
             for name in ("work_ms", "confidence", "reprojection_px", "jitter_mm"):
-                row[f"{provider}_{name}"] = _mean(getattr(sample, name) for sample in samples)
+                row[f"{path_id}_{name}"] = _mean(getattr(sample, name) for sample in samples)
         row["compared_frames"] = len(self.pairs)
         row["disagreement_mm"] = _mean(pair.mean_mm for pair in self.pairs)
         row["placement_mm"] = _mean(pair.placement_mm for pair in self.pairs)
         for name in ("confidence", "reprojection_px", "jitter_mm"):
             row[f"output_{name}"] = _mean(getattr(sample, name) for sample in self.output_samples)
-        for provider, values in self.from_output.items():
-            row[f"{provider}_from_output_mm"] = _mean(values)
+        for path_id, values in self.from_output.items():
+            row[f"{path_id}_from_output_mm"] = _mean(values)
         for name in ("network", "ik", "fused", ""):
             row[f"output_{name or 'none'}_frames"] = self.outputs.count(name)
         row["output_frames"] = len(self.outputs) - self.outputs.count("")
@@ -126,15 +126,15 @@ class _Memory:
     def __init__(self) -> None:
         self.started_s: float | None = None
         self.now_s = 0.0
-        self.samples = {provider: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for provider in BOTH}
-        self.recorded: dict[Provider, deque[int]] = {provider: deque(maxlen=32) for provider in BOTH}
-        self.tracks: dict[Provider, _Track] = {provider: _Track() for provider in BOTH}
+        self.samples = {path_id: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for path_id in BOTH}
+        self.recorded: dict[PathId, deque[int]] = {path_id: deque(maxlen=32) for path_id in BOTH}
+        self.tracks: dict[PathId, _Track] = {path_id: _Track() for path_id in BOTH}
         self.pairs = RollingRows(_PAIR_COLUMNS, _MOST_ROWS)
         self.outputs = RollingRows(_OUTPUT_COLUMNS, _MOST_ROWS)
         self.output_samples = RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS)
         self.output_track = _Track()
-        self.from_output = {provider: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for provider in BOTH}
-        self.from_output_sum_mm: dict[Provider, np.ndarray] = {provider: np.zeros(21) for provider in BOTH}
+        self.from_output = {path_id: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for path_id in BOTH}
+        self.from_output_sum_mm: dict[PathId, np.ndarray] = {path_id: np.zeros(21) for path_id in BOTH}
         self.from_output_count = dict.fromkeys(BOTH, 0)
         self.last_output = ""
         self.changes = 0
@@ -164,11 +164,11 @@ class Comparison:
             if self._memory.started_s is None:
                 self._memory.started_s = time_s
             second = self._second_of(time_s)
-            for provider, result in joined.results.items():
-                if self._is_new(provider, joined):
-                    sample = self._sample(provider, result, joined.results.get("ik"), time_s)
-                    second.samples[provider].append(sample)
-                    self._memory.samples[provider].append(
+            for path_id, result in joined.results.items():
+                if self._is_new(path_id, joined):
+                    sample = self._sample(path_id, result, joined.results.get("ik"), time_s)
+                    second.samples[path_id].append(sample)
+                    self._memory.samples[path_id].append(
                         time_s,
                         sample.work_ms,
                         sample.has_hand,
@@ -186,27 +186,26 @@ class Comparison:
         """The last seconds."""
         with self._lock:
             since = self._memory.now_s - WINDOW_S
-            samples = {provider: self._memory.samples[provider].since(since) for provider in BOTH}
+            samples = {path_id: self._memory.samples[path_id].since(since) for path_id in BOTH}
             pairs, outputs = self._memory.pairs.since(since), self._memory.outputs.since(since)
             output_samples = self._memory.output_samples.since(since)
-            from_output = {provider: self._memory.from_output[provider].since(since) for provider in BOTH}
+            from_output = {path_id: self._memory.from_output[path_id].since(since) for path_id in BOTH}
             changes = self._memory.changes
         followed = outputs[:, 1]
         return ComparisonNumbers(
-            paths={provider: _path_numbers(rows) for provider, rows in samples.items()},
+            paths={path_id: _path_numbers(rows) for path_id, rows in samples.items()},
             disagreement_mm=percentile(pairs[:, 1], 50),
             disagreement_p95_mm=percentile(pairs[:, 1], 95),
             placement_mm=percentile(pairs[:, 2], 50),
             joints_mm=np.median(pairs[:, 3:], 0) if len(pairs) else _NO_JOINTS,
             output=_path_numbers(output_samples),
             from_output_mm={
-                provider: np.median(rows[:, 1:], 0) if len(rows) else _NO_JOINTS
-                for provider, rows in from_output.items()
+                path_id: np.median(rows[:, 1:], 0) if len(rows) else _NO_JOINTS for path_id, rows in from_output.items()
             },
             compared=len(pairs),
             output_shares={
-                provider: float((followed == value).sum()) / max(len(followed), 1)
-                for provider, value in _OUTPUT_VALUES.items()
+                path_id: float((followed == value).sum()) / max(len(followed), 1)
+                for path_id, value in _OUTPUT_VALUES.items()
             },
             changes=changes,
         )
@@ -215,11 +214,11 @@ class Comparison:
         """The curves of the last :data:`SERIES_S` seconds."""
         with self._lock:
             now = self._memory.now_s
-            samples = {provider: self._memory.samples[provider].since(now - SERIES_S) for provider in BOTH}
+            samples = {path_id: self._memory.samples[path_id].since(now - SERIES_S) for path_id in BOTH}
             pairs, outputs = (rows.since(now - SERIES_S) for rows in (self._memory.pairs, self._memory.outputs))
         return Series(
-            confidence={provider: (rows[:, 0] - now, rows[:, 3]) for provider, rows in samples.items()},
-            work_ms={provider: (rows[:, 0] - now, rows[:, 1]) for provider, rows in samples.items()},
+            confidence={path_id: (rows[:, 0] - now, rows[:, 3]) for path_id, rows in samples.items()},
+            work_ms={path_id: (rows[:, 0] - now, rows[:, 1]) for path_id, rows in samples.items()},
             disagreement_mm=(pairs[:, 0] - now, pairs[:, 1]),
             output=(outputs[:, 0] - now, outputs[:, 1]),
         )
@@ -236,15 +235,15 @@ class Comparison:
                 self._memory.joint_sum_mm / self._memory.joint_count if self._memory.joint_count else _NO_JOINTS.copy()
             )
 
-    def session_from_output_mm(self) -> dict[Provider, Float[np.ndarray, "21"]]:
+    def session_from_output_mm(self) -> dict[PathId, Float[np.ndarray, "21"]]:
         """Mean distance of each path's joints from the fused hand's over the session."""
         with self._lock:
             memory = self._memory
             return {
-                provider: memory.from_output_sum_mm[provider] / memory.from_output_count[provider]
-                if memory.from_output_count[provider]
+                path_id: memory.from_output_sum_mm[path_id] / memory.from_output_count[path_id]
+                if memory.from_output_count[path_id]
                 else _NO_JOINTS.copy()
-                for provider in BOTH
+                for path_id in BOTH
             }
 
     def _second_of(self, time_s: float) -> _Second:
@@ -256,22 +255,22 @@ class Comparison:
             self._memory.second = _Second(index)
         return self._memory.second
 
-    def _is_new(self, provider: Provider, joined: JoinedResult) -> bool:
+    def _is_new(self, path_id: PathId, joined: JoinedResult) -> bool:
         """A late frame brings the other path's result along, which was counted before."""
-        recorded = self._memory.recorded[provider]
+        recorded = self._memory.recorded[path_id]
         if joined.frame.capture_time_ns in recorded:
             return False
         recorded.append(joined.frame.capture_time_ns)
         return True
 
-    def _sample(self, provider: Provider, result: PathResult, ik: PathResult | None, time_s: float) -> _Sample:
+    def _sample(self, path_id: PathId, result: PathResult, ik: PathResult | None, time_s: float) -> _Sample:
         state = result.states[0] if result.states else None
         return _Sample(
             work_ms=result.timings_ms.get("total", sum(result.timings_ms.values())),
             has_hand=state is not None,
             confidence=math.nan if state is None else state.confidence,
             reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
-            jitter_mm=self._jitter(self._memory.tracks[provider], state, time_s),
+            jitter_mm=self._jitter(self._memory.tracks[path_id], state, time_s),
         )
 
     def _jitter(self, track: _Track, state: HandState | None, time_s: float) -> float:
@@ -297,8 +296,8 @@ class Comparison:
             self._memory.joint_count += 1
 
     def _count_output(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
-        name = "" if joined.output is None else joined.output.provider
-        self._memory.outputs.append(time_s, _OUTPUT_VALUES[joined.output.provider] if joined.output else math.nan)
+        name = "" if joined.output is None else joined.output.origin
+        self._memory.outputs.append(time_s, _OUTPUT_VALUES[joined.output.origin] if joined.output else math.nan)
         second.outputs.append(name)
         if name and self._memory.last_output and name != self._memory.last_output:
             self._memory.changes += 1
@@ -319,18 +318,18 @@ class Comparison:
         self._memory.output_samples.append(
             time_s, sample.work_ms, sample.has_hand, sample.confidence, sample.reprojection_px, sample.jitter_mm
         )
-        fused = tuple(output.state for output in joined.outputs if output.provider == "fused")
-        for provider in BOTH:
-            states = joined.results[provider].states if provider in joined.results else ()
+        fused = tuple(output.state for output in joined.outputs if output.origin == "fused")
+        for path_id in BOTH:
+            states = joined.results[path_id].states if path_id in joined.results else ()
             for one, other in pair_hands(fused, states):
                 if one is None or other is None or one.side != other.side:
                     continue
                 apart = (other.joints_m - other.joints_m[0]) - (one.joints_m - one.joints_m[0])
                 joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
-                self._memory.from_output[provider].append(time_s, joints)
-                self._memory.from_output_sum_mm[provider] += joints
-                self._memory.from_output_count[provider] += 1
-                second.from_output[provider].append(float(joints.mean()))
+                self._memory.from_output[path_id].append(time_s, joints)
+                self._memory.from_output_sum_mm[path_id] += joints
+                self._memory.from_output_count[path_id] += 1
+                second.from_output[path_id].append(float(joints.mean()))
 
 
 def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hand.types import HandSource, Provider
+from hand.types import HandOrigin, PathId
 
 WINDOW_S = 5.0
 """What the numbers look back."""
@@ -17,7 +17,7 @@ WINDOW_S = 5.0
 SERIES_S = 20.0
 """What the plots look back."""
 
-BOTH: tuple[Provider, ...] = ("network", "ik")
+BOTH: tuple[PathId, ...] = ("network", "ik")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,15 @@ class ComparisonNumbers:
         changes: how often the output changed in the whole session.
     """
 
-    paths: Mapping[Provider, PathNumbers]
+    paths: Mapping[PathId, PathNumbers]
     disagreement_mm: float
     disagreement_p95_mm: float
     placement_mm: float
     joints_mm: Float[np.ndarray, "21"]
     compared: int
     output: PathNumbers
-    from_output_mm: Mapping[Provider, Float[np.ndarray, "21"]]
-    output_shares: Mapping[HandSource, float]
+    from_output_mm: Mapping[PathId, Float[np.ndarray, "21"]]
+    output_shares: Mapping[HandOrigin, float]
     changes: int
 
 
@@ -81,7 +81,7 @@ class Series:
         output: path that was the output, 1 network, 0.5 fused, 0 IK, NaN none.
     """
 
-    confidence: Mapping[Provider, tuple[np.ndarray, np.ndarray]]
-    work_ms: Mapping[Provider, tuple[np.ndarray, np.ndarray]]
+    confidence: Mapping[PathId, tuple[np.ndarray, np.ndarray]]
+    work_ms: Mapping[PathId, tuple[np.ndarray, np.ndarray]]
     disagreement_mm: tuple[np.ndarray, np.ndarray]
     output: tuple[np.ndarray, np.ndarray]

@@ -34,7 +34,7 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
         "version": product_version(),
         "source": source,
         "seconds": len(rows),
-        "paths": {provider: _path(rows, provider) for provider in BOTH},
+        "paths": {path_id: _path(rows, path_id) for path_id in BOTH},
         "compared_frames": int(_sum(rows, "compared_frames")),
         "disagreement_mm": _spread(rows, "disagreement_mm", "compared_frames"),
         "placement_mm": _spread(rows, "placement_mm", "compared_frames"),
@@ -51,8 +51,8 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
             },
         },
         "from_output_mm": {
-            provider: {name: _plain(float(value)) for name, value in zip(JOINT_NAMES, values, strict=True)}
-            for provider, values in from_output.items()
+            path_id: {name: _plain(float(value)) for name, value in zip(JOINT_NAMES, values, strict=True)}
+            for path_id, values in from_output.items()
         },
         "machine": describe_machine(),
     }
@@ -84,14 +84,14 @@ def save_summary(comparison: Comparison, source: str, stem: Path) -> tuple[Path,
     return table, summary
 
 
-def _path(rows: list[dict[str, float]], provider: str) -> dict[str, Any]:
-    frames = f"{provider}_frames"
+def _path(rows: list[dict[str, float]], path_id: str) -> dict[str, Any]:
+    frames = f"{path_id}_frames"
     whole = rows[1:-1]  # the first and the last second are broken ones
     return {
         "frames": int(_sum(rows, frames)),
         "frames_per_second": _plain(float(np.median([row[frames] for row in whole])) if whole else math.nan),
         **{
-            name: _spread(rows, f"{provider}_{name}", frames)
+            name: _spread(rows, f"{path_id}_{name}", frames)
             for name in ("work_ms", "confidence", "reprojection_px", "jitter_mm")
         },
     }

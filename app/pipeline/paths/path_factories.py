@@ -18,7 +18,7 @@ from app.pipeline.paths.smoothing import Smoothing, smoothed
 from assets import ASSETS_DIR
 from hand.errors import CheckpointError
 from hand.model import HandModel
-from hand.types import Provider
+from hand.types import PathId
 from ik_baseline.detector import ALL_TILES
 from ik_baseline.finder_choice import FinderKind, open_detector
 from inference.runtime import METADATA_FILE, read_metadata
@@ -106,7 +106,7 @@ def chosen_paths(
     live_network: LiveNetwork | None = None,
     device: DeviceChoice = "cpu",
     complain: Callable[[str], None],
-) -> dict[Provider, PathFactory]:
+) -> dict[PathId, PathFactory]:
     """The paths of a run, the first one first to be shown.
 
     Args:
@@ -137,7 +137,7 @@ def chosen_paths(
         complain(NO_SECOND_METHOD_SENTENCE)
         method = "ik"
     shared = SharedDetections(every_frame=every_frame) if method == "both" and finder == "built-in" else None
-    paths: dict[Provider, PathFactory] = {}
+    paths: dict[PathId, PathFactory] = {}
     if method in ("network", "both"):
         try:
             read_metadata(folder)  # refused at once, not when the engine starts
@@ -153,7 +153,7 @@ def chosen_paths(
         )
     if smoothing is None:
         return paths
-    return {provider: smoothed(factory, model, smoothing) for provider, factory in paths.items()}
+    return {path_id: smoothed(factory, model, smoothing) for path_id, factory in paths.items()}
 
 
 def has_network() -> bool:

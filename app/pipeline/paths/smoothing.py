@@ -17,7 +17,7 @@ from hand.layer import HandLayer
 from hand.mirror import Side
 from hand.model import HandModel
 from hand.one_euro import HandFilterSettings, HandStateFilter
-from hand.types import Frame, HandState, PathResult, Provider
+from hand.types import Frame, HandState, PathId, PathResult
 
 DEFAULT_STRENGTH = 0.5
 
@@ -56,7 +56,7 @@ class Smoothing:
             strength: 0 (off) to 1.
         """
         self.strength = strength
-        self._jitter: dict[Provider, Jitter] = {}
+        self._jitter: dict[PathId, Jitter] = {}
 
     def settings(self) -> HandFilterSettings:
         """The filter's settings for the present strength."""
@@ -69,16 +69,16 @@ class Smoothing:
             translation=replace(default.translation, min_cutoff_hz=cutoff),
         )
 
-    def report(self, provider: Provider, jitter: Jitter | None) -> None:
+    def report(self, path_id: PathId, jitter: Jitter | None) -> None:
         """Takes note of a path's jitter; None when nothing is known."""
         if jitter is None:
-            self._jitter.pop(provider, None)
+            self._jitter.pop(path_id, None)
         else:
-            self._jitter[provider] = jitter
+            self._jitter[path_id] = jitter
 
-    def jitter(self, provider: Provider) -> Jitter | None:
+    def jitter(self, path_id: PathId) -> Jitter | None:
         """What the filter does to a path at present; None before there were enough frames."""
-        return self._jitter.get(provider)
+        return self._jitter.get(path_id)
 
 
 class SmoothedPath:
@@ -105,7 +105,7 @@ class SmoothedPath:
         for state in result.states:
             states.append(self._filtered(state, seen[state.side], frame))
             seen[state.side] += 1
-        self._smoothing.report(result.provider, self._jitter())
+        self._smoothing.report(result.path_id, self._jitter())
         if self._smoothing.strength <= 0.0:
             return result
         return replace(result, states=tuple(states), unfiltered=result.states)

@@ -41,9 +41,9 @@ def save_session_picture(rows: Sequence[dict[str, float]], source: str, theme: T
         board.addLabel(title, row=0, col=0, colspan=2, color=theme.text, size="13pt")
         for index, (name, label) in enumerate(_CURVES):
             plot = _plot(board, theme, label, 1 + index // 2, index % 2)
-            for provider in BOTH:
-                values = np.array([row[f"{provider}_{name}"] for row in rows])
-                plot.plot(seconds, values, pen=pg.mkPen(getattr(theme, provider), width=2), connect="finite")
+            for path_id in BOTH:
+                values = np.array([row[f"{path_id}_{name}"] for row in rows])
+                plot.plot(seconds, values, pen=pg.mkPen(getattr(theme, path_id), width=2), connect="finite")
         plot = _plot(board, theme, "Disagreement, mm", 3, 0)
         values = np.array([row["disagreement_mm"] for row in rows])
         plot.plot(seconds, values, pen=pg.mkPen(theme.accent, width=2), connect="finite")

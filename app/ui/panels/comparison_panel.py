@@ -93,9 +93,9 @@ class ComparisonPanel(QWidget):
 
     def refresh(self, numbers: ComparisonNumbers, series: Series) -> None:
         """Shows these numbers and curves."""
-        for provider in BOTH:
+        for path_id in BOTH:
             for name, form in ((row[0], row[2]) for row in _ROWS):
-                self._cells[provider, name].setText(_text(getattr(numbers.paths[provider], name), form))
+                self._cells[path_id, name].setText(_text(getattr(numbers.paths[path_id], name), form))
         p95 = _text(numbers.disagreement_p95_mm, "{:.0f}")
         median = _text(numbers.disagreement_mm, "{:.1f} mm")
         self._disagreement.setText(f"{median}  (p95 {p95})" if numbers.compared else NOT_MEASURED)
@@ -105,14 +105,12 @@ class ComparisonPanel(QWidget):
         for name, form in ((row[0], row[2]) for row in _ROWS):
             self._cells["output", name].setText(_text(getattr(numbers.output, name), form))
         self.from_output.show_joints(numbers.from_output_mm)
-        means = {
-            provider: _text(float(np.mean(values)), "{:.1f}") for provider, values in numbers.from_output_mm.items()
-        }
+        means = {path_id: _text(float(np.mean(values)), "{:.1f}") for path_id, values in numbers.from_output_mm.items()}
         self._from_output.setText(f"From the fused hand, mm: network {means['network']}, IK {means['ik']}")
 
-    def value(self, provider: str, name: str) -> str:
+    def value(self, path_id: str, name: str) -> str:
         """A cell of the table."""
-        return self._cells[provider, name].text()
+        return self._cells[path_id, name].text()
 
     @property
     def disagreement_text(self) -> str:
@@ -160,22 +158,22 @@ class ComparisonPanel(QWidget):
         self._heads: dict[str, QLabel] = {}
         self._cells: dict[tuple[str, str], QLabel] = {}
         right = Qt.AlignmentFlag.AlignRight
-        for column, (provider, name) in enumerate((("network", "Network"), ("ik", "IK"), ("output", "Output")), 1):
-            self._heads[provider] = QLabel(name)
-            self._heads[provider].setObjectName("value")
-            grid.addWidget(self._heads[provider], 0, column, right)
+        for column, (path_id, name) in enumerate((("network", "Network"), ("ik", "IK"), ("output", "Output")), 1):
+            self._heads[path_id] = QLabel(name)
+            self._heads[path_id].setObjectName("value")
+            grid.addWidget(self._heads[path_id], 0, column, right)
         grid.addWidget(section(f"Last {WINDOW_S:.0f} s"), 0, 0)
         for line, (field, name, _, explanation) in enumerate(_ROWS, 1):
             label = QLabel(name)
             label.setObjectName("small")
             label.setToolTip(explanation)
             grid.addWidget(label, line, 0)
-            for column, provider in enumerate((*BOTH, "output"), 1):
-                cell = _value(f"{name}, {provider}")
+            for column, path_id in enumerate((*BOTH, "output"), 1):
+                cell = _value(f"{name}, {path_id}")
                 cell.setToolTip(explanation)
                 cell.setMinimumWidth(46)
                 cell.setAlignment(right)
-                self._cells[provider, field] = cell
+                self._cells[path_id, field] = cell
                 grid.addWidget(cell, line, column, right)
         return grid
 

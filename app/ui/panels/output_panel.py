@@ -84,15 +84,15 @@ class OutputPanel(QWidget):
     def refresh(self, joined: JoinedResult | None, numbers: ComparisonNumbers, series: Series) -> None:
         """Shows this state, these numbers and curves."""
         output = joined.outputs[0] if joined is not None and joined.outputs else None
-        self._who.setText("No hand" if output is None else HAND_NAMES[output.provider])
+        self._who.setText("No hand" if output is None else HAND_NAMES[output.origin])
         self._why.setText("" if output is None else f"because {reason_text(output.reason)}")
         shares = numbers.output_shares
         changes = "1 change" if numbers.changes == 1 else f"{numbers.changes} changes"
         self._shares.setText(
             f"Fused {shares['fused']:.0%},  network {shares['network']:.0%},  IK {shares['ik']:.0%}  ·  {changes}"
         )
-        for provider, curve in series.confidence.items():
-            self.plot.show_curve(provider, *curve)
+        for path_id, curve in series.confidence.items():
+            self.plot.show_curve(path_id, *curve)
         self.plot.show_output(*series.output)
 
     def set_theme(self, theme: Theme) -> None:

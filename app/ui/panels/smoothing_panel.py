@@ -9,7 +9,7 @@ from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.pipeline.worker import PATH_NAMES
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
-from hand.types import Provider
+from hand.types import PathId
 
 _STEPS = 20
 _NUMBERS_EVERY_MS = 400
@@ -18,12 +18,12 @@ _NUMBERS_EVERY_MS = 400
 class SmoothingPanel(QWidget):
     """A slider, and one line per path."""
 
-    def __init__(self, smoothing: Smoothing, providers: tuple[Provider, ...]) -> None:
+    def __init__(self, smoothing: Smoothing, path_ids: tuple[PathId, ...]) -> None:
         """Shows a knob.
 
         Args:
             smoothing: what the slider turns.
-            providers: whose jitter is shown.
+            path_ids: whose jitter is shown.
         """
         super().__init__()
         self._smoothing = smoothing
@@ -37,17 +37,17 @@ class SmoothingPanel(QWidget):
         )
         self.slider.valueChanged.connect(self._turn)
         self.strength = QLabel()
-        self.removed = {provider: QLabel() for provider in providers}
+        self.removed = {path_id: QLabel() for path_id in path_ids}
         layout = QFormLayout(self)
         layout.setContentsMargins(*(SPACING_PX,) * 4)
         layout.setSpacing(SPACING_PX)
         layout.addRow("Strength", self.slider)
         layout.addRow("", self.strength)
-        for provider, label in self.removed.items():
+        for path_id, label in self.removed.items():
             label.setToolTip(
                 "How far the joints leave a straight movement between frames, before and after the filter."
             )
-            layout.addRow(PATH_NAMES[provider], label)
+            layout.addRow(PATH_NAMES[path_id], label)
         self._numbers = QTimer(self)
         self._numbers.timeout.connect(self.show_numbers)
         self._numbers.start(_NUMBERS_EVERY_MS)
@@ -55,8 +55,8 @@ class SmoothingPanel(QWidget):
 
     def show_numbers(self) -> None:
         """Writes down what the filter takes away at present."""
-        for provider, label in self.removed.items():
-            jitter = self._smoothing.jitter(provider)
+        for path_id, label in self.removed.items():
+            jitter = self._smoothing.jitter(path_id)
             if jitter is None:
                 label.setText("no hand yet")
             elif self._smoothing.strength <= 0.0:

@@ -97,7 +97,7 @@ class RecordPanel(QWidget):
         recorder = self._recorder
         if recorder is None:
             return
-        fused = tuple(output.state for output in joined.outputs if output.provider == "fused")
+        fused = tuple(output.state for output in joined.outputs if output.origin == "fused")
         recorder.offer_result(joined.frame, joined.results, fused)
         hand = joined.output
         if hand is not None and not joined.late and not recorder.paused:

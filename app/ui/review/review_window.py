@@ -135,7 +135,7 @@ class ReviewWindow(QWidget):
         if not labels:
             return
         linked = self.review.linked
-        if linked is not None and labels[0].hand.provider == "two_views":
+        if linked is not None and labels[0].hand.origin == "two_views":
             self._drag_in_both(joint, x, y, done, in_other=False)
             return
         intrinsics = self.review.recording.info.intrinsics
@@ -154,7 +154,7 @@ class ReviewWindow(QWidget):
     def drag_other(self, joint: int, x: float, y: float, done: bool) -> None:
         """The same in the other camera's picture; only a hand that two views measured has a place there."""
         labels = self.review.labels(self.current)
-        if labels and labels[0].hand.provider == "two_views":
+        if labels and labels[0].hand.origin == "two_views":
             self._drag_in_both(joint, x, y, done, in_other=True)
 
     def _drag_in_both(self, joint: int, x: float, y: float, done: bool, *, in_other: bool) -> None:
@@ -184,7 +184,7 @@ class ReviewWindow(QWidget):
             picture = None if frame is None else linked.recording.picture(frame)
         except RecordingError:
             picture = None
-        labels = [label for label in self.review.labels(self.current) if label.hand.provider == "two_views"]
+        labels = [label for label in self.review.labels(self.current) if label.hand.origin == "two_views"]
         hands = [
             (linked.seen_by_other(np.asarray(label.hand.joints_m, np.float64)), label.status == "rejected")
             for label in labels

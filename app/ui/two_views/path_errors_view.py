@@ -16,10 +16,10 @@ from app.two_views.path_errors import MEASURES, Measure, PathErrors
 from app.two_views.report import NAMES
 from app.ui.widgets.form_helpers import NOT_MEASURED, section
 from app.ui.widgets.plots import JointPairPlot, TimePlot
-from hand.types import Provider
+from hand.types import PathId
 
 _PATHS: Final = (("network", "Network"), ("ik", "IK"), ("output", "Output"))
-_PAIR: Final[tuple[Provider, ...]] = ("network", "ik")
+_PAIR: Final[tuple[PathId, ...]] = ("network", "ik")
 
 _ROWS: Final[tuple[tuple[Measure, str, str, str], ...]] = (
     ("aligned_mm", "Aligned, mm", "{:.1f}", "Joint error after both hands were laid onto each other: form alone"),

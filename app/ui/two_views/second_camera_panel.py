@@ -32,7 +32,7 @@ from app.ui.two_views.path_errors_view import PathErrorsView
 from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.form_helpers import button, clock, row
 from hand.errors import ConfigError, HandliveError
-from hand.types import Provider
+from hand.types import PathId
 
 _SHOW_EVERY_MS: Final = 120
 _CLOSE_S: Final = 3.0
@@ -62,7 +62,7 @@ class SecondCameraPanel(QWidget):
     def __init__(
         self,
         host: ExtensionHost,
-        make_paths: Callable[[], Mapping[Provider, PathFactory]],
+        make_paths: Callable[[], Mapping[PathId, PathFactory]],
         *,
         calibrations: Path | None = None,
         sessions: Path | None = None,
@@ -393,7 +393,7 @@ def install_second_camera(host: ExtensionHost) -> None:
     options = host.options
     names = tuple(options.paths)
 
-    def make_paths() -> Mapping[Provider, PathFactory]:
+    def make_paths() -> Mapping[PathId, PathFactory]:
         method = "both" if len(names) > 1 else names[0]
         return chosen_paths(
             method, None, options.model, 1, forgiving=True, live_network=options.live_network, complain=host.notify

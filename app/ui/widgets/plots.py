@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QGraphicsItem
 
 from app.palette import FINGER_COLORS, PALM_COLOR, Theme
 from app.pipeline.metrics.comparison_numbers import SERIES_S
-from hand.types import HandSource, Provider
+from hand.types import HandOrigin, PathId
 
 _JOINTS = 21
 _BAR_WIDTH = 0.72
@@ -22,7 +22,7 @@ _ROOM, _ROOMIEST = 1.15, 1.6
 """End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed each
 value would have to draw its numbers anew each time."""
 
-_OUTPUTS: dict[HandSource, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
+_OUTPUTS: dict[HandOrigin, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
 """The values of ``Series.output``."""
 
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
@@ -137,9 +137,9 @@ class ConfidencePlot(TimePlot):
         self._thresholds = [pg.InfiniteLine(0.0, angle=0) for _ in range(2)]
         for line in self._thresholds:
             self.addItem(line)
-        self._strip: dict[HandSource, pg.PlotDataItem] = {}
-        for provider in _OUTPUTS:
-            self._strip[provider] = self.plot(connect="finite")
+        self._strip: dict[HandOrigin, pg.PlotDataItem] = {}
+        for path_id in _OUTPUTS:
+            self._strip[path_id] = self.plot(connect="finite")
 
     def show_thresholds(self, leave_below: float, return_above: float) -> None:
         """Moves the dashed lines."""
@@ -148,8 +148,8 @@ class ConfidencePlot(TimePlot):
 
     def show_output(self, times_s: np.ndarray, output: np.ndarray) -> None:
         """Draws the strip: 1 is the network, 0.5 the fused hand, 0 MediaPipe + IK, NaN nobody."""
-        for provider, value in _OUTPUTS.items():
-            self._strip[provider].setData(times_s, np.where(output == value, -0.08, np.nan))
+        for path_id, value in _OUTPUTS.items():
+            self._strip[path_id].setData(times_s, np.where(output == value, -0.08, np.nan))
 
     def set_colors(self, theme: Theme, colors: dict[str, str]) -> None:
         """Takes the colours of a theme."""
@@ -157,8 +157,8 @@ class ConfidencePlot(TimePlot):
         colors = {**colors, "fused": theme.accent}
         for line in self._thresholds:
             line.setPen(pg.mkPen(theme.muted, width=1, style=Qt.PenStyle.DashLine))
-        for provider, item in self._strip.items():
-            pen = pg.mkPen(colors[provider], width=6)
+        for path_id, item in self._strip.items():
+            pen = pg.mkPen(colors[path_id], width=6)
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
             item.setPen(pen)
 
@@ -175,27 +175,27 @@ class JointPairPlot(SmallPlot):
         super().__init__(name)
         self.setXRange(-0.8, _JOINTS - 0.2, padding=0.0)
         self.getPlotItem().getAxis("bottom").setTicks([_JOINT_TICKS])
-        self._bars: dict[Provider, pg.BarGraphItem] = {}
-        shifts: dict[Provider, float] = {"network": -0.2, "ik": 0.2}
-        for provider, shift in shifts.items():
+        self._bars: dict[PathId, pg.BarGraphItem] = {}
+        shifts: dict[PathId, float] = {"network": -0.2, "ik": 0.2}
+        for path_id, shift in shifts.items():
             bars = pg.BarGraphItem(x=np.arange(_JOINTS) + shift, height=np.zeros(_JOINTS), width=0.38, pen=None)
-            self._bars[provider] = bars
+            self._bars[path_id] = bars
             self.addItem(bars)
 
-    def show_joints(self, distances_mm: Mapping[Provider, np.ndarray]) -> None:
+    def show_joints(self, distances_mm: Mapping[PathId, np.ndarray]) -> None:
         """Draws the bars anew."""
         highest = 0.0
-        for provider, bars in self._bars.items():
-            values = np.nan_to_num(distances_mm[provider])
+        for path_id, bars in self._bars.items():
+            values = np.nan_to_num(distances_mm[path_id])
             bars.setOpts(height=values)
             highest = max(highest, float(values.max()))
         self.show_up_to(highest, least=5.0)
 
-    def set_colors(self, theme: Theme, colors: dict[Provider, str]) -> None:
+    def set_colors(self, theme: Theme, colors: dict[PathId, str]) -> None:
         """Takes the colours of a theme and of the paths."""
         self.set_theme(theme)
-        for provider, bars in self._bars.items():
-            bars.setOpts(brush=QColor(colors[provider]))
+        for path_id, bars in self._bars.items():
+            bars.setOpts(brush=QColor(colors[path_id]))
 
 
 class JointPlot(SmallPlot):

@@ -44,10 +44,10 @@ def install_controls(window: MainWindow) -> None:
         ("Ctrl+Q", "Quit", window.close),
     ]
     keys += [(str(n), f"View: {view}", partial(window.show_view, view)) for n, view in enumerate(window.views, 1)]
-    if len(window.pipeline.providers) > 1:
-        for key, provider in zip("NI", BOTH, strict=True):
-            switch = window.panes[provider].heading.switch
-            keys.append((key, f"Switch {PATH_NAMES[provider]} off or on", switch.toggle))
+    if len(window.pipeline.path_ids) > 1:
+        for key, path_id in zip("NI", BOTH, strict=True):
+            switch = window.panes[path_id].heading.switch
+            keys.append((key, f"Switch {PATH_NAMES[path_id]} off or on", switch.toggle))
     for key, text, act in keys:
         key_action(window, text, act, key)
     window.addActions(bar.source.actions_with_keys)

@@ -41,7 +41,7 @@ from app.ui.window.view_switch import VIEW_ORDER
 from app.ui.window.window_layout import lay_out, make_panes
 from app.ui.window_options import ViewName, WindowOptions
 from hand.errors import SourceError
-from hand.types import Provider
+from hand.types import PathId
 
 _GATHER_S = 0.1
 """How long the comparison gathers results; its numbers are refreshed less often than that."""
@@ -82,13 +82,13 @@ class MainWindow(QMainWindow):
         self._theme = theme_named(options.theme)
         self.follows_system = options.theme == "system"
         """Whether the desktop's colours are taken over when they change."""
-        providers: tuple[Provider, ...] = tuple(options.paths)
-        both = len(providers) > 1
-        self.views: tuple[ViewName, ...] = VIEW_ORDER if both else (providers[0],)
+        path_ids: tuple[PathId, ...] = tuple(options.paths)
+        both = len(path_ids) > 1
+        self.views: tuple[ViewName, ...] = VIEW_ORDER if both else (path_ids[0],)
         """The views there are; without a second path there is only one."""
         self.bar = TopBar()
         self.bar.offer_views(self.views)
-        self.panes = make_panes(providers, options.renderer)
+        self.panes = make_panes(path_ids, options.renderer)
         self.pane_area = PaneArea(self.panes, options.view if options.view in self.views else self.views[0])
         self.status = StatusStrip()
         lay_out(self, self.bar, self.pane_area, self.status)
@@ -96,7 +96,7 @@ class MainWindow(QMainWindow):
         self.painter: ScreenPainter[Any] = ScreenPainter(
             HandMeshBuilder(options.model), {name: pane.scene.prepare for name, pane in self.panes.items()}
         )
-        self.chooser = output_chooser(options.model, providers, options.output_mode, options.smoothing)
+        self.chooser = output_chooser(options.model, path_ids, options.output_mode, options.smoothing)
         self.comparison = Comparison()
         self._bell, self._gate = _UpdateNotifier(self), SignalGate()
         self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
@@ -186,11 +186,11 @@ class MainWindow(QMainWindow):
         self._caption_scenes()
         self.pipeline.redraw()
 
-    def set_enabled(self, provider: Provider, wanted: bool) -> None:
+    def set_enabled(self, path_id: PathId, wanted: bool) -> None:
         """Switches a path on or off; the other one goes on."""
-        self.pipeline.set_enabled(provider, wanted)
-        if provider in self.panes:
-            self.panes[provider].heading.switch.setChecked(wanted)
+        self.pipeline.set_enabled(path_id, wanted)
+        if path_id in self.panes:
+            self.panes[path_id].heading.switch.setChecked(wanted)
 
     def reset_views(self) -> None:
         """Turns all 3D views back to the camera's own."""
@@ -245,9 +245,9 @@ class MainWindow(QMainWindow):
         """Shows a sentence over the panes for a while."""
         self._status_messages.notify(sentence)
 
-    def statistics(self, provider: Provider) -> PathStatistics:
+    def statistics(self, path_id: PathId) -> PathStatistics:
         """Rate and latency of a path, as far as it is on the screen."""
-        return self.presenter.statistics(provider)
+        return self.presenter.statistics(path_id)
 
     # what extensions may add
 
@@ -375,7 +375,7 @@ class MainWindow(QMainWindow):
         self.presenter.pull()
         self.bar.source.show_source(source.name, source.facts)
         self._status_messages.tell(
-            source, {provider: self.presenter.situation(provider) for provider in self.pipeline.providers}
+            source, {path_id: self.presenter.situation(path_id) for path_id in self.pipeline.path_ids}
         )
 
     def _plan(self) -> None:
@@ -386,7 +386,7 @@ class MainWindow(QMainWindow):
         self.pipeline.redraw()
 
     def _caption_scenes(self) -> None:
-        self.pane_area.caption_scenes(legend=self.painter.plan.by_disagreement and len(self.pipeline.providers) > 1)
+        self.pane_area.caption_scenes(legend=self.painter.plan.by_disagreement and len(self.pipeline.path_ids) > 1)
 
     def _connect(self) -> None:
         # queued: the bell rings in other threads
@@ -396,8 +396,8 @@ class MainWindow(QMainWindow):
         for pane in self.panes.values():
             pane.resized.connect(self._plan)
             pane.scene.redraw_wanted.connect(self.pipeline.redraw)
-        for provider in self.pipeline.providers:
-            self.panes[provider].heading.switched.connect(lambda wanted, who=provider: self.set_enabled(who, wanted))
+        for path_id in self.pipeline.path_ids:
+            self.panes[path_id].heading.switched.connect(lambda wanted, who=path_id: self.set_enabled(who, wanted))
         link_orbits([pane.scene for pane in self.panes.values()])
         install_controls(self)
 

@@ -76,19 +76,19 @@ class MetricsRefresher:
         state = self._pipeline.source_state
         status.show_source(state.name, state.facts, presenter.intrinsics)
         now_ns = time.monotonic_ns()
-        providers = self._pipeline.providers
-        shown = [provider for provider in providers if presenter.statistics(provider).frames]
+        path_ids = self._pipeline.path_ids
+        shown = [path_id for path_id in path_ids if presenter.statistics(path_id).frames]
         status.show_numbers(
-            {provider: presenter.statistics(provider).summary(now_ns) for provider in shown},
-            {provider: presenter.drops(provider) for provider in providers if provider in presenter.delivering},
+            {path_id: presenter.statistics(path_id).summary(now_ns) for path_id in shown},
+            {path_id: presenter.drops(path_id) for path_id in path_ids if path_id in presenter.delivering},
         )
         name, details = self._renderer()
         status.renderer.set_value(name)
         status.renderer.setToolTip(details)
         numbers = self._comparison.numbers()
-        for provider in providers:
-            words = path_words(numbers.paths[provider]) if provider in presenter.delivering else ""
-            self._panes[provider].heading.set_numbers(words)
+        for path_id in path_ids:
+            words = path_words(numbers.paths[path_id]) if path_id in presenter.delivering else ""
+            self._panes[path_id].heading.set_numbers(words)
         self.mark_output()
         self._compare_panel.source_name = state.name
         if _is_seen(self._compare_panel):
@@ -98,18 +98,18 @@ class MetricsRefresher:
 
     def mark_output(self) -> None:
         """Marks the panes of the output hand, with the reason why it is the output."""
-        joined, providers = self._presenter.joined, self._pipeline.providers
+        joined, path_ids = self._presenter.joined, self._pipeline.path_ids
         output = joined.outputs[0] if joined is not None and joined.outputs else None
         if "output" in self._panes:
-            whose = "" if output is None else f": {HAND_NAMES[output.provider]}"
+            whose = "" if output is None else f": {HAND_NAMES[output.origin]}"
             self._panes["output"].heading.set_title(f"Output{whose}")
         for name, pane in self._panes.items():
-            follows = output is not None and (name == output.provider or name in ("combined", "output"))
-            pane.heading.mark(follows and name in providers and len(providers) > 1)
-            if not follows or output is None or len(providers) == 1:
+            follows = output is not None and (name == output.origin or name in ("combined", "output"))
+            pane.heading.mark(follows and name in path_ids and len(path_ids) > 1)
+            if not follows or output is None or len(path_ids) == 1:
                 pane.picture.word("")
             else:
-                who = "" if output.provider == "network" else f"{HAND_NAMES[output.provider]}, as "
+                who = "" if output.origin == "network" else f"{HAND_NAMES[output.origin]}, as "
                 pane.picture.word(f"Output: {who}{reason_text(output.reason)}")
 
 

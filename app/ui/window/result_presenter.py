@@ -19,7 +19,7 @@ from app.ui.window.pane import Pane
 from app.ui.window.pane_area import PaneArea
 from app.ui.window.status_messages import PathSituation
 from hand.camera import Intrinsics
-from hand.types import HandSource, PathResult, Provider
+from hand.types import HandOrigin, PathId, PathResult
 
 _NO_HAND_AFTER_NS = 700_000_000
 
@@ -52,14 +52,14 @@ class ResultPresenter(QObject):
         self._pipeline = pipeline
         self._pane_area = pane_area
         self._panes = panes
-        self._providers = pipeline.providers
-        self._statistics = {provider: PathStatistics() for provider in self._providers}
-        self._drops_before = dict.fromkeys(self._providers, 0)
-        self._hand_seen_ns = dict.fromkeys(self._providers, 0)
-        self._last_results: dict[Provider, PathResult] = {}
-        self._unshown: dict[Provider, PathResult] = {}
+        self._path_ids = pipeline.path_ids
+        self._statistics = {path_id: PathStatistics() for path_id in self._path_ids}
+        self._drops_before = dict.fromkeys(self._path_ids, 0)
+        self._hand_seen_ns = dict.fromkeys(self._path_ids, 0)
+        self._last_results: dict[PathId, PathResult] = {}
+        self._unshown: dict[PathId, PathResult] = {}
         self._unpainted: set[str] = set()
-        self.delivering: set[Provider] = set()
+        self.delivering: set[PathId] = set()
         """Paths that have given results since they started."""
         self.joined: JoinedResult | None = None
         """What the paths said about the frame on the screen."""
@@ -72,16 +72,16 @@ class ResultPresenter(QObject):
 
     def begin_source(self) -> None:
         """Forgets what belongs to the source before."""
-        for provider, statistics in self._statistics.items():
+        for path_id, statistics in self._statistics.items():
             statistics.reset()
-            self._drops_before[provider] = self._pipeline.drops(provider)
+            self._drops_before[path_id] = self._pipeline.drops(path_id)
         self._last_results, self._unshown, self.joined, self.intrinsics = {}, {}, None, None
         for pane in self._panes:
             pane.clear()
 
     def await_hands(self) -> None:
         """From now on it counts how long no hand has been seen."""
-        self._hand_seen_ns = dict.fromkeys(self._providers, time.monotonic_ns())
+        self._hand_seen_ns = dict.fromkeys(self._path_ids, time.monotonic_ns())
 
     def expect_other_panes(self) -> None:
         """Panes or their sizes changed: what was to be painted is not awaited any more."""
@@ -93,49 +93,49 @@ class ResultPresenter(QObject):
         # while another source opens, what still comes belongs to the one before
         if composition is not None and self._pipeline.source_state.phase is not SourcePhase.OPENING:
             self._show(composition)
-        for provider in tuple(self.delivering):
-            if self._pipeline.path_state(provider).phase is not PathPhase.RUNNING:
-                self.delivering.remove(provider)
+        for path_id in tuple(self.delivering):
+            if self._pipeline.path_state(path_id).phase is not PathPhase.RUNNING:
+                self.delivering.remove(path_id)
         self._pipeline.preview_wanted = not self.delivering
         if not self.delivering:
             self._show_bare_frame()
 
-    def statistics(self, provider: Provider) -> PathStatistics:
+    def statistics(self, path_id: PathId) -> PathStatistics:
         """Rate and latency of a path, as far as it is on the screen."""
-        return self._statistics[provider]
+        return self._statistics[path_id]
 
     def measure_anew(self) -> None:
         """Forgets rates, latencies and drops, and from now on forgets nothing; for benchmarks."""
-        for provider in self._providers:
-            self._statistics[provider] = PathStatistics(window=None)
-            self._drops_before[provider] = self._pipeline.drops(provider)
+        for path_id in self._path_ids:
+            self._statistics[path_id] = PathStatistics(window=None)
+            self._drops_before[path_id] = self._pipeline.drops(path_id)
 
-    def drops(self, provider: Provider) -> int:
+    def drops(self, path_id: PathId) -> int:
         """Frames that a path skipped since it delivers this source."""
-        return self._pipeline.drops(provider) - self._drops_before[provider]
+        return self._pipeline.drops(path_id) - self._drops_before[path_id]
 
-    def situation(self, provider: Provider) -> PathSituation:
+    def situation(self, path_id: PathId) -> PathSituation:
         """What is to be said about a path."""
-        result = self._last_results.get(provider)
+        result = self._last_results.get(path_id)
         without = result is not None and (
-            result.frame.capture_time_ns - self._hand_seen_ns[provider] > _NO_HAND_AFTER_NS
+            result.frame.capture_time_ns - self._hand_seen_ns[path_id] > _NO_HAND_AFTER_NS
         )
         return PathSituation(
-            self._pipeline.path_state(provider),
-            provider in self.delivering,
+            self._pipeline.path_state(path_id),
+            path_id in self.delivering,
             without,
             "" if result is None else result.message,
         )
 
     def _show(self, composition: Composition[Display[Any]]) -> None:
-        for provider, result in composition.measured.items():
-            if provider not in self.delivering:
-                self.delivering.add(provider)
-                self._drops_before[provider] = self._pipeline.drops(provider)  # while the engine was loading
+        for path_id, result in composition.measured.items():
+            if path_id not in self.delivering:
+                self.delivering.add(path_id)
+                self._drops_before[path_id] = self._pipeline.drops(path_id)  # while the engine was loading
             if result.states:
-                self._hand_seen_ns[provider] = result.frame.capture_time_ns
-            self._last_results[provider] = result
-            self._unshown[provider] = result
+                self._hand_seen_ns[path_id] = result.frame.capture_time_ns
+            self._last_results[path_id] = result
+            self._unshown[path_id] = result
         if not composition.joined.late:
             turned = self.joined is None or _who(self.joined) != _who(composition.joined)
             self.joined = composition.joined
@@ -165,14 +165,14 @@ class ResultPresenter(QObject):
             return
         self._unpainted.remove(name)
         now_ns = time.monotonic_ns()
-        shown = (p for p in self._providers if name == p or name in ("combined", "output"))
-        for provider in shown:
-            result = self._unshown.pop(provider, None)
+        shown = (p for p in self._path_ids if name == p or name in ("combined", "output"))
+        for path_id in shown:
+            result = self._unshown.pop(path_id, None)
             if result is not None:
-                self._statistics[provider].record(result, now_ns)
+                self._statistics[path_id].record(result, now_ns)
         if not self._unpainted:
             self._all_painted.emit()
 
 
-def _who(joined: JoinedResult) -> HandSource | None:
-    return None if joined.output is None else joined.output.provider
+def _who(joined: JoinedResult) -> HandOrigin | None:
+    return None if joined.output is None else joined.output.origin

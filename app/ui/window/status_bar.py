@@ -13,7 +13,7 @@ from app.pipeline.metrics.path_statistics import PathSummary
 from app.sources.base import SourceFacts
 from app.ui.widgets.form_helpers import NOT_MEASURED
 from hand.camera import Intrinsics
-from hand.types import Provider
+from hand.types import PathId
 
 
 class StatusStrip(QWidget):
@@ -72,7 +72,7 @@ class StatusStrip(QWidget):
         degrees = f"{_field_of_view_deg(intrinsics):.0f}°"
         self.lens.set_value(f"{degrees} assumed" if intrinsics.assumed else degrees)
 
-    def show_numbers(self, paths: Mapping[Provider, PathSummary], drops: Mapping[Provider, int]) -> None:
+    def show_numbers(self, paths: Mapping[PathId, PathSummary], drops: Mapping[PathId, int]) -> None:
         """How fast, how late, how well.
 
         Args:

@@ -14,7 +14,7 @@ from app.sources.demo import DEMO_TITLE
 from app.ui.widgets.message_card import Action
 from app.ui.window.pane import Pane
 from app.ui.window.pane_area import PaneArea
-from hand.types import Provider
+from hand.types import PathId
 
 NO_HAND_HINT = "No hand in view"
 NO_HAND_CAMERA_HINT = "No hand in view – hold one up to the camera"  # noqa: RUF001 - a dash between two thoughts
@@ -84,7 +84,7 @@ class StatusMessages:
             self._pane_area.notice(sentence)
             self._notice_end.start(_NOTICE_MS)
 
-    def tell(self, source: SourceState, paths: Mapping[Provider, PathSituation]) -> None:
+    def tell(self, source: SourceState, paths: Mapping[PathId, PathSituation]) -> None:
         """Brings everything that is said up to date.
 
         Args:
@@ -126,13 +126,13 @@ class StatusMessages:
             say("The end", text, (self._replay, self._choose))
 
 
-def _hint(pane: Pane, paths: Mapping[Provider, PathSituation], live: bool) -> tuple[str, bool]:
+def _hint(pane: Pane, paths: Mapping[PathId, PathSituation], live: bool) -> tuple[str, bool]:
     """What a pane says at its foot, and whether it is a warning.
 
     A pane of both paths speaks when none of them has a hand, and then says what is worst.
     """
-    own = [(provider, path) for provider, path in paths.items() if provider == pane.name] or list(paths.items())
-    words = [_path_hint(provider, path, live) for provider, path in own]
+    own = [(path_id, path) for path_id, path in paths.items() if path_id == pane.name] or list(paths.items())
+    words = [_path_hint(path_id, path, live) for path_id, path in own]
     if any(not rank for rank, _ in words):
         return next(((word, False) for rank, word in words if not rank and word), ("", False))
     rank, word = max(words)
@@ -142,8 +142,8 @@ def _hint(pane: Pane, paths: Mapping[Provider, PathSituation], live: bool) -> tu
 _FINE, _NO_HAND, _RESTING, _STARTING, _BROKEN = range(5)
 
 
-def _path_hint(provider: Provider, path: PathSituation, live: bool) -> tuple[int, str]:
-    name = PATH_NAMES[provider]
+def _path_hint(path_id: PathId, path: PathSituation, live: bool) -> tuple[int, str]:
+    name = PATH_NAMES[path_id]
     if path.state.phase is PathPhase.FAILED:
         return _BROKEN, path.state.sentence
     if path.state.phase is PathPhase.DISABLED:

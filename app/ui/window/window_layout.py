@@ -18,7 +18,7 @@ from app.ui.views.software_mesh_view import SoftwareMeshView
 from app.ui.views.wipe_view import WipeView
 from app.ui.window.pane import Pane
 from app.ui.window_options import RendererChoice
-from hand.types import Provider
+from hand.types import PathId
 
 _TITLES: dict[PaneName, str] = {
     "network": PATH_NAMES["network"],
@@ -28,15 +28,15 @@ _TITLES: dict[PaneName, str] = {
 }
 
 
-def make_panes(providers: Sequence[Provider], renderer: RendererChoice) -> dict[PaneName, Pane]:
+def make_panes(path_ids: Sequence[PathId], renderer: RendererChoice) -> dict[PaneName, Pane]:
     """A pane for each path, and where there are two of them, one for both and one for the output."""
-    names: list[PaneName] = list(providers)
-    if len(providers) > 1:
+    names: list[PaneName] = list(path_ids)
+    if len(path_ids) > 1:
         names = ["network", "ik", "combined", "output"]
     panes: dict[PaneName, Pane] = {}
     for name in names:
         picture = WipeView(PATH_NAMES["network"], PATH_NAMES["ik"]) if name == "combined" else PictureView()
-        switchable = len(providers) > 1 and name in providers
+        switchable = len(path_ids) > 1 and name in path_ids
         panes[name] = Pane(name, _TITLES[name], picture, make_mesh_view(renderer), switchable=switchable)
     return panes
 
