@@ -128,7 +128,7 @@ def _paths(
         every_frame=every_frame,
         looks=options.looks if still else 1,
         finder=options.finder,
-        own_hand=None if still else SubjectCalibrationOptions(options.calibrate, options.calibration),
+        calibration=None if still else SubjectCalibrationOptions(options.calibrate, options.calibration),
         smoothing=smoothing,
         live_network=live_network,
         device=options.device or "cpu",

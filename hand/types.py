@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -17,6 +17,9 @@ from hand.mirror import Side
 
 PathId = Literal["network", "ik"]
 """The paths that find hands."""
+
+PATH_IDS: Final[tuple[PathId, ...]] = ("network", "ik")
+"""Both paths, in the order of tables and views."""
 
 HandOrigin = Literal["network", "ik", "fused"]
 """Where a hand comes from: a path, or the fusion of both."""

@@ -107,11 +107,11 @@ class _RunningMean:
 
 
 class _Inbox(Mailbox[Frame]):
-    """A mailbox that asks its desk which frame to hand out, and when."""
+    """A mailbox whose dispatcher decides which frame is taken, and when."""
 
-    def __init__(self, desk: FrameDispatcher) -> None:
+    def __init__(self, dispatcher: FrameDispatcher) -> None:
         super().__init__()
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._before: Frame | None = None
         self._taken_ns: int | None = None
         self._work = _RunningMean()
@@ -119,22 +119,22 @@ class _Inbox(Mailbox[Frame]):
     def take(self, timeout_s: float | None = None) -> Frame | None:
         """Waits for a frame that is worth working on; None after the timeout, when woken, or when closed."""
         if self._taken_ns is not None:
-            self._work.add(self._desk.clock_ns() - self._taken_ns)
+            self._work.add(self._dispatcher.clock_ns() - self._taken_ns)
             self._taken_ns = None
         return super().take(timeout_s)
 
     def _arrives(self, content: Frame) -> None:
-        self._desk.arrives(content)
+        self._dispatcher.arrives(content)
 
     def _pause_s(self, content: Frame) -> float:
-        return self._desk.pause_s(content, self._before, self._work.value_ns)
+        return self._dispatcher.pause_s(content, self._before, self._work.value_ns)
 
     def _take(self) -> Frame | None:
         newest = self._content
         if newest is None:
             return None
-        frame = self._desk.next_frame(newest, self._before)
-        self._before, self._taken_ns = frame, self._desk.clock_ns()
+        frame = self._dispatcher.next_frame(newest, self._before)
+        self._before, self._taken_ns = frame, self._dispatcher.clock_ns()
         if frame is not newest:
             self._drops -= 1  # it was replaced here, and is taken after all; the newest stays for the next time
             return frame

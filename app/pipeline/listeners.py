@@ -39,8 +39,8 @@ class Listener(threading.Thread, Generic[T]):
         callback: Callable[[T], None],
         on_close: Callable[[Listener[T]], None],
         *,
-        wanted: Callable[[], bool] = _always,
-        gather_s: float = 0.0,
+        enabled: Callable[[], bool] = _always,
+        collect_s: float = 0.0,
     ) -> None:
         """Starts at once.
 
@@ -48,14 +48,14 @@ class Listener(threading.Thread, Generic[T]):
             name: for logs and thread lists.
             callback: may take its time; what it raises is logged and changes nothing.
             on_close: told when it is closed.
-            wanted: whether results are of any use now; asked in the threads that give them.
-            gather_s: how long after a first result the callback begins, with all that came meanwhile.
+            enabled: whether results are of any use now; asked in the threads that give them.
+            collect_s: how long after a first result the callback begins, with all that came meanwhile.
         """
         super().__init__(name=f"listener-{name}", daemon=True)
         self._callback = callback
         self._on_close = on_close
-        self._wanted = wanted
-        self._gather_s = gather_s
+        self._enabled = enabled
+        self._collect_s = collect_s
         self._condition = threading.Condition()
         self._queue: deque[T] = deque()
         self._closed = False
@@ -70,8 +70,8 @@ class Listener(threading.Thread, Generic[T]):
             return self._dropped
 
     def put(self, item: T) -> None:
-        """Queues a result, if it is wanted; never waits."""
-        if not self._wanted():
+        """Queues a result, if results are of use now; never waits."""
+        if not self._enabled():
             return
         with self._condition:
             if self._closed:
@@ -80,7 +80,7 @@ class Listener(threading.Thread, Generic[T]):
                 self._queue.popleft()
                 self._dropped += 1
             self._queue.append(item)
-            if len(self._queue) == 1:  # else it is awake, or still gathers
+            if len(self._queue) == 1:  # else it is awake, or still collects
                 self._condition.notify()
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -107,8 +107,8 @@ class Listener(threading.Thread, Generic[T]):
         """Whether there are any; none come any more once it is closed."""
         with self._condition:
             self._condition.wait_for(lambda: self._queue or self._closed)
-            if self._gather_s > 0.0:
-                self._condition.wait_for(lambda: self._closed, self._gather_s)
+            if self._collect_s > 0.0:
+                self._condition.wait_for(lambda: self._closed, self._collect_s)
             return bool(self._queue)
 
     def _next(self) -> T | None:
@@ -129,11 +129,11 @@ class Listeners(Generic[T]):
         name: str,
         callback: Callable[[T], None],
         *,
-        wanted: Callable[[], bool] = _always,
-        gather_s: float = 0.0,
+        enabled: Callable[[], bool] = _always,
+        collect_s: float = 0.0,
     ) -> Listener[T]:
         """Starts a :class:`Listener`; close it to end it."""
-        listener = Listener(name, callback, self._remove, wanted=wanted, gather_s=gather_s)
+        listener = Listener(name, callback, self._remove, enabled=enabled, collect_s=collect_s)
         with self._lock:
             self._listeners = (*self._listeners, listener)
         return listener
@@ -166,10 +166,10 @@ class FrameTap:
         self._listeners: Listeners[Frame] = Listeners()
 
     def add(
-        self, name: str, callback: Callable[[Frame], None], *, wanted: Callable[[], bool] = _always
+        self, name: str, callback: Callable[[Frame], None], *, enabled: Callable[[], bool] = _always
     ) -> Listener[Frame]:
         """Gives every frame to a callback in a thread of its own; see :class:`Listener`."""
-        return self._listeners.add(name, callback, wanted=wanted)
+        return self._listeners.add(name, callback, enabled=enabled)
 
     def put(self, frame: Frame) -> None:
         """Passes a frame on; never waits."""

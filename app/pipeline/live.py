@@ -89,8 +89,8 @@ class LivePipeline(Generic[T, P]):
             every_frame: nothing is dropped, files are not paced, and joined results await the slowest path; for
                 measuring, not for live use.
             retry_s: how often a source that failed is asked whether it is back.
-            compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path that
-                spoke last.
+            compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path
+                whose result came last.
             output: chooses the output hand; without it there is none.
         """
         self._on_update = on_update
@@ -168,8 +168,8 @@ class LivePipeline(Generic[T, P]):
         name: str,
         callback: Callable[[JoinedResult], None],
         *,
-        wanted: Callable[[], bool] = lambda: True,
-        gather_s: float = 0.0,
+        enabled: Callable[[], bool] = lambda: True,
+        collect_s: float = 0.0,
     ) -> Listener[JoinedResult]:
         """Gives every joined result, once and in order, to a callback in a thread of its own.
 
@@ -180,23 +180,23 @@ class LivePipeline(Generic[T, P]):
         Args:
             name: for logs and thread lists.
             callback: takes one result.
-            wanted: whether results are of any use now; those that are not are not given.
-            gather_s: how long after a first result the callback begins, with all that came meanwhile.
+            enabled: whether results are of use now; others are not given.
+            collect_s: how long after a first result the callback begins, with all that came meanwhile.
 
         Returns:
             The listener; close it to end it. The pipeline closes what is left when it is closed itself.
         """
-        return self._listeners.add(name, callback, wanted=wanted, gather_s=gather_s)
+        return self._listeners.add(name, callback, enabled=enabled, collect_s=collect_s)
 
     def add_frame_listener(
-        self, name: str, callback: Callable[[Frame], None], *, wanted: Callable[[], bool] = lambda: True
+        self, name: str, callback: Callable[[Frame], None], *, enabled: Callable[[], bool] = lambda: True
     ) -> Listener[Frame]:
         """Gives every frame that is taken, also those that no path has time for, to a callback in its own thread.
 
         Returns:
             The listener; close it to end it.
         """
-        return self._tap.add(name, callback, wanted=wanted)
+        return self._tap.add(name, callback, enabled=enabled)
 
     @property
     def mirror(self) -> bool:
@@ -266,12 +266,12 @@ class LivePipeline(Generic[T, P]):
         return self._preview.take_now()
 
     @property
-    def preview_wanted(self) -> bool:
+    def preview_enabled(self) -> bool:
         """Whether bare frames are kept for :meth:`take_frame` and announced; at first they are."""
         return not self._preview.shut
 
-    @preview_wanted.setter
-    def preview_wanted(self, enabled: bool) -> None:
+    @preview_enabled.setter
+    def preview_enabled(self, enabled: bool) -> None:
         if self._preview.shut == enabled:
             self._preview.shut = not enabled
 

@@ -79,7 +79,7 @@ class Mailbox(Generic[T]):
 
     @property
     def shut(self) -> bool:
-        """Whether nothing is taken in, because the reader rests; what was there is thrown away."""
+        """Whether nothing is taken in, because the reader is disabled; what was there is thrown away."""
         return self._shut
 
     @shut.setter

@@ -1,7 +1,7 @@
 """The hand that counts: fused from both paths, or one path's, whatever the mode says and the paths allow.
 
-The choice has hysteresis, and a change of path never makes the hand jump: what the new path says is at first bent
-to where the output was, and the bend fades out. This is inertialisation (D. Bollo, "Inertialization: High-Performance
+The choice has hysteresis, and a change of path never makes the hand jump: the new path's hand is at first moved to
+where the output was, and that offset fades out. This is inertialization (D. Bollo, "Inertialization: High-Performance
 Animation Transitions in Gears of War", GDC 2018) with a smoothstep in place of its polynomial: unlike a blend of two
 hands it needs the new path alone, so it also works when the old one gives no results any more.
 """
@@ -81,13 +81,13 @@ class OutputHand:
     Attributes:
         state: the hand; its ``origin`` says which path it follows, or that it is fused.
         reason: why that one.
-        bend: share of the last change that is still fading, 1 to 0.
+        offset_share: what is left of the inertialization offset of the last change, 1 to 0.
         held: it is the last frame's hand once more, because its path is late, or because something just covered it.
     """
 
     state: HandState
     reason: OutputReason
-    bend: float = 0.0
+    offset_share: float = 0.0
     held: bool = False
 
     @property
@@ -178,7 +178,7 @@ class OutputChooser:
 
 
 class _Slot:
-    """One hand over time: which path it follows, and the bend that is left of the last change."""
+    """One hand over time: which path it follows, and the inertialization offset that is left of the last change."""
 
     def __init__(self, layers: Mapping[Side, HandLayer]) -> None:
         self._layers = layers
@@ -368,7 +368,7 @@ class _InertializationOffset:
 
     @classmethod
     def between(cls, before: HandState, after: HandState, start_ns: int) -> _InertializationOffset:
-        """The bend that takes `after` to `before`."""
+        """The offset that takes `after` to `before`."""
         from_rotations, to_rotations = _matrices(before), _matrices(after)
         difference = from_rotations @ np.swapaxes(to_rotations, -1, -2)
         # the first joint is the one the hand turns about, so its path is the hand's path

@@ -4,7 +4,8 @@ A frame is complete when every path that is awaited has spoken about it. A path 
 or broken, when it already works on a later frame (then it skipped this one), or when it is usually so late that
 waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
 
-A patient joiner awaits a path however late it is: where nobody watches, the output shall not depend on the machine.
+With ``wait_for_all`` every path is awaited however late it is: without a viewer the output must not depend on the
+machine.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class ResultSynchronizer(Generic[T]):
             path_ids: the paths.
             choose: makes the output of a frame; called once per frame, in their order.
             emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
-                an old one drawn again); called in the thread of the path that spoke last.
+                an old one drawn again); called in the thread of the path whose result came last.
             clock_ns: for tests.
             wait_for_all: a path that works is awaited for any time. Only for sources that wait for the slowest
                 path, so that the frames that wait here are few.
@@ -137,7 +138,7 @@ class ResultSynchronizer(Generic[T]):
                 self._flush()
 
     def add(self, path_id: PathId, update: PathUpdate[T]) -> None:
-        """Takes what a path said."""
+        """Takes a path's result."""
         with self._lock:
             again = self._last_result.get(path_id) is update.result
             self._last_result[path_id] = update.result

@@ -139,7 +139,7 @@ class PathWorker(threading.Thread, Generic[T]):
 
     @property
     def enabled(self) -> bool:
-        """Whether the path works; otherwise it rests and costs nothing, with its engine kept if it was loaded."""
+        """Whether the path works; otherwise it costs nothing, with its engine kept if it was loaded."""
         return self._enabled.is_set()
 
     @enabled.setter
@@ -161,7 +161,7 @@ class PathWorker(threading.Thread, Generic[T]):
         """Makes the path, feeds it, and makes it again when it breaks."""
         restart_s = _FIRST_RESTART_S
         while not self._stopping.is_set():
-            self._rest_while_unwanted(PathPhase.STARTING)
+            self._wait_while_disabled(PathPhase.STARTING)
             if self._stopping.is_set():
                 return
             try:
@@ -185,14 +185,14 @@ class PathWorker(threading.Thread, Generic[T]):
                 return  # whoever would hear of it may be gone: engines load for seconds
             self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence="", cause=""))
             while not self._stopping.is_set():
-                if self._rest_while_unwanted(PathPhase.RUNNING):
+                if self._wait_while_disabled(PathPhase.RUNNING):
                     path.reset()
                 self._step(path)
         finally:
             path.close()
 
-    def _rest_while_unwanted(self, then: PathPhase) -> bool:
-        """Waits until the path is wanted again; whether it had to."""
+    def _wait_while_disabled(self, then: PathPhase) -> bool:
+        """Waits until the path is enabled; whether it had to."""
         if self._enabled.is_set():
             return False
         self._set_state(replace(self.state, phase=PathPhase.DISABLED, sentence="", cause=""))

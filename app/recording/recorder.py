@@ -200,7 +200,7 @@ class SessionRecorder:
     def offer_result(
         self, frame: Frame, results: Mapping[PathId, PathResult], fused: tuple[HandState, ...] = ()
     ) -> None:
-        """The paths spoke about a frame, in the order of the frames; never waits.
+        """Takes the paths' results about a frame, in the order of the frames; never waits.
 
         Frames and results come by different threads, so a result may be here before its frame is.
 

@@ -1,7 +1,7 @@
 """Everything the window's panes show of a frame, made in the paths' threads so that the window only has to paint it.
 
-What belongs to one path alone is drawn as soon as that path has spoken; what needs both (colours by disagreement, both
-hands in one view, the output hand) is drawn by whichever path speaks last.
+What belongs to one path alone is drawn as soon as that path has a result; what needs both (colours by disagreement,
+both hands in one view, the output hand) is drawn by whichever path's result comes last.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower
 from app.rendering.skeleton import draw_hands
 from hand.camera import Intrinsics
-from hand.types import Frame, HandState, PathId, PathResult
+from hand.types import PATH_IDS, Frame, HandState, PathId, PathResult
 
 M = TypeVar("M")
 
 PaneName = Literal["network", "ik", "combined", "output"]
 Overlay = Literal["skeleton", "mesh"]
 
-PATH_IDS: tuple[PathId, ...] = ("network", "ik")
 
 GHOST_RGB = (0.52, 0.70, 1.0)
 """The hand of MediaPipe + IK where both hands share a view."""

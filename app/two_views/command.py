@@ -100,7 +100,7 @@ def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict
         1,
         every_frame=not live,
         finder=options.finder,
-        own_hand=SubjectCalibrationOptions(False, options.calibration),
+        calibration=SubjectCalibrationOptions(False, options.calibration),
         device=device,
         complain=partial(say, error=True),
     )

@@ -102,8 +102,8 @@ class LiveTwoViews:
             output=output_chooser(model, tuple(paths), output_mode),
             retry_s=retry_s,
         )
-        self.pipeline.preview_wanted = False
-        self.pipeline.add_listener("second camera", self._take_second, gather_s=DRAW_EVERY_S)
+        self.pipeline.preview_enabled = False
+        self.pipeline.add_listener("second camera", self._take_second, collect_s=DRAW_EVERY_S)
         self.pipeline.start()
         self.pipeline.show(make_source())
         self._threads = [

@@ -109,7 +109,7 @@ class _View:
             output=output_chooser(model, tuple(view.paths), view.output_mode),
         )
         self.pipeline.quarter_turns = view.quarter_turns
-        self.pipeline.preview_wanted = False
+        self.pipeline.preview_enabled = False
         self.pipeline.add_listener("two views", self._take)
 
     def start(self) -> None:

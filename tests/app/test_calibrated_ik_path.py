@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from app_fakes import plain_image
 
-from app.pipeline.paths.calibrated_ik_path import OwnHandPath, SubjectCalibrationOptions
+from app.pipeline.paths.calibrated_ik_path import CalibratedIkPath, SubjectCalibrationOptions
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
@@ -78,7 +78,7 @@ def proportion_error(result: PathResult) -> float:
 
 def test_a_hand_is_learned_kept_and_used_with_cameras_only(tmp_path: Path) -> None:
     file = tmp_path / "hand.json"
-    learning = OwnHandPath(
+    learning = CalibratedIkPath(
         HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(True, file, frames=25)
     )
     before = proportion_error(learning.process(frame(0)))
@@ -88,7 +88,7 @@ def test_a_hand_is_learned_kept_and_used_with_cameras_only(tmp_path: Path) -> No
     assert words[-1] == f"Your hand is learned and kept in {file}."
     assert proportion_error(learning.process(frame(50))) < 0.6 * before
 
-    later = OwnHandPath(HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(file=file))
+    later = CalibratedIkPath(HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(file=file))
     from_file, from_camera = later.process(frame(60)), later.process(frame(61, live=True))
     assert not from_file.message
     np.testing.assert_array_equal(from_file.states[0].shape, np.zeros(10))
@@ -101,7 +101,7 @@ def test_a_broken_calibration_is_said_and_the_average_hand_used(
 ) -> None:
     file = tmp_path / "hand.json"
     file.write_text("{")
-    path = OwnHandPath(HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(file=file))
+    path = CalibratedIkPath(HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(file=file))
     assert "is damaged" in caplog.text
     np.testing.assert_array_equal(path.process(frame(0, live=True)).states[0].shape, np.zeros(10))
 
@@ -109,7 +109,7 @@ def test_a_broken_calibration_is_said_and_the_average_hand_used(
 def test_a_file_that_cannot_be_written_keeps_the_hand_for_this_run(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    path = OwnHandPath(
+    path = CalibratedIkPath(
         HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(True, blocked / "x.json", frames=3)
     )
     words = [path.process(frame(k)).message for k in range(12)]

@@ -1,4 +1,4 @@
-"""The network's own hand finder, on a judge that knows where the hand is."""
+"""The network's sliding-window detector, on a classifier that knows where the hand is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from inference.runtime import CropPrediction
 WIDTH, HEIGHT = 640, 480
 
 
-class Judge:
+class FakeClassifier:
     """Sees a bright blob as a hand: 21 joints around the blob's middle."""
 
     input_px = 128
@@ -76,7 +76,7 @@ def test_squares_cover_the_picture_and_stay_inside(size_px: int) -> None:
 
 
 def test_moves_onto_the_hand_wherever_it_is() -> None:
-    (hand,) = SlidingWindowDetector(Judge()).detect(picture_with_blob(470, 300, 120))
+    (hand,) = SlidingWindowDetector(FakeClassifier()).detect(picture_with_blob(470, 300, 120))
     assert hand.side == "right"
     assert abs(hand.crop.center_x_px - 529.5) < 2
     assert abs(hand.crop.center_y_px - 359.5) < 2
@@ -84,23 +84,23 @@ def test_moves_onto_the_hand_wherever_it_is() -> None:
 
 
 def test_a_left_hand_is_told_and_keeps_its_place() -> None:
-    (hand,) = SlidingWindowDetector(Judge(side="left")).detect(picture_with_blob(40, 60, 150))
+    (hand,) = SlidingWindowDetector(FakeClassifier(side="left")).detect(picture_with_blob(40, 60, 150))
     assert hand.side == "left"
     assert abs(hand.landmarks_px.mean(0) - (115, 135)).max() < 25
 
 
 def test_an_empty_picture_and_an_unsure_network_give_nothing() -> None:
-    assert list(SlidingWindowDetector(Judge()).detect(np.zeros((HEIGHT, WIDTH, 3), np.uint8))) == []
-    assert list(SlidingWindowDetector(Judge(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
+    assert list(SlidingWindowDetector(FakeClassifier()).detect(np.zeros((HEIGHT, WIDTH, 3), np.uint8))) == []
+    assert list(SlidingWindowDetector(FakeClassifier(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
 
 
 def test_a_search_that_shrinks_onto_something_tiny_has_found_no_hand() -> None:
-    assert len(SlidingWindowDetector(Judge()).detect(picture_with_blob(300, 200, 80))) == 1
-    assert list(SlidingWindowDetector(Judge()).detect(picture_with_blob(300, 200, 40))) == []
+    assert len(SlidingWindowDetector(FakeClassifier()).detect(picture_with_blob(300, 200, 80))) == 1
+    assert list(SlidingWindowDetector(FakeClassifier()).detect(picture_with_blob(300, 200, 40))) == []
 
 
 def test_one_sure_look_among_doubtful_ones_is_not_enough() -> None:
-    class Deceived(Judge):
+    class Deceived(FakeClassifier):
         looks = 0
 
         def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
@@ -112,17 +112,17 @@ def test_one_sure_look_among_doubtful_ones_is_not_enough() -> None:
 
 
 def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
-    judge = Judge()
-    search = SlidingWindowDetector(judge, squares_per_search=5)
+    classifier = FakeClassifier()
+    search = SlidingWindowDetector(classifier, squares_per_search=5)
     every = len(list(search_squares(WIDTH, HEIGHT)))
     picture = picture_with_blob(550, 390, 80)
     found = [bool(search.detect(picture)) for _ in range(every // 5 + 1)]
-    assert judge.shown == 5 * len(found)
+    assert classifier.shown == 5 * len(found)
     assert any(found)
 
 
 def test_a_network_of_upright_crops_is_asked_in_every_quarter_turn_and_then_shown_the_hand_upright() -> None:
-    class Turned(Judge):
+    class Turned(FakeClassifier):
         """Surest of a hand that it is shown upside down."""
 
         upright = True
@@ -136,9 +136,9 @@ def test_a_network_of_upright_crops_is_asked_in_every_quarter_turn_and_then_show
             sure = 0.9 if abs(crop.angle_rad - np.pi) < 0.1 else 0.6
             return replace(super().predict(image_rgb, crop, intrinsics), confidence=sure)
 
-    judge = Turned()
-    (found,) = SlidingWindowDetector(judge).detect(picture_with_blob(300, 200, 90))
-    np.testing.assert_allclose(judge.angles[:5], [0.0, np.pi / 2, np.pi, 1.5 * np.pi, np.pi])
+    classifier = Turned()
+    (found,) = SlidingWindowDetector(classifier).detect(picture_with_blob(300, 200, 90))
+    np.testing.assert_allclose(classifier.angles[:5], [0.0, np.pi / 2, np.pi, 1.5 * np.pi, np.pi])
     assert found.crop.angle_rad == pytest.approx(upright_angle_rad(found.landmarks_px))
 
 
@@ -146,15 +146,15 @@ def test_a_network_of_upright_crops_is_asked_in_every_quarter_turn_and_then_show
 def test_a_search_is_bounded_in_squares_and_memory_whatever_the_picture(size_px: tuple[int, int]) -> None:
     largest_batch = 0
 
-    class Counting(Judge):
+    class Counting(FakeClassifier):
         def presences(self, images: np.ndarray) -> np.ndarray:
             nonlocal largest_batch
             largest_batch = max(largest_batch, len(images))
             return super().presences(images)
 
-    judge = Counting()
-    assert list(SlidingWindowDetector(judge).detect(np.zeros((size_px[1], size_px[0], 3), np.uint8))) == []
-    assert 0 < judge.shown <= (len(SIZES) + len(SMALL_SIZES)) * MOST_SQUARES
+    classifier = Counting()
+    assert list(SlidingWindowDetector(classifier).detect(np.zeros((size_px[1], size_px[0], 3), np.uint8))) == []
+    assert 0 < classifier.shown <= (len(SIZES) + len(SMALL_SIZES)) * MOST_SQUARES
     assert 0 < largest_batch <= BATCH
 
 
@@ -170,7 +170,7 @@ def test_a_hand_of_8_percent_of_the_height_of_a_large_picture_is_found() -> None
     picture = np.zeros((height, width, 3), np.uint8)
     picture[1500:1673, 2900:3050] = 255
 
-    class Sharp(Judge):
+    class Sharp(FakeClassifier):
         """Sees the blob only where it fills enough of a square, as a network does."""
 
         def presences(self, images: np.ndarray) -> np.ndarray:
@@ -181,9 +181,9 @@ def test_a_hand_of_8_percent_of_the_height_of_a_large_picture_is_found() -> None
     (hand,) = search.detect(picture)
     assert abs(hand.crop.center_x_px - 2974.5) < 4
     assert abs(hand.crop.center_y_px - 1586.0) < 4
-    judge = Sharp()
-    live = SlidingWindowDetector(judge, squares_per_search=6)
+    classifier = Sharp()
+    live = SlidingWindowDetector(classifier, squares_per_search=6)
     rounds = len(list(search_squares(width, height, SMALL_SIZES, least_px=128))) // 2 + 1
     found = [bool(live.detect(picture)) for _ in range(rounds)]
     assert any(found)
-    assert judge.shown == 6 * rounds
+    assert classifier.shown == 6 * rounds

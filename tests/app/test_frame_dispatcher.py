@@ -47,20 +47,20 @@ class Path:
 def simulate(network_ms: int, ik_ms: int, frames: int = 200, after_ms: int = 0) -> dict[PathId, Path]:
     """Runs both paths on a source, a millisecond at a time."""
     now_ms = 0
-    desk = FrameDispatcher(("network", "ik"), lambda: now_ms * MS)
+    dispatcher = FrameDispatcher(("network", "ik"), lambda: now_ms * MS)
     paths: dict[PathId, Path] = {"network": Path(network_ms), "ik": Path(ik_ms)}
     for now_ms in range(frames * PERIOD_MS + after_ms):
         if now_ms % PERIOD_MS == 0 and now_ms < frames * PERIOD_MS:
             arrived = frame(now_ms // PERIOD_MS)
             for path_id, path in paths.items():
                 path.newest = arrived
-                desk.inboxes[path_id].put(arrived)
+                dispatcher.inboxes[path_id].put(arrived)
         for path_id, path in paths.items():
             if path.newest is None or now_ms < path.free_ms:
                 continue
-            if desk.pause_s(path.newest, path.before, path.work_ms * MS) > 0.0:
+            if dispatcher.pause_s(path.newest, path.before, path.work_ms * MS) > 0.0:
                 continue
-            taken = desk.inboxes[path_id].take_now()
+            taken = dispatcher.inboxes[path_id].take_now()
             assert taken is not None
             path.newest = None if taken is path.newest else path.newest
             path.before, path.free_ms = taken, now_ms + path.work_ms
@@ -76,9 +76,9 @@ def test_paths_that_keep_up_have_every_frame_at_once() -> None:
 @pytest.mark.parametrize(("network_ms", "ik_ms"), [(48, 45), (45, 48), (62, 40), (55, 55), (100, 41)])
 def test_paths_that_cannot_keep_up_begin_with_young_frames_and_share_them(network_ms: int, ik_ms: int) -> None:
     paths = simulate(network_ms, ik_ms)
-    settled = {path_id: path.taken[10:] for path_id, path in paths.items()}
+    steady = {path_id: path.taken[10:] for path_id, path in paths.items()}
     faster, slower = sorted(paths.values(), key=lambda path: path.work_ms)
-    ages = [age for _, age in settled["ik" if faster is paths["ik"] else "network"]]
+    ages = [age for _, age in steady["ik" if faster is paths["ik"] else "network"]]
     assert max(ages) <= PERIOD_MS // 3 + 1
     shared = set(slower.numbers[10:]) & set(faster.numbers)
     assert len(shared) >= 0.9 * len(slower.numbers[10:])
@@ -141,8 +141,8 @@ def test_who_waits_for_a_younger_frame_is_woken_and_let_go() -> None:
 
 
 def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
-    desk = FrameDispatcher(("network", "ik"))
-    fast, slow = desk.inboxes["network"], desk.inboxes["ik"]
+    dispatcher = FrameDispatcher(("network", "ik"))
+    fast, slow = dispatcher.inboxes["network"], dispatcher.inboxes["ik"]
     had: dict[str, list[int]] = {"fast": [], "slow": []}
     for index in range(30):
         for inbox in (fast, slow):
@@ -159,11 +159,11 @@ def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
 
 
 def test_frames_of_another_source_are_never_mixed() -> None:
-    desk = FrameDispatcher(("network", "ik"))
-    for inbox in desk.inboxes.values():
+    dispatcher = FrameDispatcher(("network", "ik"))
+    for inbox in dispatcher.inboxes.values():
         inbox.put(frame(0))
-    assert desk.inboxes["network"].take_now() is not None
+    assert dispatcher.inboxes["network"].take_now() is not None
     other = replace(frame(3), source_id="y")
-    for inbox in desk.inboxes.values():
+    for inbox in dispatcher.inboxes.values():
         inbox.put(other)
-    assert desk.inboxes["ik"].take_now() is other
+    assert dispatcher.inboxes["ik"].take_now() is other

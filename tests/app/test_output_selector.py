@@ -87,7 +87,7 @@ def test_network_leads_while_it_is_sure() -> None:
     assert outputs[-1] is not None
     assert outputs[-1].reason.cause is OutputCause.NETWORK_SURE
     assert reason_text(outputs[-1].reason) == "the network is sure enough (90%)"
-    assert outputs[-1].bend == 0.0
+    assert outputs[-1].offset_share == 0.0
 
 
 def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
@@ -110,9 +110,9 @@ def test_the_change_never_jumps_even_when_the_old_path_falls_silent(gone: float 
     assert {"network", "ik"} == set(path_ids(smooth))
     assert largest_step_m(abrupt) > 0.06
     assert largest_step_m(smooth) < 0.25 * largest_step_m(abrupt)
-    bends = [output.bend for output in smooth if output is not None]
-    assert bends[9] == 0.0 < bends[10] < 1.0
-    assert bends[17] == 0.0  # over after 200 ms
+    offset_shares = [output.offset_share for output in smooth if output is not None]
+    assert offset_shares[9] == 0.0 < offset_shares[10] < 1.0
+    assert offset_shares[17] == 0.0  # over after 200 ms
 
 
 def test_fade_turns_along_the_shortest_arc_and_ends_on_the_path() -> None:
@@ -131,7 +131,7 @@ def test_fade_turns_along_the_shortest_arc_and_ends_on_the_path() -> None:
     # a bent hand is a posed hand: its mesh is what the layer makes of its own parameters
     middle = outputs[5]
     assert middle is not None
-    assert 0.0 < middle.bend < 1.0
+    assert 0.0 < middle.offset_share < 1.0
     again = _LAYER(middle.state.pose_rad, middle.state.shape, middle.state.camera_translation_m)
     np.testing.assert_allclose(middle.state.vertices_m, again.vertices_m, atol=1e-6)
 
@@ -169,7 +169,7 @@ def test_no_hand_no_output_and_a_hand_that_comes_back_later_appears_anew() -> No
     outputs = list(play([0.9, None] + [None] * 15 + [0.9], [None] * 18))
     assert path_ids(outputs) == ["network"] + ["-"] * 16 + ["network"]
     assert outputs[-1] is not None
-    assert outputs[-1].bend == 0.0
+    assert outputs[-1].offset_share == 0.0
 
 
 def test_a_silent_path_is_named_with_its_reason() -> None:

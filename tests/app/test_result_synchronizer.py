@@ -17,14 +17,14 @@ LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 
 
 class Bench:
-    """A joiner with a clock of its own that writes down what it emits."""
+    """A synchronizer with a clock of its own that writes down what it emits."""
 
     def __init__(self, *, wait_for_all: bool = False) -> None:
         self.now_ns = 0
         self.emitted: list[tuple[JoinedResult, set[PathId], bool]] = []
         self.chosen: list[int] = []
         path_ids: tuple[PathId, PathId] = ("network", "ik")
-        self.joiner: ResultSynchronizer[int] = ResultSynchronizer(
+        self.synchronizer: ResultSynchronizer[int] = ResultSynchronizer(
             path_ids,
             self._choose,
             lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
@@ -32,7 +32,7 @@ class Bench:
             wait_for_all=wait_for_all,
         )
         for path_id in path_ids:
-            self.joiner.expect(path_id)
+            self.synchronizer.expect(path_id)
         self.frames = [Frame(index, index + 1, plain_image(), LENS, "x") for index in range(40)]
         self.hand = hand_state(self.frames[0])
 
@@ -44,7 +44,7 @@ class Bench:
         self.now_ns += int(after_ms * 1e6)
         states = (self.hand,) if hand else ()
         update = PathUpdate(PathResult(self.frames[index], path_id, states), 0, 0, 0)
-        self.joiner.add(path_id, update)
+        self.synchronizer.add(path_id, update)
         return update
 
     @property
@@ -78,13 +78,13 @@ def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
 
 def test_path_that_begins_a_later_frame_is_not_awaited_for_those_it_skipped() -> None:
     bench = Bench()
-    bench.joiner.begin("ik", bench.frames[0])
+    bench.synchronizer.begin("ik", bench.frames[0])
     bench.say("network", 0)
     bench.say("network", 1)
     assert bench.log == [], "it still works on frame 0"
     bench.say("ik", 0)
     assert bench.log == [(0, "ik+network")]
-    bench.joiner.begin("ik", bench.frames[2])
+    bench.synchronizer.begin("ik", bench.frames[2])
     assert bench.log[1:] == [(1, "network")], "before it has spoken about frame 2"
     bench.say("ik", 2)
     bench.say("network", 2)
@@ -94,12 +94,12 @@ def test_path_that_begins_a_later_frame_is_not_awaited_for_those_it_skipped() ->
 def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits() -> None:
     bench = Bench()
     bench.say("network", 0)
-    bench.joiner.expect("ik", MissingReason.DISABLED)
+    bench.synchronizer.expect("ik", MissingReason.DISABLED)
     assert bench.log == [(0, "network")]
     bench.say("network", 1)
     assert bench.log[1:] == [(1, "network")]
     assert bench.emitted[1][0].missing == {"ik": MissingReason.DISABLED}
-    bench.joiner.expect("ik")
+    bench.synchronizer.expect("ik")
     bench.say("network", 2)
     assert len(bench.log) == 2
     bench.say("ik", 2)
@@ -160,7 +160,7 @@ def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
     for index in range(4):
         bench.say("network", index, 33.0)
     assert bench.log == []
-    bench.joiner.expect("ik", "does not work")
+    bench.synchronizer.expect("ik", "does not work")
     assert bench.log == [(index, "network") for index in range(4)]
 
 
@@ -178,7 +178,7 @@ def test_path_that_is_quick_again_is_awaited_again() -> None:
 def test_result_drawn_again_is_no_new_measurement() -> None:
     bench = Bench()
     network, _ = bench.say("network", 0), bench.say("ik", 0)
-    bench.joiner.add("network", network)
+    bench.synchronizer.add("network", network)
     assert [measured for _, _, measured in bench.emitted] == [True, False]
     assert bench.chosen == [0]
 
@@ -209,7 +209,7 @@ def test_listener_is_left_alone_while_it_wants_nothing() -> None:
     got: list[int] = []
     wanted = threading.Event()
     listeners: Listeners[int] = Listeners()
-    listener = listeners.add("choosy", got.append, wanted=wanted.is_set)
+    listener = listeners.add("choosy", got.append, enabled=wanted.is_set)
     listeners.publish(0)
     assert not listener._queue
     wanted.set()
@@ -223,11 +223,11 @@ def test_listener_is_left_alone_while_it_wants_nothing() -> None:
 def test_gathering_listener_gets_everything_in_order_and_the_rest_when_it_is_closed() -> None:
     got: list[int] = []
     listeners: Listeners[int] = Listeners()
-    listener = listeners.add("patient", got.append, gather_s=0.02)
+    listener = listeners.add("slow start", got.append, collect_s=0.02)
     for item in range(5):
         listeners.publish(item)
     wait_until(lambda: got == [0, 1, 2, 3, 4])
-    listener._gather_s = 60.0
+    listener._collect_s = 60.0
     listeners.publish(5)
     wait_until(lambda: listener._queue)
     assert got[-1] == 4, "it gathers for a minute"

@@ -28,9 +28,9 @@ def true_hand(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rotations, joints - joints[0] + WRIST_M
 
 
-def joints_of(settled: RefinedHand) -> np.ndarray:
-    joints = LAYER.from_matrices(settled.rotations, SHAPE).joints_m
-    return joints - joints[0] + settled.root_m
+def joints_of(refined: RefinedHand) -> np.ndarray:
+    joints = LAYER.from_matrices(refined.rotations, SHAPE).joints_m
+    return joints - joints[0] + refined.root_m
 
 
 def gap_px(joints_m: np.ndarray, pixels: np.ndarray) -> float:
@@ -39,9 +39,9 @@ def gap_px(joints_m: np.ndarray, pixels: np.ndarray) -> float:
 
 def test_a_hand_that_lies_on_its_joints_stays_as_it_is() -> None:
     rotations, joints_m = true_hand(1)
-    settled = refine_pose(LAYER, rotations, SHAPE, project(joints_m, CAMERA), np.full(21, 3.0), CAMERA, WRIST_M)
-    np.testing.assert_allclose(settled.rotations, rotations, atol=1e-4)
-    np.testing.assert_allclose(settled.root_m, WRIST_M, atol=1e-4)
+    refined = refine_pose(LAYER, rotations, SHAPE, project(joints_m, CAMERA), np.full(21, 3.0), CAMERA, WRIST_M)
+    np.testing.assert_allclose(refined.rotations, rotations, atol=1e-4)
+    np.testing.assert_allclose(refined.root_m, WRIST_M, atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -50,14 +50,14 @@ def test_a_hand_predicted_beside_its_joints_is_bent_onto_them(seed: int) -> None
     rotations, joints_m = true_hand(seed)
     wrong = rotations @ matrix_from_axis_angle(np.random.default_rng(50 + seed).normal(0.0, 0.15, (16, 3)))
     pixels = project(joints_m, CAMERA)
-    settled = refine_pose(LAYER, wrong, SHAPE, pixels, np.full(21, 2.0), CAMERA, WRIST_M)
+    refined = refine_pose(LAYER, wrong, SHAPE, pixels, np.full(21, 2.0), CAMERA, WRIST_M)
     predicted = LAYER.from_matrices(wrong, SHAPE).joints_m
     predicted = predicted - predicted[0] + WRIST_M
-    assert gap_px(joints_of(settled), pixels) < 0.25 * gap_px(predicted, pixels)
-    before, after = (pa_error_mm(hand[None], joints_m[None]) for hand in (predicted, joints_of(settled)))
+    assert gap_px(joints_of(refined), pixels) < 0.25 * gap_px(predicted, pixels)
+    before, after = (pa_error_mm(hand[None], joints_m[None]) for hand in (predicted, joints_of(refined)))
     assert after < 0.8 * before
     np.testing.assert_allclose(
-        settled.rotations @ settled.rotations.transpose(0, 2, 1), np.tile(np.eye(3), (16, 1, 1)), atol=1e-6
+        refined.rotations @ refined.rotations.transpose(0, 2, 1), np.tile(np.eye(3), (16, 1, 1)), atol=1e-6
     )
 
 
@@ -121,11 +121,11 @@ def test_doubtful_joints_bend_nothing() -> None:
     bent_m = bent - bent[0] + WRIST_M
     pixels, sigma = project(joints_m, CAMERA), np.full(21, 2.0)
     pixels[5:9], sigma[5:9] = project(bent_m, CAMERA)[5:9], 300.0
-    settled = refine_pose(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
-    assert 1000.0 * np.linalg.norm(joints_of(settled) - joints_m, axis=1).max() < 4.0
+    refined = refine_pose(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M)
+    assert 1000.0 * np.linalg.norm(joints_of(refined) - joints_m, axis=1).max() < 4.0
     sigma[5:9] = 2.0
-    trusted = joints_of(refine_pose(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M))
-    assert np.linalg.norm(trusted[8] - bent_m[8]) < 0.4 * np.linalg.norm(joints_m[8] - bent_m[8])
+    with_sigma = joints_of(refine_pose(LAYER, rotations, SHAPE, pixels, sigma, CAMERA, WRIST_M))
+    assert np.linalg.norm(with_sigma[8] - bent_m[8]) < 0.4 * np.linalg.norm(joints_m[8] - bent_m[8])
     assert 1000.0 * np.linalg.norm(joints_m[8] - bent_m[8]) > 30.0
 
 
@@ -134,11 +134,11 @@ def test_fingers_bend_rather_than_twist() -> None:
     bent = bent_index_finger(rotations, 0.3)
     joints = LAYER.from_matrices(bent, SHAPE).joints_m
     pixels = project(joints - joints[0] + WRIST_M, CAMERA)
-    settled = refine_pose(LAYER, rotations, SHAPE, pixels, np.full(21, 1.0), CAMERA, WRIST_M)
+    refined = refine_pose(LAYER, rotations, SHAPE, pixels, np.full(21, 1.0), CAMERA, WRIST_M)
     axes = LAYER.model.joint_axes
     assert axes is not None
     for joint in (1, 2, 3):
-        turn = axis_angle_from_matrix(rotations[joint].T @ settled.rotations[joint]) @ axes[joint]
+        turn = axis_angle_from_matrix(rotations[joint].T @ refined.rotations[joint]) @ axes[joint]
         assert 0.15 < turn[0] < 0.45
         assert np.abs(turn[1:]).max() < 0.1
 
@@ -153,6 +153,6 @@ def test_a_model_without_axes_of_its_own_is_settled_by_its_bones() -> None:
 def test_nonsense_gives_a_hand_all_the_same() -> None:
     rotations, _ = true_hand(3)
     pixels = np.random.default_rng(0).uniform(-3000.0, 3000.0, (21, 2))
-    settled = refine_pose(LAYER, rotations, SHAPE, pixels, np.full(21, 1e-6), CAMERA, WRIST_M)
-    assert np.isfinite(settled.rotations).all()
-    assert settled.root_m[2] > 0.0
+    refined = refine_pose(LAYER, rotations, SHAPE, pixels, np.full(21, 1e-6), CAMERA, WRIST_M)
+    assert np.isfinite(refined.rotations).all()
+    assert refined.root_m[2] > 0.0

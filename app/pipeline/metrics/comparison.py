@@ -25,7 +25,6 @@ from jaxtyping import Float
 
 from app.pipeline.hand_matching import pair_hands
 from app.pipeline.metrics.comparison_numbers import (
-    BOTH,
     SERIES_S,
     WINDOW_S,
     ComparisonNumbers,
@@ -36,7 +35,7 @@ from app.pipeline.metrics.path_statistics import percentile
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.camera import project
 from hand.metrics import jitter_mm
-from hand.types import HandOrigin, HandState, PathId, PathResult
+from hand.types import PATH_IDS, HandOrigin, HandState, PathId, PathResult
 
 LONGEST_SESSION_S = 24 * 3600
 """Rows that are kept at most; beyond it the oldest go."""
@@ -89,7 +88,7 @@ class _Track:
 
 @dataclass(slots=True)
 class _Second:
-    """What gathers during one second of the session."""
+    """What is collected during one second of the session."""
 
     index: int
     samples: dict[PathId, list[_Sample]] = field(default_factory=lambda: {"network": [], "ik": []})
@@ -121,21 +120,21 @@ class _Second:
 
 
 class _Memory:
-    """What a comparison remembers; thrown away as a whole."""
+    """State of a comparison; thrown away as a whole."""
 
     def __init__(self) -> None:
         self.started_s: float | None = None
         self.now_s = 0.0
-        self.samples = {path_id: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for path_id in BOTH}
-        self.recorded: dict[PathId, deque[int]] = {path_id: deque(maxlen=32) for path_id in BOTH}
-        self.tracks: dict[PathId, _Track] = {path_id: _Track() for path_id in BOTH}
+        self.samples = {path_id: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for path_id in PATH_IDS}
+        self.recorded: dict[PathId, deque[int]] = {path_id: deque(maxlen=32) for path_id in PATH_IDS}
+        self.tracks: dict[PathId, _Track] = {path_id: _Track() for path_id in PATH_IDS}
         self.pairs = RollingRows(_PAIR_COLUMNS, _MOST_ROWS)
         self.outputs = RollingRows(_OUTPUT_COLUMNS, _MOST_ROWS)
         self.output_samples = RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS)
         self.output_track = _Track()
-        self.from_output = {path_id: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for path_id in BOTH}
-        self.from_output_sum_mm: dict[PathId, np.ndarray] = {path_id: np.zeros(21) for path_id in BOTH}
-        self.from_output_count = dict.fromkeys(BOTH, 0)
+        self.from_output = {path_id: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for path_id in PATH_IDS}
+        self.from_output_sum_mm: dict[PathId, np.ndarray] = {path_id: np.zeros(21) for path_id in PATH_IDS}
+        self.from_output_count = dict.fromkeys(PATH_IDS, 0)
         self.last_output = ""
         self.changes = 0
         self.second: _Second | None = None
@@ -145,7 +144,7 @@ class _Memory:
 
 
 class Comparison:
-    """Gathers joined results; safe to feed from one thread and to read from another."""
+    """Collects joined results; safe to feed from one thread and to read from another."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -186,10 +185,10 @@ class Comparison:
         """The last seconds."""
         with self._lock:
             since = self._memory.now_s - WINDOW_S
-            samples = {path_id: self._memory.samples[path_id].since(since) for path_id in BOTH}
+            samples = {path_id: self._memory.samples[path_id].since(since) for path_id in PATH_IDS}
             pairs, outputs = self._memory.pairs.since(since), self._memory.outputs.since(since)
             output_samples = self._memory.output_samples.since(since)
-            from_output = {path_id: self._memory.from_output[path_id].since(since) for path_id in BOTH}
+            from_output = {path_id: self._memory.from_output[path_id].since(since) for path_id in PATH_IDS}
             changes = self._memory.changes
         followed = outputs[:, 1]
         return ComparisonNumbers(
@@ -214,7 +213,7 @@ class Comparison:
         """The curves of the last :data:`SERIES_S` seconds."""
         with self._lock:
             now = self._memory.now_s
-            samples = {path_id: self._memory.samples[path_id].since(now - SERIES_S) for path_id in BOTH}
+            samples = {path_id: self._memory.samples[path_id].since(now - SERIES_S) for path_id in PATH_IDS}
             pairs, outputs = (rows.since(now - SERIES_S) for rows in (self._memory.pairs, self._memory.outputs))
         return Series(
             confidence={path_id: (rows[:, 0] - now, rows[:, 3]) for path_id, rows in samples.items()},
@@ -243,7 +242,7 @@ class Comparison:
                 path_id: memory.from_output_sum_mm[path_id] / memory.from_output_count[path_id]
                 if memory.from_output_count[path_id]
                 else _NO_JOINTS.copy()
-                for path_id in BOTH
+                for path_id in PATH_IDS
             }
 
     def _second_of(self, time_s: float) -> _Second:
@@ -319,7 +318,7 @@ class Comparison:
             time_s, sample.work_ms, sample.has_hand, sample.confidence, sample.reprojection_px, sample.jitter_mm
         )
         fused = tuple(output.state for output in joined.outputs if output.origin == "fused")
-        for path_id in BOTH:
+        for path_id in PATH_IDS:
             states = joined.results[path_id].states if path_id in joined.results else ()
             for one, other in pair_hands(fused, states):
                 if one is None or other is None or one.side != other.side:
@@ -381,7 +380,7 @@ class RollingRows:
 
         Args:
             columns: of a row, the time included.
-            capacity: rows that are remembered at most.
+            capacity: rows that are kept at most.
         """
         # twice the room, so that the rows lie in one piece and are moved only once per capacity
         self._rows = np.empty((2 * capacity, columns))

@@ -17,8 +17,6 @@ WINDOW_S = 5.0
 SERIES_S = 20.0
 """What the plots look back."""
 
-BOTH: tuple[PathId, ...] = ("network", "ik")
-
 
 @dataclass(frozen=True, slots=True)
 class PathNumbers:

@@ -12,9 +12,9 @@ import numpy as np
 
 from app.machine import describe_machine, product_version
 from app.pipeline.metrics.comparison import Comparison
-from app.pipeline.metrics.comparison_numbers import BOTH
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.joints import JOINT_NAMES
+from hand.types import PATH_IDS
 
 SCHEMA = 1
 
@@ -23,7 +23,7 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
     """The session in numbers, as plain values; what was not measured is None.
 
     Args:
-        comparison: what was gathered.
+        comparison: what was collected.
         source: where the pictures came from.
     """
     rows = comparison.rows()
@@ -34,7 +34,7 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
         "version": product_version(),
         "source": source,
         "seconds": len(rows),
-        "paths": {path_id: _path(rows, path_id) for path_id in BOTH},
+        "paths": {path_id: _path(rows, path_id) for path_id in PATH_IDS},
         "compared_frames": int(_sum(rows, "compared_frames")),
         "disagreement_mm": _spread(rows, "disagreement_mm", "compared_frames"),
         "placement_mm": _spread(rows, "placement_mm", "compared_frames"),
@@ -62,7 +62,7 @@ def save_summary(comparison: Comparison, source: str, stem: Path) -> tuple[Path,
     """Writes the table and the summary beside each other.
 
     Args:
-        comparison: what was gathered.
+        comparison: what was collected.
         source: where the pictures came from.
         stem: path without suffix.
 

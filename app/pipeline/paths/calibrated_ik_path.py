@@ -57,22 +57,22 @@ class SubjectCalibrationOptions:
     frames: int = FRAMES_TO_LEARN
 
 
-class OwnHandPath:
+class CalibratedIkPath:
     """MediaPipe + IK with the user's own hand on cameras, and the average hand on everything else."""
 
-    def __init__(self, tracker: _Tracker, model: HandModel, wish: SubjectCalibrationOptions) -> None:
+    def __init__(self, tracker: _Tracker, model: HandModel, options: SubjectCalibrationOptions) -> None:
         """Reads the saved calibration, if there is one.
 
         Args:
             tracker: finds and solves hands.
             model: the hand model that the tracker poses.
-            wish: whether to learn the hand anew, and where it is kept.
+            options: whether to learn the hand anew, and where it is kept.
         """
         self._tracker = tracker
-        self._file = wish.file or calibration_file()
+        self._file = options.file or calibration_file()
         self._average = tracker.solver.calibration
         self._own = _saved(model, self._file)
-        self._calibrator = HandCalibrator(model, wanted_frames=wish.frames) if wish.learn else None
+        self._calibrator = HandCalibrator(model, wanted_frames=options.frames) if options.learn else None
         self._learned_here = False
         self._word = ""
 

@@ -43,7 +43,7 @@ LEAST_PRESENCE: Final = 0.5
 LEAST_CONFIDENCE: Final = 0.4
 """Mean confidence of all looks from which what was found counts as a hand: one look alone may be deceived."""
 
-CLOSER_LOOKS: Final = 3
+REFINEMENTS: Final = 3
 """How often a square is moved onto the joints that were found in it."""
 
 LEAST_SHRINKAGE: Final = 0.55
@@ -82,17 +82,17 @@ class SlidingWindowDetector:
     """Finds at most one hand per picture; a :class:`app.pipeline.paths.network_path.HandDetectorProtocol`."""
 
     def __init__(
-        self, judge: CropClassifier, *, squares_per_search: int = 0, small_sizes: Sequence[float] = SMALL_SIZES
+        self, classifier: CropClassifier, *, squares_per_search: int = 0, small_sizes: Sequence[float] = SMALL_SIZES
     ) -> None:
         """Takes the network.
 
         Args:
-            judge: the network.
+            classifier: the network.
             small_sizes: squares for small hands, over the shorter side of the picture; none when empty.
             squares_per_search: how many squares one search may cost, for video; the next search goes on with the next
                 ones. 0 for all of them, for single pictures.
         """
-        self._judge = judge
+        self._classifier = classifier
         self._squares_per_search = squares_per_search
         self._small_sizes = small_sizes
         self._searches = 0
@@ -111,7 +111,7 @@ class SlidingWindowDetector:
         height, width = image_rgb.shape[:2]
         large = list(search_squares(width, height))
         # a square with fewer pixels than the network takes shows it nothing that a larger one does not
-        small = list(search_squares(width, height, self._small_sizes, least_px=self._judge.input_px))
+        small = list(search_squares(width, height, self._small_sizes, least_px=self._classifier.input_px))
         if self._squares_per_search > 0:
             return self._surest(image_rgb, self._due(large, small))
         return self._surest(image_rgb, large) or self._surest(image_rgb, small)
@@ -143,8 +143,8 @@ class SlidingWindowDetector:
         parts = [np.empty(0)]
         for first in range(0, len(squares), BATCH):
             batch = squares[first : first + BATCH]
-            crops = np.stack([crop_picture(image_rgb, square, self._judge.input_px) for square in batch])
-            parts.append(self._judge.presences(crops.transpose(0, 3, 1, 2).astype(np.float32)))
+            crops = np.stack([crop_picture(image_rgb, square, self._classifier.input_px) for square in batch])
+            parts.append(self._classifier.presences(crops.transpose(0, 3, 1, 2).astype(np.float32)))
         return np.concatenate(parts)
 
     def _look(self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop) -> HandObservation | None:
@@ -154,20 +154,20 @@ class SlidingWindowDetector:
         side: Side = "right"
         smallest_px = LEAST_SHRINKAGE * square.size_px
         confidences: list[float] = []
-        for _ in range(CLOSER_LOOKS + 1):
-            if self._judge.upright and not confidences:
+        for _ in range(REFINEMENTS + 1):
+            if self._classifier.upright and not confidences:
                 square = self._best_turned(image_rgb, square, intrinsics)
-            prediction = self._judge.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
+            prediction = self._classifier.predict(image_rgb, replace(square, flipped=side == "left"), intrinsics)
             if prediction.right < 0.5:
                 other = other_side(side)
-                mirrored = self._judge.predict(image_rgb, replace(square, flipped=other == "left"), intrinsics)
+                mirrored = self._classifier.predict(image_rgb, replace(square, flipped=other == "left"), intrinsics)
                 if mirrored.right > prediction.right:
                     side, prediction = other, mirrored
             if prediction.presence < LEAST_PRESENCE or square.size_px < smallest_px:
                 return None
             confidences.append(prediction.confidence)
             joints = mirror_pixels(prediction.joints_px, width) if side == "left" else prediction.joints_px
-            square = crop_around_hand(joints, self._judge.crop_expansion, upright=self._judge.upright)
+            square = crop_around_hand(joints, self._classifier.crop_expansion, upright=self._classifier.upright)
         score = float(np.mean(confidences))
         if score < LEAST_CONFIDENCE:
             return None
@@ -178,7 +178,7 @@ class SlidingWindowDetector:
     ) -> SquareCrop:
         """The square turned by so many quarters that the network is surest of the hand in it."""
         turned = [replace(square, angle_rad=quarters * np.pi / 2.0) for quarters in range(4)]
-        return max(turned, key=lambda one: self._judge.predict(image_rgb, one, intrinsics).confidence)
+        return max(turned, key=lambda one: self._classifier.predict(image_rgb, one, intrinsics).confidence)
 
 
 def search_squares(

@@ -55,13 +55,13 @@ SAME_HAND_DISTANCE = 0.35
 """Hands whose joints lie closer than this on average, over the smaller hand's size, are one hand."""
 
 SIDE_MEMORY = 0.9
-"""Weight of the past in the belief in a hand's side."""
+"""Weight of the past in a hand's handedness."""
 
 SIDE_AGAIN = 0.5
-"""The belief in a side that was questioned and stood the test."""
+"""Handedness after the other side was tried and scored lower."""
 
 OVERRULING_LOG_ODDS = 6.0
-"""A hand of a questionable side is shown both ways; from here on the network's word on it overrules a sure finder.
+"""A hand of a questionable side is shown both ways; from here on the network's word on it overrules a sure detector.
 
 A single look says little: a network may be wrong about the side of one hand frame after frame. On rendered hands from
 all sides (``benchmarks/sides.py``) the rule raises the share of sides that are named rightly; a lower threshold would
@@ -75,7 +75,7 @@ class _Track:
 
     Attributes:
         joints_px: where it was last.
-        rightness: belief in the side, -1 (left) to 1 (right).
+        rightness: handedness over the last frames, -1 (left) to 1 (right).
         crop: where it will be looked for, not flipped.
         hand: what the network said of it last; None until it was asked.
         seen: what the network saw in the crop of the last frame in which it had to wait for landmarks.
@@ -103,7 +103,7 @@ class NetworkPath:
         self,
         runtime: NetworkRuntime,
         model: HandModel,
-        finders: Sequence[HandDetectorProtocol],
+        detectors: Sequence[HandDetectorProtocol],
         *,
         max_hands: int = 1,
         still: bool = False,
@@ -111,13 +111,13 @@ class NetworkPath:
         note: Callable[[], str] = str,
         shared: SharedDetections | None = None,
     ) -> None:
-        """Takes the parts; it closes the finders.
+        """Takes the parts; it closes the detectors.
 
         Args:
             runtime: the network.
             model: right-hand model of the user.
-            finders: find hands that are not followed; each is asked only where those before it saw nothing that the
-                network holds for a hand.
+            detectors: find hands that are not followed; each is asked only where those before it saw nothing that the
+                network confirms as a hand.
             max_hands: 1 or 2.
             still: pictures are unrelated; nothing is carried from one to the next.
             network_now: which network to use from this frame on, asked before each; always the same when None.
@@ -134,7 +134,7 @@ class NetworkPath:
         self._note = note
         self._shared = shared
         self._detected: tuple[HandObservation, ...] | None = None
-        self._finders = tuple(finders)
+        self._detectors = tuple(detectors)
         self._max_hands = max_hands
         self._still = still
         self._tracks: list[_Track] = []
@@ -161,7 +161,7 @@ class NetworkPath:
         if self._search_is_due():
             self._search(frame, timings)
         if self._still:
-            # a picture has no next frame in which the crop would settle on the hand
+            # a picture has no next frame in which the crop would converge
             for track in self._tracks:
                 track.hand = None
             self._predict_all(frame, timings)
@@ -189,10 +189,10 @@ class NetworkPath:
         self._frames_since_search = 0
 
     def close(self) -> None:
-        """Frees the finders."""
+        """Frees the detectors."""
         self.reset()
-        for finder in self._finders:
-            finder.close()
+        for detector in self._detectors:
+            detector.close()
 
     def _search_is_due(self) -> bool:
         self._frames_since_search += 1
@@ -202,15 +202,15 @@ class NetworkPath:
         return wanted and self._frames_since_search >= SEARCH_EVERY_FRAMES
 
     def _search(self, frame: Frame, timings: dict[str, float]) -> None:
-        """Asks the finders in turn, until one has seen a hand that the network believes in."""
+        """Asks the detectors in turn, until one finds a hand that the network confirms."""
         self._frames_since_search = 0
         timings["detector"] = 0.0
         # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
         doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
-        # the first finder is the detector, which has looked at this frame already where its detections are shared
-        for finder in self._finders if self._detected is None else self._finders[1:]:
+        # where detections are shared, the first detector has searched this frame already
+        for detector in self._detectors if self._detected is None else self._detectors[1:]:
             started_s = time.perf_counter()
-            seen = finder.detect(frame.image_rgb, doubted_px)
+            seen = detector.detect(frame.image_rgb, doubted_px)
             self._take_up(seen)
             timings["detector"] += (time.perf_counter() - started_s) * 1e3
             self._predict_all(frame, timings)
@@ -290,10 +290,10 @@ class NetworkPath:
         track.hand = NetworkHand(frame.sequence, side, prediction, track.crop)
         track.fresh = False
         sign = 1.0 if side == "right" else -1.0
-        belief = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * sign * (2.0 * prediction.right - 1.0)
-        if belief * sign < 0.0 and self._seen_as_other_side(prediction, track, frame, sureness=1.0) is None:
-            belief = sign * SIDE_AGAIN
-        track.rightness = belief
+        handedness = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * sign * (2.0 * prediction.right - 1.0)
+        if handedness * sign < 0.0 and self._seen_as_other_side(prediction, track, frame, sureness=1.0) is None:
+            handedness = sign * SIDE_AGAIN
+        track.rightness = handedness
         track.crop = steady_crop(track.crop, self._crop_around(track.joints_px))
 
     def _crop_around(self, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
-from app.pipeline.paths.calibrated_ik_path import OwnHandPath, SubjectCalibrationOptions
+from app.pipeline.paths.calibrated_ik_path import CalibratedIkPath, SubjectCalibrationOptions
 from app.pipeline.paths.crop_search import SlidingWindowDetector
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.network_path import NetworkPath
@@ -59,7 +59,7 @@ class NetworkPathFactory:
         runtime = self.live.runtime
         affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
         own_search = SlidingWindowDetector(self.live, squares_per_search=0 if self.still else affordable)
-        # searches are far apart, so what a detector remembers of the last one would only mislead it
+        # searches are far apart, so a detector's state of the last one would only mislead it
         tiles = ALL_TILES if self.still else 0
         detector = open_detector(self.finder, self.max_hands, still=True, tiles_per_picture=tiles)
         return NetworkPath(
@@ -79,7 +79,7 @@ def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, stil
     return NetworkPathFactory(LiveNetwork(folder), model, max_hands, still)
 
 
-Method = Literal["ik", "network", "both", "fused"]
+PathChoice = Literal["ik", "network", "both", "fused"]
 """``fused`` runs both paths, as ``both`` does."""
 
 SHIPPED_NETWORK_DIR = ASSETS_DIR / "network"
@@ -87,11 +87,11 @@ SHIPPED_NETWORK_DIR = ASSETS_DIR / "network"
 NO_CHECKPOINT_SENTENCE = (
     "No checkpoint of a trained network is installed, so --method network has nothing to run; use --method ik."
 )
-NO_SECOND_METHOD_SENTENCE = "No trained network is installed, so --method both runs ik alone."
+NO_SECOND_PATH_SENTENCE = "No trained network is installed, so --method both runs ik alone."
 
 
 def chosen_paths(
-    method: Method,
+    method: PathChoice,
     network_dir: Path | None,
     model: HandModel,
     max_hands: int,
@@ -101,7 +101,7 @@ def chosen_paths(
     every_frame: bool = False,
     looks: int = 1,
     finder: FinderKind = "built-in",
-    own_hand: SubjectCalibrationOptions | None = None,
+    calibration: SubjectCalibrationOptions | None = None,
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
     device: DeviceChoice = "cpu",
@@ -119,7 +119,7 @@ def chosen_paths(
         every_frame: every path works on every frame, so that one may wait for the other.
         looks: how often MediaPipe looks at a still picture.
         finder: whose hand detector.
-        own_hand: what the IK path does about the user's own hand shape.
+        calibration: of the IK path, to the bone lengths of the user's hand; none when left out.
         smoothing: the filter behind each path; none when left out.
         live_network: holds the network, for whoever wants to swap it; then ``network_dir`` only says what was asked.
         device: what the network runs on, where ``live_network`` does not say it.
@@ -134,7 +134,7 @@ def chosen_paths(
     if method != "ik" and network_dir is None and not has_network():
         if method == "network":
             raise CheckpointError(NO_CHECKPOINT_SENTENCE)
-        complain(NO_SECOND_METHOD_SENTENCE)
+        complain(NO_SECOND_PATH_SENTENCE)
         method = "ik"
     shared = SharedDetections(every_frame=every_frame) if method == "both" and finder == "built-in" else None
     paths: dict[PathId, PathFactory] = {}
@@ -149,7 +149,13 @@ def chosen_paths(
         paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder, shared)
     if method in ("ik", "both"):
         paths["ik"] = ik_path_factory(
-            model, max_hands, still=still, looks=looks, finder=finder, own_hand=own_hand, shared=shared
+            model,
+            max_hands,
+            still=still,
+            looks=looks,
+            finder=finder,
+            calibration=calibration,
+            shared=shared,
         )
     if smoothing is None:
         return paths
@@ -168,7 +174,7 @@ def ik_path_factory(
     still: bool = False,
     looks: int = 1,
     finder: FinderKind = "built-in",
-    own_hand: SubjectCalibrationOptions | None = None,
+    calibration: SubjectCalibrationOptions | None = None,
     shared: SharedDetections | None = None,
 ) -> PathFactory:
     """MediaPipe + inverse kinematics.
@@ -179,7 +185,7 @@ def ik_path_factory(
         still: every frame is a picture of its own, without a past.
         looks: how often a still picture is looked at; where the looks disagree, confidence falls.
         finder: whose hand detector.
-        own_hand: what to do about the user's own hand shape; nothing when left out.
+        calibration: to the bone lengths of the user's hand; none when left out.
         shared: gets the detections, for a network path that runs beside it.
     """
 
@@ -188,6 +194,6 @@ def ik_path_factory(
         from ik_baseline.tracker import IkTracker
 
         tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks, finder=finder, listener=shared)
-        return tracker if own_hand is None else OwnHandPath(tracker, model, own_hand)
+        return tracker if calibration is None else CalibratedIkPath(tracker, model, calibration)
 
     return make if shared is None else announcing(make, shared)

@@ -28,7 +28,7 @@ ACTIVE_S: Final = 0.3
 """A detector that took up no frame for longer is switched off, or has failed: it is not awaited."""
 
 OPENING_WAIT_S: Final = 60.0
-"""How long a patient network path awaits a detector that is still loading."""
+"""How long a network path that takes every frame awaits a detector that is still loading."""
 
 Detections = tuple[HandObservation, ...]
 

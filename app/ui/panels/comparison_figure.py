@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from app.palette import Theme
-from app.pipeline.metrics.comparison_numbers import BOTH
+from hand.types import PATH_IDS
 
 _SIZE_PX = (1200, 900)
 _CURVES: tuple[tuple[str, str], ...] = (
@@ -41,7 +41,7 @@ def save_session_picture(rows: Sequence[dict[str, float]], source: str, theme: T
         board.addLabel(title, row=0, col=0, colspan=2, color=theme.text, size="13pt")
         for index, (name, label) in enumerate(_CURVES):
             plot = _plot(board, theme, label, 1 + index // 2, index % 2)
-            for path_id in BOTH:
+            for path_id in PATH_IDS:
                 values = np.array([row[f"{path_id}_{name}"] for row in rows])
                 plot.plot(seconds, values, pen=pg.mkPen(getattr(theme, path_id), width=2), connect="finite")
         plot = _plot(board, theme, "Disagreement, mm", 3, 0)

@@ -12,11 +12,12 @@ from PyQt6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPush
 
 from app.palette import Theme
 from app.pipeline.metrics.comparison import Comparison
-from app.pipeline.metrics.comparison_numbers import BOTH, SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
+from app.pipeline.metrics.comparison_numbers import SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.metrics.comparison_report import save_summary
 from app.ui.panels.comparison_figure import save_session_picture
 from app.ui.widgets.form_helpers import NOT_MEASURED, section
 from app.ui.widgets.plots import JointPairPlot, JointPlot, TimePlot
+from hand.types import PATH_IDS
 
 PANEL_WIDTH_PX = 316
 
@@ -93,7 +94,7 @@ class ComparisonPanel(QWidget):
 
     def refresh(self, numbers: ComparisonNumbers, series: Series) -> None:
         """Shows these numbers and curves."""
-        for path_id in BOTH:
+        for path_id in PATH_IDS:
             for name, form in ((row[0], row[2]) for row in _ROWS):
                 self._cells[path_id, name].setText(_text(getattr(numbers.paths[path_id], name), form))
         p95 = _text(numbers.disagreement_p95_mm, "{:.0f}")
@@ -168,7 +169,7 @@ class ComparisonPanel(QWidget):
             label.setObjectName("small")
             label.setToolTip(explanation)
             grid.addWidget(label, line, 0)
-            for column, path_id in enumerate((*BOTH, "output"), 1):
+            for column, path_id in enumerate((*PATH_IDS, "output"), 1):
                 cell = _value(f"{name}, {path_id}")
                 cell.setToolTip(explanation)
                 cell.setMinimumWidth(46)

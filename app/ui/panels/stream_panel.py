@@ -204,7 +204,7 @@ def install_streams(host: ExtensionHost) -> None:
     """Adds the panel, and starts the streams of the command line."""
     panel = StreamPanel(host.options.model)
     host.add_panel("Streams", panel, shortcut="Ctrl+L")
-    host.pipeline.add_listener("streams", panel.publish, wanted=panel.is_streaming)
+    host.pipeline.add_listener("streams", panel.publish, enabled=panel.is_streaming)
     host.closing.connect(panel.close_all)
     panel.refused.connect(lambda sentence: None if panel.isVisible() else host.notify(sentence))
     for address in host.options.streams:

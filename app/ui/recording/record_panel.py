@@ -247,8 +247,8 @@ def install_recorder(host: ExtensionHost) -> None:
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.close_down)
     host.closed.connect(panel.complete)
-    host.pipeline.add_frame_listener("recorder", panel.take_frame, wanted=panel.is_recording)
-    host.pipeline.add_listener("recorder", panel.take_joined, wanted=panel.is_recording)
+    host.pipeline.add_frame_listener("recorder", panel.take_frame, enabled=panel.is_recording)
+    host.pipeline.add_listener("recorder", panel.take_joined, enabled=panel.is_recording)
 
 
 def _words(state: RecorderState) -> str:

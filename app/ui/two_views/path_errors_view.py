@@ -16,10 +16,9 @@ from app.two_views.path_errors import MEASURES, Measure, PathErrors
 from app.two_views.report import NAMES
 from app.ui.widgets.form_helpers import NOT_MEASURED, section
 from app.ui.widgets.plots import JointPairPlot, TimePlot
-from hand.types import PathId
+from hand.types import PATH_IDS
 
 _PATHS: Final = (("network", "Network"), ("ik", "IK"), ("output", "Output"))
-_PAIR: Final[tuple[PathId, ...]] = ("network", "ik")
 
 _ROWS: Final[tuple[tuple[Measure, str, str, str], ...]] = (
     ("aligned_mm", "Aligned, mm", "{:.1f}", "Joint error after both hands were laid onto each other: form alone"),
@@ -123,7 +122,7 @@ class PathErrorsView(QWidget):
         self._joint_heading.setVisible(by_joint)
         self.joints.setVisible(by_joint)
         if by_joint:
-            self.joints.show_joints({path: _by_joint(errors.get(path), measure) for path in _PAIR})
+            self.joints.show_joints({path: _by_joint(errors.get(path), measure) for path in PATH_IDS})
 
     def _make_switch(self) -> QHBoxLayout:
         layout = QHBoxLayout()

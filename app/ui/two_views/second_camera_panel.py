@@ -117,7 +117,7 @@ class SecondCameraPanel(QWidget):
             self._complain(str(error))
             return
         self._session = session
-        self._listener = self._host.pipeline.add_listener("second camera", session.take_first, gather_s=DRAW_EVERY_S)
+        self._listener = self._host.pipeline.add_listener("second camera", session.take_first, collect_s=DRAW_EVERY_S)
         self._replay_due = True
         self._timer.start()
         self.refresh()

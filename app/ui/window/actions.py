@@ -12,9 +12,9 @@ from PyQt6.QtWidgets import QWidget
 
 from app.palette import DARK, LIGHT
 from app.pipeline.capture_thread import SourcePhase
-from app.pipeline.metrics.comparison_numbers import BOTH
 from app.pipeline.worker import PATH_NAMES
 from app.ui.widgets.button_focus import press_focused_or
+from hand.types import PATH_IDS
 
 if TYPE_CHECKING:
     from app.ui.window.main_window import MainWindow
@@ -45,7 +45,7 @@ def install_controls(window: MainWindow) -> None:
     ]
     keys += [(str(n), f"View: {view}", partial(window.show_view, view)) for n, view in enumerate(window.views, 1)]
     if len(window.pipeline.path_ids) > 1:
-        for key, path_id in zip("NI", BOTH, strict=True):
+        for key, path_id in zip("NI", PATH_IDS, strict=True):
             switch = window.panes[path_id].heading.switch
             keys.append((key, f"Switch {PATH_NAMES[path_id]} off or on", switch.toggle))
     for key, text, act in keys:

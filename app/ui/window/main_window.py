@@ -43,8 +43,8 @@ from app.ui.window_options import ViewName, WindowOptions
 from hand.errors import SourceError
 from hand.types import PathId
 
-_GATHER_S = 0.1
-"""How long the comparison gathers results; its numbers are refreshed less often than that."""
+_COLLECT_S = 0.1
+"""How long the comparison collects results; its numbers are refreshed less often than that."""
 
 _CLOSE_S = 0.5
 """For paths to end; the window is gone from the screen by then, and engines end with the process."""
@@ -108,7 +108,7 @@ class MainWindow(QMainWindow):
             compose=self.painter.compose,
             output=self.chooser,
         )
-        self.pipeline.add_listener("comparison", self.comparison.record, gather_s=_GATHER_S)
+        self.pipeline.add_listener("comparison", self.comparison.record, collect_s=_COLLECT_S)
         self.presenter = ResultPresenter(self.pipeline, self.pane_area, tuple(self.panes.values()), self)
         recovery = RecoveryActions(self.bar.source.showMenu, self.replay, lambda: self.choose(DEMO))
         self._status_messages = StatusMessages(self.pane_area, recovery)

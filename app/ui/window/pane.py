@@ -128,7 +128,7 @@ class Pane(QWidget):
 
 
 class PaneHeading(QWidget):
-    """Whose hand it is, whether it is the output, how fast it is, and the switch that rests it."""
+    """Whose hand it is, whether it is the output, how fast it is, and the switch that disables it."""
 
     switched = pyqtSignal(bool)
 

@@ -96,7 +96,7 @@ class ResultPresenter(QObject):
         for path_id in tuple(self.delivering):
             if self._pipeline.path_state(path_id).phase is not PathPhase.RUNNING:
                 self.delivering.remove(path_id)
-        self._pipeline.preview_wanted = not self.delivering
+        self._pipeline.preview_enabled = not self.delivering
         if not self.delivering:
             self._show_bare_frame()
 
