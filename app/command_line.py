@@ -29,7 +29,7 @@ from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
 from app.pipeline.paths.smoothing import DEFAULT_STRENGTH, Smoothing
 from app.predict import PICTURES_PER_SECOND, PredictionRun, predict
 from app.settings import Settings, load_settings
-from app.sources.choose import ChosenSource, SourceWishes, UnusableSource, choose_source
+from app.sources.choose import ChosenSource, SourceOptions, UnusableSource, choose_source
 from app.two_views.command import run_two_views
 from app.user_dirs import settings_file
 from hand.embedded import load_embedded_model, load_model
@@ -165,7 +165,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
-    chosen = choose_source(options.source, SourceWishes(options.size, options.fps, subfolders=options.subfolders))
+    chosen = choose_source(options.source, SourceOptions(options.size, options.fps, subfolders=options.subfolders))
     if chosen.note:
         say(chosen.note, error=True)
     report_dir = options.report or _DEFAULT_REPORT_DIR
@@ -228,7 +228,7 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _calibrate_camera(options: argparse.Namespace) -> int:
-    chosen = choose_source(options.source, SourceWishes(options.size))
+    chosen = choose_source(options.source, SourceOptions(options.size))
     if options.source is None and not chosen.is_camera:
         raise SourceError(
             "No camera was found to be calibrated; plug one in, or give --source with a video or folder of pictures "
@@ -264,9 +264,11 @@ def _window(options: argparse.Namespace) -> int:
     from app.ui.application import run_window
     from app.ui.window_options import WindowOptions
 
-    wishes = SourceWishes(options.size, options.fps, loop=options.loop, hold=True, subfolders=options.subfolders)
+    source_options = SourceOptions(
+        options.size, options.fps, loop=options.loop, hold=True, subfolders=options.subfolders
+    )
     try:
-        chosen = choose_source(options.source, wishes)
+        chosen = choose_source(options.source, source_options)
     except SourceError as error:
         chosen = ChosenSource(UnusableSource(options.source, str(error)))
     model, note = _model_or_embedded(options.hand_model)
@@ -277,7 +279,7 @@ def _window(options: argparse.Namespace) -> int:
     return run_window(
         WindowOptions(
             chosen=chosen,
-            wishes=wishes,
+            source_options=source_options,
             paths=_paths(options, model, window=True, smoothing=smoothing, live_network=live_network),
             smoothing=smoothing,
             live_network=live_network,

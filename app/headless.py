@@ -245,7 +245,7 @@ class _OutputRecorder:
 
 
 class _Recorder:
-    """Takes results until the run is over and remembers what the report needs."""
+    """Takes results until the run is over and keeps what the report needs."""
 
     def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
         self._run = run

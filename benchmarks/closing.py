@@ -33,7 +33,7 @@ from app.jobs.training import TrainingRuns
 from app.machine import describe_machine
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from app.sources.base import Picture, SourceFacts
-from app.sources.choose import ChosenSource, SourceWishes, choose_source
+from app.sources.choose import ChosenSource, SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.recording.record_panel import RecordPanel
 from app.ui.training.networks_panel import NetworksPanel
@@ -124,7 +124,7 @@ def _pipe(suffix: str) -> Callable[[Path], MainWindow]:
     def prepare(scratch: Path) -> MainWindow:
         pipe = scratch / f"pipe{suffix}"
         os.mkfifo(pipe)
-        window = open_window(choose_source(str(pipe), SourceWishes()))
+        window = open_window(choose_source(str(pipe), SourceOptions()))
         wait(2.0)
         return window
 
@@ -136,7 +136,7 @@ def _pipes_as_files(scratch: Path) -> MainWindow:
     pictures = scratch / "pictures"
     pictures.mkdir()
     os.mkfifo(pictures / "a.jpg")
-    window = open_window(choose_source(str(pictures), SourceWishes()))
+    window = open_window(choose_source(str(pictures), SourceOptions()))
     os.mkfifo(scratch / "a.handnet")
     panel = window.findChild(NetworksPanel)
     if panel is not None:

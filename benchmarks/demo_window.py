@@ -14,7 +14,7 @@ from PyQt6.QtWidgets import QApplication
 from app.networks.live_network import LiveNetwork
 from app.outputs.address import parse_stream_address
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
-from app.sources.choose import ChosenSource, SourceWishes, choose_source
+from app.sources.choose import ChosenSource, SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
@@ -44,16 +44,16 @@ def open_window(
         streams: as ``--stream`` takes them.
         settings_file: where choices are kept.
     """
-    wishes = SourceWishes(frames_per_second=30.0, loop=True)
+    source_options = SourceOptions(frames_per_second=30.0, loop=True)
     model = load_embedded_model()
     live_network = LiveNetwork(SHIPPED_NETWORK_DIR)
     window = MainWindow(
         WindowOptions(
-            chosen=chosen or choose_source(str(DEMO_CLIP), wishes),
+            chosen=chosen or choose_source(str(DEMO_CLIP), source_options),
             model=model,
             paths=chosen_paths("both", None, model, 1, complain=print, live_network=live_network),
             live_network=live_network,
-            wishes=wishes,
+            source_options=source_options,
             theme="dark",
             streams=tuple(map(parse_stream_address, streams)),
             settings_file=settings_file,

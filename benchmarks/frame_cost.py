@@ -53,7 +53,7 @@ from app.pipeline.result_synchronizer import ResultSynchronizer
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.pane_renderer import ScreenPainter
-from app.sources.choose import SourceWishes, choose_source
+from app.sources.choose import SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.sources.video import VideoSource
 from app.ui.extensions import install_extensions
@@ -209,7 +209,7 @@ def measure(clip: Path, clock: StageClock, work: PathWork, options: argparse.Nam
     smoothing = Smoothing()
     window = MainWindow(
         WindowOptions(
-            chosen=choose_source(str(clip), SourceWishes(frames_per_second=options.rate, loop=True)),
+            chosen=choose_source(str(clip), SourceOptions(frames_per_second=options.rate, loop=True)),
             model=model,
             paths=chosen_paths("both", options.network, model, 1, smoothing=smoothing, complain=print),
             smoothing=smoothing,

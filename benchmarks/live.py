@@ -32,7 +32,7 @@ from PyQt6.QtWidgets import QApplication
 
 from app.machine import describe_machine
 from app.pipeline.paths.path_factories import chosen_paths
-from app.sources.choose import SourceWishes, choose_source
+from app.sources.choose import SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
@@ -67,10 +67,10 @@ class LagMeter:
 def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
     """One run of the window."""
     model = load_embedded_model()
-    wishes = SourceWishes(frames_per_second=rate, loop=True)
+    source_options = SourceOptions(frames_per_second=rate, loop=True)
     window = MainWindow(
         WindowOptions(
-            chosen=choose_source(options.source, wishes),
+            chosen=choose_source(options.source, source_options),
             model=model,
             paths=chosen_paths(options.method, options.network, model, 1, complain=print),
             view=options.view,

@@ -33,7 +33,7 @@ from app.machine import describe_machine
 from app.networks.live_network import LiveNetwork
 from app.palette import DARK, LIGHT
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
-from app.sources.choose import SourceWishes, choose_source
+from app.sources.choose import SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
@@ -123,8 +123,8 @@ def main() -> None:
     model, live = load_embedded_model(), LiveNetwork(SHIPPED_NETWORK_DIR)
     window = MainWindow(
         WindowOptions(
-            chosen=choose_source(str(DEMO_CLIP), SourceWishes(loop=True)),
-            wishes=SourceWishes(loop=True),
+            chosen=choose_source(str(DEMO_CLIP), SourceOptions(loop=True)),
+            source_options=SourceOptions(loop=True),
             model=model,
             paths=chosen_paths("both", None, model, 1, live_network=live, complain=print),
             live_network=live,

@@ -4,7 +4,7 @@
 
 The session is the demo clip over and over, 640 x 480, each frame a file of its own. "Painted" is the moment the
 filmstrip, or the whole window, has painted what was asked for; every page that is scrolled to was never seen before, so
-all of its thumbnails are read from the disk's cache and shrunk. The page before counts as peer: it is remembered.
+all of its thumbnails are read from the disk's cache and shrunk. The page before counts as peer: it is cached.
 Beside the clock stands the processor's time, which is the same however busy the machine is.
 """
 

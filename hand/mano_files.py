@@ -123,7 +123,7 @@ def _npz_fields(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _npz_field(arrays: np.lib.npyio.NpzFile, key: str) -> Any:
-    """One field; an array of Python objects, which only running a pickle would give, is remembered as such."""
+    """One field; an array of Python objects, which only running a pickle would give, is kept unread."""
     try:
         return arrays[key]
     except ValueError as error:

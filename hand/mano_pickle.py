@@ -1,7 +1,7 @@
 """Reads the pickles of this field (MANO, SMPL, HO-3D) without running anything that is inside them.
 
 A pickle is a program: it names functions and calls them. Here every name it may use leads to an inert record
-(:class:`Part`) that merely remembers its arguments and its state; every other name is refused on sight. Only when the
+(:class:`Part`) that merely stores its arguments and its state; every other name is refused on sight. Only when the
 stream has ended are the records of a few known kinds turned into values, by the code below, which checks each size
 against the bytes that are really there. So neither chumpy nor scipy is needed, and nothing can be executed.
 
@@ -52,7 +52,7 @@ _ALLOWED: Final = {
     ("chumpy.reordering", "Select"): "chumpy_select",
 }
 """Every name that a pickle may use, and what becomes of it; chumpy's other expressions (SMPL body files hold some) are
-remembered as well, but never evaluated."""
+stored as well, but never evaluated."""
 
 
 class _InertUnpickler(pickle.Unpickler):

@@ -32,7 +32,7 @@ class UnreadValue:
 
 
 class Part:
-    """Something the pickle asked to be called or built: remembered, never done."""
+    """Something the pickle asked to be called or built: stored, never executed."""
 
     __slots__ = ("arguments", "state")
     kind = ""

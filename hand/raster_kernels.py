@@ -86,7 +86,7 @@ def draw_triangles(
         ax, bx, cx = ax * _SUBPIXEL, bx * _SUBPIXEL, cx * _SUBPIXEL
         ay, by, cy = ay * _SUBPIXEL, by * _SUBPIXEL, cy * _SUBPIXEL
 
-        # planes through the snapped corners, so that values and coverage speak of the same triangle
+        # planes through the snapped corners, so that values and coverage belong to the same triangle
         face = first_face + t
         planes[face, 0, 0], planes[face, 0, 1] = x0, y0
         scale = 1.0 / abs(np.float64(area))

@@ -47,7 +47,7 @@ class OfflineLabel:
         hand: the hand; its origin is "offline".
         weight: how reliable the label is, 0 to 1; 0 rejects it.
         reasons: what counts against it, in short phrases for people.
-        agreement: how far the witnesses differ, by name, with their units in the names.
+        agreement: how far the estimates differ, by name, with their units in the names.
     """
 
     frame: int
@@ -100,7 +100,7 @@ class FrameLabel:
         weight: how reliable it is, 0 to 1: 0 when rejected, 1 when the user corrected it.
         reasons: what counts against it, in short phrases for people.
         decided: the user decided about it, not the offline pass alone.
-        agreement: how far the witnesses differ, by name; empty without an offline pass.
+        agreement: how far the estimates differ, by name; empty without an offline pass.
     """
 
     frame: RecordedFrame

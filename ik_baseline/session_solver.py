@@ -32,7 +32,7 @@ FRAME_S: Final = 1.0 / 30.0
 """Time between frames for which the accelerations below are given."""
 
 ANGLE_ACCELERATION_RAD: Final = 0.012
-"""Believed change of a joint's speed from frame to frame, in radians per frame per frame at 30 frames a second."""
+"""Expected change of a joint's speed from frame to frame, in radians per frame per frame at 30 frames a second."""
 
 TURN_ACCELERATION_RAD: Final = 0.008
 """The same of the whole hand's turn."""

@@ -41,10 +41,10 @@ from ik_baseline.person import HandCalibration, build_chain
 from ik_baseline.warm_start import WarmStart, steadied
 
 WORLD_DEVIATION_M = (0.006, 0.006, 0.012)
-"""Believed error of a world landmark along each camera axis; the depth of a single picture is the weakest."""
+"""Expected error of a world landmark along each camera axis; the depth of a single picture is the weakest."""
 
 PIXEL_DEVIATION = 0.012
-"""Believed error of a landmark in the picture over the longer side of the hand's box."""
+"""Expected error of a landmark in the picture over the longer side of the hand's box."""
 
 SCALE_DEVIATION = 0.08
 """Assumed relative error of the size of the detector's hand in one frame."""

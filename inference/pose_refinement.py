@@ -1,11 +1,11 @@
 """A posed hand, bent a little so that its joints fall where they are seen.
 
-The network says twice where the joints are: by its heat maps, in the picture, and by its pose and shape. The heat maps
+The network predicts the joints twice: by its heat maps, in the picture, and by its pose and shape. The heat maps
 are more exact in the picture and the pose in depth, so pose, shape and place are estimated anew from both: maximum a
 posteriori, the heat maps with their expected errors as the measurement, pose and shape with theirs as the prior. That
 brings the mesh onto the hand in the picture, and some of the gain holds in depth.
 
-How wrong the pose is differs from picture to picture, and the network does not say it. How far both words lie apart
+How wrong the pose is differs from picture to picture, and the network does not estimate it. How far both predictions lie apart
 tells: where that is more than the expected errors explain, the pose is held less firmly (:func:`prior_scale`).
 """
 
@@ -26,7 +26,7 @@ from hand.layer import HandLayer
 from hand.model import HandModel
 
 KNUCKLE_DEVIATIONS_RAD: Final = (0.20, 0.12, 0.06)
-"""Believed error of a knuckle's flexion, abduction and twist (``hand.anatomy``)."""
+"""Expected error of a knuckle's flexion, abduction and twist (``hand.anatomy``)."""
 
 HINGE_DEVIATIONS_RAD: Final = (0.20, 0.05, 0.04)
 """The same of the joints beyond it, which can hardly do anything but bend."""
@@ -35,17 +35,17 @@ THUMB_DEVIATIONS_RAD: Final = (0.20, 0.15, 0.12)
 """The same of the thumb's joints."""
 
 GLOBAL_DEVIATION_RAD: Final = 0.22
-"""Believed error of the orientation, about any axis."""
+"""Expected error of the orientation, about any axis."""
 
 SHAPE_DEVIATION: Final = 1.0
-"""Believed error of each number of the network's shape: a person's deviate by 1, and one picture tells little of it."""
+"""Expected error of each number of the network's shape: a person's deviate by 1, and one picture tells little of it."""
 
 USUAL_MISFIT: Final = 0.8
 """Median distance of the predicted hand's joints from their heat maps, over the expected errors, at which the pose is
 held as firmly as its usual error deserves."""
 
 SMALLEST_SCALE, LARGEST_SCALE = 0.7, 1.6
-"""The pose's believed error follows the misfit, between so many times the usual one."""
+"""The pose's expected error follows the misfit, between so many times the usual one."""
 
 STEPS: Final = 5
 
@@ -90,7 +90,7 @@ def refine_pose(
 
     Gauss-Newton over a small turn of each joint, the wrist's place and the shape: the pseudo-Huber loss of every
     joint's reprojection error over its expected size (reweighted least squares, so that one misread joint does not
-    drag a finger along), against turns of the believed size about each joint's anatomical axes: a finger rather bends
+    drag a finger along), against turns of the expected size about each joint's anatomical axes: a finger rather bends
     than twists. Tips ride on their last joint, which leaves out how the skin gives: less than a millimetre.
 
     Args:
@@ -103,7 +103,7 @@ def refine_pose(
         start_m: first guess of the wrist, in front of the camera.
         precisions: inverse covariances of the rotations' errors in the joints' axes; those of the network's rotations
             (:func:`prior_precisions`), scaled by :func:`prior_scale`, when left out.
-        shape_deviation: believed error of each number of the shape; 0 holds the shape as it is given.
+        shape_deviation: expected error of each number of the shape; 0 holds the shape as it is given.
     """
     joints, orientations = layer.skeleton(rotations, shape)
     joints_m = np.asarray(joints, np.float64)
@@ -135,7 +135,7 @@ def refine_pose(
 
 
 def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
-    """How many times its usual error the network's pose is believed to be wrong in one picture.
+    """How many times its usual error the network's pose is estimated to be wrong in one picture.
 
     The covariance of a prior is told from the innovations, as adaptive Kalman filters do it (Mehra 1970, On the
     identification of variances and adaptive Kalman filtering); a median, since one misread joint says nothing about
@@ -213,7 +213,7 @@ def _bend(
     old_points, old_turns = np.empty_like(points), np.empty_like(turns)
     bent = np.zeros((16, 3))  # what each joint was turned so far, in its own axes
     own, turn, bare, swing = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-    believed = np.empty((3, 3))
+    prior = np.empty((3, 3))
     by_shape = np.zeros((21, 3, 10))  # how each joint moves against the wrist with each number of the shape
     start_depth = points[0, 2]
     depth_prior = 1.0 / (DEPTH_DEVIATION * start_depth) ** 2
@@ -266,12 +266,12 @@ def _bend(
         for joint in range(16):
             first = 45 if joint == 0 else 3 * (joint - 1)
             # from the joint's axes, in which precision and what it was turned are kept, into the camera's
-            _product(turns[joint], precisions[joint], believed)
+            _product(turns[joint], precisions[joint], prior)
             for m in range(3):
                 for n in range(3):
-                    gradient[first + m] += believed[m, n] * bent[joint, n]
+                    gradient[first + m] += prior[m, n] * bent[joint, n]
                     for k in range(3):
-                        normal[first + m, first + n] += believed[m, k] * turns[joint, n, k]
+                        normal[first + m, first + n] += prior[m, k] * turns[joint, n, k]
         normal[50, 50] += depth_prior
         gradient[50] += depth_prior * (points[0, 2] - start_depth)
         for number in range(10):
@@ -407,7 +407,7 @@ def _solve(matrix: np.ndarray, right: np.ndarray) -> None:
 
 
 DEPTH_DEVIATION = 0.3
-"""Believed relative error of the depth that is started from; it only decides where the joints tell no depth at all."""
+"""Expected relative error of the depth that is started from; it only decides where the joints tell no depth at all."""
 
 PLACEMENT_STEPS = 6
 LONGEST_STEP = 0.5

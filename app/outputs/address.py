@@ -17,7 +17,7 @@ DEFAULT_RATE_HZ: Final = 60.0
 _HIGHEST_RATE_HZ = 1000.0
 _WANTED = "KIND:[HOST:]PORT[,mesh][,rate=N] with KIND udp, osc or ws, such as udp:9000 or ws:8765,mesh,rate=15"
 _PATTERN = re.compile(
-    r"(?P<kind>[a-z]+):(?:(?P<host>\[[0-9a-fA-F:.%]+\]|[^:,\[\]\s]+):)?(?P<port>\d+)(?P<wishes>(?:,.*)?)"
+    r"(?P<kind>[a-z]+):(?:(?P<host>\[[0-9a-fA-F:.%]+\]|[^:,\[\]\s]+):)?(?P<port>\d+)(?P<options>(?:,.*)?)"
 )
 
 
@@ -62,20 +62,20 @@ def parse_stream_address(text: str) -> StreamAddress:
     port = int(match["port"])
     if not 1 <= port <= 65535:
         raise ConfigError(f"A port lies between 1 and 65535, not {port} as in {text!r}.")
-    mesh, rate_hz = _wishes(match["wishes"], text)
+    mesh, rate_hz = _stream_options(match["options"], text)
     host = (match["host"] or LOCALHOST).strip("[]")
     kind: StreamKind = "udp" if match["kind"] == "udp" else "osc" if match["kind"] == "osc" else "ws"
     return StreamAddress(kind, port, host, mesh, rate_hz)
 
 
-def _wishes(wishes: str, text: str) -> tuple[bool, float]:
+def _stream_options(options: str, text: str) -> tuple[bool, float]:
     mesh, rate_hz = False, DEFAULT_RATE_HZ
-    for wish in filter(None, wishes.split(",")):
-        name, _, value = wish.strip().partition("=")
+    for option in filter(None, options.split(",")):
+        name, _, value = option.strip().partition("=")
         if name == "mesh" and not value:
             mesh = True
         elif name == "rate" and re.fullmatch(r"\d+(\.\d+)?", value) and 0.0 < float(value) <= _HIGHEST_RATE_HZ:
             rate_hz = float(value)
         else:
-            raise ConfigError(f"{wish!r} in {text!r} is not understood; a stream is written as {_WANTED}.")
+            raise ConfigError(f"{option!r} in {text!r} is not understood; a stream is written as {_WANTED}.")
     return mesh, rate_hz

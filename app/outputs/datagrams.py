@@ -46,7 +46,7 @@ class DatagramSink:
         """Looks the host up, once.
 
         Raises:
-            ConfigError: there is no such host, or this machine does not speak its kind of address.
+            ConfigError: there is no such host, or this machine does not support its kind of address.
         """
         address = self._address
         try:

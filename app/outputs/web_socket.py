@@ -96,7 +96,7 @@ class WebSocketSink:
         self._listening.wait()
         if self._refused is not None:
             self._thread.join()
-            unnameable = isinstance(self._refused, UnicodeError)  # which speaks of codecs
+            unnameable = isinstance(self._refused, UnicodeError)  # whose message is about codecs
             why = "no host is called so" if unnameable else getattr(self._refused, "strerror", None) or self._refused
             raise ConfigError(
                 f"The stream {self._address.describe()} cannot listen there ({why}); choose another port or address."

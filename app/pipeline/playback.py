@@ -36,7 +36,7 @@ class PlaybackState:
 
 
 class Playback:
-    """The wishes of one side and the state of the other; safe to use from any thread."""
+    """The requests of one side and the state of the other; safe to use from any thread."""
 
     def __init__(self) -> None:
         """Nothing plays."""

@@ -182,7 +182,7 @@ class PathWorker(threading.Thread, Generic[T]):
         path = self._factory()
         try:
             if self._stopping.is_set():
-                return  # whoever would hear of it may be gone: engines load for seconds
+                return  # the receiver may be gone: engines load for seconds
             self._set_state(replace(self.state, phase=PathPhase.RUNNING, sentence="", cause=""))
             while not self._stopping.is_set():
                 if self._wait_while_disabled(PathPhase.RUNNING):
@@ -211,7 +211,7 @@ class PathWorker(threading.Thread, Generic[T]):
             self._last = without_broken_hands(path.process(frame))
             self._in_hand = None
             if self._stopping.is_set():
-                return  # whoever would show it may be gone: an engine took its time
+                return  # the receiver may be gone: an engine took its time
         elif not self._redraw or self._last is None:
             return
         self._redraw = False

@@ -206,7 +206,7 @@ class SessionReview:
         if not self._undo:
             return []
         step = self._undo[-1]
-        self._apply(list(step.before), remember=False)
+        self._apply(list(step.before), undoable=False)
         self._undo.pop()  # not before it is written: what failed can be tried again
         return [self._number_of[verdict.frame] for verdict in step.before]
 
@@ -223,12 +223,12 @@ class SessionReview:
         verdict = self._verdicts.get(index)
         return verdict is not None and verdict.hand is not None
 
-    def _apply(self, verdicts: list[Verdict], *, remember: bool = True) -> None:
+    def _apply(self, verdicts: list[Verdict], *, undoable: bool = True) -> None:
         if not verdicts:
             return
         before = tuple(self._verdicts.get(v.frame, Verdict(v.frame, "undecided")) for v in verdicts)
         append_verdicts(self.folder, verdicts)
-        if remember:
+        if undoable:
             self._undo = [*self._undo[-_UNDO_STEPS:], _Step(before)]
         for verdict in verdicts:
             self._verdicts[verdict.frame] = verdict

@@ -19,7 +19,7 @@ COMMON_RATES: Final = (15.0, 30.0, 60.0)
 """Offered of a camera that takes any rate within limits."""
 
 _MOST_ENTRIES = 64
-"""A driver that never ends is not believed."""
+"""Limit for a driver that never ends its list."""
 
 _VIDEO_CAPTURE = 1
 _DISCRETE = 1

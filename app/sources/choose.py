@@ -23,7 +23,7 @@ NO_CAMERA_SENTENCE = "No camera was found, so the demo clip plays; plug a camera
 
 
 @dataclass(frozen=True, slots=True)
-class SourceWishes:
+class SourceOptions:
     """How sources are to be opened.
 
     Attributes:
@@ -40,7 +40,7 @@ class SourceWishes:
     hold: bool = False
     subfolders: bool = False
 
-    def with_format(self, camera_format: CameraFormat | None) -> SourceWishes:
+    def with_format(self, camera_format: CameraFormat | None) -> SourceOptions:
         """The same with a camera's format, if there is one."""
         if camera_format is None:
             return self
@@ -65,28 +65,28 @@ class ChosenSource:
     note: str = ""
 
 
-def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
+def choose_source(text: str | None, options: SourceOptions) -> ChosenSource:
     """The source that a text names; a camera, file or folder that is not there fails only when it is opened.
 
     Args:
         text: "demo", a camera's number, device file or name, a file, a folder, a network address; None takes the first
             camera, or the demo clip where there is none.
-        wishes: how to open it.
+        options: how to open it.
 
     Raises:
         SourceError: the text names nothing.
     """
     if text is None:
-        return _first_camera_or_demo(wishes)
+        return _first_camera_or_demo(options)
     if text == DEMO:
-        return ChosenSource(demo_source(loop=wishes.loop or wishes.hold))
+        return ChosenSource(demo_source(loop=options.loop or options.hold))
     if is_address(text):
         return ChosenSource(AddressSource(text), is_live=True)
     if "://" in text:
         raise _no_address(text)
     number = text.removeprefix("/dev/video")
     if number.isdigit():
-        return _camera(int(number), wishes)
+        return _camera(int(number), options)
     try:
         path = Path(text).expanduser()
         is_there = path.is_dir() or path.is_file()
@@ -96,9 +96,9 @@ def choose_source(text: str | None, wishes: SourceWishes) -> ChosenSource:
         raise _no_address(text)  # of which the beginning was forgotten
     # before the suffix is asked, because "USB2.0 Camera" has one too
     if not is_there and any(text.casefold() in camera.name.casefold() for camera in list_cameras()):
-        return _camera(text, wishes)
+        return _camera(text, options)
     if is_there or path.suffix:
-        return ChosenSource(_file_source(path, wishes))
+        return ChosenSource(_file_source(path, options))
     raise SourceError(
         f"There is no camera, file or folder called {text!r}; give a camera's number or name, the path of a video, "
         f"picture or folder, an address such as http://192.168.1.20:8080/video, or '{DEMO}'."
@@ -110,26 +110,26 @@ def _no_address(text: str) -> SourceError:
     return SourceError(f"{without_secrets(text)!r} is no address of a video; it begins with one of {schemes}.")
 
 
-def _file_source(path: Path, wishes: SourceWishes) -> FrameSource:
+def _file_source(path: Path, options: SourceOptions) -> FrameSource:
     if path.is_dir():
         return FolderSource(
-            path, loop=wishes.loop, frames_per_second=wishes.frames_per_second, subfolders=wishes.subfolders
+            path, loop=options.loop, frames_per_second=options.frames_per_second, subfolders=options.subfolders
         )
     if is_picture(path):
-        return PictureSource(path, hold=wishes.hold)
-    return VideoSource(path, loop=wishes.loop, frames_per_second=wishes.frames_per_second)
+        return PictureSource(path, hold=options.hold)
+    return VideoSource(path, loop=options.loop, frames_per_second=options.frames_per_second)
 
 
-def _camera(wanted: int | str, wishes: SourceWishes) -> ChosenSource:
-    source = CameraSource(wanted, size_px=wishes.size_px, frames_per_second=wishes.frames_per_second)
+def _camera(wanted: int | str, options: SourceOptions) -> ChosenSource:
+    source = CameraSource(wanted, size_px=options.size_px, frames_per_second=options.frames_per_second)
     return ChosenSource(source, is_camera=True)
 
 
-def _first_camera_or_demo(wishes: SourceWishes) -> ChosenSource:
+def _first_camera_or_demo(options: SourceOptions) -> ChosenSource:
     camera = first_camera()
     if camera is not None:
-        return _camera(camera.index, wishes)
-    return ChosenSource(demo_source(loop=wishes.loop or wishes.hold), note=NO_CAMERA_SENTENCE)
+        return _camera(camera.index, options)
+    return ChosenSource(demo_source(loop=options.loop or options.hold), note=NO_CAMERA_SENTENCE)
 
 
 class UnusableSource:

@@ -178,7 +178,7 @@ def _deep_picture(data: bytes) -> UInt8[np.ndarray, "height width 3"] | None:
     """A picture of any depth through OpenCV; TIFF comes upright from there, PNG does not."""
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    except cv2.error:  # a header that speaks of more pixels than OpenCV reads
+    except cv2.error:  # a header that names more pixels than OpenCV reads
         return None
     if pixels is None:
         return None

@@ -17,7 +17,7 @@ FOLDER_PICTURES_PER_SECOND = 2.0
 """Slow enough to look at each."""
 
 HELD_PICTURES_PER_SECOND = 10.0
-"""A held single picture goes through the paths again and again, so that they settle as on a still hand."""
+"""A held single picture goes through the paths again and again, so that they converge as on a still hand."""
 
 
 class PictureSource:

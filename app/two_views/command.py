@@ -15,7 +15,7 @@ from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
-from app.sources.choose import SourceWishes, choose_source
+from app.sources.choose import SourceOptions, choose_source
 from app.two_views.analysis import analyse
 from app.two_views.calibration import PairCalibration
 from app.two_views.calibration_store import save_pair, saved_pair
@@ -41,10 +41,10 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     Raises:
         HandliveError: a source, the calibration or the report cannot be used; says what to do.
     """
-    wishes = SourceWishes(options.size, options.fps)
+    source_options = SourceOptions(options.size, options.fps)
     if options.source is None:
         raise ConfigError("two-views needs two sources; add --source with the first camera, address or video.")
-    chosen = [choose_source(text, wishes) for text in (options.source, options.second)]
+    chosen = [choose_source(text, source_options) for text in (options.source, options.second)]
     lenses = (IntrinsicsChoice(options.intrinsics, options.fov), IntrinsicsChoice(None, options.second_fov))
     live = any(one.is_camera or one.is_live for one in chosen)
     take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")

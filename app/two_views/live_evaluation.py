@@ -61,8 +61,8 @@ class LiveEvaluation:
         if len(first) < 2 or len(second) < 2:
             return
         # frames behind the second view's last one may still find their partner
-        settled = first.times_s <= second.times_s[-1] - self.calibration.late_s
-        one, other = paired(first.part(settled), second, self.calibration.late_s)
+        complete = first.times_s <= second.times_s[-1] - self.calibration.late_s
+        one, other = paired(first.part(complete), second, self.calibration.late_s)
         new = one.times_s > self._until_s
         if not new.any():
             return

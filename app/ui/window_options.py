@@ -13,7 +13,7 @@ from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.smoothing import Smoothing
-from app.sources.choose import ChosenSource, SourceWishes
+from app.sources.choose import ChosenSource, SourceOptions
 from hand.model import HandModel
 from hand.types import PathId
 
@@ -34,7 +34,7 @@ class WindowOptions:
         live_network: the network of the paths, to be swapped; None where there is nothing to swap.
         output_mode: which hand the output follows at first.
         view: what is shown at first; where there is one path, that one.
-        wishes: how further sources are opened.
+        source_options: how further sources are opened.
         streams: where the output hand is sent from the start.
         lens: the user's word on intrinsics.
         mirror: mirror pictures; None mirrors cameras alone.
@@ -57,7 +57,7 @@ class WindowOptions:
     live_network: LiveNetwork | None = None
     output_mode: OutputMode = OutputMode.FUSED
     view: ViewName = "side by side"
-    wishes: SourceWishes = field(default_factory=SourceWishes)
+    source_options: SourceOptions = field(default_factory=SourceOptions)
     streams: tuple[StreamAddress, ...] = ()
     lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     mirror: bool | None = None

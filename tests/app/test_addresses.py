@@ -26,7 +26,7 @@ from app.recording.recorder import SessionRecorder
 from app.sources import address as address_module
 from app.sources.address import AddressSource, is_address, public_address
 from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall
-from app.sources.choose import SourceWishes, UnusableSource, choose_source
+from app.sources.choose import SourceOptions, UnusableSource, choose_source
 from app.sources.video import VideoSource
 from hand.embedded import load_embedded_model
 from hand.errors import SourceError
@@ -175,7 +175,7 @@ def test_the_password_is_used_and_written_nowhere(
     caplog.set_level(logging.DEBUG)
     camera = serve(kind)
     address = camera.address(f"locked?token={SECRET}", user=f"me:{SECRET}@")
-    source = choose_source(address, SourceWishes()).source
+    source = choose_source(address, SourceOptions()).source
     motion, session = MotionRecorder(MODEL), SessionRecorder(tmp_path / "session", MODEL, min_free_bytes=0)
     listeners = {"motion": motion.take, "session": lambda joined: session.offer_frame(joined.frame)}
     report = run_headless(
@@ -195,7 +195,7 @@ def test_the_password_is_used_and_written_nowhere(
     )
     for wrong in (address, *(text.format(SECRET) for text in no_addresses)):
         with pytest.raises(SourceError) as refused:
-            choose_source(wrong, SourceWishes()).source.open()
+            choose_source(wrong, SourceOptions()).source.open()
         sentences += [str(refused.value), UnusableSource(wrong, "").name]
     with np.load(tmp_path / "motion.npz") as arrays:
         assert SECRET not in str(arrays["about"])
@@ -271,10 +271,10 @@ def test_an_address_is_told_from_a_file() -> None:
     assert is_address("RTSP://camera.local/stream")
     assert not is_address("C:\\clips\\hand.mp4")
     assert not is_address("clip:1.mp4")
-    assert choose_source("rtsp://me:pw@camera.local:554/a?b=c", SourceWishes()).source.name == (
+    assert choose_source("rtsp://me:pw@camera.local:554/a?b=c", SourceOptions()).source.name == (
         "rtsp://camera.local:554/a"
     )
-    assert isinstance(choose_source("clip:1.mp4", SourceWishes()).source, VideoSource)
-    assert choose_source("http://x/y", SourceWishes()).is_live
+    assert isinstance(choose_source("clip:1.mp4", SourceOptions()).source, VideoSource)
+    assert choose_source("http://x/y", SourceOptions()).is_live
     assert public_address("http://[fe80::1]:80/v") == "http://[fe80::1]:80/v"
     assert np.all([is_address(f"{scheme}://x") for scheme in ("http", "https", "rtsp", "rtsps")])

@@ -394,16 +394,16 @@ def test_thresholds_are_set_in_the_window_and_keep_their_order(open_both: OpenBo
 
 def test_listeners_get_each_frame_once_with_its_output(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both()
-    heard: list[tuple[int, str]] = []
+    received: list[tuple[int, str]] = []
 
     def listen(joined: JoinedResult) -> None:
         if not joined.late:
-            heard.append((joined.frame.sequence, "" if joined.output is None else joined.output.origin))
+            received.append((joined.frame.sequence, "" if joined.output is None else joined.output.origin))
 
     window.pipeline.add_listener("test", listen)
     # on a busy machine the network may be late for a frame, which is then the other path's
-    qtbot.waitUntil(lambda: len(heard) > 10 and heard[-1][1] == "network", timeout=PATIENCE_MS)
-    sequences = [sequence for sequence, _ in heard]
+    qtbot.waitUntil(lambda: len(received) > 10 and received[-1][1] == "network", timeout=PATIENCE_MS)
+    sequences = [sequence for sequence, _ in received]
     assert sequences == sorted(set(sequences))
 
 

@@ -20,7 +20,7 @@ MJPG, YUYV = (int.from_bytes(name, "little") for name in (b"MJPG", b"YUYV"))
 
 
 class Driver:
-    """Speaks the binary interface by its own reading of linux/videodev2.h: offsets, not the product's layouts."""
+    """Implements the binary interface by its own reading of linux/videodev2.h: offsets, not the product's layouts."""
 
     def __init__(self, offers: dict[int, dict[tuple[int, int], list[tuple[int, int]]]]) -> None:
         self.offers = offers

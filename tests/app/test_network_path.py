@@ -177,7 +177,7 @@ def test_mesh_and_parameters_say_the_same_hand() -> None:
     posed = layer(state.pose_rad, state.shape, state.camera_translation_m)
     np.testing.assert_allclose(posed.vertices_m, state.vertices_m, atol=1e-5)
     np.testing.assert_allclose(posed.joints_m, state.joints_m, atol=1e-5)
-    # the pose was settled on pixels of a hand that was posed in single precision
+    # the pose was refined on pixels of a hand that was posed in single precision
     np.testing.assert_allclose(state.pose_rad, mirror_pose(scene.hands[0].pose), atol=3e-5)
 
 

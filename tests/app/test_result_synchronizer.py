@@ -69,7 +69,7 @@ def test_frame_is_passed_on_when_both_have_spoken() -> None:
 def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
     bench = Bench()
     bench.say("network", 0)
-    bench.say("ik", 1)  # it will never speak about frame 0 any more
+    bench.say("ik", 1)  # it will never have a result for frame 0 any more
     assert bench.log == [(0, "network")]
     assert bench.emitted[0][0].missing == {"ik": MissingReason.LATE}
     bench.say("network", 1)

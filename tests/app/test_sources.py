@@ -13,7 +13,7 @@ from app_fakes import plain_image, write_clip, write_picture
 from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure
 from app.sources.camera import CameraSource
 from app.sources.camera_list import CameraInfo, list_linux_cameras
-from app.sources.choose import NO_CAMERA_SENTENCE, SourceWishes, choose_source
+from app.sources.choose import NO_CAMERA_SENTENCE, SourceOptions, choose_source
 from app.sources.picture_files import read_picture
 from app.sources.pictures import FolderSource, PictureSource
 from app.sources.video import VideoSource
@@ -189,32 +189,32 @@ def test_missing_camera_names_those_that_are_there(monkeypatch: pytest.MonkeyPat
 
 
 def test_choice_of_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wishes = SourceWishes()
+    source_options = SourceOptions()
     write_picture(tmp_path / "a.png")
     cameras: tuple[CameraInfo, ...] = ()
     monkeypatch.setattr("app.sources.choose.list_cameras", lambda: cameras)
     monkeypatch.setattr("app.sources.choose.first_camera", lambda: next(iter(cameras), None))
-    assert choose_source(None, wishes).note == NO_CAMERA_SENTENCE
-    assert choose_source("demo", wishes).source.name == "Demo clip"
-    assert isinstance(choose_source(str(tmp_path), wishes).source, FolderSource)
-    assert isinstance(choose_source(str(tmp_path / "a.png"), wishes).source, PictureSource)
-    assert isinstance(choose_source(str(tmp_path / "not-yet.mp4"), wishes).source, VideoSource)
-    assert choose_source("/dev/video3", wishes).is_camera
+    assert choose_source(None, source_options).note == NO_CAMERA_SENTENCE
+    assert choose_source("demo", source_options).source.name == "Demo clip"
+    assert isinstance(choose_source(str(tmp_path), source_options).source, FolderSource)
+    assert isinstance(choose_source(str(tmp_path / "a.png"), source_options).source, PictureSource)
+    assert isinstance(choose_source(str(tmp_path / "not-yet.mp4"), source_options).source, VideoSource)
+    assert choose_source("/dev/video3", source_options).is_camera
     with pytest.raises(SourceError, match="no camera, file or folder called 'usb'"):
-        choose_source("usb", wishes)
+        choose_source("usb", source_options)
     with pytest.raises(SourceError, match="cannot be used as a source"):
-        choose_source("x" * 5000 + ".mp4", wishes)
+        choose_source("x" * 5000 + ".mp4", source_options)
     cameras = (CameraInfo(6, "USB Camera"),)
-    assert choose_source("usb", wishes).is_camera
-    assert choose_source(None, wishes).source.name == "Camera 6"
+    assert choose_source("usb", source_options).is_camera
+    assert choose_source(None, source_options).source.name == "Camera 6"
 
 
 def test_camera_with_a_dot_in_its_name_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cameras = (CameraInfo(0, "USB2.0 HD UVC WebCam"), CameraInfo(2, "hand.mp4 streamer"))
     monkeypatch.setattr("app.sources.choose.list_cameras", lambda: cameras)
     monkeypatch.chdir(tmp_path)
-    assert choose_source("USB2.0 HD UVC WebCam", SourceWishes()).is_camera
-    assert choose_source("usb2.0", SourceWishes()).is_camera
-    assert isinstance(choose_source("usb3.0", SourceWishes()).source, VideoSource)
+    assert choose_source("USB2.0 HD UVC WebCam", SourceOptions()).is_camera
+    assert choose_source("usb2.0", SourceOptions()).is_camera
+    assert isinstance(choose_source("usb3.0", SourceOptions()).source, VideoSource)
     (tmp_path / "hand.mp4").touch()  # a file that is there is what was meant
-    assert isinstance(choose_source("hand.mp4", SourceWishes()).source, VideoSource)
+    assert isinstance(choose_source("hand.mp4", SourceOptions()).source, VideoSource)

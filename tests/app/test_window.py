@@ -23,7 +23,7 @@ from app.rendering.orbit import Orbit
 from app.sources.base import SourceFacts
 from app.sources.camera_formats import CameraFormat
 from app.sources.camera_list import CameraInfo
-from app.sources.choose import ChosenSource, SourceWishes
+from app.sources.choose import ChosenSource, SourceOptions
 from app.sources.pictures import PictureSource
 from app.sources.video import VideoSource
 from app.ui.screenshot import Screenshot, after_results
@@ -372,7 +372,7 @@ def test_a_window_that_was_asked_for_a_few_frames_closes_after_them(qtbot: QtBot
 
 
 def test_wishes_reach_further_sources(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
-    window = open_window(wishes=SourceWishes(loop=True))
+    window = open_window(source_options=SourceOptions(loop=True))
     window.choose(str(write_clip(tmp_path / "clip.mp4", frames=3)))
     for _ in range(6):  # more than the clip has
         wait_for_result(qtbot, window)
@@ -423,15 +423,15 @@ def lines_of(window: MainWindow) -> list[str]:
 def test_menu_lists_cameras_with_their_own_formats(
     qtbot: QtBot, open_window: Open, plugged: list[CameraInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str | None, SourceWishes]] = []
+    asked: list[tuple[str | None, SourceOptions]] = []
 
-    def choose(text: str | None, wishes: SourceWishes) -> ChosenSource:
-        asked.append((text, wishes))
+    def choose(text: str | None, source_options: SourceOptions) -> ChosenSource:
+        asked.append((text, source_options))
         camera = FakeSource(forever=True, live=True, name="USB Camera", frames_per_second=60.0)
         return ChosenSource(camera, is_camera=True)
 
     monkeypatch.setattr("app.ui.window.main_window.choose_source", choose)
-    window = open_window(wishes=SourceWishes(loop=True))
+    window = open_window(source_options=SourceOptions(loop=True))
     menu = window.bar.source.menu()
     assert menu is not None
     menu.aboutToShow.emit()
@@ -448,7 +448,7 @@ def test_menu_lists_cameras_with_their_own_formats(
         "1280 × 720, 60 frames/s",  # noqa: RUF001
     ]
     formats.actions()[-1].trigger()
-    assert asked == [("2", SourceWishes((1280, 720), 60.0, loop=True))]
+    assert asked == [("2", SourceOptions((1280, 720), 60.0, loop=True))]
 
 
 def test_camera_that_is_plugged_in_is_listed_and_greeted(

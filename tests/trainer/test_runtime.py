@@ -212,7 +212,7 @@ def test_an_unusable_network_is_refused_in_one_sentence(tmp_path: Path, content:
 
 
 def test_the_placed_wrist_is_where_the_weighted_errors_are_least() -> None:
-    """Every small step away from it makes them larger, the belief in the depth included."""
+    """Every small step away from it makes them larger, the prior of the depth included."""
     _, _, joints_m = right_hand((0.08, -0.04, 0.6))
     random = np.random.default_rng(3)
     pixels = project(joints_m, CAMERA) + random.normal(0.0, 3.0, (21, 2))

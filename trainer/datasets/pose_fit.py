@@ -127,7 +127,7 @@ class PoseFitter:
         return not self.facts.joints_are_posed, None
 
     def with_own_tips(self, hand: SetHand, fitted: FittedPose) -> SetHand:
-        """The labels with the finger tips where this model has them, so that pose and joints speak of one hand."""
+        """The labels with the finger tips where this model has them, so that pose and joints describe one hand."""
         joints = hand.joints_m.copy()
         tips = [joint for joint in TIP_JOINTS if hand.joints_known[joint]]
         joints[tips] = fitted.joints_m[tips]
@@ -141,7 +141,7 @@ def fitter_for(
     *,
     strict: bool = True,
 ) -> PoseFitter | None:
-    """What judges the poses of a set, None where they speak of another hand model than the one that learns.
+    """The check of a set's poses, None where they pose another hand model than the one that is trained.
 
     The embedded hand is not MANO: MANO's angles and shapes would pose it to another hand. Of a set labelled with MANO
     it therefore learns the joints, in 3D and in the picture, and no pose; with the user's MANO file as ``hand_model``

@@ -332,7 +332,7 @@ class LandmarkHead(TransformerHead):
             nn.init.zeros_(layer.bias)
 
     def fused(self, percept: Percept) -> Fused:
-        """What both witnesses together say.
+        """Both estimates together.
 
         Each 2D joint lies between the place by the heat maps and the place by the landmark network, and somewhat beside
         it, because the two mean not quite the same points of a hand.
@@ -354,7 +354,7 @@ class CertaintyHead(nn.Module):
     """Whether the 2D joints are good, from all that the pose head read and said; it changes nothing of that.
 
     The expected errors tell how exact joints are. Whether one finger was taken for another shows elsewhere: in how far
-    the two witnesses are apart, in poses and places that do not go together.
+    the two estimates are apart, in poses and places that do not go together.
     """
 
     def __init__(self, width: int, coarse_channels: int) -> None:

@@ -325,7 +325,7 @@ class SceneRenderer:
 
 
 def _keep(people: dict[int, T], number: int, thing: T) -> None:
-    """Remembers what was just made, and forgets everything when crowds that have gone pile up."""
+    """Caches what was just made, and drops everything when crowds that have gone pile up."""
     if len(people) >= 4 * _SKINS:
         people.clear()
     people[number] = thing

@@ -33,7 +33,7 @@ def freeze(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
 
 
 def build_optimizer(network: nn.Module, config: FitConfig) -> AdamW:
-    """AdamW for what is not frozen; each of its groups remembers its ``peak`` rate.
+    """AdamW for what is not frozen; each of its groups has its ``peak`` rate.
 
     A state that is loaded later brings moments alone: rates and decay stay this recipe's, or a run that goes on with
     a lower rate, as one that diverged should, would go on with the old one.

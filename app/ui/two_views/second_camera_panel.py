@@ -100,13 +100,13 @@ class SecondCameraPanel(QWidget):
             self._complain(MISSING_FIRST_SENTENCE)
             return
         try:
-            wishes = self._host.options.wishes
-            choose_source(text, wishes)  # what names nothing is refused here
+            source_options = self._host.options.source_options
+            choose_source(text, source_options)  # what names nothing is refused here
             length = known_length(self._host.options.model, palm_length_mm=self._typed_mm())
             pair = LivePair(length, self._calibrations)
             pair.measure = self.path_errors.chosen_measure
             session = LiveTwoViews(
-                lambda: choose_source(text, wishes).source,
+                lambda: choose_source(text, source_options).source,
                 self._make_paths(),
                 self._host.options.model,
                 pair,

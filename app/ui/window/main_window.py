@@ -147,7 +147,7 @@ class MainWindow(QMainWindow):
     def choose(self, text: str, camera_format: CameraFormat | None = None) -> None:
         """Switches to the source that a text names; what is wrong with it is said over the panes."""
         try:
-            chosen = choose_source(text, self._options.wishes.with_format(camera_format))
+            chosen = choose_source(text, self._options.source_options.with_format(camera_format))
         except SourceError as error:
             chosen = ChosenSource(UnusableSource(text, str(error)))
         self.show_source(chosen)

@@ -129,7 +129,7 @@ class StatusMessages:
 def _hint(pane: Pane, paths: Mapping[PathId, PathSituation], live: bool) -> tuple[str, bool]:
     """What a pane says at its foot, and whether it is a warning.
 
-    A pane of both paths speaks when none of them has a hand, and then says what is worst.
+    A pane of both paths has a message when none of them has a hand: the most serious one.
     """
     own = [(path_id, path) for path_id, path in paths.items() if path_id == pane.name] or list(paths.items())
     words = [_path_hint(path_id, path, live) for path_id, path in own]
