@@ -31,7 +31,8 @@ from hand.model import HandModel
 from ik_baseline.detector import HandDetector
 from ik_baseline.kernel import BONE_OF_LANDMARK
 from ik_baseline.person import OFFSETS_FILE
-from trainer.synthetic.scene import SceneRenderer, SceneSettings
+from trainer.synthetic.scene import SceneRenderer
+from trainer.synthetic.scene_description import SceneSettings
 
 _SETTINGS = (
     SceneSettings(pose="natural", view="natural"),

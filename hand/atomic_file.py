@@ -69,7 +69,7 @@ def replaced_atomically(path: Path, *, sync: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Writes a file beside its place and then moves it there, so that its name always stands for a whole file.
 
     Args:

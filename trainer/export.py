@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
         facts = export_trained(
-            config, options.weights, options.out, options.crops, lambda: _tick(bar), device, half=options.half
+            config, options.weights, options.out, options.crops, lambda: bar.update(1), device, half=options.half
         )
     size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
     print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
@@ -198,10 +198,6 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
             store_in_half(new / ONNX_FILE)
         save_weights(new / WEIGHTS_FILE, weights, {"metadata": text})
         write_text_atomically(new / METADATA_FILE, text + "\n")
-
-
-def _tick(bar: tqdm) -> None:
-    bar.update(1)
 
 
 LARGE: Final = 1024

@@ -34,7 +34,7 @@ from app.motion.axes import CAMERA_TO_SCENE_XYZW, rotations_of, steady_quaternio
 from app.motion.correctives import Correctives, principal_correctives
 from app.motion.glb_buffer import GlbBuffer
 from app.motion.motion import HandTrack, Motion
-from hand.atomic_file import write_atomically
+from hand.atomic_file import write_bytes_atomically
 from hand.joints import MANO_JOINT_NAMES, MANO_PARENTS
 from hand.layer import HandLayer, ShapedHand
 from hand.model import HandModel
@@ -56,8 +56,7 @@ def write_glb(motion: Motion, file: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    data = glb_bytes(motion)
-    write_atomically(file, lambda target: _write_bytes(target, data))
+    write_bytes_atomically(file, glb_bytes(motion))
 
 
 def glb_bytes(motion: Motion) -> bytes:
@@ -72,10 +71,6 @@ def glb_bytes(motion: Motion) -> bytes:
         _HandWriter(document, buffer, motion.model_of(track), track).write()
     buffer.finish()
     return b"".join(document.save_to_bytes())
-
-
-def _write_bytes(target: Path, data: bytes) -> None:
-    target.write_bytes(data)
 
 
 class _HandWriter:

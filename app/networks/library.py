@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,7 +142,7 @@ class NetworkLibrary:
             if source.is_dir():
                 for part in _PARTS:
                     if (source / part).is_file():
-                        _copy_whole(source / part, target / part)
+                        write_atomically(target / part, partial(shutil.copyfile, source / part))
             else:
                 unpack_network(source, target)
         except OSError as problem:
@@ -232,14 +233,6 @@ def _modified_s(path: Path) -> float:
     with suppress(OSError):
         return path.stat().st_mtime
     return 0.0
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    write_atomically(target, lambda part: _copy(source, part))
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
 
 
 def _real_numbers(figures: object) -> dict[str, float]:

@@ -133,11 +133,11 @@ def udp_json_sink(address: StreamAddress, model: HandModel) -> DatagramSink:
         address: where to.
         model: right-hand model that poses and vertices refer to.
     """
-    return DatagramSink(address, _encode_frame, encode(about_message(model, mesh=address.mesh)))
-
-
-def _encode_frame(joined: JoinedResult, mesh: bool) -> bytes:
-    return encode(hands_message(joined, mesh=mesh))
+    return DatagramSink(
+        address,
+        lambda joined, mesh: encode(hands_message(joined, mesh=mesh)),
+        encode(about_message(model, mesh=address.mesh)),
+    )
 
 
 class RateLimit:

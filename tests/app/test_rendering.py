@@ -11,12 +11,12 @@ from app_fakes import found, hand_state, nothing, plain_image
 
 from app.palette import DARK, FINGER_COLORS, LIGHT, rgb
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
-from app.rendering.composed import Composer, overlay_skeleton
+from app.rendering.composed import Composer
 from app.rendering.display import place, show_picture
 from app.rendering.hand_mesh import SMALL_EDGE_PX, HandMeshBuilder, Scene
 from app.rendering.mesh_picture import MeshPainter, background_picture
 from app.rendering.orbit import Focus, FocusFollower, Orbit
-from app.rendering.skeleton import STROKES, draw_hands, hand_label, joint_color
+from app.rendering.skeleton import STROKES, draw_hands, hand_label, joint_color, overlay_skeleton
 from app.rendering.smooth_surface import SmoothSurface
 from hand.camera import project
 from hand.embedded import load_embedded_model
