@@ -69,7 +69,7 @@ def export_trained(
     weights: Path,
     out: Path,
     crops: int,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], object] = lambda: None,
     device: torch.device = _PROCESSOR,
     *,
     half: bool = False,

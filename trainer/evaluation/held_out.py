@@ -26,7 +26,7 @@ REPORT_SEED = 900_002
 def rendered_crops(
     input_px: int,
     count: int,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], object] = lambda: None,
     *,
     seed: int = REPORT_SEED,
     wide_share: float = 0.0,
@@ -130,7 +130,7 @@ def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
 
 
 def held_out_sets(
-    config: FitConfig, count: int, complain: Callable[[str], None], tick: Callable[[], None] = lambda: None
+    config: FitConfig, count: int, complain: Callable[[str], None], tick: Callable[[], object] = lambda: None
 ) -> dict[str, list[LabelledCrop]]:
     """Unseen renderings and what a recipe holds out: "rendered", "photographs" and data sets by kind.
 
