@@ -90,7 +90,7 @@ def test_a_permuted_joint_order_shows_in_every_error() -> None:
     order = np.array([0, 5, 6, 7, 8, 9, 10, 11, 12, 17, 18, 19, 20, 13, 14, 15, 16, 1, 2, 3, 4])
     truth = predictions_of(CROPS)
     wrong = replace(truth, joints_m=truth.joints_m[:, order], joints_crop=truth.joints_crop[:, order])
-    values = figures(wrong)
+    values = prediction_metrics(wrong)
     assert values["pa_mpjpe_mm"] > 10.0
     assert values["epe_2d_median"] > 0.1
 
@@ -112,8 +112,8 @@ def test_confidence_that_knows_its_errors_separates_the_halves() -> None:
         sigma=np.repeat(size[:, None], 21, 1),
     )
     backwards = replace(moved, sigma=moved.sigma[::-1].copy())
-    assert figures(moved)["confident_half"] < 0.5
-    assert figures(backwards)["confident_half"] > 2.0
+    assert prediction_metrics(moved)["confident_half"] < 0.5
+    assert prediction_metrics(backwards)["confident_half"] > 2.0
 
 
 def test_exported_and_trained_network_measure_the_same(tmp_path: Path) -> None:
