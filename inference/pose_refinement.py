@@ -5,8 +5,9 @@ are more exact in the picture and the pose in depth, so pose, shape and place ar
 posteriori, the heat maps with their expected errors as the measurement, pose and shape with theirs as the prior. That
 brings the mesh onto the hand in the picture, and some of the gain holds in depth.
 
-How wrong the pose is differs from picture to picture, and the network does not estimate it. How far both predictions lie apart
-tells: where that is more than the expected errors explain, the pose is held less firmly (:func:`prior_scale`).
+How wrong the pose is differs from picture to picture, and the network does not estimate it. How far both predictions
+lie apart tells: where that is more than the expected errors explain, the pose is held less firmly
+(:func:`prior_scale`).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from app.labelling.session_labeller import label_session
 from app.palette import DARK
 from app.pipeline.paths.path_factories import chosen_paths
 from app.review.session_review import open_review
-from app.sources.choose import SourceWishes, choose_source
+from app.sources.choose import SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
 from app.ui.extensions import install_extensions
 from app.ui.recording import record_panel
@@ -52,7 +52,7 @@ def main() -> None:
         record_panel.sessions_folder = lambda: Path(scratch)
         window = MainWindow(
             WindowOptions(
-                chosen=choose_source(str(DEMO_CLIP), SourceWishes(loop=True)),
+                chosen=choose_source(str(DEMO_CLIP), SourceOptions(loop=True)),
                 model=model,
                 paths=chosen_paths("both", None, model, 1, complain=print),
                 theme="dark",

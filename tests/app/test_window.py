@@ -114,9 +114,9 @@ def test_end_of_a_damaged_file_says_how_much_of_it_could_be_read(
     clip = write_video(tmp_path / "clip.mp4", [plain_image(40 + 4 * index) for index in range(40)])
     spoil_frames(clip, 10, 15)
     window = open_window(VideoSource(clip))
-    qtbot.waitUntil(lambda: window.stage.message_text.startswith("The end"), timeout=PATIENCE_MS)
-    assert "clip.mp4 promises 40 frames, of which 35 could be read" in window.stage.message_text
-    assert "frames 10 to 14 cannot be read" in window.stage.notice_text
+    qtbot.waitUntil(lambda: window.pane_area.message_text.startswith("The end"), timeout=PATIENCE_MS)
+    assert "clip.mp4 promises 40 frames, of which 35 could be read" in window.pane_area.message_text
+    assert "frames 10 to 14 cannot be read" in window.pane_area.notice_text
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
@@ -144,8 +144,8 @@ def test_network_camera_is_opened_from_the_source_menu_and_its_password_shown_no
     qtbot.waitUntil(lambda: window.status.source.value() == public, timeout=PATIENCE_MS)
     wait_for_result(qtbot, window)
     camera.close()
-    qtbot.waitUntil(lambda: "There is no video at " in window.stage.message_text, timeout=PATIENCE_MS)
-    shown = [window.windowTitle(), window.stage.message_text, window.stage.notice_text]
+    qtbot.waitUntil(lambda: "There is no video at " in window.pane_area.message_text, timeout=PATIENCE_MS)
+    shown = [window.windowTitle(), window.pane_area.message_text, window.pane_area.notice_text]
     for widget in window.findChildren(QWidget):
         shown += [widget.windowTitle(), widget.toolTip(), widget.accessibleName()]
         shown += [widget.text()] if isinstance(widget, QLabel | QPushButton) else []

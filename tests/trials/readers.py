@@ -20,7 +20,7 @@ from app.networks.library import NetworkLibrary
 from app.recording.sessions import list_sessions, summarize_sessions
 from app.settings import Settings, load_settings, save_settings
 from app.sources.calibration_store import saved_intrinsics
-from app.sources.choose import SourceWishes, choose_source
+from app.sources.choose import SourceOptions, choose_source
 from app.sources.picture_files import read_picture
 from app.sources.video import VideoSource
 from app.ui.training.report_view import read_report
@@ -234,7 +234,7 @@ READERS: dict[str, Reader] = {
     "picture, JPEG": Reader("a.jpg", _picture("a.jpg"), lambda folder: read_picture(folder / "a.jpg")),
     "picture, PNG": Reader("a.png", _picture("a.png"), lambda folder: read_picture(folder / "a.png")),
     "video": Reader("a.mp4", _copy(ASSETS_DIR / "demo" / "demo.mp4", "a.mp4"), lambda folder: _play(folder / "a.mp4")),
-    "source": Reader("a.png", _picture("a.png"), lambda folder: choose_source(str(folder / "a.png"), SourceWishes())),
+    "source": Reader("a.png", _picture("a.png"), lambda folder: choose_source(str(folder / "a.png"), SourceOptions())),
     "hand model": Reader(
         "a.npz",
         _copy(ASSETS_DIR / "hand_model" / "embedded_right.npz", "a.npz"),
