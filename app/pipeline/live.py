@@ -107,7 +107,7 @@ class LivePipeline(Generic[T, P]):
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()
         self._synchronizer: ResultSynchronizer[T] = ResultSynchronizer(
-            paths, choose, self._emit, wait_for_all=every_frame
+            paths, choose, self._emit, show_alone=self._show_alone, wait_for_all=every_frame
         )
         self._workers = {
             provider: PathWorker(
@@ -302,12 +302,22 @@ class LivePipeline(Generic[T, P]):
     def _emit(self, joined: JoinedResult, updates: Mapping[Provider, PathUpdate[T]], measured: bool) -> None:
         if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen
             self._listeners.publish(joined)
-        if self._compose is None:
-            return
-        panes = self._compose(joined, updates)
         results = {provider: update.result for provider, update in updates.items()} if measured else {}
-        self._composed.put(Composition(joined, results, panes), Composition.merged_into)
-        self._announce()
+        self._show(joined, updates, results)
+
+    def _show_alone(self, joined: JoinedResult, provider: Provider, update: PathUpdate[T]) -> None:
+        self._show(joined, {provider: update}, {provider: update.result})
+
+    def _show(
+        self,
+        joined: JoinedResult,
+        updates: Mapping[Provider, PathUpdate[T]],
+        measured: Mapping[Provider, PathResult],
+    ) -> None:
+        if self._compose is not None:
+            panes = self._compose(joined, updates)
+            self._composed.put(Composition(joined, measured, panes), Composition.merged_into)
+            self._announce()
 
     def _path_changed(self, provider: Provider, state: PathState) -> None:
         if self._joins:

@@ -134,8 +134,8 @@ class ResultPresenter(QObject):
                 self._drops_before[provider] = self._pipeline.drops(provider)  # while the engine was loading
             if result.states:
                 self._hand_seen_ns[provider] = result.frame.capture_time_ns
-            self._last_results[provider] = result
-            self._unshown[provider] = result
+            if self._last_results.get(provider) is not result:  # else it was shown before its frame was complete
+                self._last_results[provider] = self._unshown[provider] = result
         if not composition.joined.late:
             turned = self.joined is None or _who(self.joined) != _who(composition.joined)
             self.joined = composition.joined
@@ -144,7 +144,7 @@ class ResultPresenter(QObject):
         self.intrinsics = composition.joined.frame.intrinsics
         for pane in self._stage.shown_panes:
             display = composition.panes.get(pane.name)
-            if display is not None:
+            if display is not None and not _is_on_screen(display, pane):
                 # a view that was only turned gets the last frame once more, which is no new measurement
                 fresh = pane.display is None or display.frame is not pane.display.frame
                 pane.show_display(display, fresh=fresh)
@@ -172,6 +172,12 @@ class ResultPresenter(QObject):
                 self._statistics[provider].record(result, now_ns)
         if not self._unpainted:
             self._all_painted.emit()
+
+
+def _is_on_screen(display: Display[Any], pane: Pane) -> bool:
+    """Whether a pane shows the same drawings already, as one does that was shown before its frame was complete."""
+    shown = pane.display
+    return shown is not None and shown.picture is display.picture and shown.scene is display.scene
 
 
 def _who(joined: JoinedResult) -> HandSource | None:
