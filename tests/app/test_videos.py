@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_fakes import FakePath, found, nothing, write_clip
+from app_fakes import FakePath, found, nothing, wait_until, write_clip
 from test_playback import Player, play  # noqa: F401
 from video_files import put_index_first, set_frame_times, set_pixel_ratio, spoil_frames, turn, write_video
 
@@ -119,7 +119,7 @@ def test_pixels_that_are_not_square_are_stretched_and_said(video: Path) -> None:
 
 
 def test_nearly_square_pixels_stay_as_they_are(video: Path) -> None:
-    set_pixel_ratio(video, 4860, 4867)
+    set_pixel_ratio(video, 100, 101)
     facts, *_ = read_video(video)
     assert (facts.width_px, facts.height_px, facts.note) == (128, 96, "")
 
@@ -207,6 +207,25 @@ def test_played_frames_are_as_far_apart_as_in_the_file_at_any_speed(
     np.testing.assert_allclose(np.diff(times_ms), [10] * 30 + [30] * 9, atol=0.01)
     arrivals_ns = [frame.arrival_time_ns for frame in player.frames]
     assert arrivals_ns == sorted(arrivals_ns)
+
+
+def test_frames_are_due_at_the_files_times(
+    video: Path,
+    play: type[Player],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due_ns: list[int | None] = []
+
+    class Watched(Pacer):
+        def wait_s(self, media_time_ns: int | None = None) -> float:
+            due_ns.append(media_time_ns)
+            return 0.0
+
+    monkeypatch.setattr("app.pipeline.capture_thread.Pacer", Watched)
+    set_frame_times(video, UNEVEN_MS)
+    player = play(VideoSource(video))
+    wait_until(lambda: player.thread.state.phase.value == "ended")
+    assert due_ns == [sum(UNEVEN_MS[:index]) * 1_000_000 for index in range(FRAMES)]
 
 
 def test_the_pacer_waits_for_the_time_of_each_frame_and_once_for_one_asked_about_twice() -> None:

@@ -67,7 +67,12 @@ def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_doe
 def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video(monkeypatch: pytest.MonkeyPatch) -> None:
     """A video looks at one tile a frame, and at none while a hand is followed."""
     looked, cut = list[Tile](), Tile.cut
-    monkeypatch.setattr(Tile, "cut", lambda tile, picture: looked.append(tile) or cut(tile, picture))  # type: ignore[func-returns-value]
+
+    def counted(tile: Tile, picture: np.ndarray) -> np.ndarray:
+        looked.append(tile)
+        return cut(tile, picture)
+
+    monkeypatch.setattr(Tile, "cut", counted)
     picture, middle = small_hand()
     model, camera = load_embedded_model(), Intrinsics.from_fov(WIDTH, HEIGHT)
     frames = sum(len(tiles) for tiles in picture_tiles(WIDTH, HEIGHT))
