@@ -107,7 +107,7 @@ class LivePipeline(Generic[T, P]):
         self._composed: Mailbox[Composition[P]] = Mailbox()
         choose = output.choose if output is not None else lambda *_: ()
         self._synchronizer: ResultSynchronizer[T] = ResultSynchronizer(
-            paths, choose, self._emit, show_alone=self._show_alone, wait_for_all=every_frame
+            paths, choose, self._emit, wait_for_all=every_frame
         )
         self._workers = {
             path_id: PathWorker(
@@ -302,22 +302,12 @@ class LivePipeline(Generic[T, P]):
     def _emit(self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[T]], measured: bool) -> None:
         if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen
             self._listeners.publish(joined)
+        if self._compose is None:
+            return
+        panes = self._compose(joined, updates)
         results = {path_id: update.result for path_id, update in updates.items()} if measured else {}
-        self._show(joined, updates, results)
-
-    def _show_alone(self, joined: JoinedResult, path_id: PathId, update: PathUpdate[T]) -> None:
-        self._show(joined, {path_id: update}, {path_id: update.result})
-
-    def _show(
-        self,
-        joined: JoinedResult,
-        updates: Mapping[PathId, PathUpdate[T]],
-        measured: Mapping[PathId, PathResult],
-    ) -> None:
-        if self._compose is not None:
-            panes = self._compose(joined, updates)
-            self._composed.put(Composition(joined, measured, panes), Composition.merged_into)
-            self._announce()
+        self._composed.put(Composition(joined, results, panes), Composition.merged_into)
+        self._announce()
 
     def _path_changed(self, path_id: PathId, state: PathState) -> None:
         if self._joins:

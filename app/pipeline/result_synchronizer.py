@@ -3,7 +3,6 @@
 A frame is complete when every path that is awaited has spoken about it. A path is not awaited while it is off, starting
 or broken, when it already works on a later frame (then it skipped this one), or when it is usually so late that
 waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
-A hand that would wait for long is shown by itself meanwhile; output and comparison wait for both.
 
 With ``wait_for_all`` every path is awaited however late it is: without a viewer the output must not depend on the
 machine.
@@ -27,10 +26,6 @@ T = TypeVar("T")
 
 PATIENCE_MS = 30.0
 """A path that is usually later than this behind the other one is not awaited."""
-
-SHOWN_ALONE_FROM_MS = 10.0
-"""A hand is shown before its frame is complete where it would wait longer than this: on a machine that keeps up, both
-paths are done within a few milliseconds, and both panes change at once."""
 
 MOST_PENDING = 2
 """Later frames that may already be there while one still waits for a path."""
@@ -79,7 +74,6 @@ class _Entry(Generic[T]):
 
 Choose = Callable[[Frame, Mapping[PathId, PathResult], Mapping[PathId, MissingReason]], tuple[OutputHand, ...]]
 Emit = Callable[[JoinedResult, Mapping[PathId, PathUpdate[T]], bool], None]
-ShowAlone = Callable[[JoinedResult, PathId, PathUpdate[T]], None]
 
 
 class ResultSynchronizer(Generic[T]):
@@ -92,7 +86,6 @@ class ResultSynchronizer(Generic[T]):
         emit: Emit[T],
         clock_ns: Callable[[], int] = time.monotonic_ns,
         *,
-        show_alone: ShowAlone[T] = lambda *_: None,
         wait_for_all: bool = False,
     ) -> None:
         """Nothing pending.
@@ -103,15 +96,12 @@ class ResultSynchronizer(Generic[T]):
             emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
                 an old one drawn again); called in the thread of the path whose result came last.
             clock_ns: for tests.
-            show_alone: gets a path's result before ``emit`` does where it would wait for long for another path's; the
-                joined result is marked ``late``, because it has no outputs.
             wait_for_all: a path that works is awaited for any time. Only for sources that wait for the slowest
                 path, so that the frames that wait here are few.
         """
         self._choose = choose
         self._emit = emit
         self._clock_ns = clock_ns
-        self._show_alone = show_alone
         self._wait_for_all = wait_for_all
         self._lock = threading.RLock()
         path_ids = tuple(path_ids)
@@ -162,12 +152,10 @@ class ResultSynchronizer(Generic[T]):
                 self._newest_ns[path_id] = frame.capture_time_ns
                 late_ms = (self._clock_ns() - entry.first_ns) / _NS_PER_MS
                 self._lateness_ms[path_id] += _LATENESS_WEIGHT * (late_ms - self._lateness_ms[path_id])
-            if entry.joined is not None:
+            if entry.joined is None:
+                self._flush()
+            else:
                 self._emit_again(entry, path_id, again)
-                return
-            self._flush()
-            if not again and not self._wait_for_all and self._pending and self._pending[0] is entry:
-                self._show_if_held_up(entry, path_id)
 
     def _entry_of(self, frame: Frame) -> _Entry[T] | None:
         return next((entry for entry in (*self._pending, *self._passed) if entry.frame is frame), None)
@@ -196,14 +184,6 @@ class ResultSynchronizer(Generic[T]):
             entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, missing), missing)
             self._passed.append(entry)
             self._emit(entry.joined, dict(entry.updates), True)
-
-    def _show_if_held_up(self, entry: _Entry[T], path_id: PathId) -> None:
-        """Shows what a path said about the oldest frame that waits, if the other path is usually late."""
-        awaited = [other for other in self._lateness_ms if other not in entry.updates]
-        if any(self._lateness_ms[other] > SHOWN_ALONE_FROM_MS for other in awaited):
-            missing = dict.fromkeys(awaited, MissingReason.LATE)
-            joined = JoinedResult(entry.frame, _results(entry), missing=missing, late=True)
-            self._show_alone(joined, path_id, entry.updates[path_id])
 
     def _missing(self, entry: _Entry[T], *, wait_for_all: bool) -> bool:
         return any(

@@ -158,24 +158,6 @@ def test_path_that_is_off_keeps_its_picture(meshes: HandMeshBuilder, frame: Fram
     assert set(compose(painter, {"ik": found(frame)}, {"network": MissingReason.LATE})) == {"ik"}
 
 
-def test_hand_shown_before_its_frame_is_complete_is_in_its_own_pane_alone(
-    meshes: HandMeshBuilder, frame: Frame
-) -> None:
-    painter = painter_for(meshes, "network", "ik", "combined", "output")
-    assert set(compose(painter, {"ik": found(frame)}, {"network": MissingReason.LATE}, late=True)) == {"ik"}
-    # its drawings are the same when the frame is complete, so that the window need not paint them again
-    result = found(frame)
-    update = PathUpdate(result, painter.prepare(result), 0, 0)
-    early = painter.compose(
-        JoinedResult(frame, {"ik": result}, missing={"network": MissingReason.LATE}, late=True), {"ik": update}
-    )["ik"]
-    other = replace(found(frame), provider="network")
-    updates = {"ik": update, "network": PathUpdate(other, painter.prepare(other), 0, 0)}
-    complete = painter.compose(JoinedResult(frame, {"ik": result, "network": other}), updates)["ik"]
-    assert complete.picture is early.picture
-    assert complete.scene is early.scene
-
-
 def test_output_pane_shows_the_output_alone(meshes: HandMeshBuilder, frame: Frame) -> None:
     panes = compose(painter_for(meshes, "output"), both(frame))
     scene = panes["output"].scene

@@ -9,12 +9,7 @@ from app_fakes import hand_state, plain_image, wait_until
 
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.listeners import QUEUE_LENGTH, Listeners
-from app.pipeline.result_synchronizer import (
-    MOST_PENDING_HANDLESS,
-    SHOWN_ALONE_FROM_MS,
-    JoinedResult,
-    ResultSynchronizer,
-)
+from app.pipeline.result_synchronizer import MOST_PENDING_HANDLESS, JoinedResult, ResultSynchronizer
 from app.pipeline.worker import MissingReason, PathUpdate
 from hand.types import Frame, PathId, PathResult
 
@@ -28,14 +23,12 @@ class Bench:
         self.now_ns = 0
         self.emitted: list[tuple[JoinedResult, set[PathId], bool]] = []
         self.chosen: list[int] = []
-        self.alone: list[tuple[int, PathId, bool]] = []
         path_ids: tuple[PathId, PathId] = ("network", "ik")
         self.synchronizer: ResultSynchronizer[int] = ResultSynchronizer(
             path_ids,
             self._choose,
             lambda joined, updates, measured: self.emitted.append((joined, set(updates), measured)),
             lambda: self.now_ns,
-            show_alone=self._show_alone,
             wait_for_all=wait_for_all,
         )
         for path_id in path_ids:
@@ -46,11 +39,6 @@ class Bench:
     def _choose(self, frame: Frame, *_: object) -> tuple[()]:
         self.chosen.append(frame.sequence)
         return ()
-
-    def _show_alone(self, joined: JoinedResult, path_id: PathId, update: PathUpdate[int]) -> None:
-        assert joined.results == {path_id: update.result}
-        assert MissingReason.LATE in joined.missing.values()
-        self.alone.append((joined.frame.sequence, path_id, joined.late))
 
     def say(self, path_id: PathId, index: int, after_ms: float = 0.0, *, hand: bool = True) -> PathUpdate[int]:
         self.now_ns += int(after_ms * 1e6)
@@ -141,41 +129,6 @@ def test_slow_path_is_soon_not_awaited_and_comes_late() -> None:
     ]
     assert bench.emitted[-1][1] == {"ik"}  # the pane of the other one stays on its newer frame
     assert bench.chosen == list(range(30))
-
-
-def test_hand_that_would_wait_for_long_is_shown_alone_and_joined_later() -> None:
-    bench = Bench()
-    for index in range(12):
-        bench.say("ik", index)
-        bench.say("network", index, 1.6 * SHOWN_ALONE_FROM_MS)
-    assert bench.log == [(index, "ik+network") for index in range(12)], "output and comparison wait"
-    assert bench.chosen == list(range(12))
-    shown = [sequence for sequence, _, _ in bench.alone]
-    assert shown == list(range(shown[0], 12)), "every frame, once it is known how late the network is"
-    assert 1 <= shown[0] <= 6
-    assert {(path_id, late) for _, path_id, late in bench.alone} == {("ik", True)}
-
-
-def test_hand_is_not_shown_alone_by_paths_that_keep_up_nor_where_all_are_awaited() -> None:
-    quick, patient = Bench(), Bench(wait_for_all=True)
-    for index in range(12):
-        quick.say("ik", index)
-        quick.say("network", index, 0.8 * SHOWN_ALONE_FROM_MS)
-        patient.say("ik", index)
-        patient.say("network", index, 100.0)
-    assert quick.alone == patient.alone == []
-
-
-def test_hand_is_not_shown_alone_before_an_older_frame_is_complete() -> None:
-    bench = Bench()
-    for index in range(12):
-        bench.say("ik", index)
-        bench.say("network", index, 2.0 * SHOWN_ALONE_FROM_MS)
-    bench.say("ik", 12)
-    bench.say("ik", 13)
-    assert bench.alone[-1][0] == 12, "frame 12 will still come to the screen as a whole"
-    bench.say("network", 12, 2.0 * SHOWN_ALONE_FROM_MS)
-    assert bench.log[-1] == (12, "ik+network")
 
 
 def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:

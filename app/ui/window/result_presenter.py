@@ -134,8 +134,8 @@ class ResultPresenter(QObject):
                 self._drops_before[path_id] = self._pipeline.drops(path_id)  # while the engine was loading
             if result.states:
                 self._hand_seen_ns[path_id] = result.frame.capture_time_ns
-            if self._last_results.get(path_id) is not result:  # else it was shown before its frame was complete
-                self._last_results[path_id] = self._unshown[path_id] = result
+            self._last_results[path_id] = result
+            self._unshown[path_id] = result
         if not composition.joined.late:
             turned = self.joined is None or _who(self.joined) != _who(composition.joined)
             self.joined = composition.joined
@@ -144,7 +144,7 @@ class ResultPresenter(QObject):
         self.intrinsics = composition.joined.frame.intrinsics
         for pane in self._pane_area.shown_panes:
             display = composition.panes.get(pane.name)
-            if display is not None and not _is_on_screen(display, pane):
+            if display is not None:
                 # a view that was only turned gets the last frame once more, which is no new measurement
                 fresh = pane.display is None or display.frame is not pane.display.frame
                 pane.show_display(display, fresh=fresh)
@@ -172,12 +172,6 @@ class ResultPresenter(QObject):
                 self._statistics[path_id].record(result, now_ns)
         if not self._unpainted:
             self._all_painted.emit()
-
-
-def _is_on_screen(display: Display[Any], pane: Pane) -> bool:
-    """Whether a pane shows the same drawings already, as one does that was shown before its frame was complete."""
-    shown = pane.display
-    return shown is not None and shown.picture is display.picture and shown.scene is display.scene
 
 
 def _who(joined: JoinedResult) -> HandOrigin | None:
