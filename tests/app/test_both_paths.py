@@ -414,6 +414,7 @@ def test_short_soak_grows_no_threads_and_no_files(qtbot: QtBot, open_both: OpenB
     samples = soak(window, 6.0, 0.25)
     assert samples[-1].frames > samples[0].frames
     half = samples[len(samples) // 2 :]
-    assert max(sample.threads for sample in half) <= max(sample.threads for sample in samples[: len(half)])
+    # the fewest: while a source is opened anew there are its threads and those of the one before, for a moment
+    assert min(sample.threads for sample in half) <= min(sample.threads for sample in samples[: len(half)])
     assert half[-1].files <= samples[0].files + 2
     assert growth_mb(samples) < LIMIT_MB
