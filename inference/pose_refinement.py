@@ -52,8 +52,8 @@ STEPS: Final = 5
 
 _SMALLEST_SIGMA_PX: Final = 0.1
 
-_HELD_DEVIATION: Final = 1e-6
-"""So small that a shape which is to be held does not move."""
+_NO_SHAPE: Final = np.zeros((21, 3, 0))
+"""In the place of a layer's ``bone_shape_directions``: none of the shape's numbers is estimated."""
 
 _PARENTS: Final = np.array(MANO_PARENTS)
 
@@ -116,6 +116,7 @@ def refine_pose(
     if precisions is None:
         gaps = np.linalg.norm(project(placed_m, intrinsics) - joints_px, axis=1)
         precisions = prior_precisions(layer.model) / prior_scale(gaps / sigma_px) ** 2
+    shape_free = shape_deviation > 0.0
     turns, new_shape, root = _bend(
         placed_m,
         np.asarray(orientations, np.float64),
@@ -124,15 +125,15 @@ def refine_pose(
         sigma_px,
         np.array([intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px]),
         precisions,
-        layer.bone_shape_directions,
-        1.0 / max(shape_deviation, _HELD_DEVIATION) ** 2,
+        layer.bone_shape_directions if shape_free else _NO_SHAPE,
+        1.0 / shape_deviation**2 if shape_free else 0.0,
     )
     finite = np.isfinite(turns).all() and np.isfinite(root).all() and np.isfinite(new_shape).all()
     if not finite or root[2] <= 0.0:
         return RefinedHand(rotations, shape, start)
     local = turns.copy()
     local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
-    return RefinedHand(local, new_shape if shape_deviation > 0.0 else shape, root)
+    return RefinedHand(local, new_shape, root)
 
 
 def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
@@ -207,19 +208,21 @@ def _bend(
     """The turned joints' orientations, the shape and the wrist, from 21 points and 16 orientations in camera axes.
 
     Unknowns are a turn of every finger joint about camera axes, three numbers each, finger by finger (0 to 44), then
-    one of the whole hand (45 to 47), the wrist's place (48 to 50) and the shape (51 to 60): so fingers meet in the last
-    sixteen alone. Of the normal equations the lower triangle is kept.
+    one of the whole hand (45 to 47), the wrist's place (48 to 50) and as many numbers of the shape as `bone_shapes` has
+    (51 to 60, or none): so fingers meet in what comes after them alone. Of the normal equations the lower triangle is
+    kept.
     """
     points, turns, new_shape = points.copy(), turns.copy(), shape.copy()
     old_points, old_turns = np.empty_like(points), np.empty_like(turns)
     bent = np.zeros((16, 3))  # what each joint was turned so far, in its own axes
     own, turn, bare, swing = np.empty(3), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     prior = np.empty((3, 3))
-    by_shape = np.zeros((21, 3, 10))  # how each joint moves against the wrist with each number of the shape
+    numbers = bone_shapes.shape[2]
+    by_shape = np.zeros((21, 3, numbers))  # how each joint moves against the wrist with each number of the shape
     start_depth = points[0, 2]
     depth_prior = 1.0 / (DEPTH_DEVIATION * start_depth) ** 2
-    normal, gradient = np.empty((61, 61)), np.empty(61)
-    row, place = np.empty((2, 25)), np.empty(25, np.int64)
+    normal, gradient = np.empty((51 + numbers, 51 + numbers)), np.empty(51 + numbers)
+    row, place = np.empty((2, 15 + numbers)), np.empty(15 + numbers, np.int64)
     for _ in range(STEPS):
         normal[:] = 0.0
         gradient[:] = 0.0
@@ -252,14 +255,14 @@ def _bend(
             used += 3
             if j > 0:
                 _bone_by_shape(by_shape, turns[_CHAIN_ENDS[j]], bone_shapes, j)
-            for number in range(10):
+            for number in range(numbers):
                 place[used + number] = 51 + number
                 for k in range(2):
                     a, b, c = moved[k]
                     row[k, used + number] = (
                         a * by_shape[j, 0, number] + b * by_shape[j, 1, number] + c * by_shape[j, 2, number]
                     )
-            used += 10
+            used += numbers
             for m in range(used):
                 gradient[place[m]] += weight * (row[0, m] * error_u + row[1, m] * error_v)
                 for n in range(m + 1):
@@ -275,7 +278,7 @@ def _bend(
                         normal[first + m, first + n] += prior[m, k] * turns[joint, n, k]
         normal[50, 50] += depth_prior
         gradient[50] += depth_prior * (points[0, 2] - start_depth)
-        for number in range(10):
+        for number in range(numbers):
             normal[51 + number, 51 + number] += shape_precision
             gradient[51 + number] += shape_precision * (new_shape[number] - shape[number])
         _solve(normal, gradient)
@@ -283,7 +286,7 @@ def _bend(
         _keep(points, turns, old_points, old_turns)
         for axis in range(3):
             points[0, axis] -= gradient[48 + axis]
-        for number in range(10):
+        for number in range(numbers):
             new_shape[number] -= gradient[51 + number]
         for joint in range(16):
             first = 45 if joint == 0 else 3 * (joint - 1)
@@ -314,7 +317,7 @@ def _bone_by_shape(by_shape: np.ndarray, turn: np.ndarray, bone_shapes: np.ndarr
     """How joint ``j`` moves with the shape: as the joint before it, and as the bone between them, turned."""
     before = 0 if j % 4 == 1 else j - 1
     for axis in range(3):
-        for number in range(10):
+        for number in range(bone_shapes.shape[2]):
             total = by_shape[before, axis, number]
             for k in range(3):
                 total += turn[axis, k] * bone_shapes[j, k, number]
@@ -326,7 +329,7 @@ def _grow(points: np.ndarray, below: int, turn: np.ndarray, bone_shapes: np.ndar
     """Changes a bone, laid already, as its length and direction follow a step of the shape (numbers 51 to 60)."""
     for k in range(3):
         longer = 0.0
-        for number in range(10):
+        for number in range(bone_shapes.shape[2]):
             longer -= bone_shapes[below, k, number] * step[51 + number]
         for axis in range(3):
             points[below, axis] += turn[axis, k] * longer
