@@ -21,6 +21,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.calibration_store import save_calibration
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.form_helpers import wrapped
 from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 from hand.types import Frame
@@ -117,8 +118,8 @@ class CameraPanel(QWidget):
         self.start_button.setObjectName("primary")
         self.start_button.setToolTip("Calibrate the camera with the printed board")
         self.coverage = CoverageView()
-        self.word = _words(INTRO)
-        self.result = _words("")
+        self.word = wrapped(INTRO, "messageText")
+        self.result = wrapped("", "messageText")
         self.use.clicked.connect(lambda _checked: self.use_typed())
         self.field.returnPressed.connect(self.use_typed)
         self.board.clicked.connect(lambda _checked: self._ask_for_board())
@@ -255,13 +256,6 @@ def _as_the_camera_gave_it(frame: Frame, quarter_turns: int) -> np.ndarray:
 def _heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setObjectName("metricName")
-    return label
-
-
-def _words(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("messageText")
-    label.setWordWrap(True)
     return label
 
 

@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QProgressBar, Q
 from app.jobs.training import TrainingRun
 from app.palette import Theme
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.form_helpers import wrapped
 from app.ui.widgets.plots import SmallPlot
 from trainer.runs.run_history import RESUMABLE_PHASES, RUNNING_PHASES, RunPhase
 
@@ -58,9 +59,11 @@ class RunView(QWidget):
         layout.addWidget(self.headline)
         layout.addWidget(self.progress)
         layout.addLayout(buttons)
-        layout.addWidget(_small("Joint error, mm: your hand (solid) in frames kept back, other hands (dashed)"))
+        layout.addWidget(
+            wrapped("Joint error, mm: your hand (solid) in frames kept back, other hands (dashed)", "small")
+        )
         layout.addWidget(self.curves)
-        layout.addWidget(_small("Training loss"))
+        layout.addWidget(wrapped("Training loss", "small"))
         layout.addWidget(self.losses)
         layout.addWidget(self.log, 1)
         self.show_run(None)
@@ -215,10 +218,3 @@ def duration(seconds: float) -> str:
         return f"{max(int(math.ceil(seconds / 10.0) * 10), 10)} s"
     minutes = math.ceil(seconds / 60.0)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _small(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("small")
-    label.setWordWrap(True)
-    return label

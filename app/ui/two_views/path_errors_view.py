@@ -14,7 +14,7 @@ from app.pipeline.metrics.comparison_numbers import SERIES_S
 from app.two_views.live_pair import PairReading
 from app.two_views.path_errors import MEASURES, Measure, PathErrors
 from app.two_views.report import NAMES
-from app.ui.widgets.form_helpers import NOT_MEASURED, section
+from app.ui.widgets.form_helpers import NOT_MEASURED, section, wrapped
 from app.ui.widgets.plots import JointPairPlot, TimePlot
 from hand.types import PATH_IDS
 
@@ -47,8 +47,8 @@ class PathErrorsView(QWidget):
             self.measure.addItem(text, name)
             self.measure.setItemData(self.measure.count() - 1, explanation, Qt.ItemDataRole.ToolTipRole)
         self.measure.currentIndexChanged.connect(lambda _index: self._choose_measure())
-        self.expected = _small("")
-        self.verdicts = _small("")
+        self.expected = wrapped("", "small")
+        self.verdicts = wrapped("", "small")
         self.curve = TimePlot("Error against the triangulated hand over the last seconds", tuple(p for p, _ in _PATHS))
         self.joints = JointPairPlot("Error against the triangulated hand by joint")
         self._joint_heading = section("By joint")
@@ -186,13 +186,6 @@ def _by_joint(one: PathErrors | None, measure: Measure) -> np.ndarray:
     values = getattr(one, measure)
     known = np.isfinite(values)
     return np.where(known, values, 0.0).sum(0) / np.maximum(known.sum(0), 1) * _PERCENT[measure]
-
-
-def _small(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("small")
-    label.setWordWrap(True)
-    return label
 
 
 def _without_camera(sentence: str) -> str:

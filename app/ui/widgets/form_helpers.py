@@ -18,6 +18,19 @@ def section(text: str) -> QLabel:
     return label
 
 
+def wrapped(text: str, style: str) -> QLabel:
+    """A text that breaks into lines.
+
+    Args:
+        text: to show.
+        style: its name in the style sheet, such as "small" or "messageText".
+    """
+    label = QLabel(text)
+    label.setObjectName(style)
+    label.setWordWrap(True)
+    return label
+
+
 def button(text: str, help_text: str, act: Callable[[], object]) -> QPushButton:
     """A button that does one thing.
 
