@@ -106,7 +106,7 @@ def soak(window: MainWindow, seconds: float, every_s: float, change: Callable[[]
     samples: list[Sample] = []
     started = time.monotonic()
     while (second := time.monotonic() - started) < seconds:
-        samples.append(Sample(second, _memory_mb(), _threads(), _files(), shown["frames"], shown["late"], _load()))
+        samples.append(Sample(second, _memory_mb(), count_threads(), _files(), shown["frames"], shown["late"], _load()))
         window.show_view(VIEW_ORDER[len(samples) % len(VIEW_ORDER)])
         if change is None and len(samples) % _REOPEN_EVERY == 0:
             window.replay()
@@ -265,7 +265,8 @@ def _load() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
 
 
-def _threads() -> int:
+def count_threads() -> int:
+    """Threads of the process, those of libraries too where the system tells of them."""
     try:
         return sum(1 for _ in Path("/proc/self/task").iterdir())
     except OSError:
