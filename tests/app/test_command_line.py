@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -222,6 +223,37 @@ def test_opencv_leaves_qt_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert start(code=code).stdout.strip() == "[] 1"
     load_opencv()
+
+
+_COUNT_ARENAS = """
+import ctypes, sys, threading
+from pathlib import Path
+
+def hold(barrier):
+    blocks = [bytearray(1000) for _ in range(100)]
+    barrier.wait()
+    return blocks
+
+barrier = threading.Barrier(9)
+for _ in range(8):
+    threading.Thread(target=hold, args=(barrier,)).start()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+libc.malloc_info.argtypes = libc.fclose.argtypes = None
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+barrier.wait()
+print(Path(sys.argv[1]).read_text().count("<heap nr="))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="counts the arenas of glibc's allocator")
+def test_threads_share_few_memory_arenas(tmp_path: Path) -> None:
+    table = str(tmp_path / "arenas.xml")
+    assert int(start(table, code=_COUNT_ARENAS).stdout) > 2, "nothing is limited without prepare_process"
+    prepared = f"from app.environment import prepare_process; prepare_process()\n{_COUNT_ARENAS}"
+    assert int(start(table, code=prepared).stdout) <= 2
 
 
 def test_exception_in_a_slot_is_logged_and_does_not_end_the_program() -> None:
