@@ -51,6 +51,9 @@ _WRIST_POINT, _MIDDLE_MCP_POINT = 0, 2
 ALL_TILES: Final = len(TILE_SIZES) * MOST_TILES
 """Tiles per picture that no picture exceeds."""
 
+TILES_PER_FRAME: Final = 1
+"""Tiles of a large picture that are searched in a video frame where the whole shows no hand."""
+
 TILE_PRESENCE: Final = 0.95
 """Certainty of a hand, 0 to 1, that is asked of one found in a tile: many small things are looked at there, and ears
 and edges of furniture reach what suffices in a whole picture (``python -m benchmarks.finding``)."""

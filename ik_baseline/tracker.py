@@ -19,15 +19,12 @@ from hand.mirror import Side, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
 from ik_baseline.augmented_detector import AugmentedDetector, Detector
-from ik_baseline.detector import ALL_TILES, CROP_EXPANSION
+from ik_baseline.detector import ALL_TILES, CROP_EXPANSION, TILES_PER_FRAME
 from ik_baseline.finder_choice import FinderKind, open_detector
 from ik_baseline.landmark_correction import measured_correction, photograph_correction
 from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.warm_start import WarmStart
-
-TILES_PER_FRAME = 1
-"""Parts of a large picture that are searched in a video frame where the whole shows no hand."""
 
 SAME_TRACK_DISTANCE = 0.6
 """A hand is taken for last frame's when its landmarks moved less than this share of the hand's size on average."""

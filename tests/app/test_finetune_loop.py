@@ -46,6 +46,9 @@ class NoFinder:
     def detect(self, image_rgb: np.ndarray, last_seen_px: object = ()) -> list[object]:
         return []
 
+    def reset(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

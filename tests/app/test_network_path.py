@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from app.networks.live_network import LiveNetwork
 from app.pipeline.paths.network_path import NetworkPath, steady_crop
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, NetworkPathFactory
 from app.pipeline.paths.shared_detections import SharedDetections
 from hand.camera import Intrinsics, project
 from hand.crop import SquareCrop, crop_around, crop_around_hand, upright_angle_rad
@@ -69,7 +71,7 @@ class Scene:
         self.hand_model_digest = digest
         self.visible_to_detector = True
         self.detector_confuses_sides = False
-        self.searches = self.predictions = self.closed = self.foreseen = 0
+        self.searches = self.predictions = self.closed = self.foreseen = self.resets = 0
         self.readings: list[LandmarkReading | None] = []
 
     def look(self, image_rgb: np.ndarray, crop: SquareCrop) -> CropFeatures:
@@ -118,6 +120,9 @@ class Scene:
             for hand in self.hands
         )
 
+    def reset(self) -> None:
+        self.resets += 1
+
     def close(self) -> None:
         self.closed += 1
 
@@ -132,6 +137,9 @@ class Finds:
     def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
         self.asked += 1
         return self.seen
+
+    def reset(self) -> None:
+        pass
 
     def close(self) -> None:
         self.closed += 1
@@ -417,6 +425,47 @@ def test_shared_detections_start_and_feed_the_network_without_a_detector_of_its_
     assert {round(float(reading.points_px[0, 0])) for reading in scene.readings if reading is not None} == {
         round(float(hand.joints_px[0, 0] + 3.0)) for hand in hands
     }
+
+
+def test_a_finder_that_follows_hands_gives_the_network_their_landmarks_in_every_frame() -> None:
+    hand = TrueHand((0.0, 0.0, 0.5))
+    scene = Scene(hand)
+    landmarks = LandmarkReading(hand.joints_px + 3.0, np.zeros(21), hand.joints_m, 0.99, 1.0)
+    (seen,) = scene.detect(np.zeros((4, 4, 3), np.uint8))
+    finder = Finds(replace(seen, reading=landmarks))
+    path = NetworkPath(scene, MODEL, (finder, scene), detect_every_frame=True)  # type: ignore[arg-type]
+    scene.searches = 0
+    for sequence in range(3):
+        result = path.process(frame(sequence))
+        assert worst_mm(result, hand) < 1.0
+        assert "detector" not in result.timings_ms
+    assert finder.asked == 3
+    assert all(reading is landmarks for reading in scene.readings)
+    finder.seen = ()  # the finder loses the hand, and the network goes on without it
+    assert len(path.process(frame(3)).states) == 1
+    assert scene.readings[-1] is None
+    assert scene.searches == 0
+    path.reset()
+    assert scene.resets == 1
+
+
+def test_only_a_video_without_a_path_beside_it_has_a_finder_that_follows_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bool] = []
+
+    def note(kind: str, max_hands: int, *, still: bool, tiles_per_picture: int) -> Finds:
+        opened.append(still)
+        return Finds()
+
+    monkeypatch.setattr("app.pipeline.paths.path_factories.open_detector", note)
+    live = LiveNetwork(SHIPPED_NETWORK_DIR)
+    for factory in (
+        NetworkPathFactory(live, MODEL),
+        NetworkPathFactory(live, MODEL, still=True),
+        NetworkPathFactory(live, MODEL, finder="mediapipe"),
+        NetworkPathFactory(live, MODEL, shared=SharedDetections()),
+    ):
+        factory().close()
+    assert opened == [False, True, True, True]
 
 
 def test_without_a_detection_of_the_same_frame_the_network_looks_for_itself() -> None:

@@ -12,9 +12,9 @@ from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.types import Frame
-from ik_baseline.detector import ALL_TILES, HandDetector
+from ik_baseline.detector import ALL_TILES, TILES_PER_FRAME, HandDetector
 from ik_baseline.picture_tiles import LEAST_TILE_PX, MOST_TILES, TILE_SIZES, Tile, picture_tiles
-from ik_baseline.tracker import TILES_PER_FRAME, IkTracker
+from ik_baseline.tracker import IkTracker
 from inference.runtime import load_network
 
 WIDTH, HEIGHT = 3840, 2160

@@ -116,6 +116,10 @@ class SlidingWindowDetector:
             return self._surest(image_rgb, self._due(large, small))
         return self._surest(image_rgb, large) or self._surest(image_rgb, small)
 
+    def reset(self) -> None:
+        """Begins with the first squares again."""
+        self._searches = 0
+
     def close(self) -> None:
         """Nothing to free: the network belongs to the path."""
 

@@ -38,5 +38,8 @@ class HandDetectorProtocol(Protocol):
     ) -> Sequence[HandObservation]:
         """Hands of one picture, the surest first; joints of hands that were just seen say where to look first."""
 
+    def reset(self) -> None:
+        """Forgets what was followed."""
+
     def close(self) -> None:
         """Frees the engine."""

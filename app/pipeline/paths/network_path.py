@@ -1,10 +1,11 @@
 """The trained network as a path: each hand is cropped where its own joints were, and found again when it is lost.
 
-The crop of a frame comes from the network's joints in the frame before, so a followed hand needs no detector.
-MediaPipe, and after it the network's own search, is asked only while fewer hands are followed than wanted; frames in
-which that happened have a ``detector`` among their timings. Where an IK path runs beside it, its detections take the
-place of the first, and spare the network reading the landmarks of the hands once more; until they are there it looks at
-the picture.
+The crop of a frame comes from the network's joints in the frame before, so that a hand stays followed where the hand
+finder loses it. The finder follows the hands as well, each from its own landmarks of the frame before: the network gets
+its landmarks for nothing more than their own inference, and a crop that went astray cannot spoil them. Where an IK path
+runs beside it, the detections of that path serve both; until they are there the network looks at the picture. The
+network's own search, and a finder that does not follow hands, run only while fewer hands are followed than wanted;
+frames in which that happened have a ``detector`` among their timings.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ class NetworkPath:
         *,
         max_hands: int = 1,
         still: bool = False,
+        detect_every_frame: bool = False,
         network_now: Callable[[], NetworkRuntime] | None = None,
         note: Callable[[], str] = str,
         shared: SharedDetections | None = None,
@@ -120,6 +122,8 @@ class NetworkPath:
                 network confirms as a hand.
             max_hands: 1 or 2.
             still: pictures are unrelated; nothing is carried from one to the next.
+            detect_every_frame: the first detector follows hands through a video and reads their landmarks, so it runs
+                on every frame for which ``shared`` is not there.
             network_now: which network to use from this frame on, asked before each; always the same when None.
             note: what there is to say about how the network runs; a sentence, or empty.
             shared: detections of a path beside this one.
@@ -137,6 +141,7 @@ class NetworkPath:
         self._detectors = tuple(detectors)
         self._max_hands = max_hands
         self._still = still
+        self._detect_every_frame = detect_every_frame
         self._tracks: list[_Track] = []
         self._frames_since_search = 0
 
@@ -154,6 +159,9 @@ class NetworkPath:
             self._detected = self._shared.of(frame)
             timings["network"] = (looked_s - started_s) * 1e3
             timings["wait"] = (time.perf_counter() - looked_s) * 1e3
+        elif self._detect_every_frame:
+            self._detected = tuple(self._detectors[0].detect(frame.image_rgb))
+            timings["network"] = (time.perf_counter() - started_s) * 1e3
         self._predict_all(frame, timings)
         if self._detected:
             self._take_up(self._detected)
@@ -187,6 +195,8 @@ class NetworkPath:
         """Forgets all followed hands."""
         self._tracks = []
         self._frames_since_search = 0
+        for detector in self._detectors:
+            detector.reset()
 
     def close(self) -> None:
         """Frees the detectors."""
@@ -207,7 +217,7 @@ class NetworkPath:
         timings["detector"] = 0.0
         # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
         doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
-        # where detections are shared, the first detector has searched this frame already
+        # where there are detections, the first detector or one beside it has searched this frame already
         for detector in self._detectors if self._detected is None else self._detectors[1:]:
             started_s = time.perf_counter()
             seen = detector.detect(frame.image_rgb, doubted_px)

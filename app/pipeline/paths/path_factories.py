@@ -19,7 +19,7 @@ from assets import ASSETS_DIR
 from hand.errors import CheckpointError
 from hand.model import HandModel
 from hand.types import PathId
-from ik_baseline.detector import ALL_TILES
+from ik_baseline.detector import ALL_TILES, TILES_PER_FRAME
 from ik_baseline.finder_choice import FinderKind, open_detector
 from inference.runtime import METADATA_FILE, read_metadata
 
@@ -59,15 +59,18 @@ class NetworkPathFactory:
         runtime = self.live.runtime
         affordable = SQUARES_PER_SEARCH if runtime.input_px <= 128 else LARGE_SQUARES_PER_SEARCH
         own_search = SlidingWindowDetector(self.live, squares_per_search=0 if self.still else affordable)
-        # searches are far apart, so a detector's state of the last one would only mislead it
-        tiles = ALL_TILES if self.still else 0
-        detector = open_detector(self.finder, self.max_hands, still=True, tiles_per_picture=tiles)
+        # the built-in finder reads the landmarks that the network is given; another one only searches, and its state of
+        # a search long ago would mislead it
+        follows = self.finder == "built-in" and self.shared is None and not self.still
+        tiles = ALL_TILES if self.still else TILES_PER_FRAME if follows else 0
+        detector = open_detector(self.finder, self.max_hands, still=not follows, tiles_per_picture=tiles)
         return NetworkPath(
             runtime,
             self.model,
             (detector, own_search),
             max_hands=self.max_hands,
             still=self.still,
+            detect_every_frame=follows,
             network_now=lambda: self.live.runtime,
             note=lambda: self.live.note,
             shared=self.shared,
