@@ -181,6 +181,28 @@ def test_ctrl_c_in_the_terminal_saves_the_last_whole_step(recipe: Path) -> None:
     assert read_events(run / "events.jsonl")[0][-1]["reason"] == "stopped"
 
 
+BREAKS_WHILE_A_WORKER_WORKS = """
+from lightning.fabric import Fabric
+from trainer.recipe.config import FitConfig
+from trainer.samples.rendered import RenderedCrops
+from trainer.training.loop import batches
+
+fabric = Fabric(accelerator="cpu", devices=1)
+stream = batches(RenderedCrops(32, seed=1, empty_share=1.0), FitConfig(steps=9, batch=1, workers=1), fabric, 0)
+next(stream)
+raise OSError("the folder is gone")
+"""
+
+
+def test_a_training_that_breaks_does_not_wait_for_its_workers(tmp_path: Path) -> None:
+    process = started([sys.executable, "-c", BREAKS_WHILE_A_WORKER_WORKS], tmp_path / "log")
+    try:
+        assert process.wait(timeout=60) == 1
+    finally:
+        end(process)
+    assert "the folder is gone" in (tmp_path / "log").read_text()
+
+
 @pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_to_end_is_a_wish_once_training_has_begun(request_to_end: signal.Signals) -> None:
     before = signal.getsignal(request_to_end)

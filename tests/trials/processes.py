@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,3 +29,29 @@ def ended(process: subprocess.Popen[str], patience_s: float = PATIENCE_S) -> tup
         said = process.communicate()
         return None, "\n".join(said)
     return process.returncode, "\n".join(said)
+
+
+def end_all_that_name(folder: Path, patience_s: float = PATIENCE_S) -> list[str]:
+    """Waits until no process is left whose command names a folder, and kills those that do not end by themselves.
+
+    Returns:
+        The commands of the killed ones; none where the system does not show other processes (no /proc).
+    """
+    end_s = time.monotonic() + patience_s
+    while (left := _naming(folder)) and time.monotonic() < end_s:
+        time.sleep(0.5)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return list(left.values())
+
+
+def _naming(folder: Path) -> dict[int, str]:
+    commands: dict[int, str] = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended meanwhile
+        if str(folder) in command:
+            commands[int(file.parent.name)] = command
+    return commands

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.end_signals import ENDING_SIGNALS
 from tests.trials.counts import Finding, Outcome
-from tests.trials.processes import ROOT, TRACEBACK, ended, start
+from tests.trials.processes import ROOT, TRACEBACK, end_all_that_name, ended, start
 
 _A_PROCESS = 10
 """Windows of one process."""
@@ -52,6 +52,10 @@ def try_openings(scratch: Path, seed: int, count: int) -> Iterator[Outcome]:
         detail = f"exit code {code} after {len(windows)} windows: {said.strip()[-1500:]}" if finding else ""
         yield Outcome("openings", f"process of windows {first} to {first + wanted - 1}", finding, detail)
         shutil.rmtree(folder, ignore_errors=True)
+        # the training runs go on without their windows; they were stopped, and their folder is gone
+        left = end_all_that_name(folder)
+        detail = f"left behind: {'; '.join(left)}"
+        yield Outcome("openings", f"trainings of windows {first} on", Finding.HANG if left else None, detail)
     if closed_s:
         ordered = sorted(closed_s)
         print(f"{len(ordered)} windows closed: median {ordered[len(ordered) // 2]:.2f} s, longest {ordered[-1]:.2f} s.")

@@ -7,6 +7,8 @@ process writes and prints for all.
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -174,7 +176,7 @@ def leave_ending_to_the_parent(worker: int) -> None:
     """Makes a process that makes samples ignore requests to end, which terminals and batch systems send to all.
 
     Its parent would otherwise lose it in the middle of the step that it wants to finish and save. It ends with its
-    parent, however that one ends.
+    parent, however that one ends (:func:`end_workers_at_exit`).
 
     Args:
         worker: its number, which the loader says.
@@ -182,3 +184,18 @@ def leave_ending_to_the_parent(worker: int) -> None:
     del worker
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def end_workers_at_exit() -> None:
+    """Lets the processes that make samples end with this one when an exception ends it while they still work.
+
+    ``multiprocessing`` then sends them SIGTERM, which they ignore, and waits for them without an end. A function that
+    is registered later than its own runs before it.
+    """
+    atexit.unregister(_kill_workers)
+    atexit.register(_kill_workers)
+
+
+def _kill_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.kill()

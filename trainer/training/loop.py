@@ -37,6 +37,7 @@ from trainer.training.checkpoint import (
 )
 from trainer.training.distributed import (
     averaged,
+    end_workers_at_exit,
     first_rank_with,
     leave,
     leave_ending_to_the_parent,
@@ -251,6 +252,7 @@ class SampleOrder:
 
 def batches(samples: Dataset[LabelledCrop], config: FitConfig, fabric: Fabric, start_step: int) -> Any:
     """This process's part of every batch from a step on, in the order that the seed fixes."""
+    end_workers_at_exit()
     local = config.batch // fabric.world_size
     order = SampleOrder(
         range(start_step, config.steps),
