@@ -31,6 +31,7 @@ COMMANDS: Final = {
     ),
     "evaluate": ("trainer.evaluate", "measure a network on renderings, photographs or a data set, and write a report"),
     "data": ("trainer.data", "look at a data set before it is learned from, and pack it"),
+    "average": ("trainer.average", "write the mean of two networks' weights"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),
     "backgrounds": ("trainer.cut_backgrounds", "cut the hand-free parts out of labelled photographs"),
     "masks": ("trainer.make_masks", "find where the hands are in labelled photographs, to change what is behind them"),
