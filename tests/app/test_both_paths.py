@@ -12,6 +12,7 @@ import pytest
 from app_fakes import FakePath, FakeSource, found, hand_state, nothing, plain_image
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS, Open, wait_for_result
 
@@ -26,6 +27,8 @@ from app.sources.choose import ChosenSource
 from app.ui.views.wipe_view import WipeView
 from app.ui.window.main_window import MainWindow
 from app.ui.window.pane import Pane
+from app.ui.window.tool_bar import TopBar
+from app.ui.window.view_switch import VIEW_ORDER
 from app.ui.window_options import ViewName
 from benchmarks.soak import LIMIT_MB, count_threads, growth_mb, soak
 from hand.embedded import load_embedded_model
@@ -142,6 +145,20 @@ def test_views_become_a_menu_where_their_buttons_have_no_room(qtbot: QtBot, open
     assert window.width() == 1024
     window.resize(1500, 800)
     qtbot.waitUntil(lambda: not window.bar.views.compact, timeout=PATIENCE_MS)
+
+
+def test_views_make_room_for_the_name_of_another_source(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    bar = TopBar(window)
+    bar.offer_views(VIEW_ORDER)
+    bar.source.show_source("a", None)
+    window.show()
+    just_enough_px = bar.minimumSizeHint().width() + bar.views.full_width_px - bar.views.compact_width_px
+    bar.resize(just_enough_px, bar.height())
+    qtbot.waitUntil(lambda: not bar.views.compact, timeout=PATIENCE_MS)
+    bar.source.show_source("a_clip_with_a_long_name.mp4", None)
+    qtbot.waitUntil(lambda: bar.views.compact, timeout=PATIENCE_MS)
 
 
 def is_painted(pane: Pane) -> bool:

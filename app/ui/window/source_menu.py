@@ -18,7 +18,7 @@ from app.ui.window.camera_monitor import CameraMonitor, OfferedCamera
 _USUAL = "Usual size and rate"
 _SAME_RATE = 0.5
 
-_NAME_PX = 140
+_NAME_PX = 100
 """A source's name may be so wide: the other buttons of the bar keep their words at 1280 pixels."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt6.QtCore import QSize
+from PyQt6.QtCore import QEvent, QSize
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
@@ -71,6 +71,13 @@ class TopBar(QWidget):
         """Shows the views as a menu where their buttons would be cut off."""
         super().resizeEvent(event)
         self._fit_views()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Fits the views again when another part needs more room or less, such as the name of another source."""
+        handled = super().event(event)
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self._fit_views()
+        return handled
 
     def minimumSizeHint(self) -> QSize:
         """With the views as a menu, so that a window with all their buttons can be made smaller."""
