@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hand.rotations import geodesic_rad, matrix_from_axis_angle
+from hand.rotations import chordal_mean, geodesic_rad, matrix_from_axis_angle
 
 AUC_LARGEST_MM = 50.0
 AUC_STEPS = 100
@@ -180,15 +180,10 @@ def pose_spread_rad(poses_rad: Float[np.ndarray, "N 48"]) -> float:
     """How much the finger pose varies over samples: root mean square angle to the mean rotation, over 15 joints.
 
     Reported beside every error, because a network that has collapsed predicts one pose and still scores well: the
-    spread of its predictions is then far below the spread of the labels. The mean of rotations is the one nearest to
-    them in the chordal metric (Hartley et al. 2013, "Rotation Averaging", section 5.3).
+    spread of its predictions is then far below the spread of the labels.
 
     Args:
         poses_rad: absolute axis-angle; the global rotation is left out.
     """
     rotations = matrix_from_axis_angle(poses_rad[:, 3:].reshape(len(poses_rad), 15, 3).astype(np.float64))
-    left, _, right = np.linalg.svd(rotations.mean(0))
-    signs = np.ones((15, 3))
-    signs[:, 2] = np.linalg.det(left @ right)
-    mean = (left * signs[:, None, :]) @ right
-    return float(np.sqrt((geodesic_rad(mean, rotations) ** 2).mean()))
+    return float(np.sqrt((geodesic_rad(chordal_mean(rotations), rotations) ** 2).mean()))

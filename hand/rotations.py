@@ -127,3 +127,17 @@ def geodesic_rad(
     """Angle of the rotation that takes one orientation to the other, 0 to pi."""
     relative = np.swapaxes(first, -1, -2) @ second
     return np.asarray(np.linalg.norm(axis_angle_from_matrix(relative), axis=-1))
+
+
+def chordal_mean(rotations: Float[np.ndarray, "N *batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """The rotation nearest to several ones: least sum of squared differences of the matrices.
+
+    Source: Hartley et al. 2013, "Rotation Averaging", section 5.3; the projection of the matrices' mean onto SO(3).
+
+    Args:
+        rotations: N of each; they should not cancel each other, as half turns about opposite axes do.
+    """
+    left, _, right = np.linalg.svd(rotations.mean(0))
+    signs = np.ones(left.shape[:-1])
+    signs[..., 2] = np.linalg.det(left @ right)
+    return (left * signs[..., None, :]) @ right

@@ -29,6 +29,7 @@ from hand.mirror import Side, mirror_pixels, other_side
 from hand.model import HandModel
 from hand.types import Frame, HandObservation, HandState, PathResult
 from inference.runtime import CropFeatures, CropPrediction, NetworkRuntime, log_odds
+from inference.test_time_augmentation import predict_augmented
 
 PRESENCE_TO_START = 0.6
 """Probability of a hand from which a found hand is followed."""
@@ -172,7 +173,7 @@ class NetworkPath:
             # a picture has no next frame in which the crop would converge
             for track in self._tracks:
                 track.hand = None
-            self._predict_all(frame, timings)
+            self._predict_all(frame, timings, augmented=True)
         states, seen = self._describe(frame, timings)
         timings["total"] = (time.perf_counter() - started_s) * 1e3
         message = " ".join(filter(None, (self._note(), self._poser.note)))
@@ -245,7 +246,7 @@ class NetworkPath:
                 rightness = observation.score if observation.side == "right" else -observation.score
                 self._tracks.append(_Track(joints, rightness, crop))
 
-    def _predict_all(self, frame: Frame, timings: dict[str, float]) -> None:
+    def _predict_all(self, frame: Frame, timings: dict[str, float], *, augmented: bool = False) -> None:
         """Asks the network about every track that has no answer for this frame, and drops what is no hand any more."""
         started_s = time.perf_counter()
         kept: list[_Track] = []
@@ -253,7 +254,10 @@ class NetworkPath:
             if track.hand is not None and track.hand.sequence == frame.sequence:
                 kept.append(track)
                 continue
-            prediction = self._predict_as(track.side, track, frame)
+            if augmented:
+                prediction = self._predict_augmented(track, frame)
+            else:
+                prediction = self._predict_as(track.side, track, frame)
             if track.fresh:
                 mirrored = self._seen_as_other_side(prediction, track, frame, sureness=abs(track.rightness))
                 if mirrored is not None:
@@ -277,6 +281,12 @@ class NetworkPath:
         return self._runtime.predict(
             frame.image_rgb, _shown_as(side, track), frame.intrinsics, self._reading_of(track), track.seen
         )
+
+    def _predict_augmented(self, track: _Track, frame: Frame) -> CropPrediction:
+        def predict(crop: SquareCrop) -> CropPrediction:
+            return self._runtime.predict(frame.image_rgb, crop, frame.intrinsics)
+
+        return predict_augmented(predict, _shown_as(track.side, track))
 
     def _reading_of(self, track: _Track) -> LandmarkReading | None:
         """What the detector read of a track's hand in this frame, if it saw that hand."""
