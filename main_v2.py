@@ -1,4 +1,4 @@
-"""handlive: a webcam picture in, a moving 3D hand in MANO format out. ``python main_v2.py --help`` says the rest."""
+"""handlive: turns a webcam picture into a moving 3D hand in MANO format; ``--help`` lists the options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.environment import prepare_process
 def main() -> NoReturn:
     """Runs the program and ends the process.
 
-    The exit code is 0, 2 after a refusal in one sentence on stderr, or 130 when it was asked to end before its end.
+    The exit code is 0, 2 after an error reported as one sentence on stderr, or 130 after an interruption.
     """
     prepare_process()
     # behind the preparation, because it must come before OpenCV and Qt

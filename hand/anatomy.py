@@ -1,6 +1,6 @@
 """Anatomical axes, angles and limits of the joints of a right hand.
 
-A MANO pose is axis-angle in the axes of the rest frame, which says nothing a surgeon or a joint limit could use.
+A MANO pose is axis-angle in the axes of the rest frame, which has no anatomical meaning and no joint limits.
 This file gives every joint a frame of its own, and turns its rotation into three angles and back:
 
 * **flexion** about the first axis: positive bends towards the palm (for the thumb: across the palm, pulp first);
@@ -27,10 +27,10 @@ from jaxtyping import Float
 from hand.joints import MANO_FINGERS, mano_joint_to_common
 
 THUMB_PULP_IN_PALM: Final = (-0.62, 0.25, 0.74)
-"""Where the thumb's pulp looks at rest, in the palm frame (radial, distal, palmar).
+"""Direction of the thumb's pulp at rest, in the palm frame (radial, distal, palmar).
 
 Of the embedded model by construction; for other models in MANO's rest pose an assumption: joint positions alone do
-not tell how a straight thumb is rolled about its own length.
+not determine how a straight thumb is rolled about its own length.
 """
 
 
@@ -142,7 +142,7 @@ def joint_limits() -> JointLimits:
 
 
 def _axes(bone: Float[np.ndarray, "3"], palmar: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """Columns (flexion, abduction, twist) of a bone whose palm side looks as nearly as possible along ``palmar``."""
+    """Columns (flexion, abduction, twist) of a bone; its palm side faces as nearly as possible along ``palmar``."""
     twist = _unit(bone)
     abduction = -_unit(palmar - twist * (palmar @ twist))
     return np.stack([np.cross(abduction, twist), abduction, twist], axis=1)

@@ -2,7 +2,7 @@
 
 Each writer fills a temporary file of its own in the folder of the target and moves it there in one step. The name of
 the temporary file is random and it is created exclusively (``O_EXCL``), so two writers never share one, and a link that
-somebody planted under such a name is never followed. A symbolic link at the target itself is replaced by the new
+planted under such a name is never followed. A symbolic link at the target itself is replaced by the new
 file, and what it pointed to stays as it was: a write never leaves the folder that was named. Links among the folders
 above the target are followed as usual.
 """
@@ -36,7 +36,7 @@ _EXCHANGE: Final = 2
 
 @contextmanager
 def replaced_atomically(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """Lends a file beside its place to be written, and moves it there at the end unless anything was raised.
+    """Yields a temporary file to be written, and moves it to its place at the end unless anything was raised.
 
     File and folder are flushed to the disk before this ends. An existing file's permissions are kept; a new one gets
     those that the process gives its files.
@@ -129,7 +129,7 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
 
 
 def make_new_folder(parent: Path, name: str, separator: str = "_") -> Path:
-    """Makes a folder that was not there; of two processes that want the same name, one gets a number behind it.
+    """Makes a new folder; of two processes that request the same name, one gets a number behind it.
 
     Args:
         parent: where; it is made too.
@@ -155,7 +155,7 @@ def make_new_folder(parent: Path, name: str, separator: str = "_") -> Path:
 
 @contextmanager
 def folder_as_a_whole(out: Path) -> Iterator[Path]:
-    """Lends a folder to be filled, which becomes the wanted one at the end and is gone where anything was raised.
+    """Yields a temporary folder to be filled, and moves it to its place at the end unless anything was raised.
 
     Args:
         out: must be empty, or not there; the folder it lies in is made.
@@ -181,7 +181,7 @@ def folder_as_a_whole(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_renewed(out: Path) -> Iterator[Path]:
-    """Lends a folder to be filled, whose files then take the place of those of the same name, all in one step.
+    """Yields a temporary folder; its files then replace those of the same name in one step.
 
     What else lies in the folder stays. Where the system can exchange two names (Linux), the old folder stands until the
     new one does; elsewhere there are two moves, the first of which is undone when the second one fails.
@@ -190,7 +190,7 @@ def folder_renewed(out: Path) -> Iterator[Path]:
         out: the folder, which need not be there yet; a link to a folder is followed.
 
     Yields:
-        An empty folder beside it, gone without a trace where anything was raised.
+        An empty folder beside it, removed if anything was raised.
 
     Raises:
         OSError: something cannot be written; what was there before is untouched.
@@ -268,7 +268,7 @@ def _exchanged_by_linux(one: Path, other: Path) -> bool:
 
 
 def _temporary_file(path: Path) -> Path:
-    """An empty file that nobody else has, in the same folder, because a move between disks is no move."""
+    """An empty file of this process alone, in the same folder, because a move between disks is not atomic."""
     stem = path.name.encode()[:_LONGEST_STEM].decode(errors="ignore")
     for _ in range(_NAMES_TRIED):
         temporary = path.with_name(f".{stem}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
@@ -280,7 +280,7 @@ def _temporary_file(path: Path) -> Path:
 
 
 def _replace(temporary: Path, path: Path) -> None:
-    """Moves the file; Windows refuses while somebody reads the old one, which takes milliseconds."""
+    """Moves the file; Windows refuses while another process reads the old one, which takes milliseconds."""
     for _ in range(_REPLACE_TRIES - 1):
         try:
             temporary.replace(path)

@@ -1,9 +1,9 @@
-"""One way to read small structured files, whoever wrote them: limits of size and depth, and one kind of failure.
+"""Reads small structured files from any source: limits of size and depth, and one kind of failure.
 
-JSON and YAML of strangers nest ten thousand levels deep, hold numbers that no float can, are gigabytes of zeros, or are
-no files at all but pipes that never end. The functions here give plain values, or raise :class:`DamagedFileError`,
-whose text is the end of a sentence ("it nests too deep"), or the :class:`OSError` of the system. Whoever reads further
-into the values catches :data:`FILE_FAULTS`, and says which file it is and what to do.
+JSON and YAML from strangers may nest ten thousand levels deep, hold numbers that no float can, be gigabytes of zeros,
+or be no files at all but pipes that never end. The functions here return plain values, or raise
+:class:`DamagedFileError` with the end of a sentence ("it nests too deep"), or the :class:`OSError` of the system. Code
+that reads further into the values catches :data:`FILE_FAULTS`, and adds the file's name and what to do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 class DamagedFileError(ValueError):
-    """A file's content cannot be used; the text says why, and not which file."""
+    """A file's content cannot be used; the text gives the reason without the file's name."""
 
 
 FILE_FAULTS: Final = (
@@ -75,7 +75,7 @@ def read_checked(path: Path, largest_bytes: int = SMALL_BYTES) -> bytes:
         DamagedFileError: it is a folder, a pipe or a device, or too large.
         OSError: it is not there, or may not be read.
     """
-    # a pipe without a writer would hold up whoever opens it
+    # opening a pipe without a writer would block
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -100,7 +100,7 @@ def parse_json(text: bytes | str, *, constants: bool = False) -> Any:
 
     Args:
         text: JSON.
-        constants: let NaN, infinity and long whole numbers pass, for whoever looks at each number.
+        constants: let NaN, infinity and long whole numbers pass, for callers that check each number.
 
     Raises:
         DamagedFileError: it is none, or nests deeper than :data:`DEEPEST` levels.
@@ -133,12 +133,12 @@ def read_json(path: Path, largest_bytes: int = SMALL_BYTES, *, constants: bool =
 
 
 def parse_yaml(text: bytes | str) -> Any:
-    """Plain values of YAML, whose tags execute nothing.
+    """Plain values of YAML; its tags execute nothing.
 
     Raises:
-        DamagedFileError: it is none, nests too deep, or says more than :data:`MOST_YAML_VALUES` values.
+        DamagedFileError: it is none, nests too deep, or holds more than :data:`MOST_YAML_VALUES` values.
     """
-    # here and not above: only recipes are YAML
+    # imported here: only recipes are YAML
     import yaml
 
     try:
@@ -178,8 +178,8 @@ def _check_depth(content: Any, most_values: int | None = None) -> None:
         inner = value.values() if isinstance(value, dict) else value
         count += len(value)
         if most_values is not None and count > most_values:
-            raise DamagedFileError(f"it says more than {most_values} values")
-        # the numbers of a large file need not be looked at one by one
+            raise DamagedFileError(f"it holds more than {most_values} values")
+        # faster than checking the numbers of a large file one by one
         waiting += [(one, depth + 1) for one in inner if isinstance(one, (list, dict))]
 
 

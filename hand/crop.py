@@ -1,6 +1,6 @@
 """The one crop: from a square in the picture to the network's input, in training and live alike.
 
-A second crop function drifts from the first and the network pays for it, so everything that cuts a hand out of a
+A second crop function would drift from the first and cost accuracy, so everything that cuts a hand out of a
 picture calls :func:`crop_picture`, and everything that carries labels along uses the matrix of the same
 :class:`SquareCrop`.
 """
@@ -89,7 +89,7 @@ def upright_angle_rad(joints_px: Float[np.ndarray, "21 2"]) -> float:
 def crop_around_hand(
     joints_px: Float[np.ndarray, "21 2"], expansion: float, *, upright: bool, flipped: bool = False
 ) -> SquareCrop:
-    """The square around a hand that a network is shown.
+    """The square around a hand that becomes a network's input.
 
     Args:
         joints_px: 21 joints in picture pixels.
@@ -103,7 +103,7 @@ def crop_around_hand(
 def crop_around_turned(
     points_px: Float[np.ndarray, "N 2"], expansion: float, angle_rad: float, *, flipped: bool = False
 ) -> SquareCrop:
-    """The square around some points whose box is measured along the axes of the turned crop.
+    """The square around some points, measured along the axes of the turned crop.
 
     Args:
         points_px: points in picture pixels.
@@ -143,9 +143,9 @@ def crop_picture(
     """Cuts the square out of the picture, resampled without aliasing; outside the picture it is black.
 
     Bilinear sampling alone aliases when it shrinks by more than about two, so the picture is first blurred with a
-    Gaussian whose width follows the shrinking factor (sigma = (factor - 1) / 2, scikit-image's rule), inside the
+    Gaussian that grows with the shrinking factor (sigma = (factor - 1) / 2, scikit-image's rule), inside the
     region the crop needs. Where that blur allows, the region is halved first, which costs a fraction of blurring it at
-    its full size; the Gaussian then adds what blur is still wanted.
+    its full size; the Gaussian then adds the remaining blur.
 
     Args:
         image_rgb: the picture.
@@ -189,7 +189,7 @@ def _halving(sigma_px: float) -> tuple[int, float]:
     """Whether a picture is halved before it is blurred, and the Gaussian that is then left.
 
     Args:
-        sigma_px: the wanted Gaussian, in pixels of the picture.
+        sigma_px: the required Gaussian, in pixels of the picture.
 
     Returns:
         1 or 2, by which the picture is shrunk, and the remaining Gaussian in pixels of the shrunk picture.

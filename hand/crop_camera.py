@@ -1,10 +1,10 @@
-"""The camera that looks straight at a crop.
+"""The camera whose axis passes through the centre of a crop.
 
-A hand at the edge of a picture is seen from another direction than one in the middle, so the same pose looks
-different there. What a network says about a crop is therefore expressed in the *crop camera*: the real camera turned,
+At the edge of a picture a hand is viewed from another direction than in the middle, so the same pose has another
+image there. A network's output for a crop is therefore expressed in the *crop camera*: the real camera turned,
 without moving, until its axis passes through the centre of the crop, then rolled by the crop's own angle. Turning a
-camera about its centre changes no depth order and no shape, so nothing is lost, and the network need not know where
-the crop was taken.
+camera about its centre changes no depth order and no shape, so nothing is lost, and the network does not need the
+crop's place.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def crop_camera(crop: SquareCrop, intrinsics: Intrinsics) -> CropCamera:
         ValueError: the crop is flipped.
     """
     if crop.flipped:
-        raise ValueError("crop_camera wants an unflipped crop; mirror crop and intrinsics first")
+        raise ValueError("crop_camera needs an unflipped crop; mirror crop and intrinsics first")
     slope_x = (crop.center_x_px - intrinsics.cx_px) / intrinsics.fx_px
     slope_y = (crop.center_y_px - intrinsics.cy_px) / intrinsics.fy_px
     length = math.sqrt(1.0 + slope_x * slope_x + slope_y * slope_y)
@@ -80,7 +80,7 @@ def mirrored_crop(crop: SquareCrop, width_px: int) -> SquareCrop:
 def translation_from_weak_camera(camera: Float[np.ndarray, "3"], focal: float) -> Float[np.ndarray, "3"]:
     """Metric root position in the crop camera from weak perspective.
 
-    Weak perspective says ``crop coordinate = scale * metres + offset``; at the root's depth z the true camera says
+    Weak perspective means ``crop coordinate = scale * metres + offset``; at the root's depth z the true camera gives
     ``focal * metres / z``, so z = focal / scale and the offset corresponds to offset / scale metres.
 
     Args:

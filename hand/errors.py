@@ -1,14 +1,14 @@
 """The exceptions of the product: each message is one sentence for the user, without a traceback.
 
-A message says what failed, what was wanted, what came, and what to do next. The command line prints it to stderr and
-leaves with exit code 2; the window shows it in place.
+A message states what failed, what was expected, what was found, and what to do next. The command line prints it to
+stderr and ends with exit code 2; the window shows it in place.
 """
 
 from __future__ import annotations
 
 
 class HandliveError(Exception):
-    """Base of every error that is the user's to read."""
+    """Base of every error that is shown to the user."""
 
 
 class ModelFileError(HandliveError):
@@ -16,7 +16,7 @@ class ModelFileError(HandliveError):
 
 
 class UnsafePickleError(ModelFileError):
-    """A pickle asks for something that is not on the allow-list; nothing of it was executed."""
+    """A pickle names something that is not on the allow-list; nothing of it was executed."""
 
 
 class SourceError(HandliveError):

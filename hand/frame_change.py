@@ -1,8 +1,8 @@
 """A posed hand in another coordinate frame: why its translation changes along with its rotation.
 
 MANO turns a hand about its own root joint j and adds the translation t afterwards: x = R (v - j) + j + t. In a frame
-that sees points as A x + b the same hand has the rotation A R, and its translation is not A t + b, because j itself is
-not turned by R: A x + b = (A R) (v - j) + A (j + t) + b, so that t' = A (j + t) + b - j. Leaving the root out costs
+that maps a point x to A x + b the same hand has the rotation A R, and its translation is not A t + b, because j itself
+is not turned by R: A x + b = (A R) (v - j) + A (j + t) + b, so that t' = A (j + t) + b - j. Leaving the root out costs
 the length of (A j - j), some 10 cm of a MANO hand.
 """
 

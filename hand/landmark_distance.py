@@ -12,7 +12,7 @@ def landmark_distance(first_px: Float[np.ndarray, "21 2"], second_px: Float[np.n
     return float(_distance(np.asarray(first_px, np.float64), np.asarray(second_px, np.float64)))
 
 
-# it holds the interpreter lock: to get that back would take longer than the microsecond that this does
+# keeps the interpreter lock: reacquiring it would take longer than the microsecond of work
 @numba.njit(cache=True, error_model="numpy")
 def _distance(first: np.ndarray, second: np.ndarray) -> float:
     total = 0.0

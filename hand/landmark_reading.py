@@ -1,8 +1,8 @@
-"""What a hand-landmark network read about one hand, and the same in the coordinates of a crop.
+"""The reading of a hand-landmark network for one hand, and the same in the coordinates of a crop.
 
-The hand finder and the trained network look at the same hand in the same frame. The finder's reading, expressed in the
-trained network's crop, spares that network an inference of its own: a reading is the same hand whatever square it was
-read in, up to how exact the landmark network is.
+The hand detector and the trained network work on the same hand in the same frame. The detector's reading, expressed in
+the trained network's crop, spares that network an inference of its own: a reading is the same hand whatever square it
+was read in, up to how exact the landmark network is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WORLD_SCALE: Final = 10.0
 """World coordinates of a crop vector are tenths of a metre, of the same order as its crop coordinates."""
 
 LARGEST_LOGIT: Final = 8.0
-"""Presence and side are cut off here: beyond it single precision no longer tells probabilities apart."""
+"""Logits of presence and side are clipped here: beyond it single precision cannot distinguish probabilities."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,20 +48,20 @@ class LandmarkReading:
     rightness: float
 
     def in_crop(self, crop: SquareCrop) -> Float[np.ndarray, "128"]:
-        """The reading as a network takes it beside a crop: the crop vector.
+        """The crop vector: the reading in the form in which a network takes it beside a crop.
 
-        The one place where its layout is written down. For each of the 21 joints in their common order: x and y in crop
+        Its layout is defined here only. For each of the 21 joints in their common order: x and y in crop
         coordinates (-1 and 1 are the crop's edges), relative depth in the same unit, then the world place along the
         crop's axes in tenths of a metre. Then the logits of presence and of a right hand as the crop shows it, within
         :data:`LARGEST_LOGIT`. In a flipped crop everything is mirrored, as its picture is.
 
         Args:
-            crop: the square that the network is shown.
+            crop: the square that is the network's input.
 
         Returns:
             :data:`CROP_NUMBERS` numbers in single precision.
         """
-        # of a crop of 2 px, whose edges lie at -0.5 and 1.5
+        # of a crop of 2 px, with edges at -0.5 and 1.5
         matrix = crop.matrix(2)
         places = transform_points(self.points_px, matrix) - 0.5
         turn = matrix[:, :2] * (crop.size_px / 2.0)
@@ -89,14 +89,14 @@ def reading_in_square(
     square: SquareCrop,
     input_px: int,
 ) -> LandmarkReading:
-    """A landmark network's outputs about a square of a picture, as a reading of the picture.
+    """Converts a landmark network's outputs for a square of a picture to a reading of the picture.
 
     Args:
         landmarks: x, y from the input's upper left corner and relative depth, in pixels of the network's input.
         world_m: along the square's axes.
         presence: probability of a hand.
-        rightness: probability of a right hand as the square shows it.
-        square: where the network looked; flipped where it looked at a mirror image.
+        rightness: probability of a right hand as the square presents it.
+        square: the network's input; flipped where that was the mirror image.
         input_px: side of the network's input.
     """
     scale = square.size_px / input_px

@@ -91,7 +91,7 @@ class HandLayer:
         return self.model.faces
 
     def shaped(self, shape: Float[np.ndarray, "10"]) -> ShapedHand:
-        """The rest hand of one person; asking again for the same shape costs nothing."""
+        """The rest hand of one person; the last shape is cached."""
         shape = np.asarray(shape, self.dtype)
         if not np.array_equal(shape, self._shaped.shape):
             self._shaped = self._make_shaped(shape.copy())

@@ -42,18 +42,18 @@ _log = logging.getLogger(__name__)
 def load_hand_model(path: Path, *, tips: str = "smplx", left_shape_sign: LeftShapeSign = "auto") -> HandModel:
     """Reads a MANO-format hand model.
 
-    The side is what the file says: an .npz field ``side``, else LEFT or RIGHT in the file's name, else the geometry (in
-    the rest frame a right hand's fingers point along -x).
+    The side is taken from the file: an .npz field ``side``, else LEFT or RIGHT in the file's name, else the geometry
+    (in the rest frame a right hand's fingers point along -x).
 
     The official MANO_LEFT.pkl carries the right hand's x in ``shapedirs``, so that a left hand gets shorter where it
     should grow (https://github.com/vchoutas/smplx/issues/48). Programs that have both files compare them; with a left
-    file alone, ``auto`` asks the geometry itself: ten directions of human shape must be able to let the hand grow as
-    a whole, and they can only with the right sign of x (:func:`shape_x_is_negated`). What was decided is logged. Data
+    file alone, ``auto`` tests the geometry: ten directions of human shape must be able to let the hand grow as
+    a whole, and they can only with the right sign of x (:func:`shape_x_is_negated`). The decision is logged. Data
     sets labelled with the faulty file (DexYCB) need ``as_in_file``.
 
     Args:
         path: a MANO_RIGHT.pkl or MANO_LEFT.pkl as downloaded, or an .npz with the same keys.
-        tips: whose finger-tip vertices to use with the 778-vertex mesh, a key of ``hand.joints.TIP_VERTICES``; a file
+        tips: name of the finger-tip vertices for the 778-vertex mesh, a key of ``hand.joints.TIP_VERTICES``; a file
             with a ``tip_vertices`` field of its own uses that.
         left_shape_sign: what to do about the sign of x in the shape directions of a left hand.
 
@@ -169,8 +169,8 @@ def _model_from_fields(fields: dict[str, Any], path: Path, tips: str) -> HandMod
     side = side_of_geometry(model)
     if claimed and claimed != side:
         raise ModelFileError(
-            f"{path.name} says it is a {claimed} hand, but its fingers point along {'-x' if side == 'right' else '+x'} "
-            f"as a {side} hand's do; rename the file or give the right one."
+            f"{path.name} is labelled as a {claimed} hand, but its fingers point along "
+            f"{'-x' if side == 'right' else '+x'} as a {side} hand's do; rename the file or give the right one."
         )
     if side == model.side:
         return model

@@ -68,7 +68,7 @@ class _InertUnpickler(pickle.Unpickler):
         kind = _ALLOWED.get(key, "chumpy_other" if module.split(".")[0] == "chumpy" else "")
         if not kind:
             raise UnsafePickleError(
-                f"{self._file_name} asks for {module}.{name}, which is not on the list of what hand data may contain; "
+                f"{self._file_name} names {module}.{name}, which is not on the list of what hand data may contain; "
                 "nothing of it was executed: delete the file and download it again from its official page."
             )
         if key not in self._classes:

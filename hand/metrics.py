@@ -146,7 +146,7 @@ def f_score(predicted_m: Float[np.ndarray, "P 3"], target_m: Float[np.ndarray, "
     the share of target points that lie closer than it to some predicted point. No correspondence is used.
 
     Args:
-        predicted_m: vertices, aligned beforehand if an aligned score is wanted.
+        predicted_m: vertices, aligned beforehand for an aligned score.
         target_m: vertices; the number may differ.
         threshold_mm: 5 and 15 are reported.
     """

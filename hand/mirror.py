@@ -1,7 +1,7 @@
 """Left and right: everything runs on right hands, left hands are mirrored in and out.
 
 The mirror plane is x = 0 of the rest frame or of the camera. A reflection M = diag(-1, 1, 1) takes a rotation R to
-M R M, whose axis-angle vector is (x, -y, -z): the axis is reflected like a pseudo-vector, the angle kept.
+M R M, with the axis-angle vector (x, -y, -z): the axis is reflected like a pseudo-vector, the angle kept.
 """
 
 from __future__ import annotations

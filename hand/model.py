@@ -80,7 +80,7 @@ class HandModel:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over side, tip vertices and all arrays: says whether a network was trained for this very model."""
+        """SHA-256 over side, tip vertices and all arrays: identifies the model that a network was trained for."""
         sha = hashlib.sha256(f"{self.side} {self.tip_vertices}".encode())
         for key, array in sorted(self._arrays().items()):
             kind = np.int32 if array.dtype.kind in "iu" else np.float32

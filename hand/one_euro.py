@@ -1,15 +1,15 @@
-"""The One-Euro filter, for vectors, for rotations, and for a whole hand: calm when still, quick when moving.
+"""The One-Euro filter, for vectors, for rotations, and for a whole hand: smooth at rest, low lag in motion.
 
 Casiez, Roussel and Vogel 2012, "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
-Systems", algorithm 1: an exponential low-pass filter whose cutoff rises with the (itself low-pass filtered) speed.
+Systems", algorithm 1: an exponential low-pass filter; its cutoff rises with the (itself low-pass filtered) speed.
 Rotations are filtered on the sphere of quaternions: the speed is the angular velocity, and the step is a spherical
 interpolation, so nothing tears at a half turn and no axis is preferred. Vectors have one cutoff for all their
 components, for the same reason.
 
 Optionally the last value goes on along its trend before it is drawn to the measurement, as in double exponential
 smoothing with a damped trend (Gardner and McKenzie 1985, "Forecasting trends in time series"; for orientations LaViola
-2003, "Double exponential smoothing: an alternative to Kalman filter-based predictive tracking"). A moving value is then
-followed with less lag for the same calm.
+2003, "Double exponential smoothing: an alternative to Kalman filter-based predictive tracking"). A moving value then
+has less lag for the same smoothness.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ DEFAULT_LONGEST_GAP_NS = 300_000_000
 
 @dataclass(frozen=True, slots=True)
 class OneEuroSettings:
-    """How calm and how quick.
+    """Cutoffs and gains of the filter.
 
     Attributes:
-        min_cutoff_hz: cutoff at rest; lower is calmer and later.
-        speed_gain: how much the cutoff rises, in Hz per unit of speed (rad/s, m/s); higher is quicker.
+        min_cutoff_hz: cutoff at rest; lower is smoother, with more lag.
+        speed_gain: how much the cutoff rises, in Hz per unit of speed (rad/s, m/s); higher has less lag.
         speed_cutoff_hz: cutoff of the filter on the speed itself; the paper keeps it at 1 Hz.
         trend_share: how much of its trend a value goes on by from one step to the next, 0 (none, as in the paper) to 1.
         trend_cutoff_hz: cutoff of the filter on the trend, the speed of the filtered value.
@@ -55,8 +55,8 @@ class OneEuroFilter:
         """Starts empty: the first value passes unchanged.
 
         Args:
-            settings: how calm and how quick.
-            longest_gap_ns: after a longer pause, or when time runs backwards, the filter starts anew.
+            settings: cutoffs and gains.
+            longest_gap_ns: after a longer pause, or when time runs backwards, the filter starts again.
         """
         self.settings = settings
         self._clock = _Clock(longest_gap_ns)
@@ -65,7 +65,7 @@ class OneEuroFilter:
         self._trend: np.ndarray | None = None
 
     def reset(self) -> None:
-        """Forgets everything; the next value passes unchanged."""
+        """Resets the filter; the next value passes unchanged."""
         self._value = self._speed = self._trend = None
         self._clock.reset()
 
@@ -75,7 +75,7 @@ class OneEuroFilter:
         Args:
             value: the measurement.
             time_ns: when it was taken, on any steady clock; the same time again returns the last result. A measurement
-                that is not finite is handed back and forgotten.
+                that is not finite is returned as it is and ignored.
         """
         if not np.isfinite(value).all():
             return value.copy()
@@ -109,7 +109,7 @@ class RotationOneEuroFilter:
         self._trend: np.ndarray | None = None
 
     def reset(self) -> None:
-        """Forgets everything; the next value passes unchanged."""
+        """Resets the filter; the next value passes unchanged."""
         self._quaternion = self._velocity = self._trend = None
         self._clock.reset()
 
@@ -154,7 +154,7 @@ class HandFilterSettings:
 
 
 class HandStateFilter:
-    """Filters pose, translation and shape of one hand over time, and poses the mesh anew from them."""
+    """Filters pose, translation and shape of one hand over time, and poses the mesh from the results."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class HandStateFilter:
 
         Args:
             layer: poses the hands that will be filtered (of their side).
-            settings: how calm and how quick; None takes the defaults.
+            settings: cutoffs and gains; None takes the defaults.
             longest_gap_ns: see :class:`OneEuroFilter`.
         """
         settings = settings or HandFilterSettings()
@@ -177,13 +177,13 @@ class HandStateFilter:
         self._side: Side | None = None
 
     def tune(self, settings: HandFilterSettings) -> None:
-        """Goes on with other settings and the same memory."""
+        """Changes the settings and keeps the state."""
         self._pose.settings = settings.pose
         self._translation.settings = settings.translation
         self._shape.settings = settings.shape
 
     def reset(self) -> None:
-        """Forgets everything; the next hand passes unchanged."""
+        """Resets the filter; the next hand passes unchanged."""
         for part in (self._pose, self._translation, self._shape):
             part.reset()
 
@@ -191,7 +191,7 @@ class HandStateFilter:
         """The filtered hand; its confidence and reprojection stay those of the measurement.
 
         Args:
-            state: the measurement; another side than before starts the filter anew.
+            state: the measurement; another side than before resets the filter.
             time_ns: capture time of its frame.
         """
         if state.side != self._side:
@@ -204,7 +204,7 @@ class HandStateFilter:
 
 
 class _Clock:
-    """Tells how long ago the last value was, and when that is no longer of use."""
+    """Measures the time since the last value, and detects when that value is too old to be used."""
 
     def __init__(self, longest_gap_ns: int) -> None:
         self._longest_gap_ns = longest_gap_ns

@@ -1,6 +1,6 @@
-"""What a pickle asked for, and the values that follow from it: the half of ``hand.mano_pickle`` that makes arrays.
+"""Inert records of a pickle's names and arguments, and the arrays made from them; used by ``hand.mano_pickle``.
 
-Nothing here runs what a file says. A :class:`Part` records a name with its arguments and state; :class:`PartReader`
+Nothing of a file is executed here. A :class:`Part` records a name with its arguments and state; :class:`PartReader`
 turns the few kinds of parts that hand data consists of into arrays, and checks every size against the bytes there are.
 """
 
@@ -32,7 +32,7 @@ class UnreadValue:
 
 
 class Part:
-    """Something the pickle asked to be called or built: stored, never executed."""
+    """A call or construction that the pickle contains: stored, never executed."""
 
     __slots__ = ("arguments", "state")
     kind = ""

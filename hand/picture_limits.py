@@ -1,8 +1,8 @@
 """How large a picture may be: judged by its header, before decoding takes the memory.
 
-A file of a hundred kilobytes may say that it holds a thousand million pixels. What is larger than
+The header of a file of a hundred kilobytes may declare a thousand million pixels. A picture larger than
 :func:`most_pixels` is refused; the environment variable ``HANDLIVE_MAX_MEGAPIXELS`` moves that limit. Import this
-module before OpenCV, whose own limit it sets too, for formats whose header is not read here.
+module before OpenCV: it also sets OpenCV's own limit, for formats whose header is not read here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def most_pixels() -> int:
-    """Of one picture, as the environment says or as usual."""
+    """Of one picture, from the environment or the default."""
     with suppress(ValueError, OverflowError):
         wanted = float(os.environ.get(LIMIT_VARIABLE, USUAL_MEGAPIXELS))
         if 0.0 < wanted < 1e5:
@@ -42,7 +42,7 @@ def too_large(width_px: int, height_px: int, share: float = 1.0) -> str:
     """Why a picture of this size is refused, as the end of a sentence; empty where it is not.
 
     Args:
-        width_px: as its header says.
+        width_px: from its header.
         height_px: likewise.
         share: of the limit that holds.
     """
@@ -50,13 +50,13 @@ def too_large(width_px: int, height_px: int, share: float = 1.0) -> str:
     if width_px * height_px <= limit:
         return ""
     return (
-        f"says that it has {width_px} x {height_px} pixels, more than {limit / 1e6:g} million; make it smaller, or set "
+        f"declares {width_px} x {height_px} pixels, more than {limit / 1e6:g} million; make it smaller, or set "
         f"{LIMIT_VARIABLE} to more than {width_px * height_px / share / 1e6:.0f}"
     )
 
 
 def header_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a JPEG or PNG says it has; None for everything else."""
+    """Width and height from the header of a JPEG or PNG; None for everything else."""
     if data.startswith(_PNG_START) and len(data) >= 24:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if not data.startswith(b"\xff\xd8"):
@@ -78,7 +78,7 @@ def header_size(data: bytes) -> tuple[int, int] | None:
 
 
 def decode_color(data: bytes, flags: int | None = None) -> np.ndarray | None:
-    """A picture decoded by OpenCV, unless its header says that it is too large; None where it cannot be.
+    """A picture decoded by OpenCV, unless its header declares that it is too large; None where it cannot be decoded.
 
     Args:
         data: of a whole file.

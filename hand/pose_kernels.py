@@ -18,7 +18,7 @@ from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS
 _PARENTS: Final = np.array(MANO_PARENTS)
 _COMMON_ORDER: Final = np.array(FROM_MANO_WITH_TIPS)
 
-# they hold the interpreter lock: none takes longer than waiting for it again can
+# they keep the interpreter lock: reacquiring it would take longer than any of them
 _jit = numba.njit(cache=True, error_model="numpy")
 
 
@@ -129,8 +129,8 @@ def pose_hand(
         skin_weights: the weights.
         tips: (5,) vertices of the finger tips.
         translation: (3,) added in the end.
-        wanted: which vertices to pose.
-        vertices: (V, 3), written for the wanted ones; has to be there for the tips.
+        wanted: mask of the vertices to pose.
+        vertices: (V, 3), written for those of the mask; has to be there for the tips.
         joints: (21, 3), written, common order.
         turns: (16, 3, 3), written: orientations of the joints.
     """

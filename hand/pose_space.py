@@ -60,13 +60,13 @@ def canonical_pose(
     """Turns a pose vector of some convention into the canonical one.
 
     Args:
-        model: whose mean pose and PCA basis the vector was written with; for a left hand the left model.
+        model: its mean pose and PCA basis define the vector; for a left hand the left model.
         raw_pose: global rotation (3), then 45 angles or ``pca_components`` coefficients.
         flat_hand_mean: see :class:`PoseConvention`.
         pca_components: see :class:`PoseConvention`.
 
     Raises:
-        DataError: the vector does not have the length that the convention asks for.
+        DataError: the vector does not have the length of the convention.
     """
     _check_length(raw_pose.shape[-1], pca_components)
     fingers = raw_pose[..., 3:]
@@ -89,7 +89,7 @@ def pose_in_convention(
     With fewer than 45 PCA components the result is the nearest pose that they can express (least squares).
 
     Args:
-        model: whose mean pose and PCA basis to write it with.
+        model: its mean pose and PCA basis define the result.
         pose_rad: canonical pose.
         flat_hand_mean: see :class:`PoseConvention`.
         pca_components: see :class:`PoseConvention`.

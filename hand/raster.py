@@ -31,7 +31,7 @@ __all__ = ["NEAR_DEPTH", "RasterImage", "Rasterizer", "rasterize"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RasterImage:
-    """What a mesh looks like through the pixels, before any background.
+    """A rendered mesh per pixel, without a background.
 
     Attributes:
         values: interpolated values times the pixel's coverage ("premultiplied"), 0 where nothing is.
@@ -77,7 +77,7 @@ class Rasterizer:
         self._faces_drawn = 0
 
     def clear(self) -> None:
-        """Forgets what was drawn; only the touched rectangle is written."""
+        """Empties the buffer; only the touched rectangle is written."""
         x0, y0, x1, y1 = self._drawn_box
         self._visibility[y0:y1, x0:x1] = 0
         self._forget_drawing()
@@ -105,7 +105,7 @@ class Rasterizer:
         """
         if attributes.shape != (len(points_px), self.channels) or len(depth) != len(points_px):
             raise ValueError(
-                f"Rasterizer.draw wants {self.channels} values and one depth for each of {len(points_px)} points, "
+                f"Rasterizer.draw needs {self.channels} values and one depth for each of {len(points_px)} points, "
                 f"got attributes of shape {attributes.shape} and {len(depth)} depths."
             )
         first_face = 1 + self._faces_drawn
@@ -156,9 +156,9 @@ class Rasterizer:
         The first three values of the vertices are red, green and blue, 0 to 1.
 
         Args:
-            picture: the background, changed in place: RGB, or with four channels BGRA, whose A stays as it is.
+            picture: the background, changed in place: RGB, or BGRA with four channels; A stays as it is.
             alpha: opacity of the mesh, 0 to 1.
-            clear: also forget what was drawn, as :meth:`clear` does, but row by row while it is still in the cache.
+            clear: also empty the buffer, as :meth:`clear` does, but row by row while it is still in the cache.
 
         Raises:
             ValueError: the picture has another size or type, or the vertices bring fewer than three values.
@@ -167,7 +167,7 @@ class Rasterizer:
         fits = picture.shape in ((*wanted, 3), (*wanted, 4)) and picture.dtype == np.uint8
         if not fits or self.channels < 3:
             raise ValueError(
-                f"Rasterizer.composite wants a uint8 picture of shape {wanted} with 3 or 4 channels and at least 3 "
+                f"Rasterizer.composite needs a uint8 picture of shape {wanted} with 3 or 4 channels and at least 3 "
                 f"values a vertex, got {picture.dtype} {picture.shape} and {self.channels} values."
             )
         box = np.array(self.drawn_box_px, np.int64)
@@ -188,7 +188,7 @@ def rasterize(
     samples: int = 1,
     cull_back_faces: bool = False,
 ) -> RasterImage:
-    """Draws one mesh once; :class:`Rasterizer` says what the arguments are and draws many pictures faster."""
+    """Draws one mesh once; :class:`Rasterizer` describes the arguments and draws many pictures faster."""
     rasterizer = Rasterizer(width_px, height_px, samples=samples, channels=attributes.shape[1])
     rasterizer.draw(points_px, depth, faces, attributes, cull_back_faces=cull_back_faces)
     return rasterizer.image()

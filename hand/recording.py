@@ -1,12 +1,12 @@
-"""The one recording format: what a session looks like on disk.
+"""The recording format: the files of a session.
 
     session.json        first: camera, hand model, versions
     frames/00000000.jpg one picture per frame
-    labels.jsonl        one line per frame, appended and handed to the system at once; written after its picture
+    labels.jsonl        one line per frame, appended and flushed at once; written after its picture
     COMPLETE            last: how many frames there are and how many were dropped
 
-Two more files may stand beside them, ``offline.jsonl`` and ``review.jsonl``: what was worked out and decided about the
-frames afterwards (``hand.session_labels``).
+Two more files may stand beside them, ``offline.jsonl`` and ``review.jsonl``: labels computed and decided after
+recording (``hand.session_labels``).
 
 Every prefix of that is a valid recording, so a killed program loses at most the frame it was writing (an MP4 that is
 not closed cannot be read at all). ``hand.recording_writer`` writes it, ``hand.recording_reader`` reads it.
@@ -35,11 +35,11 @@ LABELS_FILE: Final = "labels.jsonl"
 COMPLETE_FILE: Final = "COMPLETE"
 FRAMES_FOLDER: Final = "frames"
 Recorded = Literal[HandOrigin, "truth", "two_views", "offline", "corrected"]
-"""Who says where a hand is: a path of this product, the program that drew the picture, two cameras that triangulated
-it, the pass over the whole session that comes after recording, or the user who set it right."""
+"""What a recorded hand comes from: a path of this product, the renderer of the picture, two cameras that triangulated
+it, the pass over the whole session that comes after recording, or the user who corrected it."""
 
 MEASURED: Final[tuple[Recorded, ...]] = ("truth", "two_views")
-"""Who knows how deep a hand lies; all others say what one picture suggests."""
+"""Origins with a measured depth; that of all others is estimated from one picture."""
 _SIDES: Final = get_args(Side)
 _RECORDED: Final = get_args(Recorded)
 _NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
@@ -58,9 +58,9 @@ class SessionInfo:
         hand_model_digest: ``HandModel.digest`` of its right hand.
         versions: of the program and its parts.
         started_utc: ISO 8601.
-        name: what the user calls the session; empty where nobody named it.
-        number: sessions of one folder are counted, because clocks jump; 0 where nobody counted.
-        pair: names the take, where two cameras recorded it at once; the session of the other one has the same.
+        name: given by the user; empty without one.
+        number: sessions of one folder are counted, because clocks jump; 0 where they were not.
+        pair: name of the take, where two cameras recorded it at once; the session of the other one has the same.
     """
 
     source_id: str
@@ -88,7 +88,7 @@ class RecordedHand:
         camera_translation_m: see ``HandState``.
         joints_m: 21 joints in camera axes.
         reprojection_px: NaN where unknown.
-        landmarks_px: what the detector saw, where there is an observation.
+        landmarks_px: the detector's 2D landmarks, where there is an observation.
         world_landmarks_m: the same in metres.
     """
 
@@ -126,7 +126,7 @@ class RecordedFrame:
 
 
 def recorded_hand(state: HandState, observation: HandObservation | None = None) -> RecordedHand:
-    """What is kept of a hand state, and of the observation it was made from if that is given."""
+    """The recorded form of a hand state, with the observation it was made from if that is given."""
     return RecordedHand(
         side=state.side,
         origin=state.origin,
@@ -153,7 +153,7 @@ def session_to_json(info: SessionInfo) -> dict[str, Any]:
         "intrinsics": asdict(info.intrinsics),
         "versions": dict(info.versions),
     }
-    # older programs read sessions without these, and pass over them
+    # older programs read sessions without these, and ignore them
     further = {"name": info.name, "pair": info.pair, "number": info.number}
     return content | {key: value for key, value in further.items() if value}
 
@@ -244,5 +244,5 @@ def picture_path(folder: Path, index: int) -> Path:
 
 
 def picture_name(index: int) -> str:
-    """What the file of one picture is called."""
+    """File name of one picture."""
     return f"{index:08d}.jpg"

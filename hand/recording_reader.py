@@ -1,4 +1,4 @@
-"""Reads a recording, also one whose writer was killed."""
+"""Reads a recording, even if its writer was killed."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Recording:
     Attributes:
         folder: where it lies.
         info: what holds for the whole session.
-        frames: those whose label and picture are both there.
+        frames: those with both label and picture.
         complete: the writer finished; otherwise it was killed, and this is what it had written.
         dropped: frames that the writer could not keep up with.
-        repairs: one sentence for each fault that was found and dealt with.
+        repairs: one sentence for each fault that was found and repaired.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ class Recording:
         """A frame's picture, RGB.
 
         Raises:
-            RecordingError: the picture is damaged or has another size than the session says.
+            RecordingError: the picture is damaged or its size differs from the session's.
         """
         path = self.picture_path(frame)
         try:
@@ -82,8 +82,8 @@ class Recording:
             raise RecordingError(f"The picture {path} is damaged or not {size[1]} x {size[0]}; leave this frame out.")
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
-    def demand_model(self, model: HandModel, act: str) -> None:
-        """Refuses a hand model that poses and shapes of this session do not refer to.
+    def require_model(self, model: HandModel, act: str) -> None:
+        """Rejects a hand model that poses and shapes of this session do not refer to.
 
         Args:
             model: a right hand.
@@ -100,7 +100,7 @@ class Recording:
 
 
 def open_recording(folder: Path) -> Recording:
-    """Opens a recording; a torn last line is cut off its file, which is said in ``repairs``.
+    """Opens a recording; a torn last line is cut off its file, and ``repairs`` mentions it.
 
     Raises:
         RecordingError: not a recording, of a newer program, or damaged before its end.
@@ -126,7 +126,7 @@ def open_recording(folder: Path) -> Recording:
 
 
 def session_order(folder: Path) -> tuple[int, str]:
-    """Sorts sessions as they were recorded: by their number, which grows whatever the clock does, then by name.
+    """Sorts sessions as they were recorded: by their number, which does not depend on the clock, then by name.
 
     Sessions from before there were numbers, and damaged ones, come first.
     """
@@ -157,7 +157,7 @@ def _read_session(folder: Path) -> SessionInfo:
 def read_lines(path: Path, repairs: list[str]) -> Iterator[dict[str, Any]]:
     """The lines of a file of JSON lines that are whole, one by one; a torn end is cut off the file after the last.
 
-    Nobody should keep all of them: as dictionaries, those of a long session take several times its room and time.
+    Callers should not keep all of them: as dictionaries, those of a long session take several times its size and time.
 
     Args:
         path: the file.
@@ -251,5 +251,5 @@ def _read_complete(folder: Path, frames: int, repairs: list[str]) -> dict[str, A
         repairs.append(f"The {COMPLETE_FILE} file is damaged: the recording may be cut short.")
         return None
     if promised != frames:
-        repairs.append(f"The {COMPLETE_FILE} file promises {promised} frames, but {LABELS_FILE} has {frames}.")
+        repairs.append(f"The {COMPLETE_FILE} file declares {promised} frames, but {LABELS_FILE} has {frames}.")
     return dict(content)

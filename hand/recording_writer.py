@@ -64,7 +64,7 @@ class RecordingWriter:
         try:
             if folder.exists() and any(folder.iterdir()):
                 raise RecordingError(f"{folder} is not empty; choose a new folder for the recording.")
-            # made here and by nobody else: of two writers that found the folder empty, one is refused
+            # made here, exclusively: of two writers that found the folder empty, one is refused
             (folder / FRAMES_FOLDER).mkdir(parents=True)
         except FileExistsError:
             raise RecordingError(f"{folder} is in use by another recording; choose a new folder.") from None
@@ -151,14 +151,14 @@ class RecordingWriter:
         self.frames_written += 1
 
     def sync(self) -> None:
-        """Hands everything to the disk itself, so that a power cut cannot take it; pictures before their lines.
+        """Flushes everything to the disk, so that a power cut cannot take it; pictures before their lines.
 
         Raises:
             RecordingError: the disk is full or gone.
         """
         try:
             for picture in self._unsynced:
-                # to be written, though nothing is: Windows flushes no file that is open for reading alone
+                # opened for writing although nothing is written: Windows flushes no file that is open for reading alone
                 with picture.open("rb+") as file:
                     os.fsync(file.fileno())
             os.fsync(self._labels.fileno())
@@ -167,7 +167,7 @@ class RecordingWriter:
         self._unsynced.clear()
 
     def note_dropped(self, count: int) -> None:
-        """Notes frames that came too fast to be written; the next line and COMPLETE carry the sum."""
+        """Counts frames that came too fast to be written; the next line and COMPLETE carry the sum."""
         self.frames_dropped += count
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 All functions take any number of leading batch axes. Matrices act on column vectors (``R @ v``). Quaternions are
 (w, x, y, z). The 6D form is the first two *columns* of the matrix, one after the other (Zhou et al. 2019, "On the
-Continuity of Rotation Representations in Neural Networks", eq. 14-15). The torch twins live in
+Continuity of Rotation Representations in Neural Networks", eq. 14-15). The torch counterparts are in
 ``hand.torch_rotations``.
 """
 
@@ -113,7 +113,7 @@ def sixd_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarra
 
 
 def matrix_from_sixd(sixd: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """Rotation matrices from any 6D vectors whose two halves are not parallel (Gram-Schmidt)."""
+    """Rotation matrices from any 6D vectors with halves that are not parallel (Gram-Schmidt)."""
     first, second = sixd[..., :3], sixd[..., 3:]
     x = first / np.linalg.norm(first, axis=-1, keepdims=True)
     second = second - (x * second).sum(-1, keepdims=True) * x

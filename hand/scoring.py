@@ -6,8 +6,8 @@ github.com/shreyashampali/ho3d). What differs from ``hand.metrics`` is deliberat
 * positions are compared as they are (no root alignment), in centimetres;
 * Procrustes alignment may *reflect*: a mirrored hand scores zero;
 * joints and vertices are aligned separately;
-* a mesh with another number of vertices has no mesh error, and for the F-score it is moved by what the joints'
-  alignment gave, whose scale lacks the division by the prediction's size;
+* a mesh with another number of vertices has no mesh error, and for the F-score it is moved by the joints'
+  alignment, without the division of the scale by the prediction's size;
 * HO-3D: joints in MANO order followed by the tips, OpenGL axes, and a second alignment by wrist and scale alone.
 
 Each result therefore also carries the same errors under proper rotations.
@@ -116,7 +116,7 @@ def score_ho3d(prediction_file: Path, truth_folder: Path, set_name: str = "evalu
     joints, vertices = _load_prediction(prediction_file, len(truth[0]))
     if any((sample[:, 2] > 0).all() for sample in (*joints, *vertices)):
         raise PredictionFileError(
-            f"{prediction_file.name}: HO-3D wants OpenGL axes, where hands have negative z, but some have positive z "
+            f"{prediction_file.name}: HO-3D needs OpenGL axes, where hands have negative z, but some have positive z "
             "throughout; multiply points in OpenCV axes by (1, -1, -1)."
         )
     return official_score(joints, vertices, *truth, scale_translation=True)
@@ -194,7 +194,7 @@ def official_score(
 class _OfficialFit:
     """The scripts' alignment: both point sets centred and scaled to norm 1, then the best orthogonal matrix.
 
-    The orthogonal Procrustes problem (Schönemann 1966), whose solution may be a reflection.
+    The orthogonal Procrustes problem (Schönemann 1966); its solution may be a reflection.
     """
 
     def __init__(self, target: Float[np.ndarray, "P 3"], predicted: Float[np.ndarray, "P 3"]) -> None:

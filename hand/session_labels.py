@@ -1,9 +1,9 @@
-"""The final labels of a recorded session: what was worked out and decided after it was recorded.
+"""The final labels of a recorded session: those computed and decided after it was recorded.
 
-    offline.jsonl   what a pass over the whole session found: a header, then one line per hand; replaced as a whole
-    review.jsonl    what the user decided, one line per decision, appended; the last word on a frame counts
+    offline.jsonl   result of a pass over the whole session: a header, then one line per hand; replaced as a whole
+    review.jsonl    the user's decisions, one line per decision, appended; the last one on a frame counts
 
-A frame's label is the first of these that there is: the hand the user corrected, the offline pass's, the truth of a
+A frame's label is the first available of these: the hand the user corrected, the offline pass's, the ground truth of a
 rendered session, the live estimate of MediaPipe + IK.
 """
 
@@ -33,14 +33,14 @@ Status = Literal["kept", "rejected", "corrected"]
 """What becomes of a label: it is learned from, it is not, or it is because the user set it right."""
 
 Decision = Literal["kept", "rejected", "corrected", "undecided"]
-"""What the user said about a frame; "undecided" takes an earlier word back."""
+"""The user's decision on a frame; "undecided" withdraws an earlier one."""
 
 _NO_FIGURES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OfflineLabel:
-    """One hand as the offline pass found it.
+    """One hand of the offline pass.
 
     Attributes:
         frame: index of its frame.
@@ -59,7 +59,7 @@ class OfflineLabel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OfflineLabels:
-    """Everything one offline pass found.
+    """The result of one offline pass.
 
     Attributes:
         labels: in time order.
@@ -76,7 +76,7 @@ class OfflineLabels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """The user's last word on one frame.
+    """The user's last decision on one frame.
 
     Attributes:
         frame: index of the frame.
@@ -95,8 +95,8 @@ class FrameLabel:
 
     Attributes:
         frame: with the live estimates of all paths.
-        hand: the label itself; its origin says where it comes from.
-        status: whether it is to be learned from.
+        hand: the label itself, with its origin.
+        status: whether it is used for training.
         weight: how reliable it is, 0 to 1: 0 when rejected, 1 when the user corrected it.
         reasons: what counts against it, in short phrases for people.
         decided: the user decided about it, not the offline pass alone.
@@ -150,12 +150,12 @@ def read_session_labels(folder: Path) -> SessionLabels:
 def final_labels(
     recording: Recording, offline: OfflineLabels | None, verdicts: Mapping[int, Verdict]
 ) -> tuple[FrameLabel, ...]:
-    """The final label of every hand, from what is known about it.
+    """The final label of every hand.
 
     Args:
         recording: the session.
-        offline: what the offline pass found, if it ran.
-        verdicts: the user's last word on frames, by index.
+        offline: result of the offline pass, if it ran.
+        verdicts: the user's last decision on frames, by index.
     """
     found: dict[int, list[OfflineLabel]] = {}
     for label in offline.labels if offline else ():
@@ -172,8 +172,8 @@ def frame_labels(frame: RecordedFrame, automatic: Sequence[OfflineLabel], verdic
 
     Args:
         frame: the frame.
-        automatic: what is known without the user.
-        verdict: the user's last word, if there was one.
+        automatic: the labels without the user's decision.
+        verdict: the user's last decision, if there was one.
     """
     decided = verdict is not None and verdict.status != "undecided"
     labels = []
@@ -181,7 +181,7 @@ def frame_labels(frame: RecordedFrame, automatic: Sequence[OfflineLabel], verdic
         status: Status = "kept" if label.weight > 0.0 else "rejected"
         weight = label.weight
         if verdict is not None and verdict.status == "kept":
-            # the user saw it and found it right: at least as good as a middling label
+            # the user confirmed it: at least as good as a middling label
             status, weight = "kept", max(weight, 0.5)
         elif verdict is not None and verdict.status == "rejected":
             status, weight = "rejected", 0.0
@@ -193,7 +193,7 @@ def frame_labels(frame: RecordedFrame, automatic: Sequence[OfflineLabel], verdic
 
 
 def read_offline(folder: Path) -> OfflineLabels | None:
-    """What the offline pass found; None where it never ran.
+    """Reads the result of the offline pass; None where it never ran.
 
     Raises:
         RecordingError: the file is damaged.
@@ -217,7 +217,7 @@ def read_offline(folder: Path) -> OfflineLabels | None:
 
 
 def write_offline(folder: Path, offline: OfflineLabels) -> None:
-    """Writes what the offline pass found, instead of what an earlier one did.
+    """Writes the result of an offline pass, and replaces that of an earlier one.
 
     Raises:
         RecordingError: the disk is full or gone; what was there before is untouched.
@@ -241,7 +241,7 @@ def write_offline(folder: Path, offline: OfflineLabels) -> None:
 
 
 def read_verdicts(folder: Path) -> dict[int, Verdict]:
-    """The user's last word on every frame that has one, by index.
+    """The user's last decision on every frame that has one, by index.
 
     Raises:
         RecordingError: the file is damaged before its end.
@@ -287,7 +287,7 @@ def append_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
 
 
 def without_offline(frame: RecordedFrame) -> list[OfflineLabel]:
-    """What a frame says by itself: the truth, or what two cameras measured, or else what MediaPipe + IK saw."""
+    """The labels recorded with a frame: ground truth, or the measurement of two cameras, or else MediaPipe + IK."""
     for origin in (*MEASURED, "ik"):
         hands = [hand for hand in frame.hands if hand.origin == origin]
         if hands:

@@ -206,9 +206,9 @@ class View:
 def orbit_view(
     target_m: Float[np.ndarray, "3"], distance_m: float, azimuth_rad: float = 0.0, elevation_rad: float = 0.0
 ) -> View:
-    """A camera that looks at a point from a sphere around it.
+    """A camera on a sphere around a point, directed at it.
 
-    At zero angles it looks the way the original camera looks. A positive azimuth moves it to the right around the
+    At zero angles its direction is that of the original camera. A positive azimuth moves it to the right around the
     target, a positive elevation moves it up.
     """
     ca, sa = math.cos(azimuth_rad), math.sin(azimuth_rad)

@@ -1,4 +1,4 @@
-"""What every program of the package needs before it prints: no letter may end it."""
+"""Output settings of every program of the package: a letter that the terminal lacks must not end it."""
 
 from __future__ import annotations
 

@@ -45,6 +45,6 @@ class PhongTessellation:
         above_start = np.einsum("ek,ek->e", half, normals[self._start])[:, None]
         above_end = -np.einsum("ek,ek->e", half, normals[self._end])[:, None]
         sag = 0.5 * (above_start * normals[self._start] + above_end * normals[self._end])
-        # where the normals part - in a fold of skin - they tell nothing about the surface between them
+        # where the normals part - in a fold of skin - they do not describe the surface between them
         agreement = np.einsum("ek,ek->e", normals[self._start], normals[self._end])[:, None]
         return np.concatenate([vertices, start + half - ROUNDNESS * np.clip(agreement, 0.0, 1.0) * sag])

@@ -30,10 +30,10 @@ def boundary_loop(faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "L"]:
     while follows[loop[-1]] != start:
         loop.append(follows[loop[-1]])
         if len(loop) > len(follows):
-            raise ModelFileError("A hand mesh wants one simple hole at the wrist, but its open edges branch.")
+            raise ModelFileError("A hand mesh needs one simple hole at the wrist, but its open edges branch.")
     if len(loop) != len(follows):
         raise ModelFileError(
-            f"A hand mesh wants one hole at the wrist, but {len(follows)} open edges form several "
+            f"A hand mesh needs one hole at the wrist, but {len(follows)} open edges form several "
             f"(the first has {len(loop)})."
         )
     return np.array(loop, np.int64)

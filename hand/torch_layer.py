@@ -1,6 +1,6 @@
 """The hand layer in torch: a batch of poses and shapes to vertices and 21 joints, differentiable, on any device.
 
-Formulas: SMPL (Loper et al. 2015, eq. 2-6), as used by MANO (Romero et al. 2017, eq. 1-3). The twin of ``hand.layer``.
+Formulas: SMPL (Loper et al. 2015, eq. 2-6), as used by MANO (Romero et al. 2017, eq. 1-3), as in ``hand.layer``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rotations in torch: batched and differentiable, with finite gradients at every angle, zero and pi included.
 
-The twin of ``hand.rotations`` (same conventions: matrices act on column vectors, quaternions are (w, x, y, z), the 6D
-form is the first two columns). Where a formula divides by an angle, the division is replaced *before* it happens
+The counterpart of ``hand.rotations`` (same conventions: matrices act on column vectors, quaternions are (w, x, y, z),
+the 6D form is the first two columns). Where a formula divides by an angle, the division is replaced *before* it happens
 (``torch.where`` on its input): replacing only its result would leave 0 * inf = NaN in the gradient.
 """
 

@@ -1,4 +1,4 @@
-"""What flows between the rooms: frames in, observations between, hand states out. All frozen."""
+"""Data passed between packages: frames in, observations between, hand states out. All frozen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture on its way through the product.
+    """One picture of a source.
 
     Attributes:
         sequence: counts up from 0 within one source; both paths and the display are joined on it.
@@ -61,7 +61,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandObservation:
-    """What a detector saw of one hand in one picture.
+    """What a detector found about one hand in one picture.
 
     Attributes:
         side: the hand the picture shows (already corrected for the detector's selfie assumption).
@@ -69,7 +69,7 @@ class HandObservation:
         landmarks_px: 21 joints in pixels.
         world_landmarks_m: 21 landmarks in metres, camera axes, origin at the detector's own hand centre.
         crop: the square around the hand.
-        reading: all that the hand-landmark network said, where that network is what saw the hand.
+        reading: the full output of the hand-landmark network, where that network found the hand.
     """
 
     side: Side
@@ -82,7 +82,7 @@ class HandObservation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandState:
-    """One hand in one frame, as every consumer gets it.
+    """One hand in one frame, as every consumer receives it.
 
     Attributes:
         sequence: of the frame it was found in.
@@ -96,9 +96,8 @@ class HandState:
         origin: which path made it, or that it is fused.
         reprojection_px: mean distance of the projected joints to what was observed in the picture.
         timings_ms: milliseconds per stage.
-        seen_px: where the path saw the 21 joints of the hand model in the picture, before its pose was fitted to them;
-            None where it does not say.
-        seen_sigma_px: expected error of each, None where it does not say.
+        seen_px: the path's own 2D joints (the 21 of the hand model), before its pose was fitted to them; None without.
+        seen_sigma_px: expected error of each; None without.
     """
 
     sequence: int
@@ -118,16 +117,16 @@ class HandState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PathResult:
-    """Everything one path says about one frame: none, one or two hands.
+    """The result of one path for one frame: none, one or two hands.
 
     Attributes:
-        frame: the picture it is about.
+        frame: the picture.
         path_id: which path.
         states: hands found.
-        observations: what the detector saw, in the order of ``states`` where there is one.
+        observations: the detector's, in the order of ``states`` where there is one.
         timings_ms: milliseconds per stage of the whole path.
-        message: one sentence for the user about what the path is doing, else empty.
-        unfiltered: the hands of ``states`` before a filter calmed them; empty where none did.
+        message: one sentence for the user about the state of the path, else empty.
+        unfiltered: the hands of ``states`` before temporal filtering; empty without a filter.
     """
 
     frame: Frame

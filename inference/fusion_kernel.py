@@ -55,7 +55,7 @@ def describe_pair(
     joints: np.ndarray,
     apart: np.ndarray,
 ) -> float:
-    """The situation of a hand that both paths see, and how far apart their poses are.
+    """Describes a hand that both paths found: its situation, and how far apart the two poses are.
 
     Args:
         network_rotations: (16, 3, 3) local rotations of a right hand, the first in camera axes.
@@ -63,16 +63,16 @@ def describe_pair(
         axes: (16, 3, 3) anatomical axes of each joint (``hand.anatomy``).
         network_joints: (21, 3) joints in camera axes.
         ik_joints: the same of the other path.
-        network_px: (21, 2) where the network sees them.
+        network_px: (21, 2) joints in the picture, as the network predicts them.
         network_sigma_px: (21,) expected error of each.
-        ik_px: (21, 2) where the hand finder sees them.
+        ik_px: (21, 2) joints in the picture, as the hand detector finds them.
         scalars: confidence of the network and of IK, IK's reprojection error in px, width and height of the picture.
         hand: (9,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
         joints: (16, 4), written: :data:`JOINT_FEATURES`, the same.
         apart: (16, 3), written: turn from the network's rotation to IK's, about the joint's anatomical axes.
 
     Returns:
-        Mean distance of the joints in metres, each hand seen from its own wrist.
+        Mean distance of the joints in metres, each hand relative to its own wrist.
     """
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
     gap, sigma, outside = 0.0, 0.0, 0
@@ -195,7 +195,7 @@ def combine_places(
 
     Args:
         network_px: (21, 2).
-        network_sigma_px: (21,) as the network says it.
+        network_sigma_px: (21,) expected errors that the network predicts.
         ik_px: (21, 2).
         shares: (16, 3), from :func:`ik_shares`.
         shift: added to the log odds of the shares.
@@ -220,7 +220,7 @@ def combine_places(
 
 @_jit
 def _distance_of_forms(first: np.ndarray, first_turn: np.ndarray, second: np.ndarray, second_turn: np.ndarray) -> float:
-    """Mean distance of the joints of two hands, each as seen from its own wrist."""
+    """Mean distance of the joints of two hands, each relative to its own wrist."""
     total = 0.0
     for k in range(1, 21):
         squared = 0.0

@@ -81,7 +81,7 @@ class FusionWeights:
         """Log odds that the network's hand is right, less those of IK's; where they contradict each other it decides.
 
         Args:
-            network_confidence: as the path says it, 0 to 1.
+            network_confidence: of the path, 0 to 1.
             ik_confidence: the same.
         """
         network = self.network_credibility[0] + self.network_credibility[1] * _half_log_odds(network_confidence)

@@ -1,4 +1,4 @@
-"""One hand from the poses and the 2D joints of two paths that saw the same hand.
+"""Fuses the poses and 2D joints of two paths that found the same hand.
 
 The estimate is a maximum a posteriori one: the mean of both poses, weighted by their precisions in the situation at
 hand, is the prior, and the 2D joints of both, weighted by theirs, are the measurement (docs/fusion.md: equations).
@@ -58,18 +58,18 @@ def joint_axes(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairSituation:
-    """A hand as both paths see it, mirrored to a right one, and how they differ.
+    """A hand that both paths found, mirrored to a right one, and how the paths differ.
 
     Attributes:
         network_rotations: local rotations, the first in camera axes.
         ik_rotations: the same of the other path.
-        network_px: where the network saw the joints.
+        network_px: 2D joints of the network.
         network_sigma_px: expected error of each.
-        ik_px: where the hand finder saw them.
+        ik_px: 2D joints of the hand detector.
         hand: the situation of the hand (``inference.fusion_kernel.HAND_FEATURES``).
         joints: the situation of each joint (``JOINT_FEATURES``).
         apart_rad: turn from the network's rotation to IK's about each joint's anatomical axes.
-        form_mm: mean distance of the joints, each hand seen from its own wrist.
+        form_mm: mean distance of the joints, each hand relative to its own wrist.
         intrinsics: of the picture, or of its mirror image for a left hand.
     """
 
@@ -183,7 +183,7 @@ class HandFusion:
             network: the network's hand.
             ik: MediaPipe + IK's hand of the same frame.
             intrinsics: of the picture.
-            situation: of this pair, where it is known already.
+            situation: of this pair, where it was computed before.
             shape: of the person; the weighted mean of both hands' when left out.
         """
         seen = self.describe(network, ik, intrinsics) if situation is None else situation
@@ -266,7 +266,7 @@ def _right_rotations(state: HandState) -> Float[np.ndarray, "16 3 3"]:
 
 
 def _places(state: HandState, intrinsics: Intrinsics) -> Float[np.ndarray, "21 2"]:
-    """Where a path saw the joints, else where its hand has them; of a left hand in the mirrored picture."""
+    """A path's own 2D joints, else the projected ones; of a left hand in the mirrored picture."""
     places = state.seen_px
     if places is None:
         places = np.nan_to_num(project(np.asarray(state.joints_m, np.float64), intrinsics))
@@ -275,7 +275,7 @@ def _places(state: HandState, intrinsics: Intrinsics) -> Float[np.ndarray, "21 2
 
 
 def _sigma(network: HandState, places_px: Float[np.ndarray, "21 2"]) -> Float[np.ndarray, "21"]:
-    """The network's expected errors; where it does not say them, a usual share of the hand's size."""
+    """The network's expected 2D errors; where it predicts none, a usual share of the hand's size."""
     if network.seen_sigma_px is not None:
         return np.array(network.seen_sigma_px, np.float64)
     return np.full(21, 0.03 * max(float(np.ptp(places_px, axis=0).max()), 1.0))

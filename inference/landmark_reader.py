@@ -1,6 +1,6 @@
-"""The published hand-landmark network in ONNX Runtime, reading any square of a picture; no torch.
+"""The published hand-landmark network in ONNX Runtime, for any square of a picture; without torch.
 
-The hand finder reads the same file in the same frame; where its reading can be had, none of this is needed.
+The hand detector runs the same file on the same frame; where its reading is available, this one is not needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LandmarkReader:
         Raises:
             CheckpointError: its file is missing or damaged.
         """
-        # here and not above: whoever only wants sizes need not load an engine
+        # imported here, so that reading the sizes does not load ONNX Runtime
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -50,11 +50,11 @@ class LandmarkReader:
             ) from None
 
     def read(self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop) -> LandmarkReading:
-        """What the network reads in a square of a picture.
+        """Reads the landmarks of the hand in a square of a picture.
 
         Args:
             image_rgb: the picture.
-            square: where to look; its hand should stand about upright.
+            square: its hand should stand about upright.
         """
         seen = crop_picture(image_rgb, square, LANDMARK_PX, border=cv2.BORDER_REPLICATE)
         tensor = seen.transpose(2, 0, 1)[None] * np.float32(1.0 / 255.0)

@@ -1,7 +1,7 @@
 """ONNX files as protobuf messages, without the onnx package, which only training needs.
 
-Of ONNX's messages only the fields that a reader wants are declared. Protobuf keeps all others as they are, so that a
-message which is written again loses nothing. The field numbers are those of onnx.proto
+Only the fields of ONNX's messages that are read here are declared. Protobuf keeps all others, so that a message
+which is written again loses nothing. The field numbers are those of onnx.proto
 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 """
 

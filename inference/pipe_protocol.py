@@ -1,7 +1,7 @@
-"""What the program and the process that runs its network under torch say to each other, for both ends.
+"""Messages between the program and the child process that runs its network under torch, for both ends.
 
-Crops go one way and packed answers come back, as bare little-endian numbers behind a short head; nothing that is read
-is executed. Before the first crop the server says one JSON line about itself. This end of it knows no torch.
+Crops go one way and packed outputs come back, as little-endian numbers after a short header; nothing that is read
+is executed. Before the first crop the server sends one JSON line that describes it. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _LONGEST_LINE: Final = 4096
 
 
 class NetworkProcessError(Exception):
-    """The process at the other end refuses, or is gone; the text is a sentence without its end."""
+    """The other process refuses or has ended; the text is a clause without a full stop."""
 
 
 def pack(parts: Mapping[str, np.ndarray]) -> Float[np.ndarray, "B N"]:
-    """A network's answers, by name, side by side in one array."""
+    """A network's outputs, concatenated in the order of their names into one array."""
     return np.concatenate([np.reshape(parts[name], (len(parts[name]), -1)) for name in OUTPUT_NAMES], 1)
 
 
@@ -66,17 +66,17 @@ def unpack(packed: Float[np.ndarray, "B N"]) -> dict[str, np.ndarray]:
 
 
 def send_greeting(stream: IO[bytes], device: str, problem: str = "") -> None:
-    """Says what the server runs on, or why it cannot."""
+    """Sends the name of the server's device, or the reason why it cannot run."""
     stream.write(json.dumps({"device": device, "problem": problem}).encode() + b"\n")
     stream.flush()
 
 
 def receive_greeting(stream: IO[bytes]) -> str:
-    """The name of the device that the server runs on.
+    """The name of the server's device.
 
     Raises:
-        CheckpointError: it cannot run, and says why.
-        NetworkProcessError: it ended without a word.
+        CheckpointError: the server cannot run; the message gives the reason.
+        NetworkProcessError: it ended without a message.
     """
     try:
         content = json.loads(stream.readline(_LONGEST_LINE))
@@ -91,7 +91,7 @@ def receive_greeting(stream: IO[bytes]) -> str:
 def send_crops(
     stream: IO[bytes], images: Float[np.ndarray, "B 3 S S"], landmarks: Float[np.ndarray, "B L"] | None = None
 ) -> None:
-    """Asks about crops.
+    """Sends a request: a batch of crops.
 
     Args:
         stream: to the server.
@@ -99,7 +99,7 @@ def send_crops(
         landmarks: for a network that takes them.
 
     Raises:
-        NetworkProcessError: nobody listens any more.
+        NetworkProcessError: the server has ended.
     """
     try:
         stream.write(_HEAD.pack(len(images), images.shape[-1]))
@@ -114,7 +114,7 @@ def send_crops(
 def receive_crops(
     stream: IO[bytes], input_px: int, landmark_numbers: int = 0
 ) -> tuple[Float[np.ndarray, "B 3 S S"], Float[np.ndarray, "B L"]] | None:
-    """The next question, None when there will be none.
+    """Reads the next request; None at the end of the stream.
 
     Args:
         stream: from the program.
@@ -122,14 +122,14 @@ def receive_crops(
         landmark_numbers: of each crop; 0 for a network that takes no landmarks.
 
     Raises:
-        NetworkProcessError: what came is no question.
+        NetworkProcessError: the bytes are not a request.
     """
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
     count, side = _HEAD.unpack(head)
     if side != input_px or not 0 < count <= MOST_CROPS:
-        raise NetworkProcessError(f"crops of {input_px} px were wanted, {count} of {side} px came")
+        raise NetworkProcessError(f"crops of {input_px} px expected, got {count} of {side} px")
     lengths = (count * 3 * side * side, count * landmark_numbers)
     parts = [stream.read(length * 4) for length in lengths]
     if any(len(part) < length * 4 for part, length in zip(parts, lengths, strict=True)):
@@ -139,24 +139,24 @@ def receive_crops(
 
 
 def send_answers(stream: IO[bytes], packed: Float[np.ndarray, "B N"]) -> None:
-    """Answers a question."""
+    """Sends the reply to a request."""
     stream.write(_HEAD.pack(len(packed), packed.shape[1]))
     stream.write(np.ascontiguousarray(packed, "<f4").data)
     stream.flush()
 
 
 def send_problem(stream: IO[bytes], problem: str) -> None:
-    """Says why there is no answer; the server ends with it."""
+    """Sends the reason why there is no reply; the server ends afterwards."""
     words = problem.encode()[:_LONGEST_LINE]
     stream.write(_HEAD.pack(_PROBLEM, len(words)) + words)
     stream.flush()
 
 
 def receive_answers(stream: IO[bytes], count: int) -> Float[np.ndarray, "B N"]:
-    """The packed answers about so many crops.
+    """Reads the packed outputs for a number of crops.
 
     Raises:
-        NetworkProcessError: the server says why there are none, or is gone.
+        NetworkProcessError: the server sent a reason instead, or has ended.
     """
     try:
         head = stream.read(_HEAD.size)

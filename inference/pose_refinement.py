@@ -1,12 +1,12 @@
-"""A posed hand, bent a little so that its joints fall where they are seen.
+"""Refines a predicted pose so that the hand's joints project onto the 2D joints found in the picture.
 
 The network predicts the joints twice: by its heat maps, in the picture, and by its pose and shape. The heat maps
 are more exact in the picture and the pose in depth, so pose, shape and place are estimated anew from both: maximum a
 posteriori, the heat maps with their expected errors as the measurement, pose and shape with theirs as the prior. That
 brings the mesh onto the hand in the picture, and some of the gain holds in depth.
 
-How wrong the pose is differs from picture to picture, and the network does not estimate it. How far both predictions
-lie apart tells: where that is more than the expected errors explain, the pose is held less firmly
+The error of the pose differs from picture to picture, and the network does not estimate it. The distance between
+both predictions does: where it is larger than the expected errors explain, the prior on the pose is weakened
 (:func:`prior_scale`).
 """
 
@@ -63,7 +63,7 @@ _PLACE: Final = mano_joint_to_common()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefinedHand:
-    """A hand that lies on its picture.
+    """A hand whose pose was refined.
 
     Attributes:
         rotations: local rotations of the 16 MANO joints, the first in camera axes.
@@ -87,18 +87,18 @@ def refine_pose(
     precisions: Float[np.ndarray, "16 3 3"] | None = None,
     shape_deviation: float = 0.0,
 ) -> RefinedHand:
-    """Places the posed hand by its 2D joints, then bends it towards them.
+    """Places the posed hand by its 2D joints, then refines its pose towards them.
 
     Gauss-Newton over a small turn of each joint, the wrist's place and the shape: the pseudo-Huber loss of every
     joint's reprojection error over its expected size (reweighted least squares, so that one misread joint does not
     drag a finger along), against turns of the expected size about each joint's anatomical axes: a finger rather bends
-    than twists. Tips ride on their last joint, which leaves out how the skin gives: less than a millimetre.
+    than twists. Tips move with their last joint, which ignores how the skin deforms: less than a millimetre.
 
     Args:
         layer: of the hand the network was trained for.
         rotations: as predicted, the first in camera axes.
         shape: as predicted, or of the person.
-        joints_px: where the joints are seen.
+        joints_px: 2D joints.
         sigma_px: expected error of each.
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
@@ -137,14 +137,14 @@ def refine_pose(
 
 
 def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
-    """How many times its usual error the network's pose is estimated to be wrong in one picture.
+    """Estimates by which factor the network's pose error in one picture exceeds its usual one.
 
-    The covariance of a prior is told from the innovations, as adaptive Kalman filters do it (Mehra 1970, On the
-    identification of variances and adaptive Kalman filtering); a median, since one misread joint says nothing about
-    the pose.
+    The covariance of a prior is estimated from the innovations, as in adaptive Kalman filters (Mehra 1970, On the
+    identification of variances and adaptive Kalman filtering). The median is taken, since a single misread joint
+    carries no information about the pose.
 
     Args:
-        misfits: distance of each joint of the predicted hand, set where it fits best, from where it is seen, over the
+        misfits: distance of each joint of the predicted hand, placed where it fits best, from its 2D joint, over the
             expected error.
     """
     return float(np.clip(np.median(misfits) / USUAL_MISFIT, SMALLEST_SCALE, LARGEST_SCALE))
@@ -152,10 +152,10 @@ def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
 
 @lru_cache(maxsize=8)
 def prior_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
-    """How firmly the network's word on each MANO joint stands: inverse covariances of small turns in the joint's axes.
+    """Precision of the network's rotation of each MANO joint: inverse covariances of small turns in the joint's axes.
 
     Args:
-        model: where it does not name its joints' anatomical axes, its bones tell them.
+        model: where it has no anatomical axes of its joints, they follow from its bones.
     """
     axes = model.joint_axes
     if axes is None:
@@ -432,11 +432,11 @@ def solve_root_translation(
 
     Args:
         from_wrist_m: posed joints minus the wrist, camera axes.
-        joints_px: where they are seen.
+        joints_px: 2D joints.
         sigma_px: expected error of each.
         intrinsics: of the picture.
         start_m: first guess of the wrist, in front of the camera.
-        steps: at most; six place a hand exactly, three well enough to go on from.
+        steps: at most; six place a hand exactly, three are enough as a start.
 
     Returns:
         The wrist in camera axes.

@@ -1,4 +1,4 @@
-"""A shipped network at work, without torch: ONNX Runtime, one thread, crops in and predictions out.
+"""An exported network in ONNX Runtime, on one thread and without torch: crops in, predictions out.
 
 This is the trainer's public face for the app. It imports neither torch nor anything that does.
 """
@@ -70,9 +70,9 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropPrediction:
-    """What the network says about one crop, turned back into the picture's own camera, as a right hand.
+    """Prediction for one crop, turned back into the picture's own camera, as a right hand.
 
-    For a flipped crop everything is said about the mirrored picture; the caller mirrors it back.
+    For a flipped crop the prediction holds for the mirrored picture; the caller mirrors it back.
 
     Attributes:
         rotations: local rotations of the 16 MANO joints, the first in camera axes.
@@ -81,7 +81,7 @@ class CropPrediction:
         joints_px: 2D joints in the (mirrored, if flipped) picture.
         sigma_px: expected 2D error of each joint.
         presence: probability that the crop shows a hand.
-        right: probability that the hand is the side it is shown as.
+        right: probability that the hand is of the side that the crop presents.
         confidence: calibrated, 0 to 1.
     """
 
@@ -97,7 +97,7 @@ class CropPrediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropFeatures:
-    """What a network saw in one square of a picture, before it is told the landmarks of the hand there.
+    """What a network computed for one square of a picture before it received the landmarks of the hand there.
 
     Attributes:
         image_rgb: the picture.
@@ -118,7 +118,7 @@ class NetworkRuntime:
 
         Args:
             session: gives what the metadata names as outputs for a batch of crops.
-            metadata: content of its network.json; networks from before crops were turned do not say ``upright``.
+            metadata: content of its network.json; networks from before crops were turned lack ``upright``.
         """
         self.metadata = metadata
         self.input_px = int(metadata["network"]["input_px"])
@@ -133,11 +133,11 @@ class NetworkRuntime:
 
     @property
     def takes_landmarks(self) -> bool:
-        """Whether the network is told what a hand-landmark network read."""
+        """Whether the network takes the reading of a hand-landmark network as an input."""
         return self._landmark_numbers > 0
 
     def outputs(self, images: Float[np.ndarray, "B 3 S S"]) -> dict[str, np.ndarray]:
-        """What the network says about a batch of crops, in their own crop cameras, by the names of its outputs.
+        """The network's outputs for a batch of crops, in their own crop cameras, by name.
 
         Args:
             images: RGB crops of ``input_px``, 0 to 255, hands shown as right hands.
@@ -159,22 +159,22 @@ class NetworkRuntime:
         return self._reader.read(image_rgb, square)
 
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
-        """Probability of a hand in each crop of a batch (:meth:`outputs` says how the crops look)."""
+        """Probability of a hand in each crop of a batch (:meth:`outputs` describes the crops)."""
         return np.array([_sigmoid(float(logit)) for logit in self.outputs(images)["presence_logit"]])
 
-    def look(self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop) -> CropFeatures | None:
-        """Does what of :meth:`predict` needs no landmarks, while somebody else still reads them.
+    def encode(self, image_rgb: UInt8[np.ndarray, "height width 3"], crop: SquareCrop) -> CropFeatures | None:
+        """Computes the part of :meth:`predict` that needs no landmarks, while another thread still reads them.
 
         Args:
             image_rgb: the picture.
             crop: the square; flipped for a left hand.
 
         Returns:
-            What is to be handed to :meth:`predict`; None where the network cannot begin without landmarks.
+            The features for :meth:`predict`; None where the network cannot start without landmarks.
         """
         if not isinstance(self._session, StagedSession):
             return None
-        return CropFeatures(image_rgb, crop, self._session.look({INPUT_NAME: self._crop_tensor(image_rgb, crop)}))
+        return CropFeatures(image_rgb, crop, self._session.encode({INPUT_NAME: self._crop_tensor(image_rgb, crop)}))
 
     def predict(
         self,
@@ -190,9 +190,9 @@ class NetworkRuntime:
             image_rgb: the picture.
             crop: the square; flipped for a left hand.
             intrinsics: of the picture.
-            landmarks: what a hand-landmark network read about this hand in this picture, wherever it looked; a network
-                that takes landmarks reads them in the crop where there are none, and others ignore them.
-            seen: what :meth:`look` gave; of use for the same square of the same picture alone.
+            landmarks: reading of a hand-landmark network for this hand in this picture, from any square; a network that
+                takes landmarks reads them in the crop when they are missing, and others ignore them.
+            seen: result of :meth:`encode`; usable for the same square of the same picture only.
         """
         upright = crop
         if crop.flipped:
@@ -223,11 +223,11 @@ def in_picture(
     input_px: int,
     curve: Mapping[str, float],
 ) -> CropPrediction:
-    """What a network says about one crop, turned back from the crop's camera into the picture's.
+    """Turns a network's outputs for one crop back from the crop's camera into the picture's.
 
     Args:
-        named: the outputs about this crop in double precision, by :data:`OUTPUT_NAMES`.
-        crop: not flipped; of the mirrored picture, where that is what the network saw.
+        named: the outputs for this crop in double precision, by :data:`OUTPUT_NAMES`.
+        crop: not flipped; a square of the mirrored picture, where the network's input was mirrored.
         intrinsics: of the same picture.
         input_px: side of the network's input.
         curve: of the confidence, see :func:`joint_confidence`.
@@ -275,12 +275,12 @@ def load_network(folder: Path) -> NetworkRuntime:
 def open_session(folder: Path, metadata: Mapping[str, Any]) -> Session:
     """The network of a folder in ONNX Runtime, on one thread, tried on a grey crop.
 
-    A network that takes landmarks is opened in two stages where its graph allows it, so that it can look at a picture
-    before they are there.
+    A network that takes landmarks is opened in two stages where its graph allows it, so that it can process the
+    picture before they are there.
 
     Args:
         folder: of an exported network.
-        metadata: its own, as :func:`read_metadata` gives it.
+        metadata: its content, as returned by :func:`read_metadata`.
 
     Raises:
         CheckpointError: missing, damaged, or its output is not finite.
@@ -309,11 +309,11 @@ def _staged_or_whole(model: bytes, *, takes_landmarks: bool) -> Session:
 
 def _in_engine(model: bytes, crops: int | None = None) -> Session:
     """A session on one thread; of batches of a fixed size, or of any."""
-    # here and not above: whoever only wants the metadata need not load an engine
+    # imported here, so that reading the metadata does not load ONNX Runtime
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # one thread per engine: several of them fight over the cores and both paths lose
+    # one thread per engine: several would compete for the cores, and both paths slow down
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     if crops is not None:
@@ -323,7 +323,7 @@ def _in_engine(model: bytes, crops: int | None = None) -> Session:
 
 
 def input_sizes(metadata: Mapping[str, Any]) -> tuple[int, int]:
-    """Side of the picture that a network's session takes, and how many landmark numbers; 0 where it takes none.
+    """Side of the picture that a network's session takes, and the number of landmark values; 0 where it takes none.
 
     Args:
         metadata: content of a network.json; without ``inputs`` the crop is all that the session takes.
@@ -333,7 +333,7 @@ def input_sizes(metadata: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def grey_inputs(metadata: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """What a session is tried with: a grey crop, and landmarks that are all in its middle."""
+    """Inputs for the trial run of a session: a grey crop, and landmarks that all lie in its centre."""
     side, numbers = input_sizes(metadata)
     inputs = {INPUT_NAME: np.full((1, 3, side, side), 128.0, np.float32)}
     return inputs | ({LANDMARKS_NAME: np.zeros((1, numbers), np.float32)} if numbers else {})
@@ -392,7 +392,7 @@ def _sigmoid(value: float) -> float:
 
 
 def log_odds(probability: float) -> float:
-    """The logit of a probability, within what single precision tells from 0 and 1."""
+    """The logit of a probability, clipped to what single precision can distinguish from 0 and 1."""
     kept = min(max(probability, 1e-6), 1.0 - 1e-6)
     return math.log(kept / (1.0 - kept))
 
@@ -408,7 +408,7 @@ LONGEST_NAME: Final = 200
 
 
 def problem_of_metadata(metadata: Mapping[str, Any]) -> str:
-    """What cannot be meant, as the end of a sentence "should ..., it has ..."; empty where all can.
+    """Names the first implausible value, as the end of a sentence "should ..., it has ..."; empty if there is none.
 
     Args:
         metadata: content of a network.json that has every key.
@@ -420,7 +420,7 @@ def problem_of_metadata(metadata: Mapping[str, Any]) -> str:
     if type(side) is not int or not INPUT_PX[0] <= side <= INPUT_PX[1]:
         return f"have an input_px of {INPUT_PX[0]} to {INPUT_PX[1]} pixels, it has {_shown(side)}"
     if not isinstance(network.get("upright", False), bool):
-        return f"say upright as true or false, it has {_shown(network['upright'])}"
+        return f"have upright as true or false, it has {_shown(network['upright'])}"
     expansion = metadata["crop_expansion"]
     if not _is_number(expansion) or not CROP_EXPANSION[0] <= expansion <= CROP_EXPANSION[1]:
         return f"have a crop_expansion of {CROP_EXPANSION[0]:g} to {CROP_EXPANSION[1]:g}, it has {_shown(expansion)}"

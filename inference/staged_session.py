@@ -1,7 +1,7 @@
-"""A network in ONNX Runtime that looks at a picture before it is told what else there is to know.
+"""Runs a network in two stages: the part that needs the picture alone, then the part that also needs landmarks.
 
 A network that takes landmarks beside its picture need not wait for them: most of its graph, the trunk, depends on the
-picture alone. The graph is cut where the landmarks come in, so that the trunk runs while another network still reads
+picture alone. The graph is cut where the landmarks enter, so that the trunk runs while another network still reads
 them, and what is left afterwards takes a tenth of the time. Both halves are cut from the one file when it is loaded;
 together they compute what the whole computes, one crop at a time: sizes that are known beforehand spare the engine
 working them out anew for every crop.
@@ -48,7 +48,7 @@ _ELEMENT_TYPES: Final = {"tensor(float)": 1, "tensor(int64)": 7, "tensor(bool)":
 
 
 class StagedSession:
-    """The two stages of a network; also a :class:`inference.runtime.Session` for who has all inputs at once."""
+    """Both stages of a network; also a :class:`inference.runtime.Session` for callers that have all inputs at once."""
 
     def __init__(self, model: bytes, late_input: str, open_session: Open) -> None:
         """Cuts the graph and loads both halves.
@@ -72,7 +72,7 @@ class StagedSession:
         handed_on = [_value(given.name, given.type, given.shape) for given in self._first.get_outputs()]
         self._second = open_session(_part(whole, [*late_inputs, *handed_on], whole.graph.output))
 
-    def look(self, inputs: Mapping[str, np.ndarray]) -> Features:
+    def encode(self, inputs: Mapping[str, np.ndarray]) -> Features:
         """Runs the first stage.
 
         Args:
@@ -84,8 +84,8 @@ class StagedSession:
         """Runs the second stage.
 
         Args:
-            output_names: the wanted outputs.
-            features: what :meth:`look` gave.
+            output_names: the outputs to compute.
+            features: result of :meth:`encode`.
             late: the late input.
         """
         outputs: Sequence[np.ndarray] = self._second.run(output_names, {self._late_input: late, **features})
@@ -97,7 +97,7 @@ class StagedSession:
         for row in range(len(inputs[self._late_input])):
             one = {name: value[row : row + 1] for name, value in inputs.items()}
             late = one.pop(self._late_input)
-            crops.append(self.conclude(output_names, self.look(one), late))
+            crops.append(self.conclude(output_names, self.encode(one), late))
         return [np.concatenate(parts) for parts in zip(*crops, strict=True)]
 
 
@@ -112,7 +112,7 @@ def _values_between(graph: Any, late_input: str) -> list[str]:
     late = {late_input}
     early = {value.name for value in graph.input} - late
     between: dict[str, None] = {}  # in the order of the graph
-    for node in graph.node:  # ONNX wants nodes sorted: what a node takes was made before it
+    for node in graph.node:  # ONNX requires sorted nodes: the inputs of a node are computed before it
         if late.intersection(node.input):
             late.update(node.output)
             between.update(dict.fromkeys(name for name in node.input if name in early))
@@ -141,7 +141,7 @@ def _part(whole: Any, inputs: Iterable[Any], outputs: Iterable[Any]) -> bytes:
         (part.graph.initializer, [tensor for tensor in whole.graph.initializer if tensor.name in needed]),
         (part.graph.input, given),
         (part.graph.output, wanted),
-        (part.graph.value_info, []),  # notes on values that may not be there any more
+        (part.graph.value_info, []),  # descriptions of values that may be gone
     ):
         del kept[:]
         kept.extend(values)

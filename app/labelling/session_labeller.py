@@ -72,7 +72,7 @@ def label_session(
     """
     report = progress or (lambda stage, share: None)
     recording = open_recording(folder)
-    recording.demand_model(model, "label")
+    recording.require_model(model, "label")
     total = max(len(recording.frames), 1)
     evidence = collect(recording, detector, lambda done: report("looking at frames", 0.45 * done / total))
     if not evidence:

@@ -65,7 +65,7 @@ def export_freihand(
     """
     labels = read_session_labels(session)
     right = model if model.side == "right" else model.mirrored()
-    labels.recording.demand_model(right, "export")
+    labels.recording.require_model(right, "export")
     layer = HandLayer(right, np.float64)
     files: dict[str, list[object]] = {name: [] for name in ("K", "mano", "xyz", "verts", "scale")}
     try:

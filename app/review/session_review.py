@@ -253,7 +253,7 @@ def open_review(folder: Path, model: HandModel) -> SessionReview:
         RecordingError: it is no recording, is damaged, or was recorded with another hand model.
     """
     review = SessionReview(folder)
-    review.recording.demand_model(model, "open")
+    review.recording.require_model(model, "open")
     return review
 
 

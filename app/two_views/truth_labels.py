@@ -101,7 +101,7 @@ def label_sessions(
     """
     recordings = open_recording(first), open_recording(second)
     for recording in recordings:
-        recording.demand_model(model, "label")
+        recording.require_model(model, "label")
         if not recording.frames:
             raise RecordingError(f"{recording.folder} holds no frame, so there is nothing to label; record it again.")
     tracks = tuple(track_of_session(recording) for recording in recordings)

@@ -54,7 +54,7 @@ class ThumbMeasures:
     Attributes:
         cmc_mm: its saddle joint (radial, distal, palmar) from the wrist joint.
         directions: directions at rest of metacarpal, proximal and distal phalanx.
-        pulp_direction: where the pulp looks at rest.
+        pulp_direction: direction of the pulp at rest.
         segments_mm: metacarpal, proximal and distal phalanx between joint centres; the last one ends at the skin.
         half_breadths_mm: half the breadth at the metacarpal, MCP, IP and near the tip.
     """
@@ -133,7 +133,7 @@ class Proportions:
     """Factors on the reference hand, 1 everywhere for the reference itself.
 
     The field names, in this order, are the names of the model's ten shape coefficients. Each factor acts on its own
-    measure alone: the others say how a hand differs from a scaled copy of the reference.
+    measure alone: the others describe how a hand differs from a scaled copy of the reference.
     """
 
     overall_size: float = 1.0

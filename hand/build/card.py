@@ -118,7 +118,7 @@ def _regressor_errors_mm(built: BuiltModel) -> Float[np.ndarray, "s 16"]:
 
 
 def _folded_share(built: BuiltModel, shapes: Float[np.ndarray, "s 10"]) -> float:
-    """Share of the shapes in which any face looks away from where it looks in the template."""
+    """Share of the shapes in which any face's normal points away from its normal in the template."""
     reference = _face_normals(built.v_template, built)
     folded = 0
     for shape in shapes:

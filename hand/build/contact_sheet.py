@@ -56,7 +56,7 @@ def contact_sheet(
         ValueError: the model brings no joint axes.
     """
     if model.joint_axes is None:
-        raise ValueError(f"The contact sheet wants a model with joint axes, {model.name} has none.")
+        raise ValueError(f"The contact sheet needs a model with joint axes, {model.name} has none.")
     layer = HandLayer(model, np.float64)
     coarse = PhongTessellation(model.faces)
     fine = PhongTessellation(coarse.faces)

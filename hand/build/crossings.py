@@ -2,7 +2,7 @@
 
 The mesh is cut into the sixteen pieces that belong to one bone each, every piece is closed by fans over its open
 rims, and points of the surface (vertices and face centres) are tested against all pieces but their own: the winding
-number says inside or outside, the distance to the piece's skin says how deep. Where skin meets skin round the same
+number tests inside or outside, the distance to the piece's skin is the depth. Where skin meets skin round the same
 fold - the crease of a bent joint, a web - contact is anatomy and not a fault: a piece only counts against points at
 least ``FOLD_REACH_MM`` of skin away from it.
 

@@ -170,7 +170,7 @@ def test_crops_arrive_as_they_were_sent() -> None:
     assert came[1].shape == (2, 0)
     assert receive_crops(stream, CROP_PX) is None
     stream.seek(0)
-    with pytest.raises(NetworkProcessError, match="64 px were wanted"):
+    with pytest.raises(NetworkProcessError, match="64 px expected"):
         receive_crops(stream, 64)
 
 

@@ -75,7 +75,7 @@ class Scene:
         self.searches = self.predictions = self.closed = self.foreseen = self.resets = 0
         self.readings: list[LandmarkReading | None] = []
 
-    def look(self, image_rgb: np.ndarray, crop: SquareCrop) -> CropFeatures:
+    def encode(self, image_rgb: np.ndarray, crop: SquareCrop) -> CropFeatures:
         return CropFeatures(image_rgb, crop, {})
 
     def predict(

@@ -84,7 +84,7 @@ def test_folder_skips_what_is_not_a_picture_and_reports_a_damaged_one(tmp_path: 
 def test_picture_whose_header_speaks_of_absurd_sizes_is_none(tmp_path: Path) -> None:
     header = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, 60_000, 40_000, 1, 24, 0, 0, 0, 0, 0, 0)
     (tmp_path / "huge.bmp").write_bytes(header)
-    with pytest.raises(SourceError, match=r"huge\.bmp says that it has 60000 x 40000 pixels"):
+    with pytest.raises(SourceError, match=r"huge\.bmp declares 60000 x 40000 pixels"):
         read_picture(tmp_path / "huge.bmp")
 
 

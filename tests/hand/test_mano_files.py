@@ -165,7 +165,7 @@ def test_side_comes_from_the_geometry_when_the_name_is_silent(tmp_path: Path, mo
 
 def test_a_name_that_contradicts_the_geometry_is_refused(tmp_path: Path, model: HandModel) -> None:
     path = _write(tmp_path / "MANO_LEFT.pkl", mano_fields(model))
-    with pytest.raises(ModelFileError, match="says it is a left hand, but its fingers point along -x"):
+    with pytest.raises(ModelFileError, match="is labelled as a left hand, but its fingers point along -x"):
         load_hand_model(path)
 
 

@@ -197,9 +197,9 @@ def test_composite_that_clears_leaves_an_empty_buffer() -> None:
 def test_wrong_shapes_are_refused_in_one_sentence() -> None:
     """Counts that disagree and pictures of another size name what was wanted."""
     rasterizer = Rasterizer(8, 8)
-    with pytest.raises(ValueError, match="wants 3 values"):
+    with pytest.raises(ValueError, match="needs 3 values"):
         rasterizer.draw(np.zeros((3, 2)), np.ones(3), TRIANGLE, np.ones((3, 2)))
-    with pytest.raises(ValueError, match="wants a uint8 picture"):
+    with pytest.raises(ValueError, match="needs a uint8 picture"):
         rasterizer.composite(np.zeros((9, 8, 3), np.uint8))
     with pytest.raises(ValueError, match="at least 1"):
         Rasterizer(0, 8)

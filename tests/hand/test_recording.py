@@ -252,7 +252,7 @@ def test_complete_says_how_many_frames_there_must_be(tmp_path: Path) -> None:
     lines = (folder / "labels.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "labels.jsonl").write_bytes(b"".join(lines[:2]))
     recording = open_recording(folder)
-    assert recording.repairs == ("The COMPLETE file promises 4 frames, but labels.jsonl has 2.",)
+    assert recording.repairs == ("The COMPLETE file declares 4 frames, but labels.jsonl has 2.",)
     (folder / "COMPLETE").write_bytes(b"")
     recording = open_recording(folder)
     assert not recording.complete

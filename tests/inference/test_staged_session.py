@@ -44,7 +44,7 @@ def test_one_look_serves_several_readings() -> None:
     whole, staged = in_engine(model), StagedSession(model, LANDMARKS_NAME, in_engine)
     rng = np.random.default_rng(0)
     image = rng.uniform(0.0, 255.0, (1, *whole.get_inputs()[0].shape[1:])).astype(np.float32)
-    features = staged.look({INPUT_NAME: image})
+    features = staged.encode({INPUT_NAME: image})
     for _ in range(3):
         landmarks = rng.normal(0.0, 0.3, (1, whole.get_inputs()[1].shape[1])).astype(np.float32)
         (said,) = staged.conclude(["joints_crop"], features, landmarks)
@@ -79,7 +79,7 @@ def small_model(folder: Path, *, late_reaches_output: bool = True) -> bytes:
 def test_constants_of_both_stages_and_outputs_of_the_first_are_kept(tmp_path: Path) -> None:
     staged = StagedSession(small_model(tmp_path), "late", in_engine)
     image, late, weight = np.float32([[1.0, 5.0]]), np.float32([[7.0, 11.0]]), np.float32([2.0, -3.0])
-    features = staged.look({"image": image})
+    features = staged.encode({"image": image})
     y, z = staged.conclude(["y", "z"], features, late)
     np.testing.assert_allclose(z, image * weight)
     np.testing.assert_allclose(y, (image * weight + weight) * late * weight)
@@ -98,7 +98,7 @@ def test_looking_ahead_changes_no_prediction_and_serves_its_own_picture_alone() 
     reading = LandmarkReading(
         rng.uniform(200.0, 400.0, (21, 2)), np.zeros(21), rng.normal(0.0, 0.05, (21, 3)), 0.98, 0.99
     )
-    seen = runtime.look(image, CROP)
+    seen = runtime.encode(image, CROP)
     assert seen is not None
     for picture, crop in ((image, CROP), (other, CROP), (image, SquareCrop(300.0, 220.0, 200.0))):
         ahead = runtime.predict(picture, crop, CAMERA, reading, seen)

@@ -275,7 +275,7 @@ class NetworkPath:
     def _look_ahead(self, frame: Frame) -> None:
         """Lets the network look at the followed hands while the detector beside it still reads their landmarks."""
         for track in self._tracks:
-            track.seen = self._runtime.look(frame.image_rgb, _shown_as(track.side, track))
+            track.seen = self._runtime.encode(frame.image_rgb, _shown_as(track.side, track))
 
     def _predict_as(self, side: Side, track: _Track, frame: Frame) -> CropPrediction:
         return self._runtime.predict(
