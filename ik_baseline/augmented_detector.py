@@ -1,8 +1,8 @@
 """Test-time augmentation: MediaPipe's detections on turned and mirrored copies of a picture, merged.
 
-A single detection's score does not tell how accurate it is: on fists and on hands that hide their fingers it stays high
+A single detection's score does not reflect its accuracy: on fists and on hands that hide their fingers it stays high
 while landmarks are guessed. Guessed landmarks change when the picture is turned by a few degrees; visible ones do not.
-So the median over the copies is better than any of them, and their spread tells when it is useless.
+So the median over the copies is better than any of them, and their spread indicates when it is useless.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ SPREAD_HALF: Final = 0.04
 
 
 class Detector(Protocol):
-    """What is used of :class:`ik_baseline.detector.HandDetector`."""
+    """The part of :class:`ik_baseline.detector.HandDetector` that is used."""
 
     def detect(
         self,
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> Sequence[HandObservation]:
-        """The hands of one picture, the surest first, looked for where they were last seen before elsewhere."""
+        """The hands of one picture, the most certain first; searched first at their last known places."""
 
     def reset(self) -> None:
-        """Forgets what was followed."""
+        """Stops following hands."""
 
     def close(self) -> None:
         """Frees the engine."""
@@ -73,7 +73,7 @@ class AugmentedDetector:
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> tuple[HandObservation, ...]:
-        """The hands found in most copies, the surest first; scores are lowered where the copies disagree.
+        """The hands found in most copies, the most certain first; scores are lowered where the copies disagree.
 
         Args:
             image_rgb: RGB picture.
@@ -100,7 +100,7 @@ class AugmentedDetector:
         return groups
 
     def reset(self) -> None:
-        """Nothing to forget: every picture is one of its own."""
+        """Does nothing: every picture is independent."""
 
     def close(self) -> None:
         """Closes the detector."""
@@ -119,11 +119,11 @@ class _Augmentation:
         if self.angle_rad == 0.0:
             return picture
         matrix, size = self._turn(image_rgb.shape[1], image_rgb.shape[0])
-        # not black corners, whose edges look like nothing in photographs, and not mirrored ones, which may show a hand
+        # not black corners, which have edges that no photograph has, and not mirrored ones, which may show a hand
         return np.asarray(cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE))
 
     def back(self, seen: HandObservation, width_px: int, height_px: int) -> HandObservation:
-        """What was seen in the copy, in the picture itself."""
+        """Converts a detection in the copy to the picture itself."""
         pixels, world, side = seen.landmarks_px, seen.world_landmarks_m, seen.side
         if self.angle_rad != 0.0:
             matrix, _ = self._turn(width_px, height_px)
@@ -146,10 +146,10 @@ class _Augmentation:
 
 
 def _turned_back(seen: HandObservation, turns: int, width_px: int, height_px: int) -> HandObservation:
-    """What was seen in a picture that ``np.rot90`` turned, in the picture itself.
+    """Converts a detection in a picture that ``np.rot90`` turned to the picture itself.
 
     Args:
-        seen: in the turned picture.
+        seen: detection in the turned picture.
         turns: counter-clockwise quarter turns.
         width_px: of the picture itself.
         height_px: of the picture itself.
@@ -183,7 +183,7 @@ def _merged(group: list[HandObservation], copies: int) -> HandObservation:
     pixels = np.median([seen.landmarks_px for seen in agreeing], axis=0)
     world = np.median([seen.world_landmarks_m for seen in agreeing], axis=0)
     spread = float(np.mean([landmark_distance(seen.landmarks_px, pixels) for seen in group]))
-    # hands missed in some copies and hands whose side changes are as doubtful as those whose landmarks move
+    # hands missed in some copies and hands of changing side are as doubtful as those with moving landmarks
     share = len(agreeing) / copies
     score = float(np.mean([seen.score for seen in agreeing])) * share / (1.0 + (spread / SPREAD_HALF) ** 2)
     return HandObservation(side, score, pixels, world, crop_around(pixels, CROP_EXPANSION, flipped=side == "left"))

@@ -1,4 +1,4 @@
-"""Solves what belongs to a person, hand shape and landmark offsets, over many frames at once.
+"""Solves a person's hand shape and landmark offsets over many frames at once.
 
 One picture cannot tell a short finger from a bent one; fifty different ones can. All frames share the shape and the
 offsets and keep poses of their own: a bundle adjustment. Each frame's pose is eliminated by its Schur complement
@@ -26,9 +26,9 @@ OFFSET_DEVIATION_M = 0.001
 """How far one person's landmark offsets are assumed to lie from the average; more lets the whole mesh slide."""
 
 EFFECTIVE_FRAMES = 1.0
-"""What all frames together are worth against the priors, in frames with independent errors.
+"""Weight of all frames together against the priors, in frames with independent errors.
 
-MediaPipe errs on one hand much alike from frame to frame, so more frames do not make their average surer. Counted as
+MediaPipe's error on one hand is similar from frame to frame, so more frames hardly improve the average. Counted as
 four, shapes leave the plausible range (five standard deviations and more) and fit new frames hardly better.
 """
 
@@ -37,7 +37,7 @@ TILT_WEIGHT = 2.0**0.5
 
 STEPS = 4
 
-# a landmark further off than this many standard deviations loses its say, as in the live solver
+# a landmark further off than this many standard deviations has no weight, as in the live solver
 _HUBER = 3.0
 
 
@@ -49,7 +49,7 @@ class _Sample:
 
 
 class HandCalibrator:
-    """Gathers frames of one person's hand until there are enough different ones, then solves for the person."""
+    """Collects frames of one person's hand until there are enough different ones, then solves for the person."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class HandCalibrator:
 
         Args:
             model: hand model.
-            wanted_frames: how many different frames make a calibration.
+            wanted_frames: number of different frames for a calibration.
             start: calibration to refine; the default one when left out.
             offset_deviation_m: how far the offsets may go from the start.
             effective_frames: see :data:`EFFECTIVE_FRAMES`; more for a detector without errors of its own.
@@ -84,14 +84,14 @@ class HandCalibrator:
 
     @property
     def progress(self) -> float:
-        """Share of the wanted frames that are there, 0 to 1."""
+        """Share of the required frames that are collected, 0 to 1."""
         return min(len(self._samples) / self._wanted, 1.0)
 
     def add(self, observation: HandObservation, intrinsics: Intrinsics, *, least_difference: float = 0.6) -> bool:
         """Takes a frame if it shows something new.
 
         Args:
-            observation: what the detector saw.
+            observation: of the detector.
             intrinsics: of the picture.
             least_difference: how different from all frames so far it must be, as the length of the vector of all
                 joint angles, radians, and of the tilt against the line of sight times :data:`TILT_WEIGHT`. A hand
@@ -155,7 +155,7 @@ class HandCalibrator:
         return HandCalibration(shared[:10].copy(), offsets, self._solver.model.digest, len(self._samples))
 
     def _misfit(self, targets: Sequence[Target], states: Sequence[State]) -> float:
-        """Huber cost of all frames and of what their poses have against them."""
+        """Huber cost of all frames, with the priors of their poses."""
         total = 0.0
         for target, state in zip(targets, states, strict=True):
             residuals, _ = residuals_and_jacobian(self._solver.chain, state, target)
@@ -177,7 +177,7 @@ class HandCalibrator:
         residuals, own = residuals_and_jacobian(chain, state, target)
         shared = self._shared_jacobian(target, state)
         weights = _huber_weights(residuals)
-        # angles at a limit do not give way, neither do they here
+        # angles at a limit are held there, here as well
         free = np.ones(own.shape[1], bool)
         free[3:48] = (state.angles > chain.lower) & (state.angles < chain.upper)
         own = own[:, free]
@@ -188,7 +188,7 @@ class HandCalibrator:
         return matrix, shared.T @ (weights * residuals)
 
     def _shared_jacobian(self, target: Target, state: State) -> Float[np.ndarray, "105 73"]:
-        """How the residuals move with shape and offsets."""
+        """Derivatives of the residuals with respect to shape and offsets."""
         chain = self._solver.chain
         points, _, world, _ = pose_landmarks(chain, state.rotation, state.angles)
         moved = np.zeros((21, 3, 73))
@@ -205,7 +205,7 @@ class HandCalibrator:
         return np.concatenate([world_rows, np.stack([u, v], 1).reshape(42, 73) * target.pixel_precision])
 
     def _shape_motion(self, world: Float[np.ndarray, "16 3 3"]) -> Float[np.ndarray, "21 3 10"]:
-        """How the 21 posed joints move with the shape; they are linear in it for a given pose."""
+        """Derivatives of the 21 posed joints with respect to the shape; they are linear in it for a given pose."""
         motion = np.zeros((21, 3, 10))
         directions = self._joint_directions
         for joint in range(1, 16):

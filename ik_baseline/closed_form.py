@@ -1,6 +1,6 @@
-"""A first guess without iterations: the palm by rigid alignment, the fingers by the directions of their bones.
+"""An initial estimate without iterations: the palm by rigid alignment, the fingers by the directions of their bones.
 
-It is what a first frame starts from; a followed hand starts from its own last frame instead.
+It initialises a first frame; a followed hand starts from its own last frame instead.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ def bend_fingers(
 def translate_to_pixels(
     from_wrist_m: Float[np.ndarray, "21 3"], pixels_px: Float[np.ndarray, "21 2"], intrinsics: Intrinsics
 ) -> Float[np.ndarray, "3"]:
-    """The wrist's place in the camera at which known points project onto known pixels.
+    """The wrist's position in the camera at which given points project onto given pixels.
 
     Each landmark gives two equations that are linear in the translation (X, Y, Z), for instance
     fx (x + X) = (u - cx) (z + Z); all are solved together by least squares.
 
     Args:
         from_wrist_m: points from the wrist, camera axes, metres.
-        pixels_px: where they are seen.
+        pixels_px: their pixels.
         intrinsics: of the picture.
     """
     x = (pixels_px[:, 0] - intrinsics.cx_px) / intrinsics.fx_px
@@ -95,7 +95,7 @@ def translate_to_pixels(
     depth = from_wrist_m[:, 2]
     right_side = np.concatenate([x * depth - from_wrist_m[:, 0], y * depth - from_wrist_m[:, 1]])
     wrist: np.ndarray = np.linalg.lstsq(rows, right_side, rcond=None)[0]
-    # a hand behind the camera or nearer than 5 cm is a wild detection: put it in front and let the solver decide
+    # a hand behind the camera or nearer than 5 cm is an outlier: put it in front and let the solver decide
     if wrist[2] < 0.05:
         wrist = np.array([x.mean() * 0.5, y.mean() * 0.5, 0.5])
     return wrist

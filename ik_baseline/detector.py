@@ -3,7 +3,7 @@
 MediaPipe's two hand models (``assets/hand_finder``) in ONNX Runtime, and around them the steps of MediaPipe's own
 graph: palms are searched in the whole picture, each gives a turned square in which 21 landmarks are read, and in a
 video the landmarks give the square of the next frame, so that the search is only needed while fewer hands are followed
-than wanted. (Zhang et al. 2020, "MediaPipe Hands: On-device Real-time Hand Tracking".)
+than requested. (Zhang et al. 2020, "MediaPipe Hands: On-device Real-time Hand Tracking".)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CROP_EXPANSION = 1.5
 """Side of the square around a hand over the longer side of its landmarks' box."""
 
 SAME_HAND_DISTANCE = 0.25
-"""Two results whose landmarks lie closer than this on average, over the smaller hand's size, are one hand found twice.
+"""Two results with landmarks closer than this on average, over the smaller hand's size, are one hand found twice.
 
 In the sixteen two-handed pictures of our development set, hands were at 1.0 and more.
 """
@@ -55,8 +55,8 @@ TILES_PER_FRAME: Final = 1
 """Tiles of a large picture that are searched in a video frame where the whole shows no hand."""
 
 TILE_PRESENCE: Final = 0.95
-"""Certainty of a hand, 0 to 1, that is asked of one found in a tile: many small things are looked at there, and ears
-and edges of furniture reach what suffices in a whole picture (``python -m benchmarks.finding``)."""
+"""Required certainty of a hand in a tile, 0 to 1: many small things are classified there, and ears and edges of
+furniture reach what suffices in a whole picture (``python -m benchmarks.finding``)."""
 
 _PALMS_TRIED_BESIDE = 2
 """Palms of tiles that are looked at beside the surest: there a part of an arm or face is more often taken for one."""
@@ -64,11 +64,11 @@ _PALMS_TRIED_BESIDE = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Landmarks:
-    """What the landmark model read in one region.
+    """The landmark model's result in one region.
 
     Attributes:
-        region: where it looked.
-        points: in picture coordinates, whose origin is the picture's corner.
+        region: the model's input.
+        points: in picture coordinates, with the origin at the picture's corner.
         reading: the same in the product's conventions.
     """
 
@@ -103,7 +103,7 @@ class HandDetector:
         threads: int = 1,
         tiles_per_picture: int = 0,
     ) -> None:
-        """Loads both models and runs them once, so that the first picture is not late.
+        """Loads both models and runs them once, so that the first picture is not delayed.
 
         Args:
             max_hands: 1 or 2.
@@ -121,7 +121,7 @@ class HandDetector:
             DetectorError: a model is missing or damaged.
         """
         if max_hands not in (1, 2):
-            raise DetectorError(f"The hand detector looks for 1 or 2 hands, got {max_hands}.")
+            raise DetectorError(f"The hand detector finds 1 or 2 hands, got {max_hands}.")
         palm_model = PictureModel(MODELS_DIR / "palm_detection.onnx", threads=threads)
         anchors = anchor_centers(palm_model.width_px, PALM_LAYERS)
         self._palms: SsdDetector | None = SsdDetector(palm_model, anchors, min_detection_confidence)
@@ -140,11 +140,11 @@ class HandDetector:
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> tuple[HandObservation, ...]:
-        """Finds the hands of one picture, the surest first.
+        """Finds the hands of one picture, the most certain first.
 
         Args:
             image_rgb: RGB picture.
-            last_seen_px: 21 joints of each hand that the caller holds to be in the picture; looked at there first.
+            last_seen_px: 21 joints of each hand that the caller expects in the picture; searched there first.
 
         Returns:
             One observation a hand; ``side`` is the hand as the picture shows it.
@@ -171,7 +171,7 @@ class HandDetector:
         return merge_duplicates([hand.observation() for hand in hands])
 
     def reset(self) -> None:
-        """Forgets the followed hands, as after a cut or another source."""
+        """Stops following hands, as after a cut or another source."""
         self._followed = []
         self._frames_since_search = 0
         self._next_tile = 0
@@ -190,7 +190,7 @@ class HandDetector:
         self.close()
 
     def _search(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[RotatedRegion]:
-        """Regions of the surest palms of the whole picture, at most as many as hands are wanted."""
+        """Regions of the most certain palms of the whole picture, at most as many as hands are requested."""
         return _distinct([region for _, region in self._palm_regions(image_rgb)[: self._max_hands]])
 
     def _read_tiles(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[_Landmarks]:
@@ -216,7 +216,7 @@ class HandDetector:
         return []
 
     def _palm_regions(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> list[tuple[float, RotatedRegion]]:
-        """Each palm's score and the region of its hand, the surest first."""
+        """Each palm's score and the region of its hand, the most certain first."""
         assert self._palms is not None
         palms, letterbox = self._palms.detect(image_rgb)
         regions = []
@@ -251,7 +251,7 @@ class HandDetector:
 
 
 def merge_duplicates(observations: Sequence[HandObservation]) -> tuple[HandObservation, ...]:
-    """Keeps the surest of several results on the same hand; the surest hand comes first."""
+    """Keeps the most certain of several results on the same hand; the most certain hand comes first."""
     kept: list[HandObservation] = []
     for candidate in sorted(observations, key=lambda observation: -observation.score):
         if all(landmark_distance(candidate.landmarks_px, other.landmarks_px) > SAME_HAND_DISTANCE for other in kept):

@@ -15,15 +15,15 @@ def open_detector(kind: FinderKind, max_hands: int, *, still: bool, tiles_per_pi
     """Makes a detector, in the thread that will use it.
 
     Args:
-        kind: whose.
+        kind: "built-in" or "mediapipe".
         max_hands: 1 or 2.
         still: pictures are unrelated; otherwise they are frames of one video.
-        tiles_per_picture: see :class:`~ik_baseline.detector.HandDetector`; the mediapipe package knows no tiles.
+        tiles_per_picture: see :class:`~ik_baseline.detector.HandDetector`; the mediapipe package has no tiles.
 
     Raises:
         DetectorError: it cannot be started.
     """
-    # here and not above: each engine takes a moment to import
+    # imported here: each engine takes a moment to import
     if kind == "mediapipe":
         from ik_baseline.mediapipe_tasks import MediaPipeTasksDetector
 

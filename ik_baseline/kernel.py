@@ -1,7 +1,7 @@
 """The numerical core, compiled: posed landmarks, their analytic Jacobian, and the damped Gauss-Newton loop.
 
 Everything here works on a right hand in camera axes, in metres, float64, on plain arrays gathered in named tuples; it
-releases the interpreter lock, so the window stays smooth while it runs. ``ik_baseline.solver`` is the face of it. It
+releases the interpreter lock, so the window stays responsive while it runs. ``ik_baseline.solver`` wraps it. It
 is one file because numba's cache of a function does not notice changes to functions of other files.
 
 The unknowns, in this order (:data:`UNKNOWNS` in all):
@@ -115,14 +115,14 @@ class Prior(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What the loop found.
+    """The result of the loop.
 
     Attributes:
         state: the best one.
         points: (21, 3) model joints, wrist at the origin.
         landmarks: (21, 3) where the detector's landmarks are expected, wrist at the origin.
         residuals: (105,) in standard deviations.
-        information: (55, 55) what the landmarks say about the unknowns (J^T W J), for the next frame's prior.
+        information: (55, 55) information of the landmarks about the unknowns (J^T W J), for the next frame's prior.
         iterations: steps taken.
     """
 
@@ -137,7 +137,7 @@ class Fit(NamedTuple):
 _PARENTS = np.array((-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14))
 # landmarks 0-20 as rows of [16 MANO joints, tips thumb .. pinky]
 _POINT_OF_LANDMARK = np.array((0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20))
-# the MANO joint whose bone ends at the landmark: what its offset, and a tip, rides on
+# the MANO joint with the bone that ends at the landmark: its offset, and a tip, moves with it
 BONE_OF_LANDMARK = np.array((0, 0, 13, 14, 15, 0, 1, 2, 3, 0, 4, 5, 6, 0, 10, 11, 12, 0, 7, 8, 9))
 
 
@@ -296,7 +296,7 @@ def _fill_rotation_vector(m, out):  # type: ignore[no-untyped-def]
 
 @_jit
 def residual_lengths(residuals, world_precision, pixel_precision):  # type: ignore[no-untyped-def]
-    """How far off each landmark is: (21,) metres to the world landmarks, (21,) pixels in the picture."""
+    """Error of each landmark: (21,) metres to the world landmarks, (21,) pixels in the picture."""
     world, pixels = np.empty(21), np.empty(21)
     for k in range(21):
         squared = 0.0
@@ -310,7 +310,7 @@ def residual_lengths(residuals, world_precision, pixel_precision):  # type: igno
 
 @_jit
 def _offset_landmarks(chain, points, world):  # type: ignore[no-untyped-def]
-    """Where the detector would put its landmarks on the posed hand."""
+    """Expected places of the detector's landmarks on the posed hand."""
     landmarks = points.copy()
     for k in range(21):
         bone = world[BONE_OF_LANDMARK[k]]
@@ -337,7 +337,7 @@ def _fill_residuals(landmarks, state, target, residuals):  # type: ignore[no-unt
 
 @_jit
 def _fill_reprojection_rows(jacobian, k, column, moved, projection):  # type: ignore[no-untyped-def]
-    """Chain rule through the camera: ``moved`` is how the point moves with the unknown in ``column``."""
+    """Chain rule through the camera: ``moved`` is the derivative of the point by the unknown in ``column``."""
     for r in range(2):
         row = WORLD_ROWS + 2 * k + r
         jacobian[row, column] = projection[r, r] * moved[r] + projection[r, 2] * moved[2]
@@ -345,7 +345,7 @@ def _fill_reprojection_rows(jacobian, k, column, moved, projection):  # type: ig
 
 @_jit
 def _fill_jacobian(landmarks, joints, turn_axes, state, target, jacobian):  # type: ignore[no-untyped-def]
-    """Derivatives of the residuals; a tip is taken to ride on its last bone, everything else is exact."""
+    """Derivatives of the residuals; a tip is taken to move with its last bone, everything else is exact."""
     scale = np.exp(state.log_scale)
     fx, fy = target.camera[0], target.camera[1]
     precision = target.world_precision
@@ -414,7 +414,7 @@ def _fill_robust_weights(residuals, floor, weights):  # type: ignore[no-untyped-
     """Geman-McClure weights (1987), one a landmark and kind of observation, on an adaptive scale.
 
     The scale follows the median, so a hand that merely moved fast keeps all its landmarks, and one landmark that
-    disagrees with the other twenty loses its say.
+    disagrees with the other twenty loses its weight.
     """
     squared = np.empty(21)
     for kind in range(2):

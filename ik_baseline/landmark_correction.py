@@ -1,12 +1,12 @@
-"""What MediaPipe gets wrong in the same way every time, taken back.
+"""Correction of MediaPipe's systematic landmark errors.
 
-Its error is mostly no noise: shown the same pose from the same side it errs alike, so more frames do not average it
-out, but what it will get wrong can be told from what it says. The correction was learned on rendered hands of a known
+Its error is mostly not noise: for the same pose and view it is the same, so more frames do not average it out, but it
+can be predicted from the landmarks. The correction was learned on rendered hands of a known
 pose, by kernel ridge regression (Saunders et al. 1998) on a subset of centres (Williams and Seeger 2001), and is kept
-in ``landmark_correction.npz``; ``benchmarks/landmark_correction.py`` makes that file and prints what it is worth on
+in ``landmark_correction.npz``; ``benchmarks/landmark_correction.py`` makes that file and prints its effect on
 people and movements that it was not learned from.
 
-Photographs are not renderings: of what MediaPipe gets wrong on those, half carries over to these in 3D, and nothing in
+Photographs are not renderings: of the error on renderings, half carries over to photographs in 3D, and nothing in
 the picture (``benchmarks/landmark_transfer.py``). :func:`photograph_correction` is that part, and what runs live.
 """
 
@@ -32,11 +32,12 @@ CORRECTION_FILE = Path(__file__).with_name("landmark_correction.npz")
 
 PHOTOGRAPH_SHARE = 0.5
 """Part of the correction in 3D that makes photographs' hands better. With it one person's bones change their length
-less from picture to picture, fingers bend more nearly in one plane, and mirrored and turned looks agree better; with
-the whole of it bones change their length more than without any."""
+less from picture to picture, fingers bend more nearly in one plane, and detections in mirrored and turned copies agree
+better;
+with the whole of it bones change their length more than without any."""
 
 _NOTHING_TO_SAY = 1e-12
-"""A centre that is less near than this has nothing to say."""
+"""A centre with a smaller kernel value than this is ignored."""
 
 _VIEW_WEIGHT = 0.7
 """What view and picture weigh in telling two observations apart, against the hand's form in three dimensions."""
@@ -44,10 +45,10 @@ _VIEW_WEIGHT = 0.7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedHand:
-    """Landmarks of a right hand, freed of place, size and view.
+    """Landmarks of a right hand, independent of place, size and view.
 
     Attributes:
-        features: what the correction is told from.
+        features: the input of the correction.
         form: landmarks in axes of their own palm, over the palm's length, about their mean.
         picture: landmarks in the picture about their mean, over the longer side of their box.
         palm: the palm's axes in the camera (columns radial, distal, palmar).
@@ -68,7 +69,7 @@ class NormalizedHand:
 def normalized(
     world_m: Float[np.ndarray, "21 3"], pixels_px: Float[np.ndarray, "21 2"], intrinsics: Intrinsics
 ) -> NormalizedHand:
-    """Frees a right hand's landmarks of place, size and view.
+    """Normalises a right hand's landmarks for place, size and view.
 
     Args:
         world_m: the detector's world landmarks, as it gives them.
@@ -102,11 +103,11 @@ class LandmarkCorrection:
         mean: Float[np.ndarray, "105"],
         width: float,
     ) -> None:
-        """Takes what was learned.
+        """Takes the learned parameters.
 
         Args:
             centers: features of the observations that others are compared with.
-            weights: what each says about the correction: 63 numbers of the form, 42 of the picture.
+            weights: contribution of each to the correction: 63 numbers of the form, 42 of the picture.
             mean: the correction where nothing is near.
             width: of the Gaussian kernel.
         """
@@ -127,13 +128,13 @@ class LandmarkCorrection:
         form_share: float = 1.0,
         picture_share: float = 1.0,
     ) -> HandObservation:
-        """The observation as it should have been.
+        """The corrected observation.
 
         Args:
-            observation: what the detector saw, of either hand.
+            observation: of the detector, of either hand.
             intrinsics: of the picture.
-            form_share: part of the correction in 3D that is made.
-            picture_share: part of the correction in the picture that is made.
+            form_share: part of the correction in 3D that is applied.
+            picture_share: part of the correction in the picture that is applied.
         """
         left = observation.side == "left"
         world, pixels = observation.world_landmarks_m, observation.landmarks_px
@@ -144,7 +145,7 @@ class LandmarkCorrection:
         change = self.mean.copy()
         _add_changes(hand.features, self._centers_by_feature, self._weights, self.width, change)
         form = hand.form + form_share * change[:63].reshape(21, 3)
-        # back into the axes of a detector that looks straight at the hand, which the solver expects
+        # back into the axes of a detector with the hand on its optical axis, which the solver expects
         world = hand.palm_m * form @ hand.palm.T @ hand.to_ray
         pixels = pixels + picture_share * hand.box_px * change[63:].reshape(21, 2)
         if left:
@@ -152,7 +153,7 @@ class LandmarkCorrection:
         return replace(observation, world_landmarks_m=world, landmarks_px=pixels)
 
     def save(self, path: Path = CORRECTION_FILE) -> None:
-        """Writes it, in half precision, which is finer than what it was learned from."""
+        """Writes it, in half precision, which is finer than the data it was learned from."""
         np.savez_compressed(
             path,
             centers=self.centers.astype(np.float16),
@@ -166,7 +167,7 @@ class LandmarkCorrection:
 def _add_changes(
     features: np.ndarray, centers_by_feature: np.ndarray, weights: np.ndarray, width: float, change: np.ndarray
 ) -> None:
-    """Adds what each centre says about one hand, as far as it is near: :func:`gaussian_kernel` times the weights."""
+    """Sums the contributions of the centres near one hand: :func:`gaussian_kernel` times the weights."""
     squared = np.zeros(centers_by_feature.shape[1])
     for f in range(len(features)):
         for c in range(len(squared)):
@@ -186,13 +187,13 @@ def gaussian_kernel(
     width: float,
     centers_squared: Float[np.ndarray, " C"] | None = None,
 ) -> Float[np.ndarray, "N C"]:
-    """How near points are to centres, 1 where they coincide.
+    """Gaussian kernel of points and centres, 1 where they coincide.
 
     Args:
         points: any number.
         centers: any number.
         width: of the kernel.
-        centers_squared: squared length of each centre, where it is known already.
+        centers_squared: squared length of each centre, where it was computed before.
     """
     if centers_squared is None:
         centers_squared = (centers**2).sum(1)
@@ -202,7 +203,7 @@ def gaussian_kernel(
 
 @lru_cache(maxsize=1)
 def measured_correction() -> LandmarkCorrection:
-    """The correction that comes along."""
+    """The shipped correction."""
     with np.load(CORRECTION_FILE) as content:
         return LandmarkCorrection(
             content["centers"].astype(np.float64),
@@ -216,7 +217,7 @@ def photograph_correction(observation: HandObservation, intrinsics: Intrinsics) 
     """The observation of a real hand with the part of the correction that holds for real hands.
 
     Args:
-        observation: what the detector saw, of either hand.
+        observation: of the detector, of either hand.
         intrinsics: of the picture.
     """
     return measured_correction()(observation, intrinsics, form_share=PHOTOGRAPH_SHARE, picture_share=0.0)
@@ -249,11 +250,11 @@ def correction_strength(
 
     On rendered hands the scatter of bone lengths falls together with the true error as more of the correction is made
     (``benchmarks/landmark_transfer.py``); on photographs it falls up to about half of the correction and rises after
-    that. So a session says by itself how much of the correction it bears.
+    that. So each session determines how much of the correction to apply.
 
     Args:
         correction: of the detector's landmarks.
-        observations: of one person's hands; with too few of them it is what photographs bear in general.
+        observations: of one person's hands; with too few of them, the share for photographs in general is returned.
         intrinsics: of all pictures.
     """
     if len(observations) < _LEAST_OBSERVATIONS:

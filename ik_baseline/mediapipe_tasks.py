@@ -1,6 +1,6 @@
-"""The official ``mediapipe`` package as a hand detector: the HandLandmarker of its Tasks, on the models of ours.
+"""The official ``mediapipe`` package as a hand detector: the HandLandmarker of its Tasks, with our models.
 
-An option for whoever wants to compare, or what a later release does better. The package is imported when a detector
+An option for comparisons, or for improvements of a later release. The package is imported when a detector
 is made, never before.
 """
 
@@ -28,7 +28,7 @@ from ik_baseline.onnx_session import MODELS_DIR
 TASK_FILE = MODELS_DIR / "hand_landmarker.task"
 
 _FRAME_MS = 33
-"""Tasks want rising time stamps; how far they are apart changes nothing."""
+"""Tasks require rising time stamps; their distance changes nothing."""
 
 _STDERR_LOCK = threading.Lock()
 _CHATTER = re.compile(r"[IWE]\d{4} |INFO: |WARNING: (All log messages before absl|Logging before InitGoogle)")
@@ -38,7 +38,7 @@ class MediaPipeTasksDetector:
     """Finds hands with the installed ``mediapipe`` package. Belongs to the thread that made it."""
 
     def __init__(self, max_hands: int = 1, *, still: bool = False) -> None:
-        """Starts the HandLandmarker and runs it once, so that the first picture is not late.
+        """Starts the HandLandmarker and runs it once, so that the first picture is not delayed.
 
         Args:
             max_hands: 1 or 2.
@@ -70,7 +70,7 @@ class MediaPipeTasksDetector:
         return merge_duplicates([_observation(*hand, width, height) for hand in hands])
 
     def reset(self) -> None:
-        """Forgets the followed hands, as after a cut or another source."""
+        """Stops following hands, as after a cut or another source."""
         if self._landmarker is not None and not self._still:
             self.close()
             self._start()
@@ -124,7 +124,7 @@ class MediaPipeTasksDetector:
 
 def _observation(landmarks: Any, world: Any, handedness: Any, width: int, height: int) -> HandObservation:
     """One hand in the product's conventions."""
-    # normalised x covers the picture's full width, whose left edge is pixel -0.5
+    # normalised x covers the picture's full width, and its left edge is pixel -0.5
     landmarks_px = np.array([(point.x * width - 0.5, point.y * height - 0.5) for point in landmarks])
     world_m = np.array([(point.x, point.y, point.z) for point in world])
     # Tasks name the side that the picture shows, where MediaPipe's earlier Solutions named that of a selfie
@@ -137,7 +137,7 @@ def _observation(landmarks: Any, world: Any, handedness: Any, width: int, height
 def _quiet_stderr() -> Iterator[Callable[[], list[str]]]:
     """Keeps MediaPipe's log, which C++ code writes to file descriptor 2, off the user's terminal.
 
-    What others write meanwhile is passed on afterwards.
+    Output of other code meanwhile is passed on afterwards.
 
     Yields:
         A function that returns the lines captured so far, for an error message.

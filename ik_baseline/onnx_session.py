@@ -1,4 +1,4 @@
-"""Opens one of the detector's ONNX models the way the live program needs it: few threads, and none that spins."""
+"""Opens one of the detector's ONNX models for live use: few threads, and none that spins."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class PictureModel:
     """A model with one picture as input; belongs to the thread that made it."""
 
     def __init__(self, path: Path, *, threads: int = 1, signed: bool = False) -> None:
-        """Loads the model and runs it once, so that the first picture is not late.
+        """Loads the model and runs it once, so that the first picture is not delayed.
 
         Args:
             path: ONNX file with one input [1, 3, height, width], RGB.
             threads: of this model alone. They sleep between operators: by default ONNX Runtime's threads spin, which
-                takes a core away from the other path for nothing.
+                takes a core away from the other path.
             signed: the input goes from -1 to 1 and not from 0 to 1.
 
         Raises:
@@ -43,7 +43,7 @@ class PictureModel:
             (picture,) = self._session.get_inputs()
             self._input: str = picture.name
             _, _, self.height_px, self.width_px = picture.shape
-            # kept from picture to picture: fresh memory costs more than what is written into it
+            # reused: fresh memory costs more than what is written into it
             self._bytes = np.empty((3, self.height_px, self.width_px), np.uint8)
             self._planes = np.empty((1, *self._bytes.shape), np.float32)
             self(np.zeros((self.height_px, self.width_px, 3), np.uint8))
@@ -57,7 +57,7 @@ class PictureModel:
     def __call__(self, picture_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[Float[np.ndarray, "..."]]:
         """The model's outputs for a picture of exactly its size."""
         assert picture_rgb.shape == (self.height_px, self.width_px, 3), picture_rgb.shape
-        # the channels are parted first: numbers that lie beside each other are scaled many at a time
+        # the channels are separated first: adjacent numbers are scaled many at a time
         cv2.split(picture_rgb, list(self._bytes))
         np.multiply(self._bytes, self._scale, out=self._planes[0], dtype=np.float32)
         if self._offset:

@@ -1,4 +1,4 @@
-"""What belongs to one person: hand shape, where the detector puts its landmarks on that hand, and the file of both."""
+"""A person's hand shape, the offsets of the detector's landmarks on that hand, and the file of both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hand.model import HandModel
 from ik_baseline.kernel import Chain
 
 OFFSETS_FILE = Path(__file__).with_name("landmark_offsets.json")
-"""Where the detector's landmarks lie on a model hand; the file says how it was measured and by which command."""
+"""Offsets of the detector's landmarks on a model hand; the file names the command that measured them."""
 
 _SCHEMA = 1
 
@@ -135,7 +135,7 @@ def build_chain(layer: HandLayer, calibration: HandCalibration) -> Chain:
 
     Args:
         layer: of a right hand, float64.
-        calibration: whose hand.
+        calibration: of the person.
     """
     model = layer.model
     shaped = layer.shaped(calibration.shape)
@@ -155,7 +155,7 @@ def build_chain(layer: HandLayer, calibration: HandCalibration) -> Chain:
 
 
 def joint_frames(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
-    """The model's anatomical axes, or those its rest joints suggest; orthonormal to double precision."""
+    """The model's anatomical axes, or those that follow from its rest joints; orthonormal to double precision."""
     frames = model.joint_axes
     if frames is None:
         joints = model.joint_regressor.astype(np.float64) @ model.v_template_m

@@ -1,4 +1,4 @@
-"""Parts of a picture that are searched by themselves, for hands too small to be seen in the whole."""
+"""Tiles of a picture that are searched separately, for hands too small to be found in the whole."""
 
 from __future__ import annotations
 

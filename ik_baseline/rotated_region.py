@@ -1,4 +1,4 @@
-"""The turned square in which a hand is looked for, and how the next one follows from palm or landmarks.
+"""The turned square in which a hand is searched, and how the next one follows from palm or landmarks.
 
 The rules and numbers are those of MediaPipe's graphs ``palm_detection_detection_to_roi`` and
 ``hand_landmark_landmarks_to_roi`` (google-ai-edge/mediapipe, Apache 2.0): the landmark model was trained on hands cut
@@ -22,7 +22,7 @@ PALM_SHIFT: Final = -0.5
 LANDMARK_EXPANSION: Final = 2.0
 LANDMARK_SHIFT: Final = -0.1
 SAME_REGION_OVERLAP: Final = 0.5
-"""Regions whose upright boxes overlap by more (intersection over union) are about one hand."""
+"""Regions whose upright boxes overlap by more (intersection over union) belong to one hand."""
 
 _WRIST, _INDEX, _MIDDLE, _RING = (JOINT_NAMES.index(name) for name in ("wrist", "index_mcp", "middle_mcp", "ring_mcp"))
 
@@ -38,7 +38,7 @@ class RotatedRegion:
         center_x: centre.
         center_y: centre.
         size: side length.
-        angle_rad: of the square's own x axis, clockwise as seen; 0 for a hand whose fingers point up.
+        angle_rad: of the square's own x axis, clockwise as seen; 0 for a hand with its fingers up.
     """
 
     center_x: float
@@ -98,7 +98,7 @@ def region_of_palm(
 
 
 def region_of_landmarks(points: Float[np.ndarray, "21 2"]) -> RotatedRegion:
-    """Where a hand will be looked for in the next frame.
+    """The region in which a hand is searched in the next frame.
 
     Args:
         points: its 21 landmarks now.

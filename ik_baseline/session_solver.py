@@ -6,9 +6,9 @@ frame's pose: hands change their speed slowly. So the sum to be made small is
     sum over frames   |residuals of the frame|^2  +  |prior of the joint angles|^2
     sum over threes   |x(t+1) - 2 x(t) + x(t-1)|^2 / sigma^2          (acceleration, frames being equally far apart)
 
-Gauss-Newton on it gives one large system whose matrix is banded, two frames wide, which is solved exactly: each frame
-then knows both directions of time (what a Kalman smoother would do, Rauch, Tung and Striebel 1965, here with limits and
-robust weights, re-weighted at every step).
+Gauss-Newton on it gives one large banded system, two frames wide, which is solved exactly: each frame then depends on
+both directions of time (as with the smoother of Rauch, Tung and Striebel 1965, here with limits and robust weights,
+re-weighted at every step).
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ SCALE_ACCELERATION: Final = 0.004
 """The same of the detector's scale."""
 
 PIXEL_DOUBT: Final = 2.5
-"""Standard deviations in the picture over the live solver's. Live, the overlay has to sit on the picture; here the pose
-counts, and a corrected landmark is further from its joint in the picture than the live deviation says."""
+"""Standard deviations in the picture over the live solver's. Live, the overlay has to match the picture; here the
+pose matters, and a corrected landmark is further from its joint in the picture than the live deviation assumes."""
 
 JUMP_M: Final = 0.02
-"""A frame whose joints lie further than this from the middle of its neighbours', about the wrist, is an outlier."""
+"""A frame with joints further than this from the middle of its neighbours', about the wrist, is an outlier."""
 
 JUMP_DOUBT: Final = 10.0
 """How much larger standard deviations are taken in such a frame."""
@@ -76,12 +76,12 @@ _SIZE: Final = len(_FREE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A hand as it was seen in one frame of a movement.
+    """A hand in one frame of a movement.
 
     Attributes:
         frame: number of the frame; gaps are frames without the hand.
-        observation: what was seen.
-        doubt: standard deviations are taken this much larger than usual.
+        observation: of the detector.
+        doubt: factor on the standard deviations.
     """
 
     frame: int
@@ -99,10 +99,10 @@ class _Step:
 
 
 class SessionSolver:
-    """Solves movements of one hand; holds no memory from one to the next."""
+    """Solves movements of one hand; keeps nothing from one to the next."""
 
     def __init__(self, solver: IkSolver, frame_s: float = FRAME_S) -> None:
-        """Takes the solver whose hand, camera model and priors are used.
+        """Takes the solver with the hand, camera model and priors to use.
 
         Args:
             solver: of single frames.
@@ -134,7 +134,7 @@ class SessionSolver:
         Args:
             seen: one hand of one side, in time order; no frame comes twice.
             intrinsics: of all pictures.
-            progress: told how many frames are done, as they are.
+            progress: called with the number of frames done.
 
         Returns:
             One solution for every entry of ``seen``.
@@ -159,7 +159,7 @@ class SessionSolver:
         return solutions
 
     def _movement(self, seen: Sequence[Seen], intrinsics: Intrinsics) -> list[IkSolution]:
-        """One movement without long gaps; between seen frames, unseen ones keep the time."""
+        """One movement without long gaps; unobserved frames between observed ones keep the time."""
         first = seen[0].frame
         places = np.array([entry.frame - first for entry in seen])
         live = self._one_by_one(seen, intrinsics)
@@ -206,7 +206,7 @@ class SessionSolver:
         return states
 
     def _equations(self, targets: Sequence[Target], states: Sequence[State], places: Int[np.ndarray, " seen"]) -> _Step:
-        """What the observations and the priors of single frames say, and the pull of the movement on each."""
+        """Normal equations of the observations and the priors of single frames, and the acceleration term of each."""
         count = len(states)
         matrix, gradient = np.zeros((count, _SIZE, _SIZE)), np.zeros((count, _SIZE))
         said = [
@@ -223,7 +223,7 @@ class SessionSolver:
         own[:, 3:48] = [state.angles for state in states]
         own[:, 54] = [state.log_scale for state in states]
         own = own[:, _FREE]
-        # a whisper of a prior on everything, or a long gap would leave the system open
+        # a very weak prior on everything, or a long gap would make the system singular
         matrix[:, range(_SIZE), range(_SIZE)] += self._prior + 1e-6
         gradient += self._prior * own
         cost += float((self._prior * own**2).sum())
@@ -260,7 +260,7 @@ class SessionSolver:
 
 
 def _jumps(joints_m: Float[np.ndarray, "T 21 3"]) -> list[bool]:
-    """Which frames say something else than those before and after them; never all of them."""
+    """Detects frames that contradict those before and after them; never all of them."""
     count = len(joints_m)
     jumps = []
     for t in range(count):
@@ -276,7 +276,7 @@ def _filled(states: dict[int, State], count: int) -> list[State]:
 
 
 def _acceleration(states: Sequence[State]) -> Float[np.ndarray, "T-2 55"]:
-    """How the speed of every unknown changes at the frames that have two neighbours."""
+    """Change in the speed of every unknown at the frames that have two neighbours."""
     values = np.zeros((len(states), UNKNOWNS))
     values[:, 3:48] = [state.angles for state in states]
     values[:, 48:51] = [state.wrist for state in states]
@@ -292,7 +292,7 @@ def _robust(residuals: Float[np.ndarray, "T 105"]) -> tuple[Float[np.ndarray, "T
     """Geman-McClure weights and the cost they belong to.
 
     The scale follows the median of the whole movement and not of each frame, as the live solver's does: here a frame
-    in which everything is off has neighbours that know better.
+    in which everything is off is corrected by its neighbours.
     """
     total = 0.0
     weights = []

@@ -71,14 +71,14 @@ class IkSolution:
         side: which hand.
         pose_rad: 16 axis-angle triples, MANO order, absolute, global rotation first.
         shape: the calibration's shape, held.
-        camera_translation_m: MANO's rule: added after the hand was turned about its own root joint.
+        camera_translation_m: MANO's convention: added after the hand was turned about its own root joint.
         joints_m: 21 model joints in camera axes.
-        landmarks_m: where the detector's landmarks are expected: joints plus the known offsets.
+        landmarks_m: expected landmarks of the detector: joints plus the calibrated offsets.
         world_residual_m: distance of each expected landmark to the detector's world landmark.
         reprojection_px: distance of each expected landmark's projection to the detector's.
         pressed: share of the 45 joint angles that press against a limit, leaving out those that hardly move.
         iterations: Gauss-Newton steps taken.
-        warm: the memory of this solution for the next frame.
+        warm: start values and prior for the next frame.
     """
 
     side: Side
@@ -95,14 +95,14 @@ class IkSolution:
 
 
 class IkSolver:
-    """Solves one hand at a time; holds no memory of its own, so one solver serves both hands of a picture."""
+    """Solves one hand at a time; keeps no state, so one solver serves both hands of a picture."""
 
     def __init__(self, model: HandModel, calibration: HandCalibration | None = None) -> None:
         """Prepares the hand.
 
         Args:
             model: hand model; a left one is mirrored, for the solver works on right hands.
-            calibration: whose hand; the average one when left out.
+            calibration: of the person; the average hand when left out.
         """
         self.model = model if model.side == "right" else model.mirrored()
         self._layer = HandLayer(self.model, np.float64)
@@ -113,7 +113,7 @@ class IkSolver:
 
     @property
     def calibration(self) -> HandCalibration:
-        """Whose hand is solved; may be exchanged between two frames."""
+        """The person's calibration; may be exchanged between two frames."""
         return self._calibration
 
     @calibration.setter
@@ -134,7 +134,7 @@ class IkSolver:
         """Fits the hand to one observation.
 
         Args:
-            observation: what the detector saw.
+            observation: of the detector.
             intrinsics: of the picture.
             previous: the same hand one frame ago; without it the solver starts from the closed form.
         """
@@ -159,7 +159,7 @@ class IkSolver:
         self.solve(observation, camera, self.solve(observation, camera).warm)
 
     def target(self, observation: HandObservation, intrinsics: Intrinsics) -> Target:
-        """The observation as the kernel takes it: of a right hand, with its precision."""
+        """The observation in the kernel's form: of a right hand, with its precision."""
         world, pixels = observation.world_landmarks_m, observation.landmarks_px
         if observation.side == "left":
             world = mirror_points(world)
@@ -207,7 +207,7 @@ class IkSolver:
         return self._solution(side, target, fit, WarmStart(state, target.pixels, target.world, _NOTHING_KNOWN))
 
     def prior_weights(self) -> Float[np.ndarray, "55"]:
-        """One over the variance of each unknown before anything is seen; 0 where nothing is known."""
+        """One over the variance of each unknown before any observation; 0 where nothing is known."""
         weights = np.zeros(UNKNOWNS)
         weights[3:48] = self._angle_weights
         weights[54] = 1.0 / SCALE_DEVIATION**2
@@ -249,8 +249,8 @@ class IkSolver:
 def turn_to_ray(center_px: Float[np.ndarray, "2"], intrinsics: Intrinsics) -> Float[np.ndarray, "3 3"]:
     """The smallest rotation from the optical axis to the ray through a pixel.
 
-    A detector that looks at a crop sees a hand at the picture's edge as if it were straight ahead, so its landmarks
-    have to be turned by the angle under which the camera sees the hand. On real pictures this lowers the world
+    A detector that works on a crop places a hand at the picture's edge on its own optical axis, so its landmarks have
+    to be turned by the angle between the camera's axis and the ray to the hand. On real pictures this lowers the world
     residual by up to a fifth, and turning the other way raises it by as much.
     """
     x = (center_px[0] - intrinsics.cx_px) / intrinsics.fx_px

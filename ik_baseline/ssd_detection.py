@@ -90,7 +90,7 @@ class SsdDetector:
     """A single-shot detector with its anchors; belongs to the thread that made it."""
 
     def __init__(self, model: PictureModel, anchors: Float[np.ndarray, "A 2"], min_score: float) -> None:
-        """Takes a model whose outputs are raw boxes [1, A, 4 + 2 K] and raw scores [1, A, 1].
+        """Takes a model with raw boxes [1, A, 4 + 2 K] and raw scores [1, A, 1] as outputs.
 
         Args:
             model: the network.
@@ -103,7 +103,7 @@ class SsdDetector:
         self._min_raw_score = math.log(min_score / (1.0 - min_score))
 
     def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[list[Detection], Letterbox]:
-        """The objects of a picture, the surest first, and how the picture was fitted."""
+        """The objects of a picture, the most certain first, and how the picture was fitted."""
         letterbox = Letterbox.of(image_rgb)
         raw_boxes, raw_scores = self._model(letterbox.picture(image_rgb, self._model.width_px))
         kept = np.flatnonzero(raw_scores[0, :, 0] >= self._min_raw_score)
@@ -128,7 +128,7 @@ def weighted_suppression(
         keypoints: of each.
 
     Returns:
-        The groups, the surest first, each with the score of its best member.
+        The groups, the most certain first, each with the score of its best member.
     """
     left = np.argsort(-scores, kind="stable")
     found = []

@@ -1,4 +1,4 @@
-"""The face of this room: frames in, hand states out, each hand followed from frame to frame."""
+"""Tracks hands with MediaPipe's models and inverse kinematics: frames in, hand states out."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ LOST_FIT_M = 0.025
 
 
 class DetectionListener(Protocol):
-    """Told in the tracker's thread of what its detector does."""
+    """Callbacks about the tracker's detector, called in the tracker's thread."""
 
     def started(self, frame: Frame) -> None:
-        """The detector takes up a frame."""
+        """The detector starts on a frame."""
 
     def detected(self, frame: Frame, observations: tuple[HandObservation, ...]) -> None:
-        """The detector is done with a frame: what it saw, before any correction; nothing where it failed."""
+        """The detector is done with a frame: its observations before any correction; nothing where it failed."""
 
 
 ObservationCorrection = Callable[[HandObservation, Intrinsics], HandObservation]
@@ -59,7 +59,7 @@ class _Track:
     Attributes:
         observation: the last one.
         rightness: handedness over the last frames, -1 (left) to 1 (right).
-        warm: the solver's memory, for the side it was solved as.
+        warm: start values and prior of the solver, for the side it was solved as.
         missed: frames since the last observation.
     """
 
@@ -91,17 +91,17 @@ class IkTracker:
         correct: ObservationCorrection = photograph_correction,
         listener: DetectionListener | None = None,
     ) -> None:
-        """Starts the detector and warms the solver up, so that the first frame is not late.
+        """Starts the detector and warms the solver up, so that the first frame is not delayed.
 
         Args:
             model: hand model; the meshes of left hands are its mirror image.
             max_hands: 1 or 2; two cost more even while one is seen, see :class:`~ik_baseline.detector.HandDetector`.
             still: pictures are unrelated; nothing is carried from one to the next.
-            looks: how many augmented copies of a still picture are searched (``ik_baseline.augmented_detector``).
-            finder: whose hand detector.
-            calibration: whose hand; the average one when left out.
-            correct: frees observations of what the detector always gets wrong, before they are solved.
-            listener: wants the observations as soon as they are there.
+            looks: number of augmented copies of a still picture (``ik_baseline.augmented_detector``).
+            finder: which hand detector.
+            calibration: of the person; the average hand when left out.
+            correct: removes the detector's systematic errors from observations, before they are solved.
+            listener: receives the observations as soon as they are there.
 
         Raises:
             DetectorError: the detector's models are missing or damaged.
@@ -115,7 +115,7 @@ class IkTracker:
         self._max_hands = max_hands
         self._tracks: list[_Track] = []
         self._solver.warm_up()
-        # the rest of what the first hand would otherwise wait for: read, and compiled where it is not yet
+        # loads, and compiles where necessary, what would otherwise delay the first hand
         measured_correction()
         for layer in self._layers.values():
             layer(np.zeros(48), np.zeros(10))
@@ -136,7 +136,8 @@ class IkTracker:
             frame: the picture.
 
         Returns:
-            At most ``max_hands`` states, the surest first on the frame they appear and in steady order from then on.
+            At most ``max_hands`` states, the most certain first on the frame they appear and in steady order from then
+            on.
 
         Raises:
             DetectorError: the tracker was closed.
@@ -161,7 +162,7 @@ class IkTracker:
         return PathResult(frame, "ik", tuple(states), tuple(seen), timings)
 
     def reset(self) -> None:
-        """Forgets all followed hands, as after a cut or another source."""
+        """Stops following all hands, as after a cut or another source."""
         self._tracks = []
         self._detector.reset()
 
@@ -190,7 +191,7 @@ class IkTracker:
         return observations
 
     def _associate(self, observations: Sequence[HandObservation]) -> None:
-        """Gives every observation to the nearest track, nearest pairs first, and starts tracks for the rest."""
+        """Assigns every observation to the nearest track, nearest pairs first, and starts tracks for the rest."""
         for track in self._tracks:
             track.missed += 1
         pairs = sorted(
@@ -211,12 +212,12 @@ class IkTracker:
             if o not in taken_observations:
                 rightness = observation.score if observation.side == "right" else -observation.score
                 self._tracks.append(_Track(observation, rightness))
-        # a lost hand makes room for a seen one
+        # a lost hand makes room for a detected one
         self._tracks = sorted(self._tracks, key=lambda track: track.missed > 0)[: self._max_hands]
 
     def _solve(self, track: _Track, frame: Frame) -> HandState:
         started = time.perf_counter()
-        # what is passed on and recorded stays as it was seen
+        # uncorrected: what is passed on and recorded is the detector's own observation
         observation = self._correct(track.observation, frame.intrinsics)
         solution = self._solver.solve(observation, frame.intrinsics, track.warm)
         if track.warm is not None and solution.world_residual_m.mean() > LOST_FIT_M:
@@ -231,7 +232,7 @@ class IkTracker:
 
 
 def _follow(track: _Track, observation: HandObservation) -> None:
-    """Hands a new observation to a track, whose handedness is averaged over frames."""
+    """Adds a new observation to a track and averages its handedness over frames."""
     before = track.side
     seen = observation.score if observation.side == "right" else -observation.score
     track.rightness = SIDE_MEMORY * track.rightness + (1.0 - SIDE_MEMORY) * seen
@@ -253,7 +254,7 @@ def _state(
     mesh_seconds: float,
 ) -> HandState:
     live = np.float32
-    # the detector marks places that lie a little beside the model's joints, by a known offset
+    # the detector's landmarks lie a little beside the model's joints, by a known offset
     beside_px = project(solution.landmarks_m, frame.intrinsics) - project(solution.joints_m, frame.intrinsics)
     return HandState(
         sequence=frame.sequence,
@@ -286,7 +287,7 @@ def confidence_of(solution: IkSolution, observation: HandObservation) -> float:
 
     MediaPipe's own score; how well the world landmarks are met; how well the picture is met (both fall as
     1 / (1 + (error / half)^2), of medians, so that one bad landmark does not decide); and how many joints had to be
-    held back at their limits, which says that the landmarks describe no possible hand.
+    held back at their limits, which indicates that the landmarks describe no possible hand.
     """
     landmarks_px = observation.landmarks_px
     box_px = max(float((landmarks_px.max(0) - landmarks_px.min(0)).max()), 1.0)
@@ -298,5 +299,5 @@ def confidence_of(solution: IkSolution, observation: HandObservation) -> float:
 
 
 def _median(values: Float[np.ndarray, "21"]) -> float:
-    """The middle one of 21, which is one."""
+    """The median of 21 values, which is one of them."""
     return float(np.sort(values)[10])

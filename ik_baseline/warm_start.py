@@ -1,4 +1,4 @@
-"""What one frame hands on to the next: the memory that keeps a still hand still and lets a moving one go."""
+"""The prior that one frame gives the next: it steadies a hand at rest and vanishes as the hand moves."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from jaxtyping import Float
 from ik_baseline.kernel import State, Target
 
 PIXEL_MOVED_M = 0.005
-"""Movement of a landmark in the picture, in metres at the hand, at which the last frame has lost all its say."""
+"""Movement of a landmark in the picture, in metres at the hand, at which the last frame has lost all weight."""
 
 WORLD_MOVED_M = 0.012
-"""The same for world landmarks, whose depth is noisier."""
+"""The same for world landmarks, which have noisier depth."""
 
 STEADINESS = 4.0
 """On a hand at rest the last frame counts as much as this many new ones."""
@@ -27,13 +27,13 @@ _PART_OF_UNKNOWN = np.concatenate([np.zeros(3, int), np.repeat((2, 3, 5, 4, 1), 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WarmStart:
-    """What the next frame needs to know of this one, as a right hand.
+    """The state of this frame for the next one, as a right hand.
 
     Attributes:
         state: the solved unknowns.
         settled_px: the landmarks the state stands for: smoothed on a still hand, the newest ones on a moving one.
         settled_world_m: the same of the world landmarks.
-        information: inverse covariance of the unknowns as this frame's landmarks saw them.
+        information: inverse covariance of the unknowns from this frame's landmarks.
     """
 
     state: State
@@ -45,19 +45,19 @@ class WarmStart:
 def steadied(
     previous: WarmStart, target: Target
 ) -> tuple[Float[np.ndarray, "55 55"], Float[np.ndarray, "21 2"], Float[np.ndarray, "21 3"]]:
-    """The temporal prior: what the last frame knew, discounted by how far each part of the hand has moved.
+    """The temporal prior: the last frame's information, discounted by how far each part of the hand has moved.
 
-    A hand at rest keeps ``STEADINESS`` frames' worth of that knowledge, one that moves keeps none. Movement is measured
+    A hand at rest keeps ``STEADINESS`` frames' worth of it, one that moves keeps none. Movement is measured
     against the landmarks the last state stands for, smoothed in the same measure as the state itself: so a slow
-    movement adds up and lets go too, and lag stays below the thresholds above.
+    movement adds up and ends the prior too, and lag stays below the thresholds above.
 
     Args:
-        previous: the last frame's memory.
+        previous: state of the last frame.
         target: the new observation.
 
     Returns:
-        information: what is still worth knowing about the unknowns, as an inverse covariance.
-        settled_px: the landmarks that the new state will stand for.
+        information: the discounted information about the unknowns, as an inverse covariance.
+        settled_px: the smoothed landmarks of the new state.
         settled_world_m: the same of the world landmarks.
     """
     metres_per_px = previous.state.wrist[2] / target.camera[0]

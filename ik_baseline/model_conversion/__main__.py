@@ -160,7 +160,7 @@ def converted(model: PublishedModel, content: bytes) -> bytes:
 
 
 def task_bundle(contents: dict[PublishedModel, bytes]) -> bytes:
-    """The two hand models as MediaPipe's Tasks want them: a zip without compression and without dates of today.
+    """The two hand models in the form that MediaPipe's Tasks require: a zip without compression and without dates.
 
     Each model begins at a multiple of 16 bytes, because it is used where it lies in the file and not copied.
     """

@@ -33,7 +33,7 @@ def to_onnx(graph: TfliteGraph, input_name: str, output_names: Sequence[str]) ->
         output_names: names of the outputs, in the graph's order.
 
     Raises:
-        DataError: the graph has an operator, an activation or an option that is not known here.
+        DataError: the graph has an operator, an activation or an option that is not supported.
     """
     return _Writer(graph).write(input_name, output_names)
 
@@ -154,7 +154,7 @@ class _Writer:
     def _convolution(self, operator: Operator) -> None:
         weights = self._constant(operator.inputs[1])
         depthwise = operator.name == "DEPTHWISE_CONV_2D"
-        # [out, h, w, in] and, for depthwise ones, [1, h, w, out]; ONNX wants [out, in / groups, h, w]
+        # [out, h, w, in] and, for depthwise ones, [1, h, w, out]; ONNX needs [out, in / groups, h, w]
         weights = weights.transpose((3, 0, 1, 2) if depthwise else _NHWC_TO_NCHW)
         kernel = weights.shape[2:]
         strides = [int(operator.attributes["stride_h"]), int(operator.attributes["stride_w"])]

@@ -90,7 +90,7 @@ def read_tflite(content: bytes) -> TfliteGraph:
         content: of the ``.tflite`` file.
 
     Raises:
-        DataError: it is no TFLite file, or has several subgraphs, or constants of a kind that is not known here.
+        DataError: it is no TFLite file, or has several subgraphs, or constants of an unsupported kind.
     """
     import tflite
 
@@ -98,7 +98,7 @@ def read_tflite(content: bytes) -> TfliteGraph:
         raise DataError("This is no TFLite model: its file identifier is not TFL3.")
     model = tflite.Model.GetRootAsModel(content, 0)
     if model.SubgraphsLength() != 1:
-        raise DataError(f"A TFLite model with 1 subgraph was wanted, this one has {model.SubgraphsLength()}.")
+        raise DataError(f"A TFLite model should have 1 subgraph, this one has {model.SubgraphsLength()}.")
     graph = model.Subgraphs(0)
     tensors = [graph.Tensors(number) for number in range(graph.TensorsLength())]
     shapes = tuple(_shape(tensor) for tensor in tensors)
