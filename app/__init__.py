@@ -5,5 +5,5 @@
     rendering/  what is drawn, without a toolkit: skeleton, software mesh, composed pictures
     ui/         the window; the only room here that imports PyQt6
 
-Nothing in here knows how a hand is found: that is ``ik_baseline`` and ``inference``, both behind ``HandPath``.
+Detecting hands is the work of ``ik_baseline`` and ``inference``, both used through ``HandPath``.
 """

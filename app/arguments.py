@@ -1,4 +1,4 @@
-"""The command line: what may be asked for, and what each option means."""
+"""The command line: its commands and options."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_window_options(parser)
     _add_headless_options(parser)
     commands = parser.add_subparsers(dest="command", metavar="predict | board | calibrate-camera | two-views | install")
-    # what a command has in common with the program has no default of its own, which would undo what was said before it
+    # an option shared with the program has no default in a command, which would override the value given before it
     predict = commands.add_parser(
         "predict",
         argument_default=argparse.SUPPRESS,
@@ -67,8 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
         "two-views",
         argument_default=argparse.SUPPRESS,
         help="measure both paths against a second camera, or a second video of the same take",
-        description="Calibrates two cameras from a hand that moves before both, triangulates its joints, and says how "
-        "far each path is from them in millimetres. The calibration is kept for the two cameras.",
+        description="Calibrates two cameras from a hand that moves before both, triangulates its joints, and prints "
+        "the distance of each path from them in millimetres. The calibration is kept for the two cameras.",
     )
     _add_two_view_options(two_views)
     install = commands.add_parser(
@@ -108,8 +108,10 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="show the mirror image (default: for cameras in the window only)",
     )
-    group.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
-    group.add_argument("--fps", type=_positive, metavar="N", help="rate to ask of a camera, or to play a file at")
+    group.add_argument(
+        "--size", type=_size, metavar="WxH", help="picture size to request from a camera (default: 640x480)"
+    )
+    group.add_argument("--fps", type=_positive, metavar="N", help="rate to request from a camera, or to play a file at")
     group.add_argument(
         "--rotate",
         type=int,
@@ -131,7 +133,7 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
         "hand alone (default: both)",
     )
     group.add_argument(
-        "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the one that comes along)"
+        "--network", type=Path, metavar="DIR", help="folder of an exported network (default: the shipped one)"
     )
     group.add_argument(
         "--finder",
@@ -159,7 +161,7 @@ def _add_output_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_hand_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("hand and camera")
-    group.add_argument("--hands", type=int, choices=(1, 2), help="how many hands to look for (default: 1)")
+    group.add_argument("--hands", type=int, choices=(1, 2), help="how many hands to track (default: 1)")
     group.add_argument(
         "--hand-model", type=Path, metavar="FILE", help="a MANO .pkl or .npz instead of the embedded hand model"
     )
@@ -256,9 +258,11 @@ def _add_headless_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_lens_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", metavar="X", help="a camera, or a video or folder of pictures taken with it")
-    parser.add_argument("--size", type=_size, metavar="WxH", help="picture size to ask of a camera (default: 640x480)")
     parser.add_argument(
-        "--camera", default=None, metavar="NAME", help="name of the camera, where pictures do not tell it"
+        "--size", type=_size, metavar="WxH", help="picture size to request from a camera (default: 640x480)"
+    )
+    parser.add_argument(
+        "--camera", default=None, metavar="NAME", help="name of the camera, needed for pictures and videos"
     )
 
 
@@ -319,8 +323,8 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
         choices=range(1, len(AUGMENTATIONS) + 1),
         default=1,
         metavar=f"1..{len(AUGMENTATIONS)}",
-        help="how often MediaPipe looks at each picture, turned and mirrored; several looks give better hands, and a "
-        "confidence that falls where they disagree (default: 1)",
+        help="number of turned and mirrored copies of each picture that MediaPipe runs on; more give better hands, and "
+        "a confidence that falls where they disagree (default: 1)",
     )
     _add_method_options(parser)
     _add_hand_options(parser)

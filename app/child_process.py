@@ -2,7 +2,7 @@
 
 A child runs in the product's folder, whatever the current one is, takes no code from there but the product's own
 (:mod:`app.isolated_start`), and is given the variables that concern the machine, the desktop, and the numeric
-libraries. Access tokens and the like, which many a shell holds, are left out: no child has a use for them.
+libraries. Access tokens and the like, which many shells hold, are left out: no child needs them.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def child_environment(
     """The variables of a child process.
 
     Args:
-        more: variables that are set besides.
-        downloads: with those that package installers read: proxies, certificates and package indices, which may hold
+        more: additional variables.
+        downloads: include those that package installers read: proxies, certificates and package indices, which may hold
             the user's own access data for them.
         environment: to choose from; the process's own when None.
     """
     source = os.environ if environment is None else environment
     kept = {name: value for name, value in source.items() if _is_needed(name.upper(), downloads)}
-    # whoever keeps libraries outside the environment names their folders; a relative one would mean the current folder
+    # libraries outside the environment are found by these folders; a relative one would mean the current folder
     folders = [folder for folder in source.get("PYTHONPATH", "").split(os.pathsep) if Path(folder).is_absolute()]
     if folders:
         kept["PYTHONPATH"] = os.pathsep.join(folders)

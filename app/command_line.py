@@ -1,4 +1,4 @@
-"""From the command line to a window, a headless run or a prediction; every refusal is one sentence and exit code 2."""
+"""From the command line to a window, a headless run or a prediction; every error is one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _refusing(options: argparse.Namespace) -> int:
-    """What the user can mend becomes one sentence."""
+    """Runs the command; an error that the user can correct becomes one sentence."""
     try:
         if options.command == "predict":
             return _predict(options)
@@ -90,7 +90,7 @@ def _refusing(options: argparse.Namespace) -> int:
 
 
 def _model_or_embedded(path: Path | None) -> tuple[HandModel, str]:
-    """The hand model of a window, which is the embedded one where the file cannot be used, and a word about that."""
+    """The hand model of a window: the embedded one where the file cannot be used, with a sentence about that."""
     try:
         return load_model(path), ""
     except HandliveError as error:
@@ -104,7 +104,7 @@ def _lens(options: argparse.Namespace) -> IntrinsicsChoice:
 
 
 def _smoothing(options: argparse.Namespace, kept: float = DEFAULT_STRENGTH) -> Smoothing:
-    """The filter behind the paths; what the command line leaves open is as it was kept."""
+    """The filter behind the paths; options that are not given keep their saved values."""
     return Smoothing(kept if options.smoothing is None else options.smoothing)
 
 
@@ -154,7 +154,7 @@ def _predict(options: argparse.Namespace) -> int:
             subfolders=options.subfolders,
         )
     )
-    # files before words: whoever reads the words may be gone
+    # the file first: writing to a closed pipe may end the program
     motion = _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     hands = sum(len(image["hands"]) for image in content["images"])
     say(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
@@ -236,7 +236,7 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
         )
     if not chosen.is_camera and options.camera is None:
         raise SourceError(
-            "Pictures and videos do not say which camera took them; add --camera with its name, as the window shows it."
+            "Pictures and videos do not name their camera; add --camera with its name, as the window shows it."
         )
     say(f"Watching {chosen.source.name} for the board.", error=True)
     result = calibrate_camera(chosen.source, partial(say, error=True), camera=options.camera)
@@ -245,7 +245,7 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
 
 
 def _save_motion(recorder: MotionRecorder, file: Path | None, frames_per_second: float) -> str:
-    """Writes the motion, where one is wanted, and says where it is."""
+    """Writes the motion if it was requested, and prints its place."""
     if file is None:
         return ""
     written = save_motion(recorder.motion(frames_per_second), file)
@@ -260,7 +260,7 @@ def _lost_messages(address: StreamAddress, state: SinkState) -> str:
 
 
 def _window(options: argparse.Namespace) -> int:
-    # here and not above: a headless run needs no Qt and must work where its libraries are missing
+    # imported here: a headless run needs no Qt and must work where its libraries are missing
     from app.ui.application import run_window
     from app.ui.window_options import WindowOptions
 
@@ -290,7 +290,7 @@ def _window(options: argparse.Namespace) -> int:
             lens=lens,
             mirror=options.mirror,
             quarter_turns=options.rotate // 90,
-            # what the command line leaves open is as it was the last time
+            # options that are not given keep their saved values
             theme=options.theme or kept.theme,
             view=kept.view,
             output_mode=options.output_mode or OutputMode(kept.output),

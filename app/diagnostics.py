@@ -1,4 +1,4 @@
-"""What a report about a problem needs to say: versions, machine, source, paths, and the last words of the log."""
+"""The text of a problem report: versions, machine, source, paths, and the last lines of the log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LogMemory(logging.Handler):
     """Keeps the last lines of the log."""
 
     def __init__(self) -> None:
-        """Empty."""
+        """Starts empty."""
         super().__init__()
         self.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
@@ -29,7 +29,7 @@ class LogMemory(logging.Handler):
 
     @property
     def count(self) -> int:
-        """How many lines there were in all, to see whether there are new ones."""
+        """Number of lines in all, to detect new ones."""
         with self._guard:
             return self._count
 

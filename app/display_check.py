@@ -1,4 +1,4 @@
-"""Whether a window can be opened here. Asked before Qt starts, because Qt ends the process where it cannot."""
+"""Whether a window can be opened here. Checked before Qt starts, because Qt ends the process where it cannot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _XCB_LIBRARIES = {
 
 
 def why_no_window() -> str:
-    """Why a window cannot be opened here, or an empty text."""
+    """The reason why no window can be opened here, or an empty text."""
     if importlib.util.find_spec("PyQt6") is None:
         return "PyQt6 is not installed"
     if platform.system() != "Linux" or os.environ.get("QT_QPA_PLATFORM"):

@@ -1,7 +1,7 @@
-"""What asks the program to end: Ctrl+C, ``kill``, a session that is closed, a terminal that is gone.
+"""Requests to end the program: Ctrl+C, ``kill``, the end of the session, a closed terminal.
 
-All of them mean the same: save what there is, and leave. In a run without a window they become
-:class:`KeyboardInterrupt` in the main thread, which is where the run takes its end.
+All of them mean the same: save and exit. In a run without a window they become
+:class:`KeyboardInterrupt` in the main thread.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ ENDING_SIGNALS: tuple[signal.Signals, ...] = tuple(
 
 
 def on_end_signal(act: Callable[[], object]) -> None:
-    """Calls a function in the main thread when the program is asked to end, once; then only Ctrl+C does something.
+    """Calls a function in the main thread at the first request to end; after it only Ctrl+C has an effect.
 
-    A signal that whoever started the program had ignored, as ``nohup`` does, stays ignored.
+    A signal that was ignored when the program started, as with ``nohup``, stays ignored.
 
     Args:
-        act: may raise, which breaks off what the main thread is doing.
+        act: may raise, which interrupts the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         return
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        # a closed terminal sends one signal and the shell another: the second must not break off the saving
+        # a closed terminal sends one signal and the shell another: the second must not interrupt the saving
         for number in ENDING_SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_IGN)
         act()
@@ -45,7 +45,7 @@ def on_end_signal(act: Callable[[], object]) -> None:
 
 @contextmanager
 def interrupted_by_end_signals() -> Iterator[None]:
-    """Inside, every signal that asks the program to end raises :class:`KeyboardInterrupt`, unless taken over."""
+    """Inside, every signal to end the program raises :class:`KeyboardInterrupt`, unless taken over."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -59,7 +59,7 @@ def interrupted_by_end_signals() -> Iterator[None]:
 
 
 def say(sentence: str, *, error: bool = False) -> None:
-    """Prints a line; whoever would read it may be gone, which is no reason to lose what is saved afterwards."""
+    """Prints a line; a closed pipe is ignored, because the data that is saved afterwards must not be lost."""
     with suppress(OSError, ValueError):
         print(sentence, file=sys.stderr if error else sys.stdout, flush=True)
 

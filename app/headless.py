@@ -76,7 +76,7 @@ class HeadlessRun:
 
     Attributes:
         source: where pictures come from.
-        paths: what finds hands in them.
+        paths: the factories of the paths.
         model: the hand model the paths use.
         report_dir: where report and pictures go.
         frames: stop after so many, None for all of a file.
@@ -84,10 +84,10 @@ class HeadlessRun:
             that waits for the slowest path gives pictures of the past.
         mirror: mirror the pictures.
         quarter_turns: turn them clockwise by so many right angles first.
-        lens: the user's word on intrinsics.
+        lens: the user's settings for intrinsics.
         notes: sentences for the report.
         listeners: get every joined result with its output hand, by a name for logs.
-        complain: is told, once, that the report cannot be written; the run goes on for its listeners.
+        complain: called once if the report cannot be written; the run goes on for its listeners.
         output_mode: which hand the output follows, where there are two paths.
         smoothing: the filter behind the paths, which the fused hand gets as well.
     """
@@ -113,8 +113,8 @@ class RunEnd:
     """How a run ended.
 
     Attributes:
-        kind: "complete", "incomplete" when the file holds fewer frames than it promises or the camera was lost,
-            "stopped" by the user with Ctrl+C, or "broken" when a path did not work any more.
+        kind: "complete", "incomplete" when the file holds fewer frames than it declares or the camera was lost,
+            "stopped" by the user with Ctrl+C, or "broken" when a path failed for good.
         sentence: why it was not complete, else empty.
     """
 
@@ -123,11 +123,11 @@ class RunEnd:
 
 
 class _BrokenPathError(HandliveError):
-    """A path broke again and again."""
+    """A path failed repeatedly."""
 
 
 def run_headless(run: HeadlessRun) -> dict[str, Any]:
-    """Runs the pipeline to the end of the source or to the asked number of frames.
+    """Runs the pipeline to the end of the source or to the requested number of frames.
 
     A run that the user stops with Ctrl+C, or that a broken path ends, is reported as far as it went.
 
@@ -172,7 +172,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
 
 
 def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
-    """Frames that go by while engines load are no drops to know of, and their output would not know all paths."""
+    """Waits for the engines: frames that go by while they load should not count as drops."""
     while any(pipeline.path_state(path_id).phase is PathPhase.STARTING for path_id in pipeline.path_ids):
         news.wait(_POLL_S)
         news.clear()
@@ -180,7 +180,7 @@ def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -
 
 
 class _ReportFolder:
-    """Where the report goes; a disk that is full or may not be written is told of once, and the run goes on."""
+    """Writes the report's files; a disk that is full or read-only is reported once, and the run goes on."""
 
     def __init__(self, run: HeadlessRun) -> None:
         self._folder, self._complain = run.report_dir, run.complain
@@ -216,7 +216,7 @@ class _ReportFolder:
 
 
 class _OutputRecorder:
-    """Takes joined results, in their listener's thread, and says what the output was."""
+    """Takes joined results, in their listener's thread, and summarises the output."""
 
     def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
         self._run = run
@@ -245,7 +245,7 @@ class _OutputRecorder:
 
 
 class _Recorder:
-    """Takes results until the run is over and keeps what the report needs."""
+    """Collects results until the run is over."""
 
     def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
         self._run = run
@@ -259,7 +259,7 @@ class _Recorder:
 
     @property
     def frames(self) -> int:
-        """Frames that the path which is farthest has spoken about."""
+        """Number of frames with a result of the path that has most."""
         return max((statistics.frames for statistics in self._statistics.values()), default=0)
 
     def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> RunEnd:
@@ -277,7 +277,7 @@ class _Recorder:
         return RunEnd("incomplete", state.sentence) if lost or state.shortfall is not None else RunEnd()
 
     def _take(self, pipeline: LivePipeline[None, None], news: threading.Event) -> SourceState:
-        """Waits for news and takes what there is; the state is the source's before that."""
+        """Waits for an update and takes what there is; the returned state is the source's before that."""
         news.wait(_POLL_S)
         news.clear()
         pipeline.begin_pull()
@@ -363,7 +363,7 @@ class _Recorder:
         return wanted is not None and all(statistics.frames >= wanted for statistics in self._statistics.values())
 
     def _may_come_back(self, state: SourceState) -> bool:
-        """Whether a network camera that was lost is still waited for."""
+        """Whether a network camera that was lost may still return."""
         if state.phase is not SourcePhase.LOST or state.facts is None or state.facts.kind != "address":
             self._lost_since_s = None
             return False
@@ -379,7 +379,7 @@ class _Recorder:
         statistics, wanted = self._statistics[path_id], self._wanted(facts)
         if wanted is not None and statistics.frames >= wanted:
             return
-        # where nothing is dropped, frames wait for the path, which says nothing about how late it is in live use
+        # where nothing is dropped, frames wait for the path, so their latency means nothing for live use
         statistics.record(result, update.ready_ns, None if self._run.realtime else update.taken_ns)
         expected = min(wanted or math.inf, facts.frame_count or math.inf)
         step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES

@@ -27,7 +27,7 @@ class OwnPackageFinder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """As :class:`importlib.abc.MetaPathFinder` says; None for whatever is not the product's."""
+        """See :class:`importlib.abc.MetaPathFinder`; None for modules that are not the product's."""
         return PathFinder.find_spec(name, [self._root], target) if name in OWN_PACKAGES else None
 
 

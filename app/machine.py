@@ -1,4 +1,4 @@
-"""What a report says about the machine it was made on."""
+"""The description of the machine in reports."""
 
 from __future__ import annotations
 

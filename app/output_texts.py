@@ -1,4 +1,4 @@
-"""Words for people about the output: what a mode means, and why it follows the hand that it does."""
+"""User texts about the output: the meaning of each mode, and why the output follows its hand."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ HAND_NAMES: Final[Mapping[HandOrigin, str]] = {
     "ik": PATH_NAMES["ik"],
     "fused": "Fused",
 }
-"""Whose hand it is."""
+"""Names of the hands that the output can follow."""
 
 _DIFFERENCES: Final[Mapping[OutputCause, str]] = {
-    OutputCause.SIDES_DIFFER: "the paths disagree whether it is a left or a right hand",
-    OutputCause.PLACES_DIFFER: "the paths see hands at different places",
-    OutputCause.FORMS_DIFFER: "the paths see different fingers bent",
-    OutputCause.ORIENTATIONS_DIFFER: "the paths see the hand turned differently",
+    OutputCause.SIDES_DIFFER: "the paths disagree on whether it is a left or a right hand",
+    OutputCause.PLACES_DIFFER: "the paths find hands at different places",
+    OutputCause.FORMS_DIFFER: "the paths differ in which fingers are bent",
+    OutputCause.ORIENTATIONS_DIFFER: "the paths differ in the hand's orientation",
 }
 
-_SEES_NONE = "sees no hand"
+_NO_HAND = "finds no hand"
 
 _MISSING: Final[Mapping[MissingReason, str]] = {
     MissingReason.STARTING: "is starting",
@@ -44,20 +44,21 @@ _MISSING: Final[Mapping[MissingReason, str]] = {
 def reason_text(reason: OutputReason) -> str:
     """Why the output follows its hand, to stand after "because"."""
     cause, network, ik = reason.cause, _percent(reason.network_confidence), _percent(reason.ik_confidence)
-    missing = _SEES_NONE if reason.missing is None else _MISSING[reason.missing]
-    # of a path that is only late there is nothing to say beside the one that is followed
+    needed = _percent(reason.wanted_confidence)
+    missing = _NO_HAND if reason.missing is None else _MISSING[reason.missing]
+    # a path that is only late is not mentioned beside the one that is followed
     alone = reason.ik_confidence is None and reason.missing is not MissingReason.LATE
     beside = f"; MediaPipe {missing}" if alone else ""
     if cause in _DIFFERENCES:
         return f"{_DIFFERENCES[cause]} (network {network}, IK {ik})"
     texts = {
-        OutputCause.FUSED: f"both paths see the hand (network {network}, IK {ik})",
+        OutputCause.FUSED: f"both paths find the hand (network {network}, IK {ik})",
         OutputCause.ONLY_PATH: "it is the path that was chosen",
-        OutputCause.NETWORK_SURE: f"the network is sure enough ({network}){beside}",
-        OutputCause.NETWORK_UNSURE_ALONE: f"the network is unsure ({network}){beside}",
-        OutputCause.NETWORK_UNSURE: f"the network is unsure ({network}, wanted {_percent(reason.wanted_confidence)})",
-        OutputCause.BOTH_UNSURE: f"the network is unsure ({network}), but MediaPipe + IK is too ({ik})",
-        OutputCause.NETWORK_RETURNING: f"the network is just getting sure again ({network})",
+        OutputCause.NETWORK_SURE: f"the network's confidence is high enough ({network}){beside}",
+        OutputCause.NETWORK_UNSURE_ALONE: f"the network's confidence is low ({network}){beside}",
+        OutputCause.NETWORK_UNSURE: f"the network's confidence is low ({network}, {needed} needed)",
+        OutputCause.BOTH_UNSURE: f"the confidence of both paths is low (network {network}, IK {ik})",
+        OutputCause.NETWORK_RETURNING: f"the network's confidence has just risen again ({network})",
         OutputCause.NETWORK_MISSING: f"the network {missing}",
         OutputCause.IK_MISSING: f"MediaPipe {missing}",
     }

@@ -9,7 +9,7 @@ ThemeName = Literal["dark", "light"]
 Rgb = tuple[int, int, int]
 
 FINGER_COLORS: Final[tuple[str, ...]] = ("#f5a65b", "#45c8b5", "#6aa9ff", "#b391ff", "#ff7fa6")
-"""Thumb, index, middle, ring, pinky; distinct in lightness too, for eyes that do not tell hues apart."""
+"""Thumb, index, middle, ring, pinky; distinct in lightness too, for eyes that cannot distinguish the hues."""
 
 PALM_COLOR: Final = "#e8ebf0"
 """The wrist joint and the bones of the palm."""

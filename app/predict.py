@@ -51,10 +51,10 @@ class PredictionRun:
     Attributes:
         input: a picture or a folder of pictures.
         output: the JSON file.
-        paths: what finds hands, each in still mode.
+        paths: factories of the paths, each in still mode.
         model: the hand model the paths use.
-        lens: the user's word on intrinsics.
-        complain: gets a sentence for every picture that cannot be read, and what a path has to say about its hands.
+        lens: the user's settings for intrinsics.
+        complain: called with a sentence for every picture that cannot be read, and with the paths' messages.
         listener: gets every picture's results with the output hand, as frames of one source.
         output_mode: which hand the output follows, where there are two paths.
         fused_only: only the output hands are written, not those of each path.
@@ -78,7 +78,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
 
     ``side`` and all coordinates describe what the picture shows. ``joints_px`` are the projected 3D joints.
     ``milliseconds`` is the time of its method for the whole picture. Where both paths run, the output hands come last,
-    as the method ``fused``; ``from`` says whether such a hand is fused or one path's alone, and ``reason`` why. A
+    as the method ``fused``; ``from`` names the path of such a hand or ``fused``, and ``reason`` the reason. A
     picture that cannot be read, or that a path breaks on, is listed without hands, with an ``error``, and does not stop
     the rest.
 
@@ -105,7 +105,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
         run.output.parent.mkdir(parents=True, exist_ok=True)
         lines = stack.enter_context(lines_file.open("w", encoding="utf-8"))
         stack.callback(lines_file.unlink, missing_ok=True)
-        stack.callback(lines.close)  # before it is deleted, which Windows asks for
+        stack.callback(lines.close)  # before it is deleted, as Windows requires
         try:
             paths = {path_id: stack.enter_context(closing(factory())) for path_id, factory in run.paths.items()}
             chooser = _PictureOutput(run)
@@ -207,7 +207,7 @@ class _PictureOutput:
 
     def of(self, frame: Frame, results: Mapping[PathId, PathResult]) -> tuple[OutputHand, ...]:
         """The output hands of a picture."""
-        # a chooser of its own, because nothing may fade from one picture into the next
+        # a chooser for each picture, because nothing may fade from one picture into the next
         return OutputChooser(self._model, self._settings, self._fusion).choose(frame, results)
 
 

@@ -1,4 +1,4 @@
-"""What the user likes, kept between starts: one small JSON file that may be lost or damaged without harm."""
+"""The user's preferences, kept between starts in one small JSON file that may be lost or damaged without harm."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class LoadedSettings:
 
 
 def load_settings(file: Path) -> LoadedSettings:
-    """Reads settings; what is missing or not usable is as it comes."""
+    """Reads settings; what is missing or not usable keeps its default."""
     if not file.exists():
         return LoadedSettings(Settings())
     try:
@@ -109,7 +109,7 @@ def save_changes(before: Settings, now: Settings, file: Path) -> None:
     changed = {name: value for name, value in changed.items() if value != getattr(before, name)}
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file.with_name(f".{file.name}.lock"))
-    # a window closes whatever holds the lock: two saves at once lose one change at most, never the file
+    # a window ends what it does at the lock: two saves at once lose one change at most, never the file
     with suppress(Timeout, NotImplementedError):
         lock.acquire(timeout=_LOCK_PATIENCE_S)
     try:

@@ -1,8 +1,7 @@
 """Folders and files of the user: settings, cameras, sessions, runs, snapshots, motion.
 
-Every platform folder is asked for here, always with ``appauthor=False``: without it, Windows puts a second folder of
-the program's name between. Earlier versions kept settings and camera calibrations there; they are moved when they are
-first looked for.
+Every platform folder is requested here, always with ``appauthor=False``: without it, Windows inserts a second folder of
+the program's name. Earlier versions kept settings and camera calibrations there; they are moved at their first use.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def default_runs_folder() -> Path:
 
 
 def _moved(before: Path, now: Path) -> Path:
-    """The present place of a file or folder, to which what lies at the earlier place is moved, unless both exist.
+    """The present place of a file or folder; a file at the earlier place is moved there, unless both exist.
 
     Returns:
         The earlier place where it cannot be moved from.

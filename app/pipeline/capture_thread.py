@@ -1,9 +1,9 @@
-"""The capture thread: reads one source after the other, numbers and mirrors the frames, and survives losses.
+"""The capture thread: reads one source after the other, numbers and mirrors the frames, and recovers from losses.
 
-It lives as long as the pipeline, and reads each source in a thread of that source's own. Opening and reading may block,
-so nobody waits for them: a new source is left as a request, and what became of it is read from
-:attr:`CaptureThread.state`. A source whose driver does not return when another one is wanted is abandoned: the next one
-begins, and what the old one still says is dropped.
+It lives as long as the pipeline, and reads each source in a separate thread. Opening and reading may block, so no
+caller waits for them: a new source is a request, and its outcome is read from :attr:`CaptureThread.state`. A source
+with a driver that does not return when another one is requested is abandoned: the next one begins, and later frames of
+the old one are dropped.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _Turn:
 
     Attributes:
         source: what is read.
-        over: somebody wants something else.
+        over: another source or the end was requested.
     """
 
     source: FrameSource
@@ -93,7 +93,7 @@ class FrameSink(Protocol):
     """Takes every captured frame: the inbox of a path, or a distributor."""
 
     def put(self, frame: Frame, /) -> None:
-        """Takes a frame, in the capture thread; one that waits holds the capture up."""
+        """Takes a frame, in the capture thread; blocking here delays the capture."""
 
 
 class CaptureThread(threading.Thread):
@@ -113,11 +113,12 @@ class CaptureThread(threading.Thread):
 
         Args:
             sinks: every frame goes into each of them.
-            lens: the user's word on intrinsics.
+            lens: the user's settings for intrinsics.
             on_update: called in this thread whenever there is another state.
             paced: files run at their own rate; otherwise as fast as they are taken.
-            retry_s: how often a source that failed is asked whether it is back.
-            hold: a paced file stays at its first picture while this is true, so that nothing is played to nobody.
+            retry_s: interval at which a source that failed is tried again.
+            hold: a paced file stays at its first picture while this is true, so that no frame is played before the
+                paths start.
         """
         super().__init__(name="capture", daemon=True)
         self._sinks = sinks
@@ -165,7 +166,7 @@ class CaptureThread(threading.Thread):
         self._on_update()
 
     def stop(self) -> None:
-        """Asks the thread to close its source and end."""
+        """Requests that the thread close its source and end."""
         with self._lock:
             self._stopping = True
             if self._turn is not None:
@@ -173,7 +174,7 @@ class CaptureThread(threading.Thread):
             self._wake.set()
 
     def run(self) -> None:
-        """Gives one requested source after the other its turn."""
+        """Plays one requested source after the other."""
         reader: threading.Thread | None = None
         while True:
             self._wake.wait()
@@ -280,7 +281,7 @@ class CaptureThread(threading.Thread):
             )
 
     def _move(self, source: SeekableSource) -> bool:
-        """Goes where the user wants; True when the file was moved."""
+        """Carries out a seek request; True when the file was moved."""
         source.loops = self.playback.state.loop
         target = self.playback.take_target()
         if target is not None:
@@ -288,7 +289,7 @@ class CaptureThread(threading.Thread):
         return target is not None
 
     def _wait_until_due(self, turn: _Turn, wait_s: float, speed: float) -> bool:
-        """False when the user wants something else before that."""
+        """Waits; False when another request came before the end."""
         due_s = time.monotonic() + wait_s
         while (left_s := due_s - time.monotonic()) > 0.0:
             if turn.over.wait(min(left_s, _WAIT_SLICE_S)):
@@ -303,7 +304,7 @@ class CaptureThread(threading.Thread):
         self._publish(turn, replace(self.state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
 
     def _time_of(self, picture: Picture, facts: SourceFacts, frames: int) -> int:
-        """When a frame was taken: by the file's own clock where it has one, put behind all frames before it."""
+        """Capture time of a frame: by the file's own clock where it has one, later than all frames before it."""
         if facts.live:
             return picture.capture_time_ns
         media_ns = picture.media_time_ns
@@ -320,7 +321,7 @@ class CaptureThread(threading.Thread):
 
     def _deliver(self, turn: _Turn, picture: Picture, facts: SourceFacts) -> None:
         with self._lock:
-            # who asks for another source starts its count, which no frame of this one may take
+            # the counter belongs to the current source, and no frame of a replaced one may change it
             if self._request is not None or turn is not self._turn:
                 return
             state = self._state
@@ -338,7 +339,7 @@ class CaptureThread(threading.Thread):
         frame = Frame(self._sequence, time_ns, image, intrinsics, facts.name, mirror, facts.live, arrived_ns)
         for sink in self._sinks:
             sink.put(frame)
-        # whoever awaits frames is told by his sink; to be told of their number as well would wake the window twice
+        # the sink wakes those who wait for frames; a second notification would wake the window twice
         self._publish(turn, replace(state, frames=state.frames + 1), news=False)
 
     def _count_failure(self, turn: _Turn, failure: ReadFailure) -> None:
@@ -356,7 +357,7 @@ class CaptureThread(threading.Thread):
         return False
 
     def _fail(self, turn: _Turn, sentence: str) -> None:
-        """It cannot be opened; one that was lost stays lost while it is tried again."""
+        """Sets the state after a failed opening; a source that was lost stays lost while it is tried again."""
         state = self.state
         if state.phase is SourcePhase.LOST:
             self._publish(turn, replace(state, sentence=sentence))
@@ -384,5 +385,5 @@ def turn_picture(
 
 
 def _is_whole(image: np.ndarray) -> bool:
-    """Whether there are pixels of three colours, whatever a driver or decoder came up with."""
+    """Whether the pixels have three colours; drivers and decoders do not guarantee it."""
     return image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0

@@ -1,8 +1,7 @@
-"""Leaves out hands with numbers that are not finite, so that one bad hand costs itself and nothing else.
+"""Leaves out hands with numbers that are not finite, so that one bad hand does not affect others.
 
-A network may give such numbers for one frame in ten thousand, one of unknown origin more often. Behind the paths
-nothing has to expect them: JSON has no NaN, a filter never recovers from one, and a recording that held one could not
-be read.
+A network may return such numbers for one frame in ten thousand, one of unknown origin more often. After this filter no
+code has to expect them: JSON has no NaN, a filter never recovers from one, and a recording with one could not be read.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from inference.runtime import CropPrediction
 
 
 def without_broken_hands(result: PathResult) -> PathResult:
-    """The result with the hands whose numbers are all finite; the same object where all are."""
+    """The result with only the hands that are finite throughout; the same object where all are."""
     fit = [_is_fit(state) for state in result.states]
     if all(fit):
         return result
@@ -27,7 +26,7 @@ def without_broken_hands(result: PathResult) -> PathResult:
 
 
 def is_finite(prediction: CropPrediction) -> bool:
-    """Whether a network's answer about one crop can be worked with."""
+    """Whether a network's output for one crop is usable."""
     numbers = (prediction.rotations, prediction.shape, prediction.root_m, prediction.joints_px, prediction.sigma_px)
     rest = (prediction.presence, prediction.right, prediction.confidence)
     return all(np.isfinite(part).all() for part in numbers) and bool(np.isfinite(rest).all())

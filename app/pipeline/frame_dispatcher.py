@@ -1,12 +1,12 @@
-"""Where paths pick up frames: young ones, each as quickly as it can, and as far as possible the same ones.
+"""Chooses the frame that each path takes next: recent ones, and as far as possible the same for both paths.
 
-Two paths that each took the newest frame whenever they are free would, on a slow machine, hardly ever look at the same
+If two paths took the newest frame whenever they are free, they would, on a slow machine, hardly ever process the same
 one, and nothing could be compared. So a path that is free takes the frame another path took last, if it has not had it
 yet, and only otherwise the newest. The slower path's frames are then all among the faster one's.
 
 A path that cannot keep up with the source becomes free at any moment, and finds a frame that is half a period old on
 average; so much later is what it shows. Where the newest frame has aged by more than a third of its period, such a path
-awaits the next one: what is on the screen, which ages until something newer replaces it, is then younger on average
+waits for the next one: what is on the screen, which ages until something newer replaces it, is then younger on average
 (waiting takes off all of the frame's age, and adds half of the wait). A path that keeps up never waits with a frame
 before it.
 """
@@ -51,7 +51,7 @@ class FrameDispatcher:
         self.inboxes: dict[PathId, Mailbox[Frame]] = {path_id: _Inbox(self) for path_id in path_ids}
 
     def arrives(self, frame: Frame) -> None:
-        """Takes note of a frame that lies in an inbox now."""
+        """Registers a frame that is now in an inbox."""
         with self._lock:
             if frame is self._arrived:
                 return  # in the other inbox too
@@ -61,11 +61,11 @@ class FrameDispatcher:
             self._arrived, self._arrived_ns = frame, now_ns
 
     def next_frame(self, newest: Frame, before: Frame | None) -> Frame:
-        """The frame a path gets that is free now.
+        """The frame for a path that is free now.
 
         Args:
             newest: what lies in its inbox.
-            before: what it got last.
+            before: the last one it took.
         """
         with self._lock:
             if self._is_shared(newest, before):
@@ -79,8 +79,8 @@ class FrameDispatcher:
 
         Args:
             newest: what lies in its inbox.
-            before: what it got last.
-            work_ns: what a frame usually takes it.
+            before: the last one it took.
+            work_ns: its usual time for a frame.
         """
         with self._lock:
             period_ns, age_ns = self._period.value_ns, self.clock_ns() - self._arrived_ns
@@ -89,12 +89,12 @@ class FrameDispatcher:
             return max(OVERDUE_FROM * period_ns - age_ns, 0.0) / 1e9
 
     def _is_shared(self, newest: Frame, before: Frame | None) -> bool:
-        """Whether another path took a frame that this one has not had."""
+        """Whether another path took a frame that this one did not."""
         return self._taken is not None and _lies_between(before, self._taken, newest)
 
 
 class _RunningMean:
-    """What something usually takes."""
+    """Median of recent durations."""
 
     def __init__(self) -> None:
         self.value_ns = 0.0
@@ -107,7 +107,7 @@ class _RunningMean:
 
 
 class _Inbox(Mailbox[Frame]):
-    """A mailbox whose dispatcher decides which frame is taken, and when."""
+    """A mailbox; its dispatcher decides which frame is taken, and when."""
 
     def __init__(self, dispatcher: FrameDispatcher) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _Inbox(Mailbox[Frame]):
         self._work = _RunningMean()
 
     def take(self, timeout_s: float | None = None) -> Frame | None:
-        """Waits for a frame that is worth working on; None after the timeout, when woken, or when closed."""
+        """Waits for a frame to process; None after the timeout, when woken, or when closed."""
         if self._taken_ns is not None:
             self._work.add(self._dispatcher.clock_ns() - self._taken_ns)
             self._taken_ns = None

@@ -1,4 +1,4 @@
-"""One fused hand over time: a steady shape, a filter, and what is done while the paths contradict each other."""
+"""One fused hand over time: a steady shape, a filter, and the choice of one path while both contradict each other."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FusionSettings:
 
 
 def fusion_settings(model: HandModel, smoothing: Smoothing | None = None) -> FusionSettings:
-    """How hands of a model are fused, with the weights that come along.
+    """How hands of a model are fused, with the shipped weights.
 
     Args:
         model: the hand model both paths pose (either side).
@@ -91,7 +91,7 @@ class FusedTrack:
     """Fuses one hand from frame to frame."""
 
     def __init__(self, settings: FusionSettings) -> None:
-        """Nothing seen yet."""
+        """Starts empty."""
         self._settings = settings
         self._side: Side | None = None
         self._shape_sum, self._shape_weight = np.zeros(10), 0.0

@@ -1,4 +1,4 @@
-"""Which hand of one path is which hand of the other, in the same picture."""
+"""Matches the hands of two paths in the same picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from hand.types import HandState
 
 SAME_PLACE = 0.7
-"""Hands whose joints lie closer than this on average in the picture, over the smaller hand's size, are one hand."""
+"""Hands with joints closer than this on average in the picture, over the smaller hand's size, are one hand."""
 
 _LEAST_DEPTH_M = 1e-3
 
@@ -18,7 +18,7 @@ HandPair = tuple[HandState | None, HandState | None]
 
 
 def pair_hands(first: Sequence[HandState], second: Sequence[HandState]) -> list[HandPair]:
-    """Pairs the hands of two lists, nearest first; who has no partner comes alone.
+    """Pairs the hands of two lists, nearest first; a hand without a partner comes alone.
 
     Sides are not compared, because the paths may disagree about them: the place in the picture decides.
 
@@ -36,7 +36,7 @@ def pair_hands(first: Sequence[HandState], second: Sequence[HandState]) -> list[
 
 
 def picture_gap(one: HandState, other: HandState) -> float:
-    """Mean distance of the joints as the camera sees them, over the smaller hand's size; infinite where unseen."""
+    """Mean distance of the projected joints over the smaller hand's size; infinite for a hand behind the camera."""
     return float(_gap(np.asarray(one.joints_m, np.float64), np.asarray(other.joints_m, np.float64)))
 
 

@@ -9,7 +9,7 @@ from hand.camera import DEFAULT_LONGER_SIDE_FOV_DEG, Intrinsics
 
 @dataclass(frozen=True, slots=True)
 class IntrinsicsChoice:
-    """What the user said about the camera.
+    """The user's settings for the camera's intrinsics.
 
     Attributes:
         intrinsics_text: "fx,fy,cx,cy" in pixels of the picture as the source gives it, or None.
@@ -28,7 +28,7 @@ class IntrinsicsChoice:
         Args:
             width_px: width of the picture.
             height_px: height of the picture.
-            known: the source's own, which the user's words override.
+            known: the source's own, which the user's settings override.
 
         Raises:
             IntrinsicsError: the text or the angle is not usable.

@@ -1,7 +1,7 @@
 """Listeners to every joined result or every captured frame: one thread and one short queue each.
 
-To wake a thread for every frame costs more than many a callback. So a listener is left alone while it wants nothing,
-and one whom nobody watches frame by frame is woken for several frames at once.
+Waking a thread for every frame costs more than many a callback. So a disabled listener is never woken, and one that
+need not react frame by frame is woken for several frames at once.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Listener(threading.Thread, Generic[T]):
         Args:
             name: for logs and thread lists.
             callback: may take its time; what it raises is logged and changes nothing.
-            on_close: told when it is closed.
-            enabled: whether results are of any use now; asked in the threads that give them.
+            on_close: called when it is closed.
+            enabled: whether results are to be queued now; called in the threads that produce them.
             collect_s: how long after a first result the callback begins, with all that came meanwhile.
         """
         super().__init__(name=f"listener-{name}", daemon=True)
@@ -65,12 +65,12 @@ class Listener(threading.Thread, Generic[T]):
 
     @property
     def dropped(self) -> int:
-        """Results it was too slow for."""
+        """Number of results dropped because the callback was too slow."""
         with self._condition:
             return self._dropped
 
     def put(self, item: T) -> None:
-        """Queues a result, if results are of use now; never waits."""
+        """Queues a result if enabled; never waits."""
         if not self._enabled():
             return
         with self._condition:
@@ -99,7 +99,7 @@ class Listener(threading.Thread, Generic[T]):
                 try:
                     self._callback(item)
                 except Exception:
-                    if not self._complained:  # once: it would say the same thirty times a second
+                    if not self._complained:  # once, not thirty times a second
                         self._complained = True
                         logger.exception("listener %s", self.name)
 
@@ -162,13 +162,13 @@ class FrameTap:
     """A :class:`app.pipeline.capture_thread.FrameSink` that gives every frame to listeners."""
 
     def __init__(self) -> None:
-        """Nobody listens yet."""
+        """Starts without listeners."""
         self._listeners: Listeners[Frame] = Listeners()
 
     def add(
         self, name: str, callback: Callable[[Frame], None], *, enabled: Callable[[], bool] = _always
     ) -> Listener[Frame]:
-        """Gives every frame to a callback in a thread of its own; see :class:`Listener`."""
+        """Passes every frame to a callback in a thread of its own; see :class:`Listener`."""
         return self._listeners.add(name, callback, enabled=enabled)
 
     def put(self, frame: Frame) -> None:

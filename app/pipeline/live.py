@@ -41,14 +41,14 @@ _MISSING = {
 
 
 class _Preview(Mailbox[Frame]):
-    """Bare frames for a window without results; each is news, but not while nobody wants them."""
+    """Frames for a window without results; each is announced, but only while they are requested."""
 
     def __init__(self, announce: Callable[[], None]) -> None:
         super().__init__()
         self._announce = announce
 
     def put(self, content: Frame, merge: Callable[[Frame, Frame], Frame] | None = None) -> None:
-        """Leaves a frame and says so."""
+        """Stores a frame and announces it."""
         super().put(content, merge)
         if not self.shut:
             self._announce()
@@ -60,8 +60,8 @@ Compose = Callable[[JoinedResult, Mapping[PathId, PathUpdate[T]]], Mapping[Any, 
 class LivePipeline(Generic[T, P]):
     """Capture thread and path threads with the mailboxes between them.
 
-    ``on_update`` carries no content and may come from any thread; the owner then pulls what it wants. News that nobody
-    pulled yet is not announced twice, so a slow owner is never flooded.
+    ``on_update`` carries no content and may be called from any thread; the owner then pulls what it needs. An update
+    that was not pulled yet is not announced twice, so a slow owner is never flooded.
 
     Results can be pulled in two ways: one path at a time with :meth:`take_update`, or, where ``compose`` is given,
     joined on their frames with :meth:`take_composition`. Joined results also go to listeners.
@@ -79,18 +79,18 @@ class LivePipeline(Generic[T, P]):
         compose: Compose[T, P] | None = None,
         output: OutputChooser | None = None,
     ) -> None:
-        """Builds everything; nothing runs yet.
+        """Builds everything and starts nothing.
 
         Args:
-            paths: what finds hands, by path.
+            paths: their factories.
             prepare: makes of a result what display needs, in the path's thread.
             on_update: there is something to pull.
-            lens: the user's word on intrinsics.
+            lens: the user's settings for intrinsics.
             every_frame: nothing is dropped, files are not paced, and joined results await the slowest path; for
                 measuring, not for live use.
-            retry_s: how often a source that failed is asked whether it is back.
-            compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path
-                whose result came last.
+            retry_s: interval at which a source that failed is tried again.
+            compose: makes drawings, by pane, of results that belong to one frame; called in the thread of the path that
+                delivered the last result.
             output: chooses the output hand; without it there is none.
         """
         self._on_update = on_update
@@ -142,7 +142,7 @@ class LivePipeline(Generic[T, P]):
         Args:
             patience_s: how long to wait for engines that are loading or at work; a program that ends need not wait.
         """
-        self._on_update = lambda: None  # threads that are left behind may outlive whom they would tell
+        self._on_update = lambda: None  # threads that are left behind may outlive the owner
         self._capture.stop()
         self._preview.close()
         self._composed.close()
@@ -173,14 +173,14 @@ class LivePipeline(Generic[T, P]):
     ) -> Listener[JoinedResult]:
         """Gives every joined result, once and in order, to a callback in a thread of its own.
 
-        Results marked ``late`` belong to frames before the last one; a consumer that wants one hand per frame leaves
+        Results marked ``late`` belong to frames before the last one; a consumer that needs one hand per frame leaves
         them out. The queue is bounded: what a slow callback misses is counted in ``dropped``. Needs ``compose`` or
         ``output``.
 
         Args:
             name: for logs and thread lists.
             callback: takes one result.
-            enabled: whether results are of use now; others are not given.
+            enabled: whether results are to be delivered now; others are skipped.
             collect_s: how long after a first result the callback begins, with all that came meanwhile.
 
         Returns:
@@ -191,7 +191,7 @@ class LivePipeline(Generic[T, P]):
     def add_frame_listener(
         self, name: str, callback: Callable[[Frame], None], *, enabled: Callable[[], bool] = lambda: True
     ) -> Listener[Frame]:
-        """Gives every frame that is taken, also those that no path has time for, to a callback in its own thread.
+        """Passes every captured frame, also those that no path has time for, to a callback in its own thread.
 
         Returns:
             The listener; close it to end it.
@@ -214,7 +214,7 @@ class LivePipeline(Generic[T, P]):
 
     @property
     def lens(self) -> IntrinsicsChoice:
-        """The user's word on intrinsics."""
+        """The user's settings for intrinsics."""
         return self._capture.lens
 
     @lens.setter
@@ -237,11 +237,11 @@ class LivePipeline(Generic[T, P]):
 
     @property
     def source_state(self) -> SourceState:
-        """What the source is doing."""
+        """State of the source."""
         return self._capture.state
 
     def path_state(self, path_id: PathId) -> PathState:
-        """What a path is doing."""
+        """State of a path."""
         return self._workers[path_id].state
 
     def set_enabled(self, path_id: PathId, enabled: bool) -> None:
@@ -249,7 +249,7 @@ class LivePipeline(Generic[T, P]):
         self._workers[path_id].enabled = enabled
 
     def drops(self, path_id: PathId) -> int:
-        """Frames that were replaced before the path took them, and results before anybody pulled them."""
+        """Frames that were replaced before the path took them, and results before they were pulled."""
         unseen = self._outboxes[path_id].drops if self._compose is None else self._composed.drops
         return self._inboxes[path_id].drops + unseen
 
@@ -267,7 +267,7 @@ class LivePipeline(Generic[T, P]):
 
     @property
     def preview_enabled(self) -> bool:
-        """Whether bare frames are kept for :meth:`take_frame` and announced; at first they are."""
+        """Whether frames are kept for :meth:`take_frame` and announced; at first they are."""
         return not self._preview.shut
 
     @preview_enabled.setter
@@ -281,7 +281,7 @@ class LivePipeline(Generic[T, P]):
             worker.redraw()
 
     def begin_pull(self) -> None:
-        """Call before pulling: news from here on is announced again."""
+        """Call before pulling: later updates are announced again."""
         self._announced.clear()
 
     def _nobody_looks_yet(self) -> bool:
@@ -300,7 +300,7 @@ class LivePipeline(Generic[T, P]):
             self._synchronizer.begin(path_id, frame)
 
     def _emit(self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[T]], measured: bool) -> None:
-        if measured:  # before anybody sees it: who ends a recording finds in it what was on the screen
+        if measured:  # before it is shown: a recording that ends now includes what was on the screen
             self._listeners.publish(joined)
         if self._compose is None:
             return

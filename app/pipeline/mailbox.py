@@ -30,7 +30,7 @@ class Mailbox(Generic[T]):
 
     @property
     def drops(self) -> int:
-        """How many things were replaced before anybody took them."""
+        """Number of values replaced before they were taken."""
         with self._condition:
             return self._drops
 
@@ -72,14 +72,14 @@ class Mailbox(Generic[T]):
             return self._take()
 
     def wake(self) -> None:
-        """Lets a waiting reader return without content."""
+        """Wakes a waiting reader, which returns without content."""
         with self._condition:
             self._woken = True
             self._condition.notify_all()
 
     @property
     def shut(self) -> bool:
-        """Whether nothing is taken in, because the reader is disabled; what was there is thrown away."""
+        """Whether values are rejected, because the reader is disabled; the current one is discarded."""
         return self._shut
 
     @shut.setter
@@ -91,7 +91,7 @@ class Mailbox(Generic[T]):
             self._condition.notify_all()
 
     def close(self) -> None:
-        """Empties it for good and lets everybody who waits go."""
+        """Empties it for good and wakes all waiting threads."""
         with self._condition:
             self._closed = True
             self._content = None
@@ -101,7 +101,7 @@ class Mailbox(Generic[T]):
         """Called with what lies here from now on."""
 
     def _pause_s(self, content: T) -> float:
-        """How long a reader waits although something is there; never, unless for something better."""
+        """How long a reader waits although there is a value; 0 here, subclasses may wait for a better one."""
         return 0.0
 
     def _take(self) -> T | None:

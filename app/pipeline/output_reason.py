@@ -1,4 +1,4 @@
-"""Which hand the output is to follow, and why it follows the one that it does (words: ``app.output_texts``)."""
+"""Output modes, and the reason why the output follows a hand (texts: ``app.output_texts``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class OutputMode(Enum):
     FUSED = "fused"
     """The hand that is fused from both paths."""
     NETWORK_FIRST = "network-first"
-    """The network's, and MediaPipe + IK's while the network is unsure or sees no hand."""
+    """The network's, and MediaPipe + IK's while the network's confidence is low or it finds no hand."""
     NETWORK = "network"
     """The network's alone."""
     IK = "ik"
@@ -30,7 +30,7 @@ class OutputCause(Enum):
     """The mode names this path, or no other one runs."""
     NETWORK_SURE = "network sure"
     NETWORK_UNSURE_ALONE = "network unsure alone"
-    """Followed, because MediaPipe sees no hand."""
+    """Followed, because MediaPipe finds no hand."""
     NETWORK_UNSURE = "network unsure"
     """Left, because MediaPipe + IK is surer."""
     BOTH_UNSURE = "both unsure"
@@ -38,13 +38,13 @@ class OutputCause(Enum):
     NETWORK_RETURNING = "network returning"
     """Sure again, but not for long enough."""
     NETWORK_MISSING = "network missing"
-    """It sees no hand, or did not work on the frame."""
+    """It finds no hand, or did not process the frame."""
     IK_MISSING = "ik missing"
     """The same of MediaPipe + IK."""
     SIDES_DIFFER = "sides differ"
-    """One path sees a left hand, the other a right one; the more credible one is followed."""
+    """One path finds a left hand, the other a right one; the more credible one is followed."""
     PLACES_DIFFER = "places differ"
-    """The paths see hands at different places, of which there are more than one path sees."""
+    """The paths find hands at different places, more in total than either path alone."""
     FORMS_DIFFER = "forms differ"
     """The paths see different fingers bent."""
     ORIENTATIONS_DIFFER = "orientations differ"
@@ -59,7 +59,7 @@ class OutputReason:
         cause: which case it is.
         network_confidence: the network's in this frame, None where it has no hand.
         ik_confidence: the same of MediaPipe + IK.
-        wanted_confidence: which the network did not reach, where that decided.
+        wanted_confidence: threshold that the network did not reach, where that decided.
         missing: why the other path has no result; None where it has one, without a hand.
     """
 

@@ -1,4 +1,4 @@
-"""The hand that counts: fused from both paths, or one path's, whatever the mode says and the paths allow.
+"""Selects the output hand: fused from both paths, or one path's, by the mode and the paths' results.
 
 The choice has hysteresis, and a change of path never makes the hand jump: the new path's hand is at first moved to
 where the output was, and that offset fades out. This is inertialization (D. Bollo, "Inertialization: High-Performance
@@ -35,8 +35,8 @@ HOLD_NS = 300_000_000
 """A path that is only late keeps the output for so long, with the hand held where it was."""
 
 COLLAPSED = 0.5
-"""A network that alone sees a hand, and from sure falls below this share of the confidence to leave it, looks at what
-covered the hand: that is held where it was, for as long as for a late path."""
+"""If only the network finds a hand, and its confidence drops suddenly below this share of the leaving threshold, the
+hand was probably covered: the last hand is held, for as long as for a late path."""
 
 _NS_PER_MS = 1e6
 
@@ -51,7 +51,7 @@ class OutputSettings:
         leave_below: network confidence under which MediaPipe + IK takes over.
         return_above: network confidence from which the network may take over again.
         return_after_ms: how long it has to stay there first.
-        trust_ik_above: confidence that MediaPipe + IK needs to take over from an unsure network.
+        trust_ik_above: confidence that MediaPipe + IK needs to take over from a network of low confidence.
         fade_ms: how long a change takes.
         mode: which hand the output follows.
     """
@@ -79,8 +79,8 @@ class OutputHand:
     """One hand of the output.
 
     Attributes:
-        state: the hand; its ``origin`` says which path it follows, or that it is fused.
-        reason: why that one.
+        state: the hand; its ``origin`` is the path it follows, or "fused".
+        reason: why it was selected.
         offset_share: what is left of the inertialization offset of the last change, 1 to 0.
         held: it is the last frame's hand once more, because its path is late, or because something just covered it.
     """
@@ -115,12 +115,12 @@ def output_chooser(
 
 
 class OutputChooser:
-    """Makes the output of each frame. Belongs to whoever calls it in the order of the frames."""
+    """Computes the output of each frame; call it in the order of the frames, from one thread."""
 
     def __init__(
         self, model: HandModel, settings: OutputSettings | None = None, fusion: FusionSettings | None = None
     ) -> None:
-        """No hand yet.
+        """Starts without a hand.
 
         Args:
             model: the hand model both paths pose (either side).
@@ -135,7 +135,7 @@ class OutputChooser:
         self._source = ("", False)
 
     def reset(self) -> None:
-        """Forgets all hands."""
+        """Drops all hands."""
         self._slots = []
 
     def choose(
@@ -148,7 +148,7 @@ class OutputChooser:
 
         Args:
             frame: the picture.
-            results: what the paths said about it; a path may be missing.
+            results: of the paths; one may be missing.
             missing: why a path has no result for the frame.
         """
         if (frame.source_id, frame.mirrored) != self._source:
@@ -171,14 +171,14 @@ class OutputChooser:
         return tuple(outputs)
 
     def _slot_for(self, pair: HandPair, taken: list[_Slot]) -> _Slot:
-        """The slot whose hand was nearest, else a new one."""
+        """The slot with the nearest hand, else a new one."""
         free = [(slot.distance_to(pair), index) for index, slot in enumerate(self._slots) if slot not in taken]
         near = min(free, default=(math.inf, -1))
         return self._slots[near[1]] if near[0] < 2.0 * SAME_PLACE else _Slot(self._layers)
 
 
 class _Slot:
-    """One hand over time: which path it follows, and the inertialization offset that is left of the last change."""
+    """One hand over time: the path it follows, and the remaining inertialization offset of the last change."""
 
     def __init__(self, layers: Mapping[Side, HandLayer]) -> None:
         self._layers = layers
@@ -190,7 +190,7 @@ class _Slot:
         self._bend: _InertializationOffset | None = None
 
     def distance_to(self, pair: HandPair) -> float:
-        """From where the hand was to the nearer one of a pair."""
+        """Distance from the last output to the nearer hand of a pair."""
         assert self._last is not None
         return min(picture_gap(self._last, state) for state in pair if state is not None)
 
@@ -222,8 +222,8 @@ class _Slot:
             time_ns: capture time of the frame.
             settings: of the output.
             missing: why a path has no result.
-            fused: what :meth:`fuse` says.
-            differ: the other path sees its hand elsewhere.
+            fused: result of :meth:`fuse`.
+            differ: the other path finds its hand elsewhere.
         """
         recent = self._last if time_ns - self.time_ns <= HOLD_NS else None
         if recent is not None and (_is_only_late(recent, pair, missing) or _is_just_covered(recent, pair, settings)):
@@ -311,10 +311,10 @@ class _Unfiltered:
 
 
 def _pairs_of(results: Mapping[PathId, PathResult], mode: OutputMode) -> list[tuple[HandPair, bool]]:
-    """The pairs of hands that the mode is about, and of each whether it is what is left of hands at different places.
+    """The pairs of hands that the mode considers, and of each whether it comes from hands at different places.
 
-    Where the paths see one hand each at different places, only the more credible one is kept in the mode ``FUSED``:
-    there are no more hands than one path sees.
+    Where the paths find one hand each at different places, only the more credible one is kept in the mode ``FUSED``:
+    there are no more hands than one path finds.
     """
     network, ik = (results[path].states if path in results else () for path in ("network", "ik"))
     if mode is OutputMode.NETWORK:
@@ -335,15 +335,15 @@ def _confidence(pair: HandPair) -> float:
 
 
 def _is_only_late(last: HandState, pair: HandPair, missing: Mapping[PathId, MissingReason]) -> bool:
-    """Whether the path that is followed has not spoken yet, although it surely will."""
+    """Whether the followed path has no result yet, although it will have one."""
     if last.origin == "fused":
-        return False  # what the other path says is continued from there, see _InertializationOffset
+        return False  # the other path's result continues from there, see _InertializationOffset
     handless = pair[0 if last.origin == "network" else 1] is None
     return handless and missing.get(last.origin) is MissingReason.LATE
 
 
 def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) -> bool:
-    """Whether the network alone sees a hand, of which it was sure a moment ago, and hardly is any more."""
+    """Whether the network alone finds a hand, with a confidence that was high a moment ago and is hardly any more."""
     network, ik = pair
     if network is None or ik is not None or (last.origin, last.side) != ("network", network.side):
         return False
@@ -352,7 +352,7 @@ def _is_just_covered(last: HandState, pair: HandPair, settings: OutputSettings) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _InertializationOffset:
-    """What is added to a path's hand so that it continues where the output was.
+    """Offset that is added to a path's hand so that it continues where the output was.
 
     Attributes:
         rotations_rad: of the 16 joints, to be turned after the path's own rotation.
@@ -380,14 +380,14 @@ class _InertializationOffset:
         )
 
     def share(self, time_ns: int, fade_ms: float) -> float:
-        """How much of it is left: smoothstep from 1 to 0."""
+        """The remaining share of the offset: smoothstep from 1 to 0."""
         if fade_ms <= 0.0:
             return 0.0
         progress = min(max((time_ns - self.start_ns) / (fade_ms * _NS_PER_MS), 0.0), 1.0)
         return 1.0 - progress * progress * (3.0 - 2.0 * progress)
 
     def apply(self, state: HandState, share: float, layer: HandLayer) -> HandState:
-        """The hand of a path, bent by this share: turns along the shortest arcs (slerp), the root along a line."""
+        """A path's hand moved by this share: turns along the shortest arcs (slerp), the root along a line."""
         rotations = matrix_from_axis_angle(share * self.rotations_rad) @ _matrices(state)
         shape = (state.shape + share * self.shape).astype(np.float32)
         root = np.asarray(state.joints_m[0], np.float64) + share * self.root_m

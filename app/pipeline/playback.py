@@ -39,7 +39,7 @@ class Playback:
     """The requests of one side and the state of the other; safe to use from any thread."""
 
     def __init__(self) -> None:
-        """Nothing plays."""
+        """Starts without a file."""
         self._lock = threading.Lock()
         self._state = PlaybackState()
         self._target: int | None = None
@@ -50,7 +50,7 @@ class Playback:
         with self._lock:
             return self._state
 
-    # what the user wants
+    # requests of the user
 
     def pause(self, paused: bool) -> None:
         """Stands still, or goes on."""
@@ -78,10 +78,10 @@ class Playback:
             self._state = replace(self._state, paused=True)
             self._target = max(0, min(position + frames, last))
 
-    # what the capture thread does about it
+    # the capture thread's side
 
     def begin(self, *, seekable: bool, length: int, frames_per_second: float, loop: bool) -> None:
-        """Another source plays, from its beginning and not paused; speed stays what the user likes."""
+        """Registers another source, at its beginning and not paused; the speed is kept."""
         with self._lock:
             self._target = None
             self._state = PlaybackState(
@@ -104,12 +104,12 @@ class Playback:
             return self._target is not None
 
     def is_waiting(self) -> bool:
-        """Whether there is nothing to do until the user wants something."""
+        """Whether to wait for the next request."""
         with self._lock:
             return self._state.seekable and self._state.paused and self._target is None
 
     def arrived_at(self, position: int) -> None:
-        """This frame was shown."""
+        """Registers the frame that was shown."""
         self._change(position=position)
 
     def _change(self, **values: object) -> None:
@@ -121,12 +121,12 @@ _RESYNC_S = 0.25
 
 
 class Pacer:
-    """Says how long to wait before a frame is shown; after a long gap it starts afresh instead of catching up."""
+    """Computes how long to wait before a frame is shown; after a long gap it restarts instead of catching up."""
 
     def __init__(
         self, frames_per_second: float, speed: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Starts with the first question.
+        """The clock starts at the first call.
 
         Args:
             frames_per_second: for frames without a time of their own; 0 or less means no pacing.
@@ -143,7 +143,7 @@ class Pacer:
         """Seconds until a frame is due, never negative.
 
         Args:
-            media_time_ns: the frame's time by the file's clock; asking again about the same one is the same question.
+            media_time_ns: the frame's time by the file's clock; the same time again is the same frame.
                 None counts as the frame after the one before.
         """
         now = self._clock()

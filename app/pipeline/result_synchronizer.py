@@ -1,10 +1,11 @@
-"""Brings together what the paths say about the same frame, in the order of the frames, without waiting for ever.
+"""Joins the paths' results for the same frame, in the order of the frames, without unbounded waiting.
 
-A frame is complete when every path that is awaited has spoken about it. A path is not awaited while it is off, starting
-or broken, when it already works on a later frame (then it skipped this one), or when it is usually so late that
-waiting would hold the other one's hand up. What comes too late for its frame is still shown and compared, as ``late``.
+A frame is complete when every path that is waited for has a result for it. A path is not waited for while it is off,
+starting or broken, when it already works on a later frame (then it skipped this one), or when it is usually so late
+that waiting would delay the other one's hand. What comes too late for its frame is still shown and compared, as
+``late``.
 
-With ``wait_for_all`` every path is awaited however late it is: without a viewer the output must not depend on the
+With ``wait_for_all`` every path is waited for however late it is: without a viewer the output must not depend on the
 machine.
 """
 
@@ -31,7 +32,7 @@ MOST_PENDING = 2
 """Later frames that may already be there while one still waits for a path."""
 
 MOST_PENDING_HANDLESS = 12
-"""The same while nobody saw a hand in it: the other path's hand would be the output, and nothing else is held up."""
+"""The same while no path found a hand in it: the other path's hand would be the output, and nothing else is delayed."""
 
 _REMEMBERED = 24
 """Frames that a late path can still complete: 0.4 s of a 60 Hz source. Each holds its picture, so not for ever."""
@@ -42,12 +43,12 @@ _NS_PER_MS = 1e6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinedResult:
-    """What all paths said about one frame.
+    """The results of all paths for one frame.
 
     Attributes:
         frame: the picture.
         results: by path; one that is off, broken or too late is missing.
-        outputs: the hands that count, none when there is no hand.
+        outputs: the output hands, none when there is no hand.
         missing: why a path has no result.
         late: an earlier frame was completed after a later one had been passed on; it has no outputs.
     """
@@ -88,15 +89,15 @@ class ResultSynchronizer(Generic[T]):
         *,
         wait_for_all: bool = False,
     ) -> None:
-        """Nothing pending.
+        """Starts empty.
 
         Args:
             path_ids: the paths.
             choose: makes the output of a frame; called once per frame, in their order.
-            emit: gets the joined result, the updates that are new with it, and whether it is a new measurement (not
-                an old one drawn again); called in the thread of the path whose result came last.
+            emit: receives the joined result, the updates that are new with it, and whether it is a new measurement (not
+                an old one drawn again); called in the thread of the path that delivered the last result.
             clock_ns: for tests.
-            wait_for_all: a path that works is awaited for any time. Only for sources that wait for the slowest
+            wait_for_all: a path that works is waited for without limit. Only for sources that wait for the slowest
                 path, so that the frames that wait here are few.
         """
         self._choose = choose
@@ -115,7 +116,7 @@ class ResultSynchronizer(Generic[T]):
         self._passed: deque[_Entry[T]] = deque(maxlen=_REMEMBERED)
 
     def expect(self, path_id: PathId, missing: MissingReason | None = None) -> None:
-        """Says whether a path is awaited.
+        """Sets whether a path is waited for.
 
         Args:
             path_id: the path.
@@ -130,7 +131,7 @@ class ResultSynchronizer(Generic[T]):
             self._flush()
 
     def begin(self, path_id: PathId, frame: Frame) -> None:
-        """Says that a path works on a frame: those before it, of which it gave no result, it has skipped."""
+        """Registers that a path works on a frame: earlier ones without a result of it count as skipped."""
         self._begun_ns[path_id] = frame.capture_time_ns
         # read without the lock, so that a path does not wait while another one composes, unless there is a reason to
         if self._oldest_pending_ns < frame.capture_time_ns:
@@ -161,7 +162,7 @@ class ResultSynchronizer(Generic[T]):
         return next((entry for entry in (*self._pending, *self._passed) if entry.frame is frame), None)
 
     def _insert(self, entry: _Entry[T]) -> None:
-        """Keeps pending entries in the order of the frames; one that was overtaken long ago counts as passed."""
+        """Keeps pending entries in the order of the frames; one that was overtaken long ago counts as done."""
         time_ns = entry.frame.capture_time_ns
         if self._passed and time_ns <= self._passed[-1].frame.capture_time_ns:
             entry.joined = JoinedResult(entry.frame, {}, late=True)
@@ -217,7 +218,7 @@ class Composition(Generic[P]):
     """What there is to show since the last pull.
 
     Attributes:
-        joined: the newest frame and what the paths said about it.
+        joined: the newest frame with the paths' results.
         measured: results that were not there at the last pull, by path; one drawn again is none.
         panes: drawings by the name of the pane they are for.
     """

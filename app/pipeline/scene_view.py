@@ -1,6 +1,6 @@
-"""Results of mirrored pictures as the camera itself saw them: what leaves the program describes the person's own hand.
+"""Results of mirrored pictures in the camera's own view: what leaves the program describes the person's own hand.
 
-The program mirrors pictures because people know themselves from mirrors. Everything inside describes the picture, in
+The program mirrors pictures because people are used to mirrors. Everything inside describes the picture, in
 which a right hand is a left one; a file or a receiver does not see that picture and takes the side for the person's.
 """
 

@@ -1,4 +1,4 @@
-"""One thread per path: frames in, results out; an engine that breaks is said so and started again."""
+"""One thread per path: frames in, results out; an engine that fails is reported and started again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LONGEST_RESTART_S = 8.0
 
 
 class PathPhase(Enum):
-    """What a path is doing."""
+    """State of a path."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -37,7 +37,7 @@ class PathPhase(Enum):
 
 
 class MissingReason(Enum):
-    """Why there is no result of a path for a frame."""
+    """Reason why a path has no result for a frame."""
 
     STARTING = "starting"
     FAILED = "failed"
@@ -48,15 +48,15 @@ class MissingReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PathState:
-    """A path as the window shows it.
+    """State of a path for the window.
 
     Attributes:
-        phase: what it is doing.
+        phase: its state.
         sentence: why it is not running, else empty.
-        cause: what broke, without what is done about it, else empty.
-        failures: how often it broke.
+        cause: the failure, without the recovery, else empty.
+        failures: number of failures.
         failures_in_a_row: the last of these, without a result in between.
-        lost_frames: frames that it broke on, for which there is no result.
+        lost_frames: frames on which it failed, without a result.
     """
 
     phase: PathPhase = PathPhase.STARTING
@@ -72,9 +72,9 @@ class PathUpdate(Generic[T]):
     """A result and what was prepared from it for display, in the worker thread.
 
     Attributes:
-        result: what the path said.
-        prepared: what the consumer wanted made of it.
-        taken_ns: ``time.monotonic_ns`` when the path took the frame, or the wish to draw it again.
+        result: of the path.
+            prepared: the display form of it.
+        taken_ns: ``time.monotonic_ns`` when the path took the frame, or the request to draw it again.
         ready_ns: ``time.monotonic_ns`` when all of this was ready.
     """
 
@@ -97,7 +97,7 @@ class PathWorker(threading.Thread, Generic[T]):
         on_state: Callable[[PathState], None],
         on_begin: Callable[[Frame], None] = lambda _: None,
     ) -> None:
-        """Not yet started.
+        """Prepares the thread without starting it.
 
         Args:
             path_id: which path.
@@ -105,8 +105,8 @@ class PathWorker(threading.Thread, Generic[T]):
             inbox: frames to process.
             prepare: what display needs of a result; called in this thread, so that the window only shows it.
             deliver: takes results, in this thread.
-            on_state: told of every other state, in this thread.
-            on_begin: told of every frame that is taken up, in this thread.
+            on_state: called with every change of state, in this thread.
+            on_begin: called with every frame that is taken, in this thread.
         """
         super().__init__(name=f"path-{path_id}", daemon=True)
         self._path_id = path_id
@@ -139,7 +139,7 @@ class PathWorker(threading.Thread, Generic[T]):
 
     @property
     def enabled(self) -> bool:
-        """Whether the path works; otherwise it costs nothing, with its engine kept if it was loaded."""
+        """Whether the path works; while disabled it costs nothing, and a loaded engine is kept."""
         return self._enabled.is_set()
 
     @enabled.setter
@@ -152,13 +152,13 @@ class PathWorker(threading.Thread, Generic[T]):
         self._inbox.wake()
 
     def stop(self) -> None:
-        """Asks the thread to close its path and end."""
+        """Requests that the thread close its path and end."""
         self._stopping.set()
         self._enabled.set()
         self._inbox.close()
 
     def run(self) -> None:
-        """Makes the path, feeds it, and makes it again when it breaks."""
+        """Makes the path, feeds it, and makes it again when it fails."""
         restart_s = _FIRST_RESTART_S
         while not self._stopping.is_set():
             self._wait_while_disabled(PathPhase.STARTING)
@@ -173,7 +173,7 @@ class PathWorker(threading.Thread, Generic[T]):
                 name, cause = PATH_NAMES[self._path_id], f"{type(error).__name__}: {error}"
                 self._fail(f"{name} stopped with an error ({cause}) and is started again.", cause)
             if self.state.failures_in_a_row == 1:
-                restart_s = _FIRST_RESTART_S  # it did work for a while, so this is a new trouble
+                restart_s = _FIRST_RESTART_S  # it worked for a while, so this is a new failure
             if self._stopping.wait(restart_s):
                 return
             restart_s = min(2.0 * restart_s, _LONGEST_RESTART_S)

@@ -36,7 +36,7 @@ def is_address(text: str) -> bool:
 
 
 def public_address(address: str) -> str:
-    """The address without what may be secret: user, password, and what stands behind the path."""
+    """The address without secrets: without user, password, and what follows the path."""
     try:
         parts = urlsplit(address.strip())
         host = parts.hostname or ""
@@ -122,12 +122,12 @@ class AddressSource:
         return Picture(cv2.cvtColor(self._shape.stretched(image_bgr), cv2.COLOR_BGR2RGB), time.monotonic_ns())
 
     def _unreachable(self, waited_s: float) -> str:
-        """What to tell the user; FFmpeg tells nobody why it failed."""
+        """The error message for the user; FFmpeg reports no reason."""
         limit_s = OPEN_TIMEOUT_MS / 1000
         what = (
             f"No video came from {self._name} within {limit_s:g} seconds"
             if waited_s > 0.9 * limit_s
-            else f"There is no video at {self._name}, or it wants a user and password"
+            else f"There is no video at {self._name}, or it needs a user and password"
         )
         return (
             f"{what}; check that the camera app runs, that both devices are in one network, and the address: many "
@@ -144,12 +144,12 @@ class AddressSource:
         self._video = self._capture = None
 
     def may_be_back(self) -> bool:
-        """Trying is the only way to know."""
+        """True: only trying shows it."""
         return True
 
 
 class _ServedVideo(VideoSource):
-    """A video of known length on a server, whose connection is open already."""
+    """A video of known length on a server; its connection is open already."""
 
     failure_budget = 3
     """Each may wait for ``READ_TIMEOUT_MS``."""

@@ -29,8 +29,8 @@ class SourceFacts:
         frames_per_second: of the material, 0 where unknown.
         frame_count: number of pictures, None where there is no end or it is unknown.
         live: the source sets the pace itself (a camera); everything else is paced by its own rate.
-        intrinsics: of the camera that took the pictures, where the source knows it.
-        note: one sentence when the source gives something else than was asked for, else empty.
+        intrinsics: of the camera that took the pictures, where the source has them.
+        note: one sentence when the source delivers something else than was requested, else empty.
     """
 
     name: str
@@ -61,10 +61,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """A file gave fewer pictures than it promises, because it is damaged, trimmed or was not copied to its end.
+    """A file gave fewer pictures than it declares, because it is damaged, trimmed or was not copied to its end.
 
     Attributes:
-        promised: pictures by the file's own account.
+        promised: pictures declared by the file.
         read: pictures that could be read.
     """
 
@@ -72,9 +72,9 @@ class Shortfall:
     read: int
 
     def sentence(self, name: str) -> str:
-        """What to tell the user."""
+        """The message for the user."""
         return (
-            f"{name} promises {self.promised} frames, of which {self.read} could be read; it may be damaged, "
+            f"{name} declares {self.promised} frames, of which {self.read} could be read; it may be damaged, "
             "trimmed or only partly copied."
         )
 
@@ -84,7 +84,7 @@ class EndOfSource:
     """There is no further picture.
 
     Attributes:
-        shortfall: what the file promises but does not hold, None where it is whole.
+        shortfall: what the file declares but does not hold, None where it is whole.
     """
 
     shortfall: Shortfall | None = None
@@ -96,7 +96,7 @@ class ReadFailure:
 
     Attributes:
         sentence: what failed, for the user.
-        skipped: only this one picture is lost and the next read goes on behind it; otherwise the device itself is in
+        skipped: only this one picture is lost and the next read continues after it; otherwise the device itself is in
             doubt, and several in a row mean that it is gone.
         gone: it is gone already, and only another ``open`` can help.
     """
@@ -117,7 +117,7 @@ class FrameSource(Protocol):
         """Starts, or starts again from the beginning.
 
         Raises:
-            SourceError: it cannot be opened; the sentence says why and what to do.
+            SourceError: it cannot be opened; the sentence gives the reason and what to do.
         """
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
@@ -127,12 +127,12 @@ class FrameSource(Protocol):
         """Gives the device or file back; may be called twice, and without ``open``."""
 
     def may_be_back(self) -> bool:
-        """Whether a source that failed is worth another ``open`` now; asked about once a second, so it is cheap."""
+        """Whether a source that failed is worth another ``open`` now; called about once a second, so it is cheap."""
 
 
 @runtime_checkable
 class SeekableSource(Protocol):
-    """What a file can do beside that."""
+    """Additional methods of a source that is a file."""
 
     @property
     def length(self) -> int:

@@ -23,8 +23,8 @@ class LensSolution:
     Attributes:
         intrinsics: of the pinhole that fits best, which is what the hand paths use.
         rms_px: distance of the seen corners to those it predicts, root of the mean square.
-        straight_rms_px: the same when radial distortion is modelled too: a much smaller number says that the lens bends
-            straight lines.
+        straight_rms_px: the same when radial distortion is modelled too: a much smaller number means that the lens
+            bends straight lines.
         distortion: its k1 and k2.
         views: how many pictures it is from.
     """
@@ -68,7 +68,7 @@ def save_calibration(camera: str, solution: LensSolution, folder: Path | None = 
 
 
 def saved_intrinsics(camera: str, width_px: int, height_px: int, folder: Path | None = None) -> Intrinsics | None:
-    """The camera's own intrinsics at this picture size, or None; a damaged file is no reason to show no picture.
+    """The camera's own intrinsics at this picture size, or None; a damaged file must not prevent pictures.
 
     Args:
         camera: its name.

@@ -1,4 +1,4 @@
-"""A webcam through OpenCV: asks for size and rate, reads back what it got, and is found again after re-plugging."""
+"""A webcam through OpenCV: requests size and rate, reads back the real ones, and is found again after re-plugging."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.sources.camera_list import CameraInfo, list_cameras
 from hand.errors import SourceError
 
 DEFAULT_SIZE_PX = (640, 480)
-"""Asked for when the user names no size: every webcam has it, and both paths keep up with it on two cores."""
+"""Requested when the user names no size: every webcam has it, and both paths keep up with it on two cores."""
 
 DEFAULT_FRAMES_PER_SECOND = 30.0
 
@@ -25,7 +25,7 @@ _BACKEND = cv2.CAP_V4L2 if _ON_LINUX else cv2.CAP_ANY
 class CameraSource:
     """One webcam.
 
-    It is chosen by number or by (part of its) name. After a loss it is looked for by the name it had, because a
+    It is chosen by number or by (part of its) name. After a loss it is found by the name it had, because a
     camera that is plugged in again often gets another number.
     """
 
@@ -40,8 +40,8 @@ class CameraSource:
 
         Args:
             wanted: OpenCV's number of the camera, or part of its name.
-            size_px: width and height to ask for.
-            frames_per_second: rate to ask for.
+            size_px: width and height to request.
+            frames_per_second: rate to request.
         """
         self._wanted = wanted
         self._size_px = size_px or DEFAULT_SIZE_PX
@@ -57,7 +57,7 @@ class CameraSource:
         return f"Camera {self._wanted}" if isinstance(self._wanted, int) else self._wanted
 
     def open(self) -> SourceFacts:
-        """Opens the camera and reads back what it really gives.
+        """Opens the camera and reads back its real format.
 
         Raises:
             SourceError: there is no such camera, or another program holds it.
@@ -109,7 +109,7 @@ class CameraSource:
             self._capture = None
 
     def may_be_back(self) -> bool:
-        """On Linux only once the device is there; elsewhere trying is the only way to know."""
+        """On Linux, whether the device exists; elsewhere True, since only trying shows it."""
         if not _ON_LINUX:
             return True
         try:
@@ -124,7 +124,7 @@ class CameraSource:
         if self._chosen is not None:
             had = self._chosen
             named = [camera for camera in cameras if camera.name == had.name]
-            # twins share a name: prefer the number it had
+            # cameras of one make share a name: prefer the number it had
             if named:
                 return next((camera for camera in named if camera.index == had.index), named[0])
         if isinstance(self._wanted, int):
@@ -142,6 +142,6 @@ def _difference(asked: tuple[int, int], given: tuple[int, int], asked_rate: floa
     if asked == given and (given_rate <= 0 or abs(asked_rate - given_rate) < 0.5):
         return ""
     return (
-        f"Asked for {asked[0]} x {asked[1]} at {asked_rate:g} frames/s, "
+        f"Requested {asked[0]} x {asked[1]} at {asked_rate:g} frames/s, "
         f"the camera gives {given[0]} x {given[1]} at {given_rate:g}."
     )

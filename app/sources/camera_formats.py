@@ -1,6 +1,6 @@
-"""Which sizes and rates a camera offers, asked of the kernel's video interface (V4L2); elsewhere nobody tells.
+"""The sizes and rates that a camera offers, from the kernel's video interface (V4L2); not available elsewhere.
 
-The requests and structures are those of linux/videodev2.h. A camera can be asked while another program uses it.
+The requests and structures are those of linux/videodev2.h. A camera can be queried while another program uses it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Ask = Callable[[int, bytearray], object]
 
 @dataclass(frozen=True, slots=True, order=True)
 class CameraFormat:
-    """One thing that a camera can give.
+    """One format of a camera.
 
     Attributes:
         width_px: picture width.
@@ -66,7 +66,7 @@ class CameraFormat:
 
 
 def camera_formats(index: int) -> tuple[CameraFormat, ...]:
-    """What a camera offers, small pictures first; nothing where the system or the driver does not tell.
+    """The formats of a camera, small pictures first; none where the system or the driver does not list them.
 
     Args:
         index: OpenCV's number of the camera.
@@ -86,13 +86,13 @@ def camera_formats(index: int) -> tuple[CameraFormat, ...]:
 
 
 def offered_formats(ask: Ask) -> tuple[CameraFormat, ...]:
-    """The formats that a driver tells of.
+    """The formats that a driver lists.
 
-    Cameras that compress are asked for nothing else by :class:`app.sources.camera.CameraSource`, so only their
-    compressed formats count.
+    Of cameras that compress, :class:`app.sources.camera.CameraSource` requests compressed formats only, so only these
+    count.
 
     Args:
-        ask: the driver.
+        ask: the driver's ioctl.
     """
     pixel_formats = [fields[4] for fields in _entries(ask, ENUM_FORMATS, _FORMAT, _VIDEO_CAPTURE)]
     wanted = [_MJPG] if _MJPG in pixel_formats else pixel_formats
@@ -131,7 +131,7 @@ def _rates(ask: Ask, pixel_format: int, width: int, height: int) -> Iterator[flo
 
 
 def _entries(ask: Ask, request: int, layout: struct.Struct, *key: int) -> Iterator[tuple[int, ...]]:
-    """Asks for one entry after the other until the driver has no more; the key stands behind the entry's number."""
+    """Queries one entry after the other until the driver has no more; the key follows the entry's number."""
     for index in range(_MOST_ENTRIES):
         data = bytearray(layout.size)
         struct.pack_into(f"={1 + len(key)}I", data, 0, index, *key)

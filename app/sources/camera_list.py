@@ -1,4 +1,4 @@
-"""Which cameras there are: from the kernel on Linux, by trying the first few numbers elsewhere."""
+"""Lists the cameras: from the kernel on Linux, by trying the first few numbers elsewhere."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def first_camera() -> CameraInfo | None:
 def list_linux_cameras(
     classes: Path = Path("/sys/class/video4linux"), devices: Path = Path("/dev")
 ) -> tuple[CameraInfo, ...]:
-    """Cameras that the kernel knows and that have a device file.
+    """Cameras that the kernel lists and that have a device file.
 
     A webcam registers several nodes (picture, metadata); the picture is the node whose ``index`` is 0. In a container
     the class folder can be missing while the devices are there; then the device files alone count.

@@ -24,11 +24,11 @@ NO_CAMERA_SENTENCE = "No camera was found, so the demo clip plays; plug a camera
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How sources are to be opened.
+    """Options for opening a source.
 
     Attributes:
-        size_px: asked of cameras.
-        frames_per_second: asked of cameras, played at by files.
+        size_px: requested from cameras.
+        frames_per_second: requested from cameras; files are played at it.
         loop: files start again at their end.
         hold: a single picture stays instead of ending.
         subfolders: a folder's subfolders are read too.
@@ -50,12 +50,12 @@ class SourceOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChosenSource:
-    """A source and, where it is not what the user might expect, why.
+    """A source, with a note where it is not what the user might expect.
 
     Attributes:
         source: not yet open.
         is_camera: mirrored by default in the window.
-        is_live: no camera of this machine, but sets its own pace as they do: what waits for it shows the past.
+        is_live: not a camera of this machine, but sets its own pace as they do: frames that wait are out of date.
         note: one sentence or empty.
     """
 
@@ -93,8 +93,8 @@ def choose_source(text: str | None, options: SourceOptions) -> ChosenSource:
     except (OSError, RuntimeError) as error:  # a name too long, a folder without rights, no such home
         raise SourceError(f"{text!r} cannot be used as a source: {error}; give another path.") from None
     if not is_there and without_secrets(text) != text:
-        raise _no_address(text)  # of which the beginning was forgotten
-    # before the suffix is asked, because "USB2.0 Camera" has one too
+        raise _no_address(text)  # an address without its scheme
+    # before the suffix is tested, because "USB2.0 Camera" has one too
     if not is_there and any(text.casefold() in camera.name.casefold() for camera in list_cameras()):
         return _camera(text, options)
     if is_there or path.suffix:
@@ -133,7 +133,7 @@ def _first_camera_or_demo(options: SourceOptions) -> ChosenSource:
 
 
 class UnusableSource:
-    """Stands for a source that could not even be chosen, so that the window says why in the usual place."""
+    """Stands for a source that could not be chosen, so that the window shows the reason in the usual place."""
 
     def __init__(self, name: str, sentence: str) -> None:
         """Keeps the sentence for ``open``."""
@@ -142,7 +142,7 @@ class UnusableSource:
 
     @property
     def name(self) -> str:
-        """What the user asked for."""
+        """The text that the user entered."""
         return self._name
 
     def open(self) -> SourceFacts:
@@ -158,7 +158,7 @@ class UnusableSource:
         return ReadFailure(self._sentence)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Does nothing."""
 
     def may_be_back(self) -> bool:
         """Never."""

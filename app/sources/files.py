@@ -1,4 +1,4 @@
-"""What every source that is a file needs: its name for people and for OpenCV, and whether it changed."""
+"""Names of source files for people and for OpenCV, and detection of changes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def printable_name(path: Path) -> str:
 def opencv_file_name(path: Path) -> Iterator[str]:
     """A name under which OpenCV can open the file.
 
-    OpenCV takes UTF-8 alone, and FFmpeg takes what stands before a colon for a protocol; so the name is absolute, and a
-    file whose name is no UTF-8 is reached through a link that is gone afterwards.
+    OpenCV takes UTF-8 alone, and FFmpeg takes the text before a colon for a protocol; so the name is absolute, and a
+    file with a name that is no UTF-8 is reached through a temporary link.
 
     Raises:
         OSError: the link cannot be made.

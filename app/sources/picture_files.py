@@ -1,6 +1,6 @@
-"""Picture files as people see them: upright, in sRGB, eight bits a colour, before white where they are transparent.
+"""Reads picture files as they are meant: upright, in sRGB, eight bits a colour, transparency on white.
 
-Pillow reads what has eight bits, because it knows every format's orientation, colour profiles and CMYK; OpenCV reads
+Pillow reads files of eight bits, because it handles every format's orientation, colour profiles and CMYK; OpenCV reads
 deeper pixels, which Pillow would cut off or refuse.
 """
 
@@ -60,7 +60,7 @@ _HEIF_WANTED = (
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the name says that it is a picture."""
+    """Whether the name's suffix is that of a picture."""
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 
@@ -119,7 +119,7 @@ def _read_with_pillow(data: bytes, path: Path) -> UInt8[np.ndarray, "height widt
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """The picture in the colours that screens and networks take for granted, where a profile says that it has others.
+    """Converts a picture with a colour profile to sRGB.
 
     Phones write Display P3, cameras Adobe RGB, printers' pictures CMYK: read as sRGB, skin is paler than it was.
     """
@@ -140,7 +140,7 @@ def _refuse_huge(data: bytes, path: Path) -> None:
     """Judges a picture by its header, before any of it is decoded."""
     size = header_size(data)
     if size is None:
-        Image.MAX_IMAGE_PIXELS = None  # the size is wanted, whatever it is
+        Image.MAX_IMAGE_PIXELS = None  # only the size is read, whatever it is
         with suppress(Exception), Image.open(io.BytesIO(data)) as image:
             size = image.size
     problem = "" if size is None else too_large(*size)
@@ -149,7 +149,7 @@ def _refuse_huge(data: bytes, path: Path) -> None:
 
 
 def _register_heif() -> bool:
-    """Teaches Pillow HEIC; False without the package for it."""
+    """Registers HEIC with Pillow; False without the package for it."""
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
@@ -208,8 +208,8 @@ def _with_orientation(picture: UInt8[np.ndarray, "h w 3"], header: Image.Image) 
 def eight_bits(pixels: Shaped[np.ndarray, "height width *colors"]) -> UInt8[np.ndarray, "height width *colors"]:
     """Pixels of any depth as eight bits, as bright as people see them.
 
-    Whole numbers count up to the largest of their depth: 10, 12 or 14 bits lie in files of 16 bits without saying so,
-    and would look black. Floating-point numbers count to 1, or to 255 where they are larger.
+    Whole numbers count up to the largest of their depth: 10, 12 or 14 bits lie in files of 16 bits without a mark,
+    and would be nearly black. Floating-point numbers count to 1, or to 255 where they are larger.
     """
     if pixels.dtype == np.uint8:
         return pixels

@@ -1,4 +1,4 @@
-"""Which pictures a folder holds, in the order people count, and what else lies there."""
+"""The pictures of a folder in natural order, and a note about its other files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class PictureListing:
 def list_pictures(folder: Path, *, subfolders: bool = False) -> PictureListing:
     """Lists the pictures of a folder.
 
-    Files whose names begin with a dot are of no account: systems leave them beside the user's own (``._`` files of
+    Files with names that begin with a dot are ignored: systems leave them beside the user's own (``._`` files of
     macOS end like the picture they belong to).
 
     Args:
-        folder: where to look.
-        subfolders: look into its subfolders too.
+        folder: to be listed.
+        subfolders: list its subfolders too.
 
     Raises:
         SourceError: the folder may not be read.

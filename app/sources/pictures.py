@@ -14,7 +14,7 @@ from app.sources.picture_listing import list_pictures
 from hand.errors import SourceError
 
 FOLDER_PICTURES_PER_SECOND = 2.0
-"""Slow enough to look at each."""
+"""Slow enough to view each picture."""
 
 HELD_PICTURES_PER_SECOND = 10.0
 """A held single picture goes through the paths again and again, so that they converge as on a still hand."""
@@ -61,11 +61,11 @@ class PictureSource:
         return Picture(self._image_rgb, time.monotonic_ns())
 
     def close(self) -> None:
-        """Forgets the picture."""
+        """Releases the picture."""
         self._image_rgb = None
 
     def may_be_back(self) -> bool:
-        """Once the file changed or appeared."""
+        """True once the file changed or appeared."""
         return file_signature(self._path) not in (None, self._signature)
 
 
@@ -142,11 +142,11 @@ class FolderSource:
             return ReadFailure(str(error), skipped=True)
 
     def close(self) -> None:
-        """Forgets the list."""
+        """Releases the list."""
         self._files = ()
 
     def may_be_back(self) -> bool:
-        """Once there is a picture in it."""
+        """True once there is a picture in it."""
         try:
             return self._folder.is_dir() and bool(list_pictures(self._folder, subfolders=self._subfolders).files)
         except (SourceError, OSError):

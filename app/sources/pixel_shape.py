@@ -1,4 +1,4 @@
-"""Pixels that are not square, as digital television has them: a video says their ratio, and players stretch by it."""
+"""Pixels that are not square, as in digital television: a video declares their ratio, and players stretch by it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 _SQUARE: Final = 0.01
-"""Pixels whose sides differ by less than this share are square: players and cameras round."""
+"""Pixels with sides that differ by less than this share are square: players and cameras round."""
 
 _LEAST_RATIO, _LARGEST_RATIO = 0.1, 10.0
 """Beyond these a ratio means nothing."""
@@ -18,7 +18,7 @@ _LEAST_RATIO, _LARGEST_RATIO = 0.1, 10.0
 
 @dataclass(frozen=True, slots=True)
 class PixelShape:
-    """What a video's pictures are stretched to.
+    """The size that a video's pictures are stretched to.
 
     Attributes:
         stored_px: width and height of the decoded pictures.
@@ -41,7 +41,7 @@ class PixelShape:
         numerator, denominator = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
         ratio = numerator / denominator if numerator > 0 and denominator > 0 else 1.0
         if int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:
-            ratio = 1.0 / ratio  # it is said of the picture before it is turned
+            ratio = 1.0 / ratio  # it holds for the picture before it is turned
         if abs(ratio - 1.0) >= _SQUARE and _LEAST_RATIO < ratio < _LARGEST_RATIO:
             shown_px = (round(width_px * ratio), height_px) if ratio > 1.0 else (width_px, round(height_px / ratio))
         return cls(stored_px, shown_px)
@@ -53,7 +53,7 @@ class PixelShape:
         return cv2.resize(image, self.shown_px, interpolation=cv2.INTER_LINEAR)
 
     def note(self, name: str) -> str:
-        """What to tell the user about a video of this name; empty where its pixels are square."""
+        """The message for the user about a video of this name; empty where its pixels are square."""
         if self.stored_px == self.shown_px:
             return ""
         (width, height), (shown_width, shown_height) = self.stored_px, self.shown_px

@@ -33,7 +33,7 @@ VIDEO_SUFFIXES = (
     ".ogv",
     ".flv",
 )
-"""Names by which videos are offered and told from other files; whatever FFmpeg decodes can be opened."""
+"""Suffixes by which videos are offered and distinguished from other files; whatever FFmpeg decodes can be opened."""
 
 _FALLBACK_FRAMES_PER_SECOND = 30.0
 
@@ -91,7 +91,7 @@ class VideoSource:
 
     @property
     def length(self) -> int:
-        """Number of frames, 0 where the file does not say."""
+        """Number of frames, 0 where the file does not declare it."""
         return self._length
 
     @property
@@ -165,7 +165,7 @@ class VideoSource:
     def read(self) -> Picture | EndOfSource | ReadFailure:
         """The next frame, or the end; a looping file starts again instead.
 
-        Frames that cannot be decoded are skipped, and told of before the one behind them.
+        Frames that cannot be decoded are skipped, and reported before the next one.
         """
         expected = self._position
         if self._first is None:
@@ -193,7 +193,7 @@ class VideoSource:
         self._capture = self._first = None
 
     def may_be_back(self) -> bool:
-        """Once the file changed or appeared."""
+        """True once the file changed or appeared."""
         return file_signature(self._path) not in (None, self._signature)
 
     def _open_capture(self) -> cv2.VideoCapture:
@@ -249,7 +249,7 @@ class VideoSource:
         return None
 
     def _note(self, image_bgr: np.ndarray, *, failed: bool) -> None:
-        """Finds out which frame this is, and when it is shown."""
+        """Determines the index of the frame, and when it is shown."""
         time_ns = self._decoded_time_ns()
         if time_ns <= self._last_time_ns:  # a container without times, or one that damage confused
             time_ns = self._last_time_ns + round(_NS_PER_S / self._file_rate)

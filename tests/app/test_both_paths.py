@@ -87,7 +87,7 @@ def test_both_panes_show_the_same_frame_and_the_output_is_marked(qtbot: QtBot, o
     network, ik = window.panes["network"], window.panes["ik"]
     assert network.heading.is_output
     assert not ik.heading.is_output
-    qtbot.waitUntil(lambda: "sure enough (90%)" in network.picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "high enough (90%)" in network.picture.word_text, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: window.status.rate.value().count("|") == 1, timeout=PATIENCE_MS)
 
 
@@ -120,7 +120,7 @@ def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: O
         wait_for_result(qtbot, window)
     heading = window.panes["output"].heading
     qtbot.waitUntil(lambda: heading.title == "Output: Fused", timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: "both paths see the hand" in window.panes["output"].picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "both paths find the hand" in window.panes["output"].picture.word_text, timeout=PATIENCE_MS)
     assert not window.panes["network"].heading.is_output
 
 
@@ -199,7 +199,7 @@ def test_unsure_network_hands_over_to_ik_and_takes_back(qtbot: QtBot, open_both:
     confidence["now"] = 0.1
     wait_for_output(qtbot, window, "ik")
     qtbot.waitUntil(lambda: window.panes["ik"].heading.is_output, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: "unsure (10%" in window.panes["ik"].picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "low (10%" in window.panes["ik"].picture.word_text, timeout=PATIENCE_MS)
     confidence["now"] = 0.9
     wait_for_output(qtbot, window, "network")
 
@@ -215,7 +215,7 @@ def test_covered_network_and_lost_detector_leave_the_output_on_the_hand(qtbot: Q
     wait_for_output(qtbot, window, "ik")
     blind["network"], blind["ik"] = False, True
     wait_for_output(qtbot, window, "network")
-    qtbot.waitUntil(lambda: "MediaPipe sees no hand" in window.panes["network"].picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "MediaPipe finds no hand" in window.panes["network"].picture.word_text, timeout=PATIENCE_MS)
 
 
 def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: QtBot, open_both: OpenBoth) -> None:

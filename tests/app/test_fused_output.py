@@ -78,7 +78,7 @@ def fused_chooser(fusion: FusionSettings, mode: OutputMode = OutputMode.FUSED) -
 def test_two_paths_that_agree_are_fused(fusion: FusionSettings) -> None:
     (output,) = choose(fused_chooser(fusion), 0, *both(0))
     assert (output.origin, output.reason.cause) == ("fused", OutputCause.FUSED)
-    assert reason_text(output.reason) == "both paths see the hand (network 90%, IK 60%)"
+    assert reason_text(output.reason) == "both paths find the hand (network 90%, IK 60%)"
     assert output.state.timings_ms["fusion"] > 0.0
     again = LAYER(output.state.pose_rad, output.state.shape, output.state.camera_translation_m)
     np.testing.assert_allclose(output.state.vertices_m, again.vertices_m, atol=1e-6)
@@ -107,7 +107,7 @@ def test_one_path_goes_and_comes_back_without_a_jump(fusion: FusionSettings) -> 
         outputs += choose(chooser, index, network, None if gone else ik)
     assert [output.origin for output in outputs] == ["fused"] * 20 + ["network"] * 20 + ["fused"] * 20
     assert outputs[25].reason.cause is OutputCause.IK_MISSING
-    assert reason_text(outputs[25].reason) == "MediaPipe sees no hand"
+    assert reason_text(outputs[25].reason) == "MediaPipe finds no hand"
     abrupt = np.linalg.norm(both(0, 0.3)[0].joints_m - outputs[19].state.joints_m, axis=1).max()
     steps = [float(np.linalg.norm(b.state.joints_m - a.state.joints_m, axis=1).max()) for a, b in pairwise(outputs)]
     assert abrupt > 0.002
@@ -145,7 +145,7 @@ def test_hands_that_are_turned_differently_or_of_different_sides_contradict_each
     network, ik = both(0)
     (sided,) = choose(fused_chooser(fusion), 0, network, replace(ik, side="left"))
     assert sided.reason.cause is OutputCause.SIDES_DIFFER
-    assert reason_text(sided.reason).startswith("the paths disagree whether it is a left or a right hand")
+    assert reason_text(sided.reason).startswith("the paths disagree on whether it is a left or a right hand")
 
 
 def test_hands_at_different_places_are_one_hand_where_each_path_sees_one(fusion: FusionSettings) -> None:

@@ -86,7 +86,7 @@ def test_network_leads_while_it_is_sure() -> None:
     assert path_ids(outputs) == ["network"] * 5
     assert outputs[-1] is not None
     assert outputs[-1].reason.cause is OutputCause.NETWORK_SURE
-    assert reason_text(outputs[-1].reason) == "the network is sure enough (90%)"
+    assert reason_text(outputs[-1].reason) == "the network's confidence is high enough (90%)"
     assert outputs[-1].offset_share == 0.0
 
 
@@ -96,9 +96,9 @@ def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
     # between the thresholds the output stays where it is; above them it returns 250 ms (8 frames) later
     assert path_ids(outputs) == ["network"] * 5 + ["ik"] * 28 + ["network"] * 22
     reasons = [reason_text(output.reason) for output in outputs if output is not None]
-    assert reasons[5] == "the network is unsure (10%, wanted 35%)"
-    assert reasons[20] == "the network is unsure (45%, wanted 55%)"
-    assert reasons[26] == "the network is just getting sure again (90%)"
+    assert reasons[5] == "the network's confidence is low (10%, 35% needed)"
+    assert reasons[20] == "the network's confidence is low (45%, 55% needed)"
+    assert reasons[26] == "the network's confidence has just risen again (90%)"
 
 
 @pytest.mark.parametrize("gone", [0.05, None])
@@ -141,8 +141,8 @@ def test_network_stays_when_the_other_path_is_no_better() -> None:
     assert path_ids(outputs) == ["network", "network"]
     assert outputs[0] is not None
     assert outputs[1] is not None
-    assert reason_text(outputs[0].reason) == "the network is unsure (10%); MediaPipe sees no hand"
-    assert reason_text(outputs[1].reason) == "the network is unsure (10%), but MediaPipe + IK is too (5%)"
+    assert reason_text(outputs[0].reason) == "the network's confidence is low (10%); MediaPipe finds no hand"
+    assert reason_text(outputs[1].reason) == "the confidence of both paths is low (network 10%, IK 5%)"
 
 
 def test_a_hand_that_is_covered_stays_where_it_was_until_it_is_gone_or_seen_again() -> None:

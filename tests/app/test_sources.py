@@ -165,7 +165,7 @@ def test_camera_says_what_it_really_gives_and_is_found_by_name_after_replugging(
     source = CameraSource("usb", size_px=(1280, 720), frames_per_second=30)
     facts = source.open()
     assert (facts.width_px, facts.height_px, facts.frames_per_second) == (640, 480, 15)
-    assert facts.note == "Asked for 1280 x 720 at 30 frames/s, the camera gives 640 x 480 at 15."
+    assert facts.note == "Requested 1280 x 720 at 30 frames/s, the camera gives 640 x 480 at 15."
     assert isinstance(source.read(), Picture)
     plugged = (CameraInfo(0, "Laptop Camera"), CameraInfo(4, "USB Camera"))
     source.open()

@@ -268,7 +268,7 @@ def test_a_looping_damaged_video_says_so_once_a_round_and_goes_on(video: Path) -
     said = [read.sentence for read in reads if isinstance(read, ReadFailure)]
     assert len(said) in (4, 5, 6)
     assert set(said) == {said[0]}
-    assert "promises 40 frames" in said[0]
+    assert "declares 40 frames" in said[0]
 
 
 def test_a_run_on_a_damaged_video_reports_promised_and_read(video: Path, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_run_on_a_damaged_video_reports_promised_and_read(video: Path, tmp_pat
     assert numbers == [*range(10), *range(15, FRAMES)]
     assert report["end"] == "incomplete"
     assert (report["source"]["frames_promised"], report["source"]["frames_read"]) == (FRAMES, FRAMES - 5)
-    assert any("promises 40 frames, of which 35 could be read" in note for note in report["notes"])
+    assert any("declares 40 frames, of which 35 could be read" in note for note in report["notes"])
 
 
 def test_a_run_on_half_a_download_ends_with_a_note_of_promised_and_read(
@@ -298,7 +298,7 @@ def test_a_run_on_half_a_download_ends_with_a_note_of_promised_and_read(
     promised, read = (report["source"][key] for key in ("frames_promised", "frames_read"))
     assert (report["end"], promised, read) == ("incomplete", FRAMES, report["frames"])
     out, err = capsys.readouterr()
-    assert f"video.mp4 promises {FRAMES} frames, of which {read} could be read" in err
+    assert f"video.mp4 declares {FRAMES} frames, of which {read} could be read" in err
     assert f"{read} frames" in out
 
 
@@ -306,7 +306,7 @@ def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_pa
     spoil_frames(video, 10, 15)
     said: list[str] = []
     assert import_session(video, tmp_path / "s", MODEL, [FakePath()], complain=said.append) == FRAMES - 5
-    assert [sentence for sentence in said if "promises 40 frames, of which 35 could be read" in sentence]
+    assert [sentence for sentence in said if "declares 40 frames, of which 35 could be read" in sentence]
     frames = open_recording(tmp_path / "s").frames
     assert [frame.sequence for frame in frames] == [*range(10), *range(15, FRAMES)]
 

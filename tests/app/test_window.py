@@ -115,7 +115,7 @@ def test_end_of_a_damaged_file_says_how_much_of_it_could_be_read(
     spoil_frames(clip, 10, 15)
     window = open_window(VideoSource(clip))
     qtbot.waitUntil(lambda: window.pane_area.message_text.startswith("The end"), timeout=PATIENCE_MS)
-    assert "clip.mp4 promises 40 frames, of which 35 could be read" in window.pane_area.message_text
+    assert "clip.mp4 declares 40 frames, of which 35 could be read" in window.pane_area.message_text
     assert "frames 10 to 14 cannot be read" in window.pane_area.notice_text
 
 

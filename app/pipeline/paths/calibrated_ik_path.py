@@ -1,8 +1,8 @@
-"""The user's own hand: its shape is learned over many frames, then held, saved, and used with cameras from then on.
+"""Calibration of the user's own hand: its shape is solved over many frames, then held, saved, and used with cameras.
 
 A hand does not change from frame to frame, so its shape is never solved live: one picture cannot tell a short finger
-from a bent one. It is learned once, on request, and belongs to whoever sits before the camera; files show other people,
-so they keep the average hand.
+from a bent one. It is calibrated once, on request, and belongs to the user before the camera; files show other people,
+so they use the average hand.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FRAMES_TO_LEARN = 60
 
 
 class _Tracker(Protocol):
-    """What this needs of ``ik_baseline.tracker.IkTracker``."""
+    """The part of ``ik_baseline.tracker.IkTracker`` that is used."""
 
     @property
     def solver(self) -> IkSolver: ...
@@ -44,12 +44,12 @@ class _Tracker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SubjectCalibrationOptions:
-    """What the user wants of a calibration.
+    """Options of the calibration.
 
     Attributes:
-        learn: learn it now, from whatever source runs.
-        file: where it is kept; the user's data folder when left out.
-        frames: how many different frames to learn from.
+        learn: calibrate now, with the current source.
+        file: its place; the user's data folder when left out.
+        frames: number of different frames.
     """
 
     learn: bool = False
@@ -66,7 +66,7 @@ class CalibratedIkPath:
         Args:
             tracker: finds and solves hands.
             model: the hand model that the tracker poses.
-            options: whether to learn the hand anew, and where it is kept.
+            options: whether to calibrate anew, and the place of the file.
         """
         self._tracker = tracker
         self._file = options.file or calibration_file()
@@ -77,7 +77,7 @@ class CalibratedIkPath:
         self._word = ""
 
     def process(self, frame: Frame) -> PathResult:
-        """Everything the path says about one frame; its message tells how the learning goes."""
+        """The path's result for one frame; its message reports the calibration's progress."""
         self._hold(self._own if (frame.live or self._learned_here) and self._own else self._average)
         result = self._tracker.process(frame)
         if self._calibrator is not None:
@@ -85,7 +85,7 @@ class CalibratedIkPath:
         return replace(result, message=self._word) if self._word else result
 
     def reset(self) -> None:
-        """Forgets followed hands; what was learned of the user's hand stays."""
+        """Stops following hands; the calibration of the user's hand stays."""
         self._tracker.reset()
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class CalibratedIkPath:
     def _learn(self, calibrator: HandCalibrator, result: PathResult) -> None:
         for state, observation in zip(result.states[:1], result.observations, strict=False):
             if state.confidence >= LEAST_CONFIDENCE:
-                # the hand that is learned has to be the one that is solved
+                # the calibrated hand has to be the one that is solved
                 calibrator.add(photograph_correction(observation, result.frame.intrinsics), result.frame.intrinsics)
         self._word = f"Learning your hand: {calibrator.progress:.0%} – open, close and turn it slowly."  # noqa: RUF001
         if calibrator.progress < 1.0:
@@ -113,7 +113,7 @@ class CalibratedIkPath:
 
 
 def _saved(model: HandModel, file: Path) -> HandCalibration | None:
-    """The calibration that was kept, if it can be used; a broken one is no reason to show no hand."""
+    """Reads the saved calibration, if it is usable; a damaged one must not prevent hands from being shown."""
     if not file.exists():
         return None
     try:

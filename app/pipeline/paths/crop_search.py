@@ -1,7 +1,7 @@
-"""The network's own hand finder: it is shown squares of the picture and asked whether each holds a hand.
+"""The network as a hand detector: it classifies squares of the picture as hand or no hand.
 
-Slower and coarser than MediaPipe's palm detector, but it goes on where that one sees nothing: fists from behind, hands
-that hold something, pictures filled by a hand.
+Slower and coarser than MediaPipe's palm detector, but it also finds hands that that one misses: fists from behind,
+hands that hold something, pictures filled by a hand.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LEAST_PRESENCE: Final = 0.5
 """Probability of a hand from which a square is looked at more closely."""
 
 LEAST_CONFIDENCE: Final = 0.4
-"""Mean confidence of all looks from which what was found counts as a hand: one look alone may be deceived."""
+"""Mean confidence over several crops from which a detection counts as a hand: a single crop may be misclassified."""
 
 REFINEMENTS: Final = 3
 """How often a square is moved onto the joints that were found in it."""
@@ -55,7 +55,7 @@ TRIED_CLOSELY: Final = 3
 
 
 class CropClassifier(Protocol):
-    """What is used of :class:`inference.runtime.NetworkRuntime` or of a swappable one."""
+    """The part of :class:`inference.runtime.NetworkRuntime` that is used."""
 
     @property
     def input_px(self) -> int:
@@ -102,15 +102,15 @@ class SlidingWindowDetector:
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> Sequence[HandObservation]:
-        """The surest hand of a picture, or none.
+        """The most certain hand of a picture, or none.
 
         Args:
             image_rgb: RGB picture.
-            last_seen_px: ignored, because where hands were seen the path has looked already.
+            last_seen_px: ignored, because the path has searched there already.
         """
         height, width = image_rgb.shape[:2]
         large = list(search_squares(width, height))
-        # a square with fewer pixels than the network takes shows it nothing that a larger one does not
+        # a square with fewer pixels than the network's input contains no more detail than a larger one
         small = list(search_squares(width, height, self._small_sizes, least_px=self._classifier.input_px))
         if self._squares_per_search > 0:
             return self._surest(image_rgb, self._due(large, small))
@@ -121,7 +121,7 @@ class SlidingWindowDetector:
         self._searches = 0
 
     def close(self) -> None:
-        """Nothing to free: the network belongs to the path."""
+        """Does nothing: the network belongs to the path."""
 
     def _due(self, large: list[SquareCrop], small: list[SquareCrop]) -> list[SquareCrop]:
         """The squares of one search in a video: two thirds large ones, of which there are fewer, and a third small."""
@@ -180,7 +180,7 @@ class SlidingWindowDetector:
     def _best_turned(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop, intrinsics: Intrinsics
     ) -> SquareCrop:
-        """The square turned by so many quarters that the network is surest of the hand in it."""
+        """The square turned by the number of quarters with the highest probability of a hand."""
         turned = [replace(square, angle_rad=quarters * np.pi / 2.0) for quarters in range(4)]
         return max(turned, key=lambda one: self._classifier.predict(image_rgb, one, intrinsics).confidence)
 
@@ -213,5 +213,5 @@ def search_squares(
 
 
 def _next_of(squares: list[SquareCrop], first: int, count: int) -> list[SquareCrop]:
-    """So many squares from a place on, beginning again behind the last; each at most once."""
+    """A number of squares from a place on, continuing at the first after the last; each at most once."""
     return [squares[(first + step) % len(squares)] for step in range(min(count, len(squares)))]

@@ -15,10 +15,10 @@ class HandPath(Protocol):
     """Finds hands in frames. Made, called and closed in one worker thread."""
 
     def process(self, frame: Frame) -> PathResult:
-        """Everything the path says about one frame."""
+        """The path's result for one frame."""
 
     def reset(self) -> None:
-        """Forgets what it followed, because the next frame is from another source or from its beginning."""
+        """Stops following hands, because the next frame is from another source or from its beginning."""
 
     def close(self) -> None:
         """Frees engines and threads."""
@@ -36,7 +36,7 @@ class HandDetectorProtocol(Protocol):
         image_rgb: UInt8[np.ndarray, "height width 3"],
         last_seen_px: Sequence[Float[np.ndarray, "21 2"]] = (),
     ) -> Sequence[HandObservation]:
-        """Hands of one picture, the surest first; joints of hands that were just seen say where to look first."""
+        """Hands of one picture, the most certain first; joints of hands in the last frame are searched first."""
 
     def reset(self) -> None:
         """Forgets what was followed."""

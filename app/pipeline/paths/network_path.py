@@ -1,10 +1,10 @@
 """The trained network as a path: each hand is cropped where its own joints were, and found again when it is lost.
 
 The crop of a frame comes from the network's joints in the frame before, so that a hand stays followed where the hand
-finder loses it. The finder follows the hands as well, each from its own landmarks of the frame before: the network gets
-its landmarks for nothing more than their own inference, and a crop that went astray cannot spoil them. Where an IK path
-runs beside it, the detections of that path serve both; until they are there the network looks at the picture. The
-network's own search, and a finder that does not follow hands, run only while fewer hands are followed than wanted;
+detector loses it. The detector follows the hands as well, each from its own landmarks of the frame before: the network
+gets its landmarks for the cost of their inference alone, independent of a crop that drifted. Where an IK path runs as
+well, the detections of that path serve both; until they arrive the network computes its features of the picture. The
+network's own search, and a detector that does not follow hands, run only while fewer hands are followed than requested;
 frames in which that happened have a ``detector`` among their timings.
 """
 
@@ -54,7 +54,7 @@ STEADY_TURN_RAD = 0.12
 """...and turns less than this."""
 
 SAME_HAND_DISTANCE = 0.35
-"""Hands whose joints lie closer than this on average, over the smaller hand's size, are one hand."""
+"""Hands with joints closer than this on average, over the smaller hand's size, are one hand."""
 
 SIDE_MEMORY = 0.9
 """Weight of the past in a hand's handedness."""
@@ -63,9 +63,10 @@ SIDE_AGAIN = 0.5
 """Handedness after the other side was tried and scored lower."""
 
 OVERRULING_LOG_ODDS = 6.0
-"""A hand of a questionable side is shown both ways; from here on the network's word on it overrules a sure detector.
+"""A hand of uncertain side is predicted as both; above this probability the network overrules the detector's side.
 
-A single look says little: a network may be wrong about the side of one hand frame after frame. On rendered hands from
+A single prediction is weak evidence: a network may be wrong about the side of one hand frame after frame. On rendered
+hands from
 all sides (``benchmarks/sides.py``) the rule raises the share of sides that are named rightly; a lower threshold would
 raise it more, but photographs of fists that face the camera would then be turned wrongly.
 """
@@ -78,9 +79,9 @@ class _Track:
     Attributes:
         joints_px: where it was last.
         rightness: handedness over the last frames, -1 (left) to 1 (right).
-        crop: where it will be looked for, not flipped.
-        hand: what the network said of it last; None until it was asked.
-        seen: what the network saw in the crop of the last frame in which it had to wait for landmarks.
+        crop: the square for the next frame, not flipped.
+        hand: the network's last prediction; None before the first.
+        seen: the network's features of the crop of the last frame in which it had to wait for landmarks.
         fresh: found by the detector and not yet confirmed by the network.
         refit_state: of the poser, from frame to frame.
     """
@@ -119,14 +120,14 @@ class NetworkPath:
         Args:
             runtime: the network.
             model: right-hand model of the user.
-            detectors: find hands that are not followed; each is asked only where those before it saw nothing that the
+            detectors: find hands that are not followed; each runs only where those before it found nothing that the
                 network confirms as a hand.
             max_hands: 1 or 2.
             still: pictures are unrelated; nothing is carried from one to the next.
             detect_every_frame: the first detector follows hands through a video and reads their landmarks, so it runs
                 on every frame for which ``shared`` is not there.
-            network_now: which network to use from this frame on, asked before each; always the same when None.
-            note: what there is to say about how the network runs; a sentence, or empty.
+            network_now: returns the network to use, called before each frame; always the same when None.
+            note: message about how the network runs; a sentence, or empty.
             shared: detections of a path beside this one.
 
         Raises:
@@ -180,7 +181,7 @@ class NetworkPath:
         return PathResult(frame, "network", states, seen, timings, message)
 
     def swap(self, runtime: NetworkRuntime) -> None:
-        """Goes on with another network; followed hands stay followed. Call it in the path's own thread.
+        """Changes to another network; followed hands stay followed. Call it in the path's own thread.
 
         Raises:
             CheckpointError: the network was trained for a hand model that is not here.
@@ -193,7 +194,7 @@ class NetworkPath:
         self._runtime = runtime
 
     def reset(self) -> None:
-        """Forgets all followed hands."""
+        """Stops following all hands."""
         self._tracks = []
         self._frames_since_search = 0
         for detector in self._detectors:
@@ -213,10 +214,10 @@ class NetworkPath:
         return wanted and self._frames_since_search >= SEARCH_EVERY_FRAMES
 
     def _search(self, frame: Frame, timings: dict[str, float]) -> None:
-        """Asks the detectors in turn, until one finds a hand that the network confirms."""
+        """Runs the detectors in turn, until one finds a hand that the network confirms."""
         self._frames_since_search = 0
         timings["detector"] = 0.0
-        # a crop that went astray still lies near its hand, which costs a look there and no search of the whole picture
+        # a crop that drifted still lies near its hand, where a search is cheaper than in the whole picture
         doubted_px = [track.joints_px for track in self._tracks if _is_doubted(track)]
         # where there are detections, the first detector or one beside it has searched this frame already
         for detector in self._detectors if self._detected is None else self._detectors[1:]:
@@ -229,9 +230,9 @@ class NetworkPath:
                 return
 
     def _take_up(self, seen: Sequence[HandObservation]) -> None:
-        """Sets doubted tracks right, and starts one for every hand that is not followed yet, as far as there is room.
+        """Corrects doubted tracks, and starts one for every hand that is not followed yet, as far as there is room.
 
-        A doubted hand that the detector does not see either is left to the network.
+        A doubted hand that the detector does not find either is left to the network.
         """
         for observation in seen:
             joints = observation.landmarks_px
@@ -247,7 +248,7 @@ class NetworkPath:
                 self._tracks.append(_Track(joints, rightness, crop))
 
     def _predict_all(self, frame: Frame, timings: dict[str, float], *, augmented: bool = False) -> None:
-        """Asks the network about every track that has no answer for this frame, and drops what is no hand any more."""
+        """Predicts every track that has no result for this frame, and drops those that are not hands any more."""
         started_s = time.perf_counter()
         kept: list[_Track] = []
         for track in self._tracks:
@@ -263,7 +264,7 @@ class NetworkPath:
                 if mirrored is not None:
                     track.rightness, prediction = -track.rightness, mirrored
             if not is_finite(prediction):
-                continue  # nothing can be made of this hand; the others of the frame go on
+                continue  # this hand is unusable; the others of the frame go on
             if prediction.presence < (PRESENCE_TO_START if track.fresh else PRESENCE_TO_KEEP):
                 continue
             self._follow(track, prediction, frame)
@@ -273,7 +274,7 @@ class NetworkPath:
         timings["network"] += (time.perf_counter() - started_s) * 1e3
 
     def _look_ahead(self, frame: Frame) -> None:
-        """Lets the network look at the followed hands while the detector beside it still reads their landmarks."""
+        """Computes the network's features of the followed hands while the other path still reads their landmarks."""
         for track in self._tracks:
             track.seen = self._runtime.encode(frame.image_rgb, _shown_as(track.side, track))
 
@@ -289,7 +290,7 @@ class NetworkPath:
         return predict_augmented(predict, _shown_as(track.side, track))
 
     def _reading_of(self, track: _Track) -> LandmarkReading | None:
-        """What the detector read of a track's hand in this frame, if it saw that hand."""
+        """The detector's reading of a track's hand in this frame, if it found that hand."""
         same = [seen for seen in self._detected or () if _share_place(track, seen.landmarks_px)]
         nearest = min(same, key=lambda seen: landmark_distance(track.joints_px, seen.landmarks_px), default=None)
         return None if nearest is None else nearest.reading
@@ -297,7 +298,7 @@ class NetworkPath:
     def _seen_as_other_side(
         self, shown: CropPrediction, track: _Track, frame: Frame, sureness: float
     ) -> CropPrediction | None:
-        """The hand as one of the other side, where it looks more like that than what is known is sure of its side."""
+        """Predicts the hand as the other side too, and keeps that where it is more probable than the known side."""
         mirrored = self._predict_as(other_side(track.side), track, frame)
         against = log_odds(mirrored.right) - log_odds(shown.right)
         return mirrored if against > OVERRULING_LOG_ODDS * sureness else None

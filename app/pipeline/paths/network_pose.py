@@ -1,4 +1,4 @@
-"""From what the network says about a crop to a hand in the camera, on the network's own hand model or on the user's."""
+"""Converts a network's prediction for a crop to a hand in the camera, on the network's hand model or the user's."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkHand:
-    """The network's answer about one hand of one frame.
+    """The network's prediction for one hand of one frame.
 
     Attributes:
         sequence: of the frame.
-        side: the hand it was shown as.
-        prediction: its answer, about a right hand (of the mirrored picture, for a left one).
-        crop: where it was looked for, not flipped.
+        side: the side the crop was presented as.
+        prediction: of a right hand (of the mirrored picture, for a left one).
+        crop: the square, not flipped.
     """
 
     sequence: int
@@ -52,7 +52,7 @@ class RefitState:
     """Where the refit of one hand to another hand model ended, to begin there in the next frame.
 
     Attributes:
-        side: the hand's; a hand whose side changed begins anew.
+        side: of the hand; a change of side starts the refit again.
         warm: of the solver; None before the first frame.
     """
 
@@ -61,10 +61,10 @@ class RefitState:
 
 
 class NetworkPoser:
-    """Poses the network's predictions and sets them where their joints are seen."""
+    """Poses the network's predictions and places them by their 2D joints."""
 
     def __init__(self, model: HandModel, trained_for: str) -> None:
-        """Finds out whether the joints have to be refitted.
+        """Determines whether the joints have to be refitted.
 
         Args:
             model: right-hand model of the user.
@@ -87,12 +87,12 @@ class NetworkPoser:
             ""
             if self._refit is None
             else (
-                f"The network knows the {own.name} hand; its joints are refitted to {model.name} by inverse kinematics."
+                f"The network poses the {own.name} hand; its joints are refitted to {model.name} by inverse kinematics."
             )
         )
 
     def _warm_up(self) -> None:
-        """Compiles, or loads from numba's cache, what poses a hand, so that the first one is not late."""
+        """Compiles, or loads from numba's cache, what poses a hand, so that the first one is not delayed."""
         wrist_m, camera = np.array([0.0, 0.0, 0.5]), Intrinsics.from_fov(640, 480)
         rest, shape = np.tile(np.eye(3), (16, 1, 1)), np.zeros(10)
         joints_m = np.asarray(self._own_layer(np.zeros(48), shape).joints_m, np.float64)
@@ -109,7 +109,7 @@ class NetworkPoser:
         """The posed hand.
 
         Args:
-            hand: the network's answer.
+            hand: the network's prediction.
             joints_px: its 2D joints in the picture.
             intrinsics: of the picture.
             refit_state: of this hand, from frame to frame; kept by the caller, written here.
@@ -158,10 +158,10 @@ class NetworkPoser:
 
 
 class _Refit:
-    """Another hand model, laid onto the network's joints by the IK solver."""
+    """Another hand model, fitted to the network's joints by the IK solver."""
 
     def __init__(self, model: HandModel) -> None:
-        # here and not above: the solver is compiled when it is loaded, and only a foreign model needs it
+        # imported here: the solver is compiled when it is loaded, and only another model needs it
         from ik_baseline.person import HandCalibration
         from ik_baseline.solver import IkSolver
 
@@ -180,7 +180,7 @@ class _Refit:
         refit_state: RefitState,
     ) -> HandState:
         """The user's model in the network's pose."""
-        # the solver expects landmarks as a detector sees them that looks straight at the hand
+        # the solver expects landmarks in the axes of a detector with the hand on its optical axis
         middle = joints_px.mean(0)
         straight = crop_camera(SquareCrop(float(middle[0]), float(middle[1]), 1.0), intrinsics).rotation
         landmarks = (joints_m - joints_m.mean(0)) @ straight.T

@@ -24,7 +24,7 @@ from ik_baseline.finder_choice import FinderKind, open_detector
 from inference.runtime import METADATA_FILE, read_metadata
 
 SQUARES_PER_SEARCH = 6
-"""Squares that the network's own search may look at in one video frame..."""
+"""Squares that the network's own search classifies in one video frame..."""
 
 LARGE_SQUARES_PER_SEARCH = 2
 """...and of a network with crops of more than 128 px, which take several times as long."""
@@ -39,7 +39,7 @@ class NetworkPathFactory:
         model: right-hand model of the user.
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
-        finder: whose hand detector.
+        finder: which hand detector.
         shared: detections of an IK path that runs beside it.
     """
 
@@ -114,22 +114,23 @@ def chosen_paths(
 
     Args:
         method: the user's choice.
-        network_dir: folder of the network, None for the one that comes along.
+        network_dir: folder of the network, None for the shipped one.
         model: right-hand model of the user.
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
-        forgiving: with "both", a network that cannot be used is a path that says so, while the other one works.
+        forgiving: with "both", a network that cannot be used is a path with an error message, while the other one
+            works.
         every_frame: every path works on every frame, so that one may wait for the other.
-        looks: how often MediaPipe looks at a still picture.
-        finder: whose hand detector.
+        looks: number of augmented copies of a still picture for MediaPipe.
+        finder: which hand detector.
         calibration: of the IK path, to the bone lengths of the user's hand; none when left out.
         smoothing: the filter behind each path; none when left out.
-        live_network: holds the network, for whoever wants to swap it; then ``network_dir`` only says what was asked.
-        device: what the network runs on, where ``live_network`` does not say it.
-        complain: gets a sentence when "both" is only one.
+        live_network: holds the network, so that it can be swapped; then ``network_dir`` is only the requested folder.
+        device: for the network, where ``live_network`` is not given.
+        complain: called with a sentence when "both" is only one.
 
     Raises:
-        CheckpointError: the network is wanted and cannot be used.
+        CheckpointError: the network is required and cannot be used.
     """
     folder = network_dir or SHIPPED_NETWORK_DIR
     if method == "fused":
@@ -143,11 +144,11 @@ def chosen_paths(
     paths: dict[PathId, PathFactory] = {}
     if method in ("network", "both"):
         try:
-            read_metadata(folder)  # refused at once, not when the engine starts
+            read_metadata(folder)  # checked at once, not when the engine starts
         except CheckpointError:
             if method == "network" or not forgiving:
                 raise
-            # its worker says the same sentence in the network's place, and tries again
+            # its worker reports the same error in the network's place, and tries again
         live = live_network or LiveNetwork(folder, device)
         paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder, shared)
     if method in ("ik", "both"):
@@ -166,7 +167,7 @@ def chosen_paths(
 
 
 def has_network() -> bool:
-    """Whether a trained network comes along."""
+    """Whether there is a shipped network."""
     return (SHIPPED_NETWORK_DIR / METADATA_FILE).is_file()
 
 
@@ -186,14 +187,14 @@ def ik_path_factory(
         model: right-hand model that the solver poses.
         max_hands: 1 or 2; searching a second hand costs time on every frame.
         still: every frame is a picture of its own, without a past.
-        looks: how often a still picture is looked at; where the looks disagree, confidence falls.
-        finder: whose hand detector.
+        looks: number of augmented copies of a still picture; where they disagree, confidence falls.
+        finder: which hand detector.
         calibration: to the bone lengths of the user's hand; none when left out.
-        shared: gets the detections, for a network path that runs beside it.
+        shared: receives the detections, for a network path that runs as well.
     """
 
     def make() -> HandPath:
-        # here and not above: the solver is compiled when it is imported, and only the worker thread may wait for it
+        # imported here: the solver is compiled when it is imported, and only the worker thread may wait for it
         from ik_baseline.tracker import IkTracker
 
         tracker = IkTracker(model, max_hands=max_hands, still=still, looks=looks, finder=finder, listener=shared)

@@ -1,4 +1,4 @@
-"""One hand detection for both paths: what the IK path's detector saw in a frame, for the network path on that frame.
+"""One hand detection for both paths: the IK path's detections of a frame, for the network path on that frame.
 
 Both paths read the landmarks of the same hands with the same network. Where both run, the IK path detects, and the
 network path takes its readings: each frame costs one landmark inference instead of two, and both paths are about the
@@ -16,7 +16,7 @@ from app.pipeline.paths.hand_path import HandPath, PathFactory
 from hand.types import Frame, HandObservation
 
 KEPT_FRAMES: Final = 3
-"""Frames whose detections are kept for a slower network path."""
+"""Number of frames with detections kept for a slower network path."""
 
 START_WAIT_S: Final = 0.004
 """How long an idle detector is given to take up the frame that the network path has: both are woken for it at once."""
@@ -28,7 +28,7 @@ ACTIVE_S: Final = 0.3
 """A detector that took up no frame for longer is switched off, or has failed: it is not awaited."""
 
 OPENING_WAIT_S: Final = 60.0
-"""How long a network path that takes every frame awaits a detector that is still loading."""
+"""How long a network path that takes every frame waits for a detector that is still loading."""
 
 Detections = tuple[HandObservation, ...]
 
@@ -40,10 +40,10 @@ class SharedDetections:
     """
 
     def __init__(self, *, every_frame: bool = False) -> None:
-        """Nothing was detected yet.
+        """Starts empty.
 
         Args:
-            every_frame: both paths work on every frame, so each is awaited, and results do not depend on timing.
+            every_frame: both paths process every frame, so each is waited for, and results do not depend on timing.
         """
         self._every_frame = every_frame
         self._condition = threading.Condition()
@@ -53,40 +53,40 @@ class SharedDetections:
         self._last_start_s = -ACTIVE_S
 
     def opened(self) -> None:
-        """The detector is loaded."""
+        """Called when the detector is loaded."""
         with self._condition:
             self._opened = True
             self._condition.notify_all()
 
     def closed(self) -> None:
-        """The detector is gone, whether it was loaded or not; another one may open."""
+        """Called when the detector is gone, whether it was loaded or not; another one may open."""
         with self._condition:
             self._opened = False
             self._current = None
             self._condition.notify_all()
 
     def started(self, frame: Frame) -> None:
-        """The detector has taken up a frame."""
+        """Called when the detector starts on a frame."""
         with self._condition:
             self._current = frame
             self._last_start_s = time.monotonic()
             self._condition.notify_all()
 
     def detected(self, frame: Frame, observations: Detections) -> None:
-        """The detector is done with a frame."""
+        """Called when the detector is done with a frame."""
         with self._condition:
             self._done.append((frame, observations))
             self._current = None
             self._condition.notify_all()
 
     def of(self, frame: Frame) -> Detections | None:
-        """What the detector saw in a frame, awaited if it is at work on it.
+        """Returns the detections of a frame; waits for a detector that is working on it.
 
         Args:
             frame: the network path's.
 
         Returns:
-            The observations, or None where the detector does not look at this frame, or not soon.
+            The observations, or None where the detector does not process this frame, or not soon.
         """
         asked_s = time.monotonic()
         with self._condition:
@@ -100,7 +100,7 @@ class SharedDetections:
                 self._condition.wait(left_s)
 
     def _wait_limit_s(self, frame: Frame, asked_s: float) -> float:
-        """How long after the question the answer is worth waiting for, as things stand now."""
+        """How long waiting for the detections is worth it at present."""
         if self._opened is False:
             return 0.0
         if self._every_frame:
@@ -112,11 +112,11 @@ class SharedDetections:
 
 
 def announcing(make: PathFactory, shared: SharedDetections) -> PathFactory:
-    """The same paths, whose detections are awaited from when one is made until it is closed.
+    """The same paths; from when one is made until it is closed, its detections are waited for.
 
     Args:
-        make: of paths that tell ``shared`` what their detectors do.
-        shared: what the network path asks.
+        make: makes paths that report their detections to ``shared``.
+        shared: read by the network path.
     """
 
     def make_and_open() -> HandPath:

@@ -1,4 +1,4 @@
-"""Less jitter in what is shown: a One-Euro filter behind each path, and what it takes away.
+"""Less jitter in what is shown: a One-Euro filter behind each path, and a measurement of its effect.
 
 Both paths get the same filter, so that a comparison compares the paths and not their filters.
 """
@@ -47,10 +47,10 @@ class Jitter:
 
 
 class Smoothing:
-    """The knob, and what it does to each path. One thread per path writes, the window reads and turns."""
+    """Strength of the filter, and its effect on each path. One thread per path writes, the window reads and sets."""
 
     def __init__(self, strength: float = DEFAULT_STRENGTH) -> None:
-        """Sets the knob.
+        """Sets the strength.
 
         Args:
             strength: 0 (off) to 1.
@@ -70,14 +70,14 @@ class Smoothing:
         )
 
     def report(self, path_id: PathId, jitter: Jitter | None) -> None:
-        """Takes note of a path's jitter; None when nothing is known."""
+        """Records a path's jitter; None when it is unknown."""
         if jitter is None:
             self._jitter.pop(path_id, None)
         else:
             self._jitter[path_id] = jitter
 
     def jitter(self, path_id: PathId) -> Jitter | None:
-        """What the filter does to a path at present; None before there were enough frames."""
+        """The filter's effect on a path at present; None before there were enough frames."""
         return self._jitter.get(path_id)
 
 
@@ -90,7 +90,7 @@ class SmoothedPath:
         Args:
             path: closed with this one.
             model: right-hand model that the path poses.
-            smoothing: the knob.
+            smoothing: strength of the filter.
         """
         self._path, self._smoothing = path, smoothing
         self._layers: dict[Side, HandLayer] = {"right": HandLayer(model), "left": HandLayer(model.mirrored())}
@@ -98,7 +98,7 @@ class SmoothedPath:
         self._hands: dict[tuple[Side, int], _SmoothedHand] = {}
 
     def process(self, frame: Frame) -> PathResult:
-        """The path's result with calmer hands."""
+        """The path's result with filtered hands."""
         result = self._path.process(frame)
         seen: Counter[Side] = Counter()
         states = []
@@ -111,7 +111,7 @@ class SmoothedPath:
         return replace(result, states=tuple(states), unfiltered=result.states)
 
     def reset(self) -> None:
-        """Forgets what was before."""
+        """Resets path and filters."""
         self._path.reset()
         self._hands.clear()
 
@@ -142,7 +142,7 @@ class SmoothedPath:
 
 
 class _JitterMeter:
-    """Second differences of the joints: what is left of a movement when its speed is taken off."""
+    """Second differences of the joints: a movement without its constant speed."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[int, Float[np.ndarray, "21 3"]]] = deque(maxlen=3)
@@ -175,7 +175,7 @@ def _mean_bend(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> floa
 
 @dataclass(slots=True)
 class _SmoothedHand:
-    """The filter of one hand, for which strength it is tuned, and how restless that hand is before and after it."""
+    """The filter of one hand, the strength it is set to, and the jitter of that hand before and after it."""
 
     filter: HandStateFilter
     strength: float | None = None
