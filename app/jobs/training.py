@@ -1,7 +1,7 @@
 """Starts and ends the processes that train, and finds all runs there are.
 
-The process is independent of the window: it has a session and a log of its own, and listens to a file. A window that is
-closed, or dies, leaves it at work; whoever opens the next window can follow and stop it.
+The process is independent of the window: it has a session and a log of its own, and takes commands from a file. A
+window that ends leaves it at work; the next window can follow and stop it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trainer.runs.run_folder import REQUEST_FILE, STOP_FILE, FineTuneRequest, re
 from trainer.runs.run_history import RUNNING_PHASES, RunHistory, RunPhase, is_running
 
 TERMINATE_AFTER_S = 10.0
-"""A process that was asked to stop and has not after so long may be terminated."""
+"""A process that was requested to stop and has not after so long may be terminated."""
 
 KILL_AFTER_S = 5.0
 """One that was terminated and is still there after so long may be killed."""
@@ -38,7 +38,7 @@ class TrainingRun:
 
     Attributes:
         folder: of the run.
-        request: what was asked for.
+        request: of the run.
         history: what it has done so far.
         running: a process is at work on it.
     """
@@ -59,7 +59,7 @@ class TrainingRun:
 
     @property
     def may_terminate(self) -> bool:
-        """It was asked to stop long ago and is still there."""
+        """It was requested to stop long ago and is still there."""
         return self.running and _long_ago(self._asked_to_stop_s, TERMINATE_AFTER_S)
 
     @property
@@ -68,7 +68,7 @@ class TrainingRun:
         return self.running and _long_ago(self._terminated_s, KILL_AFTER_S)
 
     def refresh(self) -> bool:
-        """Looks at what the run has written, and whether its process lives; says whether anything changed."""
+        """Reads what the run has written, and whether its process lives; returns whether anything changed."""
         before = self.running
         self.running = is_running(self.folder) or self._is_starting()
         if not self.running:
@@ -106,21 +106,21 @@ class TrainingRun:
         self.running = True
 
     def stop(self) -> None:
-        """Asks the process to save and leave."""
+        """Requests that the process save and end."""
         (self.folder / STOP_FILE).touch()
         self._asked_to_stop_s = self._asked_to_stop_s or time.monotonic()
 
     def terminate(self) -> None:
-        """Ends a process that does not listen; the last checkpoint stays."""
+        """Terminates a process that does not react; the last checkpoint stays."""
         self._signal(signal.SIGTERM)
         self._terminated_s = self._terminated_s or time.monotonic()
 
     def kill(self) -> None:
-        """Ends a process that does not even end when told to."""
+        """Kills a process that does not react to its termination either."""
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def note(self, name: str, notes: str) -> None:
-        """Keeps the user's own words about the run."""
+        """Keeps the user's note about the run."""
         self.request = replace(self.request, name=name, notes=notes)
         write_request(self.folder, self.request)
 
@@ -138,7 +138,8 @@ class TrainingRun:
         return self._process.poll() is None and time.monotonic() - self._started_s < _STARTING_S
 
     def _signal(self, number: int) -> None:
-        # by the number of its own process or, after another window's start, by what it noted; the lock says it lives
+        # by the number of its own process or, after another window's start, by the one in its folder; the lock proves
+        # it lives
         pid = self._process.pid if self._process is not None else self.history.pid
         if pid is not None and is_running(self.folder):
             with suppress(ProcessLookupError, PermissionError):
@@ -159,7 +160,7 @@ class TrainingRuns:
     _runs: dict[str, TrainingRun] = field(default_factory=dict)
 
     def refresh(self) -> list[TrainingRun]:
-        """Looks for runs, and at each of them."""
+        """Lists the runs, and reads the state of each."""
         for path in self.folder.glob(f"*/{REQUEST_FILE}"):
             if path.parent.name not in self._runs:
                 try:
@@ -219,13 +220,13 @@ class Estimate:
 
 
 class EstimateProcess:
-    """Measures in the background; ask :meth:`poll` now and then."""
+    """Measures in the background; call :meth:`poll` now and then."""
 
     def __init__(self, request: FineTuneRequest, folder: Path) -> None:
         """Starts measuring.
 
         Args:
-            request: what would be asked for.
+            request: of the run to be estimated.
             folder: where runs lie; nothing is written there.
 
         Raises:
@@ -253,7 +254,7 @@ class EstimateProcess:
         """The estimate once it is there.
 
         Raises:
-            ConfigError: the run could not even begin; the sentence says why.
+            ConfigError: the run could not even begin; the message gives the reason.
         """
         if self._process.poll() is None:
             return None
@@ -266,7 +267,7 @@ class EstimateProcess:
             raise ConfigError(lines[-1] if lines else "The time could not be measured.") from None
 
     def close(self) -> None:
-        """Ends a measurement that nobody waits for any more."""
+        """Ends a measurement that is not needed any more."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()

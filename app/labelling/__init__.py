@@ -1,1 +1,1 @@
-"""Labels of recorded sessions: worked out over the whole session, better than what was seen live. Knows no window."""
+"""Labels of recorded sessions: computed over the whole session, better than the live estimates. Does not use Qt."""

@@ -1,4 +1,4 @@
-"""``python -m app.labelling SESSION ...``: labels recorded sessions, saying how far it is as JSON lines."""
+"""``python -m app.labelling SESSION ...``: labels recorded sessions; progress is printed as JSON lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     if hasattr(os, "nice"):
         with suppress(OSError):
-            os.nice(10)  # whoever watches the live picture comes first
+            os.nice(10)  # the live picture has priority
     try:
         model = load_model(options.hand_model)
         from ik_baseline.detector import HandDetector

@@ -28,7 +28,7 @@ class Detector(Protocol):
     """Finds hands in pictures; ``ik_baseline.detector.HandDetector`` is one."""
 
     def detect(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Sequence[HandObservation]:
-        """Hands of one picture, the surest first."""
+        """Hands of one picture, the most certain first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +38,9 @@ class FrameEvidence:
     Attributes:
         frame: the frame.
         observation: the detector's landmarks.
-        live: what MediaPipe + IK made of them while recording; None where the frame was looked at again afterwards.
+        live: MediaPipe + IK's estimate while recording; None where the frame was processed again afterwards.
         network: the network's estimate of the same hand; None where it has none.
-        side_changed: the side was seen as the other one, and taken for a mistake.
+        side_changed: the detected side was taken for a mistake and exchanged.
     """
 
     frame: RecordedFrame
@@ -53,12 +53,12 @@ class FrameEvidence:
 def collect(
     recording: Recording, detector: Detector | None = None, progress: Callable[[int], None] | None = None
 ) -> list[FrameEvidence]:
-    """Everything that was seen, in time order.
+    """Collects the evidence of all frames, in time order.
 
     Args:
         recording: the session.
-        detector: looks again at frames that the live path was too slow for; they stay without label when left out.
-        progress: told how many frames are done.
+        detector: processes frames that the live path was too slow for; they stay without label when left out.
+        progress: called with the number of frames done.
     """
     evidence: list[FrameEvidence] = []
     for number, frame in enumerate(recording.frames, 1):
@@ -88,7 +88,7 @@ def _of_frame(recording: Recording, frame: RecordedFrame, detector: Detector | N
 
 
 def _one_of_each_side(hands: Sequence[_Sided]) -> list[_Sided]:
-    """Two hands of one side are one hand and a mistake; the surer one comes first and is kept."""
+    """Two hands of one side are one hand and a mistake; the more certain one comes first and is kept."""
     kept: dict[Side, _Sided] = {}
     for hand in hands:
         kept.setdefault(hand.side, hand)

@@ -1,6 +1,6 @@
 """Fusion of two estimates of each hand: the one solved from MediaPipe's landmarks, and the network's.
 
-Both err by 8 to 10 mm on a hand they do not know, but only half of that is the same error (correlation 0.5 to 0.6).
+Both have errors of 8 to 10 mm on an unseen hand, but only half of that is the same error (correlation 0.5 to 0.6).
 Half way between their poses, in the shape that lies on all pictures of the session, labels are a tenth nearer to the
 truth than those of MediaPipe alone and an eighth nearer than the network (figures: docs/experiments/session_labels.md).
 """
@@ -65,15 +65,15 @@ def fuse(
     """Fuses both estimates of every hand of a session.
 
     Args:
-        evidence: what is known of each hand.
-        observations: MediaPipe's landmarks, freed of what they always get wrong, in the same order.
-        solutions: what was solved from those.
+        evidence: of each hand.
+        observations: MediaPipe's landmarks, corrected for their systematic errors, in the same order.
+        solutions: solved from those.
         intrinsics: of the pictures.
         model: the hand model.
         picture_doubt: how far MediaPipe's 2D errors exceed those on photographs: 0 for photographs, 1 for renderings.
     """
     layer = HandLayer(model if model.side == "right" else model.mirrored(), np.float64)
-    # the solver's world is a right hand's, so is everything here; a left one is looked at in a mirror
+    # the solver works on right hands, so all of this does; a left hand is mirrored
     cameras: dict[Side, Intrinsics] = {"right": intrinsics, "left": intrinsics.mirrored()}
     sides = [solution.side for solution in solutions]
     seen: dict[int, ViewObservation] = {}
@@ -94,13 +94,13 @@ def fuse(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _FusionInput:
-    """A right hand as it was solved, and what is to be changed about it.
+    """A right hand as it was solved, and its correction.
 
     Attributes:
         rotations: of the solved hand.
         wrist_m: of the solved hand.
         joints_px: where the solved hand's joints fall.
-        moved_px: how far from there they are seen.
+        moved_px: distance of the observed joints from there.
         turns_rad: half of the turn of each joint to the network's.
         by_network: whether the network's pose counts.
     """

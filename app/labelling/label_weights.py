@@ -1,4 +1,4 @@
-"""How reliable a label is: what landmarks, live solution and network say against it, and its weight."""
+"""How reliable a label is: its agreement with landmarks, live solution and network, and its weight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIVE_HALF_MM: Final = 16.0
 """Distance of the live solution, aligned, at which weight is halved."""
 
 NETWORK_HALF_MM: Final = 30.0
-"""The same of the network's hand: the pass exists for networks that do not know this hand yet."""
+"""The same of the network's hand: the pass exists for networks that were not trained on this hand yet."""
 
 PICTURE_HALF: Final = 0.09
 """Mean distance in the picture over the hand's box at which weight is halved."""
@@ -37,7 +37,7 @@ TRUSTED_NETWORK: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class LabelWeight:
-    """What is thought of one label.
+    """Assessment of one label.
 
     Attributes:
         weight: how reliable it is, 0 to 1; 0 rejects it.
@@ -51,10 +51,10 @@ class LabelWeight:
 
 
 def weight_label(evidence: FrameEvidence, solution: IkSolution, intrinsics: Intrinsics) -> LabelWeight:
-    """Compares a solved hand with everything that was said about it.
+    """Compares a solved hand with all estimates of it.
 
     Args:
-        evidence: all that is known of the hand.
+        evidence: of the hand.
         solution: of the whole session, at this frame.
         intrinsics: of the picture.
     """

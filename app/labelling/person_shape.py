@@ -1,9 +1,9 @@
 """The shape of a person's hand, from where its joints lie in many pictures.
 
-A single picture cannot tell a long finger from a near one. Over many pictures of one person's hand in different poses
-only the person's own proportions lie on all of them, so shape, and each hand's turn and place, are solved together: a
-bundle adjustment (Triggs et al. 2000). Joints are linear in the shape, so this is Gauss-Newton on exact derivatives,
-with each hand's own six unknowns eliminated by their Schur complement.
+A single picture cannot distinguish a long finger from a near one. Over many pictures of one person's hand in different
+poses only the person's own proportions lie on all of them, so shape, and each hand's turn and place, are solved
+together: a bundle adjustment (Triggs et al. 2000). Joints are linear in the shape, so this is Gauss-Newton on exact
+derivatives, with each hand's own six unknowns eliminated by their Schur complement.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OWN_PRECISION: Final = np.array([1.0 / TURN_DEVIATION_RAD**2] * 3 + [1e-6] * 3)
 
 LARGEST_DEVIATION: Final = 2.0
 """A single camera's pictures do not carry a shape farther from the average than this many standard deviations: what
-looks like one is mostly the labeller's error in depth."""
+appears to be one is mostly the labeller's error in depth."""
 
 _HUBER: Final = 2.0
 _STEPS: Final = 12

@@ -1,6 +1,6 @@
 """Labels a recorded session as a whole: one shape for the person, movement in both directions of time, and weights.
 
-The order of things: landmarks are freed of what the detector always gets wrong, as far as the session shows that
+The order of steps: landmarks are corrected for the detector's systematic errors, as far as the session shows that
 error; the person's shape is solved over many different frames and held; each hand's movement is solved at once; then
 every frame is compared with all its evidence, weighted or rejected, and moved half way to the network's pose.
 """
@@ -46,7 +46,7 @@ _LEAST_SHAPE_FRAMES: Final = 8
 _SHAPE_CANDIDATES: Final = 400
 
 Progress = Callable[[str, float], None]
-"""Told what is being done, and which share of the whole is done, 0 to 1."""
+"""Callback with the present step, and the share of the whole that is done, 0 to 1."""
 
 
 def label_session(
@@ -62,8 +62,8 @@ def label_session(
     Args:
         folder: the session.
         model: the hand model of its poses and shapes.
-        detector: looks again at frames without live landmarks; they stay without label when left out.
-        progress: told how it goes.
+        detector: processes frames without live landmarks; they stay without label when left out.
+        progress: called with every step.
         correction: of the detector's landmarks; the measured one when left out.
 
     Raises:
@@ -90,18 +90,18 @@ def label_evidence(
     report: Progress = lambda stage, share: None,
     correction: LandmarkCorrection | None = None,
 ) -> OfflineLabels:
-    """Labels of hands whose evidence was collected.
+    """Labels hands with collected evidence.
 
     Args:
         evidence: at least one, in time order.
         intrinsics: of the pictures.
         model: the hand model.
-        report: told how it goes.
+        report: called with every step.
         correction: of the detector's landmarks; the measured one when left out.
     """
     correct = correction or measured_correction()
     share = correction_strength(correct, [seen.observation for seen in evidence], intrinsics)
-    # renderings bear all of it, in the picture too; photographs half of it, and nothing in the picture
+    # renderings take all of it, in the picture too; photographs half of it, and nothing in the picture
     in_picture = max(0.0, (share - PHOTOGRAPH_SHARE) / (1.0 - PHOTOGRAPH_SHARE))
     observations = [
         correct(seen.observation, intrinsics, form_share=share, picture_share=in_picture) for seen in evidence
@@ -150,9 +150,9 @@ def person_of(observations: Sequence[HandObservation], intrinsics: Intrinsics, m
         model: the hand model.
 
     Returns:
-        The average hand where too few different frames were seen to tell.
+        The average hand where too few different frames were found.
     """
-    # offsets are what the correction already answers for
+    # the correction already includes the offsets
     calibrator = HandCalibrator(model, wanted_frames=SHAPE_FRAMES, offset_deviation_m=1e-5)
     order = np.random.default_rng(0).permutation(len(observations))[:_SHAPE_CANDIDATES]
     taken = sum(calibrator.add(observations[number], intrinsics) for number in order)

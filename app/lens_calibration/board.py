@@ -36,7 +36,7 @@ _NOTE = (
 
 
 def make_board() -> cv2.aruco.CharucoBoard:
-    """The board as OpenCV knows it, in metres."""
+    """The board in OpenCV's form, in metres."""
     markers = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_5X5_50)
     return cv2.aruco.CharucoBoard((COLUMNS, ROWS), SQUARE_MM / 1e3, MARKER_MM / 1e3, markers)
 
@@ -74,7 +74,7 @@ def page_picture(dpi: int = _DPI) -> UInt8[np.ndarray, "height width"]:
 
 
 def write_board(file: Path) -> Path:
-    """Writes the page as PDF or PNG; both say how large it is, so that it prints at true scale.
+    """Writes the page as PDF or PNG; both contain its size, so that it prints at true scale.
 
     Raises:
         ConfigError: another suffix, or the file cannot be written.
@@ -82,7 +82,7 @@ def write_board(file: Path) -> Path:
     suffix = file.suffix.lower()
     if suffix not in BOARD_SUFFIXES:
         raise ConfigError(f"The calibration board is written as .pdf or .png, not as {file.name!r}.")
-    # here and not above: every camera reads its calibration, and only this needs to write pages
+    # imported here: every camera reads its calibration, and only this needs to write pages
     from PIL import Image
 
     page = Image.fromarray(page_picture()).convert("1")

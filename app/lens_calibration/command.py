@@ -41,7 +41,7 @@ def calibrate_camera(
 
     Args:
         source: a camera, or a video or folder of pictures taken with it.
-        tell: gets the next hint whenever it changes.
+        tell: called with the next hint whenever it changes.
         camera: name to keep it under; the source's own when left out.
         folder: where calibrations are kept; the user's data folder when left out.
 
@@ -61,7 +61,7 @@ def calibrate_camera(
 
 
 def describe_solution(solution: LensSolution) -> str:
-    """The result in one sentence, with what to think of it."""
+    """The result in one sentence, with an assessment of it."""
     camera = solution.intrinsics
     words = (
         f"fx {camera.fx_px:.1f}, fy {camera.fy_px:.1f}, cx {camera.cx_px:.1f}, cy {camera.cy_px:.1f} px at "

@@ -1,4 +1,4 @@
-"""The guided part: looks for the board in pictures, keeps views that teach something, says what is still missing."""
+"""The guided part: finds the board in pictures, keeps views that add information, and reports what is still missing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.sources.calibration_store import LensSolution
 
 VIEWS_WANTED: Final = 18
 CELLS: Final = (4, 3)
-"""The picture is divided into so many columns and rows, and corners are wanted in all of them."""
+"""The picture is divided into so many columns and rows, and corners are needed in all of them."""
 
 CELLS_WANTED: Final = 11
 """One corner of the picture is hard to reach with a board in one's hands."""
 
 TILTED_WANTED: Final = 8
-"""Boards that face the camera say nothing about how much of their size is distance, so some have to lean."""
+"""Boards parallel to the image plane do not determine the focal length, so some have to lean."""
 
 LEAST_CORNERS: Final = 12
 LEAST_MOVE: Final = 0.05
@@ -72,7 +72,7 @@ class Progress:
 
     Attributes:
         view: the board in that picture, or None.
-        kept: the picture taught something.
+        kept: the picture added information.
         views: how many were kept.
         covered: which cells of the picture had corners.
         share: 0 to 1.
@@ -91,7 +91,7 @@ class CalibrationSession:
     """Collects views of the board from pictures of one camera and one size."""
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
+        """Starts empty."""
         self._views: list[BoardView] = []
         self._tilted = 0
         self._size_px = (0, 0)
@@ -103,7 +103,7 @@ class CalibrationSession:
         return self._share() >= 1.0
 
     def add(self, image_rgb: UInt8[np.ndarray, "height width 3"]) -> Progress:
-        """Looks at a picture; one of another size starts the session again, because it needs intrinsics of its own."""
+        """Processes a picture; one of another size starts the session again, because it needs intrinsics of its own."""
         height, width = image_rgb.shape[:2]
         if (width, height) != self._size_px:
             self.__init__()  # type: ignore[misc]
@@ -158,7 +158,7 @@ class CalibrationSession:
 
 
 def _distance(view: BoardView, other: BoardView) -> float:
-    """Mean distance of the corners that both saw; unlike views share none and are far apart."""
+    """Mean distance of the corners that both contain; views without common corners are far apart."""
     _, mine, others = np.intersect1d(view.ids, other.ids, return_indices=True)
     if len(mine) == 0:
         return np.inf

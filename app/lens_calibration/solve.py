@@ -51,8 +51,8 @@ def solve_lens(
     limit = WORST_RMS_PX * max(1.0, size_px[0] / 640.0)
     if not np.isfinite(rms) or rms > limit:
         raise ConfigError(
-            f"The views of the board fit no camera: the corners are {rms:.1f} pixels off, wanted are {limit:.1f}; "
-            "check that the board is flat and hold it still."
+            f"The views of the board fit no camera: the corners are {rms:.1f} pixels off, at most {limit:.1f} are "
+            "allowed; check that the board is flat and hold it still."
         )
     intrinsics = Intrinsics(
         float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2]), size_px[0], size_px[1]

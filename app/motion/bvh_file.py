@@ -1,7 +1,7 @@
 """A motion as BVH (Biovision hierarchy), which every animation program reads: a skeleton without a mesh.
 
 Centimetres, as programs expect of BVH; y up. In the rest pose every joint's axes are those of the file, so a joint's
-rotation is MANO's own. BVH knows one fixed rate, so recorded frames are interpolated to it.
+rotation is MANO's own. BVH has one fixed rate, so recorded frames are interpolated to it.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def principal_correctives(model: HandModel, poses_rad: Float[np.ndarray, "T 48"]
     displacements = modes @ basis.T
     kept = _fewest(amounts, displacements)
     amounts, displacements = amounts[:, :kept], displacements[:kept]
-    # the rest pose, whose amounts are 0, lies between both ends
+    # the rest pose, with amounts of 0, lies between both ends
     low, high = amounts.min(0, initial=0.0), amounts.max(0, initial=0.0)
     span = high - low
     return Correctives(
@@ -80,7 +80,7 @@ def _fewest(amounts: Float[np.ndarray, "T M"], displacements: Float[np.ndarray, 
 
 def _largest_miss_m(amounts: Float[np.ndarray, "T M"], displacements: Float[np.ndarray, "M C"]) -> float:
     """The farthest that any vertex is displaced in any frame."""
-    # no vertex moves farther than the whole mesh does, so most frames need not be looked at
+    # no vertex moves farther than the whole mesh does, so most frames need not be checked
     far = amounts[np.linalg.norm(amounts, axis=1) > TOLERANCE_M]
     largest = 0.0
     for first in range(0, len(far), _FRAMES_AT_ONCE):

@@ -23,7 +23,7 @@ class GlbBuffer:
     """Collects arrays for a file."""
 
     def __init__(self, document: GLTF2) -> None:
-        """Empty.
+        """Starts empty.
 
         Args:
             document: gets the accessors.
@@ -38,7 +38,7 @@ class GlbBuffer:
             array: float32, uint8 or uint32 of scalars, 3-vectors, 4-vectors or 4x4 matrices (column by column).
             indices: of triangles.
             vertices: one element per vertex.
-            bounds: with smallest and largest values, as the format wants for positions and times.
+            bounds: with smallest and largest values, as the format requires for positions and times.
 
         Returns:
             The accessor's number.

@@ -1,8 +1,7 @@
 """A motion as animated GLB (binary glTF 2.0): the skinned hand, as Blender, Unity, Unreal and browsers open it.
 
 The skeleton is MANO's, the skin its weights, and its pose correctives are morph targets, so that no vertex of a frame
-is farther than :data:`LARGEST_ERROR_M` from that of ``hand.layer``. Metres, y up; the scene is seen as the camera saw
-it.
+is farther than :data:`LARGEST_ERROR_M` from that of ``hand.layer``. Metres, y up; the scene is in the camera's view.
 """
 
 from __future__ import annotations
@@ -160,7 +159,7 @@ class _HandWriter:
 
 
 def joint_sets(skinning_weights: Float[np.ndarray, "V 16"]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Joints and weights of each vertex in sets of four, the strongest first, as the format wants them.
+    """Joints and weights of each vertex in sets of four, the strongest first, as the format requires.
 
     Returns:
         Per set the joints (V, 4) uint8 and their weights (V, 4) float32; all weights of a vertex sum to 1.

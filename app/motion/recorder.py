@@ -1,4 +1,4 @@
-"""Keeps the output hands of every frame, until somebody wants them as a motion."""
+"""Keeps the output hands of every frame, until they are exported as a motion."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MotionRecorder:
     """Takes results from one thread, and gives the motion to any."""
 
     def __init__(self, model: HandModel) -> None:
-        """Nothing kept yet.
+        """Starts empty.
 
         Args:
             model: right-hand model that poses refer to.
@@ -97,7 +97,7 @@ class MotionRecorder:
 
 
 def _track(side: Side, samples: list[_Sample], start_ns: int) -> HandTrack | None:
-    """The hand of one side; of two hands of one side in a frame the surer one counts."""
+    """The hand of one side; of two hands of one side in a frame the more certain one counts."""
     best: dict[int, _Sample] = {}
     for sample in samples:
         rival = best.get(sample.frame)

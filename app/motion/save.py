@@ -1,4 +1,4 @@
-"""From a recorded motion to the file whose name the user gave."""
+"""Writes a recorded motion to the file that the user named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def save_motion(motion: Motion, file: Path) -> tuple[Path, ...]:
         RecordingError: the file cannot be written.
     """
     suffix = check_motion_file(file).suffix.lower()
-    # here and not above: SciPy and the glTF library take a moment to load, and most runs save no motion
+    # imported here: SciPy and the glTF library take a moment to load, and most runs save no motion
     try:
         if suffix == ".bvh":
             from app.motion.bvh_file import write_bvh

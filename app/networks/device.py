@@ -19,7 +19,7 @@ _CUDA_LIBRARY: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.
 
 
 def chosen_device(choice: DeviceChoice) -> Device:
-    """The device that a choice means on this machine.
+    """The device that a choice stands for on this machine.
 
     Args:
         choice: the user's; "auto" leaves it to the machine.
@@ -51,7 +51,7 @@ def why_card_is_unused(choice: DeviceChoice) -> str:
 
 
 def _cuda_cards() -> int:
-    """How many cards NVIDIA's driver has: asked of the driver itself, because torch may not come into this process."""
+    """Number of cards, from NVIDIA's driver itself, because torch must not be loaded into this process."""
     try:
         driver = ctypes.CDLL(_CUDA_LIBRARY)
         count = ctypes.c_int(0)

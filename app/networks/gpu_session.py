@@ -1,7 +1,7 @@
-"""The network on a graphics card: a process of its own holds torch and answers, and the processor takes over from it.
+"""The network on a graphics card: a child process runs torch and answers over a pipe; the processor takes over from it.
 
-torch and software OpenGL crash each other in one process (docs/architecture.md), so the card is asked through a pipe:
-a crop goes over, some hundred numbers come back.
+torch and software OpenGL crash each other in one process (docs/architecture.md), so a crop is sent through a pipe, and
+some hundred numbers come back.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ANSWER_S: Final = 5.0
 
 
 class GpuSession:
-    """Takes the place of ONNX Runtime's session; once the card's process fails, that one takes over for good."""
+    """Replaces ONNX Runtime's session; when the card's process fails, that one takes over for good."""
 
     def __init__(self, folder: Path, device: Device, metadata: Mapping[str, Any]) -> None:
         """Starts the process, waits until the network is on the card, and tries it.
@@ -68,12 +68,12 @@ class GpuSession:
             cwd=PRODUCT_FOLDER,
             env=child_environment(),
         )
-        self._patience = _Patience(self._process)
-        # whoever drops the session, or ends the program, need not think of it
-        self._end = weakref.finalize(self, _end, self._process, self._patience)
+        self._time_limit = _TimeLimit(self._process)
+        # ends the process with the session or the program
+        self._end = weakref.finalize(self, _end, self._process, self._time_limit)
         try:
             assert self._process.stdout is not None
-            with self._patience.for_s(START_S):
+            with self._time_limit.for_s(START_S):
                 self.device_name = receive_greeting(self._process.stdout)
             answers = self._ask(grey_inputs(metadata))
             if not all(np.isfinite(answer).all() for answer in answers.values()):
@@ -111,11 +111,11 @@ class GpuSession:
         assert questions is not None
         assert answers is not None
         try:
-            with self._patience.for_s(ANSWER_S):
+            with self._time_limit.for_s(ANSWER_S):
                 send_crops(questions, images, inputs.get(LANDMARKS_NAME))
                 return unpack(receive_answers(answers, len(images)))
         except NetworkProcessError:
-            if self._patience.is_lost:
+            if self._time_limit.is_lost:
                 raise NetworkProcessError(f"it did not answer for {ANSWER_S:g} s") from None
             raise
 
@@ -126,20 +126,20 @@ class GpuSession:
         self.close()
 
 
-class _Patience:
-    """Kills a process that lets somebody wait too long, which then reads the end of the pipe instead of waiting on."""
+class _TimeLimit:
+    """Kills a process that exceeds the time limit; the waiting reader then reaches the end of the pipe."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.is_lost = False
         self._process = process
         self._deadline_s = math.inf
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="patience with the card", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="time limit of the card", daemon=True)
         self._thread.start()
 
     @contextmanager
     def for_s(self, seconds: float) -> Iterator[None]:
-        """While something is waited for."""
+        """Inside, the process is killed after so many seconds."""
         self._deadline_s = time.monotonic() + seconds
         try:
             yield
@@ -147,7 +147,7 @@ class _Patience:
             self._deadline_s = math.inf
 
     def end(self) -> None:
-        """Nobody waits any more."""
+        """Ends the thread."""
         self._over.set()
         self._thread.join()
 
@@ -159,12 +159,12 @@ class _Patience:
                 return
 
 
-def _end(process: subprocess.Popen[bytes], patience: _Patience) -> None:
-    """Ends a process that ends by itself once nobody asks any more."""
-    patience.end()
+def _end(process: subprocess.Popen[bytes], time_limit: _TimeLimit) -> None:
+    """Closes the pipes; the process ends by itself at the end of its input."""
+    time_limit.end()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            with suppress(OSError):  # what was to be flushed has nobody to go to
+            with suppress(OSError):  # nothing reads what was to be flushed
                 stream.close()
     try:
         process.wait(_END_S)

@@ -1,6 +1,6 @@
 """One network as one file to share: a zip of its ONNX, safetensors, JSON and card, and nothing else.
 
-A stranger's file is read with suspicion: only the known names are taken out, each by its own name and never by a path
+An untrusted file is checked: only the known names are taken out, each by its own name and never by a path
 of the file's, sizes are counted while unpacking, and the ONNX model may not point to other files.
 """
 
@@ -66,7 +66,7 @@ def pack_network(folder: Path, file: Path) -> None:
 def unpack_network(file: Path, folder: Path) -> None:
     """Takes a shared network out of its file; nothing in it is executed.
 
-    The metadata comes last, behind all checks: whoever looks at the folder meanwhile finds no network in it.
+    The metadata comes last, after all checks: until then other programs find no network in the folder.
 
     Args:
         file: a network's file.
@@ -96,7 +96,7 @@ def unpack_network(file: Path, folder: Path) -> None:
     except (*FILE_FAULTS, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as problem:
         shutil.rmtree(folder, ignore_errors=True)
         cause = fault_of(problem)
-        raise CheckpointError(f"{file} cannot be opened as a network ({cause}); ask for it to be sent again.") from None
+        raise CheckpointError(f"{file} cannot be opened as a network ({cause}); request it again.") from None
 
 
 def _check_names(archive: zipfile.ZipFile, file: Path) -> None:
@@ -111,17 +111,17 @@ def _check_names(archive: zipfile.ZipFile, file: Path) -> None:
         raise CheckpointError(f"{file} holds a part twice, which no network's file does; do not use it.")
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
-        raise CheckpointError(f"{file} should hold {missing[0]} and does not; ask for it to be sent again.")
+        raise CheckpointError(f"{file} should hold {missing[0]} and does not; request it again.")
 
 
 def _take_out(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, file: Path) -> None:
-    """Counts while it writes: what the file says about its sizes is only a claim."""
+    """Counts while it writes: the sizes that the file declares are not trusted."""
     written = 0
     with archive.open(entry) as source, (folder / entry.filename).open("xb") as target:
         while chunk := source.read(_CHUNK_BYTES):
             written += len(chunk)
             if written > entry.file_size:
-                raise CheckpointError(f"{entry.filename} in {file} is larger than it says; do not use it.")
+                raise CheckpointError(f"{entry.filename} in {file} is larger than it declares; do not use it.")
             target.write(chunk)
 
 

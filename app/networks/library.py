@@ -37,7 +37,7 @@ class NetworkEntry:
         folder: where it lies.
         name: for people.
         own: the user's own, which may be deleted.
-        shipped: it comes along with the program.
+        shipped: it is part of the program.
         tunable: it has the weights that training starts from.
         card: what is known about it, Markdown.
         figures: measured when it was made.
@@ -53,10 +53,10 @@ class NetworkEntry:
 
     @property
     def title(self) -> str:
-        """Its name, told apart from others of the same name."""
+        """Its name, made different from others of the same name."""
         if self.own:
             return self.name
-        return f"{self.name} (comes along)" if self.shipped else f"{self.name} (in {self.folder.name})"
+        return f"{self.name} (shipped)" if self.shipped else f"{self.name} (in {self.folder.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ class Swap:
 
 
 class NetworkLibrary:
-    """The network that comes along, and those in the user's folder."""
+    """The shipped network, and those in the user's folder."""
 
     def __init__(self, shipped: Path, folder: Path | None = None, beside: Sequence[Path] = ()) -> None:
         """Keeps the folders.
 
         Args:
-            shipped: of the network that comes along.
+            shipped: folder of the shipped network.
             folder: of the user's own; in the user's data folder when None.
             beside: further networks to offer, such as one that was named on the command line.
         """
@@ -168,7 +168,7 @@ class NetworkLibrary:
             CheckpointError: it is not the user's own, or the disk keeps it.
         """
         if not entry.own:
-            raise CheckpointError(f"{entry.name} comes along with the program and cannot be deleted.")
+            raise CheckpointError(f"{entry.name} is part of the program and cannot be deleted.")
         try:
             shutil.rmtree(entry.folder)
         except OSError as problem:
@@ -184,12 +184,12 @@ class NetworkLibrary:
             "name": name,
             "reason": reason,
         }
-        # a history that cannot be written is no reason to keep a network from going live
+        # a history that cannot be written must not keep a network from going live
         with suppress(OSError):
             append_line(self.folder / _HISTORY_FILE, json.dumps(line))
 
     def history(self) -> list[Swap]:
-        """Which networks were live, the newest first; that damaged lines are left out is said once, in the log."""
+        """Which networks were live, the newest first; damaged lines are left out, which is logged once."""
         try:
             lines = read_checked(self.folder / _HISTORY_FILE).decode(errors="replace").splitlines()
         except FILE_FAULTS:
@@ -236,7 +236,7 @@ def _modified_s(path: Path) -> float:
 
 
 def _real_numbers(figures: object) -> dict[str, float]:
-    """What a stranger's file calls figures, without what is none: they are for people, and no reason to refuse it."""
+    """The figures in an untrusted file, without invalid ones: they are for people, and no reason to reject the file."""
     return {
         str(key): float(value)
         for key, value in (figures.items() if isinstance(figures, dict) else ())

@@ -29,7 +29,7 @@ class LoadedNetwork:
     Attributes:
         folder: where it came from.
         runtime: the network itself, already tried on a crop.
-        card: what asks the graphics card; None where the processor runs it.
+        card: session on the graphics card; None where the processor runs it.
         complaint: why the processor runs it, where the card should have; else empty.
     """
 
@@ -62,13 +62,13 @@ class LoadedNetwork:
 
 
 class LiveNetwork:
-    """A place that holds one network at a time; a swap changes one reference, so nobody waits for it.
+    """Holds one network at a time; a swap changes one reference, so no thread waits for it.
 
-    Loading happens in the caller's thread before the swap, and whoever is predicting finishes with the old network.
+    Loading happens in the caller's thread before the swap, and a prediction in progress finishes with the old network.
     """
 
     def __init__(self, folder: Path, device: DeviceChoice = "cpu") -> None:
-        """Keeps which network to begin with; it is loaded when it is first asked for.
+        """Stores which network to begin with; it is loaded at its first use.
 
         Args:
             folder: of an exported network.
@@ -131,7 +131,7 @@ class LiveNetwork:
         return self.runtime.upright
 
     def presences(self, images: Float[np.ndarray, "B 3 S S"]) -> Float[np.ndarray, " B"]:
-        """What :meth:`inference.runtime.NetworkRuntime.presences` of the live network says."""
+        """See :meth:`inference.runtime.NetworkRuntime.presences`, of the live network."""
         return self.runtime.presences(images)
 
     def predict(
@@ -141,7 +141,7 @@ class LiveNetwork:
         intrinsics: Intrinsics,
         landmarks: LandmarkReading | None = None,
     ) -> CropPrediction:
-        """What :meth:`inference.runtime.NetworkRuntime.predict` of the live network says."""
+        """See :meth:`inference.runtime.NetworkRuntime.predict`, of the live network."""
         return self.runtime.predict(image_rgb, crop, intrinsics, landmarks)
 
     def current(self) -> LoadedNetwork:
@@ -155,7 +155,7 @@ class LiveNetwork:
         return self._first() if current is None else current
 
     def _first(self) -> LoadedNetwork:
-        # not under the other lock: a graphics card takes seconds, and the window asks for names meanwhile
+        # not under the other lock: a graphics card takes seconds, and the window reads names meanwhile
         with self._loading:
             with self._lock:
                 if self._current is not None:
@@ -194,8 +194,8 @@ def load_candidate(folder: Path, device: DeviceChoice = "cpu", vetting: NetworkV
 
     Args:
         folder: of an exported network.
-        device: what it should run on; where that fails, the processor runs it, and the network says why.
-        vetting: tries it before, and can be broken off; one of its own when None.
+        device: requested for it; where that fails, the processor runs it, and ``complaint`` gives the reason.
+        vetting: runs the trial, and can be aborted; a new one when None.
 
     Raises:
         CheckpointError: missing, damaged, of another schema, too greedy for a trial, or its output is not finite.

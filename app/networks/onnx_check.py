@@ -1,4 +1,4 @@
-"""What an ONNX file asks for beyond itself: of its messages only the fields that can name operators and files count."""
+"""Operators and files that an ONNX file refers to; only the message fields that can name these are read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MODEL: Final = onnx_model_class(_FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class OnnxDemands:
-    """What a model asks for, in all of its graphs.
+    """References of a model, in all of its graphs.
 
     Attributes:
         domains: of its operators.
@@ -57,7 +57,7 @@ class OnnxDemands:
 
 
 def onnx_demands(path: Path) -> OnnxDemands:
-    """What a model asks for.
+    """The references of a model.
 
     Args:
         path: an ONNX file.
@@ -90,15 +90,15 @@ def onnx_demands(path: Path) -> OnnxDemands:
 
 
 def refuse_unsafe_onnx(path: Path, holder: str) -> None:
-    """Refuses a model that reaches beyond itself, or whose time of computing its size says nothing about.
+    """Rejects a model that refers to other files, or has a computing time that does not follow from its size.
 
     Args:
         path: an ONNX file.
         holder: what it is part of, for people.
 
     Raises:
-        CheckpointError: it is no model, needs operators of others, asks for files beside it, which could be any file of
-            this computer, or repeats parts of itself as often as its numbers say.
+        CheckpointError: it is no model, needs custom operators, refers to files beside it, which could be any file of
+            this computer, or repeats parts of itself by its own numbers.
         OSError: it cannot be read.
     """
     if path.stat().st_size > LARGEST_ONNX_BYTES:
@@ -109,11 +109,11 @@ def refuse_unsafe_onnx(path: Path, holder: str) -> None:
     try:
         demands = onnx_demands(path)
     except ValueError as problem:
-        raise CheckpointError(f"{path.name} in {holder} is damaged ({problem}); ask for it to be sent again.") from None
+        raise CheckpointError(f"{path.name} in {holder} is damaged ({problem}); request it again.") from None
     for domain in sorted(demands.domains - _KNOWN_DOMAINS):
         raise CheckpointError(f"{path.name} in {holder} needs operators of {domain[:40]!r}; do not use it.")
     if demands.is_split:
-        raise CheckpointError(f"{path.name} in {holder} asks for other files, which a shared network may not.")
+        raise CheckpointError(f"{path.name} in {holder} refers to other files, which a shared network may not.")
     for operator in sorted(demands.operators & _REPEATING):
         raise CheckpointError(
             f"{path.name} in {holder} repeats parts of itself ({operator}), which no hand network does; do not use it."

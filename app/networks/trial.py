@@ -1,4 +1,4 @@
-"""Is a network fit to go live? Tried on the demo clip, whose truth is known, beside the network that is live now."""
+"""Tries a network on the demo clip, which has ground truth, beside the live network, before it may go live."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hand.metrics import pa_error_mm
 from hand.rotations import axis_angle_from_matrix
 
 CLEARLY_WORSE: Final = 1.25
-"""Error on the demo clip over the live network's from which a swap wants a confirmation."""
+"""Error on the demo clip over the live network's from which a swap needs a confirmation."""
 
 _EVERY: Final = 12
 """Fifteen of the clip's frames, in a quarter of a second."""
@@ -30,12 +30,12 @@ _EVERY: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What trying a network showed.
+    """Result of a trial.
 
     Attributes:
         error_mm: aligned joint error on the demo clip.
         live_error_mm: that of the network that is live.
-        doubts: one sentence for each reason to ask before swapping; none when it is fit.
+        doubts: one sentence for each reason to confirm the swap; none when it is fit.
     """
 
     error_mm: float

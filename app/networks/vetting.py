@@ -1,9 +1,9 @@
-"""Whether a network can be loaded into the program at all, found out in a process that may not take much.
+"""Tests in a child process with limits whether a network can be loaded at all.
 
-An ONNX file is a program: it may compute for ever, or ask for all memory there is, and nothing that runs it in its own
-process can stop it. So a network that did not come along with the product is first loaded and run on the demo clip by
+An ONNX file is a program: it may compute for ever, or request all memory, and the process that runs it cannot stop it.
+So a network that is not shipped with the product is first loaded and run on the demo clip by
 a child process with limits of memory and time (:mod:`app.networks.vetting_child`), which is killed when it exceeds them
-or when nobody waits for it any more. What passed is noted by its content, and is not tried again.
+or when the result is not needed any more. A network that passed is recorded by its content, and is not tried again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from hand.errors import CheckpointError
 from inference.runtime import METADATA_FILE, ONNX_FILE, read_metadata
 
 MEMORY_BYTES: Final = 1536 << 20
-"""What loading and running a network may take; those that come along take a tenth."""
+"""Memory limit for loading and running a network; the shipped one takes a tenth."""
 
 COMPUTE_S: Final = 60
-"""Processor time, which the network that comes along needs two of."""
+"""Limit of processor time; the shipped network needs two seconds."""
 
 WAIT_S: Final = 180.0
 """Passed time, because other programs may keep the processor busy."""
@@ -44,10 +44,10 @@ def vetted_file() -> Path:
 
 
 class NetworkVetting:
-    """Tries networks, one or several at a time, until it is broken off."""
+    """Tries networks, one or several at a time, until it is aborted."""
 
     def __init__(self) -> None:
-        """Nothing is tried yet."""
+        """Starts without a trial."""
         self._lock = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
         self._broken_off = False
@@ -73,7 +73,7 @@ class NetworkVetting:
             append_line(vetted_file(), digest)
 
     def break_off(self) -> None:
-        """Ends what is being tried, at once and for good: whoever waits for it is told so."""
+        """Aborts the trial at once and for good; threads that wait for it get an error."""
         with self._lock:
             self._broken_off = True
             for child in self._children:
@@ -89,7 +89,7 @@ class NetworkVetting:
             try:
                 child = subprocess.Popen(
                     command,
-                    stdin=subprocess.PIPE,  # its end tells the child that this program is gone
+                    stdin=subprocess.PIPE,  # closed with this program, which ends the child
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     cwd=PRODUCT_FOLDER,

@@ -1,4 +1,4 @@
-"""The child process of ``app.networks.vetting``: loads a network under limits, runs it, and says what became of it.
+"""The child process of ``app.networks.vetting``: loads a network under limits, runs it, and reports the result.
 
 Takes the network's folder, the bytes of memory and the seconds of computing that loading and running may take beyond
 this process's own start. Writes one JSON line: ``{"error_mm": ...}`` or ``{"problem": ...}``.
@@ -26,7 +26,7 @@ def main() -> int:
     """The exit code is 0 where a line was written."""
     folder, memory, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else prints must not end up among the answers
+    os.dup2(2, 1)  # other output must not end up among the answers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_resources(memory, seconds)
     content: dict[str, float | str]
@@ -37,7 +37,7 @@ def main() -> int:
         content = {"problem": str(problem)}
     except MemoryError:
         content = {"problem": f"The network in {folder} needs more than {memory >> 20} MiB of memory; do not use it."}
-    except Exception as problem:  # noqa: BLE001 - a stranger's network may break an engine in any way
+    except Exception as problem:  # noqa: BLE001 - an untrusted network may break an engine in any way
         content = {"problem": f"The network in {folder} cannot be tried ({problem}); do not use it."}
     answers.write(json.dumps(content) + "\n")
     answers.flush()
@@ -68,7 +68,7 @@ def limit_resources(memory_bytes: int, seconds: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Whoever started this holds the other end of its input, which the system closes however that program ends."""
+    """Waits for the end of the input, which the system closes when the parent process ends, however it ends."""
     sys.stdin.buffer.read()
     os._exit(1)
 

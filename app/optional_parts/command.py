@@ -26,7 +26,7 @@ def install_part(name: str) -> None:
         name: of the part, a key of ``PARTS``.
 
     Raises:
-        InstallError: it could not be installed; the sentence says why.
+        InstallError: it could not be installed; the message gives the reason.
         KeyboardInterrupt: the user broke it off; what is left was printed.
     """
     part = PARTS[name]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BUILD_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv"})
-"""Nothing that runs has loaded them, and some packages ask for newer ones."""
+"""No running code has loaded them, and some packages require newer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class PythonEnvironment:
         python: its interpreter.
         site_packages: the folder that packages are installed into.
         search_path: folders in which its interpreter finds packages.
-        externally_managed: the system's package manager owns it, as the file EXTERNALLY-MANAGED says (PEP 668).
+        externally_managed: the system's package manager owns it, marked by the file EXTERNALLY-MANAGED (PEP 668).
     """
 
     python: Path

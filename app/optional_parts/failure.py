@@ -17,7 +17,7 @@ _NO_RELEASE: Final = (
     "try again."
 )
 
-# In the order in which they are looked for: pip ends in "no matching distribution" too when there is no network.
+# In the order of the search: pip ends in "no matching distribution" too when there is no network.
 _FAULTS: Final = (
     (
         r"No space left on device|not enough space|Errno 28\b|os error 28\b|Disk quota exceeded",
@@ -76,7 +76,7 @@ def explain_failure(output: str, exit_code: int, part: OptionalPart) -> str:
 
     Args:
         output: what pip or uv printed.
-        exit_code: of its process; negative when a signal ended it, as :mod:`subprocess` says.
+        exit_code: of its process; negative when a signal ended it, as in :mod:`subprocess`.
         part: what was to be installed.
     """
     end = "\n".join(output.strip().splitlines()[-_LAST_LINES:])

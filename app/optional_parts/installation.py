@@ -27,9 +27,9 @@ from app.optional_parts.requirements import part_requirements, version_constrain
 from hand.errors import InstallError
 
 KILL_AFTER_S: Final = 3.0
-"""An installer that was asked to end and has not after so long is killed."""
+"""An installer that was requested to end and has not after so long is killed."""
 
-_NICENESS: Final = 10  # whoever watches the live picture comes first
+_NICENESS: Final = 10  # the live picture has priority
 _DOWNLOAD_SHARE: Final = 0.75  # of the progress bar; the rest is for unpacking
 _UNPACK_FOLDER: Final = "pip-unpack-*"
 _WORK_FOLDER: Final = ".handlive-install"
@@ -52,7 +52,7 @@ class InstallState:
     Attributes:
         phase: where it stands.
         text: what it is doing, or how it ended, for people.
-        share: how much of it is done, 0 to 1; None while that cannot be told.
+        share: how much of it is done, 0 to 1; None while that is unknown.
     """
 
     phase: InstallPhase
@@ -61,7 +61,7 @@ class InstallState:
 
 
 class Installation:
-    """Installs one part; ask :meth:`poll` now and then.
+    """Installs one part; call :meth:`poll` now and then.
 
     The installer downloads everything before it changes the environment. What is installed already keeps its version.
     """
@@ -118,7 +118,7 @@ class Installation:
         """Where the installation stands; once it has ended, always the same."""
         if self._ended is not None:
             return self._ended
-        # asked before the log is read, so that nothing that was written before the end is missed
+        # tested before the log is read, so that nothing that was written before the end is missed
         exit_code = self._process.poll()
         self._read_log()
         if exit_code is not None:
@@ -132,7 +132,7 @@ class Installation:
         return self._progress()
 
     def cancel(self) -> None:
-        """Asks the installer to end; :meth:`poll` says what is left of it."""
+        """Requests the installer's end; :meth:`poll` reports what is left of it."""
         if self._cancelled_s is None and self._ended is None:
             self._cancelled_s = time.monotonic()
             self._signal(signal.SIGINT)

@@ -21,12 +21,12 @@ _UNITS_MB: Final = {
 
 
 class InstallerOutput:
-    """Takes lines, and says in which stage the installer is.
+    """Parses lines into the stage of the installer.
 
     Attributes:
         package: the one that was named last.
-        announced_mb: size of all wheels whose download has begun.
-        finished_mb: size of those that are known to be here, which only uv says.
+        announced_mb: size of all wheels with a started download.
+        finished_mb: size of those that are downloaded, which only uv prints.
         unpacking: packages that are being unpacked, in that order, by their normalised names; empty before that stage.
         is_unpacking: that stage has begun.
     """

@@ -1,4 +1,4 @@
-"""What the installer is asked for: a part's requirements, and the versions that a running program holds."""
+"""Input of the installer: a part's requirements, and the versions that a running program holds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def part_requirements(part: OptionalPart, product: Path = PRODUCT_FOLDER) -> lis
         product: the product's folder.
 
     Raises:
-        InstallError: neither place knows the part.
+        InstallError: the part is defined in neither place.
     """
     try:
         project = tomllib.loads((product / "pyproject.toml").read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ def part_requirements(part: OptionalPart, product: Path = PRODUCT_FOLDER) -> lis
         found = _from_metadata(part.name)
     if not found:
         raise InstallError(
-            f"Neither pyproject.toml nor the installed program says what the {part.title} ({part.name!r}) consists of; "
+            f"Neither pyproject.toml nor the installed program defines the {part.title} ({part.name!r}); "
             "fetch the program's files anew."
         )
     return found

@@ -12,7 +12,7 @@ StreamKind = Literal["udp", "osc", "ws"]
 
 LOCALHOST: Final = "127.0.0.1"
 DEFAULT_RATE_HZ: Final = 60.0
-"""Most messages per second unless the user says otherwise; a webcam gives 30."""
+"""Default limit of messages per second; a webcam gives 30."""
 
 _HIGHEST_RATE_HZ = 1000.0
 _WANTED = "KIND:[HOST:]PORT[,mesh][,rate=N] with KIND udp, osc or ws, such as udp:9000 or ws:8765,mesh,rate=15"
@@ -23,7 +23,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """One stream that the user wants.
+    """One stream of the user.
 
     Attributes:
         kind: JSON in UDP datagrams, OSC in UDP datagrams, or a WebSocket server.
@@ -31,7 +31,7 @@ class StreamAddress:
         port: UDP or TCP port.
         mesh: send the vertices too.
         rate_hz: most messages per second.
-        origins: web origins beside this machine's own pages whose pages may listen (ws).
+        origins: web origins beside this machine's own pages that may connect (ws).
     """
 
     kind: StreamKind

@@ -1,4 +1,4 @@
-"""UDP datagrams: one per frame, to one address, whether or not somebody listens there."""
+"""UDP datagrams: one per frame, to one address, with or without a receiver."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class DatagramSink:
 
     @property
     def state(self) -> SinkState:
-        """How it goes."""
+        """State of the stream."""
         return self._state
 
     def open(self) -> None:
-        """Looks the host up, once.
+        """Resolves the host, once.
 
         Raises:
             ConfigError: there is no such host, or this machine does not support its kind of address.
@@ -57,7 +57,7 @@ class DatagramSink:
             ) from None
         family, _, _, _, self._target = found[0]
         try:
-            # not connected: a connected socket reports errors because nobody listens yet
+            # not connected: a connected socket reports errors while there is no receiver
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
         except OSError as error:  # such as an IPv6 address where IPv6 is switched off
             raise ConfigError(
@@ -67,7 +67,7 @@ class DatagramSink:
         self._socket.setblocking(False)
 
     def send(self, joined: JoinedResult) -> None:
-        """Sends one frame; a mesh that does not fit into a datagram is left out, which the state says."""
+        """Sends one frame; a mesh that does not fit into a datagram is left out, and the state mentions it."""
         sentence = ""
         data = self._encode_frame(joined, self._address.mesh)
         if len(data) > LARGEST_DATAGRAM_BYTES:

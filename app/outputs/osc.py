@@ -35,7 +35,7 @@ def osc_sink(address: StreamAddress, model: HandModel) -> DatagramSink:
 
 
 class _FrameBundles:
-    """Frames of one stream, whose times count from its first frame."""
+    """Frames of one stream; times count from its first frame."""
 
     def __init__(self) -> None:
         self._origin_ns: int | None = None

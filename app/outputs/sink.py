@@ -1,4 +1,4 @@
-"""What every kind of stream is to the thread that feeds it."""
+"""The protocol between a stream and the thread that feeds it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.pipeline.result_synchronizer import JoinedResult
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """A stream as people see it.
+    """State of a stream for people.
 
     Attributes:
         sent: messages handed to the system or to a client.
-        clients: who listens now; None where that cannot be known, because datagrams ask nobody.
+        clients: number of receivers now; None where it is unknown, as with datagrams.
         dropped_clients: connections that were closed because they did not keep up.
         sentence: what is wrong, else empty.
         failed: messages that could not be sent.
@@ -34,13 +34,13 @@ class Sink(Protocol):
 
     @property
     def state(self) -> SinkState:
-        """How it goes."""
+        """State of the stream."""
 
     def open(self) -> None:
         """Gets sockets ready.
 
         Raises:
-            ConfigError: the address cannot be used; the sentence says why.
+            ConfigError: the address cannot be used; the message gives the reason.
         """
 
     def send(self, joined: JoinedResult) -> None:

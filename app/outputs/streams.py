@@ -67,7 +67,7 @@ class Streams:
             self._inbox.put(joined)
 
     def states(self) -> tuple[tuple[StreamAddress, SinkState], ...]:
-        """How each stream goes."""
+        """State of each stream."""
         return tuple((address, sink.state) for address, sink in zip(self._addresses, self._sinks, strict=True))
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ def udp_json_sink(address: StreamAddress, model: HandModel) -> DatagramSink:
 
 
 class RateLimit:
-    """Says which of the moments it is asked about may be used."""
+    """Limits a rate: decides which moments may be used."""
 
     def __init__(self, rate_hz: float) -> None:
         """The first moment is always allowed.

@@ -1,7 +1,7 @@
 """A WebSocket server for browsers and scripts: the newest frame to every client, and no queue that could grow.
 
-All clients live in one thread with its own event loop. A client that reads slower than frames come misses frames; one
-that takes nothing for a while is disconnected, so that it costs the others nothing.
+All clients are served by one thread with its own event loop. A client that reads slower than frames come misses frames;
+one that takes nothing for a while is disconnected, so that it costs the others nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SEND_BUFFER_BYTES = 64 * 1024
 """Small, because what waits in the system's buffer is the past."""
 
 _LARGEST_INCOMING_BYTES = 1024
-"""Clients have nothing to say; what they say all the same is read and forgotten."""
+"""Clients have no messages to send; any that arrive are read and dropped."""
 
 _CLOSE_S = 0.5
 _TRY_AGAIN_LATER = 1013
@@ -83,7 +83,7 @@ class WebSocketSink:
 
     @property
     def state(self) -> SinkState:
-        """How it goes."""
+        """State of the server."""
         return SinkState(self._sent, len(self._clients), self._dropped, self._sentence)
 
     def open(self) -> None:
@@ -109,10 +109,10 @@ class WebSocketSink:
             self._loop.call_soon_threadsafe(self._offer, text)
 
     def send_about(self) -> None:
-        """Nothing to do: every client was told when it connected."""
+        """Does nothing: every client receives it when it connects."""
 
     def close(self) -> None:
-        """Says goodbye to the clients and stops listening."""
+        """Closes the connections and stops listening."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
@@ -149,7 +149,7 @@ class WebSocketSink:
             await self._closing.wait()
 
     def _refuse_strangers(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuses pages of other origins, and says how to allow them."""
+        """Refuses pages of other origins; the response names the option that allows them."""
         origin = request.headers.get("Origin")
         if origin is None or origin in self._address.origins or _LOCAL_PAGE.fullmatch(origin):
             return None
@@ -169,7 +169,7 @@ class WebSocketSink:
         client = _Client()
         self._clients.add(client)
         reading = asyncio.create_task(_forget_what_it_says(connection))
-        # reading ends with the connection; the next send then notices, or a silent program would keep it for ever
+        # reading ends with the connection; the next send then fails, or a silent program would keep it for ever
         reading.add_done_callback(lambda _task: client.news.set())
         try:
             await asyncio.wait_for(connection.send(self._about), self._patience_s)
@@ -193,7 +193,7 @@ class WebSocketSink:
 
 
 async def _forget_what_it_says(connection: ServerConnection) -> None:
-    """Reads on, because a connection that is not read from does not notice pings and goodbyes either."""
+    """Keeps reading: pings and close frames of a connection are only handled while it is read."""
     try:
         async for _ in connection:
             pass

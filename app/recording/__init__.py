@@ -1,4 +1,4 @@
-"""Recording the user's own hand: the recorder, where sessions lie, what is still missing. Knows no window."""
+"""Recording the user's own hand: the recorder, the place of sessions, the coverage. Does not use Qt."""
 
 from app.user_dirs import sessions_folder
 

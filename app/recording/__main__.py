@@ -1,4 +1,4 @@
-"""``python -m app.recording``: imports, exports, lists and deletes sessions, saying how far it is as JSON lines."""
+"""``python -m app.recording``: imports, exports, lists and deletes sessions; progress is printed as JSON lines."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def main() -> int:
 
 @contextmanager
 def _reserved(folder: Path) -> Iterator[None]:
-    """A folder that stays empty because the import was refused goes away again."""
+    """A folder that stays empty because the import was refused is removed."""
     try:
         yield
     except BaseException:
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _FrameTeller:
-    """Counts frames whose number nobody knows beforehand: half of what is left is always still to come."""
+    """Counts frames of an unknown total: half of the rest is always still to come."""
 
     def __init__(self, stage: str) -> None:
         self._tell = _ShareTeller(stage)

@@ -1,7 +1,7 @@
-"""Which poses were shown from which sides so far, and what to ask for next.
+"""Which poses were shown from which sides so far, and which to request next.
 
-A session teaches what it shows: a minute of an open hand seen from the front teaches an open hand seen from the front.
-Each frame counts for the named pose it is nearest to and for the side of the hand that the camera sees.
+A session contains only what was shown: a minute of an open hand from the front teaches an open hand from the front.
+Each frame counts for the named pose it is nearest to and for the visible side of the hand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VIEWS: Final[dict[View, str]] = {
     "little finger's side": "with the little finger's side to the camera",
     "finger tips": "with the finger tips towards the camera",
 }
-"""Sides of the hand that the camera may see, and how to ask for them."""
+"""Visible sides of the hand, and the instruction for each."""
 
 POSES: Final[dict[str, str]] = {
     "open_hand": "Open hand",
@@ -42,7 +42,7 @@ POSES: Final[dict[str, str]] = {
     "claw": "Claw, finger tips bent",
     "grasp": "Hand around a glass",
 }
-"""Poses of ``hand.poses`` that are asked for, and their names for people."""
+"""Requested poses of ``hand.poses``, and their names for people."""
 
 ENOUGH_FRAMES: Final = 15
 """Frames that make a pose from one side well shown: half a second."""
@@ -75,7 +75,7 @@ class Coverage:
     """Counts what was shown. Not shared between threads."""
 
     def __init__(self, model: HandModel) -> None:
-        """Nothing shown yet.
+        """Starts empty.
 
         Args:
             model: of the poses that will be counted.
@@ -102,7 +102,7 @@ class Coverage:
 
     @property
     def others(self) -> int:
-        """Frames of poses that are none of the named ones; they are as welcome, but nobody asks for them."""
+        """Frames of poses that are none of the named ones; they are as useful, but not requested."""
         return self._others
 
     def add(
@@ -144,7 +144,7 @@ class Coverage:
 
 
 def view_of(side: Side, joints_m: Float[np.ndarray, "21 3"]) -> View:
-    """The side of the hand that the camera sees.
+    """The visible side of the hand.
 
     Args:
         side: which hand.

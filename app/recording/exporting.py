@@ -55,7 +55,7 @@ def export_freihand(
         out: folder to write to; must be empty or not there.
         model: hand model of the labels.
         faces: faces it finds are blurred outside the hand; None leaves them.
-        progress: told the share that is done.
+        progress: called with the share that is done.
 
     Returns:
         How many pictures were written.
@@ -100,7 +100,7 @@ def export_webdataset(session: Path, out: Path, faces: Faces | None, progress: P
         session: folder of the recording.
         out: folder to write to; must be empty or not there.
         faces: faces it finds are blurred outside the hand; None leaves them.
-        progress: told the share that is done.
+        progress: called with the share that is done.
 
     Returns:
         How many labelled hands were written.

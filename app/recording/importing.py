@@ -1,4 +1,4 @@
-"""Videos and folders of pictures as sessions, as if they had been recorded: with what MediaPipe + IK says of each."""
+"""Videos and folders of pictures as sessions, as if they had been recorded: with the results of MediaPipe + IK."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def import_session(
         source: a video or a folder.
         folder: of the new session.
         model: hand model of the paths' estimates.
-        paths: what looks at every frame.
-        name: what the user calls it; the source's own name when empty.
+        paths: factories of the paths that process every frame.
+        name: given by the user; the source's own name when empty.
         subfolders: a folder's subfolders are read too.
-        progress: told how many frames are done.
-        complain: told in one sentence each what of the source could not be read.
+        progress: called with the number of frames done.
+        complain: called with one sentence for each part of the source that could not be read.
 
     Returns:
         How many frames there are.

@@ -1,4 +1,4 @@
-"""Writes what the camera sees and what the paths make of it, in a thread of its own, without slowing anybody down.
+"""Records the camera's frames and the paths' results in a thread of its own, without delaying them.
 
 Frames come from the capture thread the moment they are taken, results a little later, from the paths. The recorder
 keeps a frame until its result is there, or until it is clear that there will be none, and writes in order. The queue is
@@ -109,8 +109,8 @@ class SessionRecorder:
         Args:
             folder: of the new session.
             model: hand model of the paths' estimates.
-            name: what the user calls the session.
-            pair: names the take, where another recorder records it from a second camera.
+            name: given by the user.
+            pair: name of the take, where another recorder records it from a second camera.
             versions: of the program and its parts.
             min_free_bytes: recording does not start, and stops, with less free on the disk.
             queue_frames: how many frames wait at most.
@@ -142,13 +142,13 @@ class SessionRecorder:
 
     @property
     def state(self) -> RecorderState:
-        """What it is doing; immutable, safe to read from any thread."""
+        """State of the recorder; immutable, safe to read from any thread."""
         with self._condition:
             return self._state
 
     @property
     def paused(self) -> bool:
-        """Whether frames are let pass."""
+        """Whether the recording is paused."""
         with self._condition:
             return self._paused
 
@@ -168,7 +168,7 @@ class SessionRecorder:
             self._state = replace(self._state, marks=self._state.marks + 1)
 
     def offer_frame(self, frame: Frame) -> None:
-        """A frame was taken; never waits."""
+        """Takes a frame; never waits."""
         with self._condition:
             if self._stopping or self._state.phase is RecorderPhase.FAILED:
                 return

@@ -1,4 +1,4 @@
-"""Where sessions lie, what is known of each at a glance, and how one is deleted for good."""
+"""Where sessions are kept, a summary of each, and how one is deleted for good."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SessionEntry:
         dropped: frames that were not written.
         bytes: on the disk.
         labelled: the offline pass ran over it.
-        word: what is wrong with it, in one sentence; else empty.
+        word: a problem in one sentence; else empty.
         damaged: it cannot be opened at all.
     """
 
@@ -76,7 +76,7 @@ def new_session_folder(name: str, home: Path | None = None, now: datetime | None
     The folder is made at once, so that two programs that begin in the same second record into two folders.
 
     Args:
-        name: what the user calls it; may be empty.
+        name: given by the user; may be empty.
         home: where sessions lie; :func:`sessions_folder` when left out.
         now: the time; the present when left out.
 

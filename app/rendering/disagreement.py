@@ -20,7 +20,7 @@ COLOR_STOPS: Final[tuple[tuple[float, str], ...]] = (
     (0.75, "#ee8a4a"),
     (1.0, "#b5243f"),
 )
-"""Share of :data:`LARGEST_MM` and colour; blue to red through yellow, for eyes that do not tell red from green."""
+"""Share of :data:`LARGEST_MM` and colour; blue to red through yellow, distinct for red-green colour blindness."""
 
 _MM_PER_M = 1000.0
 
@@ -28,7 +28,7 @@ _MM_PER_M = 1000.0
 def vertex_distances_mm(one: HandState, other: HandState) -> Float[np.ndarray, "V"]:
     """Distance of each vertex to its counterpart, with both wrists laid onto each other.
 
-    A single camera hardly tells how far away a hand is, so where the hands are is left out.
+    A single camera hardly measures the distance of a hand, so the position is left out.
     """
     apart_m = (one.vertices_m - one.joints_m[0]) - (other.vertices_m - other.joints_m[0])
     return np.asarray(np.linalg.norm(apart_m, axis=-1) * _MM_PER_M)

@@ -85,7 +85,7 @@ def show_picture(
         image_rgb: the frame.
         view_size_px: of the view.
         drawings: hands, in pixels of the frame.
-        landmarks: also show where the detector saw the joints.
+        landmarks: also draw the detector's landmarks.
     """
     placement = place(image_rgb.shape[1], image_rgb.shape[0], view_size_px)
     picture = cv2.cvtColor(scale_picture(image_rgb, placement), cv2.COLOR_RGB2BGRA)
@@ -109,7 +109,7 @@ class ScaledFrames:
     """Frames scaled to the views that show them: panes of one size share the work. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        """Nothing scaled yet."""
+        """Starts empty."""
         self._lock = threading.Lock()
         self._scaled: deque[tuple[np.ndarray, Placement, np.ndarray]] = deque(maxlen=_REMEMBERED)
 

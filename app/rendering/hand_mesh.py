@@ -20,7 +20,7 @@ from hand.topology import cap_faces
 from hand.types import HandState
 
 SMALL_EDGE_PX: Final = 8.0
-"""Triangles with shorter edges on the screen need not be split: lit from vertex to vertex they look the same, and they
+"""Triangles with shorter edges on the screen need not be split: the picture is the same with light per vertex, and they
 are drawn in half of the time."""
 
 
@@ -66,7 +66,7 @@ class HandMesh:
     coarse: HandMesh | None = None
 
     def for_scale(self, px_per_m: float) -> HandMesh:
-        """The hands in no more triangles than can be told apart.
+        """The hands with no more triangles than are visible.
 
         Args:
             px_per_m: how large a metre is on the screen, where the hands are.
@@ -82,8 +82,8 @@ class Scene:
 
     Attributes:
         solid: hands that hide what is behind them.
-        ghost: hands that one looks through, drawn over the others.
-        focus: what the eye looks at.
+        ghost: transparent hands, drawn over the others.
+        focus: the point and extent that the camera of the view shows.
     """
 
     solid: HandMesh | None

@@ -20,7 +20,7 @@ _FINE_PIXELS = 1_000_000
 
 
 GHOST_OPACITY = 0.5
-"""Of the hand that one looks through."""
+"""Opacity of the transparent hand."""
 
 
 class MeshPainter:
@@ -66,9 +66,9 @@ class MeshPainter:
         Args:
             picture: the background, of the camera's size: RGB, or with four channels BGRA.
             mesh: the hands.
-            camera: who looks.
+            camera: intrinsics.
             opacity: 0 to 1.
-            view: from where; from the place of the camera that took the frame when left out.
+            view: its place; that of the camera that took the frame when left out.
         """
         mesh = mesh.for_scale(camera.fx_px / _depth_m(mesh, view))
         seen = see_mesh(mesh.vertices_m, mesh.normals, mesh.colors_rgb, camera, view)

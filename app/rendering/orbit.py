@@ -13,7 +13,7 @@ from hand.camera import Intrinsics
 from hand.shading import View, orbit_view
 
 FIELD_OF_VIEW_DEG = 28.0
-"""Of the 3D view, along its shorter side; narrow, so that a hand looks as it does to somebody across a table."""
+"""Of the 3D view, along its shorter side; narrow, as a hand is viewed across a table."""
 
 _STEEPEST_RAD = math.radians(89.0)
 _NEAREST, _FARTHEST = 0.35, 3.0
@@ -23,7 +23,7 @@ _FOLLOW_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Orbit:
-    """The user's view of the mesh; zero angles look the way the camera looks.
+    """The user's view of the mesh; at zero angles its direction is the camera's.
 
     Attributes:
         azimuth_rad: to the right around the hand.
@@ -48,7 +48,7 @@ class Orbit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Focus:
-    """What the eye looks at.
+    """The point and extent that the 3D view shows.
 
     Attributes:
         target_m: a point in camera axes.
@@ -68,7 +68,7 @@ class FocusFollower:
     """Follows the hands without shaking: a first-order low pass, which restarts when hands appear."""
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
+        """Starts without a hand."""
         self._focus: Focus | None = None
         self._time_ns = 0
 

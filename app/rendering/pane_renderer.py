@@ -40,13 +40,13 @@ _OVERLAY_OPACITY = 0.88
 
 @dataclass(frozen=True, slots=True)
 class ScreenPlan:
-    """What is to be drawn; replaced as a whole, so that a path's thread never sees a half change.
+    """What is to be drawn; replaced as a whole, so that a path's thread never reads a half change.
 
     Attributes:
         picture_sizes_px: size of the picture view of each pane that is on the screen.
         overlay: what is drawn over pictures.
         by_disagreement: meshes are coloured by the distance to the other path's mesh.
-        landmarks: skeletons come with circles where the detector saw the joints.
+        landmarks: skeletons come with circles at the detector's landmarks.
     """
 
     picture_sizes_px: Mapping[PaneName, tuple[int, int]] = field(default_factory=dict)
@@ -92,10 +92,10 @@ class OwnDrawing(Generic[M]):
 
 
 class ScreenPainter(Generic[M]):
-    """Draws for all panes. Told what is wanted by the GUI thread, called in the paths' threads."""
+    """Draws for all panes. The GUI thread sets the plan, the paths' threads call the rest."""
 
     def __init__(self, meshes: HandMeshBuilder, prepare_scene: Mapping[PaneName, Callable[[Scene | None], M]]) -> None:
-        """Ready for results.
+        """Prepares the renderer.
 
         Args:
             meshes: of the hand model the paths use.
@@ -203,7 +203,7 @@ class ScreenPainter(Generic[M]):
             colors.append(_pair_colors(network, ik) if both and plan.by_disagreement else None)
             hand = smooth(ik) if network is not None and ik is not None else None
             if hand is not None and network is not None and ik is not None:
-                # with its wrist where the network's is: how far away a hand is, one camera hardly tells
+                # with its wrist where the network's is: one camera hardly measures the distance of a hand
                 ghost.append(hand.moved(network.joints_m[0] - ik.joints_m[0]))
         time_ns = joined.frame.capture_time_ns
         scene = self._scene(
@@ -271,7 +271,7 @@ class ScreenPainter(Generic[M]):
 
 
 class _OverlayPainter:
-    """Draws hands as meshes over the picture; the threads of both paths may ask."""
+    """Draws hands as meshes over the picture; called from the threads of both paths."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -28,7 +28,7 @@ class HandDrawing:
 
     Attributes:
         joints_px: the joints, which bones connect.
-        observed_px: where the detector saw the joints, None where it is not known.
+        observed_px: the detector's landmarks, None where they are not known.
         label: side and confidence, for people.
         label_anchor_px: below this point the label hangs.
         size_px: the longer side of the hand's box, which line widths follow.
@@ -172,7 +172,7 @@ class _Layout:
     """The shapes of one overlay: between which points, and radius, thickness and colour of each."""
 
     def __init__(self, *, landmarks: bool) -> None:
-        # points 0 to 20 are the joints, 21 to 41 where the detector saw them; a radius is a share of the width and more
+        # points 0 to 20 are the joints, 21 to 41 the detector's landmarks; a radius is a share of the width and more
         rows: list[tuple[int, int, float, float, float, tuple[int, int, int]]] = []
         halo = rgb(HALO_COLOR)
         rows += [(a, b, 0.5, 0.6 + _HALO_PX, FILLED, halo) for a, b in STROKES]
@@ -207,7 +207,7 @@ def overlay_skeleton(
         picture: changed in place: RGB, or with four channels BGRA.
         drawing: in pixels of the frame.
         scale: size of the picture over that of the frame.
-        landmarks: also draw circles where the detector saw the joints.
+        landmarks: also draw circles at the detector's landmarks.
     """
     width = float(min(max(_THINNEST_PX, round(drawing.size_px * scale / 75.0)), _THICKEST_PX))
     points, layout = drawing.joints_px, _PLAIN

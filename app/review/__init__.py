@@ -1,1 +1,1 @@
-"""Looking through a session's labels: filters, decisions, corrections. Knows no window."""
+"""Reviewing a session's labels: filters, decisions, corrections. Does not use Qt."""

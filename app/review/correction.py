@@ -1,4 +1,4 @@
-"""Setting a label right: a joint is dragged in the picture, and the hand is solved anew at once.
+"""Correcting a label: a joint is dragged in the picture, and the hand is solved again at once.
 
 The other joints are held where the label has them, in the picture and, softly, in space; the dragged one has
 the largest weight. So fingers follow as fingers do, within their limits, and what was right stays right.
@@ -25,7 +25,7 @@ from ik_baseline.solver import IkSolution, IkSolver
 _EXPANSION: Final = 1.5
 _STEPS: Final = 40
 _ROBUST_FLOOR: Final = 1e6
-"""So high that no landmark loses its say: the user's is the one that disagrees with all others."""
+"""So high that no landmark loses its weight: the user's is the one that disagrees with all others."""
 
 
 class HandCorrector:
@@ -89,7 +89,7 @@ class HandCorrector:
         return self._solver.described(label.side, target, fit.state)
 
     def _target(self, observation: HandObservation) -> Target:
-        """Joints in space hold the hand together, softly; those whose finger is dragged hold nothing in depth."""
+        """Joints in space hold the hand together, softly; those of the dragged finger hold nothing in depth."""
         intrinsics, label = self._intrinsics, self._label
         pixels, world = self._wanted_px, observation.world_landmarks_m
         if label.side == "left":

@@ -1,4 +1,4 @@
-"""The other camera's view of a reviewed session, and a label that is set right by joints dragged in either view."""
+"""The other camera's view of a reviewed session, and the correction of a label by joints dragged in either view."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SAME_MOMENT_S: Final = 0.05
 """Pictures that are farther apart do not show one moment."""
 
 DRAGGED_PX, LABELLED_PX = 4.0, 60.0
-"""How exactly a joint is taken to be seen where it was dragged to, and where the label had it: a drag decides, and the
-other view only says how far away."""
+"""Standard deviation of a joint where it was dragged to, and where the label had it: a drag decides, and the other view
+only determines the distance."""
 
 _FOLLOWING: Final = 4
 """How often the rest of a finger is let go to where the dragged joint takes it."""
@@ -123,8 +123,8 @@ class TwoViewCorrector:
             in_other: in the other camera's picture.
 
         Returns:
-            The corrected hand, in the reviewed camera's axes. It is as measured as the label was: two views say where
-            it is.
+            The corrected hand, in the reviewed camera's axes. It is as measured as the label was: two views determine
+            its place.
         """
         self._dragged_px[in_other, joint] = to_px
         place = self._triangulated(joint)

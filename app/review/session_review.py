@@ -1,7 +1,7 @@
-"""A session under review: what to look at, what was decided, and how to take it back.
+"""A session under review: filters, decisions, and undo.
 
-Decisions are written as they are made. Everything that a window asks for while it scrolls is kept in arrays, so that
-twenty thousand frames answer as fast as twenty.
+Decisions are written as they are made. Everything that a window reads while it scrolls is kept in arrays, so that
+twenty thousand frames take no longer than twenty.
 """
 
 from __future__ import annotations
@@ -166,9 +166,9 @@ class SessionReview:
         return np.flatnonzero(mask)
 
     def decide(self, numbers: Iterable[int], status: Literal["kept", "rejected", "undecided"]) -> None:
-        """Keeps or rejects frames, or takes back what was said about them.
+        """Keeps or rejects frames, or withdraws earlier decisions.
 
-        A frame that was set right is as kept as can be: to keep it leaves the hand that the user put there.
+        A corrected frame counts as kept: to keep it leaves the hand that the user put there.
 
         Args:
             numbers: places of the frames in the session.
@@ -187,7 +187,7 @@ class SessionReview:
 
         Args:
             number: place of the frame.
-            hand: its path_id is "corrected", or "two_views" where both views say where it is.
+            hand: its path_id is "corrected", or "two_views" where both views determine its place.
 
         Raises:
             RecordingError: it cannot be written; nothing changes then.
@@ -243,7 +243,7 @@ class SessionReview:
 
 
 def open_review(folder: Path, model: HandModel) -> SessionReview:
-    """Opens a session whose labels a hand model can show; with many frames that takes a second.
+    """Opens a session for review, if its labels fit the hand model; with many frames that takes a second.
 
     Args:
         folder: of the session.
@@ -275,7 +275,7 @@ def _duplicates(
     """Frames that show what the last one that is none showed."""
     duplicate = np.zeros(len(poses_rad), bool)
     shown = np.hstack([poses_rad, views_rad])
-    means = np.zeros((48, 2))  # one product for both means, because this is asked for every frame
+    means = np.zeros((48, 2))  # one product for both means, because this runs for every frame
     means[:45, 0], means[45:, 1] = 1.0 / 45.0, 1.0 / 3.0
     last: Float[np.ndarray, "48"] | None = None
     for number in np.flatnonzero(np.isfinite(poses_rad[:, 0])):

@@ -1,7 +1,7 @@
 """Meshes into files, and into a window of Open3D's in a child process.
 
-Open3D takes seconds and hundreds of megabytes to load, and its window wants an event loop of its own; in a child it
-costs the live view nothing, and what goes wrong there stays there.
+Open3D takes seconds and hundreds of megabytes to load, and its window needs an event loop of its own; in a child
+process it costs the live view nothing, and its failures stay there.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def write_meshes(meshes: Mapping[Path, PlainMesh]) -> None:
 
 
 def show_meshes(meshes: Mapping[str, PlainMesh], title: str) -> subprocess.Popen[bytes]:
-    """Opens a window to turn, zoom and measure meshes; it lives on its own and may outlive the program.
+    """Opens a window to turn, zoom and measure meshes in a process of its own, which may outlive the program.
 
     Args:
         meshes: by a name for people.
@@ -110,7 +110,7 @@ def _packed(meshes: Mapping[str, PlainMesh]) -> bytes:
 
 
 def _encoded(mesh: PlainMesh, suffix: str) -> bytes:
-    # here and not above: it takes a quarter of a second, and the live window does without it
+    # imported here: it takes a quarter of a second, and the live window does without it
     import trimesh
 
     whole: Any = trimesh.Trimesh(  # its hints leave most of it open

@@ -13,7 +13,7 @@ import numpy as np
 def main() -> int:
     """Takes the window's title; the exit code is 0 when a window could be opened."""
     (title,) = sys.argv[1:]
-    data = sys.stdin.buffer.read()  # before what takes seconds: whoever writes more than a pipe holds waits for this
+    data = sys.stdin.buffer.read()  # first: the parent waits for it if it writes more than a pipe holds
     open3d: Any = importlib.import_module("open3d")  # its type hints do not match what it takes
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         meshes = [_mesh(open3d, arrays, index) for index in range(len(arrays["names"]))]

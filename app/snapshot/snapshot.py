@@ -46,14 +46,14 @@ def save_snapshot(
     """Writes a snapshot; takes some seconds, so call it from a worker thread.
 
     Args:
-        joined: the frame and what all paths said about it.
+        joined: the frame and the results of all paths.
         model: hand model of the poses.
         folder: where to; it is made.
         mesh_suffix: format of the meshes, one of ``MESH_SUFFIXES``.
         name: beginning of the files' names; date and time when left out.
 
     Raises:
-        ConfigError: meshes of another format are wanted.
+        ConfigError: unsupported format of the meshes.
         RecordingError: something cannot be written.
     """
     if mesh_suffix not in MESH_SUFFIXES:
@@ -110,7 +110,7 @@ def meshes_of(joined: JoinedResult, model: HandModel) -> dict[str, PlainMesh]:
 
 
 def _free_stem(folder: Path, stem: str) -> str:
-    """The name itself, or with a number behind it: an earlier snapshot is never written over."""
+    """The name itself, or with a number after it: an earlier snapshot is never overwritten."""
     number, free = 1, stem
     while (folder / f"{free}.json").exists():
         number += 1

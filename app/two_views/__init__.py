@@ -1,1 +1,1 @@
-"""Two cameras on one hand: calibration from the hand itself, triangulated joints, and what they say about each path."""
+"""Two cameras on one hand: calibration from the hand itself, triangulated joints, and each path's errors."""

@@ -25,7 +25,7 @@ BOARD_LENGTH: Final = KnownLength((0, 9), SQUARE_MM / 1e3, "the printed board", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TwoViewResult:
-    """Everything that two views of one take say.
+    """Result of the analysis of two views of one take.
 
     Attributes:
         calibration: of the two cameras, and how much later the second's clock is.
@@ -51,12 +51,12 @@ class TwoViewResult:
 
 
 def skew_of(first: ViewRecording, second: ViewRecording, otherwise_s: float = 0.0) -> float:
-    """How much later the second view's clock is, from the hands' movement.
+    """Offset of the second view's clock, from the hands' movement.
 
     Args:
         first: of the first camera.
         second: of the second camera.
-        otherwise_s: of two cameras on one clock before which no hand moves enough to tell.
+        otherwise_s: offset for two cameras on one clock when the hand hardly moves.
 
     Raises:
         ConfigError: the two views do not show the same movement.
@@ -68,13 +68,13 @@ def skew_of(first: ViewRecording, second: ViewRecording, otherwise_s: float = 0.
 
 
 def skew_of_tracks(first: ViewTrack, second: ViewTrack, search_s: float, otherwise_s: float | None) -> float:
-    """How much later the second view's clock is.
+    """Offset of the second view's clock.
 
     Args:
         first: of the first view.
         second: of the second view, on its own clock.
         search_s: largest shift to either side.
-        otherwise_s: where the movement does not tell; None refuses that.
+        otherwise_s: offset where the movement does not determine it; None makes that an error.
 
     Raises:
         ConfigError: the two views do not show the same movement.
@@ -125,7 +125,7 @@ def analyse(
         second: of the second camera.
         known: calibration of the two cameras; solved from this take when left out.
         length: gives a new calibration its scale.
-        progress: told what is being done.
+        progress: called with the present step.
 
     Raises:
         ConfigError: the cameras cannot be calibrated, or the views share no moment.

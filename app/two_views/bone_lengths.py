@@ -1,4 +1,4 @@
-"""Bones keep their lengths: triangulated joints of a stretch of time, moved onto one skeleton as far as they bear it.
+"""Constant bone lengths: triangulated joints of a stretch of time, moved towards one skeleton as their errors allow.
 
 Each frame's joints are pulled from where they were triangulated, by their own covariances, towards the lengths that the
 bones have over the whole stretch: a small least-squares problem of 63 unknowns a frame.
@@ -76,7 +76,7 @@ def steady(
     known = np.isfinite(joints_m).all(-1)
     count = len(joints_m)
     start = np.where(known[..., None], joints_m, 0.0)
-    # an unknown joint is held by a prior that says next to nothing, so that every system can be solved
+    # an unknown joint is held by a very weak prior, so that every system can be solved
     precision = np.zeros((count, 21, 3, 3))
     precision[known] = np.linalg.inv(covariance_m2[known] + 1e-12 * np.eye(3))
     precision[~known] = np.eye(3)
@@ -95,7 +95,7 @@ def steady(
             length = np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
             unit = along / length
             residual = length[:, 0] - lengths[e]
-            # a bone that is far off says that a joint was mistaken, not that it should be dragged all the way
+            # a bone with a large error means that a joint was mistaken, not that it should be dragged all the way
             weight = np.minimum(1.0, 2.0 * BONE_SIGMA_M / np.maximum(np.abs(residual), 1e-9)) / BONE_SIGMA_M**2
             weight = np.where(used[:, e], weight, 0.0)
             residual = np.where(used[:, e], residual, 0.0)

@@ -1,8 +1,8 @@
-"""Bundle adjustment of two cameras over a moving hand whose bones and palm keep their lengths.
+"""Bundle adjustment of two cameras over a moving hand with constant lengths of bones and palm.
 
-A hand is small before a camera, so that two views alone can hardly tell a deeper hand from another angle between the
-cameras (the bas-relief ambiguity of affine cameras; Koenderink and van Doorn 1991). That lengths stay what they are
-while the hand turns, and what proportions hands have, decides it.
+A hand is small before a camera, so that two views alone hardly distinguish a deeper hand from another angle between the
+cameras (the bas-relief ambiguity of affine cameras; Koenderink and van Doorn 1991). Constant lengths
+while the hand turns, and the proportions of hands, resolve it.
 
 Unknown are the second camera's rotation and translation, both focal lengths where they are only assumed, every joint of
 every frame and each bone's length. Sparse nonlinear least squares (Triggs et al. 1999, "Bundle Adjustment - A Modern
@@ -42,14 +42,14 @@ LENGTH_PRIOR: Final = 0.07
 """Standard deviation of a person's bone over the average hand's, after both have the same size."""
 
 EDGES: Final = np.array((*BONES, *PALM_EDGES))
-"""Pairs of joints whose distance a hand keeps."""
+"""Pairs of joints with a distance that a hand keeps."""
 _COUNT: Final = len(EDGES)
 _SHARED: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Correspondences:
-    """What one path saw in both views at the same moments; every path has its own idea of where a joint lies.
+    """One path's joints in both views at the same moments; every path has its own definition of a joint's place.
 
     Attributes:
         first_px: in the first view; no NaN.
@@ -94,9 +94,9 @@ def adjust(
     Args:
         pair: the start, of any scale; focal lengths of assumed intrinsics are refined.
         hands: of one or two paths.
-        joints_of_length: the two joints whose distance gives the scale, see ``hand.joints.JOINT_NAMES``.
+        joints_of_length: the two joints with the distance that gives the scale, see ``hand.joints.JOINT_NAMES``.
         length_m: their distance.
-        proportions: joints of a hand whose lengths are expected, of any size and pose.
+        proportions: joints of a hand with the expected lengths, of any size and pose.
         proportions_sigma: how far a length may be from that, as a share.
         steps: at most so many evaluations.
     """

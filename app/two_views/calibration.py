@@ -34,7 +34,7 @@ FRAMES_USED: Final = 80
 """Of all frames, so many that differ most are adjusted: more cost time and hardly change the result."""
 
 LEAST_ANGLE_DEG: Final = 12.0
-"""Cameras that see the hand from nearly the same side tell little of depth."""
+"""Cameras with nearly the same view of the hand determine its depth poorly."""
 
 GOOD_MM: Final = 8.0
 USABLE_MM: Final = 14.0
@@ -52,7 +52,7 @@ class KnownLength:
     """The length that gives a calibration its scale.
 
     Attributes:
-        joints: the two joints whose distance it is.
+        joints: the two joints.
         metres: the distance.
         source: where it is from, for people.
         uncertainty: standard deviation as a share.
@@ -72,7 +72,7 @@ class PairCalibration:
         pair: the cameras.
         length: what gave the scale.
         frames: how many it was solved over.
-        epipolar_px: median distance of a pixel from where the other view wants it.
+        epipolar_px: median distance of a pixel from the epipolar line of the other view's.
         angle_deg: between the two views at the hand.
         hand_m: where the hand was, first camera's axes.
         palm_m: length of the palm as triangulated, joints 0 to 9.
@@ -130,7 +130,7 @@ def length_of_shape(shape: Float[np.ndarray, "10"], source: str, uncertainty: fl
 
     Args:
         shape: coefficients.
-        source: whose they are, for people.
+        source: of the shape, for people.
         uncertainty: standard deviation as a share.
     """
     joints = HandLayer(load_embedded_model())(np.zeros(48), shape).joints_m.astype(np.float64)
@@ -163,7 +163,7 @@ def calibrate_pair(
         late_s: kept in the result.
 
     Raises:
-        ConfigError: too few frames show the hand in both views, or they fit no two cameras; says what to do.
+        ConfigError: too few frames show the hand in both views, or they fit no two cameras; with what to do.
     """
     known = length or average_length()
     seen = {path: _both(first, second, path) for path in PATHS if path in first.joints_px and path in second.joints_px}
@@ -171,8 +171,8 @@ def calibrate_pair(
     if not enough:
         most = max((len(found) for found in seen.values()), default=0)
         raise ConfigError(
-            f"Two cameras are calibrated from at least {FEWEST_FRAMES} moments in which both see the hand, not {most}; "
-            "move the open hand slowly about before both cameras for half a minute."
+            f"Two cameras are calibrated from at least {FEWEST_FRAMES} moments with the hand in both views, not "
+            f"{most}; move the open hand slowly about before both cameras for half a minute."
         )
     chosen = {path: _spread(first, found, path) for path, found in enough.items()}
     pair = _best_start(first, second, first_intrinsics, second_intrinsics, enough, chosen, known)
@@ -188,7 +188,7 @@ def calibrate_pair(
 
 
 def assess_pair(pair: CameraPair, first: ViewTrack, second: ViewTrack, length: KnownLength) -> PairCalibration:
-    """A pair of cameras that is known from elsewhere, with how exactly the paths see a hand before it.
+    """A pair of cameras that was calibrated elsewhere, with the precision of the paths before it.
 
     Args:
         pair: exact cameras, to scale.
@@ -210,14 +210,14 @@ def assess_pair(pair: CameraPair, first: ViewTrack, second: ViewTrack, length: K
 
 
 def _both(first: ViewTrack, second: ViewTrack, path: str) -> np.ndarray:
-    """Frames in which a path sees the hand in both views."""
+    """Frames with the hand in both views of a path."""
     return np.flatnonzero(
         np.isfinite(first.joints_px[path]).all((1, 2)) & np.isfinite(second.joints_px[path]).all((1, 2))
     )
 
 
 def _spread(first: ViewTrack, found: np.ndarray, path: str) -> np.ndarray:
-    """Frames whose hands differ most from each other (farthest point sampling), in order of time."""
+    """Frames with hands that differ most from each other (farthest point sampling), in order of time."""
     if len(found) <= FRAMES_USED:
         return found
     places = first.joints_px[path][found].reshape(len(found), -1)
@@ -268,7 +268,7 @@ def _best_start(
     # others fit worse, so that a wider angle among them would be an invention
     if best.angle_at(_middle(best, first, second, few)) < LEAST_ANGLE_DEG:
         raise problem or ConfigError(
-            "The two cameras see the hand from nearly the same side; put them at least 30 degrees apart, better 60."
+            "The two cameras view the hand from nearly the same side; put them at least 30 degrees apart, better 60."
         )
     return best
 
@@ -411,7 +411,7 @@ def _assessed(
     angle = pair.angle_at(hand)
     if angle < LEAST_ANGLE_DEG:
         raise ConfigError(
-            f"The two cameras see the hand from nearly the same side ({angle:.0f} degrees apart); put them at least "
+            f"The two cameras view the hand from nearly the same side ({angle:.0f} degrees apart); put them at least "
             "30 degrees apart, better 60."
         )
     spread = np.sqrt(np.trace(made.covariance_m2, axis1=-2, axis2=-1))
@@ -423,7 +423,7 @@ def _assessed(
         angle_deg=angle,
         hand_m=hand,
         palm_m=float(np.nanmedian(np.linalg.norm(joints[:, 0] - joints[:, 9], axis=-1))),
-        # each half lies sqrt(2) times as far from the truth as the whole, and they differ by sqrt(2) times that
+        # each half's error is sqrt(2) times that of the whole, and they differ by sqrt(2) times that
         repeat_mm=float(np.nanmedian(np.linalg.norm(apart - shift, axis=-1))) * 500.0,
         place_repeat_mm=float(np.nanmedian(np.linalg.norm(shift, axis=-1))) * 500.0,
         joint_mm=float(np.nanmedian(spread)) * 1000.0 * HIDDEN_ERROR,

@@ -15,7 +15,7 @@ class CameraPair:
     """The geometry of two cameras.
 
     Attributes:
-        first: intrinsics of the first camera, whose axes are the pair's world axes.
+        first: intrinsics of the first camera; its axes are the pair's world axes.
         second: intrinsics of the second camera.
         rotation: from the first camera's axes to the second's.
         translation_m: added after the rotation: X_second = rotation @ X_first + translation.
@@ -41,7 +41,7 @@ class CameraPair:
         return points_m @ self.rotation.T + self.translation_m
 
     def angle_at(self, point_m: Float[np.ndarray, "3"]) -> float:
-        """Angle in degrees under which a point (first camera's axes) sees the two cameras."""
+        """Angle in degrees between the directions from a point (first camera's axes) to the two cameras."""
         centre = -self.rotation.T @ self.translation_m
         one, other = -point_m, centre - point_m
         cosine = one @ other / (np.linalg.norm(one) * np.linalg.norm(other))

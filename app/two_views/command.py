@@ -1,4 +1,4 @@
-"""``main_v2.py two-views``: two cameras or two videos of one take, calibrated from the hand, and what they say."""
+"""``main_v2.py two-views``: two cameras or two videos of one take, calibrated from the hand, and the paths' errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         model: of the paths.
 
     Raises:
-        HandliveError: a source, the calibration or the report cannot be used; says what to do.
+        HandliveError: a source, the calibration or the report cannot be used; with what to do.
     """
     source_options = SourceOptions(options.size, options.fps)
     if options.source is None:
@@ -68,7 +68,7 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     )
     result = analyse(*views, known, length, lambda stage: say(f"{stage.capitalize()}.", error=True))
     folder = options.report or DEFAULT_REPORT_DIR
-    # files before words: whoever reads the words may be gone
+    # the files first: writing to a closed pipe may end the program
     kept = ""
     if result.calibrated_here:
         kept = f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.pairs)}"

@@ -1,7 +1,7 @@
-"""Where each path sees the joints in each view: what triangulation and calibration start from.
+"""Each path's joints in each view: the input of triangulation and calibration.
 
 A path's joints in the picture are its posed hand, projected, and not the landmarks it was posed from: both paths then
-mean the same joints, the hand model's, where MediaPipe's wrist and thumb lie elsewhere. On rendered hands they are also
+refer to the same joints, the hand model's; MediaPipe's wrist and thumb are elsewhere. On rendered hands they are also
 nearer to the true pixels, by a tenth (network) to a quarter (MediaPipe + IK).
 """
 
@@ -19,7 +19,7 @@ from hand.mirror import Side
 from hand.types import HandState
 
 PATHS: tuple[str, ...] = ("network", "ik")
-"""Paths whose joints in the picture are evidence for triangulation, by ``hand.types.PathId``."""
+"""Paths with joints in the picture that are evidence for triangulation, by ``hand.types.PathId``."""
 
 OUTPUT: str = "output"
 """Name of the output hand among the tracks: it is evaluated as the paths are, but is no evidence of its own."""
@@ -31,10 +31,10 @@ class ViewTrack:
 
     Attributes:
         times_s: of the frames, ascending.
-        joints_px: 21 joints of each frame by path, NaN where the path saw no hand.
+        joints_px: 21 joints of each frame by path, NaN where the path found no hand.
         joints_m: the paths' 3D joints in this camera's axes, NaN likewise.
-        sigma_px: how exactly a path takes each joint to be seen, NaN where it does not say.
-        confidence: of each path's hand, 0 where it saw none.
+        sigma_px: the path's expected error of each joint, NaN where it has none.
+        confidence: of each path's hand, 0 where it found none.
         side: the hand that most frames show.
     """
 
@@ -144,7 +144,7 @@ class ViewTrackBuilder:
 
         Args:
             time_s: on the view's clock, later than that of the frame before.
-            hands: what each path found in it, None or nothing where it saw no hand.
+            hands: each path's hand, None or nothing where it found none.
             intrinsics: of the picture.
         """
         row = {}
@@ -191,7 +191,7 @@ class ViewTrackBuilder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """One hand of one frame, as one path sees it."""
+    """One hand of one frame, from one path."""
 
     joints_px: Float[np.ndarray, "21 2"]
     joints_m: Float[np.ndarray, "21 3"]

@@ -34,7 +34,7 @@ class LiveEvaluation:
     """Adds up errors of the paths against the triangulated hand."""
 
     def __init__(self, calibration: PairCalibration, kept_s: float) -> None:
-        """Nothing measured yet.
+        """Starts empty.
 
         Args:
             calibration: of the two cameras, with how much later the second clock is.
@@ -109,7 +109,7 @@ class LiveEvaluation:
         return tuple(one for one in whole if len(one.times_s))
 
     def _watch(self, one: ViewTrack, other: ViewTrack) -> None:
-        """Asks whether a camera was moved."""
+        """Checks whether a camera was moved."""
         noise = self.calibration.noise
         path = min(noise.share, key=lambda name: float(np.median(noise.share[name])))
         if path not in one.joints_px or path not in other.joints_px:

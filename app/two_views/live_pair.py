@@ -38,7 +38,7 @@ from hand.types import Frame
 logger = logging.getLogger(__name__)
 
 SKEW_EVERY_S: Final = 10.0
-"""How often the shift of the two clocks is asked for again."""
+"""Interval at which the offset of the two clocks is measured again."""
 
 PICTURE_EVERY_S: Final = 2.0
 """How often a pair of pictures is kept for the report."""
@@ -59,7 +59,7 @@ JUDGING_SENTENCE: Final = "Calibrated; show the hand to both cameras."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairReading:
-    """What is to be said of two live views; immutable.
+    """State of two live views for people; immutable.
 
     Attributes:
         state: of the pair.
@@ -88,8 +88,8 @@ class PairFrame:
 
     Attributes:
         frames: the pictures, not mirrored.
-        joints_px: the hand in each: the triangulated one where the cameras are calibrated, else as the surest path
-            sees it; None where there is none.
+        joints_px: the hand in each: the triangulated one where the cameras are calibrated, else that of the most
+            certain path; None where there is none.
         measured: it is the triangulated one.
     """
 
@@ -122,7 +122,7 @@ class LivePair:
     """
 
     def __init__(self, length: KnownLength | None = None, folder: Path | None = None) -> None:
-        """Nothing seen yet.
+        """Starts empty.
 
         Args:
             length: gives a new calibration its scale.
@@ -138,7 +138,7 @@ class LivePair:
         self._now = _Progress()
 
     def add(self, view: int, joined: JoinedResult) -> tuple[JoinedResult, bool]:
-        """Takes what the paths of a view say about a frame; from any thread.
+        """Takes the paths' results for a frame of a view; from any thread.
 
         Args:
             view: 0 for the first camera, 1 for the second.
@@ -157,17 +157,17 @@ class LivePair:
         return given, anew
 
     def recalibrate(self) -> None:
-        """Forgets the calibration, and collects a new movement from now on."""
+        """Drops the calibration, and collects a new movement from now on."""
         for view in self._views:
             view.forget()
         with self._lock:
             self._recalibrate = True
 
     def step(self, tell: Callable[[PairReading], None] = lambda _reading: None) -> PairReading:
-        """Goes on as far as what was seen allows; takes seconds where it calibrates.
+        """Continues as far as the collected frames allow; takes seconds where it calibrates.
 
         Args:
-            tell: told before something that takes long.
+            tell: called before a step that takes long.
         """
         with self._lock:
             anew, wanted = self._anew or self._recalibrate, self._recalibrate
@@ -271,7 +271,7 @@ class LivePair:
             now.late_s = 0.0 if now.calibration is None else now.calibration.late_s
 
     def _lately(self) -> tuple[ViewTrack, ViewTrack]:
-        """What both views saw of the movement that calibrates them."""
+        """Both views' tracks of the movement that calibrates them."""
         since_s = [0.0 if view.last is None else view.last.capture_time_ns / 1e9 - COLLECTED_S for view in self._views]
         return self._views[0].track(since_s[0]), self._views[1].track(since_s[1])
 
@@ -338,7 +338,7 @@ class LivePair:
             self._views[1].keep_picture(second)
 
     def _seen(self, view: int, frame: Frame | None) -> Float[np.ndarray, "21 2"] | None:
-        """The hand in a frame as the surest path sees it."""
+        """The hand of the most certain path in a frame."""
         if frame is None:
             return None
         time_s = frame.capture_time_ns / 1e9

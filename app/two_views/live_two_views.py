@@ -61,7 +61,7 @@ class LiveTwoViews:
     """The second camera at work; make it to switch it on, and close it to switch it off.
 
     Attributes:
-        watched: somebody looks at the pictures; otherwise they are not drawn.
+        watched: the pictures are visible; otherwise they are not drawn.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class LiveTwoViews:
         Args:
             make_source: makes the source of the second camera; again for each time that a video begins anew, because
                 a source that does not return from its driver is left behind.
-            paths: what finds hands in it, of its own.
+            paths: factories of its own paths.
             model: of the paths.
             pair: where both views come together.
             output_mode: which hand the second view's output follows.
-            lens: the user's word on the second camera's intrinsics.
-            retry_s: how often a source that failed is asked whether it is back.
+            lens: the user's settings for the second camera's intrinsics.
+            retry_s: interval at which a source that failed is tried again.
         """
         self.pair = pair
         self.watched = True
@@ -125,7 +125,7 @@ class LiveTwoViews:
 
     @property
     def reading(self) -> PairReading:
-        """What is to be said of the two cameras; safe to read from any thread."""
+        """State of the two cameras for people; safe to read from any thread."""
         state, reading = self.pipeline.source_state, self._reading
         if state.phase in (SourcePhase.IDLE, SourcePhase.OPENING) or self._loading:
             return PairReading(PairState.OPENING, f"Opening {state.name}.")
@@ -205,7 +205,7 @@ class LiveTwoViews:
             try:
                 act()
             except Exception:
-                if not complained:  # once: it would say the same ten times a second
+                if not complained:  # once, not ten times a second
                     complained = True
                     logger.exception("%s", threading.current_thread().name)
 

@@ -1,4 +1,4 @@
-"""One of two live views: what its paths saw during the last seconds, its newest pictures, and a few to keep."""
+"""One of two live views: the paths' results of the last seconds, its newest pictures, and a few to keep."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LiveView:
     """Collects one view from a listener's thread, for a worker in another."""
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
+        """Starts empty."""
         self._lock = threading.Lock()
         self._builder = ViewTrackBuilder((*PATHS, OUTPUT))
         self._frames: deque[tuple[float, Frame]] = deque(maxlen=_NEWEST_FRAMES)
@@ -35,14 +35,14 @@ class LiveView:
         self._last: Frame | None = None
 
     def add(self, joined: JoinedResult) -> tuple[JoinedResult, bool]:
-        """Takes what the paths said about a frame.
+        """Takes the paths' results for a frame.
 
         Args:
             joined: of this view, mirrored or not.
 
         Returns:
             The same about the picture as the camera gave it, and whether the view began anew with it: another source,
-            another lens, or a file at another place, whose clock says nothing about the other view any more.
+            another lens, or a file at another place, with a clock that does not relate to the other view any more.
         """
         given = unmirrored(joined)
         frame = given.frame

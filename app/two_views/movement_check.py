@@ -1,4 +1,4 @@
-"""Was a camera moved since the calibration? Then pixels of one joint no longer meet, or hands change their size.
+"""Detects that a camera was moved since the calibration: pixels of a joint no longer meet, or hands change size.
 
 A camera that turns about the direction in which the other one stands keeps its epipolar lines; what it spoils is depth,
 and with it the size of the hand.
@@ -24,14 +24,14 @@ GROWN: Final = 2.5
 """The epipolar error is this many times that of the calibration."""
 
 LEAST_ERROR_PX: Final = 3.0
-"""An epipolar error below this says nothing at 640 pixels of width."""
+"""An epipolar error below this is not significant at 640 pixels of width."""
 
 RESIZED: Final = 0.12
 """The palm is longer or shorter than at the calibration by this share."""
 
 
 class PairState(Enum):
-    """What is to be said of two cameras."""
+    """State of the two cameras."""
 
     OFF = "off"
     OPENING = "opening"
@@ -58,7 +58,7 @@ class MovementMetrics:
 
 
 class MovementCheck:
-    """Watches a calibrated pair of cameras."""
+    """Monitors a calibrated pair of cameras."""
 
     def __init__(self, calibration: PairCalibration) -> None:
         self._calibration = calibration
@@ -66,7 +66,7 @@ class MovementCheck:
         self._palms: deque[float] = deque(maxlen=WINDOW_FRAMES)
 
     def add(self, first_px: Float[np.ndarray, "21 2"], second_px: Float[np.ndarray, "21 2"]) -> None:
-        """One moment in which one path saw the hand in both views.
+        """Adds one moment with a path's hand in both views.
 
         Args:
             first_px: joints in the first view.

@@ -26,7 +26,7 @@ _ODD_FRAMES: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class MovementProgress:
-    """What two views saw of a moving hand so far.
+    """Movement of the hand in both views so far.
 
     Attributes:
         seconds: with the hand in both views.

@@ -1,7 +1,7 @@
-"""How exactly each path sees each joint, from how far its two views disagree.
+"""Standard deviations of each path's joints, from how far its two views disagree.
 
-A pixel's distance from the epipolar line of its partner is the one error that two views show without a truth. Errors
-along the line are taken to be as large as those across it.
+A pixel's distance from the epipolar line of its partner is the one error that two views show without ground truth.
+Errors along the line are taken to be as large as those across it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def hand_size_px(joints_px: Float[np.ndarray, "N 21 2"]) -> Float[np.ndarray, " 
 
 
 def relative_sigma(track: ViewTrack, path: str) -> Float[np.ndarray, "N 21"]:
-    """How much less exactly than usual a path takes itself to see each joint of each frame; 1 where it does not say.
+    """Expected error of each joint of each frame over the usual one, from the path itself; 1 where it has none.
 
     Args:
         track: of one view.
@@ -63,7 +63,7 @@ def relative_sigma(track: ViewTrack, path: str) -> Float[np.ndarray, "N 21"]:
 
 
 def measure_noise(pair: CameraPair, first: ViewTrack, second: ViewTrack) -> ObserverNoise:
-    """The noise of all paths that see the hand in both views.
+    """The noise of all paths with the hand in both views.
 
     Args:
         pair: the cameras; the scale does not matter.

@@ -1,6 +1,6 @@
 """Each path's error against the triangulated hand: by joint, over time, by view, and which path is better.
 
-The triangulated hand has an error of its own; figures are given beside it, and joints whose expected error is large are
+The triangulated hand has an error of its own; figures are given beside it, and joints with a large expected error are
 left out of the comparison.
 """
 
@@ -24,7 +24,7 @@ BLOCK_S: Final = 2.0
 """Stretches that the bootstrap draws, as in the reports about networks."""
 
 WORST_EXPECTED_M: Final = 0.015
-"""Joints whose own expected error is larger are no measure for anything."""
+"""Joints with a larger expected error are not compared with."""
 
 FEWEST_JOINTS: Final = 15
 """Frames with fewer known joints are left out."""
@@ -66,7 +66,7 @@ class PathErrors:
 
     @property
     def found(self) -> float:
-        """Share of the frames with a triangulated hand in which the path saw one; NaN where there is none."""
+        """Share of the frames with a triangulated hand in which the path found one; NaN where there is none."""
         return len(self.times_s) / self.frames if self.frames else float("nan")
 
     def by_frame(self, measure: Measure) -> Float[np.ndarray, " K"]:
@@ -125,8 +125,8 @@ def measure_path(truth: Truth, track: ViewTrack, path: str, view: int, intrinsic
 
     Args:
         truth: the triangulated hand.
-        track: what the paths saw in that view at the same moments.
-        path: whose 3D joints are measured.
+        track: the paths' results in that view at the same moments.
+        path: the 3D joints of this path are measured.
         view: 0 for the first camera, 1 for the second.
         intrinsics: of that view.
     """

@@ -1,4 +1,4 @@
-"""What a session of one camera knows of the one that the other camera recorded: ``two_views.json`` in its folder."""
+"""The link from a session of one camera to that of the other camera: ``two_views.json`` in its folder."""
 
 from __future__ import annotations
 

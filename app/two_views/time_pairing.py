@@ -1,7 +1,7 @@
-"""Frames of two cameras paired by time: how much later one clock is, and which moments both cameras saw.
+"""Frames of two cameras paired by time: the offset of the clocks, and the moments in both views.
 
 Two cameras of one machine differ by their latencies, some hundredths of a second; two files by when each recording
-was started. The hand is in both views at once, so its motion over time tells.
+was started. The hand is in both views at once, so its motion over time determines the offset.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def paired(first: ViewTrack, second: ViewTrack, late_s: float) -> tuple[ViewTrac
 def estimate_skew(first: ViewTrack, second: ViewTrack, search_s: float) -> Skew:
     """The shift at which the hand's motion in both views correlates most (normalised cross-correlation).
 
-    Motion is the speed in the picture, and how far the finger tips are from the wrist and from each other, which looks
-    the same from every side.
+    Motion is the speed in the picture, and how far the finger tips are from the wrist and from each other, which
+    depends little on the side of the camera.
 
     Args:
         first: of the first view.

@@ -1,4 +1,4 @@
-"""Joints in space from where several observers see them in two calibrated views.
+"""Joints in space from their places in two calibrated views, by several observers.
 
 Start from the linear method (direct linear transform; Hartley and Zisserman 2004, section 12.2), then Gauss-Newton on
 the reprojection errors with robust weights. An observer is one path in one view. The expected error of each point is
@@ -26,11 +26,11 @@ OUTLIER: Final = 3.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sightings:
-    """What one observer sees in one view, frame by frame.
+    """Joints of one observer in one view, frame by frame.
 
     Attributes:
         view: 0 for the first camera, 1 for the second.
-        joints_px: NaN where it sees nothing.
+        joints_px: NaN where it found none.
         sigma_px: standard deviation of each joint along each axis of the picture.
     """
 
@@ -80,7 +80,7 @@ def triangulate(pair: CameraPair, sightings: Sequence[Sightings]) -> Triangulate
         points, covariance, residual = _solve(pair, view, pixels, sigma, used)
     squares = np.where(used, residual**2, 0.0).sum(0) / np.maximum(2.0 * used.sum(0) - 3.0, 1.0)
     misfit = np.sqrt(squares)
-    # where the remaining two contradict each other nobody knows which is right: a gap
+    # where the remaining two contradict each other it is unknown which is right: a gap
     contradicted = (np.where(used, residual, 0.0) > OUTLIER).any(0)
     in_both = used[view == 0].any(0) & used[view == 1].any(0)
     in_front = (points[..., 2] > 0.02) & (pair.to_second(points)[..., 2] > 0.02)
@@ -100,7 +100,7 @@ def linear_points(
     Args:
         pair: the calibrated cameras.
         view: of each observer.
-        pixels: where each sees each point.
+        pixels: of each observer and point.
         weight: of each, 0 to leave it out.
     """
     rows = []

@@ -1,4 +1,4 @@
-"""The triangulated hand over time: joints, the error to expect of each, and gaps where two views cannot tell."""
+"""The triangulated hand over time: joints, the expected error of each, and gaps where two views do not suffice."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARED_ERROR: Final = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """What two views say together.
+    """The triangulated hand over time.
 
     Attributes:
         times_s: on the first view's clock.
@@ -81,7 +81,7 @@ def measure_truth(calibration: PairCalibration, first: ViewTrack, second: ViewTr
 
 
 def sightings(pair: CameraPair, first: ViewTrack, second: ViewTrack, noise: ObserverNoise) -> list[Sightings]:
-    """What every path sees in both views, with how exactly.
+    """Every path's joints in both views, with their standard deviations.
 
     Args:
         pair: the cameras.
@@ -106,11 +106,11 @@ def sightings(pair: CameraPair, first: ViewTrack, second: ViewTrack, noise: Obse
 def dependent_sigmas(sigma_px: Float[np.ndarray, "P N 21"]) -> Float[np.ndarray, "P N 21"]:
     """Standard deviations that give dependent observers, taken as independent, the weights and the sum they deserve.
 
-    The best linear mean of two observers whose errors have the correlation r weighs the worse of them by
+    The best linear mean of two observers with errors of correlation r weighs the worse of them by
     (s1^2 - r s1 s2) / (s1^2 + s2^2 - 2 r s1 s2), which is nothing from s1 / s2 = r on.
 
     Args:
-        sigma_px: of one or two paths in one view, infinite where a path sees no hand.
+        sigma_px: of one or two paths in one view, infinite where a path found no hand.
     """
     if len(sigma_px) != 2:
         return sigma_px
@@ -129,7 +129,8 @@ def dependent_sigmas(sigma_px: Float[np.ndarray, "P N 21"]) -> Float[np.ndarray,
 def _inflated(made: Triangulated, times_s: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N 21 3 3"]:
     """Covariances, larger where the observers contradict each other more than their noise explains.
 
-    The misfit of single joints says little (one degree of freedom), so it is pooled over the time around each frame.
+    The misfit of single joints is weak evidence (one degree of freedom), so it is pooled over the time around each
+    frame.
     """
     squares = made.misfit**2
     pooled = np.empty_like(squares)

@@ -1,7 +1,7 @@
 """Labels of a take that two cameras recorded: the hand model, laid onto the triangulated joints in both views.
 
 The person's shape is solved from the lengths of the triangulated bones, then held; each frame is posed by the inverse
-kinematics of ``ik_baseline``. Joints that two views could not tell are filled by what the surest path saw of them,
+kinematics of ``ik_baseline``. Joints that two views could not triangulate are filled from the most certain path's hand,
 moved onto the joints that are known.
 """
 
@@ -57,7 +57,7 @@ _STEPS: Final = 12
 
 
 def track_of_session(recording: Recording) -> ViewTrack:
-    """What the live paths saw in a recorded session.
+    """The live paths' results in a recorded session.
 
     Args:
         recording: of one view.
@@ -84,7 +84,7 @@ def label_sessions(
 ) -> tuple[Truth, tuple[OfflineLabels, OfflineLabels]]:
     """Labels both sessions of one take from the triangulation of their views, and writes ``offline.jsonl`` into each.
 
-    Each session is told where the other one is, so that a review shows both.
+    Each session is linked to the other one, so that a review shows both.
 
     Args:
         first: session of the first camera.
@@ -129,7 +129,7 @@ def label_sessions(
 
 
 def measured_shape(truth: Truth, model: HandModel) -> Float[np.ndarray, "10"]:
-    """The shape whose bones are as long as the triangulated ones; the prior is that of all hands, standard normal.
+    """The shape with bones as long as the triangulated ones; the prior is that of all hands, standard normal.
 
     Args:
         truth: of a whole take.
@@ -169,7 +169,7 @@ def label_view(
         recording: the session; its frames are those of ``truth``.
         truth: the triangulated hand at the session's frames.
         view: 0 for the first camera, 1 for the second.
-        track: what the paths saw in this view.
+        track: the paths' results in this view.
         shape: of the person.
         intrinsics: of this view as calibrated.
         model: a right hand.
@@ -199,7 +199,7 @@ def label_view(
             )
         )
     if not labels:
-        raise RecordingError(f"Two views never tell the hand in {recording.folder}; check that both cameras see it.")
+        raise RecordingError(f"The hand in {recording.folder} cannot be triangulated; check that it is in both views.")
     return OfflineLabels(
         labels=tuple(labels),
         shape=shape.astype(np.float32),
@@ -211,7 +211,7 @@ def label_view(
 def _filled(
     joints_m: Float[np.ndarray, "21 3"], known: np.ndarray, track: ViewTrack, n: int
 ) -> Float[np.ndarray, "21 3"] | None:
-    """All joints, the unknown ones from the surest path; None where no path saw a hand."""
+    """All joints, the unknown ones from the most certain path; None where no path found a hand."""
     if known.all():
         return joints_m
     seen = [path for path, values in track.joints_m.items() if np.isfinite(values[n]).all()]

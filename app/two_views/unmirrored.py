@@ -17,7 +17,7 @@ def unmirrored(joined: JoinedResult) -> JoinedResult:
     """A result about the picture as the camera gave it; one that is not mirrored is returned itself.
 
     Args:
-        joined: what the paths say about a frame.
+        joined: the paths' results for a frame.
     """
     mirrored = joined.frame
     if not mirrored.mirrored:

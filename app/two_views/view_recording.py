@@ -37,16 +37,16 @@ JPEG_QUALITY: Final = 88
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewInput:
-    """One of the two sources and what looks at it.
+    """One of the two sources with its paths.
 
     Attributes:
         source: a camera, an address, a file.
-        paths: what finds hands; of their own for each view.
-        lens: the user's word on intrinsics.
+        paths: factories of its own paths.
+        lens: the user's settings for intrinsics.
         quarter_turns: right angles by which pictures are turned clockwise.
         output_mode: which hand the output follows.
         session: folder of a new session that everything is recorded into; None records nothing.
-        take: names the take in both sessions.
+        take: name of the take in both sessions.
     """
 
     source: FrameSource
@@ -60,7 +60,7 @@ class ViewInput:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewRecording:
-    """What one view gave.
+    """Result of one view.
 
     Attributes:
         facts: of the source.
@@ -68,7 +68,7 @@ class ViewRecording:
         track: what the paths and the output made of them, on a clock that begins with the first frame of a file and
             is the machine's own for a camera.
         pictures: some of the pictures as JPEG, by time.
-        sentence: what there is to say about how the source ended; mostly empty.
+        sentence: how the source ended; mostly empty.
     """
 
     facts: SourceFacts
@@ -133,7 +133,7 @@ class _View:
         )
 
     def drain(self) -> None:
-        """Takes results that nobody looks at, so that the pipeline goes on."""
+        """Takes results that are not needed, so that the pipeline goes on."""
         for path in self.pipeline.path_ids:
             while self.pipeline.take_update(path) is not None:
                 self._finished[path] = self._finished.get(path, 0) + 1
@@ -221,9 +221,9 @@ def record_views(
     Args:
         views: the two sources.
         model: of the paths.
-        live: cameras or addresses, whose clock is the machine's and whose frames may be dropped; two files otherwise.
+        live: cameras or addresses, on the machine's clock, with frames that may be dropped; two files otherwise.
         seconds: of a live run; files run to their end.
-        progress: told how many seconds have gone by.
+        progress: called with the number of seconds gone by.
 
     Raises:
         SourceError: a source gives no picture.

@@ -1,4 +1,4 @@
-"""The window. It owns a live pipeline, pulls results when told that there is news, and paints; it never waits.
+"""The window. It owns a live pipeline, pulls results on its update signal, and paints; it never waits.
 
 Whatever takes longer than a millisecond (finding hands, scaling pictures, drawing the mesh without OpenGL) happens in
 the pipeline's threads, through ``DisplayPreparer``.

@@ -28,7 +28,7 @@ def run_window(options: WindowOptions) -> int:
     """Shows the window until it is closed.
 
     Returns:
-        The exit code; 2 when a screenshot was wanted and could not be saved.
+        The exit code; 2 when a requested screenshot could not be saved.
     """
     QSurfaceFormat.setDefaultFormat(opengl_format())
     application = QApplication(sys.argv[:1])

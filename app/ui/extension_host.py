@@ -1,4 +1,4 @@
-"""What an extension knows of the window: everything that a tool or panel may read, add and be told.
+"""The interface of the window for extensions: everything that a tool or panel may read, add and connect to.
 
 An extension is a function that gets an :class:`ExtensionHost` while the window is built, before the pipeline starts
 and before the first theme is set; ``app/ui/extensions.py`` lists them. The main window is one window. Tests use a

@@ -1,7 +1,7 @@
 """Which tools and panels the window has: each line of :func:`install_extensions` adds one.
 
-An extension is a function that gets the :class:`app.ui.extension_host.ExtensionHost`, in which everything stands
-that it may use. It lives in a file of its own under ``app/ui``; ``app/ui/panels/smoothing_panel.py`` is the shortest.
+An extension is a function that gets the :class:`app.ui.extension_host.ExtensionHost`, which has everything
+that it may use. It has a file of its own under ``app/ui``; ``app/ui/panels/smoothing_panel.py`` is the shortest.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _DIALOG_WIDTH_PX = 460
 
 
 class InstallCard(QFrame):
-    """Offers a part, shows its installation, says how it ended; hidden once the part is there."""
+    """Offers a part, shows its installation and the result; hidden once the part is there."""
 
     def __init__(self, installer: PartInstaller, title: str) -> None:
         """Shows where the installation stands.
@@ -102,7 +102,7 @@ class InstallDialog(QDialog):
     """The card in a window of its own, for tools without a panel; closing it lets the installation go on."""
 
     def __init__(self, installer: PartInstaller, title: str, parent: QWidget) -> None:
-        """Hidden.
+        """Starts hidden.
 
         Args:
             installer: of the part.

@@ -1,4 +1,4 @@
-"""The installation of an optional part as the window sees it: one for all cards that show it."""
+"""The installation of an optional part for the window: one for all cards that show it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PartInstaller(QObject):
         parent: QObject | None = None,
         install: Callable[[OptionalPart], Installation] = Installation,
     ) -> None:
-        """Idle.
+        """Prepares the installer.
 
         Args:
             part: what it installs.
@@ -63,7 +63,7 @@ class PartInstaller(QObject):
         self._look()
 
     def cancel(self) -> None:
-        """Asks the installation to end; :attr:`state` says what is left of it."""
+        """Requests the end of the installation; :attr:`state` reports what is left of it."""
         if self._installation is not None:
             self._installation.cancel()
             self._look()

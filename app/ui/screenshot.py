@@ -24,7 +24,7 @@ class Screenshot(QObject):
             window: which window.
             result_shown: emitted for each result on the screen.
             message: the message over the panes at present, or an empty text.
-            path: where the picture goes; the suffix says its kind.
+            path: of the picture; the suffix gives its format.
             frames: results to be shown before.
         """
         super().__init__(window)

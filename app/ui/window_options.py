@@ -1,4 +1,4 @@
-"""What the window is started with."""
+"""Options of the window."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ RendererChoice = Literal["auto", "opengl", "software"]
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """What the window is started with.
+    """Options of the window.
 
     Attributes:
         chosen: the first source.
         model: the hand model the paths use.
         hand_model_file: where it was read from; None for the embedded one.
-        paths: what finds hands.
+        paths: factories of the paths.
         smoothing: the filter behind the paths.
         live_network: the network of the paths, to be swapped; None where there is nothing to swap.
         output_mode: which hand the output follows at first.
         view: what is shown at first; where there is one path, that one.
         source_options: how further sources are opened.
         streams: where the output hand is sent from the start.
-        lens: the user's word on intrinsics.
+        lens: the user's settings for intrinsics.
         mirror: mirror pictures; None mirrors cameras alone.
         quarter_turns: turn pictures clockwise by so many right angles first.
         theme: colours; "system" follows the desktop.
@@ -45,8 +45,8 @@ class WindowOptions:
         settings_file: where choices are kept between starts; None keeps none.
         frames: close after so many shown results; None stays open.
         screenshot: save the window here, then close.
-        opening_note: what is to be said once, at first; a sentence, or empty.
-        retry_s: how often a source that failed is asked whether it is back.
+        opening_note: shown once at the start; a sentence, or empty.
+        retry_s: interval at which a source that failed is tried again.
     """
 
     chosen: ChosenSource

@@ -57,7 +57,7 @@ def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: FineTunePanel, secon
     end = time.monotonic() + seconds
     while not true():
         qtbot.wait(200)
-        panel.look()
+        panel.refresh()
         run = panel.view._run
         assert time.monotonic() < end, run and (run.phase, run.history.lines, run.log_tail())
 

@@ -191,7 +191,7 @@ def test_a_refused_calibration_is_said_and_tried_again(
 
     def refuse(*_arguments: object, **_more: object) -> None:
         tries.append(1)
-        raise ConfigError("The two cameras see the hand from nearly the same side; put them apart.")
+        raise ConfigError("The two cameras view the hand from nearly the same side; put them apart.")
 
     monkeypatch.setattr("app.two_views.live_pair.calibrate_pair", refuse)
     live = LivePair(None, tmp_path)

@@ -460,14 +460,14 @@ def test_camera_that_is_plugged_in_is_listed_and_greeted(
 ) -> None:
     window = open_window()
     watch = window.bar.source.watch
-    watch.look()
+    watch.search()
     qtbot.waitUntil(lambda: lines_of(window) == ["Laptop Camera", "USB Camera"], timeout=PATIENCE_MS)
     assert window.pane_area.notice_text == ""
     plugged.append(CameraInfo(4, "Desk Camera"))
-    qtbot.waitUntil(lambda: watch.look() is None and "Desk Camera" in lines_of(window), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: watch.search() is None and "Desk Camera" in lines_of(window), timeout=PATIENCE_MS)
     assert window.pane_area.notice_text == "Desk Camera was plugged in; choose it as the source."
     plugged.clear()
-    qtbot.waitUntil(lambda: watch.look() is None and lines_of(window) == [], timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: watch.search() is None and lines_of(window) == [], timeout=PATIENCE_MS)
 
 
 def test_guide_is_shown_at_the_first_start_alone(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class CoverageView(QWidget):
     """Where in the picture the board was already, and where it is now."""
 
     def __init__(self) -> None:
-        """Nothing covered."""
+        """Starts empty."""
         super().__init__()
         self._theme: Theme = DARK
         self._covered = np.zeros((CELLS[1], CELLS[0]), bool)
@@ -94,10 +94,10 @@ class CameraPanel(QWidget):
     _finished = pyqtSignal(str, bool)
 
     def __init__(self, host: ExtensionHost) -> None:
-        """Idle.
+        """Prepares the panel.
 
         Args:
-            host: whose camera it is about.
+            host: the window.
         """
         super().__init__()
         self._host = host

@@ -1,4 +1,4 @@
-"""The panel that says how both paths compare: numbers of the last seconds, curves, and the session as files."""
+"""The panel that compares both paths: numbers of the last seconds, curves, and the session as files."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
 
 
 class ComparisonPanel(QWidget):
-    """Numbers and curves; reads a :class:`Comparison` when told."""
+    """Numbers and curves of a :class:`Comparison`; :meth:`refresh` reads it."""
 
     def __init__(self, comparison: Comparison, notify: Callable[[str], None]) -> None:
-        """Nothing measured yet.
+        """Starts empty.
 
         Args:
             comparison: what is shown.
-            notify: says a sentence in the window.
+            notify: shows a sentence in the window.
         """
         super().__init__()
         self._comparison = comparison
@@ -65,7 +65,7 @@ class ComparisonPanel(QWidget):
             _row("Disagreement", self._disagreement, "Mean distance of the joints, wrists laid onto each other")
         )
         self._placement = _value("Placement")
-        layout.addLayout(_row("Placement", self._placement, "Distance of the wrists: one camera hardly tells depth"))
+        layout.addLayout(_row("Placement", self._placement, "Distance of the wrists: one camera hardly measures depth"))
         self.curve = TimePlot("Disagreement over the last seconds", ("disagreement",))
         self.joints = JointPlot()
         layout.addSpacing(2)
@@ -129,7 +129,7 @@ class ComparisonPanel(QWidget):
             label.setStyleSheet(f"color: {colors[column]};")
 
     def save(self, stem: Path) -> None:
-        """Writes the session's files; the window says where, or why not.
+        """Writes the session's files; the window shows their place, or the error.
 
         Args:
             stem: path without suffix.

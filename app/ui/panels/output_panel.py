@@ -26,7 +26,7 @@ class OutputPanel(QWidget):
         """With the chooser's present settings.
 
         Args:
-            chooser: whose settings are changed.
+            chooser: its settings are changed.
         """
         super().__init__()
         self._chooser = chooser

@@ -18,7 +18,7 @@ _LOOK_EVERY_MS = 100
 
 
 class PlaybackBar(QWidget):
-    """Shows where a file is and says what the user wants; hidden while a camera runs."""
+    """Shows the position in a file and its controls; hidden while a camera runs."""
 
     def __init__(self, host: ExtensionHost) -> None:
         """Follows the window's source from now on."""
@@ -67,7 +67,7 @@ class PlaybackBar(QWidget):
         self._timer.start(_LOOK_EVERY_MS)
 
     def stop(self) -> None:
-        """Follows no more."""
+        """Stops following."""
         self._timer.stop()
 
     def toggle_pause(self) -> None:
@@ -163,7 +163,7 @@ def install_playback(host: ExtensionHost) -> None:
     shown_for: list[str] = []
 
     def follow_source() -> None:
-        """Shows the bar for a file and hides it for a camera, once per source: then the user decides."""
+        """Shows the bar for a file and hides it for a camera, once per source: afterwards the user decides."""
         source = host.pipeline.source_state
         if source.phase is SourcePhase.RUNNING and shown_for[-1:] != [source.name]:
             shown_for[:] = [source.name]

@@ -1,4 +1,4 @@
-"""The knob for smoothing, and what it takes away from each path's jitter."""
+"""A slider for the smoothing, and its effect on each path's jitter."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SmoothingPanel(QWidget):
     """A slider, and one line per path."""
 
     def __init__(self, smoothing: Smoothing, path_ids: tuple[PathId, ...]) -> None:
-        """Shows a knob.
+        """Shows the smoothing.
 
         Args:
-            smoothing: what the slider turns.
-            path_ids: whose jitter is shown.
+            smoothing: set by the slider.
+            path_ids: the paths with jitter to show.
         """
         super().__init__()
         self._smoothing = smoothing
@@ -54,7 +54,7 @@ class SmoothingPanel(QWidget):
         self._turn(self.slider.value())
 
     def show_numbers(self) -> None:
-        """Writes down what the filter takes away at present."""
+        """Shows the filter's present effect."""
         for path_id, label in self.removed.items():
             jitter = self._smoothing.jitter(path_id)
             if jitter is None:

@@ -1,4 +1,4 @@
-"""The panel of live streams: which run, who listens, and how to start another."""
+"""The panel of live streams: those that run, their clients, and how to start another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NONE_WORD = "Nothing is sent."
 _NUMBERS_EVERY_MS = 500
 _CLOSE_S = 0.2
 _GOODBYE_S = 0.6
-"""Clients are told that a stream ends; one that does not answer is left behind."""
+"""Clients are notified that a stream ends; one that does not answer is left behind."""
 
 
 class StreamPanel(QWidget):
@@ -34,7 +34,7 @@ class StreamPanel(QWidget):
     """Why a stream could not be started, in a sentence."""
 
     def __init__(self, model: HandModel) -> None:
-        """Without a stream.
+        """Starts without a stream.
 
         Args:
             model: hand model of the poses.
@@ -71,7 +71,7 @@ class StreamPanel(QWidget):
         self._numbers.timeout.connect(self.show_numbers)
 
     def is_streaming(self) -> bool:
-        """Whether a result goes anywhere; safe to ask from any thread."""
+        """Whether a result goes anywhere; may be called from any thread."""
         return bool(self._streams)
 
     def publish(self, joined: JoinedResult) -> None:
@@ -80,7 +80,7 @@ class StreamPanel(QWidget):
             streams.publish(joined)
 
     def start(self, address: StreamAddress) -> None:
-        """Starts a stream beside the window: looking a host up may take seconds. What is wrong is said here."""
+        """Starts a stream in the background: resolving a host may take seconds. Errors are shown here."""
         model = self._model
 
         def work() -> Streams:
@@ -123,7 +123,7 @@ class StreamPanel(QWidget):
         return tuple(self._rows)
 
     def show_numbers(self) -> None:
-        """Asks every stream how it goes."""
+        """Reads the state of every stream."""
         for row in self._rows:
             row.show_state(row.streams.states()[0][1])
 
@@ -163,7 +163,7 @@ class StreamPanel(QWidget):
         self.word.setVisible(bool(text))
         style = self.word.style()
         if style is not None:
-            style.polish(self.word)  # a style sheet looks at the name only then
+            style.polish(self.word)  # the style sheet tests the name only then
 
 
 class _Row(QWidget):

@@ -1,4 +1,4 @@
-"""What a recording still lacks: a table that fills as poses are shown from all sides, and cards that ask for more."""
+"""The coverage of a recording: a table that fills as poses are shown from all sides, and cards with the next ones."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class PromptCards(QWidget):
     """The next things to show, the first one large."""
 
     def __init__(self, most: int = 3) -> None:
-        """Empty cards.
+        """Starts with empty cards.
 
         Args:
             most: how many are shown.
@@ -105,7 +105,7 @@ class PromptCards(QWidget):
             layout.addWidget(label)
 
     def show_cards(self, cards: Sequence[Card]) -> None:
-        """Asks for these."""
+        """Shows these requests."""
         if not cards:
             self._labels[0].setText("Everything was shown. Well done: stop whenever you like.")
         for number, label in enumerate(self._labels):
@@ -116,5 +116,5 @@ class PromptCards(QWidget):
 
     @property
     def texts(self) -> list[str]:
-        """What is asked for at present."""
+        """The requests that are shown."""
         return [label.text() for label in self._labels if not label.isHidden()]

@@ -47,7 +47,7 @@ class RecordPanel(QWidget):
     """A session's folder."""
 
     def __init__(self, model: HandModel, home: Path | None = None, hand_model_file: Path | None = None) -> None:
-        """Not recording.
+        """Starts without a recording.
 
         Args:
             model: hand model of the paths' estimates.
@@ -83,7 +83,7 @@ class RecordPanel(QWidget):
         self.place.setText(f"Everything stays on this machine: {link}")
 
     def is_recording(self) -> bool:
-        """Whether there is a recording, be it paused; safe to ask from any thread."""
+        """Whether there is a recording, be it paused; may be called from any thread."""
         return self._recorder is not None
 
     def take_frame(self, frame: Frame) -> None:
@@ -134,7 +134,7 @@ class RecordPanel(QWidget):
         self.refresh()
 
     def finish(self) -> None:
-        """Ends the recording and says what there is now."""
+        """Ends the recording and shows its size."""
         self._countdown.stop()
         recorder, self._recorder = self._recorder, None
         if recorder is None:
@@ -153,13 +153,13 @@ class RecordPanel(QWidget):
             self.refresh()
 
     def mark(self) -> None:
-        """Marks what is seen now."""
+        """Marks the present frame."""
         if self._recorder is not None:
             self._recorder.mark()
             self.refresh()
 
     def refresh(self) -> None:
-        """Shows how it goes."""
+        """Shows the state of the recording."""
         recorder = self._recorder
         state = recorder.state if recorder is not None else RecorderState()
         if recorder is not None and state.phase in _ENDED:
@@ -260,7 +260,7 @@ def _words(state: RecorderState) -> str:
 
 
 class Flash(QWidget):
-    """Says without a word that recording begins or ends."""
+    """Shows without words that recording begins or ends."""
 
     def __init__(self, over: QWidget) -> None:
         """Hidden.
@@ -294,10 +294,10 @@ class ReviewOpener(QObject):
     """Opens sessions for review: reads them beside the window, and shows each in a window of its own."""
 
     def __init__(self, host: ExtensionHost) -> None:
-        """Nothing is open.
+        """Starts empty.
 
         Args:
-            host: whose theme and hand model the reviews have.
+            host: gives the reviews' theme and hand model.
         """
         super().__init__(host.parent_widget)
         self._host = host
@@ -305,7 +305,7 @@ class ReviewOpener(QObject):
         host.closing.connect(partial(self._background.abandon, _REVIEW_CLOSE_S))
 
     def open(self, folder: Path) -> None:
-        """Reads a session, then shows it; what is wrong with it is said.
+        """Reads a session, then shows it or the error.
 
         Args:
             folder: of the session.
@@ -313,7 +313,7 @@ class ReviewOpener(QObject):
         self._background.start("review", partial(open_review, folder, self._host.options.model), self._show)
 
     def _show(self, review: SessionReview) -> None:
-        # here and not above: it brings the solver along, which a window that only watches does without
+        # imported here: it loads the solver, which a window without a review does not need
         from app.ui.review.review_window import ReviewWindow
 
         opened = ReviewWindow(review, self._host.options.model, self._host.theme)

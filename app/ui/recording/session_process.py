@@ -14,7 +14,7 @@ _KILL_WITHIN_MS = 2000
 
 
 class SessionWork(QObject):
-    """Runs one command of this program at a time and passes on what it says as JSON lines."""
+    """Runs one command of this program at a time and passes on its JSON lines."""
 
     said = pyqtSignal(str)
     """A sentence for the user."""
@@ -26,7 +26,7 @@ class SessionWork(QObject):
     """It began or ended."""
 
     def __init__(self, parent: QObject) -> None:
-        """Idle."""
+        """Starts idle."""
         super().__init__(parent)
         self._process = QProcess(self)
         self._process.setWorkingDirectory(str(PRODUCT_FOLDER))
@@ -36,7 +36,7 @@ class SessionWork(QObject):
         self._process.setProcessEnvironment(environment)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._end)
-        # Qt takes a child down after its parent, and a process that is taken down at work still tells its end, to
+        # Qt takes a child down after its parent, and a process that is taken down at work still signals its end, to
         # objects that are no more; so it has to be ended while all of them are there
         self.destroyed.connect(partial(_end_quietly, self._process))
 
@@ -63,7 +63,7 @@ class SessionWork(QObject):
             self.changed.emit()
 
     def kill(self) -> None:
-        """Breaks off what is at work, without a word about it."""
+        """Aborts the command, without a message."""
         _end_quietly(self._process)
 
     def _read(self) -> None:
@@ -76,7 +76,7 @@ class SessionWork(QObject):
             if "share" in content:
                 self.progressed.emit(f"{content['stage'].capitalize()}: {content['share']:.0%}")
             elif "kept" in content:
-                self.said.emit(f"{content['kept']} of {content['labels']} labels are good enough to learn from.")
+                self.said.emit(f"{content['kept']} of {content['labels']} labels are good enough for training.")
             elif "word" in content:
                 self.said.emit(str(content["word"]))
 

@@ -45,7 +45,7 @@ class SessionsPanel(QWidget):
     """A session's folder."""
 
     def __init__(self, home: Path, hand_model_file: Path | None = None) -> None:
-        """Lists what is there.
+        """Lists the sessions.
 
         Args:
             home: where sessions are kept.
@@ -64,7 +64,7 @@ class SessionsPanel(QWidget):
         self._deletions = BackgroundTasks(self, self.said.emit)
         self._listing = BackgroundTasks(self, logger.warning)
         self._list_again = False
-        self._named: set[str] = set()  # problems that were said already
+        self._named: set[str] = set()  # problems that were shown before
         self._deletions.start("clear-deleted", partial(clear_leftovers, home), lambda _nothing: None)
         self.show_sessions()
 
@@ -107,7 +107,7 @@ class SessionsPanel(QWidget):
             self.show_sessions()
 
     def _name_damaged(self, entries: list[SessionEntry]) -> None:
-        """Says once which sessions cannot be opened."""
+        """Shows each damaged session once."""
         damaged = [entry.word for entry in entries if entry.damaged and entry.word not in self._named]
         self._named.update(damaged)
         if damaged:
@@ -198,7 +198,9 @@ class SessionsPanel(QWidget):
         self.label_button = button(
             "Label", "Works out better labels over the whole session", partial(self._with_selected, self.label)
         )
-        self.review = button("Review", "Look through the labels", partial(self._with_selected, self.review_wanted.emit))
+        self.review = button(
+            "Review", "Check and correct the labels", partial(self._with_selected, self.review_wanted.emit)
+        )
         self.delete = button("Delete", "Deletes the session for good", partial(self._with_selected, self._delete))
         self.importer = button("Import …", "Makes a session of a video or a folder of pictures", self._choose_import)
         self.export = button(

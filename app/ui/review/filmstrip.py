@@ -22,7 +22,7 @@ _COLORS = ("#666c78", KEPT, REJECTED, CORRECTED)
 
 
 class Filmstrip(QAbstractListModel):
-    """The frames that a filter lets through; thumbnails are read when they are seen."""
+    """The frames that a filter lets through; thumbnails are read when they become visible."""
 
     def __init__(self, review: SessionReview) -> None:
         """All frames.
@@ -59,13 +59,13 @@ class Filmstrip(QAbstractListModel):
         self.endResetModel()
 
     def refresh(self, numbers: Sequence[int]) -> None:
-        """Shows new decisions; which frames are shown stays, or the one under the eye would disappear.
+        """Shows new decisions; the frames that are shown stay, or the current one would disappear.
 
         Args:
             numbers: of the frames that were decided about.
         """
         if len(self.numbers) and numbers:
-            # a view goes through all rows it is told of, so it is told of no more than need be
+            # a view goes through all rows of a change, so no more rows than necessary are reported
             first, last = self.row_of(min(numbers)), self.row_of(max(numbers))
             self.dataChanged.emit(self.index(first), self.index(last))
 

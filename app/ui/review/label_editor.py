@@ -1,4 +1,4 @@
-"""A frame with its labels drawn on it, whose joints can be dragged."""
+"""A frame with its labels drawn on it, and joints that can be dragged."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LabelPicture(QWidget):
     """Joint, place in the picture, and whether it was let go."""
 
     def __init__(self, missing: str = "This picture is damaged.") -> None:
-        """Empty.
+        """Starts empty.
 
         Args:
-            missing: what is said where there is no picture.
+            missing: text where there is no picture.
         """
         super().__init__()
         self._missing = missing
@@ -48,7 +48,7 @@ class LabelPicture(QWidget):
         """
         self._image = None if picture is None else QPixmap.fromImage(rgb_image(picture))
         self._hands = hands
-        self._let_go()  # what was held was a joint of another picture
+        self._let_go()  # the held joint belongs to another picture
         self.update()
 
     def show_hands(self, hands: list[tuple[np.ndarray, bool]]) -> None:

@@ -1,4 +1,4 @@
-"""The timeline of a session: how reliable each label is, what became of it, and where one is looking."""
+"""The timeline of a session: how reliable each label is, its state, and the present place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ReviewTimeline(QWidget):
     """The number of a frame."""
 
     def __init__(self) -> None:
-        """Empty."""
+        """Starts empty."""
         super().__init__()
         self._confidence = np.zeros(0)
         self._status = np.zeros(0, np.int8)
@@ -52,7 +52,7 @@ class ReviewTimeline(QWidget):
         self.update()
 
     def show_place(self, current: int, chosen: tuple[int, int] | None) -> None:
-        """Shows where one is, and the range that is chosen."""
+        """Shows the present frame, and the range that is chosen."""
         self._current, self._range = current, chosen
         self.update()
 
@@ -81,7 +81,7 @@ class ReviewTimeline(QWidget):
         return self.height() - _STRIP_PX - 4
 
     def _drawn_curves(self) -> QPixmap:
-        """Curve and strip, which stay while one goes from frame to frame."""
+        """Curve and strip, which stay the same from frame to frame."""
         ratio = self.devicePixelRatioF()
         picture = QPixmap(self.size() * ratio)
         picture.setDevicePixelRatio(ratio)
@@ -105,11 +105,11 @@ class ReviewTimeline(QWidget):
         return picture
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Goes where one clicks."""
+        """Goes to the clicked place."""
         self._go(event)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Goes along while the button is held."""
+        """Follows the pointer while the button is held."""
         self._go(event)
 
     def _go(self, event: QMouseEvent | None) -> None:

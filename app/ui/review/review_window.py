@@ -1,4 +1,4 @@
-"""Looking through a session: filmstrip, picture with the label on it, timeline; keep, reject, drag a joint right."""
+"""Reviewing a session: filmstrip, picture with the label on it, timeline; keep, reject, correct a joint by dragging."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ class ReviewWindow(QWidget):
         self.strip.set_theme(theme)
 
     def go_to(self, number: int, *, extend: bool = False) -> None:
-        """Looks at a frame.
+        """Shows a frame.
 
         Args:
             number: its place in the session.
-            extend: with everything between it and where one was, as with the shift key.
+            extend: select everything from the present frame to it, as with the shift key.
         """
         if not len(self.review):
             self.words.setText("There is no frame in this session.")
@@ -93,7 +93,7 @@ class ReviewWindow(QWidget):
             self.go_to(int(self.film.numbers[row]), extend=extend)
 
     def chosen_numbers(self) -> list[int]:
-        """The frames a decision is about: the range, or the one that is looked at, of what the filter shows."""
+        """The frames of a decision: the range, or the present one, of what the filter shows."""
         if self._anchor is None:
             return [self.current] if self.current in self.film.numbers else []
         low, high = sorted((self._anchor, self.current))
@@ -175,7 +175,7 @@ class ReviewWindow(QWidget):
             self._show_words()
 
     def _show_other(self) -> None:
-        """The other camera's picture of this moment, with the label as that camera sees it."""
+        """The other camera's picture of this moment, with the label in that camera's view."""
         linked = self.review.linked
         if linked is None:
             return
@@ -204,7 +204,7 @@ class ReviewWindow(QWidget):
         self._show_words()
 
     def _show_words(self) -> None:
-        """Where one is, and what is known of the frame."""
+        """The present frame and its label."""
         recording = self.review.recording
         chosen = None if self._anchor is None else (min(self._anchor, self.current), max(self._anchor, self.current))
         self.timeline.show_place(self.current, chosen)
@@ -233,7 +233,7 @@ class ReviewWindow(QWidget):
             self.words.setText("No frame passes this filter.")
 
     def _try(self, act: Callable[[], object]) -> bool:
-        """Writes something; where that fails, what is on the disk is shown, and why there is nothing new."""
+        """Writes something; where that fails, shows the saved state and the error."""
         try:
             act()
         except HandliveError as error:

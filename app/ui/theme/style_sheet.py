@@ -1,4 +1,4 @@
-"""The look of the widgets, made from a theme."""
+"""The style sheet of the widgets, made from a theme."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def palette(theme: Theme) -> QPalette:
 
 
 def system_theme() -> Theme:
-    """What the desktop is set to; dark where it does not say."""
+    """The desktop's setting; dark where there is none."""
     hints = QGuiApplication.styleHints()
     return LIGHT if hints is not None and hints.colorScheme() == Qt.ColorScheme.Light else DARK
 

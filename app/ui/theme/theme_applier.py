@@ -1,9 +1,9 @@
-"""Gives a window the colours of a theme without holding it up.
+"""Applies a theme to a window without blocking it.
 
-Qt looks all rules of a style sheet up anew for every widget below the one that has it: 40 to 70 ms for the whole
+Qt evaluates all rules of a style sheet again for every widget below the one that has it: 40 to 70 ms for the whole
 window, most of it for hidden panels. So each part of the window gets its own copy of the sheet: visible parts change
-together, hidden ones follow one by one, and a part that is added later (a row of tabs, say) is styled as it is added.
-A window of its own that belongs to this one (a review, say) is no part of it: it styles itself.
+together, hidden ones follow one by one, and a part that is added later (a row of tabs) is styled as it is added.
+A separate window that belongs to this one (a review) is no part of it: it styles itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ThemeApplier(QObject):
         window.installEventFilter(self)
 
     def apply(self, theme: Theme) -> None:
-        """Changes all parts in sight, and sees to the others after what else there is to do."""
+        """Changes all visible parts, and the others after pending events."""
         self._sheet = style_sheet(theme)
         self._window.setPalette(palette(theme))
         for part in self._outdated():
@@ -43,7 +43,7 @@ class ThemeApplier(QObject):
         self._turns.start(0)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Styles what is new in the window before it is seen."""
+        """Styles what is new in the window before it is shown."""
         if isinstance(event, QChildEvent) and event.type() == QEvent.Type.ChildPolished:
             child = event.child()
             if isinstance(child, QWidget) and _is_part(child) and child.styleSheet() != self._sheet:

@@ -1,4 +1,4 @@
-"""The first steps, shown over the panes at the first start and whenever somebody asks for them."""
+"""The first steps, shown over the panes at the first start and on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = (
         "a trained network, and MediaPipe with inverse kinematics.",
     ),
     ("Look around", "Drag a 3D view to turn it, scroll to zoom. Keys 1 to 6 change the view."),
-    ("Compare the paths", "The badge OUTPUT marks the hand that counts; the panel Comparison says how they differ."),
+    ("Compare the paths", "The badge OUTPUT marks the hand that counts; the panel Comparison shows how they differ."),
 )
 
 _WIDTH_PX = 470
@@ -29,13 +29,13 @@ class Guide(QFrame):
     closed = pyqtSignal()
     """The user has read it."""
     source_wanted = pyqtSignal()
-    """The user wants the list of sources, and has read it."""
+    """Emitted when the user has read it and opens the list of sources."""
 
     def __init__(self, over: QWidget) -> None:
-        """Hidden.
+        """Starts hidden.
 
         Args:
-            over: in whose middle it stays.
+            over: stays in the middle of this widget.
         """
         super().__init__(over)
         self.was_read = False

@@ -41,7 +41,7 @@ class ShortcutsDialog(QDialog):
     """All shortcuts, in two columns; any key closes it."""
 
     def __init__(self, host: ExtensionHost) -> None:
-        """Lists what the window knows now."""
+        """Lists the window's present shortcuts."""
         # a child of a part of the window has that part's colours and fonts already while it is measured
         super().__init__(host.overlay_area)
         self.setWindowTitle("Shortcuts")
@@ -77,13 +77,13 @@ class ShortcutsDialog(QDialog):
 
 
 class LogPanel(QWidget):
-    """The last lines of the log, and a button for the whole story."""
+    """The last lines of the log, and a button to copy the diagnostics."""
 
     def __init__(self, host: ExtensionHost, memory: LogMemory) -> None:
-        """Shows nothing until it is looked at.
+        """Shows nothing until it is visible.
 
         Args:
-            host: what diagnostics are about.
+            host: the window that the diagnostics describe.
             memory: the log.
         """
         super().__init__()
@@ -110,11 +110,11 @@ class LogPanel(QWidget):
         self._timer.start(_LOOK_EVERY_MS)
 
     def stop(self) -> None:
-        """Follows the log no more."""
+        """Stops following the log."""
         self._timer.stop()
 
     def refresh(self) -> None:
-        """Shows new lines, when somebody looks and there are any."""
+        """Shows new lines, when it is visible and there are any."""
         if self.isVisible() and self._memory.count != self._shown:
             self._shown = self._memory.count
             self.text.setPlainText("\n".join(self._memory.lines()) or "Nothing to report.")

@@ -48,7 +48,7 @@ class MotionTool:
         return self._recorder is not None
 
     def toggle(self) -> None:
-        """Starts, or stops and asks where to save."""
+        """Starts, or stops and opens a file dialog."""
         if self._recorder is None:
             self._recorder = MotionRecorder(self._host.options.model)
             self._listener = self._host.pipeline.add_listener("motion", self._recorder.take)
@@ -61,7 +61,7 @@ class MotionTool:
         self.action.setChecked(self.recording)
 
     def ask_for_file(self) -> Path | None:
-        """Where the motion goes; None when the user does not want it after all."""
+        """Opens a file dialog; None when the user cancels it."""
         folder = motion_folder()
         folder.mkdir(parents=True, exist_ok=True)
         proposal = folder / time.strftime("motion_%Y-%m-%d_%H-%M-%S.glb")
@@ -94,7 +94,7 @@ class MotionTool:
         return recorder
 
     def _keep_on_closing(self) -> None:
-        """A recording that runs when the window closes is kept as arrays, without a question."""
+        """A recording that runs when the window closes is kept as arrays, without a dialog."""
         if self._recorder is not None:
             recorder = self._stop()
             file = motion_folder() / time.strftime("motion_%Y-%m-%d_%H-%M-%S.npz")

@@ -21,7 +21,7 @@ class SettingsPersistence(QObject):
         """Takes what was loaded.
 
         Args:
-            host: whose choices are kept.
+            host: the window with the settings.
             loaded: settings of the last time.
         """
         super().__init__(host.parent_widget)  # which keeps it alive
@@ -35,11 +35,11 @@ class SettingsPersistence(QObject):
             host.notify(loaded.sentence)
 
     def restore(self) -> None:
-        """Puts panels where they were (what does not fit any more is left out by Qt), and guides whoever is new."""
+        """Restores the panels (Qt leaves out what does not fit any more), and opens the first steps for a new user."""
         self._host.restore_state({field.name: getattr(self._before, field.name) for field in fields(Settings)})
 
     def save(self) -> None:
-        """Writes the settings; a full disk is no reason not to close."""
+        """Writes the settings; a full disk must not keep the window open."""
         file = self._host.options.settings_file
         if file is None:
             return

@@ -25,7 +25,7 @@ NO_HAND_SENTENCE = "There is no hand to inspect; show one first."
 
 
 class SnapshotTool(QObject):
-    """Knows the moment on the screen through the window."""
+    """Saves or inspects the result on the screen."""
 
     def __init__(self, host: ExtensionHost, folder: Path | None = None) -> None:
         """Adds its actions.

@@ -1,4 +1,4 @@
-"""The networks panel: which one is live, which there are, whether teaching helped, swap and go back."""
+"""The networks panel: the live one, the others, the effect of fine-tuning, swap and revert."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class NetworksPanel(QWidget):
     """A sentence for the user."""
 
     def __init__(self, library: NetworkLibrary, live: LiveNetwork, installer: PartInstaller | None = None) -> None:
-        """Shows what is there.
+        """Lists the networks.
 
         Args:
             library: all networks.
@@ -63,7 +63,7 @@ class NetworksPanel(QWidget):
         self._trials = BackgroundTasks(self, self.said.emit)
         self._files = BackgroundTasks(self, self._tell)
         self._waiting: LoadedNetwork | None = None
-        self._named: set[str] = set()  # problems that were said already
+        self._named: set[str] = set()  # problems that were shown before
         self._run: TrainingRun | None = None
         self.now = QLabel()
         self.now.setObjectName("paneTitle")
@@ -158,7 +158,7 @@ class NetworksPanel(QWidget):
     # swapping
 
     def try_and_swap(self, folder: Path, verdict: str = "") -> None:
-        """Loads and tries a network beside the live view, then swaps it in, or asks first; one at a time.
+        """Loads and tries a network beside the live view, then swaps it in, or opens a dialog first; one at a time.
 
         Args:
             folder: of the network.
@@ -257,7 +257,7 @@ class NetworksPanel(QWidget):
                 self._tell(f"{entry.name} was deleted.")
 
     def _tell(self, sentence: str) -> None:
-        """Says what became of files, and shows what there is now."""
+        """Shows the result of work on files, and the networks there are now."""
         self.said.emit(sentence)
         self.show_networks()
 
@@ -316,7 +316,7 @@ def _try(folder: Path, verdict: str, live: LiveNetwork, vetting: NetworkVetting)
         return candidate, try_network(candidate, live.current(), verdict)
     except HandliveError:
         raise
-    except Exception as problem:  # a foreign network may break an engine in any way
+    except Exception as problem:  # an untrusted network may break an engine in any way
         raise CheckpointError(f"The network in {folder} cannot be tried ({problem}); do not use it.") from problem
 
 

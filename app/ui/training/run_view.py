@@ -24,7 +24,7 @@ class RunView(QWidget):
     """Shows a run; buttons act on it."""
 
     failed = pyqtSignal(str)
-    """Something that was asked for could not be done; a sentence."""
+    """A request failed; a sentence."""
 
     def __init__(self) -> None:
         """Shows nothing yet."""
@@ -117,7 +117,7 @@ class RunView(QWidget):
         self.losses.set_theme(theme)
 
     def _stop(self, run: TrainingRun) -> None:
-        """The ladder: ask, then terminate, then kill; each rung is offered only when the one before did not help."""
+        """Requests the end, then terminates, then kills; each step is offered only if the one before had no effect."""
         if run.may_kill:
             run.kill()
         elif run.may_terminate:
@@ -167,7 +167,7 @@ class ValidationPlot(SmallPlot):
 
 
 class LossPlot(SmallPlot):
-    """The loss of the batches, which jumps, and its running mean, which tells."""
+    """The loss of the batches, which jumps, and its running mean, which shows the trend."""
 
     def __init__(self) -> None:
         """Empty."""

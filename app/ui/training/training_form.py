@@ -1,4 +1,4 @@
-"""What a new training run is asked: which network to begin with, which sessions, how thoroughly."""
+"""The form of a new training run: the network to begin with, the sessions, and how thoroughly."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Role = Literal["learn", "held out", "leave out"]
 ROLES: Final[tuple[Role, ...]] = ("learn", "held out", "leave out")
 
 _ROLE_HELP: Final = (
-    "Learn: the network is trained on it. Held out: only the report sees it, so that it can tell whether it helped."
+    "Learn: the network is trained on it. Held out: only the report uses it, to measure whether it helped."
 )
 _RECIPE_HELP: Final[dict[Recipe, str]] = {
     "quick": "The heads alone learn. For a first try.",
@@ -48,16 +48,16 @@ class FineTuneForm(QWidget):
     """The request is another one now."""
 
     started = pyqtSignal()
-    """The user wants to start it."""
+    """The run is to be started."""
 
     measure_wanted = pyqtSignal()
-    """The user wants to know how long it would take."""
+    """Its duration is to be measured."""
 
     def __init__(self) -> None:
         """Empty lists."""
         super().__init__()
         self.template = FineTuneRequest("", "")
-        """What the form does not ask about: the report's size, and differences from the recipe."""
+        """Values without a field in the form: the report's size, and differences from the recipe."""
         self._recordings = Path()
         self._rows: list[SessionSummary] = []
         self._said: dict[str, Role] = {}
@@ -98,7 +98,7 @@ class FineTuneForm(QWidget):
         self.explanation.setObjectName("small")
         self.explanation.setWordWrap(True)
         self.measure = QPushButton("How long?")
-        self.measure.setToolTip("Makes a few real steps in the background and says how long the run would take here.")
+        self.measure.setToolTip("Makes a few real steps in the background and shows how long the run would take here.")
         self.start = QPushButton("Start teaching")
         self.start.setObjectName("primary")
         buttons = QHBoxLayout()
@@ -140,7 +140,7 @@ class FineTuneForm(QWidget):
         self._tell()
 
     def show_sessions(self, recordings: Path, rows: Sequence[SessionSummary]) -> None:
-        """Offers sessions; what the user said about one stays, and of the others the newest is held out."""
+        """Offers sessions; the user's choice about one stays, and of the others the newest is held out."""
         if recordings == self._recordings and list(rows) == self._rows:
             return
         self._recordings, self._rows = recordings, list(rows)
@@ -162,7 +162,7 @@ class FineTuneForm(QWidget):
         self._tell()
 
     def roles(self) -> dict[str, Role]:
-        """What becomes of each session, by the name of its folder: what the user said, or what is usual."""
+        """The use of each session, by the name of its folder: the user's choice, or the default."""
         roles: dict[str, Role] = {}
         for number in range(self.sessions.topLevelItemCount()):
             item = self.sessions.topLevelItem(number)
@@ -173,7 +173,7 @@ class FineTuneForm(QWidget):
         return roles
 
     def request(self) -> FineTuneRequest | None:
-        """What the user has put together; None while something is missing."""
+        """The request; None while something is missing."""
         roles = self.roles()
         learn = tuple(name for name, role in roles.items() if role == "learn")
         base = self.base.currentData()
@@ -200,7 +200,7 @@ class FineTuneForm(QWidget):
         if not self.sessions.topLevelItemCount():
             self.say("Record at least two short sessions of your hand first; one to learn from, one to check with.")
         elif self.base.currentIndex() < 0:
-            self.say("No network here has the weights that teaching begins with.")
+            self.say("No network here has the weights that training begins with.")
         elif request is None:
             self.say("Choose at least one session to learn from.")
         elif not request.held_out:

@@ -51,7 +51,7 @@ class FineTunePanel(QWidget):
     def __init__(
         self, library: NetworkLibrary, recordings: Path, runs: TrainingRuns, installer: PartInstaller | None = None
     ) -> None:
-        """Shows what is there.
+        """Lists networks, sessions and runs.
 
         Args:
             library: networks to begin with.
@@ -68,7 +68,7 @@ class FineTunePanel(QWidget):
         self._shown: TrainingRun | None = None
         self._estimate: EstimateProcess | None = None
         self._phases: dict[str, RunPhase] = {}
-        self._named: set[str] = set()  # folders of damaged runs that were told of
+        self._named: set[str] = set()  # folders of damaged runs that were shown
         self.card = InstallCard(self._installer, "Teaching needs the training part")
         self.form = FineTuneForm()
         self.view = RunView()
@@ -92,17 +92,17 @@ class FineTunePanel(QWidget):
         layout.addWidget(self.list)
         let_scroll(self, inside)
         self.setMinimumWidth(380)
-        self._installer.installed.connect(self.look)
+        self._installer.installed.connect(self.refresh)
         self.form.started.connect(self._start)
         self.form.measure_wanted.connect(self._measure)
         self.view.failed.connect(self.said)
         self.list.itemSelectionChanged.connect(self._select)
         self._timer = QTimer(self)
-        self._timer.timeout.connect(self.look)
+        self._timer.timeout.connect(self.refresh)
         self._timer.start(_LOOK_EVERY_MS)
 
-    def look(self) -> None:
-        """Looks at networks, sessions and runs, and shows what changed."""
+    def refresh(self) -> None:
+        """Reads networks, sessions and runs, and shows what changed."""
         if not self.isVisible() and self._phases and self._runs.at_work() is None:
             return
         self._look_for_training_part()
@@ -163,7 +163,7 @@ class FineTunePanel(QWidget):
             self.said.emit(str(problem))
             return
         self.show_run(run)
-        self.look()
+        self.refresh()
 
     def _measure(self) -> None:
         request = self.form.request()
@@ -192,9 +192,9 @@ class FineTunePanel(QWidget):
             )
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Brings everything up to date, which it is not while nobody looks."""
+        """Updates everything after the panel was hidden."""
         super().showEvent(event)
-        self.look()
+        self.refresh()
 
     def _select(self) -> None:
         chosen = self.list.selectedItems()

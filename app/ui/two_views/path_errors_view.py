@@ -36,7 +36,7 @@ class PathErrorsView(QWidget):
     """The measure by which paths are to be compared, a :data:`app.two_views.path_errors.Measure`."""
 
     def __init__(self) -> None:
-        """Nothing measured yet."""
+        """Starts empty."""
         super().__init__()
         self._reading = PairReading()
         self._view = 0
@@ -189,6 +189,6 @@ def _by_joint(one: PathErrors | None, measure: Measure) -> np.ndarray:
 
 
 def _without_camera(sentence: str) -> str:
-    """What is said of a camera, without saying of which: the switch above does."""
+    """A comparison's sentence without the camera's name, which the switch above shows."""
     words = sentence.split(": ", 1)[1]
     return words[0].upper() + words[1:]

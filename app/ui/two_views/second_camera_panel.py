@@ -1,4 +1,4 @@
-"""The panel about a second camera: open it, calibrate both from the hand, and see each path's error in millimetres."""
+"""The panel about a second camera: open it, calibrate both from the hand, and show each path's error in millimetres."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class SecondCameraPanel(QWidget):
         self._background.wait(_CLOSE_S)
 
     def recalibrate(self) -> None:
-        """Forgets where the second camera stands."""
+        """Drops the calibration of the second camera."""
         if self._session is not None:
             self._session.pair.recalibrate()
             self.refresh()
@@ -180,7 +180,7 @@ class SecondCameraPanel(QWidget):
         )
 
     def refresh(self) -> None:
-        """Shows how it goes."""
+        """Shows the present state."""
         session = self._session
         if session is None:
             return
@@ -256,7 +256,7 @@ class SecondCameraPanel(QWidget):
         self._set_name(self.sentence, "warningText")
 
     def _say(self, sentence: str) -> None:
-        """What was done last; an empty sentence takes no room."""
+        """The last action; an empty sentence takes no room."""
         self.done.setText(sentence)
         self.done.setVisible(bool(sentence))
 
@@ -371,7 +371,7 @@ class SecondCameraPanel(QWidget):
             self.open()
 
     def _set_name(self, widget: QWidget, name: str) -> None:
-        """Gives a widget another look; a style sheet looks at the name only when it is polished."""
+        """Changes a widget's style; a style sheet tests the name only when the widget is polished."""
         if widget.objectName() == name:
             return
         widget.setObjectName(name)
@@ -381,7 +381,7 @@ class SecondCameraPanel(QWidget):
 
 
 def _in_short(calibration: PairCalibration) -> str:
-    """What is most worth knowing of two calibrated cameras; the tooltip has the rest."""
+    """The main figures of two calibrated cameras; the tooltip has the rest."""
     return (
         f"The whole hand within {calibration.place_mm:.0f} mm. The views are {calibration.angle_deg:.0f} degrees "
         f"apart; the scale is from {calibration.length.source}."

@@ -1,4 +1,4 @@
-"""The 3D view behind one interface, whoever draws it."""
+"""The 3D view behind one interface, for each renderer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NO_HAND_TEXT = "The hand appears here"
 
 
 class MeshView(Protocol):
-    """What the window needs of a 3D view."""
+    """The window's interface to a 3D view."""
 
     painted: pyqtBoundSignal
     """Another mesh is on the screen."""
     redraw_wanted: pyqtBoundSignal
-    """The view was turned or resized and wants the last mesh prepared again."""
+    """The view was turned or resized, and the last mesh has to be prepared again."""
     orbit_changed: pyqtBoundSignal
     """The user turned the view; carries the :class:`Orbit`."""
 
@@ -34,11 +34,11 @@ class MeshView(Protocol):
 
     @property
     def renderer_name(self) -> str:
-        """Who draws, for people."""
+        """Name of the renderer for people."""
 
     @property
     def renderer_details(self) -> str:
-        """The same for people who want to know exactly."""
+        """The same in full."""
 
     @property
     def orbit(self) -> Orbit:
@@ -51,7 +51,7 @@ class MeshView(Protocol):
         """Puts on the screen what `prepare` returned."""
 
     def turn_to(self, orbit: Orbit) -> None:
-        """Looks from there, as another view does; without a signal."""
+        """Takes the orbit of another view; without a signal."""
 
     def reset(self) -> None:
         """Back to the camera's own view."""
@@ -60,7 +60,7 @@ class MeshView(Protocol):
         """A line at the head of the view, and whether the colours of disagreement are explained at its foot."""
 
     def clear(self) -> None:
-        """No hand."""
+        """Shows that there is no hand."""
 
     def set_theme(self, theme: Theme) -> None:
         """Takes the colours of a theme."""

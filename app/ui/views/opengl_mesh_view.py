@@ -53,7 +53,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
     orbit_changed = pyqtSignal(object)
 
     def __init__(self, renderer_name: str, parent: QWidget | None = None) -> None:
-        """Empty.
+        """Starts empty.
 
         Args:
             renderer_name: of the graphics card, for people.
@@ -77,7 +77,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
 
     @property
     def renderer_details(self) -> str:
-        """For people who want to know exactly."""
+        """The renderer in full."""
         return f"Drawn by {self._renderer_name}"
 
     def prepare(self, scene: Scene | None) -> Scene | None:
@@ -92,7 +92,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         self.update()
 
     def turn_to(self, orbit: Orbit) -> None:
-        """Looks from there."""
+        """Takes the orbit of another view."""
         self._controls.turn_to(orbit)
         self.update()
 
@@ -101,7 +101,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         self._frame.caption(text, legend)
 
     def clear(self) -> None:
-        """No hand."""
+        """Shows that there is no hand."""
         self._scene, self._fresh = None, False
         self._frame.show_empty(True)
         self.update()
@@ -155,7 +155,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
             if self._scene.solid is not None:
                 self._draw_mesh(self._scene.solid, self._scene.focus, 1.0)
             if self._scene.ghost is not None:
-                self._gl.glClear(_DEPTH_BUFFER)  # it is seen through everything, as in the software view
+                self._gl.glClear(_DEPTH_BUFFER)  # it is visible through everything, as in the software view
                 self._draw_mesh(self._scene.ghost, self._scene.focus, GHOST_OPACITY)
         if self._fresh:
             self._fresh = False
@@ -232,7 +232,7 @@ class _Frame(QWidget):
             self.update()
 
     def show_empty(self, empty: bool) -> None:
-        """Says whether there is a hand below."""
+        """Sets whether there is a hand below."""
         if empty != self._empty:
             self._empty = empty
             self.update()

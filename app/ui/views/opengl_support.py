@@ -1,4 +1,4 @@
-"""Whether a graphics card draws here, and what is asked of it."""
+"""Tests whether a graphics card draws here, and sets the required OpenGL format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "swrast", "softwar
 
 
 def opengl_format() -> QSurfaceFormat:
-    """What the view asks of OpenGL."""
+    """The OpenGL format that the view requires."""
     wanted = QSurfaceFormat()
     wanted.setVersion(4, 1)
     wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
@@ -29,7 +29,7 @@ def hardware_renderer() -> str:
 
 
 def opengl_renderer() -> str:
-    """What OpenGL calls its renderer, or an empty text where there is no OpenGL 4.1."""
+    """OpenGL's name of its renderer, or an empty text where there is no OpenGL 4.1."""
     context = QOpenGLContext()
     context.setFormat(opengl_format())
     surface = QOffscreenSurface()
@@ -49,7 +49,7 @@ def opengl_functions(context: QOpenGLContext) -> Any:
     profile = QOpenGLVersionProfile()
     profile.setVersion(4, 1)
     profile.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
-    functions: Any = QOpenGLVersionFunctionsFactory.get(profile, context)  # the type hints know its base class alone
+    functions: Any = QOpenGLVersionFunctionsFactory.get(profile, context)  # the type hints name its base class alone
     if functions is None or not functions.initializeOpenGLFunctions():
         return None
     return functions

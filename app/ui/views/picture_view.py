@@ -23,7 +23,7 @@ class PictureView(QWidget):
     painted = pyqtSignal()
     """A new picture is on the screen."""
     resized = pyqtSignal()
-    """Pictures of another size are wanted."""
+    """Pictures of another size are needed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Empty."""
@@ -74,7 +74,7 @@ class PictureView(QWidget):
         self.update()
 
     def clear(self) -> None:
-        """Forgets the picture, as for a new source."""
+        """Removes the picture, as for a new source."""
         self._shown, self._image, self._fresh = None, QImage(), False
         self.update()
 
@@ -107,7 +107,7 @@ class PictureView(QWidget):
         self.update()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Asks for pictures of the new size."""
+        """Requests pictures of the new size."""
         super().resizeEvent(event)
         self._hint.arrange()
         self._take_picture_of_word()

@@ -13,11 +13,11 @@ def bgra_image(pixels: UInt8[np.ndarray, "height width 4"]) -> QImage:
     The array must stay alive and unchanged for as long as the image is used: keep both together.
     """
     height, width = pixels.shape[:2]
-    # Qt takes any buffer; its type hints know bytes alone
+    # Qt takes any buffer; its type hints allow bytes alone
     return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)  # type: ignore[call-overload]
 
 
 def rgb_image(pixels: UInt8[np.ndarray, "height width 3"]) -> QImage:
-    """An image over the memory of an array whose rows follow each other, with the same care to be taken."""
+    """An image over the memory of an array with contiguous rows; the same precaution applies."""
     height, width = pixels.shape[:2]
     return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)  # type: ignore[call-overload]

@@ -74,7 +74,7 @@ void main() {
 
 
 def shader_program(vertex: str, fragment: str) -> QOpenGLShaderProgram:
-    """Compiles and links; what a driver refuses is logged."""
+    """Compiles and links; an error of the driver is logged."""
     program = QOpenGLShaderProgram()
     for kind, source in (
         (QOpenGLShader.ShaderTypeBit.Vertex, vertex),

@@ -21,7 +21,7 @@ from app.ui.views.qimage import bgra_image
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """How the path's thread is to draw; replaced as a whole, so that it never sees a half change."""
+    """How the path's thread is to draw; replaced as a whole, so that it never reads a half change."""
 
     orbit: Orbit
     size_px: tuple[int, int]
@@ -66,11 +66,11 @@ class SoftwareMeshView(MeshWidget, QWidget):
 
     @property
     def renderer_details(self) -> str:
-        """For people who want to know exactly."""
+        """The renderer in full."""
         return "Drawn by the processor, because no graphics card was found or --renderer software was given"
 
     def prepare(self, scene: Scene | None) -> MeshPicture:
-        """Draws; the threads of two paths may ask, one after the other."""
+        """Draws; called by the threads of two paths, one after the other."""
         if scene is None:
             return MeshPicture(None)
         with self._lock:
@@ -92,13 +92,13 @@ class SoftwareMeshView(MeshWidget, QWidget):
             self.update()
 
     def turn_to(self, orbit: Orbit) -> None:
-        """Looks from there."""
+        """Takes the orbit of another view."""
         if orbit != self._controls.orbit:
             self._controls.turn_to(orbit)
             self._request_again()
 
     def clear(self) -> None:
-        """No hand."""
+        """Shows that there is no hand."""
         self._shown, self._image, self._fresh = MeshPicture(None), QImage(), False
         self.update()
 
@@ -108,7 +108,7 @@ class SoftwareMeshView(MeshWidget, QWidget):
         self._request_again()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Asks for pictures of the new size."""
+        """Requests pictures of the new size."""
         super().resizeEvent(event)
         self._request_again()
 

@@ -55,7 +55,7 @@ class WipeView(PictureView):
         self.show_picture(left)
 
     def clear(self) -> None:
-        """Forgets both."""
+        """Removes both."""
         self._other, self._other_image = None, QImage()
         super().clear()
 

@@ -1,7 +1,7 @@
 """Work that takes seconds, in threads beside the window's own; its results are handed over in the window's thread.
 
-The window knows two kinds of work that it does not wait for. What takes seconds and reads, writes or looks something
-up runs here. What takes minutes, or needs torch, runs in a child process: :mod:`app.ui.recording.session_process`,
+The window does not wait for two kinds of work. What takes seconds and reads, writes or resolves something
+runs here. What takes minutes, or needs torch, runs in a child process: :mod:`app.ui.recording.session_process`,
 :mod:`app.jobs.training` and :mod:`app.optional_parts.installation`.
 """
 
@@ -36,7 +36,7 @@ class BackgroundTasks(QObject):
 
     A thread puts its outcome into a queue, and a timer of the window's thread empties it. A thread holds its work and
     this queue alone: it never touches an object of Qt, never drops the last reference to one, which would destroy it in
-    the wrong thread, and reaches nobody when it outlives the window.
+    the wrong thread, and has no effect when it outlives the window.
     """
 
     def __init__(self, parent: QObject, notify: Callable[[str], object]) -> None:

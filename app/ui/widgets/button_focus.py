@@ -1,6 +1,6 @@
-"""Keys press the button that somebody went to with the Tab key; all others go on doing what they do in the window.
+"""Keys press the button that was focused with the Tab key; otherwise they keep their function in the window.
 
-The space bar pauses, and a key of the window never reaches a button by itself. So its action asks here first, and
+The space bar pauses, and a key of the window never reaches a button by itself. So its action tests the focus first, and
 nothing but the Tab key may leave the focus on a button: neither a click, nor a card that was closed.
 """
 
@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QAbstractButton, QApplication, QPushButton, QWidget
 
 
 def press_focused_or(act: Callable[[], object]) -> None:
-    """What a key does that presses buttons and has a meaning of its own besides.
+    """The action of a key that presses buttons and has another function as well.
 
     Args:
         act: what it does where no button has the focus.
@@ -32,13 +32,13 @@ def focus_by_tab(button: QAbstractButton) -> None:
 
 
 class ButtonFocus(QObject):
-    """Watches over the focus of a window."""
+    """Manages the focus of a window."""
 
     def __init__(self, window: QWidget) -> None:
         """Begins with the focus on no button.
 
         Args:
-            window: whose buttons are all there.
+            window: with all its buttons.
         """
         super().__init__(window)
         self._window = window

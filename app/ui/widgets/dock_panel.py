@@ -27,7 +27,7 @@ def dock_panel(
     dock.setWidget(_with_margin(widget, area))
     # one that could not be closed would have its line in the menu switched off by Qt
     dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
-    dock.setTitleBarWidget(QWidget())  # the tab says its name
+    dock.setTitleBarWidget(QWidget())  # the tab shows its name
     neighbors = [other for other in window.findChildren(QDockWidget) if window.dockWidgetArea(other) == area]
     window.addDockWidget(area, dock)
     if neighbors:
@@ -40,7 +40,7 @@ def dock_panel(
 
 
 def panel_action(dock: QDockWidget, shortcut: str) -> QAction:
-    """Shows and hides a panel; one that is asked for comes to the front of its tabs.
+    """Shows and hides a panel; one that is opened comes to the front of its tabs.
 
     Args:
         dock: the panel.

@@ -48,7 +48,7 @@ class FloatingLabel(QLabel):
         parent = self.parentWidget()
         if parent is None or not self.text():
             return
-        self.ensurePolished()  # the sheet decides the font
+        self.ensurePolished()  # the sheet sets the font
         margin = _ASIDE_MARGIN_PX if self._aside else SPACING_PX
         room = parent.width() - 2 * margin
         wide = self.fontMetrics().horizontalAdvance(self.text()) + (_ASIDE_PADDING_PX if self._aside else _PADDING_PX)

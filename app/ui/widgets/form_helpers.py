@@ -1,4 +1,4 @@
-"""Small things that panels are put together from, so that all of them look alike."""
+"""Helpers for panels, so that all of them look alike."""
 
 from __future__ import annotations
 

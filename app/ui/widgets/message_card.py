@@ -1,4 +1,4 @@
-"""What is said in the place of a picture: no camera, unplugged, unreadable, ended."""
+"""The message in the place of a picture: no camera, unplugged, unreadable, ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayou
 from app.ui.widgets.button_focus import focus_by_tab
 
 Action = tuple[str, Callable[[], None]]
-"""What a button says and does."""
+"""Text and action of a button."""
 
 
 class MessageCard(QFrame):
@@ -74,5 +74,5 @@ class MessageCard(QFrame):
         layout = self.layout()
         assert layout is not None
         layout.invalidate()
-        self.ensurePolished()  # the sheet decides the fonts
+        self.ensurePolished()  # the sheet sets the fonts
         self.setFixedSize(width_px, layout.totalHeightForWidth(width_px))

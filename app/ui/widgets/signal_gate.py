@@ -1,4 +1,4 @@
-"""Signals that threads emit while a window lives, and no longer: what they would reach is gone when it has closed."""
+"""Signals of other threads, blocked once the window has closed: their receivers are gone then."""
 
 from __future__ import annotations
 

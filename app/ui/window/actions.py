@@ -1,4 +1,4 @@
-"""What the buttons at the head of the window and its own keys do; tools and panels bring theirs along."""
+"""The actions of the buttons at the head of the window and of its own keys; tools and panels add theirs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def install_controls(window: MainWindow) -> None:
-    """Connects a window's buttons, and gives it its keys, each an action whose text the list of shortcuts shows."""
+    """Connects a window's buttons, and adds its keys, each as an action with a text for the list of shortcuts."""
     bar = window.bar
     bar.source.chosen.connect(window.choose)
     bar.source.watch.appeared.connect(partial(_greet_camera, window))
@@ -70,7 +70,7 @@ def key_action(window: QWidget, text: str, act: Callable[[], object], shortcut: 
 
 
 def _greet_camera(window: MainWindow, name: str) -> None:
-    """Says that a camera was plugged in, unless it is the one that is awaited and goes on by itself."""
+    """Shows that a camera was plugged in, unless it is the one that is waited for and goes on by itself."""
     if name != window.pipeline.source_state.name:
         window.notify(f"{name} was plugged in; choose it as the source.")
 

@@ -1,4 +1,4 @@
-"""Which cameras there are, looked up away from the window's thread, and who comes and goes."""
+"""Lists the cameras in a background thread, and reports those that are plugged in or out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OfferedCamera:
 
     Attributes:
         camera: which.
-        formats: sizes and rates, none where nobody tells.
+        formats: sizes and rates, none where they cannot be listed.
     """
 
     camera: CameraInfo
@@ -34,7 +34,7 @@ class OfferedCamera:
 
 
 class CameraMonitor(QObject):
-    """Looks for cameras when asked, and on Linux, where looking opens none of them, again and again."""
+    """Lists cameras on request, and on Linux, where listing opens none of them, again and again."""
 
     found = pyqtSignal(object)
     """All cameras there are, a tuple of :class:`OfferedCamera`; comes whenever one was looked for."""
@@ -42,36 +42,36 @@ class CameraMonitor(QObject):
     """A camera was plugged in; carries its name."""
 
     def __init__(self, parent: QObject) -> None:
-        """Looks for nothing yet."""
+        """Starts idle."""
         super().__init__(parent)
         self._searches = BackgroundTasks(self, logger.warning)
         self._known: frozenset[CameraInfo] | None = None
         self._formats: dict[CameraInfo, tuple[CameraFormat, ...]] = {}
         self._formats_wanted = False
         self._timer = QTimer(self)
-        self._timer.timeout.connect(self.look)
+        self._timer.timeout.connect(self.search)
 
     def start(self) -> None:
-        """Looks from now on, where that disturbs nobody."""
+        """Starts listing again and again, where that opens no camera."""
         if platform.system() == "Linux":
             self._timer.start(_LOOK_EVERY_MS)
 
     def stop(self) -> None:
-        """Looks no more, and waits a moment for a search that is under way; a driver may hold it for ever."""
+        """Stops listing, and waits a moment for a search that is under way; a driver may hold it for ever."""
         self._timer.stop()
         self._searches.abandon(_CLOSE_S)
 
     def want_formats(self, wanted: bool) -> None:
-        """Whether cameras are asked for their formats too, which opens each once; then looks at once.
+        """Whether formats are listed too, which opens each camera once; then a search starts at once.
 
         Args:
-            wanted: somebody is about to read them.
+            wanted: the formats are about to be shown.
         """
         self._formats_wanted = wanted
         if wanted:
-            self.look()
+            self.search()
 
-    def look(self) -> None:
+    def search(self) -> None:
         """Starts a search, unless one is under way."""
         if not self._searches.busy:
             self._searches.start("camera-search", partial(_search, self._formats, self._formats_wanted), self._tell)
@@ -87,7 +87,7 @@ class CameraMonitor(QObject):
 
 
 def _search(known: Mapping[CameraInfo, tuple[CameraFormat, ...]], formats_wanted: bool) -> tuple[OfferedCamera, ...]:
-    """The cameras there are; their formats are asked for where nobody knows them yet."""
+    """The cameras there are; formats that are not known yet are read from them."""
     return tuple(
         OfferedCamera(camera, known.get(camera) or (camera_formats(camera.index) if formats_wanted else ()))
         for camera in list_cameras()

@@ -51,13 +51,13 @@ _CLOSE_S = 0.5
 
 
 class _UpdateNotifier(QObject):
-    """Carries the pipeline's news into the GUI thread; without content, so that nothing queues up."""
+    """Carries the pipeline's updates into the GUI thread; without content, so that nothing queues up."""
 
     updated = pyqtSignal()
 
 
 class MainWindow(QMainWindow):
-    """Owns the pipeline; pulls when told that there is news."""
+    """Owns the pipeline, and pulls its results on its update signal."""
 
     result_shown = pyqtSignal()
     """A new frame is on the screen, in both views of every pane."""
@@ -130,7 +130,7 @@ class MainWindow(QMainWindow):
             self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
         # the last one is in front
         self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
-        self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)  # the command line has the last word
+        self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)  # the command line overrides it
         self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)  # likewise
         self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
         self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
@@ -142,10 +142,10 @@ class MainWindow(QMainWindow):
         self.show_source(options.chosen)
         self.notify(options.opening_note)
 
-    # what the user does
+    # user actions
 
     def choose(self, text: str, camera_format: CameraFormat | None = None) -> None:
-        """Switches to the source that a text names; what is wrong with it is said over the panes."""
+        """Switches to the source that a text names; an error is shown over the panes."""
         try:
             chosen = choose_source(text, self._options.source_options.with_format(camera_format))
         except SourceError as error:
@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
 
     @property
     def joined(self) -> JoinedResult | None:
-        """What the paths said about the frame on the screen."""
+        """The paths' results for the frame on the screen."""
         return self.presenter.joined
 
     @property
@@ -219,7 +219,7 @@ class MainWindow(QMainWindow):
 
     @property
     def theme(self) -> Theme:
-        """The colours in use; ``theme_changed`` tells of others."""
+        """The colours in use; ``theme_changed`` is emitted with others."""
         return self._theme
 
     @property
@@ -327,7 +327,7 @@ class MainWindow(QMainWindow):
                 restore(values[key])
 
     def restore_geometry(self) -> bool:
-        """Takes the place of the last time; False where that is unknown or another size was asked for.
+        """Restores size and place; False where they are unknown or another size was requested.
 
         Apart from the rest of the state, because it needs a window that is built.
         """
@@ -379,7 +379,7 @@ class MainWindow(QMainWindow):
         )
 
     def _plan(self) -> None:
-        """Tells the paths' threads what is on the screen."""
+        """Passes the visible panes and their sizes to the paths' threads."""
         self.painter.change(picture_sizes_px={pane.name: pane.picture.size_px for pane in self.pane_area.shown_panes})
         self._caption_scenes()
         self.presenter.expect_other_panes()
@@ -389,7 +389,7 @@ class MainWindow(QMainWindow):
         self.pane_area.caption_scenes(legend=self.painter.plan.by_disagreement and len(self.pipeline.path_ids) > 1)
 
     def _connect(self) -> None:
-        # queued: the bell rings in other threads
+        # queued: the signal is emitted in other threads
         self._bell.updated.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self.presenter.result_shown.connect(self.result_shown)
         self.presenter.output_turned.connect(self._numbers.mark_output)

@@ -38,12 +38,12 @@ class MetricsRefresher:
         renderer: Callable[[], tuple[str, str]],
         parent: QObject,
     ) -> None:
-        """Refreshes nothing yet.
+        """Prepares the timer without starting it.
 
         Args:
             pipeline: source and paths.
             presenter: results on the screen.
-            panes: whose headings show rates.
+            panes: with rates in their headings.
             status: the line at the foot.
             comparison: of the paths.
             compare_panel: refreshed while it is on the screen.
@@ -67,7 +67,7 @@ class MetricsRefresher:
         self._timer.start(_EVERY_MS)
 
     def stop(self) -> None:
-        """Refreshes no more."""
+        """Stops refreshing."""
         self._timer.stop()
 
     def refresh(self) -> None:
@@ -101,8 +101,8 @@ class MetricsRefresher:
         joined, path_ids = self._presenter.joined, self._pipeline.path_ids
         output = joined.outputs[0] if joined is not None and joined.outputs else None
         if "output" in self._panes:
-            whose = "" if output is None else f": {HAND_NAMES[output.origin]}"
-            self._panes["output"].heading.set_title(f"Output{whose}")
+            origin = "" if output is None else f": {HAND_NAMES[output.origin]}"
+            self._panes["output"].heading.set_title(f"Output{origin}")
         for name, pane in self._panes.items():
             follows = output is not None and (name == output.origin or name in ("combined", "output"))
             pane.heading.mark(follows and name in path_ids and len(path_ids) > 1)

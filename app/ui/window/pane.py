@@ -27,12 +27,12 @@ _WIDE = 1.35
 
 
 class Pane(QWidget):
-    """Shows what was drawn for it and tells when both views have painted it."""
+    """Shows its drawings and emits a signal when both views have painted them."""
 
     painted = pyqtSignal(str)
     """Both views show the newest display; carries the pane's name."""
     resized = pyqtSignal()
-    """Drawings of another size are wanted."""
+    """Drawings of another size are needed."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Pane(QWidget):
         switchable: bool = False,
         parent: QWidget | None = None,
     ) -> None:
-        """Empty.
+        """Starts empty.
 
         Args:
             name: which pane.
@@ -100,7 +100,7 @@ class Pane(QWidget):
         self.scene.clear()
 
     def clear(self) -> None:
-        """Forgets everything, as for a new source."""
+        """Removes everything, as for a new source."""
         self.display, self._unpainted = None, set()
         self.picture.clear()
         self.scene.clear()
@@ -128,12 +128,12 @@ class Pane(QWidget):
 
 
 class PaneHeading(QWidget):
-    """Whose hand it is, whether it is the output, how fast it is, and the switch that disables it."""
+    """Title, output badge, rates, and the switch that disables the path."""
 
     switched = pyqtSignal(bool)
 
     def __init__(self, title: str, *, switchable: bool) -> None:
-        """Not the output.
+        """Starts without the badge.
 
         Args:
             title: for people.
@@ -195,18 +195,18 @@ class PaneHeading(QWidget):
         return self._badge.isVisibleTo(self)
 
     def mark(self, output: bool) -> None:
-        """Says whether this is the output."""
+        """Sets whether this is the output."""
         if output != self.is_output:
             self._badge.setVisible(output)
             self._fit()
 
     @property
     def title(self) -> str:
-        """Whose hand it is, in full."""
+        """The title, in full."""
         return self._title_text
 
     def set_title(self, title: str) -> None:
-        """Whose hand it is."""
+        """The title."""
         if title != self._title_text:
             self._title_text = title
             self._fit()
@@ -226,7 +226,7 @@ class PaneHeading(QWidget):
 
 
 def link_orbits(scenes: Sequence[MeshView]) -> None:
-    """Lets all 3D views look from the same side: turning one turns the others."""
+    """Gives all 3D views the same orbit: turning one turns the others."""
 
     def follow(source: MeshView, orbit: Orbit) -> None:
         for scene in scenes:

@@ -1,4 +1,4 @@
-"""The area of the panes: both paths, these and the output, combined, or one alone, and what is said over them."""
+"""The area of the panes: both paths, these and the output, combined, or one alone, with messages over them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class PaneArea(QWidget):
         self._beside.setSizes([1000] * self._beside.count())
 
     def caption_scenes(self, *, legend: bool) -> None:
-        """Says over the 3D views what they show.
+        """Labels the 3D views.
 
         Args:
             legend: the colours of disagreement are explained, where there are any.
@@ -120,7 +120,7 @@ class PaneArea(QWidget):
         self._notice.say(text)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keeps what is said in its place."""
+        """Keeps messages and notices in place."""
         super().resizeEvent(event)
         self._arrange()
 

@@ -1,4 +1,4 @@
-"""From the pipeline onto the panes: pulls what is new, shows it, and measures when it is painted."""
+"""From the pipeline onto the panes: pulls new results, shows them, and measures when they are painted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_HAND_AFTER_NS = 700_000_000
 
 
 class ResultPresenter(QObject):
-    """What is on the screen, and the statistics of how it got there."""
+    """The result on the screen, and statistics of the results so far."""
 
     result_shown = pyqtSignal()
     """A new frame is on the screen, in both views of every pane."""
@@ -40,11 +40,11 @@ class ResultPresenter(QObject):
         panes: Sequence[Pane],
         parent: QObject,
     ) -> None:
-        """Nothing shown yet.
+        """Starts empty.
 
         Args:
             pipeline: where everything comes from.
-            pane_area: knows which panes are on the screen.
+            pane_area: with the panes on the screen.
             panes: all there are.
             parent: owns it.
         """
@@ -62,7 +62,7 @@ class ResultPresenter(QObject):
         self.delivering: set[PathId] = set()
         """Paths that have given results since they started."""
         self.joined: JoinedResult | None = None
-        """What the paths said about the frame on the screen."""
+        """The paths' results for the frame on the screen."""
         self.intrinsics: Intrinsics | None = None
         """Of the frame on the screen."""
         # queued: a listener that changes the layout from inside a paint event takes OpenGL down
@@ -71,7 +71,7 @@ class ResultPresenter(QObject):
             pane.painted.connect(self._painted)
 
     def begin_source(self) -> None:
-        """Forgets what belongs to the source before."""
+        """Removes what belongs to the previous source."""
         for path_id, statistics in self._statistics.items():
             statistics.reset()
             self._drops_before[path_id] = self._pipeline.drops(path_id)
@@ -80,7 +80,7 @@ class ResultPresenter(QObject):
             pane.clear()
 
     def await_hands(self) -> None:
-        """From now on it counts how long no hand has been seen."""
+        """Starts to measure for how long no hand has been found."""
         self._hand_seen_ns = dict.fromkeys(self._path_ids, time.monotonic_ns())
 
     def expect_other_panes(self) -> None:
@@ -105,7 +105,7 @@ class ResultPresenter(QObject):
         return self._statistics[path_id]
 
     def measure_anew(self) -> None:
-        """Forgets rates, latencies and drops, and from now on forgets nothing; for benchmarks."""
+        """Resets rates, latencies and drops, and keeps them from now on; for benchmarks."""
         for path_id in self._path_ids:
             self._statistics[path_id] = PathStatistics(window=None)
             self._drops_before[path_id] = self._pipeline.drops(path_id)
@@ -115,7 +115,7 @@ class ResultPresenter(QObject):
         return self._pipeline.drops(path_id) - self._drops_before[path_id]
 
     def situation(self, path_id: PathId) -> PathSituation:
-        """What is to be said about a path."""
+        """Message about a path."""
         result = self._last_results.get(path_id)
         without = result is not None and (
             result.frame.capture_time_ns - self._hand_seen_ns[path_id] > _NO_HAND_AFTER_NS

@@ -26,10 +26,10 @@ class SourceButton(QPushButton):
     """Shows the current source; its menu offers cameras, files, a folder and the demo clip."""
 
     chosen = pyqtSignal(str, object)
-    """What the user wants, as :func:`app.sources.choose.choose_source` reads it, and a camera's format or None."""
+    """The user's choice as :func:`app.sources.choose.choose_source` reads it, and a camera's format or None."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """With a menu whose list of cameras follows what is plugged in."""
+        """With a menu that lists the cameras that are plugged in."""
         super().__init__(parent)
         self.setAccessibleName("Source")
         self.setToolTip("Choose a camera, a file or the demo clip")
@@ -61,7 +61,7 @@ class SourceButton(QPushButton):
             facts: what it gives, once it is open; the camera's format is ticked in the menu.
         """
         if name == self._source_name and facts is self._facts:
-            return  # told at every frame, and measuring text takes a while
+            return  # called at every frame, and measuring text takes a while
         self._source_name, self._facts = name, facts
         self._tick()
         shown = self.fontMetrics().elidedText(name or "Choose a source", Qt.TextElideMode.ElideMiddle, _NAME_PX)
@@ -70,7 +70,7 @@ class SourceButton(QPushButton):
     def _list(self, offered: tuple[OfferedCamera, ...]) -> None:
         menu = self.menu()
         if menu is None or self._heading is None or offered == self._offered:
-            return  # an open menu that is built anew under the pointer is no fun
+            return  # an open menu must not be rebuilt under the pointer
         self._offered = offered
         for line in self._listed:
             menu.removeAction(line)

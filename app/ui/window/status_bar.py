@@ -20,7 +20,7 @@ class StatusStrip(QWidget):
     """A row of named numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """Nothing measured yet."""
+        """Starts empty."""
         super().__init__(parent)
         self.setObjectName("bar")
         self.source = _Metric("Source", "Where the pictures come from", stretch=True)

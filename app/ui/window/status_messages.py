@@ -1,4 +1,4 @@
-"""Says over the panes what source and paths are doing, whenever a picture alone does not."""
+"""Shows the state of source and paths over the panes, whenever a picture alone does not."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class RecoveryActions:
 
 @dataclass(frozen=True, slots=True)
 class PathSituation:
-    """A path as the status messages describe it.
+    """State of a path for the status messages.
 
     Attributes:
         state: what it is doing.
         delivers: it has given results since it started.
         no_hand: for a while there was none.
-        word: what it itself has to say with its results.
+        word: the path's own message with its results.
     """
 
     state: PathState
@@ -55,14 +55,14 @@ class PathSituation:
 
 
 class StatusMessages:
-    """Keeps messages, hints and notices in step with the pipeline."""
+    """Updates messages, hints and notices from the pipeline's state."""
 
     def __init__(self, pane_area: PaneArea, recovery: RecoveryActions) -> None:
-        """Silent at first.
+        """Starts without messages.
 
         Args:
-            pane_area: where to say it.
-            recovery: what buttons do.
+            pane_area: shows the messages.
+            recovery: the actions of the buttons.
         """
         self._pane_area = pane_area
         self._choose: Action = ("Choose a source", recovery.choose)
@@ -85,15 +85,15 @@ class StatusMessages:
             self._notice_end.start(_NOTICE_MS)
 
     def tell(self, source: SourceState, paths: Mapping[PathId, PathSituation]) -> None:
-        """Brings everything that is said up to date.
+        """Updates all messages.
 
         Args:
-            source: what the source is doing.
-            paths: what each path is doing.
+            source: its state.
+            paths: state of each path.
         """
         told = source.phase, source.name, source.sentence, self._pane_area.view, dict(paths)
         if told == self._told:
-            return  # asked at every frame, and mostly nothing changed
+            return  # called at every frame, and mostly nothing changed
         self._told = told
         self._tell_source(source)
         running = source.phase is SourcePhase.RUNNING
@@ -102,7 +102,7 @@ class StatusMessages:
             text, warning = _hint(pane, paths, live) if running else ("", False)
             pane.picture.hint(text, warning=warning)
         noted = source.name, source.sentence
-        if running and noted != self._noted:  # what a source says it says with every frame
+        if running and noted != self._noted:  # a source's note comes with every frame
             self._noted = noted
             self.notify(source.sentence)
 
@@ -127,7 +127,7 @@ class StatusMessages:
 
 
 def _hint(pane: Pane, paths: Mapping[PathId, PathSituation], live: bool) -> tuple[str, bool]:
-    """What a pane says at its foot, and whether it is a warning.
+    """The message at a pane's foot, and whether it is a warning.
 
     A pane of both paths has a message when none of them has a hand: the most serious one.
     """

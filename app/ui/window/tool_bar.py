@@ -35,7 +35,7 @@ class TopBar(QWidget):
         )
         for button in (self.overlay, self.difference):
             button.setCheckable(True)
-        self.reset = _icon_button("Reset view", "Look from where the camera looks (R)")
+        self.reset = _icon_button("Reset view", "Return to the camera's own view (R)")
         self.tools = MenuButton("Tools", "Record, stream, calibrate and more")
         self.panels = MenuButton("Panels", "Show and hide panels at the window's edges")
         self.theme = _icon_button("Dark or light colours", "Dark or light colours (T)")

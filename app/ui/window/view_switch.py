@@ -49,7 +49,7 @@ class ViewSwitch(QWidget):
             button = QPushButton(text)
             button.setObjectName("first" if index == 0 else "last" if index == len(_NAMES) - 1 else "segment")
             button.setCheckable(True)
-            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)  # never narrower than its word
+            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)  # never narrower than its text
             button.setToolTip(explanation)
             button.setAccessibleName(f"View: {text}")
             button.clicked.connect(lambda _checked, name=name: self.chosen.emit(name))

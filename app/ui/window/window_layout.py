@@ -68,7 +68,7 @@ def make_mesh_view(choice: RendererChoice) -> MeshView:
     """OpenGL where a graphics card draws, else software: OpenGL on the processor takes longer than our own rasteriser.
 
     Args:
-        choice: "auto", or what the user insists on; OpenGL that is not there becomes software all the same.
+        choice: "auto", or the user's choice; OpenGL that is not available is replaced by software.
     """
     name = "" if choice == "software" else opengl_renderer() if choice == "opengl" else hardware_renderer()
     return OpenGLMeshView(name) if name else SoftwareMeshView()
