@@ -1,6 +1,6 @@
 """`python -m trainer COMMAND`: pictures, training and export from the command line.
 
-Each command lives in the module that does the work and is imported only when it is asked for, so that rendering needs
+Each command has a module of its own, which is imported only when the command runs, so that rendering needs
 no torch and ``--help`` is instant.
 """
 
@@ -30,7 +30,7 @@ COMMANDS: Final = {
         "store what the frozen part of a network makes of a recipe's crops, to learn from",
     ),
     "evaluate": ("trainer.evaluate", "measure a network on renderings, photographs or a data set, and write a report"),
-    "data": ("trainer.data", "look at a data set before it is learned from, and pack it"),
+    "data": ("trainer.data", "check a data set before training, and pack it"),
     "average": ("trainer.average", "write the mean of two networks' weights"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),
     "backgrounds": ("trainer.cut_backgrounds", "cut the hand-free parts out of labelled photographs"),
@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "notebook": ("trainer.notebook.command", "write the Colab notebook from the package, or check that it is fresh"),
     "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),
 }
-"""Command: the module whose ``main(arguments)`` runs it, and what it does in one line."""
+"""Command: the module with the ``main(arguments)`` that runs it, and its help text."""
 
 _USERS_ERRORS: Final = frozenset(
     [
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except MemoryError:
         print(
-            f"{name} broke off for want of memory; ask for less at once, such as a smaller batch.",
+            f"{name} ran out of memory; process less at once, such as a smaller batch.",
             file=sys.stderr,
         )
         return 2
@@ -99,8 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (missing.name or "").partition(".")[0] not in TRAINING_PACKAGES:
             raise
         print(
-            f"The training part is not installed ({name} needs {missing.name}); run  make setup-train , which says how "
-            "much it downloads, or  pip install -c constraints.txt '.[train]' .",
+            f"The training part is not installed ({name} needs {missing.name}); run  make setup-train , which prints "
+            "how much it downloads, or  pip install -c constraints.txt '.[train]' .",
             file=sys.stderr,
         )
         return 2

@@ -19,7 +19,7 @@ def whole_number(least: int, most: int = MOST) -> Callable[[str], int]:
         except ValueError:
             number = least - 1
         if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"wants a whole number from {least} to {most}, got {text[:40]!r}")
+            raise argparse.ArgumentTypeError(f"needs a whole number from {least} to {most}, got {text[:40]!r}")
         return number
 
     return integer

@@ -51,15 +51,15 @@ FORGETTING_LIMIT: Final = 0.05
 """General pictures may become this much worse before the sentence warns."""
 
 Against = Literal["truth", "two_views", "labels"]
-"""What recorded sessions are measured against: a rendered session's truth, the triangulation of two cameras, or labels
+"""Reference of recorded sessions: a rendered session's ground truth, the triangulation of two cameras, or labels
 of a single view."""
 
 USUAL_LABEL_ERROR_MM: Final = (7.0, 15.0)
 """Aligned distance of single-view labels from the truth: rendered hands before a webcam (``benchmarks.own_hand``), and
-a real hand over a desk that two calibrated cameras saw."""
+a real hand over a desk in the view of two calibrated cameras."""
 
 _MEASURED_AGAINST: Final = {
-    "truth": "Measured against the truth of rendered hands.",
+    "truth": "Measured against the ground truth of rendered hands.",
     "two_views": "Measured against the truth of the second camera.",
 }
 
@@ -115,7 +115,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether it helped the user's own hand, which labels of a single view cannot tell for the better."""
+        """Whether it improved on the user's own hand; labels of a single view cannot prove that."""
         verdict = self.own.change.verdict
         return "no clear difference" if self.against == "labels" and verdict == "better" else verdict
 
@@ -156,7 +156,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--after", type=Path, required=True, metavar="NET", help="folder of another one")
     parser.add_argument("--recordings", type=Path, required=True, metavar="DIR", help="a session, or a folder of them")
     parser.add_argument("--sessions", nargs="*", default=[], metavar="NAME", help="only these (default: all)")
-    parser.add_argument("--truth", action="store_true", help="measure against a rendered session's truth, not labels")
+    parser.add_argument(
+        "--truth", action="store_true", help="measure against a rendered session's ground truth, not labels"
+    )
     parser.add_argument("--crops", type=whole_number(1), default=500, help="unseen renderings (default: 500)")
     parser.add_argument("--out", type=Path, default=Path("reports/comparison"), help="default: reports/comparison")
     options = parser.parse_args(arguments)
@@ -180,7 +182,7 @@ def compare_networks(
         after: folder of another one.
         sources: recorded sessions.
         general_crops: unseen renderings.
-        truth: measure against the truth of rendered sessions instead of their labels.
+        truth: measure against the ground truth of rendered sessions instead of their labels.
 
     Raises:
         HandliveError: a network or a session cannot be used.
@@ -316,7 +318,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
 
 
 def _steady_crop(hand: SessionHand, block: int, size: int, jitter: CropJitter) -> LabelledCrop:
-    """A crop whose errors are those of live crops, and the same for all frames of a block."""
+    """A crop with the errors of live crops, and the same for all frames of a block."""
     return crop_session_hand(hand, jitter, np.random.default_rng((REPORT_SEED, block)), size)
 
 
@@ -354,7 +356,7 @@ def _own_sentence(change: Change) -> str:
 
 
 def _label_sentence(change: Change, in_picture: Change) -> str:
-    """What labels of a single view can tell: labels of the same kind were learned from, errors in depth included."""
+    """The sentence for labels of a single view: labels of the same kind were learned from, errors in depth included."""
     low, high = USUAL_LABEL_ERROR_MM
     words = {
         "better": "Nearer to the labels",
@@ -364,7 +366,7 @@ def _label_sentence(change: Change, in_picture: Change) -> str:
     return (
         f"{words[change.verdict]}: {change.before:.1f} to {change.after:.1f} mm ({_percent(change.share)}), in the "
         f"picture {_percent(in_picture.share)}. The labels are from a single camera and usually lie {low:g} to "
-        f"{high:g} mm from the truth, so they cannot say whether your hand is seen better; a second camera can."
+        f"{high:g} mm from the truth, so they cannot show whether your hand is found better; a second camera can."
     )
 
 

@@ -52,7 +52,7 @@ def hand_free_parts(pictures: Path, image: dict[str, Any]) -> Iterator[UInt8[np.
     """The parts (BGR, as read) left of, right of and above all hands of one entry of a prediction file.
 
     A picture in which no hand was found gives nothing: the hand may only have been missed. Neither does one with a hand
-    that has a joint behind the camera: nobody knows how far it reaches.
+    that has a joint behind the camera: its extent is unknown.
 
     Raises:
         DataError: the picture cannot be read.

@@ -1,4 +1,4 @@
-"""``python -m trainer data``: looks at a data set before it is learned from, and packs it for fast reading."""
+"""``python -m trainer data``: checks a data set before training, and packs it for fast reading."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from trainer.recipe.dataset_facts import SETS
 from trainer.recipe.sources import SET_KINDS
 
 _EXAMPLES: Final = """examples:
-  what is in a folder, with a sheet to look at
+  content of a folder, with a contact sheet
     python -m trainer data check data/FreiHAND
   FreiHAND's poses against its joints, with your own MANO file; every hand and not 2000
     python -m trainer data check data/FreiHAND --hand-model MANO_RIGHT.pkl --most 0
   packed into tar files, for disks that are slow with many small files; then in a recipe:
   {kind: shards, path: data/FreiHAND_shards}
     python -m trainer data pack data/FreiHAND --out data/FreiHAND_shards
-docs/datasets.md says where the sets come from and how they are laid out.
+docs/datasets.md lists the sources of the sets and their layouts.
 """
 
 
@@ -41,7 +41,7 @@ EXIT_REFUSED: Final = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Reads the command line and runs what it asks for.
+    """Reads the command line and runs the command.
 
     Returns:
         The exit code: 0, or :data:`EXIT_REFUSED`.
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    """``data check``: what there is to say of each split, and at the end a verdict on each.
+    """``data check``: prints the findings about each split, and at the end a verdict on each.
 
     Raises:
         HandliveError: the folder is no data set, or the hand model cannot be used.
@@ -88,7 +88,7 @@ def _check(options: argparse.Namespace) -> int:
     for _, report in sets:
         print("\n".join(report.lines()))
     if drawn:
-        print(f"The contact sheet is {options.out / 'sheet.png'}; look at it.")
+        print(f"The contact sheet is {options.out / 'sheet.png'}.")
     print(f"All that was found is in {options.out / 'check.json'}.")
     print("\n".join(report.verdict() for report in reports))
     return EXIT_REFUSED if any(report.refusal for report in reports) else 0
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainer data",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Look at a data set before it is learned from, or pack it into tar files.",
+        description="Check a data set before training, or pack it into tar files.",
         epilog=_EXAMPLES,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         help="counts, broken pictures, poses held against joints, and a contact sheet",
         description="Read a data set as training would, and report counts, broken pictures and how far posed hands\n"
-        "miss their labelled joints. sheet.png shows joints and meshes on their pictures: look at it before training.\n"
+        "miss their labelled joints. sheet.png shows joints and meshes on their pictures: check it before training.\n"
         "A verdict ends the report; the exit code is 1 where training would refuse the set.",
         epilog=_EXAMPLES,
     )
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         "--most",
         type=whole_number(0),
         default=2000,
-        help="hands of each split to look at, evenly spread; 0 for all (default: 2000)",
+        help="hands of each split to check, evenly spread; 0 for all (default: 2000)",
     )
     check.add_argument("--out", type=Path, default=Path("reports/data"), help="default: reports/data")
     pack_ = commands.add_parser(

@@ -49,15 +49,15 @@ from trainer.samples.labelled_crop import LabelledCrop
 REPORT_SCHEMA = 1
 
 _EXAMPLES = """examples:
-  the network that comes along, on unseen renderings and the photographs that its recipe holds out
+  the shipped network, on unseen renderings and the photographs that its recipe holds out
     python -m trainer evaluate --network assets/network --config configs/shipped.yaml
   a training, finished or not, with its curves
     python -m trainer evaluate --run runs/debug --crops 500
-  photographs of your own; labels first, then figures and a sheet to look at
+  photographs of your own; labels first, then figures and a contact sheet
     python main_v2.py predict --input photos --method ik --output labels.json
     python -m trainer evaluate --network assets/network --config configs/shipped.yaml \\
         --photographs labels.json photos --contact-sheet sheet.png
-  FreiHAND's evaluation split by the official figures, with the pred.json that its server wants
+  FreiHAND's evaluation split by the official figures, with the pred.json that its server takes
     python -m trainer evaluate --dataset freihand data/FreiHAND --network runs/freihand/network --out pred.json
 """
 
@@ -226,7 +226,7 @@ def _score_data_set(options: argparse.Namespace) -> None:
         predictions = predict_set(network, model, hands, shown, tick=lambda count: _tick(bar, count))
     out = options.out or Path("pred.json")
     predictions.write(out)
-    print(f"{out} holds what {name} says about {len(hands)} hands of {hands.facts.title}.")
+    print(f"{out} holds the predictions of {name} for {len(hands)} hands of {hands.facts.title}.")
     score = score_set(kind, folder, out)
     if score is None:
         print(
@@ -241,7 +241,7 @@ def _recipe(path: Path | None, history: RunHistory | None) -> FitConfig:
         return read_config(path)
     if history is None:
         raise ConfigError(
-            "Which recipe was the network trained by? Give --config RECIPE, or --run DIR, which knows it."
+            "Which recipe was the network trained by? Give --config RECIPE, or --run DIR, which contains it."
         )
     return build_dataclass(FitConfig, history.config, "the run's recipe")
 
@@ -339,7 +339,7 @@ def _network(config: FitConfig, options: argparse.Namespace) -> tuple[nn.Module,
 
 
 def _presence_metrics(with_hand: list[Predictions], without: Predictions) -> dict[str, float]:
-    """How well hands are told from no hands: extremes of both, and who scores on the wrong side of every good hand."""
+    """Separation of hands from no hands: extremes of both, and the score of every good hand on the wrong side."""
     hands = np.concatenate([part.presence for part in with_hand])
     good = hands[np.concatenate([errors_2d(part) < GOOD_ERROR for part in with_hand])]
     values = {

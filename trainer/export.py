@@ -201,7 +201,7 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
 
 
 LARGE: Final = 1024
-"""Tensors with fewer numbers stay as they are: biases and statistics save nothing, and want their digits."""
+"""Tensors with fewer numbers stay as they are: biases and statistics save nothing, and need their digits."""
 
 
 def round_to_half(network: nn.Module) -> None:

@@ -1,8 +1,8 @@
-"""``python -m trainer features``: what the frozen part of a network makes of a recipe's crops, stored to learn from.
+"""``python -m trainer features``: stores what the frozen part of a network computes from a recipe's crops.
 
-While trunk and landmark network stay as they are, they make the same of the same crop every time. Stored, that is one
+While trunk and landmark network stay as they are, their outputs for a crop do not change. Stored, that is one
 vector of some 9 kB, and a head learns from a thousand of them in the time that one crop takes to be drawn, cut and
-looked at. A recipe that teaches the trunk from the stored pictures needs the landmarks alone.
+processed. A recipe that trains the trunk from the stored pictures needs the landmarks alone.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class FrozenPart:
     """
 
     def __init__(self, network: HandNetwork, *, trunk: bool = True) -> None:
-        """Takes the network as it is now; what it learns later does not count.
+        """Takes the network as it is now; later training does not count.
 
         Args:
-            network: whose percepts are wanted.
-            trunk: its trunk is frozen too; without, percepts are the landmarks alone, as :class:`StoredPictures` wants
+            network: computes the percepts.
+            trunk: its trunk is frozen too; without, percepts are the landmarks alone, as :class:`StoredPictures` needs
                 them, in three quarters of the time.
         """
         seen_px = network.config.seen_px
@@ -77,7 +77,7 @@ class FrozenPart:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
     def seen(self, images: UInt8[np.ndarray, "B S S 3"]) -> UInt8[np.ndarray, "B s s 3"]:
-        """Crops at the side that the trunk sees."""
+        """Crops at the side of the trunk's input."""
         return np.stack([crop_picture(image, _whole(image), self._seen_px) for image in images])
 
     def __call__(self, images: UInt8[np.ndarray, "B S S 3"], rng: np.random.Generator) -> Float[np.ndarray, "B F"]:
@@ -133,8 +133,8 @@ class _Perceiving(nn.Module):
 def finder_square(crop: SquareCrop, rng: np.random.Generator) -> SquareCrop:
     """A square in which the hand finder might have seen the hand of a crop: shifted, scaled and turned a little.
 
-    The finder's squares follow from the frame before or from the palm (``ik_baseline.rotated_region``), and it looks at
-    left hands as they are, where the network looks at their mirror images.
+    The finder's squares follow from the frame before or from the palm (``ik_baseline.rotated_region``), and it takes
+    left hands as they are, where the network takes their mirror images.
     """
     x, y, scale, turn = np.clip(rng.standard_normal(4), -2.0, 2.0)
     return SquareCrop(
@@ -161,7 +161,7 @@ def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
 
 
 def write_pictures(file: Path, images: UInt8[np.ndarray, "B s s 3"]) -> None:
-    """Stores what the trunk saw, as JPEGs one behind the other, to teach the trunk itself later."""
+    """Stores the trunk's input pictures, as JPEGs one after the other, to train the trunk itself later."""
     encoded = [cv2.imencode(".jpg", image[..., ::-1], _JPEG)[1].ravel() for image in images]
 
     def write(target: Path) -> None:
@@ -275,7 +275,7 @@ def stored_crops(folder: Path, *, pictures: bool = False) -> list[LabelledCrop]:
 
 
 _EXAMPLES = """examples:
-  all that configs/shipped.yaml learns from: 20,000 crops of each source, which take hours, and then the heads
+  all data of configs/shipped.yaml: 20,000 crops of each source, which take hours, and then the heads
     python -m trainer features --config configs/shipped.yaml --count 20000
     python -m trainer fit --config configs/shipped.yaml
   one source alone, and more of it later; what is there stays
@@ -315,9 +315,9 @@ def fill(
         count: up to which sample.
         frozen: of the recipe's network.
         first: from which sample on, a multiple of :data:`PER_SHARD`; several processes may share the work.
-        pictures: store what the trunk saw, too.
+        pictures: store the trunk's input, too.
     """
-    # here and not above: the mixture reads stored features, and is asked for the crops that they are made of
+    # imported here: the mixture reads stored features, and makes the crops that they are computed from
     from trainer.training.mixture import fresh_stream
 
     source = config.sources[number]
@@ -344,7 +344,7 @@ def _parser() -> argparse.ArgumentParser:
         "`python -m trainer fit` to learn from. Stopped, it goes on where it was.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("--config", type=Path, required=True, help="a recipe whose sources name folders for features")
+    parser.add_argument("--config", type=Path, required=True, help="a recipe with folders for features in its sources")
     parser.add_argument(
         "--source", type=whole_number(0), action="append", metavar="N", help="the source of this number alone, from 0"
     )
@@ -358,6 +358,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="store the crops as the trunk sees them too, to teach the trunk later (a recipe of pictures always does)",
+        help="store the trunk's input pictures too, to train the trunk later (a recipe of pictures always does)",
     )
     return parser

@@ -1,4 +1,4 @@
-"""``python -m trainer finetune``: a network learns a user's own hand, is exported, and is compared with what it was.
+"""``python -m trainer finetune``: trains a network on a user's own hand, exports it, and compares it with before.
 
 The run's folder is described in ``trainer.runs.run_folder``; giving the same folder again goes on where the run
 stopped.
@@ -86,7 +86,7 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
     """One run from start to end, reporting in its events.
 
     Args:
-        request: what was asked for.
+        request: of the run.
         folder: of the run.
         finish: train no further; export and compare what there is.
 
@@ -128,7 +128,7 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
 
 
 def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[RecordingSource]]:
-    """The recipe of a request, and the sources that only the report sees.
+    """The recipe of a request, and the sources that only the report uses.
 
     Raises:
         HandliveError: base network or sessions cannot be used.
@@ -221,7 +221,7 @@ def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
 
 @dataclass
 class _StopWish:
-    """Says stop once the run's folder holds a stop file, or whoever holds the other end of stdin says so."""
+    """Requests a stop once the run's folder holds a stop file, or a line "stop" or the end of stdin arrives."""
 
     folder: Path
     stdin: Callable[[], bool]
@@ -282,12 +282,12 @@ def _parser() -> argparse.ArgumentParser:
         "--train", action="append", default=[], metavar="SESSION", help="learn from it; may be repeated"
     )
     parser.add_argument("--hold-out", action="append", default=[], metavar="SESSION", help="for the report alone")
-    parser.add_argument("--recipe", choices=RECIPES, default="quick", help="how much learns (default: quick)")
+    parser.add_argument("--recipe", choices=RECIPES, default="quick", help="how much is trained (default: quick)")
     parser.add_argument("--name", default="", help="of the network that is made")
     parser.add_argument(
         "--general", type=whole_number(1), default=240, metavar="N", help="unseen renderings of the report"
     )
     parser.add_argument("--finish", action="store_true", help="train no further; export and compare what there is")
-    parser.add_argument("--measure", action="store_true", help="only say how long it will take, as JSON")
+    parser.add_argument("--measure", action="store_true", help="only print how long it will take, as JSON")
     parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's, as YAML")
     return parser

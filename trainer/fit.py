@@ -51,7 +51,7 @@ _FIGURE_OF_SET: Final = MappingProxyType({"interhand": "mpjpe_mm"})
 _EXAMPLES = """examples:
   that everything is connected, in minutes on one core
     python -m trainer fit --config configs/debug.yaml
-  the network that comes along, then its report
+  the shipped network, then its report
     python -m trainer fit --config configs/shipped.yaml --out runs/mine
     python -m trainer evaluate --run runs/mine
   another batch and another trunk than the recipe's; values are YAML
@@ -111,7 +111,7 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         config: the recipe.
         folder: of the run.
         events: where to report.
-        should_stop: asked after every step, in every process.
+        should_stop: called after every step, in every process.
 
     Raises:
         HandliveError: data or weights cannot be used; of several processes, the first one raises it.
@@ -123,13 +123,13 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
         events.silence()
     elif config.tensorboard:
         events.listen(curves)
-    # pictures are small, and workers forked from a process whose OpenCV has threads wait for them for ever
+    # pictures are small, and workers forked from a process with OpenCV threads wait for these for ever
     cv2.setNumThreads(1)
     torch.manual_seed(config.seed)
     try:
         with outliving_the_others(fabric, lambda: None):
             run = run_on_all_ranks(fabric, lambda: _build_run(config, folder, should_stop, fabric))
-            # the other processes never judge, but have to know when the best is chosen anew
+            # the other processes do not evaluate, but must be notified when the best is chosen again
             run = replace(run, measure=fabric.broadcast(run.measure))
         fit(run, events, fabric)
     finally:
@@ -137,10 +137,10 @@ def train(config: FitConfig, folder: Path, events: EventLog, should_stop: Callab
 
 
 def launch(config: FitConfig) -> Fabric:
-    """The processes of a training, those that torchrun has started or as many as the recipe says, with their threads.
+    """The processes of a training, those that torchrun has started or as many as in the recipe, with their threads.
 
     Raises:
-        ConfigError: this machine does not have what the recipe asks for.
+        ConfigError: this machine lacks the devices of the recipe.
     """
     devices, nodes = config.devices, config.nodes
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -159,7 +159,7 @@ def launch(config: FitConfig) -> Fabric:
 
 
 def _build_run(config: FitConfig, folder: Path, should_stop: Callable[[], bool], fabric: Fabric) -> Run:
-    """Everything that a recipe names, as the loop wants it.
+    """Everything that a recipe names, in the form of the loop.
 
     Raises:
         HandliveError: data or weights cannot be used.
@@ -189,7 +189,7 @@ def _held_out_sets(
 ) -> tuple[dict[str, list[LabelledCrop]], str]:
     """Unseen rendered crops and what the recipe holds out, and which figure of them is the score.
 
-    The score is what the recipe is for: recordings' aligned 3D error, or their 2D error where their labels do not know
+    The score follows the recipe's purpose: recordings' aligned 3D error, or their 2D error where their labels have no
     depth, else a data set's as it is reported, else photographs' 2D error, else renderings'.
     """
     sets = _stored_sets(config, network) or _made_sets(config, model)
@@ -247,11 +247,11 @@ def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHa
 
 
 class StopSign:
-    """Says stop once a line "stop" came in, or once whoever held the other end is gone."""
+    """Requests a stop once a line "stop" came in, or once the other end of the pipe is closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        # only a pipe is somebody's wish; a terminal and /dev/null are not
+        # only a pipe has a sender; a terminal and /dev/null do not
         self._watched = not stream.isatty() and stream.seekable() is False
         self._stopped = False
 

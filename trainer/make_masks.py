@@ -20,7 +20,7 @@ def _share(text: str) -> float:
         share = float(text)
         if 0.0 <= share <= 1.0:
             return share
-    raise argparse.ArgumentTypeError(f"wants a number from 0 to 1, got {text[:40]!r}")
+    raise argparse.ArgumentTypeError(f"needs a number from 0 to 1, got {text[:40]!r}")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ def write_onnx_model(
     """
     mode = torch.onnx.TrainingMode.PRESERVE if weights_as_they_are else torch.onnx.TrainingMode.EVAL
     example = tuple(torch.zeros(1, *shape) for shape in inputs.values())
-    # the newer exporter draws in onnxscript, whose releases do not fit each other; sizes are constants on purpose
+    # the newer exporter needs onnxscript, with releases that do not fit each other; sizes are constants on purpose
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

@@ -53,7 +53,7 @@ class ByHeart(Dataset[LabelledCrop]):
 
 
 def learned(values: dict[str, float]) -> bool:
-    """Whether the figures of the crops are those of a network that knows them."""
+    """Whether the network has memorised the crops."""
     return values["pa_mpjpe_mm"] < PA_TARGET_MM and values["mpjpe_mm"] < ROOT_RELATIVE_TARGET_MM
 
 

@@ -1,7 +1,7 @@
-"""``python -m trainer synthesize``: rendered hands with perfect labels, as many as wanted, on all cores.
+"""``python -m trainer synthesize``: rendered hands with perfect labels, in any number, on all cores.
 
 A series depends on its seed alone: any number of processes, and any number of interruptions, give the same files. The
-same command goes on where a stopped one was. What is written is said in trainer/dataset_writers/recorded_series.py,
+same command goes on where a stopped one was. The files are described in trainer/dataset_writers/recorded_series.py,
 freihand_series.py, ho3d_series.py and interhand_series.py; the last three are data sets that a recipe can learn from.
 
     python -m trainer synthesize --count 1000 --seed 3 --out data/rendered --crops 128
@@ -79,7 +79,7 @@ def synthesize(layout: SeriesLayout, jobs: int) -> None:
     series = layout.series
     with LabelLines(layout.labels_path) as lines:
         if lines.count > series.count:
-            raise DataError(f"{series.out} holds {lines.count} samples, more than {series.count}; ask for more.")
+            raise DataError(f"{series.out} holds {lines.count} samples, more than {series.count}; request more.")
         missing = range(lines.count, series.count)
         tqdm.monitor_interval = 0  # its thread outlives the bar, and is for bars that skip updates, as ours never does
         with tqdm(total=series.count, initial=lines.count, unit=" samples", mininterval=0.5, miniters=1) as progress:
@@ -109,7 +109,7 @@ def _drawn(layout: SeriesLayout, indices: Iterable[int], jobs: int) -> Iterator[
             yield waiting.popleft().result()
     except BrokenProcessPool:
         raise DataError(
-            "A drawing process was ended from outside, perhaps for want of memory; "
+            "A drawing process was ended from outside, perhaps for lack of memory; "
             "give the same command with fewer --jobs to go on."
         ) from None
     finally:
@@ -124,7 +124,7 @@ def _start_drawing(layout: SeriesLayout) -> None:
     global _own_layout
     _own_layout = layout
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
@@ -142,7 +142,7 @@ def _draw(index: int) -> dict[str, Any]:
 
 
 def _layout(options: argparse.Namespace) -> SeriesLayout:
-    """What the options ask for.
+    """The layout from the options.
 
     Raises:
         ConfigError: they do not go together.
@@ -192,7 +192,7 @@ def _size(text: str) -> tuple[int, int]:
     sides = text.lower().split("x")
     side = whole_number(16, _LARGEST_SIDE_PX)
     if len(sides) != 2:
-        raise argparse.ArgumentTypeError(f"wants WIDTHxHEIGHT like 640x480, got {text[:40]!r}")
+        raise argparse.ArgumentTypeError(f"needs WIDTHxHEIGHT like 640x480, got {text[:40]!r}")
     return side(sides[0]), side(sides[1])
 
 

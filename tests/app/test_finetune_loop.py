@@ -111,7 +111,7 @@ def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.said, timeout=300_000) as said:
         qtbot.mouseClick(panel.sessions.label_button, Qt.MouseButton.LeftButton)
-    assert "labels are good enough to learn from" in said.args[0]
+    assert "labels are good enough for training" in said.args[0]
     qtbot.waitUntil(lambda: session_item(panel, folder).text(3) == "yes", timeout=300_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.review_wanted, timeout=5000) as wanted:

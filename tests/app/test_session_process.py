@@ -79,7 +79,7 @@ def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPa
     qtbot.addWidget(panel)
     with qtbot.waitSignal(panel.said, timeout=20_000) as said:
         panel.sessions.work.run([sys.executable, "-c", SPEAKS_IN_HALVES])
-    assert said.args == ["3 of 4 labels are good enough to learn from."]
+    assert said.args == ["3 of 4 labels are good enough for training."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)
 
 

@@ -215,7 +215,7 @@ def test_a_missing_file_is_named_with_what_was_found_and_where_to_get_it(copy: P
 def test_half_copied_pictures_are_counted(copy: Path) -> None:
     for number in (7, 11, 15):
         (copy / "training" / "rgb" / f"{number:08d}.jpg").unlink()
-    with pytest.raises(DataError, match=r"7\.jpg and 2 other pictures are missing: 4 labels x 4 versions want 16"):
+    with pytest.raises(DataError, match=r"7\.jpg and 2 other pictures are missing: 4 labels x 4 versions need 16"):
         FreihandSet(copy, "training")
     shutil.rmtree(copy / "training" / "rgb")
     with pytest.raises(DataError, match=r"rgb \(the pictures\) is missing"):
@@ -270,7 +270,7 @@ def test_a_corrupt_or_misshapen_picture_is_named(copy: Path) -> None:
     path.write_bytes((copy / "training" / "mask" / "00000000.jpg").read_bytes())
     picture_of(hands, 1, hands.hand(1))
     small = replace(hands.hand(1), intrinsics=hands.hand(1).intrinsics.scaled_to(64, 64))
-    with pytest.raises(DataError, match=r"should be 64 x 64 as its camera says, it is 224 x 224"):
+    with pytest.raises(DataError, match=r"should be 64 x 64 as its camera's, it is 224 x 224"):
         picture_of(hands, 1, small)
     path.unlink()
     with pytest.raises(DataError, match=r"\(a picture\) is missing"):

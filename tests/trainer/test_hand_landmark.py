@@ -75,7 +75,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_landmarks_want_their_own_crop_size() -> None:
-    with pytest.raises(ConfigError, match="landmarks: true wants input_px: 224"):
+    with pytest.raises(ConfigError, match="landmarks: true needs input_px: 224"):
         build_network(NetworkConfig(input_px=128, landmarks=True), load_embedded_model(), published=False)
 
 

@@ -60,7 +60,7 @@ def test_the_overview_names_every_command_of_the_guides(capsys: pytest.CaptureFi
             "evaluate broke off: No space left on device (/a); check the disk",
         ),
         (PermissionError(13, "Permission denied"), "evaluate broke off: Permission denied; check the disk"),
-        (MemoryError(), "evaluate broke off for want of memory"),
+        (MemoryError(), "evaluate ran out of memory"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(

@@ -77,7 +77,7 @@ def test_published_transformers_are_stretched_to_the_size_of_the_crop(monkeypatc
 
 
 def test_weights_that_nobody_has_are_refused() -> None:
-    with pytest.raises(ConfigError, match="Nobody published ImageNet weights of vit_tiny_8"):
+    with pytest.raises(ConfigError, match="There are no published ImageNet weights of vit_tiny_8"):
         HandNetwork(NetworkConfig("vit_tiny_8", "mlp", 64, pretrained=True), MEAN)
 
 

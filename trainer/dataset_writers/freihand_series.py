@@ -9,7 +9,7 @@
     training_scale.json            distance of joints 9 and 10
     evaluation/rgb, evaluation_*   the same with one version and without masks
 
-The hand model is the embedded one, so V is not MANO's 778; README.txt says so beside the files. What FreiHAND has no
+The hand model is the embedded one, so V is not MANO's 778; README.txt beside the files states it. What FreiHAND has no
 place for (2D joints, their visibility) is in training_labels.jsonl, from which the files above are made in the end.
 """
 

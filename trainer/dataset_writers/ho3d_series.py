@@ -6,7 +6,7 @@
     evaluation_xyz.json, evaluation_verts.json  what evaluation leaves out, as its owners published it
 
 Axes are OpenGL's, joints in MANO order with the tips behind, fingers absolute. Evaluation gives the wrist and a box
-alone. There are no objects and no depth pictures; README.txt says so beside the files.
+alone. There are no objects and no depth pictures; README.txt beside the files states it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Ho3dSeries(SeriesWriter):
     def prepare(self) -> None:
         """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
-        # the number of samples decides the sequences, so a series cannot grow
+        # the number of samples determines the sequences, so a series cannot grow
         settings = {"format": "ho3d", "count": series.count, **what_decides(series, model)}
         claim(series.out / f"{self._part}_synthesis.json", settings, series.out.glob(f"{self._part}*"))
         for name in {self._name(index).split("/")[0] for index in range(series.count)}:
@@ -79,7 +79,7 @@ class Ho3dSeries(SeriesWriter):
         }
 
     def finish(self) -> None:
-        """Writes the list of frames, and the truth of evaluation."""
+        """Writes the list of frames, and the ground truth of evaluation."""
         lines = [json.loads(text) for text in self.labels_path.read_text(encoding="utf-8").splitlines()]
         names = "".join(line["name"] + "\n" for line in lines)
         if self.series.split == "evaluation":

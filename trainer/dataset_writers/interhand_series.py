@@ -3,7 +3,7 @@
     annotations/SPLIT/InterHand2.6M_SPLIT_{data,camera,joint_3d,MANO_NeuralAnnot}.json
     images/SPLIT/Capture0/rendered/cam400000/image0.jpg
 
-SPLIT is train, val or test. Hands stand in a world frame that two cameras look into from different places; right, left
+SPLIT is train, val or test. Hands stand in a world frame in the view of two cameras at different places; right, left
 and two hands take turns. See ``trainer.datasets.interhand`` for what the numbers mean.
 """
 

@@ -67,7 +67,7 @@ class RecordedSeries(SeriesWriter):
             hand_model=model.name,
             hand_model_digest=model.digest,
             versions={"numpy": np.__version__, "opencv": cv2.__version__},
-            # nobody waited before this camera: the same series has the same bytes whenever it is made
+            # no real time passed: the same series has the same bytes whenever it is made
             started_utc="1970-01-01T00:00:00+00:00",
         )
         write_whole(series.out / SESSION_FILE, json.dumps(session_to_json(session), indent=1).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""A series of rendered samples on its way to a folder: what is asked for, and whether the folder was made by it."""
+"""A series of rendered samples on its way to a folder: its settings, and whether the folder was made with them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ EVALUATION_SEED: Final = 500_009
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What is asked for.
+    """Settings of a series.
 
     Attributes:
         out: folder to write to.
         count: how many samples.
-        seed: decides every sample together with its index.
+        seed: determines every sample together with its index.
         width_px: of the pictures.
         height_px: of the pictures.
         crop_px: side of the crops that are written beside full pictures; none when None.
@@ -54,7 +54,7 @@ class Series:
 
     @property
     def split_seed(self) -> int:
-        """What decides the samples of this split."""
+        """The seed of the samples of this split."""
         return self.seed + (EVALUATION_SEED if self.split == "evaluation" else 0)
 
 
@@ -82,7 +82,7 @@ class SeriesLayout(Protocol):
 
     @property
     def series(self) -> Series:
-        """What is asked for."""
+        """Settings of the series."""
 
     @property
     def labels_path(self) -> Path:
@@ -103,7 +103,7 @@ class SeriesWriter:
     """What the layouts have in common; see :class:`SeriesLayout`.
 
     Attributes:
-        series: what is asked for.
+        series: its settings.
     """
 
     series: Series
@@ -122,7 +122,7 @@ def claim(path: Path, settings: dict[str, Any], others: Iterable[Path]) -> None:
 
     Args:
         path: of the note.
-        settings: what decides the series' content.
+        settings: all that the series' content depends on.
         others: files that may be there only together with the note.
 
     Raises:

@@ -32,11 +32,11 @@ _BACKGROUNDS: Final = 128
 def training_jitter(largest_turn_deg: float, upright: bool = False) -> CropJitter:
     """Errors and turns of training crops: half of them are turned by up to an angle either way.
 
-    The other half is turned as live crops are, whose errors are cut off at two deviations, and never farther.
+    The other half is turned as live crops are, with errors cut off at two deviations, and never farther.
 
     Args:
         largest_turn_deg: that angle.
-        upright: for a network whose crops are turned upright; they then have a tracker's errors alone.
+        upright: for a network with crops that are turned upright; they then have a tracker's errors alone.
     """
     if upright:
         return replace(CropJitter(), upright=True, any_angle_share=0.06)
@@ -49,7 +49,7 @@ class SetCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of a data set; crop i depends on the seed and on i alone.
 
     A set shows nothing but hands, as right ones, so some crops are without a hand and some show it as a left one: the
-    live program drops a hand, and tells the sides apart, by what the network learned from them.
+    live program drops a hand, and determines its side, with what the network learned from them.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SetCrops(Dataset[LabelledCrop]):
         backgrounds: Path | None = None,
         number_of: Callable[[int, np.random.Generator], int] | None = None,
     ) -> None:
-        """Keeps the set; pictures are read when they are asked for.
+        """Keeps the set; pictures are read on demand.
 
         Args:
             hands: the set.
@@ -119,7 +119,7 @@ class SetCrops(Dataset[LabelledCrop]):
             if hand is not None:
                 return number, hand, fitted
         raise DataError(
-            f"None of {_MOST_DRAWS} hands of {self.hands.facts.title} can be learned from; look at the set with "
+            f"None of {_MOST_DRAWS} hands of {self.hands.facts.title} can be used for training; check the set with "
             "`python -m trainer data check`."
         )
 

@@ -75,7 +75,7 @@ class FreihandSet:
     """
 
     def __init__(self, folder: Path, split: SplitName, versions: tuple[str, ...] = VERSIONS) -> None:
-        """Reads the labels; pictures are read when they are asked for.
+        """Reads the labels; pictures are read on demand.
 
         Args:
             folder: holds ``training`` and ``training_xyz.json``, or the same of evaluation.
@@ -155,7 +155,7 @@ class FreihandSet:
     def labelled_vertices(self, indices: Sequence[int]) -> dict[int, Float[np.ndarray, "V 3"]]:
         """Labelled vertices of some hands in camera axes, by the hand's number; none where the set has no such file.
 
-        The real file has more than a gigabyte, so it is walked over, and only what is asked for is read as numbers.
+        The real file has more than a gigabyte, so it is scanned, and only the requested entries are parsed as numbers.
 
         Raises:
             DataError: the file is damaged.
@@ -239,7 +239,7 @@ def _count_versions(pictures: Path, samples: int, versions: int) -> int:
             return count
         if count == versions and len(found) > samples:
             break
-    wanted = f"{samples} labels x {versions} versions want {samples * versions} pictures, {len(found)} were found"
+    wanted = f"{samples} labels x {versions} versions need {samples * versions} pictures, {len(found)} were found"
     raise broken(_FACTS, f"{pictures / absent[0]} and {len(absent) - 1} other pictures are missing: {wanted}")
 
 
@@ -286,7 +286,7 @@ def _entries(path: Path, meaning: str) -> list[Any]:
 def _array(
     content: list[Any], name: str, folder: Path, part: str, shape: tuple[int, ...], count: int
 ) -> Float[np.ndarray, "N ..."]:
-    """A label file as an array of the wanted shape.
+    """A label file as an array of the expected shape.
 
     Raises:
         DataError: another number of entries than joints, another shape, or numbers that are not finite.

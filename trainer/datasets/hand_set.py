@@ -83,7 +83,7 @@ class SetHand:
 
 @runtime_checkable
 class HandSet(Protocol):
-    """One split of a data set; hands are numbered from 0, and read when they are asked for."""
+    """One split of a data set; hands are numbered from 0, and read on demand."""
 
     @property
     def facts(self) -> SetFacts:
@@ -142,7 +142,7 @@ def decoded(data: bytes, flags: int, hand: SetHand, facts: SetFacts) -> UInt8[np
     Args:
         data: of a JPEG or PNG file.
         flags: OpenCV's.
-        hand: whose picture it is.
+        hand: with this picture.
         facts: of its set.
 
     Raises:
@@ -158,6 +158,6 @@ def decoded(data: bytes, flags: int, hand: SetHand, facts: SetFacts) -> UInt8[np
     if (width, height) != (hand.intrinsics.width_px, hand.intrinsics.height_px):
         raise DataError(
             f"The picture of {hand.name} ({facts.title}) should be {hand.intrinsics.width_px} x "
-            f"{hand.intrinsics.height_px} as its camera says, it is {width} x {height}; copy it again."
+            f"{hand.intrinsics.height_px} as its camera's, it is {width} x {height}; copy it again."
         )
     return np.ascontiguousarray(picture[:, ::-1]) if hand.mirrored else picture

@@ -4,8 +4,8 @@
     {train,evaluation}/SEQUENCE/rgb/FRAME       .png in v2, .jpg in v3
     {train,evaluation}/SEQUENCE/meta/FRAME.pkl  camMat, handPose 48, handBeta 10, handTrans 3, handJoints3D 21 x 3
 
-Axes are OpenGL's (y up, z backwards), joints in MANO order followed by the tips, finger poses absolute. Frames whose
-annotation is None carry no label. In evaluation handJoints3D is the wrist alone, beside a handBoundingBox.
+Axes are OpenGL's (y up, z backwards), joints in MANO order followed by the tips, finger poses absolute. Frames without
+an annotation carry no label. In evaluation handJoints3D is the wrist alone, beside a handBoundingBox.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Ho3dSet:
 
         Raises:
             DataError: the annotation is missing, damaged, or not what it should be.
-            UnsafePickleError: it asks for something that no annotation needs; nothing of it was executed.
+            UnsafePickleError: it names something that no annotation needs; nothing of it was executed.
         """
         name = self.frames[index]
         meta = self._meta(name)

@@ -10,9 +10,9 @@ The first release (v0.0) has the same files for all splits in ``annotations/all`
 ``human_annot`` and what machines did in ``machine_annot``; its fits are called ``..._MANO.json``. They are read where
 the newer ones are not; a fit that does not give the joints beside it is not learned (``trainer.datasets.pose_fit``).
 
-Joints and MANO are in a world frame that each camera sees as R (x - campos). Right hands are joints 0 to 20, left ones
-21 to 41; within a hand the fingers come thumb to little finger, *from the tip to the base*, and the wrist is last.
-Finger poses are relative to the mean pose. A picture of two hands gives two samples; left hands are mirrored.
+Joints and MANO are in a world frame; in each camera's axes a point x is R (x - campos). Right hands are joints 0 to 20,
+left ones 21 to 41; within a hand the fingers come thumb to little finger, *from the tip to the base*, and the wrist is
+last. Finger poses are relative to the mean pose. A picture of two hands gives two samples; left hands are mirrored.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class InterHandSet:
     def __init__(self, folder: Path, split: SplitName) -> None:
         """Reads the annotations, some gigabytes of the real training split, one file after the other, and keeps arrays.
 
-        Pictures are read when they are asked for.
+        Pictures are read on demand.
 
         Args:
             folder: holds ``annotations`` and ``images``.

@@ -76,13 +76,13 @@ class Pictures:
 
 
 class ByFrame:
-    """Labels by capture, frame and, if need be, side; one that is not as it should be is refused when asked for."""
+    """Labels by capture, frame and, if need be, side; an invalid one is refused when it is used."""
 
     def __init__(self, entries: Iterable[tuple[tuple[str, ...], Any]], parse: Callable[[Any], np.ndarray]) -> None:
         """Reads all entries.
 
         Args:
-            entries: where each belongs, and what the set says of it.
+            entries: the key of each, and the set's values.
             parse: makes one row of it.
         """
         self._rows: dict[tuple[str, ...], int | str] = {}

@@ -1,4 +1,4 @@
-"""Which loader a folder or a recipe's source wants, and the crops that a source gives."""
+"""Opens a folder or a recipe's source with the right loader, and makes the crops of a source."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def splits_of(kind: str, folder: Path) -> list[SplitName]:
         trained_on = "training" if kind == "freihand" else "train"
         parts = {"training": trained_on, "validation": trained_on, "evaluation": "evaluation"}
         found = [split for split in names if (folder / parts[split]).is_dir()]
-    # a folder without any is opened all the same, for the sentence that says what is missing
+    # a folder without any is opened all the same, for the message about what is missing
     return found or ["training"]
 
 

@@ -5,7 +5,7 @@ worst may miss by a millimetre, so that they cannot turn it wrongly. Where peopl
 hand keeps the set's own orientation and is only shifted: often few are known, and those of a finger lie nearly on a
 line, so that a turn onto them follows their errors by tens of degrees, and does not show in what they then miss.
 
-A pose is a claim about one hand model. Read in the wrong convention, or posed by another model, it looks almost right
+A pose belongs to one hand model. Read in the wrong convention, or posed by another model, it looks almost right
 and is centimetres off, so no pose is taught that does not give the joints labelled beside it.
 """
 
@@ -44,7 +44,7 @@ class FittedPose:
         vertices_m: camera axes.
         residual_mm: distance from the labelled joints, tips taken where the set takes them: the largest where joints
             were made from the pose, the mean where they were annotated by themselves.
-        turn_rad: how far the labelled joints ask the hand to turn: near 0 where all are known, or the set's axes were
+        turn_rad: angle by which the labelled joints turn the hand: near 0 where all are known, or the set's axes were
             misread.
         unmoved_mm: mean distance where the set's own translation puts the hand; NaN where it has none.
     """
@@ -116,8 +116,8 @@ class PoseFitter:
     def check(self, hand: SetHand) -> tuple[bool, FittedPose | None]:
         """Whether a hand is to be learned from, and with which pose.
 
-        Where joints were made from the pose, a hand whose two labels disagree is refused; where they were annotated by
-        themselves, it goes without its pose.
+        Where joints were made from the pose, a hand with two labels that disagree is refused; where they were annotated
+        by themselves, it goes without its pose.
         """
         if hand.pose is None or hand.joints_known.sum() < 3:
             return True, None
@@ -151,10 +151,10 @@ def fitter_for(
         hands: the set.
         model: that the network poses.
         complain: gets a sentence when poses are left out.
-        strict: refuse a set most of whose poses miss their joints; False to look at it.
+        strict: refuse a set if most of its poses miss their joints; False to check it.
 
     Raises:
-        DataError: the poses are said to be of this model, and half of them miss their joints.
+        DataError: the poses should be of this model, and half of them miss their joints.
     """
     labelled_with = hands.hand_model_digest
     if model.digest != labelled_with if labelled_with else model.vertex_count != MANO_VERTICES:
@@ -171,7 +171,7 @@ def fitter_for(
 
 
 def poses_against_joints(hands: HandSet, fitter: PoseFitter) -> str:
-    """Why a set is refused whose poses miss its joints: a sentence about 32 hands of it, empty where they agree.
+    """Why a set with poses that miss its joints is refused: a sentence about 32 hands of it, empty where they agree.
 
     Args:
         hands: the set.
@@ -188,5 +188,5 @@ def poses_against_joints(hands: HandSet, fitter: PoseFitter) -> str:
     return (
         f"The poses of {hands.facts.title} should give its joints within {hands.facts.limit_mm:g} mm, with "
         f"{fitter.model.name} they miss them by {np.median(residuals):.1f} mm (median of {len(residuals)}); give the "
-        "right hand's unmodified MANO file, and look at the set with `python -m trainer data check`."
+        "right hand's unmodified MANO file, and check the set with `python -m trainer data check`."
     )

@@ -62,18 +62,18 @@ def broken(facts: SetFacts, what: str) -> DataError:
 
     Args:
         facts: of the set.
-        what: which file, what was wanted and what was found: a sentence without its full stop.
+        what: which file, what was expected and what was found: a sentence without its full stop.
     """
     return DataError(f"{what}; get {facts.title} from {facts.home}, licence: {facts.licence}.")
 
 
 def missing(facts: SetFacts, path: Path, wanted: str) -> DataError:
-    """The error for a file or folder that is not there; says what lies beside its place.
+    """The error for a file or folder that is not there; lists what lies beside its place.
 
     Args:
         facts: of the set.
         path: what is missing.
-        wanted: what it holds.
+        wanted: its content.
     """
     return broken(facts, f"{path} ({wanted}) is missing, {what_is_there(path.parent)}")
 

@@ -5,8 +5,8 @@
     DIR/SPLIT/000000.tar ...       00000012.json, 00000012.jpg (or .png) and, where there is one, 00000012.mask.jpg
 
 The tar files are WebDataset's, and its readers understand them. This program reads them by their index and not through
-the ``webdataset`` package, whose stream has no numbers: here crop i of a run depends on the seed and on i alone, so
-that a resumed run and a run on more processes see the same crops. Python's own ``tarfile`` writes them.
+the ``webdataset`` package, which gives a stream without numbers: here crop i of a run depends on the seed and on i
+alone, so that a resumed run and a run on more processes use the same crops. Python's own ``tarfile`` writes them.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class ShardSet:
     """A packed split; see :class:`trainer.datasets.hand_set.HandSet`."""
 
     def __init__(self, folder: Path, split: SplitName) -> None:
-        """Reads the index; labels and pictures are read when they are asked for.
+        """Reads the index; labels and pictures are read on demand.
 
         Args:
             folder: what was packed into.

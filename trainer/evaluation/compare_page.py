@@ -16,10 +16,10 @@ _MEANING: Final = {
     "pa_mpjpe_mm": ("aligned joint error (PA-MPJPE), mm", 1),
     "mpjpe_mm": ("joint error from the wrist, mm", 1),
     "epe_2d": ("2D error over the hand's size", 3),
-    "good_share": ("share of frames whose joints are good", 2),
+    "good_share": ("share of frames with good joints", 2),
     "jitter_mm": ("trembling from frame to frame, mm", 2),
     "mean_confidence": ("mean confidence", 2),
-    "calibration_gap": ("confidence off the truth by", 2),
+    "calibration_gap": ("error of the confidence", 2),
 }
 _HIGHER_IS_BETTER: Final = ("good_share",)
 _NEITHER: Final = ("mean_confidence",)

@@ -1,4 +1,4 @@
-"""Did it help? A paired comparison that knows how few independent pieces a recording has.
+"""A paired comparison of two networks that accounts for how few independent pieces a recording has.
 
 Neighbouring frames show nearly the same hand, so a thousand frames are not a thousand measurements. What is drawn anew
 in the bootstrap (Efron 1979) is therefore whole sessions, or where there are few of them, blocks of time.

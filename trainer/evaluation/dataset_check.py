@@ -1,4 +1,4 @@
-"""What there is to say of a data set before it is learned from: counts, broken pictures, and whether labels agree."""
+"""Checks a data set before training: counts, broken pictures, and whether labels agree."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class CheckedHand:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetReport:
-    """One split that was looked at.
+    """Findings about one split.
 
     Attributes:
         title: of set and split.
         count: hands of the split.
-        unannotated: how many of those that were looked at carry no annotation.
+        unannotated: how many of the checked ones carry no annotation.
         limit_mm: beyond which a pose is rejected.
-        hands: those that were looked at and whose annotation could be read.
+        hands: those that were checked and have a readable annotation.
         broken_annotations: what is wrong with those of the others.
         refusal: why training would refuse the split, a sentence or several; empty where it would not.
     """
@@ -67,12 +67,12 @@ class SetReport:
 
     @property
     def broken(self) -> list[CheckedHand]:
-        """Hands whose picture cannot be used."""
+        """Hands with a picture that cannot be used."""
         return [checked for checked in self.hands if checked.broken]
 
     @property
     def disbelieved(self) -> list[CheckedHand]:
-        """Hands whose pose misses their joints by more than the limit."""
+        """Hands with a pose that misses their joints by more than the limit."""
         return [each for each in self.hands if each.fitted is not None and each.fitted.residual_mm > self.limit_mm]
 
     @property
@@ -144,12 +144,12 @@ def check_set(
     most: int,
     tick: Callable[[], object] = lambda: None,
 ) -> SetReport:
-    """Looks at the hands of a split as training does, and says whether it would be refused.
+    """Checks the hands of a split as training does, and whether it would be refused.
 
     Args:
         hands: the split.
         fitter: poses its hands; None when its poses are of another hand model.
-        split: which it is. Training asks for a hand whose labels agree, validation for one that has all its joints;
+        split: which it is. Training needs a hand with labels that agree, validation one with all its joints;
             owners keep the joints of an evaluation back.
         most: evenly spread out over the split; 0 for all.
         tick: called after each hand.

@@ -29,7 +29,7 @@ _HEADING_PX: Final = 44
 def check_sheet(
     sets: Sequence[tuple[HandSet, SetReport]], faces: Int[np.ndarray, "F 3"], rows: int = 3
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Some hands of each split, evenly spread, with those named first whose pose contradicts the joints.
+    """Some hands of each split, evenly spread; those with a pose that contradicts the joints come first.
 
     Args:
         sets: splits, with what was found out about them.

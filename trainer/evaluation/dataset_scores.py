@@ -1,9 +1,9 @@
-"""A network on a data set's evaluation split: pred.json as the official scripts want it, and the official figures.
+"""A network on a data set's evaluation split: pred.json for the official scripts, and the official figures.
 
 ``python -m trainer evaluate --dataset freihand DIR --network NET`` ends here. Every hand is cropped without error
 around its labelled joints (HO-3D: around the box that the set gives), predicted once, refined on its own 2D joints as
 the program does it, and put into the camera: for FreiHAND where it was refined, for HO-3D with the wrist where the
-set's evaluation split says.
+set's evaluation split has it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SCORED_KINDS: Final = ("freihand", "ho3d")
 """Sets that have an official script."""
 
 _NO_CURVE: Final = {"offset": 0.0, "slope": 0.0}
-"""Nobody asks here how sure the network is."""
+"""The confidence is not used here."""
 
 _DECIMALS: Final = 6
 """Of pred.json: a micrometre."""
@@ -49,7 +49,7 @@ _DECIMALS: Final = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetPredictions:
-    """What a network says about the evaluation split of a set, in the set's own order, joint order and axes.
+    """Predictions for the evaluation split of a set, in the set's own order, joint order and axes.
 
     Attributes:
         joints_m: 21 joints of each hand.
@@ -86,10 +86,10 @@ def predict_set(
         network: gives :class:`trainer.networks.output.NetworkOutput`.
         model: that it poses.
         hands: the split.
-        layout: which crops the network is shown. Where they are upright, a first look at each hand as it lies in the
-            picture tells how it stands.
+        layout: of the network's crops. Where they are upright, a first prediction of each hand as it lies in the
+            picture gives its direction.
         batch: crops at a time.
-        tick: told how many hands were done.
+        tick: called with the number of hands done.
 
     Raises:
         DataError: a picture cannot be read, or a hand has no annotation at all.
@@ -148,7 +148,7 @@ def _images(crops: Sequence[_PlacedCrop]) -> Float[Tensor, "B 3 S S"]:
 def _crop(hands: HandSet, number: int, input_px: int, angle_rad: float = 0.0) -> _PlacedCrop:
     hand = hands.hand(number)
     if hand is None:
-        raise DataError(f"Hand {number} of {hands.facts.title} has no annotation, so that nothing says where it is.")
+        raise DataError(f"Hand {number} of {hands.facts.title} has no annotation, so its place is unknown.")
     if hand.box_px is None and hand.joints_known.sum() < 2:
         raise DataError(f"{hand.name} of {hands.facts.title} has neither joints nor a box to cut the hand out by.")
     square = crop_around(hand.outline_px, CropJitter().expansion, angle_rad=angle_rad)
@@ -160,7 +160,7 @@ def _crop(hands: HandSet, number: int, input_px: int, angle_rad: float = 0.0) ->
 def as_submitted(
     joints_m: Float[np.ndarray, "21 3"], vertices_m: Float[np.ndarray, "V 3"], facts: SetFacts
 ) -> Float[np.ndarray, "21 3"]:
-    """Joints as a set's script wants them: its finger tips (of MANO's mesh), its order, its axes.
+    """Joints in the form of a set's script: its finger tips (of MANO's mesh), its order, its axes.
 
     Args:
         joints_m: common order, OpenCV's axes.
@@ -179,10 +179,10 @@ def in_set_axes(points_m: Float[np.ndarray, "N 3"], facts: SetFacts) -> Float[np
 
 
 def score_set(kind: str, folder: Path, prediction_file: Path) -> OfficialScore | None:
-    """The official score of a pred.json, None where the set came without the truth (HO-3D's once had a server for it).
+    """The official score of a pred.json, None where the set has no ground truth (HO-3D's once had a server for it).
 
     Raises:
-        PredictionFileError: the file, or the truth, is not what it should be.
+        PredictionFileError: the file, or the ground truth, is not what it should be.
     """
     truth = [folder / f"evaluation_{name}.json" for name in ("xyz", "verts")]
     if not all(path.is_file() for path in truth):

@@ -42,7 +42,7 @@ def rendered_crops(
         seed: of the series.
         wide_share: how many show what webcams seldom see.
         adorned_share: how many people have something on their skin.
-        upright: for a network whose crops are turned upright.
+        upright: for a network with crops that are turned upright.
     """
     stream = RenderedCrops(
         input_px, seed, only_right_hands=True, wide_share=wide_share, adorned_share=adorned_share, upright=upright

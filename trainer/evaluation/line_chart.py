@@ -63,7 +63,7 @@ def round_ticks(low: float, high: float, most: int) -> list[float]:
     Args:
         low: least value.
         high: greatest value.
-        most: about how many steps are wanted.
+        most: about how many steps.
     """
     if high <= low:
         high = low + max(abs(low), 1.0) * 0.1

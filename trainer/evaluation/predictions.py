@@ -28,7 +28,7 @@ _ROUNDING_RAD: Final = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What a network says about a set of crops, as arrays, beside the truth.
+    """Predictions for a set of crops, as arrays, beside the ground truth.
 
     Attributes:
         joints_m: predicted joints relative to the wrist, crop camera.
@@ -73,7 +73,7 @@ def predict_crops(
         crops: at least one.
         batch: crops at a time.
         refine_on: the layer's hand model, to measure the hand as the program shows it, refined on its 2D joints; None
-            to measure what the network itself says.
+            for the network's own prediction.
     """
     training = network.training
     network.eval()
@@ -184,7 +184,7 @@ def joint_metrics(predictions: Predictions) -> dict[str, list[float]]:
 
 
 def best_median_worst(errors: Float[np.ndarray, " N"], count: int) -> dict[str, list[int]]:
-    """Indices of the pictures to look at, ``count`` of each kind: "best", "median" and "worst" (the worst first).
+    """Indices of typical pictures, ``count`` of each kind: "best", "median" and "worst" (the worst first).
 
     Args:
         errors: of each picture.

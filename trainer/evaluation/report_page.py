@@ -53,7 +53,7 @@ class ReportSection:
         name: of the set.
         metrics: by name.
         joints: errors by joint.
-        predictions: beside the truth.
+        predictions: beside the ground truth.
         crops: the pictures, in the order of the predictions.
         names: of the pictures; their numbers where there are none.
     """

@@ -1,5 +1,5 @@
-"""Networks from a hand crop to pose, shape, camera, 2D joints and how sure they are of each.
+"""Networks from a hand crop to pose, shape, camera, 2D joints and the expected error of each.
 
-One interface (:class:`trainer.networks.hand_network.HandNetwork`), several trunks and two heads. What must not live
-here: losses, data, anything that knows a hand model's vertices.
+One interface (:class:`trainer.networks.hand_network.HandNetwork`), several trunks and two heads. Losses, data and a
+hand model's vertices do not belong here.
 """

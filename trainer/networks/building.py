@@ -59,7 +59,7 @@ def starting_network(
     Args:
         config: the recipe.
         model: the hand it poses.
-        say: gets a sentence where it begins partly as another network.
+        say: called with a sentence where weights of another network are used in part.
 
     Raises:
         ConfigError: the network is not on offer, or published weights could not be had.

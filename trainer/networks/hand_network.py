@@ -1,6 +1,6 @@
-"""The hand network: a trunk, heat maps for the joints, and a pose head that looks where the joints are.
+"""The hand network: a trunk, heat maps for the joints, and a pose head that pools features at the joints.
 
-Plain regression from a pooled feature hardly learns from scratch on this task; heat maps do. So the 2D joints come
+Plain regression from a pooled feature hardly trains from scratch on this task; heat maps do. So the 2D joints come
 from heat maps (soft-argmax: Sun et al. 2018, "Integral Human Pose Regression"), and the same heat maps pool one
 feature vector per joint for the pose head, in the spirit of MobRecon's pose pooling (Chen et al. 2022).
 """
@@ -46,11 +46,11 @@ class NetworkConfig:
         width: channels of the joint features.
         layers: encoder layers of the transformer head.
         pretrained: start the trunk from ImageNet weights.
-        trunk_px: the trunk sees the crop reduced to this side; 0 for the crop as it is.
+        trunk_px: the trunk's input is the crop reduced to this side; 0 for the crop as it is.
         landmarks: the hand-landmark network (``trainer.networks.hand_landmark``) reads the crop beside the trunk, and
             the pose head reads both; the crop then has its 224 px.
         upright: crops are turned so that the hand stands upright in them.
-        blind_to: for ablations: the head is not told what the trunk or the landmark network saw.
+        blind_to: for ablations: the head receives nothing of the trunk or of the landmark network.
     """
 
     trunk: str = "mobilenet_v3_large"
@@ -66,7 +66,7 @@ class NetworkConfig:
 
     @property
     def seen_px(self) -> int:
-        """Side of what the trunk sees."""
+        """Side of the trunk's input."""
         return self.trunk_px or self.input_px
 
 
@@ -119,7 +119,7 @@ class HandNetwork(nn.Module):
             raise ConfigError(f"{name} should be 32, 64, 128 or 256, got {config.seen_px}; change the recipe.")
         if config.landmarks and (config.input_px != LANDMARK_PX or config.head != "transformer"):
             raise ConfigError(
-                f"landmarks: true wants input_px: {LANDMARK_PX} and head: transformer, got {config.input_px} and "
+                f"landmarks: true needs input_px: {LANDMARK_PX} and head: transformer, got {config.input_px} and "
                 f"{config.head}; change the recipe."
             )
         self.config = config
@@ -164,8 +164,8 @@ class HandNetwork(nn.Module):
         Args:
             image: RGB crops, 0 to 255, hands shown as right hands; or what :meth:`perceive` once made of them, flat.
             landmarks: crop vectors of what a landmark network read (``hand.landmark_reading``); the crops then have the
-                side that the trunk sees. Without, the network's own landmark network reads the crops, which have the
-                side that it wants.
+                side of the trunk's input. Without, the network's own landmark network reads the crops, which have the
+                side of its input.
         """
         if image.dim() == 2:
             nothing = image.new_zeros(len(image), JOINTS, 0, 0)
@@ -248,7 +248,7 @@ class HandNetwork(nn.Module):
         """What the heat maps and the pose head are read from, for a network that is to see the same.
 
         Args:
-            seen: RGB crops, 0 to 255, of the side that the trunk sees.
+            seen: RGB crops, 0 to 255, of the side of the trunk's input.
         """
         return self._joint_features(seen)[0]
 
@@ -297,7 +297,7 @@ class TransformerHead(nn.Module):
 
 
 class Fused(NamedTuple):
-    """What heat maps and landmarks together say.
+    """Joint output of heat maps and landmarks.
 
     Attributes:
         numbers: of the pose, as :class:`TransformerHead` gives them.
@@ -313,9 +313,9 @@ class Fused(NamedTuple):
 
 
 class LandmarkHead(TransformerHead):
-    """The same tokens, told what the landmark network read, one more for its reading as a whole, and two plain layers.
+    """The same tokens with the landmark network's reading, one more for the reading as a whole, and two plain layers.
 
-    What the new layers say begins at nothing: the head begins as the one that it continues, a little disturbed.
+    The new layers' outputs begin at zero: the head begins as the one that it continues, with a small disturbance.
     """
 
     def __init__(self, width: int, coarse_channels: int, layers: int) -> None:
@@ -351,10 +351,10 @@ class LandmarkHead(TransformerHead):
 
 
 class CertaintyHead(nn.Module):
-    """Whether the 2D joints are good, from all that the pose head read and said; it changes nothing of that.
+    """Certainty that the 2D joints are good, from the input and output of the pose head; it changes neither.
 
-    The expected errors tell how exact joints are. Whether one finger was taken for another shows elsewhere: in how far
-    the two estimates are apart, in poses and places that do not go together.
+    The expected errors describe how exact joints are. Whether one finger was taken for another shows elsewhere: in how
+    far the two estimates are apart, in poses and places that do not go together.
     """
 
     def __init__(self, width: int, coarse_channels: int) -> None:
@@ -368,7 +368,7 @@ class CertaintyHead(nn.Module):
         """Log of the odds, as far as the network's own training goes.
 
         Args:
-            fused: what the pose head said.
+            fused: output of the pose head.
             percept: what it read.
             log_sigma: expected 2D errors.
         """
@@ -383,7 +383,7 @@ class CertaintyHead(nn.Module):
 
 
 def _blinded(percept: Percept, blind_to: str) -> Percept:
-    """A percept without what the trunk or the landmark network saw; what is left says where the joints are alone."""
+    """A percept without the trunk's or the landmark network's part; what is left is the joints' places alone."""
     if blind_to == "landmarks":
         blank = torch.zeros_like(percept.landmarks[:, :-2]).reshape(-1, JOINTS, JOINT_NUMBERS)
         blank = torch.cat([percept.joints, blank[..., 2:]], 2).flatten(1)

@@ -1,9 +1,9 @@
-"""What every network says about one crop, and the frame it says it in.
+"""The outputs of every network for one crop, and the frame they are expressed in.
 
 The crop camera
 ---------------
 A crop from the edge of a picture shows the hand from another direction than the picture's own camera axes suggest:
-the same pose at the left and at the right edge looks different. Orientation and translation are therefore expressed
+the same pose at the left and at the right edge has another image. Orientation and translation are therefore expressed
 in the *crop camera*, the real camera turned so that its axis passes through the centre of the crop
 (``hand.crop_camera``).
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 class NetworkOutput(NamedTuple):
     """Predictions for a batch of crops, all of them shown as right hands.
 
-    A named tuple, because Lightning Fabric looks into what a network returns and refuses frozen dataclasses.
+    A named tuple, because Lightning Fabric unpacks what a network returns and refuses frozen dataclasses.
 
     Attributes:
         rotations: local rotation matrices of the 16 MANO joints; the first is the orientation in the crop camera.

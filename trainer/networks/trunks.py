@@ -55,7 +55,7 @@ TRUNKS: Final = (*dict.fromkeys((*WEIGHT_FILES, *VITS)), "efficientnet_lite0")
 
 
 class Trunk(nn.Module):
-    """What the hand network asks of a trunk: feature maps at 1/8, 1/16 and 1/32, and how many channels they have."""
+    """The hand network's interface to a trunk: feature maps at 1/8, 1/16 and 1/32, and their numbers of channels."""
 
     channels: tuple[int, int, int]
 
@@ -110,7 +110,7 @@ class ViTTrunk(Trunk):
         patch, layers, heads, width = shape
         net = VisionTransformer(input_px, patch, layers, heads, width, mlp_dim=4 * width)
         if weights is not None:
-            # the weights know where things are in a picture of 224 px; their places are stretched to this one's
+            # the weights contain positions in a picture of 224 px; these are stretched to this one's
             net.load_state_dict(interpolate_embeddings(input_px, patch, weights.get_state_dict(progress=False)))
         self.patches = net.conv_proj
         self.class_token, self.position = net.class_token, net.encoder.pos_embedding
@@ -121,7 +121,7 @@ class ViTTrunk(Trunk):
         self.channels = (width,) * 3
 
     def forward(self, image: Float[Tensor, "B 3 S S"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Patch tokens as maps, twice upsampled by the caller where a finer grid is wanted."""
+        """Patch tokens as maps, upsampled twice by the caller for a finer grid."""
         patches = self.patches(image)
         batch, channels, height, width = patches.shape
         tokens = torch.cat([self.class_token.expand(batch, -1, -1), patches.flatten(2).transpose(1, 2)], 1)
@@ -151,7 +151,9 @@ def build_trunk(name: str, input_px: int, pretrained: bool) -> Trunk:
     if name not in TRUNKS:
         raise ConfigError(f"There is no trunk called {name!r}; choose one of {', '.join(TRUNKS)}.")
     if pretrained and name not in WEIGHT_FILES:
-        raise ConfigError(f"Nobody published ImageNet weights of {name}; set pretrained: false, or take vit_b_16.")
+        raise ConfigError(
+            f"There are no published ImageNet weights of {name}; set pretrained: false, or take vit_b_16."
+        )
     weights = getattr(torchvision.models, WEIGHT_FILES[name]).DEFAULT if pretrained else None
     try:
         if name.startswith("resnet"):
@@ -168,7 +170,7 @@ def build_trunk(name: str, input_px: int, pretrained: bool) -> Trunk:
 
 
 def _last_block_at_stride(blocks: nn.Sequential, stride: int) -> int:
-    """Index of the last block whose output is still 1/stride of the input."""
+    """Index of the last block with an output of 1/stride of the input's side."""
     size, last = 64, 0
     probe = torch.zeros(1, 3, size, size)
     blocks.eval()

@@ -1,4 +1,4 @@
-"""``python -m trainer notebook``: writes the Colab notebook from the package, or says that it is stale."""
+"""``python -m trainer notebook``: writes the Colab notebook from the package, or checks whether it is up to date."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ def main(arguments: Sequence[str]) -> None:
         write_text_atomically(options.out, text)
         print(f"{options.out} is written.")
     elif not options.out.is_file() or options.out.read_text(encoding="utf-8") != text:
-        raise DataError(
-            f"{options.out} is not what the package says; write it again with `python -m trainer notebook`."
-        )
+        raise DataError(f"{options.out} differs from the package; write it again with `python -m trainer notebook`.")
     else:
-        print(f"{options.out} is what the package says.")
+        print(f"{options.out} is up to date.")
 
 
 def _parser() -> argparse.ArgumentParser:

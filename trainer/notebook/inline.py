@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 ROOMS: Final = ("hand", "inference", "trainer")
 PLACE_OF_ASSETS: Final = ("Path(__file__).resolve().parent.parent", "PROJECT")
-"""The one thing that a notebook cannot know of itself: where the assets are; its own variable says so."""
+"""The one value that a notebook cannot compute: the place of the assets; a variable of its own sets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def own_imports(tree: ast.AST) -> dict[str, tuple[str, str]]:
     """Names that a script takes from modules of the package: module and name there.
 
     Raises:
-        ConfigError: a whole module is imported, of which nobody can say what is needed.
+        ConfigError: a whole module is imported, so that the needed names are unknown.
     """
     found = {}
     for node in ast.walk(tree):
@@ -193,7 +193,7 @@ def _with_module(module: str, name: str) -> str:
 def _after_what_it_needs(modules: Mapping[str, _Module]) -> list[_Module]:
     """Modules in an order in which each comes after those it needs, those of one folder together where that can be.
 
-    What is needed first comes first: the hand, then what only knows the hand, then what puts it together.
+    What is needed first comes first: the hand, then what depends on the hand alone, then what combines it.
     """
     waiting = {name: module.neighbours() & set(modules) - {name} for name, module in sorted(modules.items())}
     ordered: list[_Module] = []

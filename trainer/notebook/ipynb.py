@@ -132,7 +132,7 @@ def _code_cells(code: Sequence[Section]) -> list[Cell]:
 
 
 def _recipes() -> dict[str, Any]:
-    """The recipes on offer, without what the settings say."""
+    """The recipes on offer, without the keys of the settings."""
     recipes = {}
     for name in RECIPES:
         content = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))

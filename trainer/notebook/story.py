@@ -96,7 +96,7 @@ for folder in (DRIVE / "data", DRIVE / "runs", PROJECT):
     folder.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
-# The embedded hand model is needed in any case, the network that comes along only to start from it. Both are in the
+# The embedded hand model is needed in any case, the shipped network only to start from it. Both are in the
 # repository's folder `assets`: upload that folder to `DRIVE`, or give `PROJECT_URL`, or install the project with pip.
 # %%
 if not (PROJECT / "assets" / "hand_model").is_dir():
@@ -119,9 +119,8 @@ if not (PROJECT / "assets" / "hand_model").is_dir():
 # %% [markdown]
 # ## 4. Data
 #
-# Each ZIP file or folder is copied from Drive, compared with the original (a drive that breaks off in the middle does
-# not say so), unpacked and compared with its checksums. What is already here is left alone.
-# %%
+# Each ZIP file or folder is copied from Drive, compared with the original (a drive that disconnects in the middle
+# reports no error), unpacked and compared with its checksums. What is already here is left alone. %%
 data_folders: dict[str, Path] = {}
 for name in DATA:
     wanted, here = DRIVE / "data" / name, PROJECT / "data" / name
@@ -135,7 +134,7 @@ for name in DATA:
 
 
 def at_home(source: dict[str, Any]) -> dict[str, Any]:
-    """A source whose path, which begins with a name of DATA, is where the data is on this machine."""
+    """The source with its path, which begins with a name of DATA, on this machine."""
     first, *rest = Path(source.get("path", "")).parts or ("",)
     if "path" in source and first not in data_folders:
         raise ConfigError(f"The path {source['path']} should begin with a name of DATA: {', '.join(data_folders)}.")
@@ -145,7 +144,7 @@ def at_home(source: dict[str, Any]) -> dict[str, Any]:
 # %% [markdown]
 # ## 5. Architecture
 #
-# The recipes of the package, by name: network, length and learning rate. What they say about data does not count here;
+# The recipes of the package, by name: network, length and learning rate. Their data is not used here;
 # the settings do.
 # %% [recipes]
 RECIPES: dict[str, dict[str, Any]] = {
@@ -168,7 +167,7 @@ for key, value in values.items():
     print(f"{key:>20}  {value}")
 
 # %% [markdown]
-# A look at what the network will see, with its labels drawn in: if joints do not lie on the hands, nothing that
+# Some input pictures of the network, with their labels drawn in: if joints do not lie on the hands, nothing that
 # follows is worth its time.
 # %%
 PICTURES = PROJECT / "runs" / RUN / "pictures"
@@ -232,8 +231,8 @@ finally:
 # ## 7. Evaluation
 #
 # The best network on hands it has not seen: errors in all, by joint and as curves, and its best, median and worst
-# pictures. The page goes to Drive beside the checkpoints. Look at `spread_ratio` first: near 0 the network answers
-# with one pose, whatever its error says.
+# pictures. The page goes to Drive beside the checkpoints. Check `spread_ratio` first: near 0 the network answers
+# with one pose, whatever its error.
 # %%
 hand = training_hand_model(recipe.hand_model)
 network = trained_network(recipe.network, hand, run_folder / BEST_FILE)
@@ -255,6 +254,6 @@ for part in report_sections:
 # %%
 exported = run_folder / "network"
 export_trained(recipe, run_folder / BEST_FILE, exported, REPORT_CROPS)
-load_network(exported)  # refuses what the app would refuse
+load_network(exported)  # raises the errors of the app
 copy_tree_verified(exported, DRIVE / "runs" / RUN / "network")
 print(f"The network for the app is {DRIVE / 'runs' / RUN / 'network'}.")

@@ -1,4 +1,4 @@
-"""Copies whose content has been compared with the original: mounted drives break off in the middle without a word."""
+"""Copies with a content that was compared with the original: mounted drives can disconnect without an error."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a training recipe can say, and its checks."""
+"""The keys of a training recipe, and their checks."""

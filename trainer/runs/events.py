@@ -1,6 +1,6 @@
-"""The trainer's voice: one JSON object per line, on the real stdout and in runs/<id>/events.jsonl.
+"""Events of a run: one JSON object per line, on the real stdout and in runs/<id>/events.jsonl.
 
-The file is the source of truth: whoever watches a run (the window, a terminal, nobody) can come late, leave, or
+The file is the reference: a watcher of the run (the window, a terminal) can start late, end, or
 crash, and read the run again from the start. Event kinds: run_started, step, evaluation, checkpoint, warning, error,
 end.
 """

@@ -1,9 +1,9 @@
-"""What a fine-tuning run's folder holds, and how to read its history; free of torch, for whoever watches a run.
+"""The files of a fine-tuning run's folder, and how to read its history; free of torch, for programs that watch a run.
 
-    request.json        what was asked for; the same request goes on where a stopped run was
-    events.jsonl        the run's history, one line per event; the source of truth
+    request.json        the request; the same request goes on where a stopped run was
+    events.jsonl        the run's history, one line per event; the reference
     lock                held by the running process, and given back by the system however that process ends
-    stop                asks the process to save and leave, whoever started it
+    stop                requests that the process save and end, whoever started it
     last.pt             everything to go on from; best.safetensors: the best weights so far
     network/            the tuned network, exported, once training is over
     report/             before and after, as report.json and report.html
@@ -40,17 +40,17 @@ RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
 
 @dataclass(frozen=True, slots=True)
 class FineTuneRequest:
-    """What a run was asked to do.
+    """Request of a run.
 
     Attributes:
         base: folder of the exported network to start from.
         recordings: folder of the sessions.
         train: names of the sessions to learn from; all but the held-out ones when empty.
-        held_out: names of the sessions that only the report sees; the newest one when there is no word on either.
-        recipe: how much of the network learns, and for how long.
+        held_out: names of the sessions that only the report uses; the newest one when neither is given.
+        recipe: how much of the network is trained, and for how long.
         name: of the run and of its network, for people.
-        notes: the user's own words about it.
-        general_crops: unseen renderings of the report; 240 tell its error to about 2 %.
+        notes: the user's notes about it.
+        general_crops: unseen renderings of the report; 240 measure its error to about 2 %.
         values: differences from the recipe, fields of ``trainer.recipe.config.FitConfig``.
     """
 
@@ -71,7 +71,7 @@ def write_request(folder: Path, request: FineTuneRequest) -> None:
 
 
 def read_request(folder: Path) -> FineTuneRequest:
-    """What a run was asked to do.
+    """The request of a run.
 
     Raises:
         ConfigError: there is no request in the folder, or it is damaged.

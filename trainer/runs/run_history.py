@@ -111,7 +111,7 @@ class RunHistory:
     _ended: str = ""
 
     def update(self) -> bool:
-        """Reads what was written since the last time; says whether there was anything."""
+        """Reads what was written since the last time; returns whether there was anything."""
         before, named = self._read_to, self.damaged > 0
         events, self._read_to, damaged = read_events(self.folder / EVENTS_FILE, self._read_to)
         self.damaged += damaged

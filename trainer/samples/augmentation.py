@@ -52,15 +52,15 @@ EXACT: Final = CropJitter(scale_deviation=0.0, shift_deviation=0.0, angle_deviat
 
 
 def live_jitter(upright: bool) -> CropJitter:
-    """The errors of live crops for a network whose crops are turned upright, or are not."""
+    """The errors of live crops for a network with upright crops, or without."""
     return replace(LIVE_JITTER, upright=upright)
 
 
 def training_jitter(upright: bool) -> CropJitter:
-    """The errors of training crops for a network whose crops are turned upright, or are not.
+    """The errors of training crops for a network with upright crops, or without.
 
     A crop that follows an upright hand is never far off, so that fewer of them lie anyhow; some have to, because a
-    search does not know how a hand stands.
+    search does not have the direction of a hand.
     """
     return CropJitter(any_angle_share=0.06, upright=True) if upright else CropJitter()
 

@@ -1,8 +1,8 @@
 """Where the hand is in a labelled photograph, so that training can change what is behind it.
 
-The labels' joints say which pixels are surely hand and which are surely not; GrabCut (Rother et al. 2004) decides about
-those between by their colours. What it takes along by mistake, a bit of a face or of the wall between two fingers, is
-clutter like any other; what matters is that no finger is lost, and the bones see to that.
+The labels' joints mark pixels that are surely hand and others that are surely not; GrabCut (Rother et al. 2004)
+classifies those between by their colours. What it includes by mistake, a bit of a face or of the wall between two
+fingers, is clutter like any other; what matters is that no finger is lost, which the bones ensure.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def mask_in(
 
     Args:
         crop: which square of the photograph.
-        mask: what :func:`mask_in_photograph` said.
+        mask: result of :func:`mask_in_photograph`.
         joints_px: the hand's joints in the photograph.
         output_px: side of the crop's picture.
     """

@@ -61,7 +61,7 @@ class HandBatch:
     landmarks: Float[Tensor, "B L"]
 
     def network_inputs(self) -> tuple[Tensor, ...]:
-        """What networks are called with: the crops or percepts, and landmarks where they come along."""
+        """The arguments for networks: the crops or percepts, and landmarks where there are any."""
         image = self.network_input()
         return (image, self.landmarks) if self.landmarks.shape[1] else (image,)
 

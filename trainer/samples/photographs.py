@@ -42,7 +42,7 @@ class PhotographLabel:
         joints_m: 21 joints, camera axes.
         joints_px: 21 joints.
         confidence: of the labeller.
-        depth_trust: weight of what the label says in 3D over that of what it says in 2D.
+        depth_trust: weight of the label in 3D over that in 2D.
     """
 
     file: Path
@@ -135,7 +135,7 @@ class AppearanceChange:
     def apply(
         self, labelled: LabelledCrop, label: PhotographLabel, crop: SquareCrop, rng: np.random.Generator
     ) -> LabelledCrop:
-        """The crop of a photograph, with what chance says about its skin and its background.
+        """The crop of a photograph, with random changes of its skin and its background.
 
         Args:
             labelled: what was cut out.
@@ -156,10 +156,10 @@ class AppearanceChange:
 
 
 def appearance_change_of(source: PhotographSource, seed: int) -> AppearanceChange | None:
-    """Which other skins and backgrounds a source asks for; None for none.
+    """The changes of skin and background that a source requests; None for none.
 
     Raises:
-        ConfigError: they are asked for, but no masks are given.
+        ConfigError: they are requested, but no masks are given.
         DataError: the background folder holds no picture.
     """
     if max(source.new_skin, source.new_background) <= 0.0:
@@ -198,14 +198,14 @@ class PhotographCrops(Dataset[LabelledCrop]):
         augment: bool = True,
         appearance: AppearanceChange | None = None,
     ) -> None:
-        """Keeps the labels; pictures are read when they are asked for.
+        """Keeps the labels; pictures are read on demand.
 
         Args:
             labels: at least one.
             input_px: side of the crops.
             seed: of the augmentation.
             jitter: crop errors; None for exact crops, unchanged colours and the labels in their own order.
-            augment: False leaves colours and order alone even under crop errors, as measuring wants it.
+            augment: False leaves colours and order alone even under crop errors, for measurements.
             appearance: changes skins and backgrounds of some of the hands.
         """
         self.labels = labels

@@ -31,10 +31,10 @@ from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_cro
 from trainer.samples.right_hand_picture import right_hand_picture
 
 ANCHOR_WEIGHT: Final = 0.5
-"""Weight of what the network saw itself, where a label of a single view says nothing about depth."""
+"""Weight of the network's own 3D prediction, where a label of a single view has no depth."""
 
 LABEL_SHARE_2D: Final = 0.5
-"""Where a joint of a single view is taught to be in the picture: so far from what the network saw to the label.
+"""Target of a joint of a single view in the picture: this share of the way from the network's prediction to the label.
 Either alone is no more exact than the other, and their errors differ: on rendered sessions, over the hand's box, labels
 are wrong by 0.071, 0.045 and 0.017, the network by 0.066, 0.039 and 0.017, and the middle of both by 0.057, 0.038 and
 0.016 (``benchmarks.one_camera`` prints the former two)."""
@@ -42,7 +42,7 @@ are wrong by 0.071, 0.045 and 0.017, the network by 0.066, 0.039 and 0.017, and 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandAnchor:
-    """A right hand as the network saw it while the session was recorded.
+    """A right hand as the network predicted it while the session was recorded.
 
     Attributes:
         pose_rad: 48 numbers.
@@ -72,8 +72,8 @@ class SessionHand:
         weight: how reliable the label is, above 0.
         same_model: pose and shape refer to the hand model that networks are trained on; joints always hold.
         origin: who made the label.
-        anchor: what the network saw live, which a label of a single view cannot correct in depth; None where it saw no
-            hand.
+        anchor: the network's live prediction, which a label of a single view cannot correct in depth; None where it
+            found no hand.
     """
 
     session: str
@@ -92,7 +92,7 @@ class SessionHand:
 
     @property
     def measured(self) -> bool:
-        """Whether the label knows how deep the hand lies."""
+        """Whether the label has a measured depth."""
         return self.origin in MEASURED
 
     @property
@@ -129,7 +129,7 @@ def read_session_hands(source: RecordingSource, *, truth: bool = False) -> list[
 
     Args:
         source: of the sessions.
-        truth: take the truth of rendered sessions instead, of every frame.
+        truth: take the ground truth of rendered sessions instead, of every frame.
 
     Raises:
         DataError: a session is missing.
@@ -166,7 +166,7 @@ def session_hands(
     Args:
         session: with labels in time order.
         span: the part of the session's time to take, from and to, as shares of the whole.
-        truth: the hands that the program drew instead of the labels, of every frame.
+        truth: the rendered hands instead of the labels, of every frame.
     """
     recording = session.recording
     same_model = recording.info.hand_model_digest == load_embedded_model().digest
@@ -266,9 +266,9 @@ def _cut(hand: SessionHand, square: SquareCrop, input_px: int) -> LabelledCrop:
 def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generator, input_px: int) -> LabelledCrop:
     """A crop to learn from: the whole label where it was measured, and of a single view's only what one picture shows.
 
-    One view knows where joints are in the picture, that there is a hand, and its side. Bend, size and depth are held
-    where the network saw them: labels of a single view teach the labeller's errors there. In the picture, too, the
-    label alone is no better than the network, unless the user set it right.
+    One view determines where joints are in the picture, that there is a hand, and its side. Bend, size and depth are
+    held at the network's prediction: labels of a single view teach the labeller's errors there. In the picture, too,
+    the label alone is no better than the network, unless the user set it right.
 
     Args:
         hand: the hand.
@@ -308,7 +308,7 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
 
 
 def depth_is_measured(source: RecordingSource) -> bool:
-    """Whether all labels of a source know how deep the hand lies.
+    """Whether all labels of a source have a measured depth.
 
     Raises:
         HandliveError: the source cannot be read, or nothing is left of it.
@@ -320,7 +320,7 @@ class RecordingCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of recorded hands; crop i depends on the seed and on i alone."""
 
     def __init__(self, hands: Sequence[SessionHand], input_px: int, seed: int, jitter: CropJitter) -> None:
-        """Keeps the labels; pictures are read when they are asked for.
+        """Keeps the labels; pictures are read on demand.
 
         Args:
             hands: at least one.

@@ -27,7 +27,7 @@ from trainer.synthetic.scene_description import (
 )
 
 FEATURELESS_SHARE = 0.2
-"""Of the crops without a hand, those in which hardly anything can be told apart: out of focus, a covered lens, a bare
+"""Of the crops without a hand, those in which hardly anything is recognisable: out of focus, a covered lens, a bare
 wall."""
 
 
@@ -62,7 +62,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             input_px: side of the crops.
             seed: of the series; training and evaluation use different ones.
             backgrounds: folder of hand-free photographs.
-            only_right_hands: no empty and no left-handed crops, as evaluation wants it.
+            only_right_hands: no empty and no left-handed crops, for evaluation.
             wide_share: how many show what webcams seldom see, see ``WIDE_CROP_SETTINGS``.
             finger_share: how many are about which finger is which, see ``FINGER_CROP_SETTINGS``; a third of them
                 are seen from any side.
@@ -71,7 +71,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
             gloved_share: how many wear gloves and nothing else, besides those.
             jitter_share: how many get the colours and flaws that photographs get, see ``trainer.samples.augmentation``.
             loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
-            upright: hands stand upright, for a network whose crops are turned.
+            upright: hands stand upright, for a network with crops that are turned.
             views: how many samples in a row are crops of one rendering, each with another tracker's error; drawing
                 hands costs more than learning from them.
             shape: 10 coefficients of the one person who is shown; everybody's hands when empty.
@@ -157,7 +157,7 @@ class RenderedCrops(Dataset[LabelledCrop]):
         return SquareCrop(middle + shift_px * x, middle + shift_px * y, size * float(np.exp(0.07 * scale)), 0.12 * roll)
 
     def __len__(self) -> int:
-        """Endless for all purposes; a number only because samplers ask for one."""
+        """Endless for all purposes; a number only because samplers require one."""
         return 1 << 40
 
 
@@ -171,7 +171,7 @@ def without_features(crop: LabelledCrop, rng: np.random.Generator) -> LabelledCr
 def taught_empty_crop(pool: BackgroundPool, rng: np.random.Generator, input_px: int) -> LabelledCrop:
     """A crop without a hand to learn from, some of them without anything else to see; see :func:`empty_crop`.
 
-    Half of them look closely, as a search for hands does.
+    Half of them show a small part of a background, as crops of a search for hands do.
     """
     empty = empty_crop(pool, rng, input_px, closest=_CLOSE if rng.random() < 0.5 else CLOSEST)
     return without_features(empty, rng) if rng.random() < FEATURELESS_SHARE else empty

@@ -18,7 +18,7 @@ def right_hand_picture(file: Path, mirrored: bool, complaint: str) -> UInt8[np.n
     Args:
         file: the picture.
         mirrored: whether the hand is a left one.
-        complaint: what to say when it cannot be read.
+        complaint: error message when it cannot be read.
 
     Raises:
         DataError: it cannot be read.

@@ -1,7 +1,7 @@
-"""``python -m trainer.serving.network_server FOLDER DEVICE``: an exported network under torch, for the program to ask.
+"""``python -m trainer.serving.network_server FOLDER DEVICE``: serves an exported network under torch over pipes.
 
-The program holds no torch in its own process (docs/architecture.md says why), so where there is a graphics card it
-starts this one: crops come in on standard input, answers go out on standard output (``inference.pipe_protocol``). It
+The program has no torch in its own process (docs/architecture.md gives the reason), so where there is a graphics card
+it starts this one: crops come in on standard input, answers go out on standard output (``inference.pipe_protocol``). It
 ends when the input does, so it never outlives the program.
 """
 
@@ -33,13 +33,13 @@ MEMORY_SENTENCE = "the graphics card has no memory left; close what else uses it
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serves until nobody asks any more.
+    """Serves until the input ends.
 
     Args:
         arguments: folder of an exported network, and "cuda", "mps" or "cpu".
 
     Returns:
-        0, or 2 when the network cannot run or stopped running; the program was told why.
+        0, or 2 when the network cannot run or stopped running; the reason was sent to the program.
     """
     folder, device = Path(arguments[0]), arguments[1]
     # the program ends this process by closing its input; Ctrl+C in a terminal goes to both

@@ -66,7 +66,7 @@ class TorchSession:
 
 
 def network_in_folder(folder: Path) -> HandNetwork:
-    """An exported network as torch knows it.
+    """An exported network as a torch module.
 
     Raises:
         CheckpointError: the folder or its weights cannot be used.

@@ -3,7 +3,7 @@
 A background costs as much as four hands, so each process makes a pool of them once and cuts windows out of it. It keeps
 them as JPEGs: all 960 take 40 MB in every process instead of 570, unpacking one takes 1 ms of the 13 of a rendered
 crop, and pixels change by half a level of 256 on average. Half of the made-up ones are "dead leaves" (overlapping
-textured shapes of all sizes, whose statistics resemble photographs), because flat walls alone taught networks nothing
+textured shapes of all sizes, with the statistics of photographs), because flat walls alone taught networks nothing
 about clutter.
 """
 
@@ -41,15 +41,15 @@ _PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class BackgroundPool:
-    """Backgrounds by number, made when first asked for and kept.
+    """Backgrounds by number, made on demand and kept.
 
     Args:
-        seed: decides all made-up pictures.
+        seed: determines all made-up pictures.
         size: how many different made-up pictures there are.
         folder: photographs without hands; searched with its subfolders, none when None.
         photograph_share: how often a photograph is taken when there is a folder.
         clutter_share: how many of the made-up pictures are dead leaves.
-        face_share: how many of the made-up pictures have somebody in them.
+        face_share: how many of the made-up pictures have a person in them.
 
     Raises:
         DataError: the folder holds no picture.
@@ -82,7 +82,7 @@ class BackgroundPool:
         """A window of one background in linear light, recoloured and perhaps mirrored.
 
         Args:
-            rng: decides.
+            rng: random generator.
             height_px: height of the result.
             width_px: width of the result.
             closest: smallest size of the window, as a share of the largest that fits.

@@ -46,7 +46,7 @@ def draw_effects(rng: np.random.Generator, scale: float = 1.0) -> CameraEffects:
     """Effects of an everyday webcam.
 
     Args:
-        rng: decides.
+        rng: random generator.
         scale: size of the picture relative to 640 pixels across the whole field; blurs follow it.
     """
     return CameraEffects(
@@ -92,7 +92,7 @@ def take_picture(
 def exposure_gain(
     light: Float[np.ndarray, "height width 3"], coverage: Float[np.ndarray, "height width"], brightness: float
 ) -> float:
-    """Automatic exposure that looks at the hand, damped as a camera's is that sees the background too."""
+    """Automatic exposure for the hand, damped as a camera's is that measures the background too."""
     step = max(coverage.shape[0] // 64, 1)
     hand = light[::step, ::step][coverage[::step, ::step] > 0.9]
     if len(hand) == 0:

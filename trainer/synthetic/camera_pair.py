@@ -1,6 +1,6 @@
-"""A moving hand before two cameras at once: pairs of pictures with one exact truth.
+"""A moving hand before two cameras at once: pairs of pictures with one exact ground truth.
 
-What calibration and triangulation from two views are measured on. The second camera looks at the place about which the
+Test data for calibration and triangulation from two views. The second camera points at the place about which the
 hand moves, from the same distance as the first, turned about the vertical; light comes from the same places in the
 room.
 """
@@ -79,7 +79,7 @@ class MovingHandPair:
         self._background = BackgroundPool(seed).draw(np.random.default_rng((seed, 2)), height, width)
 
     def pair(self, index: int) -> SamplePair:
-        """The two pictures of a frame; the same whenever they are asked for."""
+        """The two pictures of a frame; deterministic."""
         renderer = self.moving.renderer
         first, second = self.scenes(index)
         return SamplePair(index / FRAMES_PER_SECOND, renderer.render(first, index), renderer.render(second, index))

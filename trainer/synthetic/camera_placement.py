@@ -45,7 +45,7 @@ def draw_orientation(
     """A global rotation.
 
     Args:
-        rng: decides.
+        rng: random generator.
         base: the starting view, :func:`facing_camera`.
         kind: "palm" and "back" stay near those; "natural" has any yaw, moderate tilt and roll, and no hand that points
             away from the camera with the arm in front; "any" is uniform over all rotations.

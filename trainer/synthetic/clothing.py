@@ -50,7 +50,7 @@ def sleeve(
     """Cloth from one forearm ring on, with folds around the arm and a weave.
 
     Args:
-        rng: decides folds, thickness and, when it is not given, the colour.
+        rng: source of folds, thickness and, when it is not given, the colour.
         surface: the arm.
         first_ring: where the cuff is, counted from the wrist; at least 2.
         color: linear colour of the cloth.

@@ -1,7 +1,7 @@
 """The demo clip: our own hand moving through poses before a desk, for everybody who starts without a camera.
 
-Ground truth is written beside the clip, and a card that says how both were made. The clip ends as it begins, so that
-it can be played in a loop.
+Ground truth is written beside the clip, and a card that describes how both were made. The clip ends as it begins, so
+that it can be played in a loop.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def render_demo_clip(seed: int = 2, levels: int = 3) -> DemoClip:
     """Renders every frame.
 
     Args:
-        seed: decides skin and cloth.
+        seed: determines skin and cloth.
         levels: subdivision of the hand, see :class:`trainer.synthetic.scene.SceneRenderer`.
     """
     model = load_embedded_model()
@@ -272,12 +272,12 @@ def main(arguments: Sequence[str]) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("assets/demo"), metavar="DIR", help="folder to write to")
-    parser.add_argument("--seed", type=whole_number(0), default=2, help="decides skin and cloth")
+    parser.add_argument("--seed", type=whole_number(0), default=2, help="determines skin and cloth")
     parser.add_argument(
         "--levels",
         type=whole_number(0, 4),
         default=3,
-        help="subdivision of the hand; 3 is the shipped quality, 1 is a quick look",
+        help="subdivision of the hand; 3 is the shipped quality, 1 is a quick preview",
     )
     options = parser.parse_args(arguments)
     clip = render_demo_clip(options.seed, options.levels)

@@ -1,7 +1,7 @@
 """What else is there: something in the hand, something in front of it, and where a second hand goes.
 
 Held things lie where the hand leaves room for them, between the finger tips or before the palm, and are as thick as
-fits there; the z-buffer then decides which fingers are before and which behind. Hands are not bent around things.
+fits there; the z-buffer then resolves which fingers are before and which behind. Hands are not bent around things.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def hold_something(
     """A thing in the hand: a ball, a pen, a can, a cup, a box, a phone or a lump.
 
     Args:
-        rng: decides.
+        rng: random generator.
         joints_m: of the hand, camera axes.
-        palmar: where its palm looks.
+        palmar: direction of its palm.
     """
     bones = (
         joints_m[list(_PARENTS[1:])][:, None]
@@ -66,7 +66,7 @@ def stand_in_front(rng: np.random.Generator, joints_m: Float[np.ndarray, "21 3"]
     """A plate that covers a side of the hand, or a stick across it, between hand and camera.
 
     Args:
-        rng: decides.
+        rng: random generator.
         joints_m: of the hand, camera axes.
         intrinsics: of the camera.
     """
@@ -97,7 +97,7 @@ def beside(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> tu
     """Where another hand goes: its middle in the picture, and its distance over the distance it would have alone.
 
     Args:
-        rng: decides.
+        rng: random generator.
         joints_px: of the hand that is there.
     """
     low, high = joints_px.min(0), joints_px.max(0)
@@ -109,7 +109,7 @@ def beside(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> tu
 
 
 def _kind(rng: np.random.Generator) -> tuple[float, float, tuple[float, float], float]:
-    """Wanted radius, half length, exponents, and the second axis over the first."""
+    """Radius, half length, exponents, and the second axis over the first."""
     kind = rng.integers(5)
     if kind == 0:  # ball
         radius = float(rng.uniform(0.015, 0.04))

@@ -13,7 +13,7 @@ def paint_face(rng: np.random.Generator, picture: Float[np.ndarray, "height widt
     """Paints head, hair, neck and shoulders somewhere into a picture.
 
     Args:
-        rng: decides.
+        rng: random generator.
         picture: linear light, changed in place.
     """
     height, width = picture.shape[:2]
@@ -30,7 +30,7 @@ def paint_face(rng: np.random.Generator, picture: Float[np.ndarray, "height widt
     def blob(
         x: float, y: float, half_x: float, half_y: float, color: Float[np.ndarray, "3"], form: float = 0.0
     ) -> None:
-        """An ellipse at a place of the head (its half height is 1), shaded like a ball as far as `form` says."""
+        """An ellipse at a place of the head (its half height is 1), shaded like a ball to the degree of `form`."""
         center = middle + size * np.array([cosine * x - sine * y, sine * x + cosine * y])
         reach = size * max(half_x, half_y) + 3.0
         left, top = (max(int(value - reach), 0) for value in center)

@@ -1,7 +1,7 @@
-"""A hand that moves before a webcam: a whole session of one person, every frame with its truth.
+"""A hand that moves before a webcam: a whole session of one person, every frame with its ground truth.
 
-What a program that labels or learns from sessions is measured on. One person, one light, one camera; poses follow each
-other as people change them, finger after finger, while the hand turns and wanders. The seed decides all of it.
+Test data for programs that label or learn from sessions. One person, one light, one camera; poses follow each
+other as people change them, finger after finger, while the hand turns and wanders. All of it follows from the seed.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class MovingHand:
 
         Args:
             model: a right hand.
-            seed: decides person, light, camera and movement.
+            seed: determines person, light, camera and movement.
             frames: how many there will be.
             width_px: of the pictures.
             height_px: of the pictures.
@@ -122,7 +122,7 @@ class MovingHand:
             yield self.frame(index)
 
     def frame(self, index: int) -> SyntheticSample:
-        """One frame; the same whenever it is asked for."""
+        """One frame; deterministic."""
         return self.renderer.render(self.scene_at(index), index)
 
     def scene_at(self, index: int | float) -> Scene:

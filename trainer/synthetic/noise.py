@@ -29,7 +29,7 @@ def soft_line(
 
 @lru_cache(maxsize=1)
 def _lattice() -> Float[np.ndarray, "64 64 64"]:
-    # one fixed lattice for everybody; variety comes from where in it a caller looks
+    # one fixed lattice for all; variety comes from the place in it that a caller uses
     return np.random.default_rng(7).standard_normal((_PERIOD, _PERIOD, _PERIOD)).astype(np.float32)
 
 
@@ -37,9 +37,9 @@ def noise(points: Float[np.ndarray, "N 3"], scale: float, offset: float = 0.0) -
     """Smooth random values in space: a normal random lattice, interpolated linearly.
 
     Args:
-        points: where to look.
+        points: places in space.
         scale: distance between lattice points, in the unit of `points`.
-        offset: looks elsewhere in the lattice.
+        offset: shift within the lattice.
     """
     lattice = _lattice()
     place = points / scale + offset

@@ -45,7 +45,7 @@ class PosePrior:
         """Canonical pose numbers (axis-angle, absolute); the global rotation is zero.
 
         Args:
-            rng: decides.
+            rng: random generator.
             kind: "open" and "closed" stay near those named poses; "natural" blends any two, finger by finger at times;
                 "free" bends fingers anyhow, together (as in the letters C and O) or each on its own; "fingers"
                 stretches some digits, often a single one, and folds the others.
@@ -106,10 +106,10 @@ class PosePrior:
         return target
 
     def _stretched_and_folded(self, rng: np.random.Generator) -> Float[np.ndarray, "16 3"]:
-        """Every digit stretched, folded or, seldom, half bent: what tells one finger from another is which of them are.
+        """Every digit stretched, folded or, seldom, half bent: this combination distinguishes one finger from another.
 
-        A third of the hands stretch a single digit, a quarter none (fists). The thumb of a hand whose index and middle
-        finger are folded often lies across them; else it is one of a named pose's.
+        A third of the hands stretch a single digit, a quarter none (fists). The thumb of a hand with folded index and
+        middle finger often lies across them; else it is one of a named pose's.
         """
         count = rng.choice(5, p=[0.25, 0.35, 0.2, 0.1, 0.1])
         # lone fingers are as often the little or the ring finger as the index finger
@@ -180,8 +180,8 @@ class _Capsules:
             for b in range(a):
                 metacarpals = (bone[a] == -1) + (bone[b] == -1)
                 proximal = (bone[a] == 0) + (bone[b] == 0)
-                # rods that share flesh at rest say nothing: a finger's own bones, two metacarpals, the roots of fingers
-                # in the palm, and the thumb's root beside the index finger's
+                # rods that share flesh at rest are left out: a finger's own bones, two metacarpals, the roots of
+                # fingers in the palm, and the thumb's root beside the index finger's
                 thumb = finger[a] == 0 or finger[b] == 0
                 if finger[a] == finger[b] and not metacarpals:
                     continue

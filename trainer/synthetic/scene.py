@@ -66,7 +66,7 @@ class SceneRenderer:
 
     Args:
         model: a right hand in MANO's structure and rest frame.
-        seed: decides the whole series together with each picture's index.
+        seed: determines the whole series together with each picture's index.
         levels: subdivision of the hand: 1 suits 128 px crops, 2 full frames, 3 stills.
         backgrounds: what may be behind the hand; made-up pictures when None.
         samples: samples per pixel along each axis.
@@ -332,7 +332,7 @@ def _keep(people: dict[int, T], number: int, thing: T) -> None:
 
 
 class JointVisibility:
-    """Tells for one hand's surface how much flesh may lie over each joint.
+    """Computes for one hand's surface how much flesh may lie over each joint.
 
     Attributes:
         flesh_m: how far the surface may be before a joint; more than that is something else.
@@ -355,7 +355,7 @@ class JointVisibility:
         drawn: RasterImage,
         hand_faces: int,
     ) -> Bool[np.ndarray, "21"]:
-        """Looks at the pixel of each joint.
+        """Tests the pixel of each joint.
 
         Args:
             joints_m: camera axes.

@@ -1,4 +1,4 @@
-"""What a scene is: a hand, its distractors, the light and the camera, all concrete; and what random ones look like."""
+"""A scene: a hand, its distractors, the light and the camera, all concrete; and the distribution of random ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.synthetic.skin import Skin
 
 @dataclass(frozen=True, slots=True)
 class SceneSettings:
-    """What random scenes look like.
+    """The distribution of random scenes.
 
     Attributes:
         pose: which poses, see :class:`trainer.synthetic.pose_prior.PosePrior`.
@@ -58,11 +58,11 @@ CROP_SETTINGS: Final = SceneSettings(cover=(0.25, 0.85), off_center=0.2)
 """What the pictures show that crops are cut out of."""
 
 WIDE_CROP_SETTINGS: Final = replace(CROP_SETTINGS, pose="free", view="any", held_share=0.3)
-"""Beyond what a webcam usually sees: fingers bent anyhow, from any side, more often with something in the hand."""
+"""Beyond what a webcam usually shows: fingers bent anyhow, from any side, more often with something in the hand."""
 
 
 FINGER_CROP_SETTINGS: Final = replace(CROP_SETTINGS, pose="fingers", held_share=0.05)
-"""Which finger is which: single stretched fingers, fists, folded fingers behind the thumb, from where webcams look."""
+"""Which finger is which: single stretched fingers, fists, folded fingers behind the thumb, from usual views."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ def tracker_roll_rad(rng: np.random.Generator) -> float:
 
 
 def search_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]) -> SquareCrop:
-    """A square that a search for hands looks at: larger than a tracker's, with the hand anywhere in it."""
+    """A square of a search for hands: larger than a tracker's, with the hand anywhere in it."""
     box = crop_around(joints_px, 1.2)
     size_px = box.size_px * float(np.exp(rng.uniform(np.log(1.1), np.log(3.0))))
     room_px = 0.5 * (size_px - box.size_px)
@@ -130,7 +130,7 @@ def search_square(rng: np.random.Generator, joints_px: Float[np.ndarray, "21 2"]
 
 
 def crop_intrinsics(full: Intrinsics, square: SquareCrop, size_px: int) -> Intrinsics:
-    """The camera whose picture is an upright, unflipped crop of another camera's picture."""
+    """The camera of an upright, unflipped crop of another camera's picture."""
     matrix = square.matrix(size_px)
     return Intrinsics(
         full.fx_px * matrix[0, 0],

@@ -49,7 +49,7 @@ class ScenePainter:
             _draw_mesh(rasterizer, points, light, self.hand_faces, scene.intrinsics)
             drawn = rasterizer.image()
             return drawn, drawn.coverage
-        rasterizer = self._rasterizer(scene.intrinsics, 4)  # a fourth value tells the hand from the rest
+        rasterizer = self._rasterizer(scene.intrinsics, 4)  # a fourth value marks the hand
         _draw_mesh(rasterizer, points, _with_mark(light, 1.0), self.hand_faces, scene.intrinsics)
         spheres = self._occluders.posed(hand)
         for prop in scene.props:

@@ -1,10 +1,10 @@
-"""What a hand's skin looks like, per vertex of the fine surface: no texture picture, so it fits any hand model.
+"""Appearance of a hand's skin, per vertex of the fine surface: no texture picture, so it fits any hand model.
 
-A `SkinMap` says where things are (creases, knuckles, nails, pads, veins), found once per surface from bone coordinates.
-A `Skin` is one person's skin: a tone from a ramp of very light to very dark, a lighter palm, mottling at three scales,
-redness at pads and knuckles, and small displacements where creases cut in and nails stand out. Lengths are millimetres.
-Sizes and colours were tuned by eye and by whether a hand detector finds them (benchmarks/realism.py), not measured
-on people.
+A `SkinMap` holds the places of things (creases, knuckles, nails, pads, veins), found once per surface from bone
+coordinates. A `Skin` is one person's skin: a tone from a ramp of very light to very dark, a lighter palm, mottling at
+three scales, redness at pads and knuckles, and small displacements where creases cut in and nails stand out. Lengths
+are millimetres. Sizes and colours were tuned by eye and by whether a hand detector finds them (benchmarks/realism.py),
+not measured on people.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def grow_skin(surface: HandSurface, where: SkinMap, rng: np.random.Generator, da
     Args:
         surface: what it grows on.
         where: the surface's features.
-        rng: decides everything not given.
+        rng: source of everything not given.
         darkness: place on the tone ramp, 0 to 1; drawn evenly when not given.
     """
     points = surface.rest_m * 1000.0

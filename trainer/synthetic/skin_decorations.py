@@ -35,7 +35,7 @@ def adorn(skin: Skin, surface: HandSurface, rng: np.random.Generator) -> Skin:
     Args:
         skin: plain; not changed.
         surface: what it grew on.
-        rng: decides.
+        rng: random generator.
     """
     kind = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
     adorned = _KINDS[kind](skin, surface, rng)

@@ -33,14 +33,14 @@ FOREARM_SPREAD = 1.6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Digit:
-    """One finger at rest, seen from its three bones.
+    """One finger at rest, in coordinates of its three bones.
 
     Attributes:
         name: which finger.
         first_joint: its first MANO joint.
         along: how much each vertex belongs to the finger, 0 to 1 (sum of its three skinning weights).
         coordinates_mm: of each vertex from each of the three bones (radial, distal, palmar).
-        palmar_normal: how far each vertex's normal looks to the palm side, by the last bone.
+        palmar_normal: component of each vertex's normal towards the palm side, by the last bone.
         lengths_mm: of the three bones, the last up to the tip vertex.
         half_breadths_mm: at mid first bone, second joint, third joint, and near the tip.
     """

@@ -1,8 +1,8 @@
-"""Learning from a network that is further: beside the labels, its features are given to be imitated.
+"""Distillation: beside the labels, the features of a trained network are a target.
 
-A trunk that begins from nothing is told by labels only what the whole of it should answer. The features of a trained
-network tell it at every place of the picture what to see there (FitNets: Romero et al. 2014), and where both networks
-share their heads, as ``start_partly`` lets them, whoever sees the same says the same.
+Labels give a trunk that begins from nothing only the final answer. The features of a trained network give it a target
+at every place of the picture (FitNets: Romero et al. 2014), and where both networks
+share their heads, as ``start_partly`` lets them, equal features give equal answers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DistillationLoss(nn.Module):
         all_reduce_mean: AllReduceMean = identity,
         precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        """Keeps the teacher, which learns nothing.
+        """Keeps the teacher, which is not trained.
 
         Args:
             loss: what labels are compared by.
@@ -63,7 +63,7 @@ class DistillationLoss(nn.Module):
 
 
 def teacher_of(config: FitConfig) -> HandNetwork:
-    """The network that a recipe wants to be imitated.
+    """The teacher network of a recipe.
 
     Raises:
         CheckpointError: there is no exported network in that folder, or it is damaged.
@@ -73,7 +73,7 @@ def teacher_of(config: FitConfig) -> HandNetwork:
     layout, wanted = teacher.config, config.network
     if (layout.seen_px, layout.width) != (wanted.seen_px, wanted.width):
         raise ConfigError(
-            f"The network to imitate, {config.teacher}, sees {layout.seen_px} px and makes {layout.width} features, "
-            f"the recipe's sees {wanted.seen_px} px and makes {wanted.width}; make input_px, trunk_px and width alike."
+            f"The network to imitate, {config.teacher}, takes {layout.seen_px} px and makes {layout.width} features, "
+            f"the recipe's takes {wanted.seen_px} px and makes {wanted.width}; make input_px, trunk_px and width alike."
         )
     return teacher

@@ -1,4 +1,4 @@
-"""What processes that train one network together have to say to each other; alone, each of these is a plain call.
+"""Coordination of processes that train one network together; in a single process, each of these is a plain call.
 
 A process that fails by itself leaves the others waiting for it. So what can fail before the first step is tried by all
 and then agreed upon, what one of them requests reaches all, and a process that is gone ends the run. The first
@@ -33,11 +33,11 @@ class LostProcessError(HandliveError):
 
 
 def run_on_all_ranks(fabric: Fabric, make: Callable[[], T]) -> T:
-    """Makes something in every process; where one cannot, all leave and the first says why.
+    """Makes something in every process; where one cannot, all end and the first reports the error.
 
     Args:
         fabric: launched.
-        make: has nothing to say to the other processes.
+        make: does not communicate with the other processes.
 
     Raises:
         HandliveError: in the first process, if any could not make it.
@@ -71,11 +71,11 @@ def made_by_first(fabric: Fabric, make: Callable[[], T]) -> T | None:
 
 
 def first_rank_with(fabric: Fabric, wish: bool) -> int | None:
-    """The first process that says yes, or None where all say no.
+    """The first process with a request, or None.
 
     Args:
         fabric: launched.
-        wish: what this process says.
+        wish: whether this process has one.
     """
     if fabric.world_size == 1:
         return 0 if wish else None
@@ -99,7 +99,7 @@ def averaged(fabric: Fabric, numbers: Tensor) -> Tensor:
 
 
 def leave(fabric: Fabric, problem: HandliveError) -> NoReturn:
-    """Ends all processes because of a problem that all of them know of."""
+    """Ends all processes because of an error that all of them have."""
     if fabric.is_global_zero:
         raise problem
     raise SystemExit(2)
@@ -109,7 +109,7 @@ def leave(fabric: Fabric, problem: HandliveError) -> NoReturn:
 def outliving_the_others(fabric: Fabric, keep: Callable[[], None]) -> Iterator[None]:
     """Ends this process in order when another one is gone.
 
-    On CPUs (gloo) the death of a process breaks the exchange of gradients at once. On GPUs NCCL notices nothing and
+    On CPUs (gloo) the death of a process breaks the exchange of gradients at once. On GPUs NCCL does not detect it and
     waits; there the launcher ends the processes that are left, and the last regular checkpoint is what remains.
 
     Args:
@@ -119,7 +119,7 @@ def outliving_the_others(fabric: Fabric, keep: Callable[[], None]) -> Iterator[N
 
     Raises:
         LostProcessError: another process is gone; in the first process, or the other one of two.
-        SystemExit: the same, in the others, so that it is said once.
+        SystemExit: the same, in the others, so that it is reported once.
     """
     try:
         yield
@@ -132,7 +132,7 @@ def outliving_the_others(fabric: Fabric, keep: Callable[[], None]) -> Iterator[N
             raise SystemExit(2) from None
         raise LostProcessError(
             f"Another one of the {fabric.world_size} processes of this training has ended, so it cannot go on; see "
-            "what that one said last, and give the same command again: it goes on from the last checkpoint."
+            "the last output of that one, and give the same command again: it goes on from the last checkpoint."
         ) from None
 
 
@@ -142,7 +142,7 @@ def _is_lost_contact(problem: RuntimeError) -> bool:
 
 
 class Termination:
-    """Takes a request to end (SIGTERM, Ctrl+C) as a wish to save first, from the first time it is asked on.
+    """Turns a request to end (SIGTERM, Ctrl+C) into a request to save first, from its first call on.
 
     Batch systems send SIGTERM some time before they kill, torchrun when one of its processes has died. Before training
     has begun there is nothing to save, and the request ends the process as usual; so does a second one. On leaving the
@@ -161,7 +161,7 @@ class Termination:
             signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Whether somebody wants this process to end."""
+        """Whether the end of this process was requested."""
         if not self._before:
             self._before = {number: signal.signal(number, self._hear) for number in ENDING_SIGNALS}
         return self._wished
@@ -175,11 +175,11 @@ class Termination:
 def leave_ending_to_the_parent(worker: int) -> None:
     """Makes a process that makes samples ignore requests to end, which terminals and batch systems send to all.
 
-    Its parent would otherwise lose it in the middle of the step that it wants to finish and save. It ends with its
+    Its parent would otherwise lose it in the middle of the step that has to be finished and saved. It ends with its
     parent, however that one ends (:func:`end_workers_at_exit`).
 
     Args:
-        worker: its number, which the loader says.
+        worker: its number, given by the loader.
     """
     del worker
     for number in ENDING_SIGNALS:

@@ -93,7 +93,7 @@ def with_recordings(
 def with_measured_hand(config: FitConfig) -> FitConfig:
     """A recipe that also shows renderings of the person's own hand, where two cameras have measured its shape.
 
-    Labels of a single view do not tell the shape well enough, so that such recipes stay as they are.
+    Labels of a single view do not determine the shape well enough, so that such recipes stay as they are.
 
     Args:
         config: with sources of kind recordings that point at sessions.

@@ -3,7 +3,7 @@
 Lightning Fabric makes the same lines run on one CPU, one GPU, several, or several machines: every process works on its
 part of each batch, and ``backward`` averages the gradients. The first process alone evaluates and writes. Sample i of a
 run depends on the seed and on i alone, and so does what a step leaves to chance, so a run that is stopped and resumed
-sees the same samples in the same order as one that was not, on however many processes either.
+uses the same samples in the same order as one that was not, on however many processes either.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Run:
         loss: what is minimised.
         samples: sample i of the run.
         evaluate: metrics of the averaged network.
-        should_stop: asked after every step, in every process; one True saves and ends the run.
+        should_stop: called after every step, in every process; one True saves and ends the run.
         measure: what the score of ``evaluate`` is; a run that is resumed under another one chooses its best anew.
     """
 
@@ -83,7 +83,7 @@ class Run:
 
 
 def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
-    """Trains until the steps are done, progress ends, or somebody says stop.
+    """Trains until the steps are done, progress ends, or a stop is requested.
 
     Args:
         run: what to train.
@@ -95,7 +95,7 @@ def fit(run: Run, events: EventLog, fabric: Fabric) -> Progress:
         TrainingDivergedError: the loss is not finite; the batch is saved beside the run's events.
         CheckpointError: the run's own checkpoint cannot be read, or is of another network.
         LostProcessError: another process is gone; the step before is saved.
-        SystemExit: one of these, in another process than the first, which says it.
+        SystemExit: one of these, in another process than the first, which reports it.
     """
     config = run.config
     if config.batch % fabric.world_size:
@@ -190,7 +190,7 @@ def give_up(
     events.emit("error", hint="diverged", step=progress.step, terms=dict(terms))
     sentence = (
         f"The loss of {run.config.name} was not finite at step {progress.step} ({dict(terms)}); its batch is in "
-        f"{path}; lower learning_rate or look at that batch's labels."
+        f"{path}; lower learning_rate or check that batch's labels."
     )
     leave(fabric, TrainingDivergedError(sentence))
 
@@ -231,7 +231,7 @@ def evaluate_average(run: Run, average: nn.Module, progress: Progress, events: E
 
 @dataclass(frozen=True, slots=True)
 class SampleOrder:
-    """Which samples one process learns from, one after the other; no list of them, since a run may have many steps.
+    """The samples of one process, one after the other; no list of them, since a run may have many steps.
 
     Attributes:
         steps: still to be done.
@@ -307,7 +307,7 @@ def collapse_warning(name: str, spread: float, step: int) -> str:
         step: when.
     """
     return (
-        f"Step {step}: on {name} the predicted poses vary {spread:.0%} as much as the labelled ones (wanted: above "
-        f"{COLLAPSED_BELOW:.0%}); the network answers with one pose, so look at the labels' conventions and the "
+        f"Step {step}: on {name} the predicted poses vary {spread:.0%} as much as the labelled ones (required: above "
+        f"{COLLAPSED_BELOW:.0%}); the network answers with one pose, so check the labels' conventions and the "
         "learning rate before training on."
     )

@@ -180,7 +180,7 @@ WRONG_WEIGHT: Final = 8.0
 
 
 def _certainty_term(output: NetworkOutput, batch: HandBatch) -> dict[str, WeightedSum]:
-    """Whether the certainty tells good joints from others; what is good follows from the labels and the joints as they
+    """Loss of the certainty as a classifier of good joints; what is good follows from the labels and the joints as they
     are at the time.
     """
     with torch.no_grad():
@@ -210,8 +210,9 @@ def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor
     root = torch.cat([offset / scale, depth], 1)
     points = joints_m + root[:, None]
     projected = batch.focal[:, None, None] * points[..., :2] / points[..., 2:].clamp(min=0.05)
-    # the crop camera looks at the crop's centre, the picture's own camera does not: off the optical axis the two images
-    # of a hand differ by some percent, so that a 3D label is compared with its own image where there is one
+    # the crop camera's axis passes through the crop's centre, the picture's own camera's does not: off the optical axis
+    # the two images of a hand differ by some percent, so that a 3D label is compared with its own image where there is
+    # one
     true_points = batch.joints_m + batch.root_m[:, None]
     true_image = batch.focal[:, None, None] * true_points[..., :2] / true_points[..., 2:].clamp(min=0.05)
     in_3d = batch.root_weight[:, None] * batch.joints_weight > 0.0
@@ -245,7 +246,7 @@ def _mean(values: Tensor, weights: Tensor) -> WeightedSum:
 def _weighted(
     terms: Mapping[str, WeightedSum], weights: Mapping[str, float], all_reduce_mean: AllReduceMean
 ) -> LossTerms:
-    """The sum of all terms; a term is 0, not NaN, where nobody carries its label."""
+    """The sum of all terms; a term is 0, not NaN, where no sample carries its label."""
     carried = all_reduce_mean(torch.stack([term.weight.detach() for term in terms.values()]))
     means = torch.stack([term.value for term in terms.values()]) / carried.clamp(min=1e-6)
     total = (means * means.new_tensor([weights[name] for name in terms])).sum()

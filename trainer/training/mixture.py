@@ -74,7 +74,7 @@ def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> 
 
 
 def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
-    """The crops of one source of a recipe as pictures, also where the recipe learns from stored features of them.
+    """The crops of one source of a recipe as pictures, also where the recipe uses stored features of them.
 
     Raises:
         DataError: the source's files are missing or not what they should be.

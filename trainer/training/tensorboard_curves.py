@@ -1,4 +1,4 @@
-"""Events as TensorBoard curves: a view for people beside events.jsonl, which stays the source of truth."""
+"""Events as TensorBoard curves: a view for people beside events.jsonl, which stays the reference."""
 
 from __future__ import annotations
 
