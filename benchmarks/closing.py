@@ -2,9 +2,9 @@
 
     xvfb-run -a python -m benchmarks.closing
 
-Each line opens the whole window, brings it into a state, closes it as its user does, and says how long that took: until
-camera and engines have been given back or left behind, and until no file is being written any more. The window itself
-has gone from the screen before both.
+Each line opens the whole window, brings it into a state, closes it as its user does, and prints how long that took:
+until camera and engines have been given back or left behind, and until no file is being written any more. The window
+itself has gone from the screen before both.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _stuck(*, opens: bool) -> Callable[[Path], MainWindow]:
 
 
 def _next_source(_scratch: Path) -> MainWindow:
-    """Says besides how long the next source waits for a camera that does not return."""
+    """Prints besides how long the next source waits for a camera that does not return."""
     window = _stuck(opens=True)(_scratch)
     started_s = time.monotonic()
     window.choose(str(DEMO_CLIP))

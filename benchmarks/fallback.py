@@ -58,7 +58,7 @@ class Chapter:
         seconds: how long.
         covered: the hand is behind a box, for both paths.
         gone: the hand is outside the picture.
-        blind: the path that sees nothing of the hand.
+        blind: the path that finds nothing of the hand.
     """
 
     name: str
@@ -243,7 +243,7 @@ def main() -> None:
     """Plays, prints and draws."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("reports") / "fallback.png")
-    parser.add_argument("--network", type=Path, help="folder of a network (default: the one that comes along)")
+    parser.add_argument("--network", type=Path, help="folder of a network (default: the shipped one)")
     options = parser.parse_args()
     factories = chosen_paths("both", options.network, load_embedded_model(), 1, complain=print)
     if len(factories) < 2:

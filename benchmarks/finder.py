@@ -2,11 +2,11 @@
 
     python -m benchmarks.finder --reference-python ../old/bin/python --tasks-python ../current/bin/python
 
-Every frame goes to all finders in turn, decoded once, so that they see the same pixels in the same minute. The peers
+Every frame goes to all finders in turn, decoded once, so that they get the same pixels in the same minute. The peers
 live in throw-away environments: ``pip install mediapipe==0.10.21`` (Python 3.9 to 3.12) and ``pip install mediapipe``.
-A peer that is not named is left out and said to be. Clips: the demo clip, and those of ../shared/real where they are;
-still pictures from there, too. ``--noise`` asks instead how far MediaPipe 0.10.21 moves when one grey level of noise is
-added to the pictures.
+A peer that is not named is left out, which is printed. Clips: the demo clip, and those of ../shared/real where they
+are; still pictures from there, too. ``--noise`` measures instead how far MediaPipe 0.10.21 moves when one grey level of
+noise is added to the pictures.
 """
 
 from __future__ import annotations
@@ -207,10 +207,10 @@ def main() -> None:
     for clip in clips:
         compare(f"{clip.stem}, one hand", clip_frames(clip), 1, 1, False, peers)
     for clip in clips:
-        title = f"{clip.stem}, two asked, second sought every {SECOND_HAND_INTERVAL} frames"
+        title = f"{clip.stem}, two requested, second sought every {SECOND_HAND_INTERVAL} frames"
         compare(title, clip_frames(clip), 2, SECOND_HAND_INTERVAL, False, peers)
     if not options.clips and (REAL / "laptop_hands").is_dir():
-        compare("laptop_hands, still, two asked", pictures(REAL / "laptop_hands"), 2, 1, True, peers)
+        compare("laptop_hands, still, two requested", pictures(REAL / "laptop_hands"), 2, 1, True, peers)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Are hands found, and only hands? MediaPipe, the network's own search, and both as ``predict`` asks them.
+"""Are hands found, and only hands? MediaPipe, the network's own search, and both as ``predict`` combines them.
 
     python -m benchmarks.finding [--pictures 100] [--shorter-side 480] [--network DIR] [--hand-free DIR]
 
 Whole pictures, each without a past: rendered ones with a hand in them, and as many made-up ones without. With
 ``--hand-free`` the latter are the photographs in a folder. A hand counts as found where its joints are near enough
 (``benchmarks.realism``); anything found where no hand is counts as false. MediaPipe and the network's search are each
-asked without and with the parts of a picture that show small hands (``ik_baseline.picture_tiles``, and the small
+each run without and with the parts of a picture that show small hands (``ik_baseline.picture_tiles``, and the small
 squares of ``app.pipeline.paths.crop_search``): the differences are what these find, and what they take for a hand. The
-last columns are what each path of ``predict`` says in the end.
+last columns are the final result of each path of ``predict``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COLUMNS: Final = ("MediaPipe", "with tiles", "own search", "with small", "ik pat
 
 
 class Finders:
-    """Everything that is asked for the hands of a picture, in the order of :data:`COLUMNS`."""
+    """The detectors that are compared, in the order of :data:`COLUMNS`."""
 
     def __init__(self, network: Path) -> None:
         """Loads the networks.
@@ -60,7 +60,7 @@ class Finders:
         )
         self._paths = (IkTracker(model, still=True), network_path_factory(network, model, 1, still=True)())
 
-    def look(self, picture: np.ndarray, camera: Intrinsics, joints_px: np.ndarray | None) -> list[bool]:
+    def detect(self, picture: np.ndarray, camera: Intrinsics, joints_px: np.ndarray | None) -> list[bool]:
         """Whether each of them finds the hand; without one, whether it finds anything.
 
         Args:
@@ -106,13 +106,13 @@ def main() -> None:
             seen = []
             for index in tqdm(range(options.pictures), unit="picture", leave=False):
                 sample = renderer.frame(index, settings=settings)
-                seen.append(finders.look(sample.image_rgb, sample.intrinsics, sample.joints_px))
+                seen.append(finders.detect(sample.image_rgb, sample.intrinsics, sample.joints_px))
             _print_row(name, seen)
         pictures = _made_up(options.pictures, options.shorter_side)
     else:
         pictures = _photographs(options.hand_free, options.shorter_side)
     seen = [
-        finders.look(picture, Intrinsics.from_fov(picture.shape[1], picture.shape[0]), None)
+        finders.detect(picture, Intrinsics.from_fov(picture.shape[1], picture.shape[0]), None)
         for picture in tqdm(pictures, unit="picture", leave=False)
     ]
     _print_row(f"without a hand ({len(seen)})", seen)

@@ -2,10 +2,10 @@
 
     python -m benchmarks.fit_fusion_weights [--pictures 300] [--labels FILE --photographs DIR] [--cases DIR] [--out DIR]
 
-Renderings have a truth in 3D. Photographs have labels in the picture alone, made by several looks of MediaPipe and IK
-(``main_v2.py predict --method ik --looks 5``), which are no judge between MediaPipe and the network in what is smaller
-than their own error; there the share is drawn to the one that the distance of the paths tells (docs/fusion.md).
-Takes some minutes on one core; ``--cases`` keeps what the paths said, so that another run need not ask them again.
+Renderings have ground truth in 3D. Photographs have labels in the picture alone, the mean of several copies of
+MediaPipe and IK (``main_v2.py predict --method ik --looks 5``), which cannot decide between MediaPipe and the network
+below their own error; there the share is drawn to the one that follows from the distance of the paths (docs/fusion.md).
+Takes some minutes on one core; ``--cases`` keeps the paths' results for the next run.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STARTING_BIAS = -1.5
 STEPS, RATE = 60, 0.15
 
 SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
-"""Of the squared parameters, in the unit of the relative error: ridge regression against what few cases would tell."""
+"""Of the squared parameters, in the unit of the relative error: ridge regression against overfitting to few cases."""
 
 PHOTOGRAPH_IK_MM = 8.8
 """IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
@@ -169,7 +169,7 @@ def _aligned_error_mm(joints: Tensor, target: Tensor) -> Tensor:
 
 
 def _pose_errors_mm(joints: Tensor, target: Tensor) -> Tensor:
-    """Mean error of the joints, aligned and from the wrist; the second one alone knows how the hand is turned."""
+    """Mean error of the joints, aligned and from the wrist; only the second one contains the hand's orientation."""
     from_wrist = (joints - joints[:, :1]) - (target - target[:, :1])
     return torch.stack([_aligned_error_mm(joints, target).mean(), from_wrist.norm(dim=-1).mean() * 1e3])
 
@@ -332,10 +332,10 @@ def logistic(features: np.ndarray, right: np.ndarray, penalty: float = 1.0) -> n
 
 
 def ranked_confidence(features: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Offset and slopes of the confidence: what tells the size of the error, on the scale of a probability.
+    """Offset and slopes of the confidence: the predicted size of the error, on the scale of a probability.
 
     A regression of the error's logarithm puts hands in their order better than one of right or wrong does; a logistic
-    regression over what it tells then makes a probability of that.
+    regression over its result then makes a probability of that.
 
     Args:
         features: (N, H) of the hands.
@@ -394,9 +394,9 @@ def main() -> None:
     """Gathers cases, fits and writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_fusion_weights")
     parser.add_argument("--pictures", type=int, default=300, help="of each set")
-    parser.add_argument("--labels", type=Path, help="2D labels of photographs, as predict --looks writes them")
+    parser.add_argument("--labels", type=Path, help="2D labels of photographs, written by predict --looks")
     parser.add_argument("--photographs", type=Path, help="the folder these were written for")
-    parser.add_argument("--cases", type=Path, help="where to keep what the paths said; read where it is there")
+    parser.add_argument("--cases", type=Path, help="file of the paths' results; read if it exists")
     parser.add_argument("--out", type=Path, default=ASSETS_DIR / "fusion")
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -447,10 +447,10 @@ python -m benchmarks.fit_fusion_weights --pictures {pictures} --labels LABELS.js
 
 Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures
 each, every other one a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or
-more, which `main_v2.py predict --method ik --looks 5` wrote; the network did not learn from them. IK's share on
+more, which `main_v2.py predict --method ik --looks 5` wrote; the network was not trained on them. IK's share on
 photographs is drawn to {share:.2f}.
 
-The hands that were fitted, where both paths see the side rightly (`python -m benchmarks.fusion` measures on others):
+The hands that were fitted, where both paths find the right side (`python -m benchmarks.fusion` measures on others):
 
 | set | hands | network | IK | fused | |
 |---|---|---|---|---|---|

@@ -4,12 +4,12 @@
 
 It prints
 
-* renderings with a truth in 3D, as a webcam sees hands and in the wild pose set (fingers bent anyhow, from any side):
-  mean error of the joints, Procrustes-aligned and from the wrist. Once over the hands that both paths see on the true
-  side, and once over all pictures, where who sees no hand errs by the error of a resting hand; there the output of the
-  program is measured, with its fallbacks;
+* renderings with ground truth in 3D, as a webcam shows hands and in the wild pose set (fingers bent anyhow, from any
+  side): mean error of the joints, Procrustes-aligned and from the wrist. Once over the hands that both paths find on
+  the true side, and once over all pictures, where a path without a hand gets the error of a resting hand; there the
+  output of the program is measured, with its fallbacks;
 * photographs with labels in the picture (``main_v2.py predict --method ik --looks 5``): mean distance of the projected
-  joints over the hand's box. The labels are MediaPipe's, as a mean of several looks, so they favour IK;
+  joints over the hand's box. The labels are MediaPipe's, as a mean over several copies, so they favour IK;
 * errors of the confident half of the fused hands over those of the other half;
 * a moving rendered hand: jitter and lag (by cross-correlation of the joints' velocity with the truth's) of what is
   shown of each path and of the fused hand;
@@ -61,9 +61,9 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fusion")
     parser.add_argument("--pictures", type=int, default=200, help="of each set")
-    parser.add_argument("--labels", type=Path, help="2D labels of photographs, as predict --looks writes them")
+    parser.add_argument("--labels", type=Path, help="2D labels of photographs, written by predict --looks")
     parser.add_argument("--photographs", type=Path, help="the folder these were written for")
-    parser.add_argument("--cases", type=Path, help="where to keep what the paths said; read where it is there")
+    parser.add_argument("--cases", type=Path, help="file of the paths' results; read if it exists")
     parser.add_argument("--clip", type=int, default=240, help="frames of the moving hand; 0 leaves it out")
     options = parser.parse_args()
     print(describe_machine()["processor"])

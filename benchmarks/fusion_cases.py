@@ -1,8 +1,8 @@
 """Hands of both paths beside the truth, as :mod:`benchmarks.fusion` and the fit of the fusion's weights need them.
 
-Each picture is looked at by both paths as an unrelated picture. Renderings have a truth in 3D; photographs have labels
-in the picture, made by several looks (``main_v2.py predict --looks``). Everything is kept as a right hand's: left ones
-are mirrored, with their camera.
+Both paths process each picture as an unrelated one. Renderings have ground truth in 3D; photographs have labels
+in the picture, made from several copies (``main_v2.py predict --looks``). Everything is kept as a right hand's: left
+ones are mirrored, with their camera.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SETTINGS = {
     "ordinary": FRAME_SETTINGS,
     "wild": replace(FRAME_SETTINGS, pose="free", view="any", held_share=0.3),
 }
-"""Renderings as a webcam sees hands; and with fingers bent anyhow, from any side, more often with something in the
+"""Renderings as a webcam shows hands; and with fingers bent anyhow, from any side, more often with something in the
 hand."""
 
 FRAME_SIZE_PX = (480, 360)
@@ -41,11 +41,11 @@ FRAME_SIZE_PX = (480, 360)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PathHand:
-    """What one path says of the hand, as of a right one.
+    """One path's hand, as a right one.
 
     Attributes:
         state: with pose, joints and evidence of a right hand.
-        side: that the path says the picture shows.
+        side: of the hand in the picture, from the path.
     """
 
     state: HandState
@@ -95,13 +95,13 @@ class BothPaths:
         self._network.close()
         self._ik.close()
 
-    def look(self, frame: Frame) -> tuple[PathResult, PathResult]:
-        """What the network and MediaPipe + IK say about a picture."""
+    def results(self, frame: Frame) -> tuple[PathResult, PathResult]:
+        """The results of the network and of MediaPipe + IK for a picture."""
         return self._network.process(frame), self._ik.process(frame)
 
 
 def gathered_cases(seeds: Mapping[str, int], options: argparse.Namespace) -> dict[str, list[FusionCase]]:
-    """What both paths say about renderings and photographs, by the name of the set; read where it was kept.
+    """The paths' results for renderings and photographs, by the name of the set; read where they were kept.
 
     Args:
         seeds: of the renderings, by the names of :data:`SETTINGS`.
@@ -146,7 +146,7 @@ def rendered_cases(paths: BothPaths, settings: SceneSettings, seed: int, count: 
 def rendered_case(paths: BothPaths, sample: SyntheticSample) -> FusionCase:
     """Both paths on one rendered picture."""
     frame = Frame(sample.index, 0, np.ascontiguousarray(sample.image_rgb), sample.intrinsics, str(sample.index))
-    hands = [_nearest(result, sample.joints_px, sample.intrinsics) for result in paths.look(frame)]
+    hands = [_nearest(result, sample.joints_px, sample.intrinsics) for result in paths.results(frame)]
     left = sample.side == "left"
     width_px = sample.intrinsics.width_px
     return FusionCase(
@@ -187,7 +187,7 @@ def labelled_cases(paths: BothPaths, labels: Path, pictures: Path, least: float,
             continue
         frame = Frame(int(number), 0, picture, camera, image["file"])
         side: Side = label["side"]
-        hands = [_nearest(result, joints_px, camera) for result in paths.look(frame)]
+        hands = [_nearest(result, joints_px, camera) for result in paths.results(frame)]
         yield FusionCase(
             image["file"],
             camera.mirrored() if side == "left" else camera,

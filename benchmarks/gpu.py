@@ -1,7 +1,7 @@
 """What one hand costs the network on a graphics card, and how often data crosses between it and the processor.
 
-Run ``python -m benchmarks.gpu``, with ``--network DIR`` for another network than the one that comes along. Where there
-is no card that torch can use, it says so and ends. The step (crop in, parameters out, batch 1) should stay
+Run ``python -m benchmarks.gpu``, with ``--network DIR`` for another network than the shipped one. Where there
+is no card that torch can use, it prints so and ends. The step (crop in, parameters out, batch 1) should stay
 under 3 ms, with one copy each way. Its peers, in the same run, are the same network in torch without a graph and in
 full precision, and ONNX Runtime on one core of the processor.
 """
@@ -47,7 +47,7 @@ def main() -> int:
     image = np.random.default_rng(0).integers(0, 256, (1, 3, card.input_px, card.input_px)).astype(np.float32)
     steps: dict[str, Callable[[], object]] = {
         _GRAPH: lambda: card.outputs(image),
-        "the same, asked through the pipe": lambda: asked.outputs(image),
+        "the same, through the pipe": lambda: asked.outputs(image),
         "kernel by kernel, full precision": _eager(folder, image),
         "ONNX Runtime, one core": lambda: processor.outputs(image),
     }
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _eager(folder: Path, image: np.ndarray) -> Callable[[], object]:
-    """The network as torch runs it when nobody thinks about it."""
+    """The network in plain torch, without optimisation."""
     network = network_in_folder(folder).eval().to("cuda")
 
     @torch.inference_mode()
@@ -94,7 +94,7 @@ def _times_ms(steps: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
 
 
 def _copies(run: Callable[[], object]) -> str:
-    """How often and how much one step copies between processor and card, as the profiler sees it."""
+    """How often and how much one step copies between processor and card, from the profiler."""
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as recorded:
         run()
         torch.cuda.synchronize()

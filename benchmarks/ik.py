@@ -57,7 +57,7 @@ class Target:
 
     Attributes:
         joints_m: 21 joints, camera axes.
-        observation: what a perfect detector would say.
+        observation: of a perfect detector.
     """
 
     joints_m: np.ndarray
@@ -93,7 +93,7 @@ def smooth_motion(solver: IkSolver, seed: int) -> list[Target]:
 
 def _target(joints_m: np.ndarray) -> Target:
     pixels = project(joints_m, CAMERA)
-    # a detector sees a hand at the picture's edge as if it were straight ahead: undo what the solver does about that
+    # a detector places a hand at the picture's edge on its own optical axis: undo the solver's correction of that
     center = pixels.mean(0)
     ray = np.array([(center[0] - CAMERA.cx_px) / CAMERA.fx_px, (center[1] - CAMERA.cy_px) / CAMERA.fy_px, 1.0])
     axis = np.cross([0.0, 0.0, 1.0], ray / np.linalg.norm(ray))

@@ -1,6 +1,6 @@
 """What one hand costs the network path on one CPU thread, beside the hand-landmark network, torch and a ResNet-50.
 
-Run ``python -m benchmarks.inference``, with ``--network DIR`` for another network than the one that comes along. Where
+Run ``python -m benchmarks.inference``, with ``--network DIR`` for another network than the shipped one. Where
 there is none, the network of configs/shipped.yaml is timed untrained: weights cost no time. Beside a finder that has
 read a hand's landmarks in the same frame, the path is given them; alone it reads them itself. It should cost at most
 1.6 times what MediaPipe's hand-landmark network does alone.

@@ -2,7 +2,7 @@
 
 Downloads every wheel of the level into an empty folder, then installs from there into a new virtual environment, with
 pip and, where it is found, with uv: so the size of the download, the time of the line and the time of the unpacking are
-told apart. Nothing of this checkout's own environment is touched. scripts/setup.sh states these figures.
+measured separately. Nothing of this checkout's own environment is touched. scripts/setup.sh states these figures.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def requirements(extras: tuple[str, ...]) -> list[str]:
-    """What pyproject.toml asks for, with some extras; extras that name others are followed."""
+    """Requirements of pyproject.toml, with some extras; extras that name others are followed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: list[str] = list(project["dependencies"])
     waiting = list(extras)

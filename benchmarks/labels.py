@@ -1,4 +1,4 @@
-"""Labels worked out over a whole session against what MediaPipe + IK said live, on rendered sessions of a known hand.
+"""Labels computed over a whole session against MediaPipe + IK's live results, on rendered sessions of a known hand.
 
     python benchmarks/labels.py [--sessions 6] [--frames 240] [--first-seed 1]
 
@@ -42,7 +42,7 @@ NETWORK = ROOT / "assets" / "network"
 
 
 def record(folder: Path, model: HandModel, seed: int, frames: int) -> None:
-    """Renders a session and records what both paths say about it, with the truth beside them."""
+    """Renders a session and records both paths' results, with the ground truth beside them."""
     hand = MovingHand(model, seed, frames)
     info = SessionInfo(f"rendered, seed {seed}", hand.intrinsics, False, model.name, model.digest)
     try:
@@ -146,7 +146,7 @@ def main() -> None:
           f"relative to the wrist {root.mean():.3f} ({root.min():.3f} to {root.max():.3f})")  # fmt: skip
     table = np.array(rows)
     print(f"kept offline labels over all live ones: PA {(table[:, 2] / table[:, 0]).mean():.3f}, "
-          f"relative to the wrist {(table[:, 3] / table[:, 1]).mean():.3f}; wanted: at most 0.8")  # fmt: skip
+          f"relative to the wrist {(table[:, 3] / table[:, 1]).mean():.3f}; target: at most 0.8")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def learn(features: np.ndarray, errors: np.ndarray) -> LandmarkCorrection:
 
 
 def main() -> None:
-    """Gathers, learns, measures, and writes if asked to."""
+    """Collects, fits, measures, and writes on request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="observations, made where they are missing")
     parser.add_argument("--sessions", type=int, default=110, help="rendered sessions")

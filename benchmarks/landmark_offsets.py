@@ -2,8 +2,8 @@
 
 MediaPipe's landmarks were learned from annotated photographs: its knuckles lie on the hand, MANO's in it, and wrist
 and thumb base are other points altogether. Here the embedded hand is rendered in known poses from all sides, the
-detector looks at it, and for each landmark the one offset is solved (Huber's robust least squares) that, riding on
-the bone which ends at the landmark, explains where it was seen in all pictures together. Pictures alone are used,
+detector runs on it, and for each landmark the one offset is solved (Huber's robust least squares) that, riding on
+the bone which ends at the landmark, explains its place in all pictures together. Pictures alone are used,
 not world landmarks: they have no free origin, and views from all sides give all three directions.
 
 Rendered hands exaggerate: the same measurement gives 23 mm at the wrist on a smooth hand that ends there, 20 mm with
@@ -48,7 +48,7 @@ SHARE = 0.5
 """Part of the offsets measured on rendered hands that carries over to real ones."""
 
 HUBER = 0.02
-"""Error over the box from which a landmark's say falls."""
+"""Error over the box from which a landmark's weight falls."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,7 @@ class Sighting:
     focal_px: float
 
 
-def look(model: HandModel, pictures: int, seed: int) -> list[Sighting]:
+def detect_renderings(model: HandModel, pictures: int, seed: int) -> list[Sighting]:
     """Draws the hands, runs the detector on each, and keeps those in which it found the hand."""
     renderer = SceneRenderer(model, seed, levels=2)
     sightings = []
@@ -124,14 +124,14 @@ def gap_over_box(sightings: list[Sighting], offsets_m: Float[np.ndarray, "21 3"]
 
 
 def main() -> None:
-    """Measures, prints a table, and writes the data file when asked to."""
+    """Measures, prints a table, and writes the data file on request."""
     parser = argparse.ArgumentParser(description="Measure where MediaPipe's landmarks lie on the hand model.")
     parser.add_argument("--pictures", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help=f"write {OFFSETS_FILE.name}")
     arguments = parser.parse_args()
     model = load_embedded_model()
-    sightings = look(model, arguments.pictures, arguments.seed)
+    sightings = detect_renderings(model, arguments.pictures, arguments.seed)
     checked, used = sightings[::4], [sighting for i, sighting in enumerate(sightings) if i % 4]
     offsets = solve_offsets(used)
     before = gap_over_box(checked, np.zeros((21, 3)))

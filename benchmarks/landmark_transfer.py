@@ -10,12 +10,12 @@ landmarks as they are, with half of the correction in 3D, with half of all of it
 * people differ: the share of a bone's variance that lies between persons. A correction that merely pulled everybody to
   one average hand would lower the scatter and this share with it;
 * a finger bends in one plane: distance of its four joints from their common plane, over its length, where it is bent;
-* the same picture mirrored and turned shows the same hand: distance of the looks from each other, aligned, over the
-  palm's size, and in the picture over the box;
+* the same picture mirrored and turned shows the same hand: distance of the detections from each other, aligned, over
+  the palm's size, and in the picture over the box;
 * a hand explains the landmarks: what inverse kinematics leaves in 3D and in the picture, and how many joints it has
   to hold back at their limits. The correction aims at that very hand model, so this alone proves nothing.
 
-It needs the development pictures beside the repository; what MediaPipe said about them is kept in the cache.
+It needs the development pictures beside the repository; MediaPipe's detections are kept in the cache.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ BENT = 0.12
 """A finger counts as bent when its chord is shorter than its length by this share: a straight one has no plane."""
 
 LEAST_PICTURES = 5
-"""Pictures of a person below which nothing is said about the person's bones."""
+"""Pictures of a person below which no figures are given about the person's bones."""
 
 KNUCKLES = (5, 9, 13, 17)
 FINGERS = tuple(tuple(range(start, start + 4)) for start in KNUCKLES)
@@ -113,7 +113,7 @@ SETS = {"clips": (clips, "clips", 1), "laptop": (one_man, "laptop_hands", 2), "d
 
 
 def gather(name: str, cache: Path) -> list[SeenHand]:
-    """What MediaPipe says about a set's pictures, from the cache where it is there."""
+    """MediaPipe's detections in a set's pictures, from the cache where it is there."""
     file = cache / f"{name}.npz"
     if not file.is_file():
         pictures, folder, hands = SETS[name]
@@ -217,7 +217,7 @@ def measure(hands: Sequence[SeenHand], correct: Correction, solver: IkSolver) ->
 
     Args:
         hands: of the set.
-        correct: applied to every look.
+        correct: applied to every detection.
         solver: of the average hand.
     """
     first = [correct(hand.looks[0], hand.camera) for hand in hands]

@@ -174,7 +174,7 @@ def main() -> None:
 def _judge(name: str, got: float, wanted: float | None, *, more_is_better: bool = False) -> None:
     if wanted is not None:
         met = got >= wanted if more_is_better else got <= wanted
-        print(f"  {'met   ' if met else 'MISSED'} {name}: {got} (wanted {wanted:g})")
+        print(f"  {'met   ' if met else 'MISSED'} {name}: {got} (target {wanted:g})")
 
 
 def _percentile(values: list[float], percent: float) -> float:

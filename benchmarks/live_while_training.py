@@ -1,4 +1,4 @@
-"""How much of its rate the live window keeps while a network is taught beside it: at least half is wanted.
+"""How much of its rate the live window keeps while a network is fine-tuned beside it: the target is half.
 
     xvfb-run -a python -m benchmarks.live_while_training [--recordings reports/own_hand/sessions] [--seconds 10]
 

@@ -1,10 +1,11 @@
-"""Teaching from one camera must not make the hand worse: rendered people whose hands point down and away over a desk.
+"""Fine-tuning with one camera must not make the hand worse: rendered people with hands that point down over a desk.
 
     python -m benchmarks.one_camera [--network DIR] [--seconds 8] [key=value ...]
 
 That is where labels of a single view err most in depth. Three sessions of a person with unusual proportions, 0.4 to
-0.8 m away, are recorded by both live paths and labelled without a look at the truth; the network is taught on two and
-measured on the third against the truth. Wanted: an aligned error at most 2 % worse, a 2D error at least 15 % lower.
+0.8 m away, are recorded by both live paths and labelled without the ground truth; the network is trained on two and
+measured on the third against the ground truth. Target: an aligned error at most 2 % worse, a 2D error at least 15 %
+lower.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def main() -> int:
     crops = rendered_crops(options.input_px, options.pictures, seed=SEED)
     print(f"{describe_machine()['processor']}, {options.accelerator}")
     print(
-        f"{options.pictures} pictures of {options.input_px} px; wanted: below {PA_TARGET_MM} mm PA "
+        f"{options.pictures} pictures of {options.input_px} px; target: below {PA_TARGET_MM} mm PA "
         f"and {ROOT_RELATIVE_TARGET_MM} mm from the wrist"
     )
     failed = []
@@ -81,7 +81,7 @@ def main() -> int:
                 accelerator=options.accelerator,
                 report=report,
             )
-        print(f"{family} {'knows its pictures' if learned(values) else 'DOES NOT know its pictures'}", flush=True)
+        print(f"{family} {'fits its pictures' if learned(values) else 'DOES NOT fit its pictures'}", flush=True)
         failed += [] if learned(values) else [family]
     return 1 if failed else 0
 

@@ -1,10 +1,10 @@
-"""Does teaching the network one's own hand work? The whole loop without a window, on a hand whose truth is known.
+"""Does fine-tuning on one's own hand work? The whole loop without a window, on a hand with ground truth.
 
-Run ``python -m benchmarks.own_hand``, with ``--network DIR`` for another network than the one that comes along. It
-renders three short "webcam" sessions of one person (unusual shape, dark skin, hard side light), records what both live
-paths say about them, labels the frames from that alone, teaches the network on two sessions by the quick recipe, and
-measures both networks against the truth of the third, and on hands of everybody. The error on the user's hand should
-fall by at least 20 %, the general one may rise by at most 5 %.
+Run ``python -m benchmarks.own_hand``, with ``--network DIR`` for another network than the shipped one. It
+renders three short "webcam" sessions of one person (unusual shape, dark skin, hard side light), records both live
+paths' results, labels the frames from these alone, trains the network on two sessions by the quick recipe, and
+measures both networks against the ground truth of the third, and on hands of everybody. The error on the user's hand
+should fall by at least 20 %, the general one may rise by at most 5 %.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ def play(shown: Iterable[tuple[Frame, list[RecordedHand]]], folder: Path, networ
 
 
 def label(sessions: Path) -> None:
-    """The offline pass over every session that has not had it; it never looks at the truth."""
+    """The offline pass over every session that has not had it; it never uses the ground truth."""
     model = load_embedded_model()
     for folder in sorted(sessions.iterdir()):
         if not (folder / OFFLINE_FILE).is_file():
@@ -311,7 +311,7 @@ def label_error_mm(folder: Path) -> tuple[float, float]:
 def label_error_2d(folder: Path) -> tuple[float, float]:
     """Joint error in the picture over the longer side of the hand's box, of labels and of the live network.
 
-    What labels are to teach in the picture they have to know better than the network does.
+    Labels have to be more exact in the picture than the network.
 
     Args:
         folder: a session with its truth.

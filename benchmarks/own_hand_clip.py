@@ -1,10 +1,10 @@
-"""The whole loop on a real clip that is played as the webcam, as far as labels without a truth can tell.
+"""The whole loop on a real clip that is played as the webcam, as far as labels can measure it.
 
     python -m benchmarks.own_hand_clip [--network DIR] [--recipe quick] [key=value ...]
 
-The desk clip beside the repository (one hand, 21 s) becomes three sessions, one after the other; the network is taught
-on the first two and measured on the third, against the labels of the offline pass: there is no truth, so this says
-whether the network learned what the labels say, and not whether they are right.
+The desk clip beside the repository (one hand, 21 s) becomes three sessions, one after the other; the network is trained
+on the first two and measured on the third, against the labels of the offline pass: there is no ground truth, so this
+shows whether the network learned the labels, and not whether they are right.
 """
 
 from __future__ import annotations

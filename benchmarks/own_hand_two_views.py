@@ -1,12 +1,12 @@
-"""From two webcams to a better network, on a hand whose truth is known: what labels that two cameras measured teach.
+"""From two webcams to a better network, on a hand with ground truth: the effect of labels measured by two cameras.
 
     python -m benchmarks.own_hand_two_views [--seconds 16] [--recipe standard] [key=value ...]
 
-A rendered person whose proportions, skin and light the network hardly knows moves a hand before two cameras. Three
+A rendered person with proportions, skin and light that are rare in training moves a hand before two cameras. Three
 takes are recorded with the product's own recorder, the cameras calibrated by the hand of the first, the frames labelled
-from both views without a look at the truth; the network is taught on two takes and measured on both views of the third,
-against the renderer's truth. Wanted: labels at most 6 mm from the truth where the live single view of MediaPipe +
-IK is 12 or more away; after teaching an error at least 20 % lower; everybody's hands at most 5 % worse.
+from both views without the ground truth; the network is trained on two takes and measured on both views of the third,
+against the ground truth. Target: labels at most 6 mm from it where the live single view of MediaPipe +
+IK is 12 or more away; after training an error at least 20 % lower; everybody's hands at most 5 % worse.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How many pictures of each set of photographs were labelled, how many labels are used, and how far the copies agree.
 
-Run ``python -m benchmarks.photograph_labels data/labels/*.json`` on what ``main_v2.py predict --looks N`` wrote. A
-label's confidence falls where the looks at turned and mirrored copies of its picture disagree, so that its median says
-how far they agree; recipes learn from labels above a floor.
+Run ``python -m benchmarks.photograph_labels data/labels/*.json`` on files of ``main_v2.py predict --looks N``. A
+label's confidence falls where the detections in turned and mirrored copies of its picture disagree, so that its median
+measures their agreement; recipes learn from labels above a floor.
 """
 
 from __future__ import annotations

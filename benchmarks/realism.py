@@ -1,6 +1,6 @@
 """Does a hand detector that was trained on photographs find the rendered hands?
 
-MediaPipe looks at rendered 640 x 480 frames one by one (still mode, threshold 0.5), half of them mirrored. A hand
+MediaPipe runs on rendered 640 x 480 frames one by one (still mode, threshold 0.5), half of them mirrored. A hand
 counts as found when its landmarks lie on average within 0.35 of the hand's box of the true joints; the detector's
 landmarks are not the model's joints, so a few hundredths remain even for a perfect answer. The demo clip is followed as
 a video.
@@ -47,7 +47,7 @@ beside them, which hides parts of the hand and gives the detector a second one t
 """
 
 CLUTTERED = ("natural, dead leaves behind", replace(ALONE, pose="natural", view="natural"), None)
-"""The same before the clutter that training also uses; it hides hands on purpose, so it says little about realism."""
+"""The same before the clutter that training also uses; it hides hands on purpose, so it measures realism poorly."""
 
 
 def error_over_box(landmarks_px: Float[np.ndarray, "21 2"], joints_px: Float[np.ndarray, "21 2"]) -> float:
@@ -55,7 +55,7 @@ def error_over_box(landmarks_px: Float[np.ndarray, "21 2"], joints_px: Float[np.
     return float(np.linalg.norm(landmarks_px - joints_px, axis=1).mean() / np.ptp(joints_px, axis=0).max())
 
 
-def look(detector: HandDetector, sample: SyntheticSample) -> tuple[float, bool] | None:
+def detection_error(detector: HandDetector, sample: SyntheticSample) -> tuple[float, bool] | None:
     """Error of the nearest hand the detector finds and whether it names the right side; None when it finds none."""
     found = [
         (error_over_box(hand.landmarks_px, sample.joints_px), hand.side == sample.side)
@@ -66,11 +66,11 @@ def look(detector: HandDetector, sample: SyntheticSample) -> tuple[float, bool] 
 
 
 def measure_frames(count: int, seed: int) -> bool:
-    """Prints one line per row; says whether every target was reached."""
+    """Prints one line per row; returns whether every target was reached."""
     model = load_embedded_model()
     rooms = SceneRenderer(model, seed, levels=2, backgrounds=BackgroundPool(seed, clutter_share=0.0))
     clutter = SceneRenderer(model, seed, levels=2, backgrounds=BackgroundPool(seed, clutter_share=1.0))
-    print(f"{'pictures':28s} {'found':>7s} {'wanted':>7s} {'error/box':>10s} {'median':>7s} {'side right':>10s}")
+    print(f"{'pictures':28s} {'found':>7s} {'target':>7s} {'error/box':>10s} {'median':>7s} {'side right':>10s}")
     reached = True
     with HandDetector(max_hands=2, still=True) as detector:
         for row, (name, settings, wanted) in enumerate((*ROWS, CLUTTERED)):
@@ -78,7 +78,7 @@ def measure_frames(count: int, seed: int) -> bool:
             seen = []
             for index in range(count):
                 sample = renderer.frame(row * 1_000_000 + index, settings=settings)
-                seen.append(look(detector, mirror_sample(sample) if index % 2 else sample))
+                seen.append(detection_error(detector, mirror_sample(sample) if index % 2 else sample))
             hits = [result for result in seen if result is not None]
             errors = np.array([error for error, _ in hits]) if hits else np.array([np.nan])
             share = len(hits) / count

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/render.py
 
-Prints milliseconds (median over repetitions, processor time, so that a busy machine counts against nobody) and pictures
+Prints milliseconds (median over repetitions, processor time, so that a busy machine affects none of them) and pictures
 per second and core. Whole pictures are timed by their mean: some have a second hand or an object in them and cost more,
 which a median would not show. The peer is Open3D's RaycastingScene with one thread: it builds its tree, casts one ray
 for each pixel and interpolates a colour, which is what any ray caster must do for a new pose.
@@ -145,11 +145,11 @@ def _draw_live(
 
 
 def time_pictures(repetitions: int) -> bool:
-    """Finished training pictures with labels; says whether every target was reached."""
+    """Finished training pictures with labels; returns whether every target was reached."""
     model = load_embedded_model()
     crops, frames = SceneRenderer(model, 1, levels=1), SceneRenderer(model, 1, levels=2)
     alone = replace(CROP_SETTINGS, held_share=0.0, front_share=0.0, second_share=0.0)
-    # backgrounds, skins and clothes are made once per process, when first asked for: not counted
+    # backgrounds, skins and clothes are made once per process, at their first use: not counted
     for index in range(1000, 1000 + repetitions):
         crops.crop(index)
         frames.frame(index)
@@ -165,7 +165,7 @@ def time_pictures(repetitions: int) -> bool:
         wanted = TARGETS.get(name)
         reached &= wanted is None or rate >= wanted
         print(
-            f"{name:28s} {spent:7.2f} ms  {rate:7.1f} a second and core" + (f" (wanted {wanted:.0f})" if wanted else "")
+            f"{name:28s} {spent:7.2f} ms  {rate:7.1f} a second and core" + (f" (target {wanted:.0f})" if wanted else "")
         )
     return reached
 

@@ -176,7 +176,7 @@ def record_take(
 
 
 def add_truth(session: Path, truth: list[RecordedHand]) -> None:
-    """Adds what the renderer knows to the frames of a session.
+    """Adds the renderer's ground truth to the frames of a session.
 
     Args:
         session: folder of a complete session.

@@ -3,7 +3,7 @@
     xvfb-run -a python -m benchmarks.review [--frames 20000]
 
 The session is the demo clip over and over, 640 x 480, each frame a file of its own. "Painted" is the moment the
-filmstrip, or the whole window, has painted what was asked for; every page that is scrolled to was never seen before, so
+filmstrip, or the whole window, has painted the request; every page that is scrolled to was never shown before, so
 all of its thumbnails are read from the disk's cache and shrunk. The page before counts as peer: it is cached.
 Beside the clock stands the processor's time, which is the same however busy the machine is.
 """
@@ -72,7 +72,7 @@ def timed(act: Callable[[], object]) -> tuple[float, float]:
     return (time.perf_counter() - started) * 1e3, (time.process_time() - worked) * 1e3
 
 
-def say(what: str, values_ms: list[tuple[float, float]]) -> None:
+def print_times(what: str, values_ms: list[tuple[float, float]]) -> None:
     """Prints median and 95th percentile on the clock, and the median of the processor."""
     clock, processor = np.array(values_ms).T
     print(
@@ -123,8 +123,8 @@ def measure(window: ReviewWindow) -> None:
         bar.setValue(max(place - page, 0))
         viewport.repaint()
         seen.append(timed(lambda place=place: (bar.setValue(place), viewport.repaint())))  # type: ignore[misc]
-    say("a page of the filmstrip that was never seen", new)
-    say("a page of the filmstrip that was seen", seen)
+    print_times("a page of the filmstrip that was never shown", new)
+    print_times("a page of the filmstrip that was shown", seen)
     window.go_to(1000)
 
     def stepped(by: int) -> None:
@@ -132,15 +132,15 @@ def measure(window: ReviewWindow) -> None:
         viewport.repaint()
         window.repaint()
 
-    say("one frame on (arrow key), all painted", [timed(lambda: stepped(1)) for _ in range(100)])
-    say("thirty frames on (page key), all painted", [timed(lambda: stepped(30)) for _ in range(100)])
+    print_times("one frame on (arrow key), all painted", [timed(lambda: stepped(1)) for _ in range(100)])
+    print_times("thirty frames on (page key), all painted", [timed(lambda: stepped(30)) for _ in range(100)])
 
     def decided() -> None:
         window.decide("rejected")
         viewport.repaint()
         window.repaint()
 
-    say("a frame rejected (X), all painted", [timed(decided) for _ in range(50)])
+    print_times("a frame rejected (X), all painted", [timed(decided) for _ in range(50)])
 
 
 if __name__ == "__main__":

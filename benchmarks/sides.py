@@ -1,8 +1,8 @@
-"""Left or right? MediaPipe's word, the network's, and both as the program weighs them, on rendered right hands.
+"""Left or right? MediaPipe's result, the network's, and both as the program weighs them, on rendered right hands.
 
     python -m benchmarks.sides [--pictures 500] [--network DIR]
 
-Every picture holds one right hand, seen from any side, half of the pictures mirrored so that nobody gains by a habit.
+Every picture holds one right hand, seen from any side, half of the pictures mirrored so that no bias is rewarded.
 What MediaPipe does not find at all is left out; then its landmarks choose the crop for everybody.
 """
 

@@ -1,7 +1,7 @@
 """Processor time of a running window, by stage and by thread, and the same window on a machine made slower.
 
-Functions of the product are wrapped from outside, so the product knows nothing of it. A stage's time is that of its
-thread's processor clock, without what stages inside it took: who waits for a core or for the interpreter lock is not
+Functions of the product are wrapped from outside, without a change of the product. A stage's time is that of its
+thread's processor clock, without that of stages inside it: waiting for a core or for the interpreter lock is not
 counted, and a busy machine does not hide what the work costs.
 """
 
@@ -90,7 +90,7 @@ class StageClock:
 def thread_times_ms() -> dict[str, float]:
     """Processor time of the process's threads by name; threads that Python did not start are one, "engines".
 
-    Empty where the system does not tell (it is read from Linux's /proc).
+    Empty where the system has no such list (it is read from Linux's /proc).
     """
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
     names[threading.main_thread().native_id] = "GUI"

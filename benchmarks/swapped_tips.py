@@ -2,8 +2,8 @@
 
     python -m benchmarks.swapped_tips [--network DIR] CLIP [CLIP ...]
 
-A finger tip is swapped where it lies nearer to another finger's tip, as the finder sees it, than to its own, by more
-than an eighth of the hand. Both follow the hand through the clip; frames in which either sees none are left out.
+A finger tip is swapped where it lies nearer to another finger's tip, as the finder places it, than to its own, by more
+than an eighth of the hand. Both follow the hand through the clip; frames in which either finds none are left out.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How near the triangulated hand is to the truth, and whether it knows: rendered hands before two cameras.
+"""The error of the triangulated hand, and of its own estimate of it: rendered hands before two cameras.
 
     python -m benchmarks.two_views [--seconds 20] [--seeds 11 12] [--angle 60]
 
-A rendered person moves a hand 0.6 m before two cameras whose directions of view are 60 degrees apart. Both paths look
-at both pictures; the cameras are calibrated from the hand alone, with known intrinsics and a typed palm length, and the
-hand is triangulated. Printed beside it: the same with the exact cameras, and each path's error against the
+A rendered person moves a hand 0.6 m before two cameras with directions of view that are 60 degrees apart. Both paths
+process at both pictures; the cameras are calibrated from the hand alone, with known intrinsics and a typed palm length,
+and the hand is triangulated. Printed beside it: the same with the exact cameras, and each path's error against the
 triangulated hand and against the renderer's truth, which is how wrong an evaluation of paths may be.
 """
 
@@ -46,10 +46,10 @@ HONEST = 1.0 / 3.0
 
 @dataclass(frozen=True)
 class Take:
-    """What two cameras saw, and the truth.
+    """Both cameras' tracks, and the ground truth.
 
     Attributes:
-        views: what the paths saw.
+        views: the paths' tracks.
         intrinsics: of both cameras.
         cameras: exact.
         truth_m: joints in the first camera's axes.

@@ -7,7 +7,7 @@ usage: python scripts/measure_parts.py PART [SYSTEM] [PYTHON]
        SYSTEM is linux, linux-arm, macos or windows; PYTHON is a version such as 3.13.
 
 It resolves the live part with and without the part (uv), downloads the wheels that are new (pip) into a temporary
-folder (TMPDIR says where), and adds up the sizes of the files, and of what they become on disk.
+folder (TMPDIR names it), and adds up the sizes of the files, and of what they become on disk.
 """
 
 from __future__ import annotations
