@@ -13,7 +13,7 @@ from jaxtyping import install_import_hook
 
 if importlib.util.find_spec("torch") is not None:
     # torch's compiler kills the process when it is loaded after software OpenGL (docs/architecture.md), as it would be
-    # where tests of the app run alone and one of them looks into a network
+    # where tests of the app run alone and one of them opens a network
     pass
 
 ROOT = Path(__file__).resolve().parent.parent

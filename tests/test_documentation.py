@@ -1,4 +1,4 @@
-"""README and docs say what is there: links and paths exist, and every command is one that its program accepts."""
+"""README and docs match the repository: links and paths exist, and every command is one that its program accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources and paths that do exactly what a test wants."""
+"""Sources and paths with scripted behaviour."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def hand_state(frame: Frame, side: Side = "right", offset_m: float = 0.0) -> Han
 
 
 class FakePath:
-    """Finds one known hand in every frame, or whatever `behave` says."""
+    """Finds one known hand in every frame, or the results of `behave`."""
 
     def __init__(self, behave: Callable[[Frame], PathResult] | None = None, side: Side = "right") -> None:
         self.behave = behave
@@ -144,7 +144,7 @@ class FakePath:
 
 
 def found(frame: Frame, side: Side = "right") -> PathResult:
-    """A result with one hand, two pixels beside where the detector saw it."""
+    """A result with one hand, two pixels beside the detector's landmarks."""
     state = hand_state(frame, side)
     landmarks = project(np.asarray(state.joints_m, float), frame.intrinsics) + 2.0
     seen = HandObservation(side, 0.9, landmarks, np.asarray(state.joints_m), crop_around(landmarks, 1.5))

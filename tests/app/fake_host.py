@@ -1,4 +1,4 @@
-"""A host for tools and panels without a window: a pipeline on fakes, and a record of what was added and said."""
+"""A host for tools and panels without a window: a pipeline on fakes, and a record of what was added and shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Installers that need no network: a pip that does what a test tells it, and wheels of a few bytes.
+"""Installers that need no network: a pip with scripted behaviour, and wheels of a few bytes.
 
 The fake pip is a package ``pip`` in a folder of its own; put that folder first on ``PYTHONPATH`` and ``python -m pip``
 runs it.

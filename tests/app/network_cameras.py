@@ -33,18 +33,18 @@ _PATIENCE_S = 20.0
 
 
 def jpeg(number: int) -> bytes:
-    """A picture whose brightness says its number."""
+    """A picture with its number coded as brightness."""
     return bytes(cv2.imencode(".jpg", plain_image(60 + number % 100))[1].tobytes())
 
 
 class _Camera:
-    """What both cameras can be told and say."""
+    """Controls and state of both cameras."""
 
     def __init__(self) -> None:
         self.silent = threading.Event()
         """Set by a test: send nothing more."""
         self.left = threading.Event()
-        """Set once somebody who was sent nothing has hung up."""
+        """Set once a client that was sent nothing has hung up."""
         self.closing = threading.Event()
         self.authorizations: list[str | None] = []
 
@@ -65,7 +65,7 @@ class _Camera:
 
 
 class PhoneCamera(_Camera):
-    """A web server that sends JPEG pictures as phones' camera apps do, until it is told to fall silent."""
+    """A web server that sends JPEG pictures as phones' camera apps do, until it is switched to silence."""
 
     def __init__(self, port: int = 0, *, encrypted: bool = False) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class PhoneCamera(_Camera):
 
 
 class RtspCamera(_Camera):
-    """A server of one RTSP stream, ``/stream``; ``/locked`` wants a user, ``/never`` gets no answer."""
+    """A server of one RTSP stream, ``/stream``; ``/locked`` needs a user, ``/never`` gets no answer."""
 
     def __init__(self, port: int = 0) -> None:
         super().__init__()
@@ -246,7 +246,7 @@ def rtp_payloads(data: bytes) -> list[tuple[bytes, bool]]:
     pixels = data[scan:-2]  # without the end of the image
     payloads = []
     for offset in range(0, len(pixels), _RTP_PAYLOAD):
-        # type 1: 4:2:0; quality 255: the tables come along with the first part
+        # type 1: 4:2:0; quality 255: the tables come with the first part
         head = struct.pack(">IBBBB", offset, 1, 255, size_px[0] // 8, size_px[1] // 8)
         if offset == 0:
             head += struct.pack(">BBH", 0, 0, len(tables)) + tables
@@ -255,7 +255,7 @@ def rtp_payloads(data: bytes) -> list[tuple[bytes, bool]]:
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -12,7 +12,7 @@ PIXELS_PER_MM = 4.0
 
 
 def render_board(rotation: np.ndarray, translation: np.ndarray, camera: Intrinsics) -> np.ndarray:
-    """The printed board as a pinhole camera sees it, through the homography of its plane, averaged over 9 samples."""
+    """The printed board as seen by a pinhole camera, through the homography of its plane, averaged over 9 samples."""
     texture = cv2.copyMakeBorder(board_picture(PIXELS_PER_MM), 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=255)
     # pixel centres: texture pixel (u, v) shows the board at ((u - 60 + 0.5) / scale) mm
     to_board = np.array([[1, 0, 0.5 - 60], [0, 1, 0.5 - 60], [0, 0, PIXELS_PER_MM * 1e3]]) / (PIXELS_PER_MM * 1e3)

@@ -1,4 +1,4 @@
-"""Work beside the window: what it gives arrives in the window's thread, and reaches nobody who is gone."""
+"""Background tasks: results arrive in the window's thread, and not at all after the receiver is gone."""
 
 from __future__ import annotations
 

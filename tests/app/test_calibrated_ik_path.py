@@ -18,11 +18,11 @@ from ik_baseline.solver import IkSolver
 
 CAMERA = Intrinsics.from_fov(640, 480)
 LONG_FINGERS = np.array([0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-"""Proportions, not size: one camera cannot tell a large hand from a near one, and the solver does not pretend to."""
+"""Proportions, not size: one camera cannot distinguish a large hand from a near one."""
 
 
 class HandBeforeTheCamera:
-    """A tracker whose detector sees the exact joints of one person's moving hand."""
+    """A tracker with a detector that returns the exact joints of one person's moving hand."""
 
     def __init__(self) -> None:
         self.model = load_embedded_model()

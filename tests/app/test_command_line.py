@@ -198,7 +198,7 @@ def test_every_command_has_all_defaults(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         parse(["predict", "--help"])
     text = capsys.readouterr().out
-    assert "how many hands to look for (default: 1)" in text
+    assert "how many hands to track (default: 1)" in text
     assert "SUPPRESS" not in text
 
 

@@ -1,4 +1,4 @@
-"""Coverage: every named pose is recognised from every side, by both hands, and what is missing is asked for."""
+"""Coverage: every named pose is recognised from every side, by both hands, and what is missing is requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network's sliding-window detector, on a classifier that knows where the hand is."""
+"""The network's sliding-window detector, on a classifier with a known hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 class FakeClassifier:
-    """Sees a bright blob as a hand: 21 joints around the blob's middle."""
+    """Classifies a bright blob as a hand: 21 joints around the blob's middle."""
 
     input_px = 128
     crop_expansion = 1.6
@@ -171,7 +171,7 @@ def test_a_hand_of_8_percent_of_the_height_of_a_large_picture_is_found() -> None
     picture[1500:1673, 2900:3050] = 255
 
     class Sharp(FakeClassifier):
-        """Sees the blob only where it fills enough of a square, as a network does."""
+        """Detects the blob only where it fills enough of a square, as a network does."""
 
         def presences(self, images: np.ndarray) -> np.ndarray:
             self.shown += len(images)

@@ -1,4 +1,4 @@
-"""Tools and panels in a host that is no window: they need nothing but what the protocol says."""
+"""Tools and panels in a host that is no window: they need nothing but the protocol."""
 
 from __future__ import annotations
 

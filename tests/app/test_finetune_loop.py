@@ -63,7 +63,7 @@ def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: FineTunePanel, secon
 
 
 def shown_to_both(panel: RecordPanel, hand: StickHand) -> None:
-    """What the pipeline tells the recorder about a frame: that it is there, and what was found in it."""
+    """Passes a frame and then its results to the recorder, as the pipeline does."""
     frame, joints_m = hand.frame, hand.geometry.joints_m
     panel.take_frame(frame)
     pixels = project(joints_m, CAMERA)
@@ -106,7 +106,7 @@ def session_item(panel: RecordPanel, folder: Path) -> QTreeWidgetItem:
 
 
 def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
-    """Labels a session by the button, looks through it, and rejects two frames by key."""
+    """Labels a session by the button, reviews it, and rejects two frames by key."""
     qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=20_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.said, timeout=300_000) as said:

@@ -82,7 +82,7 @@ def test_paths_that_cannot_keep_up_begin_with_young_frames_and_share_them(networ
     assert max(ages) <= PERIOD_MS // 3 + 1
     shared = set(slower.numbers[10:]) & set(faster.numbers)
     assert len(shared) >= 0.9 * len(slower.numbers[10:])
-    # nobody starves: a frame and a wait for the next one at most
+    # no path starves: a frame and a wait for the next one at most
     for path in paths.values():
         assert len(path.taken) >= 200 * PERIOD_MS / (path.work_ms + PERIOD_MS) - 2
 

@@ -46,7 +46,7 @@ def crops(count: int) -> np.ndarray:
 
 def pipe_with(content: bytes) -> IO[bytes]:
     """What came over a pipe that then was closed."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked for it reads it
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller reads it
     stream.write(content)
     stream.seek(0)
     return stream

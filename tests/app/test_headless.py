@@ -1,4 +1,4 @@
-"""The run without a window: the report says what happened, and wrong input is refused in one sentence."""
+"""The run without a window: the report describes the run, and wrong input is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_whatever_asks_the_run_to_end_is_reported_like_ctrl_c(tmp_path: Path, nu
 
     def ask_to_end() -> None:
         # twice: a closed terminal sends one signal, and the shell another while the report is written; a second Ctrl+C
-        # is a person's, who does not want to wait for that
+        # comes from a person who does not want to wait for that
         if next(reads) in ((20,) if number == signal.SIGINT else (20, 21)):
             signal.raise_signal(number) if os.name == "nt" else os.kill(os.getpid(), number)
 

@@ -122,7 +122,7 @@ def test_a_side_seen_for_a_moment_is_taken_for_the_other(
 
 
 class _Detector:
-    """Sees a hand wherever it is asked."""
+    """Finds a hand in every picture."""
 
     def __init__(self, joints: np.ndarray, camera: Intrinsics) -> None:
         self.asked = 0

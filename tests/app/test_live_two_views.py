@@ -54,7 +54,7 @@ def state_of(frame: Frame, joints: np.ndarray, path_id: HandOrigin) -> HandState
 def joined_of(
     number: int, joints: np.ndarray, intrinsics: Intrinsics, name: str, *, late_s: float = 0.0, live: bool = True
 ) -> JoinedResult:
-    """A frame in which the network sees the joints and MediaPipe + IK a finger tip a centimetre away."""
+    """A frame with the network's joints, and MediaPipe + IK's with a finger tip a centimetre away."""
     time_ns = START_NS + round((number / RATE + late_s) * 1e9)
     frame = Frame(number, time_ns, PICTURE.copy(), intrinsics, name, live=live)
     wrong = joints.copy()

@@ -1,4 +1,4 @@
-"""Mailboxes: the latest wins, drops are counted, nobody waits for ever."""
+"""Mailboxes: the latest wins, drops are counted, no thread waits for ever."""
 
 from __future__ import annotations
 

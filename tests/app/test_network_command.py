@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def network_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learned nothing but to say that there is a hand."""
+    """A network that always predicts a hand and is untrained otherwise."""
     torch = pytest.importorskip("torch")
     from trainer.export import ExportFacts, export_network
     from trainer.networks.building import build_network
@@ -74,7 +74,7 @@ def test_both_methods_predict_without_torch(network_dir: Path, picture: Path, tm
     assert set(by_method) == {"ik", "network", "fused"}
     camera = Intrinsics.from_fov(image["width"], image["height"])
     middle = {method: project(np.array(hand["joints_m"]), camera).mean(0) for method, hand in by_method.items()}
-    # an untrained network knows no pose, but it looks where the hand is
+    # an untrained network has no pose, but its crops are where the hand is
     size = np.ptp(np.array(by_method["ik"]["joints_px"]), axis=0).max()
     assert np.linalg.norm(middle["ik"] - middle["network"]) < 0.8 * size
     assert by_method["ik"]["side"] == by_method["network"]["side"]

@@ -1,4 +1,4 @@
-"""The network as a path, on a network that knows the truth: followed, lost, found again, left, two, other models."""
+"""The network as a path, on a network with the true hands: followed, lost, found again, left, two, other models."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Scene:
         near = np.abs(hand.joints_px.mean(0) - center).max() < 0.35 * crop.size_px
         pixels = mirror_pixels(hand.joints_px, 640) if shown_as == "left" else hand.joints_px
         if crop.size_px < 0.8 * crop_around(hand.joints_px, 1.6).size_px:
-            # as a network does that sees a part only: it fits a hand into what it sees
+            # as with a network that gets only a part of the hand: it fits a hand into that part
             pixels = pixels.mean(0) + 0.5 * (pixels - pixels.mean(0))
         rotations = matrix_from_axis_angle(hand.pose.reshape(16, 3))
         # a depth that is off, as a scale guessed from one crop is
@@ -129,7 +129,7 @@ class Scene:
 
 
 class Finds:
-    """A finder that always says the same."""
+    """A detector with constant detections."""
 
     def __init__(self, *seen: HandObservation) -> None:
         self.seen = seen
@@ -213,7 +213,7 @@ def test_a_lost_hand_is_found_again_in_the_same_frame() -> None:
 
 
 def test_further_detectors_are_asked_until_one_finds_a_hand_that_the_network_confirms() -> None:
-    """A blind finder and one that takes a chair for a hand are no reason to look no further."""
+    """A detector without detections and one that takes a chair for a hand do not end the search."""
     scene = Scene(TrueHand((-0.15, 0.05, 0.5)))
     (true,) = scene.detect(np.zeros((4, 4, 3), np.uint8))
     chair = replace(true, landmarks_px=true.landmarks_px + np.array([250.0, 0.0]))
@@ -256,7 +256,7 @@ def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> No
     np.testing.assert_allclose(found[-1], scene.hands[0].joints_px, atol=1e-6)
     assert 2 <= scene.searches - searches <= 3
     assert path._tracks == [track]
-    assert len(scene.told_px) == 1  # the detector looks where the doubted hand is before it searches the picture
+    assert len(scene.told_px) == 1  # the detector searches at the doubted hand before the whole picture
     scene.visible_to_detector = False
     for sequence in range(20, 40):
         assert len(path.process(frame(sequence)).states) == 1
@@ -295,9 +295,9 @@ def test_a_network_that_doubts_either_side_keeps_the_one_it_has() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path = path_over(scene)
     path.process(frame(0))
-    scene.hands[0].right = 0.2  # shown as a right hand it looks left, and shown as a left one right: 2.8 in log-odds
+    scene.hands[0].right = 0.2  # presented as right it is predicted left, and as left right: 2.8 in log-odds
     assert {path.process(frame(sequence)).states[0].side for sequence in range(1, 60)} == {"right"}
-    # the question costs a look of its own, and is asked now and then alone
+    # the test costs an inference of its own, and runs now and then only
     assert scene.predictions < 75
 
 
@@ -399,7 +399,7 @@ def test_an_upright_crop_turns_only_when_the_hand_does() -> None:
 
 
 def detected(shared: SharedDetections, frame: Frame, *hands: TrueHand) -> None:
-    """What a detector of another path saw of some hands in a frame."""
+    """Another path's detections of some hands in a frame."""
     seen = []
     for hand in hands:
         points = hand.joints_px + 3.0

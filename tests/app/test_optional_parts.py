@@ -57,7 +57,7 @@ def add_distribution(site: Path, name: str, version: str) -> None:
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
 
-# what is asked for
+# requirements
 
 
 def test_what_is_installed_is_held_and_what_is_new_is_pinned(environment: PythonEnvironment, product: Path) -> None:
@@ -91,7 +91,7 @@ def test_every_part_is_an_extra_of_the_product(name: str) -> None:
 def test_a_part_is_there_only_with_its_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     assert not TINY_PART.is_installed()
-    (tmp_path / f"{MODULE}.py").write_text("raise RuntimeError('nobody may import it')")
+    (tmp_path / f"{MODULE}.py").write_text("raise RuntimeError('must not be imported')")
     assert not TINY_PART.is_installed()  # as an installation that was broken off leaves it
     add_distribution(tmp_path, MODULE, "1.0")
     assert TINY_PART.is_installed()
@@ -321,7 +321,7 @@ def test_uv_installs_where_there_is_no_pip(
     assert follow(installation)[-1].phase is InstallPhase.FAILED
     words = installation.log_file.read_text().split()
     assert words[:5] == ["pip", "install", "--python", str(without_pip.python), f"{MODULE}>=1"]
-    assert "--no-input" not in words  # which uv does not know
+    assert "--no-input" not in words  # which uv does not have
 
 
 # what pip and uv print
@@ -395,7 +395,7 @@ def test_the_real_pip_installs_a_wheel_and_changes_nothing_else(
     there = environment.installed_versions()
     assert (there["handlive-tiny-neighbour"], there[MODULE.replace("_", "-")]) == ("1.0", "1.0")
     subprocess.run([python, "-c", f"import {MODULE}"], check=True)
-    # where there is no way around it, it is said
+    # where there is no way around it, it is reported
     end = follow(Installation(TINY_PART, environment, write_product(tmp_path / "newer", f"{MODULE}>=2")))[-1]
     assert end.phase is InstallPhase.FAILED
     assert "exclude each other" in end.text
@@ -442,7 +442,7 @@ def test_this_interpreters_environment() -> None:
 
 
 def wait_for_end_of(process: int) -> None:
-    """Waits until a process is gone, or is a zombie that nobody has asked after."""
+    """Waits until a process is gone, or is a zombie that was not reaped."""
     end_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < end_s:
         try:

@@ -227,9 +227,9 @@ def test_nothing_is_reported_to_the_maker_of_the_inference_engine(tmp_path: Path
     assert list(tmp_path.rglob("*onnxruntime*")) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs folders that nobody may write to")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs folders without write access")
 def test_compiled_functions_have_a_place_where_program_and_home_are_read_only(tmp_path: Path) -> None:
-    # /proc takes no file, whoever asks
+    # /proc takes no file, for any user
     code = (
         "import os, app.environment as e\n"
         "e._is_writable = lambda folder: False\n"

@@ -172,7 +172,7 @@ def test_grey_cmyk_palette_and_alpha_are_seen_as_people_see_them(tmp_path: Path)
     colour.convert("CMYK").save(tmp_path / "cmyk.tif")
     colour.quantize(16).save(tmp_path / "palette.png")
     hidden = np.dstack([corner_picture(), np.full((60, 80), 255, np.uint8)])
-    hidden[40:] = (255, 0, 0, 0)  # red that nobody sees
+    hidden[40:] = (255, 0, 0, 0)  # red that is invisible
     Image.fromarray(hidden).save(tmp_path / "alpha.png")
     cv2.imwrite(str(tmp_path / "deep_alpha.png"), hidden[..., [2, 1, 0, 3]].astype(np.uint16) * 257)
     for name in ("cmyk.jpg", "cmyk.tif", "palette.png"):

@@ -319,7 +319,7 @@ def test_close_works_before_a_source_while_the_path_starts_and_in_the_middle() -
 
     with running(make_slowly) as pipeline:
         pipeline.show(FakeSource(forever=True))
-    with running(every_frame=True) as pipeline:  # nobody takes results: capture and path both wait in their mailboxes
+    with running(every_frame=True) as pipeline:  # no results are taken: capture and path both wait in their mailboxes
         source = FakeSource(forever=True)
         pipeline.show(source)
         wait_until(lambda: pipeline.source_state.frames > 0)

@@ -1,4 +1,4 @@
-"""Recorder and review as a user meets them: count down, record, stop, look through, decide by key, drag a joint."""
+"""Recorder and review from the user's side: count down, record, stop, review, decide by key, drag a joint."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def test_composed_picture_shows_both_views(frame: Frame) -> None:
 
 
 def test_theme_colors_have_enough_contrast_for_text() -> None:
-    """WCAG 2.1 asks for 4.5 : 1 between text and what is behind it."""
+    """WCAG 2.1 requires 4.5 : 1 between text and its background."""
     for theme in (DARK, LIGHT):
         for text in (theme.text, theme.muted, theme.warning):
             for behind in (theme.window, theme.surface):

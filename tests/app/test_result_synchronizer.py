@@ -1,4 +1,4 @@
-"""Results of two paths come together on their frames, in order, and nobody is waited for in vain."""
+"""Results of two paths are joined on their frames, in order, without waiting in vain."""
 
 from __future__ import annotations
 

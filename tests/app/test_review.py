@@ -34,7 +34,7 @@ def _label(pose: np.ndarray, origin: str = "offline") -> RecordedHand:
 
 
 def make_session(folder: Path, count: int = 60) -> Path:
-    """A labelled session with one frame of every kind that a filter looks for."""
+    """A labelled session with one frame of every kind that a filter finds."""
     info = SessionInfo("camera 0", CAMERA, False, MODEL.name, MODEL.digest)
     rng = np.random.default_rng(0)
     labels = []
@@ -171,7 +171,7 @@ def test_a_dragged_tip_takes_its_finger_along_and_leaves_the_others(side: str) -
     assert moved[[0, 9, 13, 17, 12, 16, 20]].max() < 6.0
     assert corrected.origin == "corrected"
     assert corrected.side == side
-    # pose, shape and place say the same as the joints
+    # pose, shape and place agree with the joints
     layer = HandLayer(MODEL if side == "right" else MODEL.mirrored(), np.float64)
     again = layer(corrected.pose_rad.astype(float), corrected.shape.astype(float), corrected.camera_translation_m)
     np.testing.assert_allclose(again.joints_m, corrected.joints_m, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The panel about a second camera in a host that is no window: each state is said, and off costs nothing."""
+"""The panel about a second camera in a host that is no window: each state is shown, and off costs nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that works on a session: what it says arrives whole, and it does not outlive its panel noisily."""
+"""The process that works on a session: its output arrives whole, and it ends with its panel without an error."""
 
 from __future__ import annotations
 

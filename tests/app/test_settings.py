@@ -79,7 +79,7 @@ def test_following_the_desktop_is_kept_until_the_user_chooses_colours(
 ) -> None:
     file = tmp_path / "settings.json"
     save_settings(Settings(theme="dark", guided=True), file)
-    window = open_window(theme="system", settings_file=file)  # asked for on the command line
+    window = open_window(theme="system", settings_file=file)  # set on the command line
     for theme in (LIGHT, DARK, LIGHT):
         monkeypatch.setattr("app.ui.window.main_window.system_theme", lambda theme=theme: theme)
         window.follow_system_theme()

@@ -200,7 +200,7 @@ def test_web_socket_client_that_goes_away_or_talks_rubbish_harms_nobody() -> Non
         with socket.create_connection((LOCALHOST, address.port)) as raw:  # no handshake at all
             raw.sendall(b"\x00\xff rubbish\r\n\r\n")
         with connect(url) as talkative:
-            talkative.send("x" * 5000)  # more than a client may say
+            talkative.send("x" * 5000)  # more than a client may send
         with connect(url) as rude:
             rude.socket.close()  # without goodbye
         for sequence in range(3):

@@ -1,4 +1,4 @@
-"""What the form says each session is for, while sessions come and are labelled."""
+"""The use of each session in the form, while sessions come and are labelled."""
 
 from __future__ import annotations
 

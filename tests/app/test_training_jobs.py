@@ -115,7 +115,7 @@ def test_a_process_that_does_not_listen_can_be_terminated(tmp_path: Path, runs: 
     run.terminate()
     run._terminated_s = time.monotonic() - 60.0
     run.refresh()
-    assert run.may_kill  # stopped by a signal, it does not even notice that it was told to end
+    assert run.may_kill  # stopped by a signal, it does not react to a request to end
     run.kill()
     wait_until(lambda: not run.running, run)
     assert run.phase is RunPhase.INTERRUPTED

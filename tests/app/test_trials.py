@@ -1,4 +1,4 @@
-"""The hostile trial in its short form: ``python -m tests.trials`` says more about it."""
+"""The hostile trial in its short form; ``python -m tests.trials`` describes it."""
 
 from __future__ import annotations
 

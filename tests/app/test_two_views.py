@@ -386,7 +386,7 @@ def test_a_perfect_path_has_no_error_and_a_mirrored_one_has(
 
 
 def write_view(folder: Path, joints: np.ndarray, intrinsics: Intrinsics, start_s: float, noise_px: float) -> None:
-    """A session in which the network saw the hand at the right pixels and at a wrong depth."""
+    """A session with the network's hand at the right pixels and at a wrong depth."""
     model, rng = load_embedded_model(), np.random.default_rng(len(folder.name))
     info = SessionInfo(folder.name, intrinsics, False, model.name, model.digest)
     picture = np.full((480, 640, 3), 90, np.uint8)

@@ -157,7 +157,7 @@ def test_a_motion_has_the_files_times(video: Path, tmp_path: Path) -> None:
 
 
 def test_a_hand_is_smoothed_over_the_files_times(video: Path, tmp_path: Path) -> None:
-    """As by the filter alone, which is told these times, and not as at the file's mean rate."""
+    """As by the filter alone with these times, and not with the file's mean rate."""
 
     def jump_at_the_thirtieth(frame: Frame) -> PathResult:
         result = found(frame)

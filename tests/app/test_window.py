@@ -1,4 +1,4 @@
-"""The window with fake sources and paths: every state is said, recovered from, and closed in the middle of."""
+"""The window with fake sources and paths: every state is shown, recovered from, and closed in the middle of."""
 
 from __future__ import annotations
 
@@ -408,7 +408,7 @@ def test_window_fits_a_small_screen_with_any_panel_open(qtbot: QtBot, open_windo
 
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch) -> list[CameraInfo]:
-    """The cameras of a made-up machine; only the one with number 2 tells its formats."""
+    """The cameras of a made-up machine; only number 2 lists its formats."""
     cameras = [CameraInfo(0, "Laptop Camera"), CameraInfo(2, "USB Camera")]
     monkeypatch.setattr("app.ui.window.camera_monitor.list_cameras", lambda: tuple(cameras))
     formats = CameraFormat(640, 480, 30.0), CameraFormat(1280, 720, 60.0)
@@ -443,7 +443,7 @@ def test_menu_lists_cameras_with_their_own_formats(
     laptop, usb = menu.actions()[1:3]
     qtbot.waitUntil(lambda: menu.actions()[2].menu() is not None, timeout=PATIENCE_MS)
     usb = menu.actions()[2]
-    assert laptop.menu() is None  # nobody tells its formats, so it is a plain line
+    assert laptop.menu() is None  # its formats are not listed, so it is a plain line
     formats = usb.menu()
     assert formats is not None
     assert [action.text() for action in formats.actions() if action.text()] == [
@@ -490,7 +490,7 @@ def test_guide_is_shown_at_the_first_start_alone(qtbot: QtBot, open_window: Open
 
 def test_camera_held_by_another_program_is_said_and_shown_once_it_is_free(qtbot: QtBot, open_window: Open) -> None:
     camera = FakeSource(live=True, forever=True, name="USB Camera")
-    camera.plugged.clear()  # it refuses to open, as one that somebody else holds
+    camera.plugged.clear()  # it refuses to open, as one that another program holds
     window = open_window(camera)
     qtbot.waitUntil(
         lambda: window.pane_area.message_text.startswith("This source cannot be shown"), timeout=PATIENCE_MS
@@ -518,7 +518,7 @@ def test_what_is_due_a_second_time_is_said_again_and_what_a_source_repeats_is_no
     window = open_window(FakeSource([plain_image(), damaged], forever=True, name="clip.mp4"))
     qtbot.waitUntil(lambda: window.pane_area.notice_text == "clip.mp4 gave a damaged picture.", timeout=PATIENCE_MS)
     window.pane_area.notice("")  # its time is over
-    window.set_enabled("ik", False)  # so that there is something else to tell
+    window.set_enabled("ik", False)  # so that there is another message
     qtbot.waitUntil(lambda: window.pipeline.path_state("ik").phase is PathPhase.DISABLED, timeout=PATIENCE_MS)
     qtbot.wait(200)
     assert window.pane_area.notice_text == ""

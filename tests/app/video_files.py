@@ -33,7 +33,7 @@ def write_video(path: Path, frames: Sequence[np.ndarray], codec: str = "mp4v", r
 
 
 def turn(path: Path, clockwise_deg: int) -> None:
-    """Lets the track say that players turn its pictures."""
+    """Sets the track's rotation for players."""
     a, b, c, d = (value << 16 for value in _TURNS[clockwise_deg])
     matrix = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     _edit(path, b"tkhd", lambda box: box[:_TO_MATRIX] + matrix + box[_TO_MATRIX + len(matrix) :])
@@ -49,7 +49,7 @@ def set_frame_times(path: Path, durations_ms: Sequence[int]) -> None:
 
 
 def set_pixel_ratio(path: Path, width: int, height: int) -> None:
-    """Says that a pixel is so wide and so high."""
+    """Sets the width and height of a pixel."""
     ratio = struct.pack(">I4sII", 16, b"pasp", width, height)
 
     def with_ratio(box: bytes) -> bytes:

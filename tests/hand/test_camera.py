@@ -47,7 +47,7 @@ def test_the_field_of_view_reaches_from_edge_to_edge() -> None:
 
 
 def test_a_resized_picture_keeps_its_content_under_the_same_points() -> None:
-    """A dot is drawn where a point projects; after cv2.resize it must be found where the scaled camera says."""
+    """A dot is drawn where a point projects; after cv2.resize it must be found where the scaled camera projects it."""
     point = np.array([[0.05, -0.03, 0.5]])
     image = np.zeros((480, 640), np.float32)
     x, y = project(point, CAMERA)[0]

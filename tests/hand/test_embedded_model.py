@@ -25,7 +25,7 @@ def layer(model: HandModel) -> HandLayer:
 
 
 def test_there_is_one_hand_of_each_side(model: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However it is asked for, it is the same one, and the file is not read again."""
+    """It is the same one in every form of the call, and the file is not read again."""
     monkeypatch.setattr("hand.embedded.load_hand_model", None)
     assert load_embedded_model("right") is load_embedded_model(side="right") is model
     left = load_embedded_model("left")
@@ -171,7 +171,7 @@ def test_shape_names_are_the_proportions(model: HandModel) -> None:
 
 
 def measure(layer: HandLayer, shape: np.ndarray) -> dict[str, float]:
-    """What a tape would say, metres."""
+    """The measures of a tape, metres."""
     geometry = layer(REST, shape)
     joints, vertices = geometry.joints_m, geometry.vertices_m
     length = np.linalg.norm

@@ -359,7 +359,7 @@ def _compressed(path: Path, model: HandModel) -> bytearray:
 
 
 def _start_of(member: zipfile.ZipInfo, data: bytearray) -> int:
-    """Where a member's own bytes begin: its local header says how long its name and extra field are."""
+    """Where a member's own bytes begin: its local header has the lengths of its name and extra field."""
     name, extra = struct.unpack_from("<HH", data, member.header_offset + 26)
     return member.header_offset + 30 + name + extra
 

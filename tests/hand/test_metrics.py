@@ -88,7 +88,7 @@ def test_a_zero_predictor_scores_the_size_of_the_hand(joints: np.ndarray) -> Non
 
 
 def test_alignment_is_the_best_of_all_proper_similarities(joints: np.ndarray) -> None:
-    """Against a numerical search that knows nothing of singular values."""
+    """Against a numerical search without singular values."""
     from scipy.optimize import minimize
 
     predicted = joints[3] + np.random.default_rng(2).normal(0, 0.01, (21, 3))

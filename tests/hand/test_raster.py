@@ -173,7 +173,7 @@ def test_composite_blends_by_coverage_and_alpha() -> None:
 
 
 def test_composite_that_clears_leaves_an_empty_buffer() -> None:
-    """A mesh drawn after it looks as in a buffer that never saw another one."""
+    """A mesh drawn after it is the same as in a buffer that was never used."""
     random = np.random.default_rng(3)
     near, far = (
         (random.uniform(0.0, 20.0, (12, 2)), np.full(12, depth), random.uniform(0.0, 1.0, (12, 3)).astype(np.float32))
@@ -195,7 +195,7 @@ def test_composite_that_clears_leaves_an_empty_buffer() -> None:
 
 
 def test_wrong_shapes_are_refused_in_one_sentence() -> None:
-    """Counts that disagree and pictures of another size name what was wanted."""
+    """Counts that disagree and pictures of another size name what is needed."""
     rasterizer = Rasterizer(8, 8)
     with pytest.raises(ValueError, match="needs 3 values"):
         rasterizer.draw(np.zeros((3, 2)), np.ones(3), TRIANGLE, np.ones((3, 2)))

@@ -133,7 +133,7 @@ def test_the_order_on_disk_is_session_pictures_labels_complete(tmp_path: Path) -
     assert json.loads((tmp_path / "s" / "session.json").read_text())["schema"] == 1
     for k in range(3):
         writer.add(_frame(k), [_hand(k)])
-        # flushed: another process already sees the frame
+        # flushed: another process can already read the frame
         assert len((tmp_path / "s" / "labels.jsonl").read_bytes().splitlines()) == k + 1
         assert (tmp_path / "s" / "frames" / f"{k:08d}.jpg").stat().st_size > 100
         assert not (tmp_path / "s" / "COMPLETE").exists()

@@ -126,7 +126,7 @@ def test_the_figures_are_those_of_the_official_script(
     for name, value in expected.items():
         assert getattr(score, name) == pytest.approx(value, abs=1e-9), name
     assert score.samples == SAMPLES
-    assert 0.1 < score.f_al_score_5 < 0.95, "a case that tells the figures apart"
+    assert 0.1 < score.f_al_score_5 < 0.95, "a case in which the figures differ"
 
 
 def test_known_answers(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:

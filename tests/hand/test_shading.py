@@ -37,7 +37,7 @@ def test_diffuse_light_follows_lamberts_law() -> None:
 
 
 def test_light_comes_from_above_and_colours_stay_in_range() -> None:
-    """Camera y points down, so a normal of -y sees the sky; even white skin stays below 1."""
+    """Camera y points down, so a normal of -y faces the sky; even white skin stays below 1."""
     points, normals = np.tile([0.0, 0.0, 1.0], (2, 1)), np.array([[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]])
     up, down = see_mesh(points, normals, np.ones((2, 3)), CAMERA).colors_rgb
     assert (up > down).all()

@@ -1,4 +1,4 @@
-"""A small made-up hand in MANO's structure: random where it may be, a hand where the checks look."""
+"""A small made-up hand in MANO's structure: random where it may be, a hand where the checks test it."""
 
 from __future__ import annotations
 

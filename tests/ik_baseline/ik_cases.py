@@ -21,7 +21,7 @@ CAMERA = Intrinsics(610.0, 630.0, 300.0, 250.0, 640, 480)
 
 @dataclass(frozen=True)
 class Case:
-    """A posed hand and what a perfect detector says about it."""
+    """A posed hand and the observation of a perfect detector."""
 
     angles_rad: Float[np.ndarray, "16 3"]
     rotation: Float[np.ndarray, "3 3"]
@@ -60,7 +60,7 @@ def make_case(solver: IkSolver, rng: np.random.Generator, angles_rad: Float[np.n
 
 
 def observe(joints_m: Float[np.ndarray, "21 3"]) -> HandObservation:
-    """What a perfect detector reports: world landmarks in the axes of a camera that looks straight at the hand."""
+    """Observation of a perfect detector: world landmarks in the axes of a camera with the hand on its optical axis."""
     pixels = project(joints_m, CAMERA)
     x = (pixels[:, 0].mean() - CAMERA.cx_px) / CAMERA.fx_px
     y = (pixels[:, 1].mean() - CAMERA.cy_px) / CAMERA.fy_px

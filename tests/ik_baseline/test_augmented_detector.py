@@ -111,7 +111,7 @@ def test_a_hand_that_is_only_seen_upright_is_found_in_a_picture_that_lies_on_its
     lying = np.ascontiguousarray(np.rot90(picture, -turns))
 
     class Upright(DotDetector):
-        """Sees the dots only where the picture has its own shape and they lie as they were drawn."""
+        """Detects the dots only where the picture has its own shape and they lie as they were drawn."""
 
         def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
             seen = super().detect(image_rgb)

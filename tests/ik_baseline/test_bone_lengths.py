@@ -34,7 +34,7 @@ def test_the_part_that_was_done_to_the_landmarks_is_found(solver: IkSolver, shar
     for _ in range(60):
         true = make_case(solver, rng).observation
         wrong = correction(true, CAMERA)
-        # what the correction will say about the wrong landmarks is not quite what was done to them, so a few rounds
+        # the correction of the wrong landmarks is not quite the inverse of their error, so a few rounds
         for _ in range(12):
             back = correction(wrong, CAMERA, form_share=share, picture_share=0.0)
             gap = back.world_landmarks_m - (true.world_landmarks_m - true.world_landmarks_m.mean(0))

@@ -120,7 +120,7 @@ def test_nothing_of_the_engine_reaches_the_terminal() -> None:
 
 
 class CountingModel:
-    """Counts how often a model is asked."""
+    """Counts how often a model runs."""
 
     def __init__(self, model: PictureModel) -> None:
         self.model, self.asked = model, 0

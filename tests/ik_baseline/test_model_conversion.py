@@ -148,7 +148,7 @@ MODELS = {
 
 
 def reference(content: bytes, picture: np.ndarray) -> list[np.ndarray]:
-    """What LiteRT's own kernels say, without an accelerating delegate."""
+    """Outputs of LiteRT's own kernels, without an accelerating delegate."""
     kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = litert.Interpreter(model_content=content, experimental_op_resolver_type=kernels)
     interpreter.allocate_tensors()

@@ -1,4 +1,4 @@
-"""Hands too small for a search of the whole picture, and what it costs to look for them."""
+"""Hands too small for a search of the whole picture, and the cost of searching for them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_doe
 
 
 def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A video looks at one tile a frame, and at none while a hand is followed."""
+    """In a video one tile is searched per frame, and none while a hand is followed."""
     looked, cut = list[Tile](), Tile.cut
 
     def counted(tile: Tile, picture: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Following hands over frames, with a detector that says what the test wants, and once with the real one."""
+"""Following hands over frames, with a scripted detector, and once with the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes small TFLite files of one operator, so that the reader meets real files without one of somebody else's."""
+"""Writes small TFLite files of one operator, so that the reader is tested on real files without third-party ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.int32): 2
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of the file: computed where it has no values, sparse where it says so."""
+    """A tensor of the file: computed where it has no values, sparse where it is marked so."""
 
     shape: tuple[int, ...]
     values: np.ndarray | None = None

@@ -1,4 +1,4 @@
-"""A network in two stages says what the whole network says, whatever is between its inputs and its outputs."""
+"""A network in two stages computes what the whole network does, whatever is between its inputs and its outputs."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _what_is_said(folder: Path, commands: dict[str, str]) -> str:
 
 
 NOBODY = {"id": "echo 1000", "sudo": "exit 1"}
-"""A user who may install nothing, and is told what to type."""
+"""A user who may install nothing; the script prints the command."""
 
 RENAMED = "libglib2.0-0"
 """One of the libraries that Ubuntu 24.04 and Debian 13 have under a name that ends in t64."""
@@ -67,7 +67,7 @@ FAKE_PYTHON = """case "$1 $2" in
 "-m pip") [ "$3" = --version ] || echo "pip $*" ;;
 -c*) case "$2" in *print*) echo NAME ;; esac ;;
 esac"""
-"""Says which one it is, makes copies of itself for environments, and repeats what pip is asked for."""
+"""Prints its version, makes copies of itself for environments, and repeats pip's arguments."""
 
 SHIM_OF_NOTHING = "echo 'pyenv: this version is not selected' >&2; exit 127"
 

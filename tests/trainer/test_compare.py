@@ -1,4 +1,4 @@
-"""Networks whose answers are known: one that says the labels themselves, and one that is off by a known amount."""
+"""Networks with known answers: one that returns the labels themselves, and one that is off by a known amount."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ META = {
 
 
 class KnownNetwork:
-    """Answers with the labels of the crops it is asked about in order, all fingers turned and 2D joints shifted."""
+    """Answers with the labels of its crops in order, all fingers turned and 2D joints shifted."""
 
     def __init__(self, crops: Sequence[LabelledCrop], turned_rad: float, shifted: float) -> None:
         self._crops = list(crops)
@@ -76,7 +76,7 @@ def test_a_network_that_became_perfect(crops: list[LabelledCrop]) -> None:
     assert result.before["epe_2d"] == pytest.approx(np.mean(0.1 * np.sqrt(2.0) / np.array(extents)), rel=1e-4)
     assert result.after["epe_2d"] == pytest.approx(0.0, abs=1e-6)
     assert result.after["good_share"] == 1.0
-    # the curve says 0.5 of everything: half wrong where everything is good
+    # the curve gives 0.5 everywhere: half wrong where everything is good
     assert result.after["mean_confidence"] == pytest.approx(0.5, abs=1e-3)
     assert result.after["calibration_gap"] == pytest.approx(0.5, abs=1e-3)
     for before, after in result.fingers.values():

@@ -32,7 +32,7 @@ def test_the_same_error_is_no_difference(rng: np.random.Generator) -> None:
 
 
 def test_many_frames_of_few_moments_are_not_many_measurements() -> None:
-    # ten moments, five better and four worse by much: as a thousand frames that would look certain
+    # ten moments, five better and four worse by much: as a thousand frames that would seem certain
     per_block = np.array([-3.0, -3.0, -3.0, -3.0, -3.0, 2.5, 2.5, 2.5, 2.5, 0.0])
     before = np.full(1000, 10.0)
     after = before + np.repeat(per_block, 100)

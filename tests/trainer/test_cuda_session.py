@@ -1,4 +1,4 @@
-"""The network on a graphics card says what it says on the processor; packing is checked everywhere."""
+"""The network on a graphics card returns what it does on the processor; packing is checked everywhere."""
 
 from __future__ import annotations
 

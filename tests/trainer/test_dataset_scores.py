@@ -136,7 +136,7 @@ def test_ho3d_is_written_in_its_order_and_axes_with_the_wrist_it_gives(ho3d_set:
     np.testing.assert_allclose(first.joints_m[0], joints[0][0], atol=1e-6)
 
     class Silent(nn.Module):
-        """Knows the mean hand alone."""
+        """Returns the mean hand only."""
 
         def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
             count = len(image)

@@ -1,4 +1,4 @@
-"""A network that learns from another: what it is told, what that brings, and which teachers are refused."""
+"""A network trained with a teacher: its targets, their effect, and which teachers are refused."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batc
 
 def test_a_teacher_with_other_features_is_refused() -> None:
     config = FitConfig(teacher=str(ROOT / "assets" / "network"), network=replace(LAYOUT, input_px=64))
-    with pytest.raises(ConfigError, match="sees 128 px and makes 128 features, the recipe's sees 64 px and makes 32"):
+    with pytest.raises(ConfigError, match="takes 128 px and makes 128 features, the recipe's takes 64 px and makes 32"):
         teacher_of(config)
     shipped = read_config(ROOT / "configs" / "shipped.yaml").network
     teacher = teacher_of(replace(config, network=shipped))

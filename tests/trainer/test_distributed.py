@@ -169,7 +169,7 @@ def test_ctrl_c_in_the_terminal_saves_the_last_whole_step(recipe: Path) -> None:
     try:
         while step_of(run) < 3 and process.poll() is None:
             time.sleep(0.05)
-        # a terminal tells the whole group, the process that makes samples too
+        # a terminal signals the whole group, the process that makes samples too
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 0, (recipe.parent / "log").read_text()
     finally:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: its shape, its padding, and what is said when its weights are not there."""
+"""EfficientNet-Lite0: its shape, its padding, and the error when its weights are missing."""
 
 from __future__ import annotations
 

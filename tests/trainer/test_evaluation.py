@@ -47,7 +47,7 @@ CROPS = [stick_hand(index) for index in range(12)]
 
 
 class Answering(nn.Module):
-    """Gives the labels themselves, changed as a test wants."""
+    """Returns the labels themselves, with changes by the test."""
 
     def __init__(self, crops: list[LabelledCrop], batch: int = 64) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Export: the shipped file says what the trained network says."""
+"""Export: the exported file computes what the trained network does."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def lively_network(trunk: str, head: str) -> HandNetwork:
     torch.manual_seed(4)
     network = build_network(NetworkConfig(trunk, head, 128, width=64), load_embedded_model())  # type: ignore[arg-type]
     torch.nn.init.normal_(network.pose_head.numbers.weight, std=0.5)  # type: ignore[union-attr, arg-type]
-    # running statistics of pictures, not of nothing: without them all crops look alike to an untrained trunk
+    # running statistics of pictures, not of nothing: without them all crops have the same features in an untrained
+    # trunk
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
@@ -116,7 +117,7 @@ def test_metadata_and_weights_travel_along(tmp_path: Path) -> None:
 def test_the_command_measures_calibrates_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(
-        # as a recipe says that began with ImageNet: its weights are not needed any more
+        # as in a recipe that began with ImageNet: its weights are not needed any more
         "name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32, pretrained: true}\n"
         "held_out: [{kind: photographs, path: missing.json}]\n"
     )

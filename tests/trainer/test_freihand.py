@@ -127,7 +127,7 @@ def test_mano_labels_are_learned_with_a_mano_file(tmp_path: Path) -> None:
         assert fitted is not None
         tips = list(TIP_JOINTS)
         moved_mm = np.linalg.norm(hand.joints_m[tips] - label.joints_m[tips], axis=1) * 1000.0
-        assert moved_mm.max() > 1.0, "smplx's tips lie elsewhere than FreiHAND's, or this says nothing"
+        assert moved_mm.max() > 1.0, "smplx's tips lie elsewhere than FreiHAND's, or this tests nothing"
         np.testing.assert_allclose(fitted.vertices_m[list(model.tip_vertices)], hand.joints_m[tips], atol=1e-9)
     # without the mean pose, as if the fingers were absolute, nothing fits
     wrong = PoseFitter(model, replace(SETS["freihand"], convention="ho3d"))
@@ -151,7 +151,7 @@ def test_mano_labels_teach_the_embedded_hand_joints_alone(tmp_path: Path) -> Non
 
 
 def test_a_set_without_poses_is_measured_by_its_joints_alone(tmp_path: Path) -> None:
-    """The global rotation of a pose that nobody labelled is turned into the crop's camera all the same."""
+    """The global rotation of a pose without a label is turned into the crop's camera all the same."""
     write_mano_freihand(tmp_path, samples=10)
     model = load_embedded_model()
     held_out = (FreihandSource(path=str(tmp_path), split="validation"),)

@@ -121,7 +121,7 @@ def test_an_exported_network_says_the_same_with_given_landmarks_and_with_its_own
 def test_reducing_keeps_a_constant_and_puts_pixels_where_they_were() -> None:
     matrix = reduction_matrix(224, 128)
     torch.testing.assert_close(matrix.sum(1), torch.ones(128))
-    # a ramp stays one, as pixel centres at integers on both sides want it; borders see less of it
+    # a ramp stays one, with pixel centres at integers on both sides; borders get less of it
     ramp = matrix @ torch.arange(224.0)
     torch.testing.assert_close(ramp[2:-2], ((torch.arange(128.0) + 0.5) * 1.75 - 0.5)[2:-2], atol=0.2, rtol=0.0)
 

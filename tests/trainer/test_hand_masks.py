@@ -39,7 +39,7 @@ def test_hands_are_found_where_the_renderer_painted_them(renderer: SceneRenderer
         sample = renderer.render(scene, index)
         truth = sample.mask > 127
         mask = hand_mask(sample.image_rgb, sample.joints_px) > 127
-        # the label says little about how much forearm there is
+        # the label does not contain the length of the forearm
         near = cv2.dilate(np.uint8(truth), np.ones((5, 5), np.uint8)) > 0
         found.append((mask & truth).sum() / truth.sum())
         together.append((mask & ~near).mean())

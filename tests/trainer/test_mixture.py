@@ -76,7 +76,7 @@ def test_rendered_crops_depend_on_seed_and_index_alone() -> None:
 
 
 def test_some_crops_without_a_hand_show_nothing_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lens that is covered, or far out of focus; a network that never saw such a picture thought it a hand."""
+    """A lens that is covered, or far out of focus; a network without such pictures in training predicted a hand."""
 
     def stream(share: float) -> list[LabelledCrop]:
         monkeypatch.setattr("trainer.samples.rendered.FEATURELESS_SHARE", share)
@@ -208,7 +208,7 @@ def test_hands_that_reach_behind_the_camera_are_left_out(tmp_path: Path) -> None
     at_the_edge = [[x + 140.0, y] for x, y in hand["joints_px"]]
     seen, half_seen = ([hand | {"joints_px": pixels}] for pixels in (at_the_edge, [None, *at_the_edge[1:]]))
     assert list(hand_free_parts(tmp_path, image | {"hands": seen}))
-    assert not list(hand_free_parts(tmp_path, image | {"hands": half_seen})), "nobody knows how far it reaches"
+    assert not list(hand_free_parts(tmp_path, image | {"hands": half_seen})), "its extent is unknown"
 
 
 def test_files_are_chosen_by_name(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ CHANGES: dict[str, Any] = {
     "evaluation_count": 2,
     "log_every": 1,
     "network": {"trunk": "mobilenet_v3_small", "head": "mlp", "input_px": 64, "width": 128},
-    # as the recipes say it that begin with what comes along; it lies where the notebook has put it
+    # as in recipes that begin with the shipped network; it lies where the notebook has put it
     "start_from": "assets/network/network.safetensors",
     "start_partly": True,
 }
@@ -68,7 +68,7 @@ def _half(x):
 
 @pytest.fixture(scope="module")
 def cells() -> list[dict[str, Any]]:
-    """The cells of the notebook that comes along."""
+    """The cells of the shipped notebook."""
     content = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     return [cell | {"text": "".join(cell["source"])} for cell in content["cells"]]
 

@@ -1,4 +1,4 @@
-"""What configs/ promises: every recipe is listed, says where its figure comes from, and starts from what fits it."""
+"""The recipes in configs/: each is listed, names the source of its figure, and starts from matching weights."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_data_sets_recipe_names_source_need_and_what_was_not_run(path: Path) -
     assert "docs/training.md" in header
     for source in config.sources:
         if isinstance(source, DataSetSource):
-            assert source.path in header  # which says what has to be on the disk
+            assert source.path in header  # which lists what has to be on the disk
         else:
             assert isinstance(source, RenderedSource)
     (held_out,) = config.held_out
@@ -98,7 +98,7 @@ OLD_KEYS = {
     **{"span": [0.0, 1.0], "split": "training", "versions": [], "rotation_deg": 90.0, "new_background": 0.0},
     "new_skin": 0.0,
 }
-"""What runs of before told of every source, whatever its kind."""
+"""Keys that earlier runs wrote for every source, whatever its kind."""
 
 
 @pytest.mark.parametrize("kind", SOURCE_KINDS)
@@ -126,7 +126,7 @@ def test_networks_that_go_on_have_the_layout_of_those_they_go_on_from() -> None:
     )
     assert recipe("shipped").network == shipped
     trained_network(shipped, load_embedded_model(), shipped_weights())
-    # what sees 128 px of it, without what reads landmarks beside it
+    # the trunk and heat maps for 128 px, without the part that reads landmarks
     alone = replace(shipped, input_px=shipped.trunk_px, trunk_px=0, landmarks=False, upright=False)
     assert recipe("freihand_transformer").network == alone
     assert recipe("freihand_transformer").start_partly

@@ -1,4 +1,4 @@
-"""The network without torch: what it says about a crop has to arrive in the picture's camera, exactly."""
+"""The network without torch: its output for a crop has to arrive in the picture's camera, exactly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CAMERA = Intrinsics(610.0, 610.0, 300.0, 250.0, 640, 480)
 
 
 class TruthfulSession:
-    """Says exactly what the label of the crop says, and keeps the picture it was asked about."""
+    """Returns the label of the crop as its output, and keeps the picture it was given."""
 
     def __init__(self, label: LabelledCrop) -> None:
         scale = label.focal / label.root_m[2]
@@ -127,7 +127,7 @@ def test_the_wrist_is_placed_where_the_joints_are_seen(start_factor: float) -> N
     _, _, joints_m = right_hand((-0.1, 0.05, 0.55))
     pixels = project(joints_m, CAMERA)
     sigma = np.full(21, 2.0)
-    # a joint that the network is unsure of has little say
+    # a joint with a large expected error has little weight
     pixels[8] += 60.0
     sigma[8] = 300.0
     start = joints_m[0] * start_factor + np.array([0.02, -0.01, 0.0])

@@ -27,7 +27,7 @@ SAMPLES = 3
 
 
 def synthesize(out: Path, *options: str, count: int = SAMPLES) -> int:
-    """Runs the command in this process unless told otherwise, on small pictures."""
+    """Runs the command in this process, on small pictures unless given otherwise."""
     return main(["synthesize", "--count", str(count), "--seed", "4", "--out", str(out), "--jobs", "1", *options])
 
 
@@ -139,7 +139,7 @@ def test_freihand_labels_agree_with_each_other_by_its_own_formulas(freihand_set:
         np.testing.assert_allclose(hand.vertices_m + shift, sample["verts"], atol=1e-5)
         without_mean = layer(sample["pose"], sample["shape"])
         wrong = np.abs(without_mean.joints_m - without_mean.joints_m[9] - xyz + xyz[9]).max()
-        assert wrong > 0.005, "hands_mean must matter for this test to say anything"
+        assert wrong > 0.005, "hands_mean must matter for this test to be meaningful"
         # recover_root of the FreiHAND tools
         focal = (k[0, 0] + k[1, 1]) / 2.0
         root = np.append(sample["root_px"] - k[:2, 2], focal) / sample["weak"]

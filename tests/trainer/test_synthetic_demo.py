@@ -1,4 +1,4 @@
-"""The demo clip that everybody sees first: what is shipped is what its command makes."""
+"""The demo clip: the shipped file is the output of its command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def truth() -> dict[str, np.ndarray]:
 
 
 def test_the_shipped_clip_can_be_read_and_matches_its_truth_in_length(truth: dict[str, np.ndarray]) -> None:
-    """OpenCV decodes every frame at the size and rate that the truth says; the files are small."""
+    """OpenCV decodes every frame at the size and rate of the ground truth; the files are small."""
     video = cv2.VideoCapture(str(DEMO / "demo.mp4"))
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(float(truth["frames_per_second"]))
     frames = []

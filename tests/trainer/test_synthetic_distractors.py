@@ -1,4 +1,4 @@
-"""Held things, things in front, second hands and faces: what they cover, and that the labels know it."""
+"""Held things, things in front, second hands and faces: what they cover, and that the labels contain it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ball(center_m: np.ndarray, radius_m: float) -> Prop:
 
 @pytest.fixture
 def open_palm(renderer: SceneRenderer) -> Scene:
-    """An open hand whose palm looks at the camera, in even light."""
+    """An open hand with the palm towards the camera, in even light."""
     pose = renderer.poses.pose(NAMED_POSES["open_hand"].radians())
     pose[:3] = axis_angle_from_matrix(renderer.starting_view)
     return plain_scene(renderer, pose, np.array([-0.1, 0.05, 0.35]))
@@ -162,7 +162,7 @@ def test_shares_decide_how_often_there_are_distractors(renderer: SceneRenderer) 
 def test_held_things_lie_at_the_hand_and_leave_it_room(renderer: SceneRenderer, open_palm: Scene) -> None:
     """Each lies within reach of the fingers, on the palm's side of an open hand, and not around a bone."""
     joints = renderer.render(open_palm).joints_m.astype(float)
-    palmar = np.array([0.0, 0.0, -1.0])  # the palm looks at the camera
+    palmar = np.array([0.0, 0.0, -1.0])  # the palm faces the camera
     for seed in range(40):
         prop = hold_something(np.random.default_rng(seed), joints, palmar)
         distance = np.linalg.norm(joints - prop.center_m, axis=1).min()

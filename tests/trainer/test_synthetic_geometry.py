@@ -65,7 +65,7 @@ def test_the_fine_hand_stays_on_the_coarse_hand(surface: HandSurface) -> None:
 
 
 def test_the_forearm_continues_the_hand_without_a_gap(surface: HandSurface) -> None:
-    """Hand and rings form one mesh with one hole, at the elbow; its normals look outwards."""
+    """Hand and rings form one mesh with one hole, at the elbow; its normals point outwards."""
     loop = boundary_loop(surface.faces)
     assert set(loop) == set(range(len(surface.rest_m) - surface.ring_size, len(surface.rest_m)))
     closed = np.concatenate([surface.faces, cap_faces(surface.faces)])
@@ -133,7 +133,7 @@ def test_poses_about_fingers_stretch_each_finger_alone_and_none(surface: HandSur
 
 
 def test_a_thumb_pushed_through_the_index_is_noticed(surface: HandSurface) -> None:
-    """The crossing test sees what it is for: straight fingers laid over each other, and a finger in the palm."""
+    """The crossing test detects straight fingers laid over each other, and a finger in the palm."""
     prior = PosePrior(surface)
     rest = np.zeros(48)
     assert not prior.crosses(rest)
@@ -161,7 +161,7 @@ def test_the_starting_view_shows_a_palm_with_the_thumb_on_the_right(surface: Han
 
 @pytest.mark.parametrize("kind", ["palm", "back", "natural", "any"])
 def test_orientations_are_rotations_of_their_kind(surface: HandSurface, kind: str) -> None:
-    """Proper rotations; palms face the camera, backs look away, natural hands do not point away from it."""
+    """Proper rotations; palms face the camera, backs face away, natural hands do not point away from it."""
     base = facing_camera(surface.rest_joints_m)
     rng = np.random.default_rng(1)
     drawn = np.stack([draw_orientation(rng, base, kind) for _ in range(60)])  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ def test_the_picture_shows_the_hand_where_the_labels_say(crops: list[SyntheticSa
 
 
 def test_seed_and_index_alone_decide_a_sample(with_distractors: list[SyntheticSample]) -> None:
-    """Another renderer, asked in another order, gives the same bytes; other numbers give other pictures."""
+    """Another renderer, in another order of calls, gives the same bytes; other numbers give other pictures."""
     crops = with_distractors
     other = SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
     for index in (7, 2, 2, 11, 17, 18, 19):
@@ -241,7 +241,7 @@ def test_photographs_serve_as_backgrounds(tmp_path: Path) -> None:
 
 
 def test_full_frames_have_the_size_and_the_hand_that_was_asked_for(renderer: SceneRenderer) -> None:
-    """640 x 480 unless told otherwise; the hand takes about the share of the height that was asked for."""
+    """640 x 480 by default; the hand takes about the requested share of the height."""
     sample = renderer.frame(0, settings=SceneSettings(pose="open", view="palm", cover=(0.5, 0.5)))
     assert sample.image_rgb.shape == (480, 640, 3)
     extent = np.ptp(sample.joints_px, axis=0).max() / 480

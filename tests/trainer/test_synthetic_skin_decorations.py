@@ -94,7 +94,7 @@ def test_a_hand_keeps_its_labels_whatever_is_on_it(plain: SceneRenderer) -> None
 
 
 def test_a_long_series_goes_on_with_other_people(plain: SceneRenderer) -> None:
-    """Nobody of the first crowd is seen in the second, and coming back gives the same people again."""
+    """The second crowd has no person of the first, and coming back gives the same people again."""
     first = {plain.crop_scene(index).skin.albedo.tobytes() for index in range(12)}
     later = {plain.crop_scene(index).skin.albedo.tobytes() for index in range(5000, 5012)}
     assert not first & later

@@ -1,4 +1,4 @@
-"""What each of two processes that train together does; ``test_distributed.py`` looks at the files they leave.
+"""The work of each of two processes that train together; ``test_distributed.py`` checks the files they leave.
 
 python two_processes.py OUT
 """

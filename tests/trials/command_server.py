@@ -84,7 +84,7 @@ def _become(question: dict[str, Any], output: int) -> None:
 
 
 def _ended(child: int, question: dict[str, Any]) -> int | None:
-    """Waits, interrupts when that is wanted, and kills what does not end, with all it has started."""
+    """Waits, interrupts on request, and kills what does not end, with all it has started."""
     started_s = time.monotonic()
     interrupt_s: float | None = question["interrupted_s"]
     while True:

@@ -45,7 +45,7 @@ class Case:
         leaves_no: a pattern in the trial's folder that nothing may match afterwards.
         makes: a pattern that something must match afterwards.
         codes: exit codes that are right.
-        interrupted_s: when it is told to end; None lets it come to its own end.
+        interrupted_s: when it is interrupted; None lets it run to its own end.
     """
 
     name: str
@@ -150,7 +150,7 @@ class CommandServer:
 
 
 def _make_files(folder: Path, rng: random.Random) -> None:
-    """Faults of every kind, by names that say which."""
+    """Faults of every kind, with names that describe them."""
     (folder / "a file").write_text("no folder")
     (folder / "empty").mkdir()
     (folder / "junk").write_bytes(rng.randbytes(5000))
@@ -300,7 +300,7 @@ def _program_cases(folder: Path, taken_port: int) -> Iterator[Case]:
             about = re.escape(Path(str(value)).name if isinstance(value, Path) else option)
             about = "a file|hand" if value == inside else f"{about}|field of view|[Ii]ntrinsics"
             if option == "--calibration":
-                continue  # predict looks at each picture by itself
+                continue  # predict processes each picture by itself
             yield Case(f"predict, {option} {Path(str(value)).name}", words, about)
     headless = ("--headless", "--report", folder / "report", "--frames", "5")
     for name, source, about in (

@@ -1,4 +1,4 @@
-"""Files that nobody should be hurt by: whole ones of every kind the program reads, and what a seed makes of them."""
+"""Hostile files: whole ones of every kind the program reads, and their damaged forms, made from a seed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _places(content: Any, before: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 def png_bomb(path: Path, side: int = 40_000) -> None:
-    """A PNG of some kilobytes that says it has 1600 million pixels, and has them."""
+    """A PNG of some kilobytes that declares 1600 million pixels, and has them."""
     head = side.to_bytes(4, "big") * 2 + b"\x08\x00\x00\x00\x00"
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(side // 16)) + packer.flush()

@@ -138,7 +138,7 @@ def try_planted_code(scratch: Path) -> Iterator[Outcome]:
 
 
 def try_signals(scratch: Path) -> Iterator[Outcome]:
-    """Whatever asks a run to end, its report and its motion are complete."""
+    """However a run is requested to end, its report and its motion are complete."""
     for number in ENDING_SIGNALS:
         folder = scratch / "ended"
         folder.mkdir()

@@ -21,7 +21,7 @@ def start(command: list[str], **options: object) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str], patience_s: float = PATIENCE_S) -> tuple[int | None, str]:
-    """Exit code and what it said; None where it had to be killed."""
+    """Exit code and output; None where it had to be killed."""
     try:
         said = process.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired:

@@ -1,7 +1,7 @@
 """Everything in the program that reads a file, by a name, with a whole file for each.
 
 A reader is given the folder that its file lies in and raises nothing but what the program shows as a sentence. Where a
-damaged file lies among whole ones, it says itself that these are still found.
+damaged file lies among whole ones, the reader itself checks that these are still found.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python -m tests.trials.window_process opened COUNT SEED FOLDER
     python -m tests.trials.window_process signalled FOLDER
 
-It says what it has done as JSON lines, and leaves as the program does. Nothing of the user's is touched when the parent
+It reports its actions as JSON lines, and ends as the program does. Nothing of the user's is touched when the parent
 points the user's folders elsewhere.
 """
 
@@ -94,7 +94,7 @@ def _say(**content: object) -> None:
 
 
 def main() -> None:
-    """Does what the command line says."""
+    """Runs the command line."""
     if sys.argv[1] == "opened":
         _application = make_application()
         open_and_close(int(sys.argv[2]), int(sys.argv[3]))

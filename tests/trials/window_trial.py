@@ -62,7 +62,7 @@ def try_openings(scratch: Path, seed: int, count: int) -> Iterator[Outcome]:
 
 
 def try_signals_to_windows(scratch: Path) -> Iterator[Outcome]:
-    """Whatever asks a window to end, the session, the motion and the settings are complete."""
+    """However a window is requested to end, the session, the motion and the settings are complete."""
     for number in ENDING_SIGNALS:
         folder = scratch / "user"
         process = start(_command("signalled"), env=_environment(folder))

@@ -1,6 +1,6 @@
-"""The child process of the trial: reads one damaged file after the other, and says how that ended.
+"""The child process of the trial: reads one damaged file after the other, and reports how that ended.
 
-A question is a JSON line, and so is the answer: ``{"list": true}`` asks for all readers with their files' names,
+A request is a JSON line, and so is the answer: ``{"list": true}`` requests all readers with their files' names,
 ``{"make": READER, "folder": ...}`` for a whole file, ``{"read": READER, "folder": ...}`` for a case. Everything runs in
 one process, because starting one takes longer than a hundred cases; the parent starts another where this one hangs or
 dies, and imports nothing of the program itself.
