@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.arguments import parse
 from app.display_check import why_no_window
-from app.end_signals import interrupted_by_end_signals, say
+from app.end_signals import interrupted_by_end_signals, print_line
 from app.headless import HeadlessRun, run_headless
 from app.lens_calibration.board import write_board
 from app.lens_calibration.command import calibrate_camera, describe_solution
@@ -67,7 +67,7 @@ def _refusing(options: argparse.Namespace) -> int:
         if options.command == "predict":
             return _predict(options)
         if options.command == "board":
-            say(f"The board is in {write_board(options.output)}; print it at 100 %.")
+            print_line(f"The board is in {write_board(options.output)}; print it at 100 %.")
             return EXIT_OK
         if options.command == "calibrate-camera":
             return _calibrate_camera(options)
@@ -79,11 +79,11 @@ def _refusing(options: argparse.Namespace) -> int:
             return _headless(options)
         reason = why_no_window()
         if reason:
-            say(f"{reason}, so this run is headless.", error=True)
+            print_line(f"{reason}, so this run is headless.", error=True)
             return _headless(options)
         return _window(options)
     except (HandliveError, OSError) as error:
-        say(f"handlive: {error}", error=True)
+        print_line(f"handlive: {error}", error=True)
         return EXIT_REFUSED
     except KeyboardInterrupt:
         return EXIT_STOPPED
@@ -132,7 +132,7 @@ def _paths(
         smoothing=smoothing,
         live_network=live_network,
         device=options.device or "cpu",
-        complain=partial(say, error=True),
+        complain=partial(print_line, error=True),
     )
 
 
@@ -157,9 +157,9 @@ def _predict(options: argparse.Namespace) -> int:
     # the file first: writing to a closed pipe may end the program
     motion = _save_motion(recorder, options.save_motion, PICTURES_PER_SECOND)
     hands = sum(len(image["hands"]) for image in content["images"])
-    say(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
+    print_line(f"{hands} hands in {len(content['images'])} pictures ({lens.describe()}) written to {options.output}.")
     if motion:
-        say(motion)
+        print_line(motion)
     return EXIT_OK
 
 
@@ -167,7 +167,7 @@ def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
     chosen = choose_source(options.source, SourceOptions(options.size, options.fps, subfolders=options.subfolders))
     if chosen.note:
-        say(chosen.note, error=True)
+        print_line(chosen.note, error=True)
     report_dir = options.report or _DEFAULT_REPORT_DIR
     smoothing = _smoothing(options)
     realtime = options.realtime or chosen.is_camera or chosen.is_live
@@ -177,7 +177,7 @@ def _headless(options: argparse.Namespace) -> int:
 
     def complain(sentence: str) -> None:
         problems.append(sentence)
-        say(sentence, error=True)
+        print_line(sentence, error=True)
 
     with open_streams(options.stream, model) as streams:
         if options.stream:
@@ -204,12 +204,12 @@ def _headless(options: argparse.Namespace) -> int:
     motion = _save_motion(recorder, options.save_motion, report["source"]["frames_per_second"])
     for note in [*report["notes"], *lost]:
         if note != chosen.note and note not in problems:
-            say(note, error=True)
+            print_line(note, error=True)
     found = ", ".join(f"{name}: hands in {path['detections']}" for name, path in report["paths"].items())
     place = "no report" if problems else f"report in {report_dir}"
-    say(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; {place}.")
+    print_line(f"Headless run of {report['source']['name']}: {report['frames']} frames, {found}; {place}.")
     if motion:
-        say(motion)
+        print_line(motion)
     code = _EXIT_OF_RUN[report["end"]]
     return EXIT_REFUSED if problems and code == EXIT_OK else code
 
@@ -238,9 +238,9 @@ def _calibrate_camera(options: argparse.Namespace) -> int:
         raise SourceError(
             "Pictures and videos do not name their camera; add --camera with its name, as the window shows it."
         )
-    say(f"Watching {chosen.source.name} for the board.", error=True)
-    result = calibrate_camera(chosen.source, partial(say, error=True), camera=options.camera)
-    say(f"{result.camera}: {describe_solution(result.solution)}; kept in {result.file}.")
+    print_line(f"Watching {chosen.source.name} for the board.", error=True)
+    result = calibrate_camera(chosen.source, partial(print_line, error=True), camera=options.camera)
+    print_line(f"{result.camera}: {describe_solution(result.solution)}; kept in {result.file}.")
     return EXIT_OK
 
 

@@ -58,7 +58,7 @@ def interrupted_by_end_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def say(sentence: str, *, error: bool = False) -> None:
+def print_line(sentence: str, *, error: bool = False) -> None:
     """Prints a line; a closed pipe is ignored, because the data that is saved afterwards must not be lost."""
     with suppress(OSError, ValueError):
         print(sentence, file=sys.stderr if error else sys.stdout, flush=True)

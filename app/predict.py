@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from app.end_signals import say
+from app.end_signals import print_line
 from app.output_texts import reason_text
 from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.fused_track import FusionSettings, fusion_settings
@@ -66,7 +66,7 @@ class PredictionRun:
     paths: Mapping[PathId, PathFactory]
     model: HandModel
     lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
-    complain: Callable[[str], None] = lambda sentence: say(sentence, error=True)
+    complain: Callable[[str], None] = lambda sentence: print_line(sentence, error=True)
     listener: Callable[[JoinedResult], None] | None = None
     output_mode: OutputMode = OutputMode.FUSED
     fused_only: bool = False

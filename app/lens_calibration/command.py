@@ -75,7 +75,7 @@ def describe_solution(solution: LensSolution) -> str:
 def _watch(
     source: FrameSource, session: CalibrationSession, tell: Callable[[str], None], until_s: float | None
 ) -> None:
-    failures, said, seen = 0, "", 0
+    failures, last_sentence, seen = 0, "", 0
     while not session.ready and (until_s is None or time.monotonic() < until_s):
         read = source.read()
         if isinstance(read, EndOfSource):
@@ -88,8 +88,8 @@ def _watch(
         failures, seen = 0, seen + 1
         progress = session.add(read.image_rgb)
         sentence = f"{progress.share:4.0%}  {progress.sentence}"
-        if progress.kept or progress.sentence != said:
-            said = progress.sentence
+        if progress.kept or progress.sentence != last_sentence:
+            last_sentence = progress.sentence
             tell(sentence)
     if not seen:
         raise SourceError(f"{source.name} gave no picture; check the source.")

@@ -9,7 +9,7 @@ from app.optional_parts.parts import PARTS
 from hand.errors import InstallError
 
 _LOOK_EVERY_S = 0.2
-_SAY_EVERY_S = 2.0
+_PRINT_EVERY_S = 2.0
 
 
 def list_parts() -> None:
@@ -49,11 +49,11 @@ def install_part(name: str) -> None:
 
 
 def _follow(installation: Installation) -> InstallState:
-    said, said_s = "", 0.0
+    shown, shown_s = "", 0.0
     while (state := installation.poll()).phase is InstallPhase.RUNNING:
         now_s = time.monotonic()
-        if state.text != said and now_s - said_s >= _SAY_EVERY_S:
+        if state.text != shown and now_s - shown_s >= _PRINT_EVERY_S:
             print(state.text, flush=True)
-            said, said_s = state.text, now_s
+            shown, shown_s = state.text, now_s
         time.sleep(_LOOK_EVERY_S)
     return state

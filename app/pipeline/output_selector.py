@@ -187,7 +187,7 @@ class _Slot:
         self._fused: FusedTrack | None = None
         self.time_ns = 0
         self._sure_since_ns: int | None = None
-        self._bend: _InertializationOffset | None = None
+        self._offset: _InertializationOffset | None = None
 
     def distance_to(self, pair: HandPair) -> float:
         """Distance from the last output to the nearer hand of a pair."""
@@ -230,13 +230,13 @@ class _Slot:
             return OutputHand(recent, self._reason, held=True)
         wanted, reason = self._decide(pair, time_ns, settings, missing, fused, differ)
         if self._last is not None and self._last.side != wanted.side:
-            self._bend = None  # a left and a right hand have no rotations between them
+            self._offset = None  # a left and a right hand have no rotations between them
         elif self._last is not None and self._last.origin != wanted.origin:
-            self._bend = _InertializationOffset.between(self._last, wanted, self.time_ns)
-        share = 0.0 if self._bend is None else self._bend.share(time_ns, settings.fade_ms)
+            self._offset = _InertializationOffset.between(self._last, wanted, self.time_ns)
+        share = 0.0 if self._offset is None else self._offset.share(time_ns, settings.fade_ms)
         if share <= 0.0:
-            self._bend = None
-        state = wanted if self._bend is None else self._bend.apply(wanted, share, self._layers[wanted.side])
+            self._offset = None
+        state = wanted if self._offset is None else self._offset.apply(wanted, share, self._layers[wanted.side])
         self._last, self._reason, self.time_ns = state, reason, time_ns
         return OutputHand(state, reason, share)
 

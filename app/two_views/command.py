@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from app.end_signals import say
+from app.end_signals import print_line
 from app.networks.device import DeviceChoice
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
@@ -54,11 +54,11 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         ViewInput(one.source, _paths(options, model, live=live), lens, output_mode=mode, session=session, take=take)
         for one, lens, session in zip(chosen, lenses, sessions, strict=True)
     ]
-    say(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", error=True)
+    print_line(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", error=True)
     views = record_views((inputs[0], inputs[1]), model, live=live, seconds=options.seconds)
     for view in views:
         if view.sentence:
-            say(view.sentence, error=True)
+            print_line(view.sentence, error=True)
     known = None if options.recalibrate else _saved(views, options.pairs)
     length = known_length(
         model,
@@ -66,7 +66,7 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         palm_width_mm=options.palm_width_mm,
         calibration=options.calibration,
     )
-    result = analyse(*views, known, length, lambda stage: say(f"{stage.capitalize()}.", error=True))
+    result = analyse(*views, known, length, lambda stage: print_line(f"{stage.capitalize()}.", error=True))
     folder = options.report or DEFAULT_REPORT_DIR
     # the files first: writing to a closed pipe may end the program
     kept = ""
@@ -81,14 +81,14 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
         counts = " and ".join(str(len(one.labels)) for one in labels)
         recorded = f"Recorded {sessions[0]} and {sessions[1]}, with {counts} labels from the truth of two views."
     for line in summary(result):
-        say(line)
+        print_line(line)
     if kept:
-        say(f"The calibration of the two cameras is{kept}.")
+        print_line(f"The calibration of the two cameras is{kept}.")
     if result.state is PairState.MOVED and not result.calibrated_here:
-        say("The figures above are from a calibration that no longer holds; add --recalibrate.", error=True)
-    say(f"Report in {folder}.")
+        print_line("The figures above are from a calibration that no longer holds; add --recalibrate.", error=True)
+    print_line(f"Report in {folder}.")
     if recorded:
-        say(recorded)
+        print_line(recorded)
 
 
 def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict[PathId, PathFactory]:
@@ -102,7 +102,7 @@ def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict
         finder=options.finder,
         calibration=SubjectCalibrationOptions(False, options.calibration),
         device=device,
-        complain=partial(say, error=True),
+        complain=partial(print_line, error=True),
     )
 
 

@@ -153,11 +153,11 @@ class ViewTrackBuilder:
             if state is None:
                 continue
             joints_m = np.asarray(state.joints_m, np.float64)
-            said = state.seen_sigma_px
+            sigma_px = state.seen_sigma_px
             row[path] = _Seen(
                 project(joints_m, intrinsics),
                 joints_m,
-                np.full(21, np.nan) if said is None else np.asarray(said, np.float64),
+                np.full(21, np.nan) if sigma_px is None else np.asarray(sigma_px, np.float64),
                 float(state.confidence),
             )
             self._rights += state.side == "right"

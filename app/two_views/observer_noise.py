@@ -53,9 +53,9 @@ def relative_sigma(track: ViewTrack, path: str) -> Float[np.ndarray, "N 21"]:
         track: of one view.
         path: which path.
     """
-    said = track.sigma_px[path]
-    size = np.where(np.isfinite(said[:, 0]), hand_size_px(np.nan_to_num(track.joints_px[path])), np.nan)
-    share = said / np.maximum(size, 1.0)[:, None]
+    sigma_px = track.sigma_px[path]
+    size = np.where(np.isfinite(sigma_px[:, 0]), hand_size_px(np.nan_to_num(track.joints_px[path])), np.nan)
+    share = sigma_px / np.maximum(size, 1.0)[:, None]
     if not np.isfinite(share).any():
         return np.ones_like(share)
     usual = np.nanmedian(share, 0)

@@ -114,7 +114,7 @@ class PathComparison:
         one, other = names[self.one], names[self.other]
         where = f"{('First', 'Second')[self.view]} camera: "
         if change.units < FEWEST_UNITS:
-            return f"{where}whether {other} and {one} differ cannot be said before {FEWEST_UNITS} stretches {figures}."
+            return f"{where}at least {FEWEST_UNITS} stretches are needed to compare {other} and {one} {figures}."
         if change.verdict == "no clear difference":
             return f"{where}{other} and {one} do not differ by more than chance {figures}."
         return f"{where}{other} is {change.verdict} than {one} {figures}."

@@ -8,7 +8,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QGuiApplication, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
-from app.end_signals import on_end_signal, say
+from app.end_signals import on_end_signal, print_line
 from app.ui.extensions import install_extensions
 from app.ui.screenshot import Screenshot, after_results
 from app.ui.views.opengl_support import opengl_format
@@ -54,7 +54,7 @@ def run_window(options: WindowOptions) -> int:
     let_python_see_signals(application)
     code = application.exec()
     if shot is not None and not shot.saved:
-        say(f"handlive: the screenshot could not be saved to {options.screenshot}.", error=True)
+        print_line(f"handlive: the screenshot could not be saved to {options.screenshot}.", error=True)
         return 2
     return code
 

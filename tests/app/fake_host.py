@@ -47,7 +47,7 @@ class FakeHost(QObject):
             self.options.paths, lambda _result: None, lambda: None, output=OutputChooser(self.options.model)
         )
         self.pipeline.add_listener("fake host", self._take)
-        self.said: list[str] = []
+        self.notices: list[str] = []
         self.panels: dict[str, QWidget] = {}
         self.docks: dict[str, QDockWidget] = {}
         self.tools: dict[str, QAction] = {}
@@ -73,7 +73,7 @@ class FakeHost(QObject):
         self.parent_widget.deleteLater()
 
     def notify(self, sentence: str) -> None:
-        self.said.append(sentence)
+        self.notices.append(sentence)
 
     def choose(self, text: str, camera_format: CameraFormat | None = None) -> None:
         self.chosen.append(text)

@@ -26,20 +26,20 @@ TINY_PART = OptionalPart(
 _PIP_FAKE = """
 import os, pathlib, subprocess, sys, time
 
-def say(*lines):
+def echo(*lines):
     print(*lines, sep="\\n", flush=True)
 
 behaviour, site = os.environ["PIP_FAKE"], pathlib.Path(os.environ["PIP_FAKE_SITE"])
 (pathlib.Path(os.environ["PIP_FAKE_ARGUMENTS"])).write_text("\\n".join(sys.argv[1:]))
 
 def download():
-    say("Collecting handlive_tiny_part>=1", "  Downloading handlive_tiny_part-1.0-py3-none-any.whl (3.0 MB)")
+    echo("Collecting handlive_tiny_part>=1", "  Downloading handlive_tiny_part-1.0-py3-none-any.whl (3.0 MB)")
     folder = pathlib.Path(os.environ["TMPDIR"]) / "pip-unpack-x"
     folder.mkdir()
     (folder / "handlive_tiny_part-1.0-py3-none-any.whl").write_bytes(bytes(2_000_000))
 
 def unpack(*names):
-    say("Installing collected packages: " + ", ".join(names))
+    echo("Installing collected packages: " + ", ".join(names))
 
 def place(name):
     (site / f"{name}.py").write_text("")
@@ -64,12 +64,12 @@ elif behaviour == "wait while unpacking":
 elif behaviour == "do not listen":
     import signal
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    say("Collecting handlive_tiny_part>=1")
+    echo("Collecting handlive_tiny_part>=1")
     time.sleep(60)
 elif behaviour == "nothing":
     pass
 else:
-    say(*behaviour.split("|"))
+    echo(*behaviour.split("|"))
     sys.exit(1)
 """
 

@@ -104,7 +104,7 @@ def test_pictures_are_turned_and_the_space_bar_is_the_playback_bars(host: FakeHo
     assert isinstance(host.panels["Playback"], PlaybackBar)
     host.press("Shift+R")
     assert host.pipeline.quarter_turns == 1
-    assert host.said == ["Pictures are turned by 90°."]
+    assert host.notices == ["Pictures are turned by 90°."]
     host.press("Space")  # nothing plays
     assert host.replayed == 0
 
@@ -112,7 +112,7 @@ def test_pictures_are_turned_and_the_space_bar_is_the_playback_bars(host: FakeHo
 def test_snapshot_needs_a_picture_and_its_format_is_kept(host: FakeHost, tmp_path: Path) -> None:
     install_snapshots(host)
     host.press("Ctrl+S")
-    assert host.said == [NOTHING_SENTENCE]
+    assert host.notices == [NOTHING_SENTENCE]
     (menu,) = host.submenus
     host.restore_state({"mesh_suffix": ".ply"})
     assert [action.text() for action in menu.actions() if action.isChecked()] == ["PLY"]
@@ -138,7 +138,7 @@ def test_diagnostics_name_what_draws(host: FakeHost) -> None:
     clipboard = QApplication.clipboard()
     assert clipboard is not None
     assert "fake renderer" in clipboard.text()
-    assert host.said == [COPIED_SENTENCE]
+    assert host.notices == [COPIED_SENTENCE]
 
 
 def test_settings_hold_what_extensions_keep_and_leave_the_rest_alone(qtbot: QtBot, tmp_path: Path) -> None:

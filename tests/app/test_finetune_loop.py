@@ -93,7 +93,7 @@ def record_session(qtbot: QtBot, panel: RecordPanel, name: str, seed: int) -> Pa
     for hand in stick_hands(FRAMES, seed):
         shown_to_both(panel, hand)
     qtbot.waitUntil(lambda: recorder.state.frames == FRAMES, timeout=20_000)
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         qtbot.mouseClick(panel.record, Qt.MouseButton.LeftButton)
     assert said.args == [f"{FRAMES} frames recorded, 0 dropped."]
     return recorder.folder
@@ -109,12 +109,12 @@ def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     """Labels a session by the button, reviews it, and rejects two frames by key."""
     qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=20_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
-    with qtbot.waitSignal(panel.said, timeout=300_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=300_000) as said:
         qtbot.mouseClick(panel.sessions.label_button, Qt.MouseButton.LeftButton)
     assert "labels are good enough for training" in said.args[0]
     qtbot.waitUntil(lambda: session_item(panel, folder).text(3) == "yes", timeout=300_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
-    with qtbot.waitSignal(panel.review_wanted, timeout=5000) as wanted:
+    with qtbot.waitSignal(panel.review_requested, timeout=5000) as wanted:
         qtbot.mouseClick(panel.sessions.review, Qt.MouseButton.LeftButton)
     review = ReviewWindow(open_review(wanted.args[0], MODEL), MODEL, DARK)
     qtbot.addWidget(review)
@@ -212,11 +212,11 @@ def test_what_cannot_be_loaded_is_said_and_changes_nothing(qtbot: QtBot, tmp_pat
     first = live.current()
     panel = NetworksPanel(NetworkLibrary(tmp_path / "base", tmp_path / "networks"), live)
     qtbot.addWidget(panel)
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         panel.try_and_swap(tmp_path / "nothing")
     assert "There is no trained network" in said.args[0]
     (tmp_path / "junk.handnet").write_bytes(b"junk")
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         panel.open_file(tmp_path / "junk.handnet")
     assert "cannot be opened as a network" in said.args[0]
     assert live.current() is first
@@ -240,10 +240,10 @@ def test_a_network_is_shared_and_opened_beside_the_window(
 
         monkeypatch.setattr(library_module, name, noted)
     file = tmp_path / "mine.handnet"
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         panel.share_as(library.entries()[0], file)
     assert said.args[0].endswith(f"is in {file}.")
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         panel.open_file(file)
     assert said.args == ["mine is in the list; choose it and swap it in."]
     assert panel.list.topLevelItemCount() == 2

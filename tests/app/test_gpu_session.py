@@ -103,7 +103,7 @@ def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypa
         np.testing.assert_array_equal(answer[name], plain[name], err_msg=name)
     assert "it did not answer for 0.2 s" in session.note
     assert session._process.poll() is not None
-    assert not session._patience._thread.is_alive()
+    assert not session._time_limit._thread.is_alive()
     network.close()
 
 

@@ -61,7 +61,7 @@ def record(qtbot: QtBot, panel: RecordPanel, name: str = "Own hand") -> Path:
     recorder = panel.recorder
     assert recorder is not None
     qtbot.waitUntil(lambda: recorder.state.frames == 30, timeout=20_000)
-    with qtbot.waitSignal(panel.said, timeout=10_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=10_000) as said:
         panel.record.click()
     assert said.args == ["30 frames recorded, 0 dropped."]
     return recorder.folder
@@ -126,7 +126,7 @@ def test_a_session_is_deleted_beside_the_window(
     sessions.delete.click()
     qtbot.waitUntil(lambda: sessions.list.topLevelItemCount() == 0, timeout=20_000)
     assert any(folder.parent.iterdir())  # it is out of the list at once, although its files still go
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         allowed.set()
     assert "cannot be deleted (Input/output error)" in said.args[0]
     assert not any(folder.parent.iterdir())
@@ -276,7 +276,7 @@ def test_a_decision_draws_its_own_frames_anew_and_no_others(qtbot: QtBot, review
 def test_a_session_that_cannot_be_begun_is_said(qtbot: QtBot, panel: RecordPanel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     panel.home = tmp_path / "file" / "sessions"
-    with qtbot.waitSignal(panel.said) as said:
+    with qtbot.waitSignal(panel.notice) as said:
         panel.begin()
     assert "cannot be made" in said.args[0]
     assert panel.recorder is None
@@ -288,7 +288,7 @@ def test_damaged_sessions_are_named_once_beside_the_whole_ones(qtbot: QtBot, pan
     damaged.mkdir()
     (damaged / "session.json").write_text("{")
     said: list[str] = []
-    panel.said.connect(said.append)
+    panel.notice.connect(said.append)
     for _ in range(2):
         panel.sessions.show_sessions()
         qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=10_000)

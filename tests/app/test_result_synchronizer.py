@@ -40,7 +40,7 @@ class Bench:
         self.chosen.append(frame.sequence)
         return ()
 
-    def say(self, path_id: PathId, index: int, after_ms: float = 0.0, *, hand: bool = True) -> PathUpdate[int]:
+    def deliver(self, path_id: PathId, index: int, after_ms: float = 0.0, *, hand: bool = True) -> PathUpdate[int]:
         self.now_ns += int(after_ms * 1e6)
         states = (self.hand,) if hand else ()
         update = PathUpdate(PathResult(self.frames[index], path_id, states), 0, 0, 0)
@@ -57,59 +57,59 @@ class Bench:
 
 def test_frame_is_passed_on_when_both_have_spoken() -> None:
     bench = Bench()
-    bench.say("network", 0)
+    bench.deliver("network", 0)
     assert bench.log == []
-    bench.say("ik", 0, 5.0)
-    bench.say("ik", 1)
-    bench.say("network", 1)
+    bench.deliver("ik", 0, 5.0)
+    bench.deliver("ik", 1)
+    bench.deliver("network", 1)
     assert bench.log == [(0, "ik+network"), (1, "ik+network")]
     assert bench.chosen == [0, 1]
 
 
 def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
     bench = Bench()
-    bench.say("network", 0)
-    bench.say("ik", 1)  # it will never have a result for frame 0 any more
+    bench.deliver("network", 0)
+    bench.deliver("ik", 1)  # it will never have a result for frame 0 any more
     assert bench.log == [(0, "network")]
     assert bench.emitted[0][0].missing == {"ik": MissingReason.LATE}
-    bench.say("network", 1)
+    bench.deliver("network", 1)
     assert bench.log[1:] == [(1, "ik+network")]
 
 
 def test_path_that_begins_a_later_frame_is_not_awaited_for_those_it_skipped() -> None:
     bench = Bench()
     bench.synchronizer.begin("ik", bench.frames[0])
-    bench.say("network", 0)
-    bench.say("network", 1)
+    bench.deliver("network", 0)
+    bench.deliver("network", 1)
     assert bench.log == [], "it still works on frame 0"
-    bench.say("ik", 0)
+    bench.deliver("ik", 0)
     assert bench.log == [(0, "ik+network")]
     bench.synchronizer.begin("ik", bench.frames[2])
     assert bench.log[1:] == [(1, "network")], "before it has spoken about frame 2"
-    bench.say("ik", 2)
-    bench.say("network", 2)
+    bench.deliver("ik", 2)
+    bench.deliver("network", 2)
     assert bench.log[2:] == [(2, "ik+network")]
 
 
 def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits() -> None:
     bench = Bench()
-    bench.say("network", 0)
+    bench.deliver("network", 0)
     bench.synchronizer.expect("ik", MissingReason.DISABLED)
     assert bench.log == [(0, "network")]
-    bench.say("network", 1)
+    bench.deliver("network", 1)
     assert bench.log[1:] == [(1, "network")]
     assert bench.emitted[1][0].missing == {"ik": MissingReason.DISABLED}
     bench.synchronizer.expect("ik")
-    bench.say("network", 2)
+    bench.deliver("network", 2)
     assert len(bench.log) == 2
-    bench.say("ik", 2)
+    bench.deliver("ik", 2)
     assert bench.log[2:] == [(2, "ik+network")]
 
 
 def test_hitch_of_one_path_holds_the_other_up_for_two_frames_at_most() -> None:
     bench = Bench()
     for index in range(5):
-        bench.say("network", index, 33.0)
+        bench.deliver("network", index, 33.0)
     assert bench.log == [(0, "network"), (1, "network"), (2, "network")]
 
 
@@ -117,8 +117,8 @@ def test_slow_path_is_soon_not_awaited_and_comes_late() -> None:
     bench = Bench()
     for index in range(0, 30, 5):  # it takes five frames for one
         for step in range(5):
-            bench.say("network", index + step, 33.0)
-        bench.say("ik", index, 1.0)
+            bench.deliver("network", index + step, 33.0)
+        bench.deliver("ik", index, 1.0)
     assert bench.log[-6:] == [
         (25, "network"),
         (26, "network"),
@@ -136,12 +136,12 @@ def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:
     bench = Bench()
     for index in range(0, 30, 5):  # it takes five frames for one, so it is usually late
         for step in range(5):
-            bench.say("ik", index + step, 33.0, hand=False)
-        bench.say("network", index, 1.0)
+            bench.deliver("ik", index + step, 33.0, hand=False)
+        bench.deliver("network", index, 1.0)
     assert bench.log[-5:] == [(21, "ik"), (22, "ik"), (23, "ik"), (24, "ik"), (25, "ik+network")]
     assert bench.chosen == list(range(26))
     for index in range(30, 40):  # but not for ever
-        bench.say("ik", index, 33.0, hand=False)
+        bench.deliver("ik", index, 33.0, hand=False)
     assert bench.log[-1] == (39 - MOST_PENDING_HANDLESS, "ik")
 
 
@@ -149,16 +149,16 @@ def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:
     bench = Bench(wait_for_all=True)
     for index in range(0, 20, 4):
         for step in range(4):
-            bench.say("network", index + step, 33.0)
+            bench.deliver("network", index + step, 33.0)
         for step in range(4):
-            bench.say("ik", index + step, 500.0)
+            bench.deliver("ik", index + step, 500.0)
     assert bench.log == [(index, "ik+network") for index in range(20)]
 
 
 def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
     bench = Bench(wait_for_all=True)
     for index in range(4):
-        bench.say("network", index, 33.0)
+        bench.deliver("network", index, 33.0)
     assert bench.log == []
     bench.synchronizer.expect("ik", "does not work")
     assert bench.log == [(index, "network") for index in range(4)]
@@ -167,17 +167,17 @@ def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
 def test_path_that_is_quick_again_is_awaited_again() -> None:
     bench = Bench()
     for index in range(10):
-        bench.say("network", index, 33.0)
-        bench.say("ik", max(0, index - 3), 60.0)
+        bench.deliver("network", index, 33.0)
+        bench.deliver("ik", max(0, index - 3), 60.0)
     for index in range(10, 39):
-        bench.say("ik", index, 3.0)
-        bench.say("network", index, 3.0)
+        bench.deliver("ik", index, 3.0)
+        bench.deliver("network", index, 3.0)
     assert bench.log[-1] == (38, "ik+network")
 
 
 def test_result_drawn_again_is_no_new_measurement() -> None:
     bench = Bench()
-    network, _ = bench.say("network", 0), bench.say("ik", 0)
+    network, _ = bench.deliver("network", 0), bench.deliver("ik", 0)
     bench.synchronizer.add("network", network)
     assert [measured for _, _, measured in bench.emitted] == [True, False]
     assert bench.chosen == [0]

@@ -24,7 +24,7 @@ from hand.model import HandModel
 def opened_review(qtbot: QtBot, window: MainWindow, folder: Path) -> ReviewWindow:
     panel = window.findChild(RecordPanel)
     assert panel is not None
-    panel.review_wanted.emit(folder)
+    panel.review_requested.emit(folder)
     qtbot.waitUntil(lambda: window.findChild(ReviewWindow) is not None, timeout=PATIENCE_MS)
     review = window.findChild(ReviewWindow)
     assert review is not None
@@ -79,7 +79,7 @@ def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_clo
     window = open_window()
     panel = window.findChild(RecordPanel)
     assert panel is not None
-    panel.review_wanted.emit(make_session(tmp_path / "s"))  # comes back at once
+    panel.review_requested.emit(make_session(tmp_path / "s"))  # comes back at once
     assert reading.wait(20.0)
     threading.Timer(0.3, allowed.set).start()
     window.close()
@@ -91,5 +91,5 @@ def test_a_session_that_cannot_be_reviewed_is_said(qtbot: QtBot, open_window: Op
     window = open_window()
     panel = window.findChild(RecordPanel)
     assert panel is not None
-    panel.review_wanted.emit(tmp_path)
+    panel.review_requested.emit(tmp_path)
     qtbot.waitUntil(lambda: str(tmp_path) in window.pane_area.notice_text, timeout=PATIENCE_MS)

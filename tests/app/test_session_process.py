@@ -77,7 +77,7 @@ def test_work_is_done_with_the_hand_model_of_the_window(
 
 def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPanel) -> None:
     qtbot.addWidget(panel)
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         panel.sessions.work.run([sys.executable, "-c", SPEAKS_IN_HALVES])
     assert said.args == ["3 of 4 labels are good enough for training."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)
@@ -85,7 +85,7 @@ def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPa
 
 def test_work_that_fails_says_why_and_makes_room_for_the_next(qtbot: QtBot, panel: RecordPanel) -> None:
     qtbot.addWidget(panel)
-    with qtbot.waitSignal(panel.said, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
         panel.sessions.work.run([sys.executable, "-c", "import sys; sys.exit('The disk is full.')"])
         assert not panel.sessions.importer.isEnabled()
     assert said.args == ["The disk is full."]

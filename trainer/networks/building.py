@@ -52,14 +52,14 @@ def trained_network(config: NetworkConfig, model: HandModel, weights: Path) -> H
 
 
 def starting_network(
-    config: FitConfig, model: HandModel, say: Callable[[str], None] = lambda text: None
+    config: FitConfig, model: HandModel, notify: Callable[[str], None] = lambda text: None
 ) -> HandNetwork:
     """The network of a recipe as its training begins.
 
     Args:
         config: the recipe.
         model: the hand it poses.
-        say: called with a sentence where weights of another network are used in part.
+        notify: called with a sentence where weights of another network are used in part.
 
     Raises:
         ConfigError: the network is not on offer, or published weights could not be had.
@@ -71,7 +71,7 @@ def starting_network(
         return trained_network(config.network, model, Path(config.start_from))
     network = build_network(config.network, model)
     taken = start_partly_from(network, Path(config.start_from))
-    say(f"{taken:.0%} of the network's weights begin as in {config.start_from}.")
+    notify(f"{taken:.0%} of the network's weights begin as in {config.start_from}.")
     return network
 
 

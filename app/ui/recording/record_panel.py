@@ -37,13 +37,13 @@ _REVIEW_CLOSE_S = 0.2
 class RecordPanel(QWidget):
     """Records from a pipeline, by what it is given with :meth:`take_frame` and :meth:`take_joined` from any thread."""
 
-    said = pyqtSignal(str)
+    notice = pyqtSignal(str)
     """A sentence for the user."""
 
     flashed = pyqtSignal(bool)
     """Recording began (True) or ended."""
 
-    review_wanted = pyqtSignal(object)
+    review_requested = pyqtSignal(object)
     """A session's folder."""
 
     def __init__(self, model: HandModel, home: Path | None = None, hand_model_file: Path | None = None) -> None:
@@ -114,7 +114,7 @@ class RecordPanel(QWidget):
         else:
             self._seconds_left = COUNTDOWN_S
             self._countdown.start()
-            self.said.emit(f"Recording begins in {self._seconds_left} …")
+            self.notice.emit(f"Recording begins in {self._seconds_left} …")
             self.refresh()
 
     def begin(self) -> None:
@@ -124,13 +124,13 @@ class RecordPanel(QWidget):
         try:
             folder = new_session_folder(name, self.home)
         except HandliveError as error:
-            self.said.emit(str(error))
+            self.notice.emit(str(error))
             self.refresh()
             return
         self._coverage = Coverage(self._model)
         self._recorder = SessionRecorder(folder, self._model, name=name)
         self.flashed.emit(True)
-        self.said.emit("Recording.")
+        self.notice.emit("Recording.")
         self.refresh()
 
     def finish(self) -> None:
@@ -142,7 +142,7 @@ class RecordPanel(QWidget):
         state = recorder.stop()
         self.flashed.emit(False)
         words = f"{state.frames} frames recorded, {state.dropped} dropped." if state.frames else "Nothing was recorded."
-        self.said.emit(state.sentence or words)
+        self.notice.emit(state.sentence or words)
         self.sessions.show_sessions()
         self.refresh()
 
@@ -196,7 +196,7 @@ class RecordPanel(QWidget):
         if self._seconds_left <= 0:
             self.begin()
         else:
-            self.said.emit(f"Recording begins in {self._seconds_left} …")
+            self.notice.emit(f"Recording begins in {self._seconds_left} …")
             self.refresh()
 
     def _build(self, hand_model_file: Path | None) -> None:
@@ -212,8 +212,8 @@ class RecordPanel(QWidget):
         self.table = CoverageTable()
         self.cards = PromptCards()
         self.sessions = SessionsPanel(self.home, hand_model_file)
-        self.sessions.said.connect(self.said)
-        self.sessions.review_wanted.connect(self.review_wanted)
+        self.sessions.notice.connect(self.notice)
+        self.sessions.review_requested.connect(self.review_requested)
         self.place = QLabel()
         self.place.setWordWrap(True)
         self.place.setObjectName("metricName")
@@ -241,9 +241,9 @@ def install_recorder(host: ExtensionHost) -> None:
     host.add_panel("Record", panel, shortcut="Ctrl+R")
     host.add_tool("Record or stop", panel.toggle, shortcut="Ctrl+Shift+R", help_text="Records your own hand")
     host.add_tool("Mark this moment", panel.mark, shortcut="K", help_text="To find it again in the review")
-    panel.said.connect(host.notify)
+    panel.notice.connect(host.notify)
     panel.flashed.connect(flash.flash)
-    panel.review_wanted.connect(ReviewOpener(host).open)
+    panel.review_requested.connect(ReviewOpener(host).open)
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.close_down)
     host.closed.connect(panel.complete)

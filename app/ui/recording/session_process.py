@@ -16,7 +16,7 @@ _KILL_WITHIN_MS = 2000
 class SessionWork(QObject):
     """Runs one command of this program at a time and passes on its JSON lines."""
 
-    said = pyqtSignal(str)
+    notice = pyqtSignal(str)
     """A sentence for the user."""
 
     progressed = pyqtSignal(str)
@@ -76,14 +76,14 @@ class SessionWork(QObject):
             if "share" in content:
                 self.progressed.emit(f"{content['stage'].capitalize()}: {content['share']:.0%}")
             elif "kept" in content:
-                self.said.emit(f"{content['kept']} of {content['labels']} labels are good enough for training.")
+                self.notice.emit(f"{content['kept']} of {content['labels']} labels are good enough for training.")
             elif "word" in content:
-                self.said.emit(str(content["word"]))
+                self.notice.emit(str(content["word"]))
 
     def _end(self, code: int) -> None:
         if code != 0:
             words = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-            self.said.emit(words[-1] if words else "The work was broken off; try again.")
+            self.notice.emit(words[-1] if words else "The work was broken off; try again.")
         self.progressed.emit("")
         self.changed.emit()
 

@@ -38,10 +38,10 @@ _LAYOUTS = {"FreiHAND's layout": "freihand", "WebDataset": "webdataset"}
 class SessionsPanel(QWidget):
     """A list, the buttons under it, and how far the work on a session is."""
 
-    said = pyqtSignal(str)
+    notice = pyqtSignal(str)
     """A sentence for the user."""
 
-    review_wanted = pyqtSignal(object)
+    review_requested = pyqtSignal(object)
     """A session's folder."""
 
     def __init__(self, home: Path, hand_model_file: Path | None = None) -> None:
@@ -58,10 +58,10 @@ class SessionsPanel(QWidget):
         self.work = SessionWork(self)
         self.progress = QLabel()
         self._build()
-        self.work.said.connect(self.said)
+        self.work.notice.connect(self.notice)
         self.work.progressed.connect(self.progress.setText)
         self.work.changed.connect(self._work_changed)
-        self._deletions = BackgroundTasks(self, self.said.emit)
+        self._deletions = BackgroundTasks(self, self.notice.emit)
         self._listing = BackgroundTasks(self, logger.warning)
         self._list_again = False
         self._named: set[str] = set()  # problems that were shown before
@@ -111,7 +111,7 @@ class SessionsPanel(QWidget):
         damaged = [entry.word for entry in entries if entry.damaged and entry.word not in self._named]
         self._named.update(damaged)
         if damaged:
-            self.said.emit(damaged[0] if len(damaged) == 1 else f"{len(damaged)} sessions are damaged. {damaged[0]}")
+            self.notice.emit(damaged[0] if len(damaged) == 1 else f"{len(damaged)} sessions are damaged. {damaged[0]}")
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
@@ -152,7 +152,7 @@ class SessionsPanel(QWidget):
         try:
             going = set_aside(folder)
         except HandliveError as error:
-            self.said.emit(str(error))
+            self.notice.emit(str(error))
             return
         self._deletions.start("delete-session", partial(clear_away, going), lambda _nothing: None)
         self.show_sessions()
@@ -199,7 +199,7 @@ class SessionsPanel(QWidget):
             "Label", "Works out better labels over the whole session", partial(self._with_selected, self.label)
         )
         self.review = button(
-            "Review", "Check and correct the labels", partial(self._with_selected, self.review_wanted.emit)
+            "Review", "Check and correct the labels", partial(self._with_selected, self.review_requested.emit)
         )
         self.delete = button("Delete", "Deletes the session for good", partial(self._with_selected, self._delete))
         self.importer = button("Import …", "Makes a session of a video or a folder of pictures", self._choose_import)

@@ -28,7 +28,7 @@ class Guide(QFrame):
 
     closed = pyqtSignal()
     """The user has read it."""
-    source_wanted = pyqtSignal()
+    source_requested = pyqtSignal()
     """Emitted when the user has read it and opens the list of sources."""
 
     def __init__(self, over: QWidget) -> None:
@@ -116,7 +116,7 @@ class Guide(QFrame):
 
     def _choose(self) -> None:
         self.dismiss()
-        self.source_wanted.emit()
+        self.source_requested.emit()
 
     def _arrange(self) -> None:
         self.setFixedWidth(min(_WIDTH_PX, max(240, self._over.width() - 2 * SPACING_PX)))
@@ -128,6 +128,6 @@ class Guide(QFrame):
 def install_guide(host: ExtensionHost) -> None:
     """Adds the first steps to the tools; the settings decide whether they are shown at the start."""
     guide = Guide(host.overlay_area)
-    guide.source_wanted.connect(host.show_source_menu)
+    guide.source_requested.connect(host.show_source_menu)
     host.add_tool("First steps", guide.open, shortcut="F1", help_text="Show the first steps again")
     host.keep_state("guided", lambda: guide.was_read, guide.restore)

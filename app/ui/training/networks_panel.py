@@ -45,7 +45,7 @@ _FILE_KINDS = f"Networks (*{SUFFIX})"
 class NetworksPanel(QWidget):
     """Swaps networks while the picture goes on."""
 
-    said = pyqtSignal(str)
+    notice = pyqtSignal(str)
     """A sentence for the user."""
 
     def __init__(self, library: NetworkLibrary, live: LiveNetwork, installer: PartInstaller | None = None) -> None:
@@ -60,7 +60,7 @@ class NetworksPanel(QWidget):
         self._library = library
         self._live = live
         self._vetting = NetworkVetting()
-        self._trials = BackgroundTasks(self, self.said.emit)
+        self._trials = BackgroundTasks(self, self.notice.emit)
         self._files = BackgroundTasks(self, self._tell)
         self._waiting: LoadedNetwork | None = None
         self._named: set[str] = set()  # problems that were shown before
@@ -114,7 +114,7 @@ class NetworksPanel(QWidget):
         new = [problem for problem in self._library.problems if problem not in self._named]
         self._named.update(new)
         if new:
-            self.said.emit(new[0] if len(new) == 1 else f"{len(new)} networks cannot be used. {new[0]}")
+            self.notice.emit(new[0] if len(new) == 1 else f"{len(new)} networks cannot be used. {new[0]}")
         for entry in entries:
             error = entry.figures.get("rendered_pa_mpjpe_mm")
             is_live = entry.folder.resolve() == self._live.folder.resolve()
@@ -139,7 +139,7 @@ class NetworksPanel(QWidget):
         network = self._live.revert()
         if network is not None:
             self._library.note(network.folder, network.name, "revert")
-            self.said.emit(f"{network.name} is live again.")
+            self.notice.emit(f"{network.name} is live again.")
         self.show_networks()
 
     def set_theme(self, theme: Theme) -> None:
@@ -186,7 +186,7 @@ class NetworksPanel(QWidget):
         if yes and candidate is not None:
             self._live.swap(candidate)
             self._library.note(candidate.folder, candidate.name, "swap")
-            self.said.emit(f"{candidate.name} is live now.")
+            self.notice.emit(f"{candidate.name} is live now.")
         elif candidate is not None:
             candidate.close()
         self.show_networks()
@@ -206,7 +206,7 @@ class NetworksPanel(QWidget):
         try:
             kept = self._library.add(self._run.folder / NETWORK_FOLDER, name=self._run.request.name)
         except HandliveError as problem:
-            self.said.emit(str(problem))
+            self.notice.emit(str(problem))
             return
         self.show_networks()
         self.try_and_swap(kept.folder, str(read_report(self._run.folder).get("verdict", "")))
@@ -258,7 +258,7 @@ class NetworksPanel(QWidget):
 
     def _tell(self, sentence: str) -> None:
         """Shows the result of work on files, and the networks there are now."""
-        self.said.emit(sentence)
+        self.notice.emit(sentence)
         self.show_networks()
 
     # how it is built
@@ -327,7 +327,7 @@ def install_networks(host: ExtensionHost, library: NetworkLibrary, installer: Pa
         return None
     panel = NetworksPanel(library, live, installer)
     host.add_panel("Networks", panel, shortcut="Ctrl+K")
-    panel.said.connect(host.notify)
+    panel.notice.connect(host.notify)
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.break_off_trial)
     host.closed.connect(panel.wait)

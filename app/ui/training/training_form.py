@@ -50,7 +50,7 @@ class FineTuneForm(QWidget):
     started = pyqtSignal()
     """The run is to be started."""
 
-    measure_wanted = pyqtSignal()
+    measure_requested = pyqtSignal()
     """Its duration is to be measured."""
 
     def __init__(self) -> None:
@@ -118,11 +118,11 @@ class FineTuneForm(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.explanation)
         layout.addLayout(buttons)
-        self.base.currentIndexChanged.connect(lambda _index: self._tell())
-        self.recipes.idClicked.connect(lambda _number: self._tell())
+        self.base.currentIndexChanged.connect(lambda _index: self._show_hints())
+        self.recipes.idClicked.connect(lambda _number: self._show_hints())
         self.start.clicked.connect(lambda _checked: self.started.emit())
-        self.measure.clicked.connect(lambda _checked: self.measure_wanted.emit())
-        self._tell()
+        self.measure.clicked.connect(lambda _checked: self.measure_requested.emit())
+        self._show_hints()
 
     def show_networks(self, entries: Sequence[NetworkEntry]) -> None:
         """Offers networks to begin with; the choice stays where it can."""
@@ -137,7 +137,7 @@ class FineTuneForm(QWidget):
         place = self.base.findData(chosen)
         self.base.setCurrentIndex(max(place, 0) if tunable else -1)
         self.base.blockSignals(False)
-        self._tell()
+        self._show_hints()
 
     def show_sessions(self, recordings: Path, rows: Sequence[SessionSummary]) -> None:
         """Offers sessions; the user's choice about one stays, and of the others the newest is held out."""
@@ -156,10 +156,10 @@ class FineTuneForm(QWidget):
             unsaid: Role = "held out" if number == len(rows) - 1 and len(rows) > 1 else "learn"
             role.setCurrentIndex(ROLES.index(self._said.get(row.folder.name, unsaid)))
             role.activated.connect(lambda index, name=row.folder.name: self._said.update({name: ROLES[index]}))
-            role.currentIndexChanged.connect(lambda _index: self._tell())
+            role.currentIndexChanged.connect(lambda _index: self._show_hints())
             role.setAccessibleName(f"Use of {row.title}")
             self.sessions.setItemWidget(item, 2, role)
-        self._tell()
+        self._show_hints()
 
     def roles(self) -> dict[str, Role]:
         """The use of each session, by the name of its folder: the user's choice, or the default."""
@@ -190,23 +190,25 @@ class FineTuneForm(QWidget):
             notes=self.notes.text().strip(),
         )
 
-    def say(self, sentence: str) -> None:
+    def show_hint(self, sentence: str) -> None:
         """Shows a sentence above the buttons until something changes."""
         self.explanation.setText(sentence)
 
-    def _tell(self) -> None:
+    def _show_hints(self) -> None:
         request = self.request()
         recipe = RECIPES[max(self.recipes.checkedId(), 0)]
         if not self.sessions.topLevelItemCount():
-            self.say("Record at least two short sessions of your hand first; one to learn from, one to check with.")
+            self.show_hint(
+                "Record at least two short sessions of your hand first; one for training, one to check with."
+            )
         elif self.base.currentIndex() < 0:
-            self.say("No network here has the weights that training begins with.")
+            self.show_hint("No network here has the weights that training begins with.")
         elif request is None:
-            self.say("Choose at least one session to learn from.")
+            self.show_hint("Choose at least one session to learn from.")
         elif not request.held_out:
-            self.say(f"{_RECIPE_HELP[recipe]} No session is held out, so the report will prove less.")
+            self.show_hint(f"{_RECIPE_HELP[recipe]} No session is held out, so the report will prove less.")
         else:
-            self.say(_RECIPE_HELP[recipe])
+            self.show_hint(_RECIPE_HELP[recipe])
         self.start.setEnabled(request is not None)
         self.measure.setEnabled(request is not None)
         self.changed.emit()

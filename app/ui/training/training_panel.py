@@ -42,7 +42,7 @@ _WORDS = {
 class FineTunePanel(QWidget):
     """Form, run and list of runs, one below the other."""
 
-    said = pyqtSignal(str)
+    notice = pyqtSignal(str)
     """A sentence for the user."""
 
     run_shown = pyqtSignal(object)
@@ -94,8 +94,8 @@ class FineTunePanel(QWidget):
         self.setMinimumWidth(380)
         self._installer.installed.connect(self.refresh)
         self.form.started.connect(self._start)
-        self.form.measure_wanted.connect(self._measure)
-        self.view.failed.connect(self.said)
+        self.form.measure_requested.connect(self._measure)
+        self.view.failed.connect(self.notice)
         self.list.itemSelectionChanged.connect(self._select)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
@@ -112,13 +112,13 @@ class FineTunePanel(QWidget):
         for folder, problem in self._runs.problems.items():
             if folder not in self._named:
                 self._named.add(folder)
-                self.said.emit(problem)
+                self.notice.emit(problem)
         if self._shown is None and runs:
             self.show_run(self._runs.at_work() or runs[0])
         for run in runs:
             before, self._phases[run.folder.name] = self._phases.get(run.folder.name), run.phase
             if before is not None and before is not run.phase and run.phase is RunPhase.FINISHED:
-                self.said.emit(run.history.sentence)
+                self.notice.emit(run.history.sentence)
                 self.show_run(run)
         self._show_list(runs)
         self.view.show_run(self._shown)
@@ -160,7 +160,7 @@ class FineTunePanel(QWidget):
             run = self._runs.create(request)
             run.start()
         except HandliveError as problem:
-            self.said.emit(str(problem))
+            self.notice.emit(str(problem))
             return
         self.show_run(run)
         self.refresh()
@@ -171,9 +171,9 @@ class FineTunePanel(QWidget):
             return
         try:
             self._estimate = EstimateProcess(request, self._runs.folder)
-            self.form.say("Making a few real steps to see how long it takes here ...")
+            self.form.show_hint("Making a few real steps to see how long it takes here ...")
         except HandliveError as problem:
-            self.form.say(str(problem))
+            self.form.show_hint(str(problem))
 
     def _look_at_estimate(self) -> None:
         if self._estimate is None:
@@ -182,11 +182,11 @@ class FineTunePanel(QWidget):
             found = self._estimate.poll()
         except HandliveError as problem:
             self._estimate = None
-            self.form.say(str(problem))
+            self.form.show_hint(str(problem))
             return
         if found is not None:
             self._estimate = None
-            self.form.say(
+            self.form.show_hint(
                 f"About {duration(found.seconds)} on this machine as busy as it is now: {found.steps} steps of "
                 f"{found.seconds_per_step:.2f} s, and the report."
             )
@@ -232,7 +232,7 @@ def install_finetuning(host: ExtensionHost) -> None:
     installer = PartInstaller(TRAIN, host.parent_widget)
     panel = FineTunePanel(library, sessions_folder(), TrainingRuns(default_runs_folder()), installer)
     host.add_panel("Teach", panel, shortcut="Ctrl+T")
-    panel.said.connect(host.notify)
+    panel.notice.connect(host.notify)
     installer.installed.connect(lambda: host.notify(f"The {TRAIN.title} is installed and ready."))
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.close_quietly)

@@ -112,9 +112,11 @@ class PathErrorsView(QWidget):
             if frames
             else "No frame was measured yet."
         )
-        said = [one.sentence(NAMES) for one in reading.comparisons if one.view == self._view and one.measure == measure]
-        self.verdicts.setText("\n".join(_without_camera(sentence) for sentence in said))
-        self.verdicts.setVisible(bool(said))
+        sentences = [
+            one.sentence(NAMES) for one in reading.comparisons if one.view == self._view and one.measure == measure
+        ]
+        self.verdicts.setText("\n".join(_without_camera(sentence) for sentence in sentences))
+        self.verdicts.setVisible(bool(sentences))
         for path, _ in _PATHS:
             times, values = _curve(errors.get(path), measure, reading.now_s)
             self.curve.show_curve(path, times, values)

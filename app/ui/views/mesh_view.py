@@ -23,7 +23,7 @@ class MeshView(Protocol):
 
     painted: pyqtBoundSignal
     """Another mesh is on the screen."""
-    redraw_wanted: pyqtBoundSignal
+    redraw_requested: pyqtBoundSignal
     """The view was turned or resized, and the last mesh has to be prepared again."""
     orbit_changed: pyqtBoundSignal
     """The user turned the view; carries the :class:`Orbit`."""

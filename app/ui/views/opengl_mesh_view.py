@@ -49,7 +49,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
     """A mesh view drawn by OpenGL 4.1 through PyQt6's own functions."""
 
     painted = pyqtSignal()
-    redraw_wanted = pyqtSignal()
+    redraw_requested = pyqtSignal()
     orbit_changed = pyqtSignal(object)
 
     def __init__(self, renderer_name: str, parent: QWidget | None = None) -> None:

@@ -80,7 +80,7 @@ class PictureView(QWidget):
 
     def hint(self, text: str, *, warning: bool = False) -> None:
         """A line at the foot of the picture; empty takes it away."""
-        self._hint.say(text, warning=warning)
+        self._hint.show_text(text, warning=warning)
 
     @property
     def word_text(self) -> str:
@@ -90,7 +90,7 @@ class PictureView(QWidget):
     def word(self, text: str) -> None:
         """Words in the upper left corner; empty takes them away."""
         if text != self._word.text():
-            self._word.say(text)
+            self._word.show_text(text)
             self._take_picture_of_word()
 
     def _take_picture_of_word(self) -> None:

@@ -39,7 +39,7 @@ class SoftwareMeshView(MeshWidget, QWidget):
     """A mesh view drawn by :mod:`hand.raster`."""
 
     painted = pyqtSignal()
-    redraw_wanted = pyqtSignal()
+    redraw_requested = pyqtSignal()
     orbit_changed = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -140,4 +140,4 @@ class SoftwareMeshView(MeshWidget, QWidget):
         with self._lock:
             self._request = replace(self._request, orbit=self._controls.orbit, size_px=size, theme=self._theme)
         self.update()
-        self.redraw_wanted.emit()
+        self.redraw_requested.emit()

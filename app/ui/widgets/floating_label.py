@@ -31,7 +31,7 @@ class FloatingLabel(QLabel):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
-    def say(self, text: str, *, warning: bool = False) -> None:
+    def show_text(self, text: str, *, warning: bool = False) -> None:
         """Shows a text; an empty one hides the label."""
         name = "warning" if warning else self._plain_name
         if self.text() == text and self.objectName() == name:

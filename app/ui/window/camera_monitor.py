@@ -47,7 +47,7 @@ class CameraMonitor(QObject):
         self._searches = BackgroundTasks(self, logger.warning)
         self._known: frozenset[CameraInfo] | None = None
         self._formats: dict[CameraInfo, tuple[CameraFormat, ...]] = {}
-        self._formats_wanted = False
+        self._formats_requested = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.search)
 
@@ -67,14 +67,14 @@ class CameraMonitor(QObject):
         Args:
             wanted: the formats are about to be shown.
         """
-        self._formats_wanted = wanted
+        self._formats_requested = wanted
         if wanted:
             self.search()
 
     def search(self) -> None:
         """Starts a search, unless one is under way."""
         if not self._searches.busy:
-            self._searches.start("camera-search", partial(_search, self._formats, self._formats_wanted), self._tell)
+            self._searches.start("camera-search", partial(_search, self._formats, self._formats_requested), self._tell)
 
     def _tell(self, offered: tuple[OfferedCamera, ...]) -> None:
         self._formats = {offer.camera: offer.formats for offer in offered}
@@ -86,9 +86,9 @@ class CameraMonitor(QObject):
                 self.appeared.emit(camera.name)
 
 
-def _search(known: Mapping[CameraInfo, tuple[CameraFormat, ...]], formats_wanted: bool) -> tuple[OfferedCamera, ...]:
+def _search(known: Mapping[CameraInfo, tuple[CameraFormat, ...]], formats_requested: bool) -> tuple[OfferedCamera, ...]:
     """The cameras there are; formats that are not known yet are read from them."""
     return tuple(
-        OfferedCamera(camera, known.get(camera) or (camera_formats(camera.index) if formats_wanted else ()))
+        OfferedCamera(camera, known.get(camera) or (camera_formats(camera.index) if formats_requested else ()))
         for camera in list_cameras()
     )

@@ -395,7 +395,7 @@ class MainWindow(QMainWindow):
         self.presenter.output_turned.connect(self._numbers.mark_output)
         for pane in self.panes.values():
             pane.resized.connect(self._plan)
-            pane.scene.redraw_wanted.connect(self.pipeline.redraw)
+            pane.scene.redraw_requested.connect(self.pipeline.redraw)
         for path_id in self.pipeline.path_ids:
             self.panes[path_id].heading.switched.connect(lambda wanted, who=path_id: self.set_enabled(who, wanted))
         link_orbits([pane.scene for pane in self.panes.values()])

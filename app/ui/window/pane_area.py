@@ -117,7 +117,7 @@ class PaneArea(QWidget):
 
     def notice(self, text: str) -> None:
         """A line at the head; empty takes it away."""
-        self._notice.say(text)
+        self._notice.show_text(text)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keeps messages and notices in place."""

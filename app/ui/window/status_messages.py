@@ -107,23 +107,23 @@ class StatusMessages:
             self.notify(source.sentence)
 
     def _tell_source(self, state: SourceState) -> None:
-        say = self._pane_area.show_message
+        show = self._pane_area.show_message
         # the demo clip is no way out of the demo clip's own trouble
         ways_out = (self._choose,) if state.name == DEMO_TITLE else (self._choose, self._demo)
         if state.phase is SourcePhase.RUNNING:
             self._pane_area.hide_message()
         elif state.phase is SourcePhase.OPENING:
-            say("One moment", f"Opening {state.name}…")
+            show("One moment", f"Opening {state.name}…")
         elif state.phase is SourcePhase.LOST:
             text = f"{state.sentence} It goes on by itself as soon as the camera is back."
-            say("The camera is gone", text, ways_out)
+            show("The camera is gone", text, ways_out)
         elif state.phase is SourcePhase.FAILED:
             again = " It is tried again every second." if is_address(state.name) else ""
-            say("This source cannot be shown", state.sentence + again, ways_out)
+            show("This source cannot be shown", state.sentence + again, ways_out)
         elif state.phase is SourcePhase.ENDED:
             whole = f"{state.name} was played to its end."
             text = whole if state.shortfall is None else state.shortfall.sentence(state.name)
-            say("The end", text, (self._replay, self._choose))
+            show("The end", text, (self._replay, self._choose))
 
 
 def _hint(pane: Pane, paths: Mapping[PathId, PathSituation], live: bool) -> tuple[str, bool]:
