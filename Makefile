@@ -14,7 +14,7 @@ export VENV
 export PYTHON
 # threads of the numeric libraries fight over few cores; one each is fastest here and reproducible
 ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-# test files run beside each other, each of them in one process; ARGS=-n0 for one after the other, as a debugger wants it
+# test files run beside each other, each of them in one process; ARGS=-n0 for one after the other, for a debugger
 SIDE_BY_SIDE := -n auto --maxprocesses=4 --dist loadfile --max-worker-restart=0
 # tests bring their own display, so that they need none and leave an existing one alone
 DISPLAYED = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1600x1000x24"')

@@ -135,10 +135,10 @@ def report(result: dict[str, Any]) -> None:
     print(f"lag of the window's thread p50 / p95: {result['gui_lag_ms']['p50']} / {result['gui_lag_ms']['p95']} ms")
     targets = TARGETS.get(round(rate), {})
     for path_id, path in result["paths"].items():
-        _judge(f"{path_id} frames/s", path["frames_per_second"], targets.get("rate"), more_is_better=True)
-        _judge(f"{path_id} p50, ms", path["latency_p50_ms"], targets.get("p50_ms"))
-        _judge(f"{path_id} p95, ms", path["latency_p95_ms"], targets.get("p95_ms"))
-    _judge("lag p95, ms", result["gui_lag_ms"]["p95"], targets.get("lag_p95_ms"))
+        _print_result(f"{path_id} frames/s", path["frames_per_second"], targets.get("rate"), more_is_better=True)
+        _print_result(f"{path_id} p50, ms", path["latency_p50_ms"], targets.get("p50_ms"))
+        _print_result(f"{path_id} p95, ms", path["latency_p95_ms"], targets.get("p95_ms"))
+    _print_result("lag p95, ms", result["gui_lag_ms"]["p95"], targets.get("lag_p95_ms"))
 
 
 def main() -> None:
@@ -171,7 +171,7 @@ def main() -> None:
         options.json.write_text(json.dumps({"machine": machine, "runs": results}, indent=2) + "\n", encoding="utf-8")
 
 
-def _judge(name: str, got: float, wanted: float | None, *, more_is_better: bool = False) -> None:
+def _print_result(name: str, got: float, wanted: float | None, *, more_is_better: bool = False) -> None:
     if wanted is not None:
         met = got >= wanted if more_is_better else got <= wanted
         print(f"  {'met   ' if met else 'MISSED'} {name}: {got} (target {wanted:g})")

@@ -52,18 +52,18 @@ def main() -> None:
         as_right, as_left = (
             runtime.predict(picture, replace(crop, flipped=flipped), intrinsics).right for flipped in (False, True)
         )
-        said = found[0].score if found[0].side == "right" else -found[0].score
+        shown_right = found[0].score if found[0].side == "right" else -found[0].score
         truth = -1.0 if mirrored else 1.0
-        rows.append((truth * said, truth * (log_odds(as_right) - log_odds(as_left))))
+        rows.append((truth * shown_right, truth * (log_odds(as_right) - log_odds(as_left))))
     detector.close()
-    said, odds = np.array(rows).T
+    shown_right, odds = np.array(rows).T
     machine = describe_machine()
     print(f"{machine['processor']}; {len(rows)} of {options.pictures} pictures in which MediaPipe finds a hand")
-    print(f"MediaPipe            {np.mean(said > 0.0):.1%}")
+    print(f"MediaPipe            {np.mean(shown_right > 0.0):.1%}")
     print(f"network              {np.mean(odds > 0.0):.1%}")
     for weight in (1.0, 2.0, OVERRULING_LOG_ODDS, 2.0 * OVERRULING_LOG_ODDS):
         mark = "  (the program's)" if weight == OVERRULING_LOG_ODDS else ""
-        print(f"overruled from {weight:4.1f}   {np.mean(odds + weight * said > 0.0):.1%}{mark}")
+        print(f"overruled from {weight:4.1f}   {np.mean(odds + weight * shown_right > 0.0):.1%}{mark}")
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def _npz_field(arrays: np.lib.npyio.NpzFile, key: str) -> Any:
 def _model_from_fields(fields: dict[str, Any], path: Path, tips: str) -> HandModel:
     missing = [key for key in _REQUIRED if key not in fields]
     if missing:
-        kind = " (it looks like a body or face model)" if "v_template" in fields else ""
+        kind = " (it seems to be a body or face model)" if "v_template" in fields else ""
         raise ModelFileError(
             f"{path.name} has no field {missing[0]}{kind}; its fields are {', '.join(sorted(fields)) or 'none'}: "
             "give a MANO hand model such as MANO_RIGHT.pkl from mano_v1_2/models."

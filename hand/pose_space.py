@@ -43,7 +43,7 @@ CONVENTIONS: Final = MappingProxyType(
         "manopth": PoseConvention(flat_hand_mean=True, pca_components=6),
         "manotorch": PoseConvention(flat_hand_mean=True),
         "smplx.MANO": PoseConvention(flat_hand_mean=False, pca_components=6),
-        # takes rotation matrices and never adds the mean, whatever flat_hand_mean says
+        # takes rotation matrices and never adds the mean, whatever flat_hand_mean is
         "smplx.MANOLayer": PoseConvention(flat_hand_mean=True),
     }
 )

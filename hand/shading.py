@@ -129,7 +129,7 @@ def _see(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenMesh:
-    """The vertices of a mesh as a camera sees them.
+    """The vertices of a mesh in a camera's view.
 
     Attributes:
         points_px: where each is in the picture; NaN for one that is not before the camera.

@@ -209,12 +209,12 @@ class SessionSolver:
         """Normal equations of the observations and the priors of single frames, and the acceleration term of each."""
         count = len(states)
         matrix, gradient = np.zeros((count, _SIZE, _SIZE)), np.zeros((count, _SIZE))
-        said = [
+        terms = [
             residuals_and_jacobian(self._solver.chain, states[place], target)
             for target, place in zip(targets, places, strict=True)
         ]
-        weights, cost = _robust(np.stack([residuals for residuals, _ in said]))
-        for (residuals, jacobian), weight, place in zip(said, weights, places, strict=True):
+        weights, cost = _robust(np.stack([residuals for residuals, _ in terms]))
+        for (residuals, jacobian), weight, place in zip(terms, weights, places, strict=True):
             free = jacobian[:, _FREE]
             weighted = free * weight[:, None]
             matrix[place] = weighted.T @ free

@@ -39,7 +39,7 @@ GLOBAL_DEVIATION_RAD: Final = 0.22
 """Expected error of the orientation, about any axis."""
 
 SHAPE_DEVIATION: Final = 1.0
-"""Expected error of each number of the network's shape: a person's deviate by 1, and one picture tells little of it."""
+"""Expected error of each number of the network's shape: a person's deviate by 1, and one picture hardly shows them."""
 
 USUAL_MISFIT: Final = 0.8
 """Median distance of the predicted hand's joints from their heat maps, over the expected errors, at which the pose is

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 SCHEMA: Final = 1
 INPUT_NAME: Final = "image"
 LANDMARKS_NAME: Final = "landmarks"
-"""Second input of a network that is told what a hand-landmark network read: for each crop the numbers that
+"""Second input of a network that takes the reading of a hand-landmark network: for each crop the numbers that
 :meth:`hand.landmark_reading.LandmarkReading.in_crop` gives."""
 
 BATCH_NAME: Final = "batch"
@@ -57,7 +57,7 @@ _LARGEST_METADATA_BYTES: Final = 1 << 20
 
 
 DOUBTED: Final = 0.35
-"""Confidence under which the program leaves a network for inverse kinematics, where that sees the hand."""
+"""Confidence under which the program leaves a network for inverse kinematics, where that finds the hand."""
 
 
 @runtime_checkable

@@ -61,7 +61,7 @@ if command -v dpkg-query >/dev/null; then
     for library in "${libraries[@]}"; do
         is_installed "$library" || is_installed "${library}t64" || missing+=("$(name_here "$library")")
     done
-    # the window still has its headless form without them, so go on: the sentence above has said what to do
+    # the window still has its headless form without them, so go on: the message above names the command
     if [ ${#missing[@]} -gt 0 ]; then install_debian "${missing[@]}" || true; fi
 fi
 
@@ -92,7 +92,7 @@ find_python() {
 }
 
 # An environment of this checkout's own that cannot be used is made anew: without pip, of another Python than the one
-# that is asked for or supported, or with the OpenCV that earlier versions needed, which would share its folder with the
+# that is requested or supported, or with the OpenCV that earlier versions needed, which would share its folder with the
 # one that is needed now.
 is_usable() {
     [ -x "$venv/bin/python" ] && is_supported "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1 &&

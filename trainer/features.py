@@ -230,7 +230,7 @@ class StoredPictures(StoredCrops):
     """The same crops as pictures, with the landmarks that were read in them: to teach the trunk too."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        """Reads the folder; pictures stay JPEGs until they are asked for.
+        """Reads the folder; pictures stay JPEGs until they are used.
 
         Args:
             folder: what ``python -m trainer features --pictures`` wrote.

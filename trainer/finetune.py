@@ -99,13 +99,13 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
     events = EventLog(folder / EVENTS_FILE, stream)
     if hasattr(os, "nice"):
         os.nice(max(0, _PRIORITY - os.nice(0)))
-    stopped = _StopWish(folder, StopSign(sys.stdin))
+    stopped = _StopRequest(folder, StopSign(sys.stdin))
     try:
         events.emit("stage", name="training", pid=os.getpid())
         config, held_out = finetune_config(request)
         if not finish and not _is_trained(folder, config):
             train(config, folder, events, stopped)
-        if stopped.said and not finish:
+        if stopped.requested and not finish:
             return
         if not (folder / BEST_FILE).is_file():
             raise ConfigError("The run was stopped before its first checkpoint; resume it, or start it again.")
@@ -220,16 +220,16 @@ def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
 
 
 @dataclass
-class _StopWish:
+class _StopRequest:
     """Requests a stop once the run's folder holds a stop file, or a line "stop" or the end of stdin arrives."""
 
     folder: Path
     stdin: Callable[[], bool]
-    said: bool = False
+    requested: bool = False
 
     def __call__(self) -> bool:
-        self.said = self.said or (self.folder / STOP_FILE).exists() or self.stdin()
-        return self.said
+        self.requested = self.requested or (self.folder / STOP_FILE).exists() or self.stdin()
+        return self.requested
 
 
 def _is_trained(folder: Path, config: FitConfig) -> bool:

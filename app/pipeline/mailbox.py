@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """Depth one, so that a slow reader sees the present and not a growing past."""
+    """Depth one, so that a slow reader gets the present and not a growing past."""
 
     def __init__(self, *, lossless: bool = False) -> None:
         """An empty mailbox.

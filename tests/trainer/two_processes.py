@@ -105,8 +105,8 @@ def main(out: Path) -> None:
     careless = trained(fabric, out / f"careless_run_of_{rank}", lambda numbers: numbers)
     torch.save({"together": state, "careless": careless}, out / f"state_of_{rank}.pt")
     words = {
-        "wish of the second": first_rank_with(fabric, rank == 1),
-        "no wish": first_rank_with(fabric, False),
+        "request of the second": first_rank_with(fabric, rank == 1),
+        "no request": first_rank_with(fabric, False),
         "made by all": outcome(lambda: run_on_all_ranks(fabric, lambda: rank)),
         "made by first": outcome(lambda: made_by_first(fabric, lambda: f"by {rank}")),
         "second fails": outcome(lambda: run_on_all_ranks(fabric, only_second_fails)),

@@ -303,13 +303,13 @@ class Fused(NamedTuple):
         numbers: of the pose, as :class:`TransformerHead` gives them.
         joints: 2D joints, crop coordinates.
         doubt: to be added to the log of their expected errors.
-        told: tokens of the whole crop and of each joint.
+        encoded: tokens of the whole crop and of each joint.
     """
 
     numbers: Float[Tensor, "B 109"]
     joints: Float[Tensor, "B 21 2"]
     doubt: Float[Tensor, "B 21"]
-    told: Float[Tensor, "B 22 C"]
+    encoded: Float[Tensor, "B 22 C"]
 
 
 class LandmarkHead(TransformerHead):
@@ -322,12 +322,12 @@ class LandmarkHead(TransformerHead):
         super().__init__(width, coarse_channels, layers)
         self.seen = nn.Linear(JOINT_NUMBERS + 2, width)
         self.look = nn.Linear(CROP_NUMBERS, width)
-        said = nn.Linear(512, 109 + 4 * JOINTS)
-        self.direct = nn.Sequential(nn.Linear(CROP_NUMBERS, 512), nn.ReLU(inplace=True), said)
+        last = nn.Linear(512, 109 + 4 * JOINTS)
+        self.direct = nn.Sequential(nn.Linear(CROP_NUMBERS, 512), nn.ReLU(inplace=True), last)
         self.places = nn.Linear(width, 4)
         nn.init.normal_(self.seen.weight, std=0.02)
         nn.init.zeros_(self.seen.bias)
-        for layer in (said, self.places):
+        for layer in (last, self.places):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -342,12 +342,12 @@ class LandmarkHead(TransformerHead):
         gap = each[..., :2] - joints
         own = pooled + self.place(joints) + self.seen(torch.cat([each, gap], 2))
         tokens = torch.cat([self.overview(overview)[:, None], own], 1) + self.name
-        told = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks)[:, None]], 1)))[:, :-1]
+        encoded = self.norm(self.encoder(torch.cat([tokens, self.look(landmarks)[:, None]], 1)))[:, :-1]
         direct = self.direct(landmarks)
-        numbers = self.numbers(told.flatten(1)) + direct[:, :109]
-        places = self.places(told[:, 1:]) + direct[:, 109:].reshape(-1, JOINTS, 4)
+        numbers = self.numbers(encoded.flatten(1)) + direct[:, :109]
+        places = self.places(encoded[:, 1:]) + direct[:, 109:].reshape(-1, JOINTS, 4)
         share = torch.sigmoid(places[..., :1])
-        return Fused(numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3], told)
+        return Fused(numbers, joints + share * gap + 0.1 * places[..., 1:3], places[..., 3], encoded)
 
 
 class CertaintyHead(nn.Module):
@@ -376,7 +376,7 @@ class CertaintyHead(nn.Module):
         # lengths by squares: a length has no gradient at 0, and nothing is to flow back anyway
         between = (places - percept.joints).square().sum(2).sqrt()
         moved = (places - fused.joints).square().sum(2).sqrt()
-        parts = (fused.told.mean(1), fused.told.amax(1), log_sigma, between, moved, percept.overview)
+        parts = (fused.encoded.mean(1), fused.encoded.amax(1), log_sigma, between, moved, percept.overview)
         read = torch.cat([*parts, percept.landmarks, fused.numbers], 1).detach()
         logit: Tensor = self.layers(read)
         return logit[:, 0]

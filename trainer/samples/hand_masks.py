@@ -115,7 +115,7 @@ def read_mask(folder: Path, photograph: Path, joints_px: Float[np.ndarray, "21 2
 def _first_guess(joints_px: Float[np.ndarray, "21 2"], side_px: int) -> UInt8[np.ndarray, "S S"]:
     """GrabCut's four labels by the distance from the bones."""
     palm_px = float(np.linalg.norm(joints_px[[5, 9, 13, 17]] - joints_px[0], axis=1).max())
-    # a palm seen from the fingertips looks short; a hand is never wider than three of its palms
+    # a palm seen from the fingertips is foreshortened; a hand is never wider than three of its palms
     palm_px = max(palm_px, float(np.ptp(joints_px, axis=0).max()) / 3.0)
     possible = _around_bones(joints_px, _POSSIBLE * palm_px, side_px)
     wrist, away = joints_px[0], joints_px[0] - joints_px[9]

@@ -201,7 +201,7 @@ def _light(
         vx, vy, vz = -points[v, 0] / length, -points[v, 1] / length, -points[v, 2] / length
         facing = max(nx * vx + ny * vy + nz * vz, zero)
         if facing == zero and nx * vx + ny * vy + nz * vz < np.float32(-0.4):
-            for k in range(3):  # looks away: only its edge could be interpolated into view
+            for k in range(3):  # faces away: only its edge could be interpolated into view
                 out[v, k] = albedo[v, k] * np.float32(0.3)
             continue
         to_key = nx * key_direction[0] + ny * key_direction[1] + nz * key_direction[2]

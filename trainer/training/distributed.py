@@ -49,11 +49,11 @@ def run_on_all_ranks(fabric: Fabric, make: Callable[[], T]) -> T:
         made.append(make())
     except HandliveError as own:
         problem = own
-    speaker = first_rank_with(fabric, problem is not None)
-    if speaker is not None:
-        said = fabric.broadcast(problem, src=speaker)
-        assert said is not None
-        leave(fabric, said)
+    rank = first_rank_with(fabric, problem is not None)
+    if rank is not None:
+        shared = fabric.broadcast(problem, src=rank)
+        assert shared is not None
+        leave(fabric, shared)
     return made[0]
 
 
@@ -70,16 +70,16 @@ def made_by_first(fabric: Fabric, make: Callable[[], T]) -> T | None:
     return fabric.broadcast(run_on_all_ranks(fabric, lambda: make() if fabric.is_global_zero else None))
 
 
-def first_rank_with(fabric: Fabric, wish: bool) -> int | None:
-    """The first process with a request, or None.
+def first_rank_with(fabric: Fabric, holds: bool) -> int | None:
+    """The first process in which a condition holds, or None.
 
     Args:
         fabric: launched.
-        wish: whether this process has one.
+        holds: whether it does in this process.
     """
     if fabric.world_size == 1:
-        return 0 if wish else None
-    number = torch.tensor(float(fabric.global_rank if wish else fabric.world_size), device=fabric.device)
+        return 0 if holds else None
+    number = torch.tensor(float(fabric.global_rank if holds else fabric.world_size), device=fabric.device)
     smallest = fabric.all_reduce(number, reduce_op="min")
     assert isinstance(smallest, Tensor)
     first = int(smallest)
@@ -150,7 +150,7 @@ class Termination:
     """
 
     def __init__(self) -> None:
-        self._wished = False
+        self._requested = False
         self._before: dict[signal.Signals, _Handler] = {}
 
     def __enter__(self) -> Termination:
@@ -164,11 +164,11 @@ class Termination:
         """Whether the end of this process was requested."""
         if not self._before:
             self._before = {number: signal.signal(number, self._hear) for number in ENDING_SIGNALS}
-        return self._wished
+        return self._requested
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self._wished = True
+        self._requested = True
         signal.signal(number, self._before[signal.Signals(number)])
 
 

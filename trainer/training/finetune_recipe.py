@@ -50,7 +50,7 @@ def with_recordings(
 ) -> tuple[FitConfig, list[RecordingSource]]:
     """A recipe whose sources of kind recordings are sessions of a folder, split whole into training and held-out.
 
-    Without a wish the newest session is held out. A single session is split in time instead, which proves less; so are
+    By default the newest session is held out. A single session is split in time instead, which proves less; so are
     those that are named to learn from while none is held out.
 
     Args:

@@ -61,7 +61,7 @@ class CameraMonitor(QObject):
         self._timer.stop()
         self._searches.abandon(_CLOSE_S)
 
-    def want_formats(self, wanted: bool) -> None:
+    def request_formats(self, wanted: bool) -> None:
         """Whether formats are listed too, which opens each camera once; then a search starts at once.
 
         Args:

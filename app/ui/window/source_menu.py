@@ -49,8 +49,8 @@ class SourceButton(QPushButton):
         self.actions_with_keys = [open_file, open_folder, open_address, play_demo]
         if self._heading is not None:
             self._heading.setEnabled(False)
-        menu.aboutToShow.connect(lambda: self.watch.want_formats(True))
-        menu.aboutToHide.connect(lambda: self.watch.want_formats(False))
+        menu.aboutToShow.connect(lambda: self.watch.request_formats(True))
+        menu.aboutToHide.connect(lambda: self.watch.request_formats(False))
         self.setMenu(menu)
 
     def show_source(self, name: str, facts: SourceFacts | None) -> None:

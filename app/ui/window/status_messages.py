@@ -69,7 +69,7 @@ class StatusMessages:
         self._replay: Action = ("Play again", recovery.replay)
         self._demo: Action = ("Play the demo clip", recovery.demo)
         self._noted = ("", "")
-        self._told: object = None
+        self._shown: object = None
         self._notice_end = QTimer(pane_area)
         self._notice_end.setSingleShot(True)
         self._notice_end.timeout.connect(lambda: pane_area.notice(""))
@@ -91,10 +91,10 @@ class StatusMessages:
             source: its state.
             paths: state of each path.
         """
-        told = source.phase, source.name, source.sentence, self._pane_area.view, dict(paths)
-        if told == self._told:
+        shown = source.phase, source.name, source.sentence, self._pane_area.view, dict(paths)
+        if shown == self._shown:
             return  # called at every frame, and mostly nothing changed
-        self._told = told
+        self._shown = shown
         self._tell_source(source)
         running = source.phase is SourcePhase.RUNNING
         live = source.facts is not None and source.facts.live
