@@ -20,7 +20,6 @@ class LogMemory(logging.Handler):
     """Keeps the last lines of the log."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         super().__init__()
         self.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
@@ -34,7 +33,6 @@ class LogMemory(logging.Handler):
             return self._count
 
     def lines(self) -> tuple[str, ...]:
-        """The last lines."""
         with self._guard:
             return tuple(self._lines)
 

@@ -22,7 +22,6 @@ def describe_machine() -> dict[str, str | int | dict[str, str]]:
 
 
 def product_version() -> str:
-    """The installed version of the product."""
     return _version("handlive")
 
 

@@ -206,7 +206,6 @@ class _PictureOutput:
         self._fusion: FusionSettings | None = fusion_settings(run.model) if len(run.paths) > 1 else None
 
     def of(self, frame: Frame, results: Mapping[PathId, PathResult]) -> tuple[OutputHand, ...]:
-        """The output hands of a picture."""
         # a chooser for each picture, because nothing may fade from one picture into the next
         return OutputChooser(self._model, self._settings, self._fusion).choose(frame, results)
 

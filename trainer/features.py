@@ -214,7 +214,6 @@ class StoredCrops(Dataset[LabelledCrop]):
         return len(self._arrays["image"])
 
     def stored(self, number: int) -> LabelledCrop:
-        """The crop of this number."""
         values: dict[str, Any] = {
             name: part[number] if part.ndim > 1 else float(part[number]) for name, part in self._arrays.items()
         }
@@ -254,7 +253,6 @@ class StoredPictures(StoredCrops):
             ) from None
 
     def stored(self, number: int) -> LabelledCrop:
-        """The crop of this number."""
         crop = super().stored(number)
         image = np.asarray(cv2.imdecode(self._encoded[number], cv2.IMREAD_COLOR_RGB))
         return replace(crop, image=image, landmarks=crop.image)

@@ -256,7 +256,6 @@ class StopSign:
         self._stopped = False
 
     def __call__(self) -> bool:
-        """Whether to stop now."""
         if self._watched and not self._stopped and select.select([self._stream], [], [], 0.0)[0]:
             line = self._stream.readline()
             self._stopped = line == "" or line.strip() == "stop"

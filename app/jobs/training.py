@@ -191,7 +191,6 @@ class TrainingRuns:
         return self._add(folder, request)
 
     def at_work(self) -> TrainingRun | None:
-        """The run that a process is at work on."""
         return next((run for run in self._runs.values() if run.phase in RUNNING_PHASES), None)
 
     def _add(self, folder: Path, request: FineTuneRequest) -> TrainingRun:

@@ -91,7 +91,6 @@ class CalibrationSession:
     """Collects views of the board from pictures of one camera and one size."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._views: list[BoardView] = []
         self._tilted = 0
         self._size_px = (0, 0)

@@ -147,7 +147,6 @@ class _TimeLimit:
             self._deadline_s = math.inf
 
     def end(self) -> None:
-        """Ends the thread."""
         self._over.set()
         self._thread.join()
 

@@ -40,7 +40,6 @@ class LoadedNetwork:
 
     @property
     def name(self) -> str:
-        """Its name for people."""
         return str(self.runtime.metadata.get("name") or self.folder.name)
 
     @property

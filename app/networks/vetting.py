@@ -47,7 +47,6 @@ class NetworkVetting:
     """Tries networks, one or several at a time, until it is aborted."""
 
     def __init__(self) -> None:
-        """Starts without a trial."""
         self._lock = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
         self._broken_off = False

@@ -75,7 +75,6 @@ class PythonEnvironment:
 
 
 def running_environment() -> PythonEnvironment:
-    """The environment of the running interpreter."""
     in_venv = sys.prefix != sys.base_prefix
     marker = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
     return PythonEnvironment(

@@ -41,7 +41,6 @@ class InstallerOutput:
         self._sizes_mb: dict[str, float] = {}
 
     def feed(self, line: str) -> None:
-        """Takes one line."""
         if match := _COLLECTING.match(line):
             self.package = match[1]
         elif match := _DOWNLOADING.match(line):

@@ -42,7 +42,6 @@ class StreamAddress:
     origins: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """For people."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.kind}:{host}:{self.port}"
 

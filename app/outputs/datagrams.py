@@ -39,7 +39,6 @@ class DatagramSink:
 
     @property
     def state(self) -> SinkState:
-        """State of the stream."""
         return self._state
 
     def open(self) -> None:
@@ -81,7 +80,6 @@ class DatagramSink:
             self._send(self._about, self._state.sentence)
 
     def close(self) -> None:
-        """Closes the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -67,7 +67,6 @@ class Streams:
             self._inbox.put(joined)
 
     def states(self) -> tuple[tuple[StreamAddress, SinkState], ...]:
-        """State of each stream."""
         return tuple((address, sink.state) for address, sink in zip(self._addresses, self._sinks, strict=True))
 
     def close(self) -> None:

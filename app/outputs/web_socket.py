@@ -83,7 +83,6 @@ class WebSocketSink:
 
     @property
     def state(self) -> SinkState:
-        """State of the server."""
         return SinkState(self._sent, len(self._clients), self._dropped, self._sentence)
 
     def open(self) -> None:

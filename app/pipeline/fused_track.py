@@ -91,7 +91,6 @@ class FusedTrack:
     """Fuses one hand from frame to frame."""
 
     def __init__(self, settings: FusionSettings) -> None:
-        """Starts empty."""
         self._settings = settings
         self._side: Side | None = None
         self._shape_sum, self._shape_weight = np.zeros(10), 0.0

@@ -120,7 +120,6 @@ class Listeners(Generic[T]):
     """All listeners of one kind of result."""
 
     def __init__(self) -> None:
-        """None yet."""
         self._lock = threading.Lock()
         self._listeners: tuple[Listener[T], ...] = ()
 
@@ -162,7 +161,6 @@ class FrameTap:
     """A :class:`app.pipeline.capture_thread.FrameSink` that gives every frame to listeners."""
 
     def __init__(self) -> None:
-        """Starts without listeners."""
         self._listeners: Listeners[Frame] = Listeners()
 
     def add(

@@ -232,16 +232,13 @@ class LivePipeline(Generic[T, P]):
 
     @property
     def path_ids(self) -> tuple[PathId, ...]:
-        """The paths that run."""
         return tuple(self._workers)
 
     @property
     def source_state(self) -> SourceState:
-        """State of the source."""
         return self._capture.state
 
     def path_state(self, path_id: PathId) -> PathState:
-        """State of a path."""
         return self._workers[path_id].state
 
     def set_enabled(self, path_id: PathId, enabled: bool) -> None:

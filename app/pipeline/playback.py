@@ -39,7 +39,6 @@ class Playback:
     """The requests of one side and the state of the other; safe to use from any thread."""
 
     def __init__(self) -> None:
-        """Starts without a file."""
         self._lock = threading.Lock()
         self._state = PlaybackState()
         self._target: int | None = None

@@ -109,7 +109,6 @@ class ScaledFrames:
     """Frames scaled to the views that show them: panes of one size share the work. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._lock = threading.Lock()
         self._scaled: deque[tuple[np.ndarray, Placement, np.ndarray]] = deque(maxlen=_REMEMBERED)
 

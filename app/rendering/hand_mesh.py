@@ -177,7 +177,6 @@ class _DetailLevel:
     def mesh(
         self, hands: Sequence[SmoothHand], colors: Sequence[np.ndarray], time_ns: int, coarse: HandMesh | None = None
     ) -> HandMesh:
-        """The hands in these triangles."""
         kept = slice(self.vertex_count)
         return HandMesh(
             _joined([hand.vertices_m[kept] for hand in hands]),

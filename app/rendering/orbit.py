@@ -68,7 +68,6 @@ class FocusFollower:
     """Follows the hands without shaking: a first-order low pass, which restarts when hands appear."""
 
     def __init__(self) -> None:
-        """Starts without a hand."""
         self._focus: Focus | None = None
         self._time_ns = 0
 

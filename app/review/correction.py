@@ -55,7 +55,6 @@ class HandCorrector:
         return bool(self._dragged.any())
 
     def joints_px(self) -> Float[np.ndarray, "21 2"]:
-        """Where the joints are now."""
         return project(self._joints_m, self._intrinsics)
 
     def drag(self, joint: int, to_px: tuple[float, float]) -> RecordedHand:

@@ -61,7 +61,6 @@ class CameraFormat:
     frames_per_second: float
 
     def __str__(self) -> str:
-        """For people."""
         return f"{self.width_px} × {self.height_px}, {self.frames_per_second:.3g} frames/s"  # noqa: RUF001
 
 

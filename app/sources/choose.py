@@ -161,5 +161,4 @@ class UnusableSource:
         """Does nothing."""
 
     def may_be_back(self) -> bool:
-        """Never."""
         return False

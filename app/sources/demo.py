@@ -19,7 +19,6 @@ DEMO_TITLE = "Demo clip"
 
 
 def demo_source(*, loop: bool = True) -> VideoSource:
-    """The demo clip as a source."""
     return VideoSource(DEMO_CLIP, loop=loop, kind="demo", title=DEMO_TITLE, intrinsics=_demo_intrinsics())
 
 

@@ -38,7 +38,6 @@ class PictureSource:
 
     @property
     def name(self) -> str:
-        """The file name."""
         return printable_name(self._path)
 
     def open(self) -> SourceFacts:
@@ -61,7 +60,6 @@ class PictureSource:
         return Picture(self._image_rgb, time.monotonic_ns())
 
     def close(self) -> None:
-        """Releases the picture."""
         self._image_rgb = None
 
     def may_be_back(self) -> bool:
@@ -106,7 +104,6 @@ class FolderSource:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
         return printable_name(self._folder) or printable(self._folder)
 
     def open(self) -> SourceFacts:

@@ -187,7 +187,6 @@ class VideoSource:
         return Picture(cv2.cvtColor(shown_bgr, cv2.COLOR_BGR2RGB), time.monotonic_ns(), time_ns)
 
     def close(self) -> None:
-        """Closes the file."""
         if self._capture is not None:
             self._capture.release()
         self._capture = self._first = None

@@ -173,7 +173,6 @@ class _Problem:
         )
 
     def cameras(self, unknowns: Float[np.ndarray, " unknowns"]) -> CameraPair:
-        """The cameras of some unknowns."""
         pair = self._pair
         return CameraPair(
             _zoomed(pair.first, unknowns[6]),

@@ -109,7 +109,6 @@ class PairCalibration:
 
     @property
     def quality(self) -> str:
-        """In words."""
         if self.expected_mm <= GOOD_MM:
             return "good"
         return "usable" if self.expected_mm <= USABLE_MM else "poor"

@@ -27,7 +27,6 @@ class LiveView:
     """Collects one view from a listener's thread, for a worker in another."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._lock = threading.Lock()
         self._builder = ViewTrackBuilder((*PATHS, OUTPUT))
         self._frames: deque[tuple[float, Frame]] = deque(maxlen=_NEWEST_FRAMES)

@@ -104,7 +104,6 @@ class PathComparison:
     change: Change
 
     def sentence(self, names: Mapping[str, str]) -> str:
-        """For people."""
         change = self.change
         unit, digits = ("", 3) if self.measure == "picture" else (" mm", 1)
         figures = (

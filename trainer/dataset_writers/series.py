@@ -54,7 +54,6 @@ class Series:
 
     @property
     def split_seed(self) -> int:
-        """The seed of the samples of this split."""
         return self.seed + (EVALUATION_SEED if self.split == "evaluation" else 0)
 
 

@@ -89,7 +89,6 @@ class SetCrops(Dataset[LabelledCrop]):
         self._number_of = number_of or self._any_number
 
     def __getitem__(self, index: int) -> LabelledCrop:
-        """Crop ``index`` of the stream."""
         rng = np.random.default_rng((self.seed, 32452867, index))
         number, hand, fitted = self._draw(index, rng)
         picture = picture_of(self.hands, number, hand)

@@ -100,7 +100,6 @@ class FreihandSet:
 
     @property
     def facts(self) -> SetFacts:
-        """FreiHAND's."""
         return _FACTS
 
     @property

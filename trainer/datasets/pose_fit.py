@@ -75,7 +75,6 @@ class PoseFitter:
 
     @property
     def model(self) -> HandModel:
-        """The hand model that it poses."""
         return self._layer.model
 
     def fit(self, hand: SetHand, pose: SetPose) -> FittedPose:

@@ -122,7 +122,6 @@ class SetReport:
         return words
 
     def as_json(self) -> dict[str, Any]:
-        """The report for programs."""
         fitted = [(checked.hand.name, checked.fitted) for checked in self.hands if checked.fitted is not None]
         return {
             "count": self.count,

@@ -68,7 +68,6 @@ def _part(hands: HandSet, report: SetReport, faces: Int[np.ndarray, "F 3"], rows
 def _pictures(
     hands: HandSet, checked: CheckedHand, renderer: MeshRenderer
 ) -> tuple[UInt8[np.ndarray, "P P 3"], UInt8[np.ndarray, "P P 3"]]:
-    """The hand with its joints, and with its mesh."""
     hand = checked.hand
     square = crop_around(hand.outline_px, _EXPANSION)
     camera = crop_intrinsics(hand.intrinsics, square, PICTURE_PX)

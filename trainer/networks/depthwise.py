@@ -23,7 +23,6 @@ class DepthwiseConv2d(nn.Conv2d):
     """One filter per channel: ``nn.Conv2d`` with as many groups as channels, and the same result."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Filters."""
         learns_on_processor = torch.is_grad_enabled() and features.device.type == "cpu" and self.weight.requires_grad
         if self.kernel_size == (_KERNEL, _KERNEL) and self.bias is None and learns_on_processor:
             result: Tensor = _FiveByFive.apply(features, self.weight, self.stride[0], self.padding[0])

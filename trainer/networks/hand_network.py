@@ -196,7 +196,6 @@ class HandNetwork(nn.Module):
         return Percept(pooled, joints, coarse.mean((2, 3)), landmarks), scores, features
 
     def _percept(self, flat: Float[Tensor, "B F"]) -> Percept:
-        """A stored percept."""
         width = JOINTS * self.config.width
         rest = CROP_NUMBERS if self.config.landmarks else 0
         sizes = [width, 2 * JOINTS, flat.shape[1] - width - 2 * JOINTS - rest, rest]

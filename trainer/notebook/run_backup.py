@@ -35,7 +35,6 @@ class RunBackup:
         self.troubles = list[str]()
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Takes one event."""
         due = event["event"] == "checkpoint" and time.monotonic() - self._copied_s >= self._every_s
         if due or event["event"] == "end":
             self.copy()

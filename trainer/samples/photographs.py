@@ -219,7 +219,6 @@ class PhotographCrops(Dataset[LabelledCrop]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> LabelledCrop:
-        """Crop ``index`` of the stream."""
         rng = np.random.default_rng((self.seed, index))
         label = self.labels[int(rng.integers(len(self.labels))) if self.augment else index]
         picture = photograph_of(label)

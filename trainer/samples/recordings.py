@@ -334,7 +334,6 @@ class RecordingCrops(Dataset[LabelledCrop]):
         self.jitter = jitter
 
     def __getitem__(self, index: int) -> LabelledCrop:
-        """Crop ``index`` of the stream."""
         rng = np.random.default_rng((self.seed, 15485867, index))
         hand = self.hands[int(rng.integers(len(self.hands)))]
         crop = teaching_crop(hand, self.jitter, rng, self.input_px)

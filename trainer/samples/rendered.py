@@ -94,7 +94,6 @@ class RenderedCrops(Dataset[LabelledCrop]):
         self._renderer: SceneRenderer | None = None
 
     def __getitem__(self, index: int) -> LabelledCrop:
-        """Crop ``index`` of the stream."""
         crop = self._rendered(index)
         rng = np.random.default_rng((self.seed, 67867967, index))
         return crop.with_image(jitter_colors(crop.image, rng)) if rng.random() < self.jitter_share else crop

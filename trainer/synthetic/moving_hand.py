@@ -122,7 +122,6 @@ class MovingHand:
             yield self.frame(index)
 
     def frame(self, index: int) -> SyntheticSample:
-        """One frame; deterministic."""
         return self.renderer.render(self.scene_at(index), index)
 
     def scene_at(self, index: int | float) -> Scene:

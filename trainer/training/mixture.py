@@ -39,7 +39,6 @@ class Mixture(Dataset[LabelledCrop]):
         self.seed = seed
 
     def __getitem__(self, index: int) -> LabelledCrop:
-        """Sample ``index`` of the mixture."""
         return self.stream_of(index)[index]
 
     def stream_of(self, index: int) -> Dataset[LabelledCrop]:

@@ -20,7 +20,6 @@ class TensorBoardCurves:
         self._writer: Any = None
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Takes one event."""
         kind, step = event["event"], event.get("step", 0)
         if kind == "run_started":
             self._open(step)

@@ -141,6 +141,5 @@ class _ClosesShared:
         self.reset = path.reset
 
     def close(self) -> None:
-        """Closes the path."""
         self._shared.closed()
         self._path.close()

@@ -111,12 +111,10 @@ class SmoothedPath:
         return replace(result, states=tuple(states), unfiltered=result.states)
 
     def reset(self) -> None:
-        """Resets path and filters."""
         self._path.reset()
         self._hands.clear()
 
     def close(self) -> None:
-        """Closes the path."""
         self._path.close()
 
     def _filtered(self, state: HandState, place: int, frame: Frame) -> HandState:

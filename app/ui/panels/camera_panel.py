@@ -40,7 +40,6 @@ class CoverageView(QWidget):
     """Where in the picture the board was already, and where it is now."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         super().__init__()
         self._theme: Theme = DARK
         self._covered = np.zeros((CELLS[1], CELLS[0]), bool)
@@ -54,7 +53,6 @@ class CoverageView(QWidget):
         return QSize(240, 180)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self.update()
 

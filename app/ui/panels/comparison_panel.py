@@ -119,7 +119,6 @@ class ComparisonPanel(QWidget):
         return self._disagreement.text()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self.curve.set_colors(theme, {"disagreement": theme.accent})
         self.joints.set_theme(theme)

@@ -96,7 +96,6 @@ class OutputPanel(QWidget):
         self.plot.show_output(*series.output)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.plot.set_colors(theme, {"network": theme.network, "ik": theme.ik})
 
     def _keep_order(self, value: int, other: _Slider, *, raised: bool) -> None:

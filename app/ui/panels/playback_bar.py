@@ -67,7 +67,6 @@ class PlaybackBar(QWidget):
         self._timer.start(_LOOK_EVERY_MS)
 
     def stop(self) -> None:
-        """Stops following."""
         self._timer.stop()
 
     def toggle_pause(self) -> None:

@@ -93,7 +93,6 @@ class StreamPanel(QWidget):
         self._offer()
 
     def stop(self, row: _Row) -> None:
-        """Ends one stream."""
         row.streams.close()
         self._forget(row)
 
@@ -119,7 +118,6 @@ class StreamPanel(QWidget):
 
     @property
     def rows(self) -> Sequence[_Row]:
-        """The streams that run."""
         return tuple(self._rows)
 
     def show_numbers(self) -> None:

@@ -31,7 +31,6 @@ class CoverageTable(QWidget):
     """Poses down, sides of the hand across; each cell fills like a glass."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__()
         self._filled = np.zeros((len(POSES), len(VIEWS)))
         self._theme = DARK
@@ -42,11 +41,9 @@ class CoverageTable(QWidget):
         self.setToolTip("Which poses were shown from which side; a cell is full after half a second.")
 
     def sizeHint(self) -> QSize:
-        """All rows."""
         return QSize(320, _HEAD_PX + _ROW_PX * len(POSES))
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self.update()
 
@@ -57,7 +54,6 @@ class CoverageTable(QWidget):
             self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draws the table."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         width = (self.width() - _NAME_PX) / len(VIEWS)
@@ -105,7 +101,6 @@ class PromptCards(QWidget):
             layout.addWidget(label)
 
     def show_cards(self, cards: Sequence[Card]) -> None:
-        """Shows these requests."""
         if not cards:
             self._labels[0].setText("Everything was shown. Well done: stop whenever you like.")
         for number, label in enumerate(self._labels):

@@ -77,7 +77,6 @@ class RecordPanel(QWidget):
         return self._recorder
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.table.set_theme(theme)
         link = f'<a href="folder" style="color: {theme.accent}">{self.home}</a>'
         self.place.setText(f"Everything stays on this machine: {link}")
@@ -118,7 +117,6 @@ class RecordPanel(QWidget):
             self.refresh()
 
     def begin(self) -> None:
-        """Records from now on."""
         self._countdown.stop()
         name = self.name.text().strip()
         try:
@@ -147,7 +145,6 @@ class RecordPanel(QWidget):
         self.refresh()
 
     def toggle_pause(self) -> None:
-        """Pauses, or goes on."""
         if self._recorder is not None:
             self._recorder.paused = not self._recorder.paused
             self.refresh()

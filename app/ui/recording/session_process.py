@@ -26,7 +26,6 @@ class SessionWork(QObject):
     """It began or ended."""
 
     def __init__(self, parent: QObject) -> None:
-        """Starts idle."""
         super().__init__(parent)
         self._process = QProcess(self)
         self._process.setWorkingDirectory(str(PRODUCT_FOLDER))

@@ -107,7 +107,6 @@ class SessionsPanel(QWidget):
             self.show_sessions()
 
     def _name_damaged(self, entries: list[SessionEntry]) -> None:
-        """Shows each damaged session once."""
         damaged = [entry.word for entry in entries if entry.damaged and entry.word not in self._named]
         self._named.update(damaged)
         if damaged:

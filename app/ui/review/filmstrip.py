@@ -120,7 +120,6 @@ class FilmstripView(QListView):
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.setStyleSheet(f"QListView {{ background: {theme.surface}; color: {theme.muted}; border: none; }}")
 
     def show_row(self, index: QModelIndex) -> None:

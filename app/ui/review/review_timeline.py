@@ -25,7 +25,6 @@ class ReviewTimeline(QWidget):
     """The number of a frame."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         super().__init__()
         self._confidence = np.zeros(0)
         self._status = np.zeros(0, np.int8)
@@ -42,7 +41,6 @@ class ReviewTimeline(QWidget):
         return QSize(600, 74)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme, self._curves = theme, None
         self.update()
 

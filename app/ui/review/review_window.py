@@ -60,7 +60,6 @@ class ReviewWindow(QWidget):
         self.resize(1100, 760)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.setPalette(palette(theme))
         self.setStyleSheet(
             style_sheet(theme) + _MORE_STYLE.format(window=theme.window, raised=theme.raised, border=theme.border)

@@ -84,7 +84,6 @@ class Guide(QFrame):
         over.installEventFilter(self)
 
     def open(self) -> None:
-        """Shows it."""
         self.show()
         self._arrange()
         self.close_button.setFocus()

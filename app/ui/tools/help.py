@@ -110,7 +110,6 @@ class LogPanel(QWidget):
         self._timer.start(_LOOK_EVERY_MS)
 
     def stop(self) -> None:
-        """Stops following the log."""
         self._timer.stop()
 
     def refresh(self) -> None:

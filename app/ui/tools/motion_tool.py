@@ -102,5 +102,4 @@ class MotionTool:
 
 
 def install_motion_recording(host: ExtensionHost) -> None:
-    """Adds the recording of the motion."""
     MotionTool(host)

@@ -143,7 +143,6 @@ class NetworksPanel(QWidget):
         self.show_networks()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.report.set_theme(theme)
 
     def break_off_trial(self) -> None:

@@ -32,7 +32,6 @@ class ReportView(QWidget):
     """Shows the report of a run."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__()
         self._folder: Path | None = None
         self._theme: Theme | None = None
@@ -98,7 +97,6 @@ class ReportView(QWidget):
         self._color()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self._color()
 

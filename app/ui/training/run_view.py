@@ -69,7 +69,6 @@ class RunView(QWidget):
         self.show_run(None)
 
     def show_run(self, run: TrainingRun | None) -> None:
-        """Shows a run as it is now."""
         self._run = run
         phase = run.phase if run else None
         self.stop.setVisible(phase in RUNNING_PHASES)
@@ -112,7 +111,6 @@ class RunView(QWidget):
             button.setEnabled(allowed)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.curves.set_theme(theme)
         self.losses.set_theme(theme)
 
@@ -140,7 +138,6 @@ class ValidationPlot(SmallPlot):
     """Both validation errors over the run."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__("Validation errors over the run", 130)
         self._own = self.plot(symbol="o", symbolSize=6)
         self._general = self.plot(symbol="s", symbolSize=5)
@@ -155,7 +152,6 @@ class ValidationPlot(SmallPlot):
         self.setXRange(0.0, max(last, 1), padding=0.02)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         super().set_theme(theme)
         for item, color, style in (
             (self._own, theme.network, Qt.PenStyle.SolidLine),
@@ -170,7 +166,6 @@ class LossPlot(SmallPlot):
     """The loss of the batches, which jumps, and its running mean, which shows the trend."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__("Training loss over the run", 90)
         self._raw = self.plot()
         self._mean = self.plot()
@@ -184,7 +179,6 @@ class LossPlot(SmallPlot):
         self.setXRange(0.0, max(last, 1), padding=0.02)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         super().set_theme(theme)
         self._raw.setPen(pg.mkPen(theme.border, width=1))
         self._mean.setPen(pg.mkPen(theme.accent, width=2))

@@ -126,7 +126,6 @@ class FineTunePanel(QWidget):
         self._look_at_estimate()
 
     def show_run(self, run: TrainingRun) -> None:
-        """Shows one run."""
         self._shown = run
         self.view.show_run(run)
         if run.phase is RunPhase.FINISHED:
@@ -141,7 +140,6 @@ class FineTunePanel(QWidget):
             self._estimate = None
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.view.set_theme(theme)
 
     def _look_for_training_part(self) -> None:

@@ -24,7 +24,6 @@ class PairView(QWidget):
     """Paints one or two pictures as large as its width allows."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__()
         self._theme: Theme = DARK
         self._pictures: tuple[Picture | None, ...] = (None,)
@@ -32,7 +31,6 @@ class PairView(QWidget):
         self.setAccessibleName("Pictures of the cameras")
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self.update()
 

@@ -36,7 +36,6 @@ class PathErrorsView(QWidget):
     """The measure by which paths are to be compared, a :data:`app.two_views.path_errors.Measure`."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         super().__init__()
         self._reading = PairReading()
         self._view = 0
@@ -86,7 +85,6 @@ class PathErrorsView(QWidget):
         return self._cells[path, measure].text()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         colors = {"network": theme.network, "ik": theme.ik, "output": theme.accent}
         for path, head in self._heads.items():
             head.setStyleSheet(f"color: {colors[path]};")

@@ -90,7 +90,6 @@ class SecondCameraPanel(QWidget):
 
     @property
     def running(self) -> bool:
-        """Whether the second camera is on."""
         return self._session is not None
 
     def open(self) -> None:
@@ -233,7 +232,6 @@ class SecondCameraPanel(QWidget):
         self.path_errors.show_reading(reading)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.pictures.set_theme(theme)
         self.path_errors.set_theme(theme)
 

@@ -72,12 +72,10 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
 
     @property
     def renderer_name(self) -> str:
-        """For people."""
         return "OpenGL"
 
     @property
     def renderer_details(self) -> str:
-        """The renderer in full."""
         return f"Drawn by {self._renderer_name}"
 
     def prepare(self, scene: Scene | None) -> Scene | None:
@@ -85,7 +83,6 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         return scene
 
     def show_scene(self, prepared: Scene | None) -> None:
-        """Draws this from now on."""
         self._scene = prepared
         self._fresh = True
         self._frame.show_empty(prepared is None)
@@ -107,7 +104,6 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self._frame.set_theme(theme)
         self.update()
@@ -238,12 +234,10 @@ class _Frame(QWidget):
             self.update()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Paints the frame."""
         painter = QPainter(self)
         paint_frame(painter, self, self._theme, self._title, empty=self._empty, legend=self._legend)
         painter.end()

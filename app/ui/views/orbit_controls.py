@@ -36,7 +36,6 @@ class OrbitControls(QObject):
     changed = pyqtSignal()
 
     def __init__(self, widget: QWidget) -> None:
-        """Listens to the widget from now on."""
         super().__init__(widget)
         self.orbit = Orbit()
         self._last: QPointF | None = None

@@ -26,7 +26,6 @@ class PictureView(QWidget):
     """Pictures of another size are needed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """Empty."""
         super().__init__(parent)
         self.setAccessibleName("Camera picture")
         self.setAccessibleDescription("The current picture with the skeleton of each hand that was found")
@@ -43,7 +42,6 @@ class PictureView(QWidget):
         self._taking_picture = False
 
     def sizeHint(self) -> QSize:
-        """Of a webcam picture."""
         return QSize(760, 560)
 
     def minimumSizeHint(self) -> QSize:
@@ -62,12 +60,10 @@ class PictureView(QWidget):
         return self._hint.text()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self._take_picture_of_word()
 
     def show_picture(self, shown: ShownPicture) -> None:
-        """Paints this picture from now on."""
         self._shown = shown
         self._image = bgra_image(shown.image_bgra)
         self._fresh = True

@@ -43,7 +43,6 @@ class SoftwareMeshView(MeshWidget, QWidget):
     orbit_changed = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """Empty."""
         super().__init__(parent)
         self._title, self._legend = "", False
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # Qt need not paint all that lies behind
@@ -61,12 +60,10 @@ class SoftwareMeshView(MeshWidget, QWidget):
 
     @property
     def renderer_name(self) -> str:
-        """For people."""
         return "Software"
 
     @property
     def renderer_details(self) -> str:
-        """The renderer in full."""
         return "Drawn by the processor, because no graphics card was found or --renderer software was given"
 
     def prepare(self, scene: Scene | None) -> MeshPicture:
@@ -79,7 +76,6 @@ class SoftwareMeshView(MeshWidget, QWidget):
             return MeshPicture(self._painter.paint(scene, request.orbit, request.size_px, request.theme))
 
     def show_scene(self, prepared: MeshPicture) -> None:
-        """Shows a drawn view from now on."""
         self._shown = prepared
         self._image = QImage() if prepared.image_bgra is None else bgra_image(prepared.image_bgra)
         self._fresh = True
@@ -103,7 +99,6 @@ class SoftwareMeshView(MeshWidget, QWidget):
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self._request_again()
 

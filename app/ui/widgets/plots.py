@@ -78,7 +78,6 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc] # pyqtgraph brings no type
         return QSize(200, self.minimumHeight())
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.setBackground(theme.surface)
         for side in ("left", "bottom"):
             axis = self.getPlotItem().getAxis(side)
@@ -128,7 +127,6 @@ class ConfidencePlot(TimePlot):
     """Confidence of both paths, the thresholds, and below them which path was the output."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__("Confidence of both paths over the last seconds", ("network", "ik"), 1.0)
         self.setMinimumHeight(150)
         self.setYRange(-0.12, 1.0, padding=0.02)
@@ -152,7 +150,6 @@ class ConfidencePlot(TimePlot):
             self._strip[path_id].setData(times_s, np.where(output == value, -0.08, np.nan))
 
     def set_colors(self, theme: Theme, colors: dict[str, str]) -> None:
-        """Takes the colours of a theme."""
         super().set_colors(theme, colors)
         colors = {**colors, "fused": theme.accent}
         for line in self._thresholds:
@@ -192,7 +189,6 @@ class JointPairPlot(SmallPlot):
         self.show_up_to(highest, least=5.0)
 
     def set_colors(self, theme: Theme, colors: dict[PathId, str]) -> None:
-        """Takes the colours of a theme and of the paths."""
         self.set_theme(theme)
         for path_id, bars in self._bars.items():
             bars.setOpts(brush=QColor(colors[path_id]))
@@ -202,7 +198,6 @@ class JointPlot(SmallPlot):
     """One bar per joint, in the colours of the fingers."""
 
     def __init__(self) -> None:
-        """Empty."""
         super().__init__("Disagreement of each joint")
         self.setXRange(-0.8, _JOINTS - 0.2, padding=0.0)
         self.getPlotItem().getAxis("bottom").setTicks([_JOINT_TICKS])
@@ -216,7 +211,6 @@ class JointPlot(SmallPlot):
         self.show_up_to(float(values.max()), least=5.0)
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         super().set_theme(theme)
         palm = PALM_COLOR if theme.name == "dark" else theme.muted
         colors = [palm, *(color for color in FINGER_COLORS for _ in range(4))]

@@ -14,7 +14,6 @@ class SignalGate:
     """
 
     def __init__(self) -> None:
-        """Open."""
         self._lock = threading.Lock()
         self._shut = False
 

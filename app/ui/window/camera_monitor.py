@@ -42,7 +42,6 @@ class CameraMonitor(QObject):
     """A camera was plugged in; carries its name."""
 
     def __init__(self, parent: QObject) -> None:
-        """Starts idle."""
         super().__init__(parent)
         self._searches = BackgroundTasks(self, logger.warning)
         self._known: frozenset[CameraInfo] | None = None

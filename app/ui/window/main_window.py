@@ -153,7 +153,6 @@ class MainWindow(QMainWindow):
         self.show_source(chosen)
 
     def show_source(self, chosen: ChosenSource) -> None:
-        """Switches to a source."""
         self._chosen = chosen
         mirror = self._options.mirror if self._options.mirror is not None else chosen.is_camera
         self.bar.mirror.setChecked(mirror)
@@ -168,7 +167,6 @@ class MainWindow(QMainWindow):
         self.pipeline.show(self._chosen.source)
 
     def show_view(self, view: ViewName) -> None:
-        """Shows the panes of a view."""
         if view not in self.views:
             return
         self.pane_area.show_view(view)
@@ -229,7 +227,6 @@ class MainWindow(QMainWindow):
 
     @property
     def overlay_area(self) -> QWidget:
-        """The area of the panes."""
         return self.pane_area
 
     @property
@@ -337,7 +334,6 @@ class MainWindow(QMainWindow):
         return bool(geometry) and self.restoreGeometry(_bytes(geometry))
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._theme = theme
         self._theme_applier.apply(theme)
         for pane in self.panes.values():

@@ -63,11 +63,9 @@ class MetricsRefresher:
         self._timer.timeout.connect(self.refresh)
 
     def start(self) -> None:
-        """Refreshes from now on."""
         self._timer.start(_EVERY_MS)
 
     def stop(self) -> None:
-        """Stops refreshing."""
         self._timer.stop()
 
     def refresh(self) -> None:

@@ -106,7 +106,6 @@ class Pane(QWidget):
         self.scene.clear()
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self.heading.set_theme(theme, {"network": theme.network, "ik": theme.ik}.get(self.name, theme.accent))
         self.picture.set_theme(theme)
         self.scene.set_theme(theme)
@@ -202,24 +201,20 @@ class PaneHeading(QWidget):
 
     @property
     def title(self) -> str:
-        """The title, in full."""
         return self._title_text
 
     def set_title(self, title: str) -> None:
-        """The title."""
         if title != self._title_text:
             self._title_text = title
             self._fit()
 
     def set_numbers(self, text: str) -> None:
-        """The numbers at the right."""
         if text != self._numbers.text():
             self._numbers.setText(text)
             self._numbers.setMinimumWidth(max(self._numbers.minimumWidth(), self._numbers.sizeHint().width()))
             self._fit()
 
     def set_theme(self, theme: Theme, color: str) -> None:
-        """Takes the colours of a theme."""
         self._dot.setStyleSheet(f"color: {color};")
         self.switch.setIcon(icon("power", theme.muted, checked_color=color))
         self.switch.setToolTip("Switch this path off or on; one that is off costs nothing")

@@ -64,7 +64,6 @@ class PaneArea(QWidget):
 
     @property
     def shown_panes(self) -> tuple[Pane, ...]:
-        """The panes on the screen."""
         return tuple(self._panes[name] for name in PANES_OF_VIEW[self.view] if name in self._panes)
 
     @property
@@ -78,7 +77,6 @@ class PaneArea(QWidget):
         return self._notice.text()
 
     def show_view(self, view: ViewName) -> None:
-        """Shows the panes of a view."""
         self.view = view
         names = PANES_OF_VIEW[view]
         for name, pane in self._panes.items():
@@ -98,7 +96,6 @@ class PaneArea(QWidget):
             pane.scene.caption(caption, legend=legend and name != "output")
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes the colours of a theme."""
         self._dim_overlay.theme = theme
         self._dim_overlay.update()
 
@@ -142,7 +139,6 @@ class _DimOverlay(QWidget):
         self.hide()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Paints the dimming."""
         color = QColor(self.theme.window)
         color.setAlphaF(_DIMMED)
         painter = QPainter(self)

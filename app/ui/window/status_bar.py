@@ -20,7 +20,6 @@ class StatusStrip(QWidget):
     """A row of named numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """Starts empty."""
         super().__init__(parent)
         self.setObjectName("bar")
         self.source = _Metric("Source", "Where the pictures come from", stretch=True)
@@ -117,7 +116,6 @@ class _Metric(QWidget):
         return self._text
 
     def set_value(self, text: str) -> None:
-        """Shows a value."""
         if text == self._text:
             return
         self._text = text

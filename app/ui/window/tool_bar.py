@@ -119,7 +119,6 @@ class MenuButton(QPushButton):
     """A button with a menu, hidden until there is something in it."""
 
     def __init__(self, text: str, explanation: str) -> None:
-        """With an empty menu."""
         super().__init__(f" {text}")
         self.setToolTip(explanation)
         self._menu = QMenu(self)
@@ -128,7 +127,6 @@ class MenuButton(QPushButton):
         self.hide()
 
     def menu(self) -> QMenu:
-        """The menu."""
         return self._menu
 
 
