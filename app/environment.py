@@ -1,4 +1,4 @@
-"""What the process needs before anything heavy is imported: quiet libraries, a clean environment, crash reports."""
+"""Set-up of the process before heavy imports: quiet libraries, a clean environment, crash reports."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def give_missing_folders() -> None:
 
 
 def _temporary_folder(purpose: str) -> Path:
-    """The user's own between runs; another one each time where somebody else has taken that name."""
+    """A folder of the user, the same in every run; a new one each time where another user has taken that name."""
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
     folder = Path(tempfile.gettempdir()) / f"handlive-{purpose}-{user}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        # compiled functions are loaded from there, so nobody else may write into it
+        # compiled functions are loaded from there, so no other user may write into it
         if not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid():
             return folder
     except OSError:
@@ -120,7 +120,7 @@ def load_opencv() -> None:
 
 
 def install_crash_reports() -> None:
-    """Logs what nobody caught, in any thread; without this an exception in a Qt slot aborts the program."""
+    """Logs uncaught exceptions of any thread; without this an exception in a Qt slot aborts the program."""
     if sys.stderr is not None:
         faulthandler.enable()
     sys.excepthook = _log_uncaught

@@ -119,7 +119,7 @@ def _next_source(_scratch: Path) -> MainWindow:
 
 
 def _pipe(suffix: str) -> Callable[[Path], MainWindow]:
-    """A pipe without a writer, which holds up whoever opens it."""
+    """A pipe without a writer, which blocks at its opening."""
 
     def prepare(scratch: Path) -> MainWindow:
         pipe = scratch / f"pipe{suffix}"

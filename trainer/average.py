@@ -20,7 +20,7 @@ from trainer.runs.run_folder import STATE_FILE
 from trainer.training.checkpoint import load_training_state
 
 _EXAMPLES = """examples:
-  the network that comes along and what a run made of it, half of each
+  the mean of the shipped network and of a run that started from it
     python -m trainer average assets/network/network.safetensors runs/shipped_round --out runs/average.safetensors
 """
 

@@ -80,7 +80,7 @@ def _check(options: argparse.Namespace) -> int:
             report = check_set(hands, fitter, split, options.most, partial(bar.update, 1))
         sets.append((hands, report))
         reports.append(report)
-    # files before words: whoever reads the words may be gone
+    # the file first: writing to a closed pipe may end the program
     write_json_atomically(options.out / "check.json", {report.title: report.as_json() for report in reports})
     drawn = any(report.hands for report in reports)
     if drawn:

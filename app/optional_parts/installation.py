@@ -262,7 +262,7 @@ class Installation:
     # after
 
     def _end(self, exit_code: int) -> InstallState:
-        # what the import system cached of the folders of before would hide the new packages from this process
+        # the import system's cache of the folders would hide the new packages from this process
         importlib.invalidate_caches()
         after = self._environment.installed_versions()
         if exit_code == 0:

@@ -31,7 +31,7 @@ _LISTENER_JOIN_S = 0.2
 """At least, for what is queued; a listener may be held by a disk or a network."""
 
 _PATH_JOIN_S = 60.0
-"""Engines may be loading, and are no good to be torn down meanwhile by whoever goes on afterwards."""
+"""Engines may be loading, and must not be torn down meanwhile."""
 
 _MISSING = {
     PathPhase.STARTING: MissingReason.STARTING,
@@ -127,7 +127,7 @@ class LivePipeline(Generic[T, P]):
             self._announce,
             paced=not every_frame,
             retry_s=retry_s,
-            hold=self._nobody_looks_yet,
+            hold=self._all_paths_start,
         )
 
     def start(self) -> None:
@@ -281,7 +281,7 @@ class LivePipeline(Generic[T, P]):
         """Call before pulling: later updates are announced again."""
         self._announced.clear()
 
-    def _nobody_looks_yet(self) -> bool:
+    def _all_paths_start(self) -> bool:
         phases = [worker.state.phase for worker in self._workers.values()]
         return bool(phases) and all(phase is PathPhase.STARTING for phase in phases)
 

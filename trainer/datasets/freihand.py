@@ -179,7 +179,7 @@ def split_samples(count: int, split: SplitName) -> Int[np.ndarray, " samples"]:
     """
     if split == "evaluation":
         return np.arange(count)
-    # one fixed draw: whoever trains on FreiHAND with this program validates on the same samples
+    # one fixed draw: every training on FreiHAND with this program validates on the same samples
     held_out = np.random.default_rng(32560).permutation(count)[: max(count // _VALIDATION_SHARE, 1)]
     chosen = np.zeros(count, bool)
     chosen[held_out] = True

@@ -48,7 +48,7 @@ class FitConfig:
         evaluate_every: steps between evaluations and checkpoints.
         checkpoint_minutes: a checkpoint is at most so old, however far apart evaluations are.
         evaluation_count: rendered pictures of the evaluation.
-        held_out: photographs that choose the best checkpoint, because rendered ones do not tell how well real ones go.
+        held_out: photographs that choose the best checkpoint, because renderings do not predict the error on real ones.
         held_out_features: folder for the features of held-out crops, for recipes whose sources have features; filled by
             the first run.
         stored_as: how crops are read of which features were stored: as percepts, or as the pictures beside them, for a
@@ -106,8 +106,8 @@ class FitConfig:
 def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfig:
     """Reads a recipe.
 
-    A file may hold several variants: ``variants`` maps names to keys that win over the file's, and ``variant`` says
-    which one holds.
+    A file may hold several variants: ``variants`` maps names to keys that override the file's, and ``variant`` names
+    the one that holds.
 
     Args:
         path: a YAML file of :class:`FitConfig` fields.
@@ -119,7 +119,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> FitConfi
     try:
         content = read_yaml(path) or {}
     except FileNotFoundError:
-        raise ConfigError(f"There is no recipe at {path}; the recipes that come along are in configs/.") from None
+        raise ConfigError(f"There is no recipe at {path}; the shipped recipes are in configs/.") from None
     except FILE_FAULTS as problem:
         raise ConfigError(f"The recipe {path} cannot be read: {fault_of(problem)}; mend it, or name another.") from None
     if not isinstance(content, dict):
@@ -183,7 +183,7 @@ def exported_layout(folder: Path) -> NetworkConfig:
 
     Raises:
         CheckpointError: there is no exported network in the folder.
-        ConfigError: its section is of another version, or says what no network has.
+        ConfigError: its section is of another version, or has keys that no network has.
     """
     layout = build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
     problem = complaint_about_numbers(layout)
@@ -213,7 +213,7 @@ def build_dataclass(kind: type[T], content: dict[str, Any], where: str) -> T:
 def _build_source(content: dict[str, Any], where: str) -> SourceConfig:
     """A source of the kind that it names.
 
-    Keys of other kinds are accepted with their usual values: runs of before told every key of every source.
+    Keys of other kinds are accepted with their usual values: earlier runs wrote every key of every source.
     """
     name = str(content.get("kind", ""))
     if name not in SOURCE_KINDS:

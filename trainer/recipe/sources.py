@@ -10,11 +10,11 @@ from typing import Final, Literal
 from trainer.recipe.dataset_facts import SplitName
 
 EMPTY_SHARE: Final = 0.06
-"""Crops without a hand, which teach the network to say so."""
+"""Crops without a hand, for the network's presence output."""
 
 WRONG_SIDE_SHARE: Final = 0.06
-"""Crops that show the hand as a left one, which teach the network to notice; photographs too, or it would notice by how
-renderings look."""
+"""Crops that show the hand as a left one, for the network's side output; photographs too, or it would learn a property of
+renderings instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class RenderedSource(SourceConfig):
     Attributes:
         backgrounds: folder of hand-free photographs to put hands in front of, made-up ones when empty.
         wide_share: how many show what webcams seldom see, any bend of any finger from any side.
-        finger_share: how many stretch some fingers and fold the others, which tells fingers apart.
+        finger_share: how many stretch some fingers and fold the others, so that fingers are distinguished.
         empty_share: how many show no hand.
         adorned_share: how many people wear rings, drawings or gloves, or have skin in patches.
         gloved_share: how many wear gloves and nothing else, besides those.
@@ -73,8 +73,8 @@ class PhotographSource(SourceConfig):
         path: the prediction file that labels them.
         pictures: the folder that the file's names are relative to.
         floor: least confidence of a label.
-        depth_trust: weight of the labels in 3D over that of those in 2D; MediaPipe sees better where a joint is in a
-            picture than how far away it is.
+        depth_trust: weight of the labels in 3D over that of those in 2D; MediaPipe is more accurate in the
+            picture than in depth.
         masks: the folder that `python -m trainer masks` wrote about them.
         match: regular expression that a file's name must begin with, to split by person or session.
         new_background: how often a hand that has a mask is put before another background.

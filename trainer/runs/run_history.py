@@ -1,4 +1,4 @@
-"""The history of a training run, replayed from its events: the same whoever reads it, and whenever.
+"""The history of a training run, replayed from its events: the same for every reader, at any time.
 
 The window follows a run with :meth:`RunHistory.update`; a report reads a run that is over with :func:`read_history`.
 """

@@ -1,4 +1,4 @@
-"""What :class:`app.pipeline.metrics.comparison.Comparison` says about the last seconds."""
+"""Numbers and curves of :class:`app.pipeline.metrics.comparison.Comparison` over the last seconds."""
 
 from __future__ import annotations
 

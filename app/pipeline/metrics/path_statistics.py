@@ -42,7 +42,7 @@ class PathSummary:
 
 
 class PathStatistics:
-    """Collects numbers of one path. Not shared between threads: whoever shows the results owns it."""
+    """Collects numbers of one path. Not shared between threads: it belongs to the one that shows the results."""
 
     def __init__(self, window: int | None = 150) -> None:
         """Empty.
@@ -70,7 +70,7 @@ class PathStatistics:
         """Counts one result.
 
         Args:
-            result: what the path said.
+            result: of the path.
             shown_ns: ``time.monotonic_ns`` when it was on the screen, or done where there is no screen.
             since_ns: where its latency starts, if not at the capture of its frame.
         """
@@ -90,7 +90,7 @@ class PathStatistics:
         """The numbers.
 
         Args:
-            now_ns: when they are asked for; where nothing came for a while, there is no rate and no latency any more.
+            now_ns: the present; where nothing came for a while, there is no rate and no latency any more.
         """
         stale = now_ns is not None and bool(self._shown_ns) and now_ns - self._shown_ns[-1] > _STALE_NS
         return PathSummary(

@@ -145,7 +145,7 @@ class ConfidencePlot(TimePlot):
             line.setValue(value)
 
     def show_output(self, times_s: np.ndarray, output: np.ndarray) -> None:
-        """Draws the strip: 1 is the network, 0.5 the fused hand, 0 MediaPipe + IK, NaN nobody."""
+        """Draws the strip: 1 is the network, 0.5 the fused hand, 0 MediaPipe + IK, NaN none."""
         for path_id, value in _OUTPUTS.items():
             self._strip[path_id].setData(times_s, np.where(output == value, -0.08, np.nan))
 
