@@ -112,7 +112,7 @@ def wrap_stages(clock: StageClock) -> None:
     clock.wrap(HandDetector, "detect", "finder")
     clock.wrap(IkTracker, "process", "solver")
     clock.wrap(NetworkPath, "process", "network path")
-    clock.wrap(NetworkRuntime, "look", "network")
+    clock.wrap(NetworkRuntime, "encode", "network")
     clock.wrap(NetworkRuntime, "predict", "network")
     clock.wrap(NetworkPoser, "pose", "refinement")
     clock.wrap(network_hand, "refine_pose", "refinement")

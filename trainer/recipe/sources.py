@@ -13,8 +13,8 @@ EMPTY_SHARE: Final = 0.06
 """Crops without a hand, for the network's presence output."""
 
 WRONG_SIDE_SHARE: Final = 0.06
-"""Crops that show the hand as a left one, for the network's side output; photographs too, or it would learn a property of
-renderings instead."""
+"""Crops that show the hand as a left one, for the network's side output; photographs too, or it would learn a property
+of renderings instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
