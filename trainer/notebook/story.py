@@ -120,7 +120,8 @@ if not (PROJECT / "assets" / "hand_model").is_dir():
 # ## 4. Data
 #
 # Each ZIP file or folder is copied from Drive, compared with the original (a drive that disconnects in the middle
-# reports no error), unpacked and compared with its checksums. What is already here is left alone. %%
+# reports no error), unpacked and compared with its checksums. What is already here is left alone.
+# %%
 data_folders: dict[str, Path] = {}
 for name in DATA:
     wanted, here = DRIVE / "data" / name, PROJECT / "data" / name
@@ -144,8 +145,8 @@ def at_home(source: dict[str, Any]) -> dict[str, Any]:
 # %% [markdown]
 # ## 5. Architecture
 #
-# The recipes of the package, by name: network, length and learning rate. Their data is not used here;
-# the settings do.
+# The recipes of the package, by name: network, length and learning rate. Their data is not used here; the settings
+# name it.
 # %% [recipes]
 RECIPES: dict[str, dict[str, Any]] = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(Path("configs").glob("*.yaml"))
