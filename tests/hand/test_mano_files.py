@@ -259,7 +259,7 @@ def test_a_zip_archive_of_the_download_is_recognised(tmp_path: Path) -> None:
 
 def test_a_body_model_is_recognised(tmp_path: Path) -> None:
     path = _write(tmp_path / "SMPL_NEUTRAL.pkl", _smpl_body())
-    with pytest.raises(ModelFileError, match=r"no field hands_mean .it looks like a body"):
+    with pytest.raises(ModelFileError, match=r"no field hands_mean .it seems to be a body"):
         load_hand_model(path)
     fields = {**_smpl_body(), "hands_mean": np.zeros(45), "hands_components": np.eye(45)}
     with pytest.raises(ModelFileError, match=r"MANO's 16 parents.*got 24.*not SMPL"):

@@ -90,7 +90,7 @@ def test_the_first_process_alone_writes(together: Path) -> None:
 
 def test_what_one_cannot_make_none_waits_for(together: Path) -> None:
     first, second = (json.loads((together / f"words_of_{rank}.json").read_text()) for rank in (0, 1))
-    assert first["request of the second"] == second["wish of the second"] == 1
+    assert first["request of the second"] == second["request of the second"] == 1
     assert first["no request"] is None
     assert (first["made by all"], second["made by all"]) == ("gave 0", "gave 1")
     assert first["made by first"] == second["made by first"] == "gave by 0"
