@@ -107,7 +107,7 @@ class ComparisonPanel(QWidget):
             self._cells["output", name].setText(_text(getattr(numbers.output, name), form))
         self.from_output.show_joints(numbers.from_output_mm)
         means = {path_id: _text(float(np.mean(values)), "{:.1f}") for path_id, values in numbers.from_output_mm.items()}
-        self._from_output.setText(f"From the fused hand, mm: network {means['network']}, IK {means['ik']}")
+        self._from_output.setText(f"From fused, mm: network {means['network']}, IK {means['ik']}")
 
     def value(self, path_id: str, name: str) -> str:
         """A cell of the table."""
