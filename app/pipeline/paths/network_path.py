@@ -41,8 +41,7 @@ RELIABLE_CONFIDENCE = 0.3
 """A followed hand below this is looked for by the detector too: a crop that went astray would never come back alone."""
 
 SEARCH_EVERY_FRAMES = 8
-"""While a hand is missing or doubted beside a followed one, it is searched this often: a search costs a detector's run.
-"""
+"""Frames between searches for a missing or doubted hand beside a followed one: each search costs a detector's run."""
 
 STEADY_SHIFT = 0.04
 """A crop stays where it is while the hand's box moves less than this share of its side..."""
@@ -66,9 +65,8 @@ OVERRULING_LOG_ODDS = 6.0
 """A hand of uncertain side is predicted as both; above this probability the network overrules the detector's side.
 
 A single prediction is weak evidence: a network may be wrong about the side of one hand frame after frame. On rendered
-hands from
-all sides (``benchmarks/sides.py``) the rule raises the share of sides that are named rightly; a lower threshold would
-raise it more, but photographs of fists that face the camera would then be turned wrongly.
+hands from all sides (``benchmarks/sides.py``) the rule raises the share of correct sides; a lower threshold would raise
+it more, but photographs of fists that face the camera would then be turned wrongly.
 """
 
 
