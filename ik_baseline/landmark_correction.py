@@ -79,18 +79,41 @@ def normalized(
     center_px = pixels_px.mean(0)
     to_ray = turn_to_ray(center_px, intrinsics)
     world = (world_m - world_m.mean(0)) @ to_ray.T
-    distal = world[9] - world[0]
-    palm_m = max(float(np.linalg.norm(distal)), 1e-6)
-    distal = distal / palm_m
-    palmar = np.cross(world[5] - world[0], world[17] - world[0])
-    palmar = palmar - distal * (palmar @ distal)
-    palmar = palmar / max(float(np.linalg.norm(palmar)), 1e-9)
-    palm = np.stack([np.cross(distal, palmar), distal, palmar], axis=1)
+    palm = np.empty((3, 3))
+    palm_m = _find_palm(world, palm)
     box_px = max(float(np.ptp(pixels_px, axis=0).max()), 1.0)
     form = world @ palm / palm_m
     picture = (pixels_px - center_px) / box_px
     features = np.concatenate([form.ravel(), _VIEW_WEIGHT * palm.ravel(), _VIEW_WEIGHT * picture.ravel()])
     return NormalizedHand(features, form, picture, palm, palm_m, box_px, to_ray)
+
+
+# it holds the interpreter lock: to get that back would take longer than the microsecond that this does
+@numba.njit(cache=True, error_model="numpy")
+def _find_palm(world: np.ndarray, palm: np.ndarray) -> float:
+    """Writes the palm's axes (columns radial, distal, palmar), from wrist and knuckles; its length is returned."""
+    length = 0.0
+    for i in range(3):
+        length += (world[9, i] - world[0, i]) ** 2
+    length = max(np.sqrt(length), 1e-6)
+    along = 0.0
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        palm[i, 1] = (world[9, i] - world[0, i]) / length
+        palm[i, 2] = (world[5, j] - world[0, j]) * (world[17, k] - world[0, k])
+        palm[i, 2] -= (world[5, k] - world[0, k]) * (world[17, j] - world[0, j])
+        along += palm[i, 1] * palm[i, 2]
+    height = 0.0
+    for i in range(3):
+        palm[i, 2] -= along * palm[i, 1]
+        height += palm[i, 2] ** 2
+    height = max(np.sqrt(height), 1e-9)
+    for i in range(3):
+        palm[i, 2] /= height
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        palm[i, 0] = palm[j, 1] * palm[k, 2] - palm[k, 1] * palm[j, 2]
+    return float(length)
 
 
 class LandmarkCorrection:

@@ -147,7 +147,8 @@ def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
         misfits: distance of each joint of the predicted hand, placed where it fits best, from its 2D joint, over the
             expected error.
     """
-    return float(np.clip(np.median(misfits) / USUAL_MISFIT, SMALLEST_SCALE, LARGEST_SCALE))
+    middle = float(np.sort(misfits)[len(misfits) // 2])  # of an odd number it is the median
+    return min(max(middle / USUAL_MISFIT, SMALLEST_SCALE), LARGEST_SCALE)
 
 
 @lru_cache(maxsize=8)
