@@ -18,7 +18,8 @@ from app.ui.window.pane_area import PaneArea
 from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window.status_bar import StatusStrip
 
-_EVERY_MS = 400
+_EVERY_MS = 500
+"""What changes more often can hardly be read."""
 
 
 class MetricsRefresher:
