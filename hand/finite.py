@@ -12,7 +12,7 @@ def all_finite(*arrays: Float[np.ndarray, "..."]) -> bool:
     return all(_is_finite(array.ravel()) for array in arrays)
 
 
-# it holds the interpreter lock: to get that back would take longer than the microsecond that this does
+# keeps the interpreter lock: reacquiring it would take longer than the microsecond of work
 @numba.njit(cache=True, error_model="numpy")
 def _is_finite(numbers: np.ndarray) -> bool:
     finite = True

@@ -85,7 +85,7 @@ def normalized(
     return NormalizedHand(features, form, picture, palm, palm_m, box_px, to_ray)
 
 
-# it holds the interpreter lock: to get that back would take longer than the microseconds that this does
+# keeps the interpreter lock: reacquiring it would take longer than the microseconds of work
 @numba.njit(cache=True, error_model="numpy")
 def _normalize(
     world_m: np.ndarray,
