@@ -51,12 +51,11 @@ class SquareCrop:
         """
         scale = output_px / self.size_px
         cosine, sine = math.cos(self.angle_rad) * scale, math.sin(self.angle_rad) * scale
-        linear = np.array([[cosine, sine], [-sine, cosine]])
-        if self.flipped:
-            linear[0] *= -1.0
+        across = (-cosine, -sine) if self.flipped else (cosine, sine)
         middle = (output_px - 1) / 2.0
-        offset = middle - linear @ np.array([self.center_x_px, self.center_y_px])
-        return np.concatenate([linear, offset[:, None]], 1)
+        return np.array(
+            [(x, y, middle - (x * self.center_x_px + y * self.center_y_px)) for x, y in (across, (-sine, cosine))]
+        )
 
 
 def crop_around(
@@ -129,8 +128,9 @@ def transform_points(
 
 def invert_affine(matrix: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
     """The inverse of a 2x3 affine map."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.concatenate([linear, (-linear @ matrix[:, 2])[:, None]], 1)
+    (a, b, x), (c, d, y) = matrix.tolist()  # numbers: for so few of them NumPy's own way takes several calls
+    area = a * d - b * c
+    return np.array([(d, -b, b * y - d * x), (-c, a, c * x - a * y)]) / area
 
 
 def crop_picture(

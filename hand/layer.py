@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from hand.joints import MANO_PARENTS, TIP_JOINTS, mano_joint_to_common
 from hand.model import HandModel
-from hand.pose_kernels import matrices_of_axis_angles, pose_hand
+from hand.pose_kernels import matrices_of_axis_angles, pose_hand, shape_hand
 from hand.types import HandState
 
 _PARENTS = np.array(MANO_PARENTS)
@@ -74,15 +74,16 @@ class HandLayer:
         self.dtype = np.dtype(dtype)
         count = model.vertex_count
         regressor = model.joint_regressor.astype(np.float64)
-        self._template = np.ascontiguousarray(model.v_template_m, dtype)
-        self._shape_directions = np.ascontiguousarray(model.shape_directions_m.reshape(3 * count, 10), dtype)
         self._correctives = _packed_correctives(model, self.dtype)
         self._skinning = _packed_skinning(model, self.dtype)
         self._all = np.arange(count)
-        self._template_joints = (regressor @ model.v_template_m).astype(dtype)
-        self._shape_joints = np.einsum("jv,vck->jck", regressor, model.shape_directions_m).reshape(48, 10).astype(dtype)
+        # vertices and behind them the joints, which move with the shape in the same way
+        joint_directions = np.einsum("jv,vck->jck", regressor, model.shape_directions_m)
+        self._template = np.concatenate([model.v_template_m, regressor @ model.v_template_m]).astype(dtype)
+        directions = np.concatenate([model.shape_directions_m, joint_directions])
+        self._by_shape = np.ascontiguousarray(directions.reshape(-1, 10).T, dtype)
         self._tips = np.array(model.tip_vertices)
-        self.bone_shape_directions = self._bone_directions()
+        self.bone_shape_directions = self._bone_directions(joint_directions)
         self._shaped = self._make_shaped(np.zeros(10, dtype))
 
     @property
@@ -148,10 +149,10 @@ class HandLayer:
         geometry = self._posed(np.array(rotations, self.dtype), self.shaped(shape), None, self._tips)
         return geometry.joints_m, geometry.joint_rotations
 
-    def _bone_directions(self) -> Float[np.ndarray, "21 3 10"]:
+    def _bone_directions(self, joint_directions: Float[np.ndarray, "16 3 10"]) -> Float[np.ndarray, "21 3 10"]:
         """See ``bone_shape_directions``; the common order lists a finger's joints from the knuckle to the tip."""
         ends = np.empty((21, 3, 10))
-        ends[mano_joint_to_common()] = self._shape_joints.reshape(16, 3, 10)
+        ends[mano_joint_to_common()] = joint_directions
         ends[list(TIP_JOINTS)] = self.model.shape_directions_m[self._tips]
         bones = ends - np.concatenate([ends[:1], ends[:-1]])
         bones[1::4] = ends[1::4] - ends[0]
@@ -184,9 +185,11 @@ class HandLayer:
         return HandGeometry(vertices, joints, turns)
 
     def _make_shaped(self, shape: Float[np.ndarray, "10"]) -> ShapedHand:
-        vertices = self._template + (self._shape_directions @ shape).reshape(-1, 3)
-        joints = self._template_joints + (self._shape_joints @ shape).reshape(16, 3)
-        bones = np.concatenate([joints[:1], joints[1:] - joints[_PARENTS[1:]]])
+        rest = np.empty_like(self._template)
+        shape_hand(self._template.ravel(), self._by_shape, shape, rest.ravel())
+        vertices, joints = rest[:-16], rest[-16:]
+        bones = joints - joints[_PARENTS]
+        bones[0] = joints[0]
         return ShapedHand(shape, vertices, joints, bones)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from jaxtyping import Float
 
@@ -174,6 +175,21 @@ def jitter_mm(positions_m: Float[np.ndarray, "N P 3"]) -> float:
         return float("nan")
     acceleration = positions_m[2:] - 2.0 * positions_m[1:-1] + positions_m[:-2]
     return float(np.linalg.norm(acceleration, axis=-1).mean() * MILLIMETRES_PER_METRE)
+
+
+@numba.njit(cache=True)
+def mean_bend(
+    first: Float[np.ndarray, "P 3"], second: Float[np.ndarray, "P 3"], third: Float[np.ndarray, "P 3"]
+) -> float:
+    """Mean length of the second differences of points that were seen three times: :func:`jitter_mm` live, in metres."""
+    total = 0.0
+    for p in range(len(first)):
+        squared = 0.0
+        for axis in range(3):
+            gap = third[p, axis] - 2.0 * second[p, axis] + first[p, axis]
+            squared += gap * gap
+        total += np.sqrt(squared)
+    return total / len(first)
 
 
 def pose_spread_rad(poses_rad: Float[np.ndarray, "N 48"]) -> float:

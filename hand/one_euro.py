@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from hand.finite import all_finite
 from hand.layer import HandLayer
 from hand.mirror import Side
 from hand.pose_kernels import filter_rotations, filter_vectors
@@ -77,7 +78,7 @@ class OneEuroFilter:
             time_ns: when it was taken, on any steady clock; the same time again returns the last result. A measurement
                 that is not finite is returned as it is and ignored.
         """
-        if not np.isfinite(value).all():
+        if not all_finite(value):
             return value.copy()
         seconds = self._clock.seconds_since_last(time_ns)
         if seconds is None or self._value is None or self._value.shape != value.shape:
@@ -115,7 +116,7 @@ class RotationOneEuroFilter:
 
     def __call__(self, axis_angle_rad: Float[np.ndarray, "*batch 3"], time_ns: int) -> Float[np.ndarray, "*batch 3"]:
         """The filtered rotations, of length at most pi; see :meth:`OneEuroFilter.__call__`."""
-        if not np.isfinite(axis_angle_rad).all():
+        if not all_finite(axis_angle_rad):
             return axis_angle_rad.copy()
         seconds = self._clock.seconds_since_last(time_ns)
         if seconds is None or self._quaternion is None or self._quaternion.shape[:-1] != axis_angle_rad.shape[:-1]:

@@ -96,6 +96,23 @@ def matrices_of_axis_angles(axis_angles: np.ndarray, matrices: np.ndarray) -> No
 
 
 @_jit
+def shape_hand(template: np.ndarray, by_shape: np.ndarray, shape: np.ndarray, rest: np.ndarray) -> None:
+    """The rest hand of one person: SMPL's equation 8.
+
+    Args:
+        template: (N,) coordinates of the average hand's vertices and joints, all behind each other.
+        by_shape: (10, N) how they move with each number of the shape. One number after the other moves all of them:
+            what lies beside each other is moved many at a time.
+        shape: (10,) of the person.
+        rest: (N,), written.
+    """
+    rest[:] = template
+    for number in range(len(shape)):
+        for n in range(len(rest)):
+            rest[n] += shape[number] * by_shape[number, n]
+
+
+@_jit
 def pose_hand(
     rotations: np.ndarray,
     rest_vertices: np.ndarray,

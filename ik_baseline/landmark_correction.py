@@ -76,21 +76,71 @@ def normalized(
         pixels_px: its landmarks in the picture.
         intrinsics: of the picture.
     """
-    center_px = pixels_px.mean(0)
-    to_ray = turn_to_ray(center_px, intrinsics)
-    world = (world_m - world_m.mean(0)) @ to_ray.T
-    distal = world[9] - world[0]
-    palm_m = max(float(np.linalg.norm(distal)), 1e-6)
-    distal = distal / palm_m
-    palmar = np.cross(world[5] - world[0], world[17] - world[0])
-    palmar = palmar - distal * (palmar @ distal)
-    palmar = palmar / max(float(np.linalg.norm(palmar)), 1e-9)
-    palm = np.stack([np.cross(distal, palmar), distal, palmar], axis=1)
-    box_px = max(float(np.ptp(pixels_px, axis=0).max()), 1.0)
-    form = world @ palm / palm_m
-    picture = (pixels_px - center_px) / box_px
-    features = np.concatenate([form.ravel(), _VIEW_WEIGHT * palm.ravel(), _VIEW_WEIGHT * picture.ravel()])
+    pixels_px = np.ascontiguousarray(pixels_px, np.float64)
+    to_ray = turn_to_ray(pixels_px.mean(0), intrinsics)
+    features, form, picture, palm = np.empty(114), np.empty((21, 3)), np.empty((21, 2)), np.empty((3, 3))
+    palm_m, box_px = _normalize(
+        np.ascontiguousarray(world_m, np.float64), pixels_px, to_ray, features, form, picture, palm
+    )
     return NormalizedHand(features, form, picture, palm, palm_m, box_px, to_ray)
+
+
+# keeps the interpreter lock: reacquiring it would take longer than the microseconds of work
+@numba.njit(cache=True, error_model="numpy")
+def _normalize(
+    world_m: np.ndarray,
+    pixels_px: np.ndarray,
+    to_ray: np.ndarray,
+    features: np.ndarray,
+    form: np.ndarray,
+    picture: np.ndarray,
+    palm: np.ndarray,
+) -> tuple[float, float]:
+    """Writes the parts of a :class:`NormalizedHand`; the palm's length and the longer side of the box are returned."""
+    world = np.empty((21, 3))
+    for k in range(21):
+        for i in range(3):
+            world[k, i] = to_ray[i, 0] * world_m[k, 0] + to_ray[i, 1] * world_m[k, 1] + to_ray[i, 2] * world_m[k, 2]
+    # the palm: distal from the wrist to the middle knuckle, palmar across the plane of the outer knuckles
+    length = 0.0
+    for i in range(3):
+        length += (world[9, i] - world[0, i]) ** 2
+    palm_m = max(np.sqrt(length), 1e-6)
+    along = 0.0
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        palm[i, 1] = (world[9, i] - world[0, i]) / palm_m
+        palm[i, 2] = (world[5, j] - world[0, j]) * (world[17, k] - world[0, k])
+        palm[i, 2] -= (world[5, k] - world[0, k]) * (world[17, j] - world[0, j])
+        along += palm[i, 1] * palm[i, 2]
+    length = 0.0
+    for i in range(3):
+        palm[i, 2] -= along * palm[i, 1]
+        length += palm[i, 2] ** 2
+    for i in range(3):
+        palm[i, 2] /= max(np.sqrt(length), 1e-9)
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        palm[i, 0] = palm[j, 1] * palm[k, 2] - palm[k, 1] * palm[j, 2]
+    # about the mean, in the palm's axes
+    for i in range(3):
+        middle = world[:, i].mean()
+        for k in range(21):
+            world[k, i] -= middle
+    for k in range(21):
+        for i in range(3):
+            form[k, i] = (world[k, 0] * palm[0, i] + world[k, 1] * palm[1, i] + world[k, 2] * palm[2, i]) / palm_m
+    box_px = 1.0
+    for i in range(2):
+        box_px = max(box_px, pixels_px[:, i].max() - pixels_px[:, i].min())
+    for i in range(2):
+        middle = pixels_px[:, i].mean()
+        for k in range(21):
+            picture[k, i] = (pixels_px[k, i] - middle) / box_px
+    features[:63] = form.ravel()
+    features[63:72] = _VIEW_WEIGHT * palm.ravel()
+    features[72:] = _VIEW_WEIGHT * picture.ravel()
+    return palm_m, box_px
 
 
 class LandmarkCorrection:

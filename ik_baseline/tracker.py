@@ -255,7 +255,8 @@ def _state(
 ) -> HandState:
     live = np.float32
     # the detector's landmarks lie a little beside the model's joints, by a known offset
-    beside_px = project(solution.landmarks_m, frame.intrinsics) - project(solution.joints_m, frame.intrinsics)
+    marked_px, joints_px = project(np.stack([solution.landmarks_m, solution.joints_m]), frame.intrinsics)
+    beside_px = marked_px - joints_px
     return HandState(
         sequence=frame.sequence,
         side=solution.side,
@@ -268,7 +269,7 @@ def _state(
         origin="ik",
         reprojection_px=float(solution.reprojection_px.mean()),
         timings_ms={"solver": solver_seconds * 1e3, "mesh": mesh_seconds * 1e3},
-        seen_px=observation.landmarks_px - np.nan_to_num(beside_px),
+        seen_px=observation.landmarks_px - np.where(np.isfinite(beside_px), beside_px, 0.0),
     )
 
 

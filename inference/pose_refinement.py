@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from hand.anatomy import anatomical_frames
 from hand.camera import Intrinsics, project
+from hand.finite import all_finite
 from hand.joints import MANO_FINGERS, MANO_PARENTS, mano_joint_to_common
 from hand.layer import HandLayer
 from hand.model import HandModel
@@ -128,8 +129,7 @@ def refine_pose(
         layer.bone_shape_directions if shape_free else _NO_SHAPE,
         1.0 / shape_deviation**2 if shape_free else 0.0,
     )
-    finite = np.isfinite(turns).all() and np.isfinite(root).all() and np.isfinite(new_shape).all()
-    if not finite or root[2] <= 0.0:
+    if not all_finite(turns, root, new_shape) or root[2] <= 0.0:
         return RefinedHand(rotations, shape, start)
     local = turns.copy()
     local[1:] = turns[_PARENTS[1:]].transpose(0, 2, 1) @ turns[1:]
@@ -147,7 +147,8 @@ def prior_scale(misfits: Float[np.ndarray, "21"]) -> float:
         misfits: distance of each joint of the predicted hand, placed where it fits best, from its 2D joint, over the
             expected error.
     """
-    return float(np.clip(np.median(misfits) / USUAL_MISFIT, SMALLEST_SCALE, LARGEST_SCALE))
+    middle = float(np.sort(misfits)[len(misfits) // 2])  # of an odd number it is the median
+    return min(max(middle / USUAL_MISFIT, SMALLEST_SCALE), LARGEST_SCALE)
 
 
 @lru_cache(maxsize=8)

@@ -6,10 +6,10 @@ code has to expect them: JSON has no NaN, a filter never recovers from one, and 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-import numpy as np
-
+from hand.finite import all_finite
 from hand.types import HandState, PathResult
 from inference.runtime import CropPrediction
 
@@ -29,10 +29,10 @@ def is_finite(prediction: CropPrediction) -> bool:
     """Whether a network's output for one crop is usable."""
     numbers = (prediction.rotations, prediction.shape, prediction.root_m, prediction.joints_px, prediction.sigma_px)
     rest = (prediction.presence, prediction.right, prediction.confidence)
-    return all(np.isfinite(part).all() for part in numbers) and bool(np.isfinite(rest).all())
+    return all_finite(*numbers) and all(math.isfinite(number) for number in rest)
 
 
 def _is_fit(state: HandState) -> bool:
     """The reprojection error may be unknown, which is NaN."""
     numbers = (state.pose_rad, state.shape, state.camera_translation_m, state.joints_m, state.vertices_m)
-    return all(np.isfinite(part).all() for part in numbers) and bool(np.isfinite(state.confidence))
+    return all_finite(*numbers) and math.isfinite(state.confidence)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from app.rendering.orbit import Focus
 from app.rendering.smooth_surface import SmoothSurface
 from hand.errors import ModelFileError
+from hand.finite import all_finite
 from hand.mirror import Side, mirror_faces
 from hand.model import HandModel
 from hand.normals import vertex_normals
@@ -123,7 +124,7 @@ class HandMeshBuilder:
 
     def smooth(self, state: HandState) -> SmoothHand | None:
         """A hand ready to be assembled, which is most of the work; None when its vertices are not finite."""
-        if not np.isfinite(state.vertices_m).all():
+        if not all_finite(state.vertices_m):
             return None
         vertices = self._refined(np.asarray(state.vertices_m, np.float32))
         # the caps have no part in the normals: the skin at the wrist goes on straight

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int, UInt8
 
 from app.palette import FINGER_COLORS, HALO_COLOR, PALM_COLOR, rgb
 from hand.camera import project
+from hand.finite import all_finite
 from hand.joints import BONES
 from hand.mirror import Side, other_side
 from hand.types import HandState, PathResult
@@ -56,7 +57,7 @@ def draw_hands(result: PathResult) -> tuple[HandDrawing, ...]:
     drawings = []
     for index, state in enumerate(result.states):
         joints_px = project(np.asarray(state.joints_m, float), result.frame.intrinsics)
-        if not np.isfinite(joints_px).all():
+        if not all_finite(joints_px):
             continue
         observed = result.observations[index].landmarks_px if index < len(result.observations) else None
         low, high = joints_px.min(0), joints_px.max(0)

@@ -112,14 +112,14 @@ def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
 def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both(output_mode=OutputMode.FUSED)
     wait_for_output(qtbot, window, "fused")
+    assert window.panes["output"].picture.word_text == ""  # nobody sees it
     window.show_view("three")
+    assert window.panes["output"].heading.title == "Output: Fused"
     assert [pane.name for pane in window.pane_area.shown_panes] == ["network", "output", "ik"]
     lefts = [pane.mapToGlobal(pane.rect().topLeft()).x() for pane in window.pane_area.shown_panes]
     assert lefts == sorted(lefts)
     for _ in range(3):
         wait_for_result(qtbot, window)
-    heading = window.panes["output"].heading
-    qtbot.waitUntil(lambda: heading.title == "Output: Fused", timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: "both paths find the hand" in window.panes["output"].picture.word_text, timeout=PATIENCE_MS)
     assert not window.panes["network"].heading.is_output
 

@@ -12,9 +12,11 @@ from scipy.spatial.transform import Rotation
 from hand.joints import to_mano_order
 from hand.layer import HandLayer
 from hand.metrics import (
+    MILLIMETRES_PER_METRE,
     aligned,
     f_score,
     jitter_mm,
+    mean_bend,
     mpjpe_mm,
     pa_error_mm,
     pck_curve,
@@ -198,3 +200,8 @@ def test_pose_spread_is_scipys_about_scipys_mean() -> None:
         rotations = Rotation.from_rotvec(poses[:, 3 * joint : 3 * joint + 3])
         squares.append((rotations.mean().inv() * rotations).magnitude() ** 2)
     assert pose_spread_rad(poses) == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-9)
+
+
+def test_bend_of_three_frames_is_their_jitter() -> None:
+    frames = np.random.default_rng(0).normal(size=(3, 21, 3))
+    assert MILLIMETRES_PER_METRE * mean_bend(*frames) == pytest.approx(jitter_mm(frames), rel=1e-12)

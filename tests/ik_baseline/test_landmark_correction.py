@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from ik_cases import CAMERA, make_case, mirrored
 
 from hand.mirror import mirror_pixels, mirror_points
@@ -69,3 +70,23 @@ def test_the_correction_is_the_kernels_sum_over_all_centres(solver: IkSolver) ->
         corrected = correction(seen, CAMERA, form_share=0.0)
         moved_px = corrected.landmarks_px - seen.landmarks_px
         np.testing.assert_allclose(moved_px, hand.box_px * change[63:].reshape(21, 2), atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_hand_is_normalized_by_its_palm(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    world_m, pixels_px = 0.04 * random.normal(size=(21, 3)), 300.0 + 50.0 * random.normal(size=(21, 2))
+    hand = normalized(world_m, pixels_px, CAMERA)
+    turned = world_m @ hand.to_ray.T
+    distal = turned[9] - turned[0]
+    palmar = np.cross(turned[5] - turned[0], turned[17] - turned[0])
+    palmar -= distal * (palmar @ distal) / (distal @ distal)
+    distal, palmar = distal / np.linalg.norm(distal), palmar / np.linalg.norm(palmar)
+    palm = np.stack([np.cross(distal, palmar), distal, palmar], 1)
+    palm_m, box_px = np.linalg.norm(turned[9] - turned[0]), np.ptp(pixels_px, axis=0).max()
+    form, picture = (turned - turned.mean(0)) @ palm / palm_m, (pixels_px - pixels_px.mean(0)) / box_px
+    assert (hand.palm_m, hand.box_px) == (pytest.approx(palm_m), pytest.approx(box_px))
+    for found, wanted in ((hand.palm, palm), (hand.form, form), (hand.picture, picture)):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    parts = [form.ravel(), 0.7 * palm.ravel(), 0.7 * picture.ravel()]
+    np.testing.assert_allclose(hand.features, np.concatenate(parts), atol=1e-12)

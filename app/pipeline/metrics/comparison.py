@@ -34,7 +34,8 @@ from app.pipeline.metrics.comparison_numbers import (
 from app.pipeline.metrics.path_statistics import percentile
 from app.pipeline.result_synchronizer import JoinedResult
 from hand.camera import project
-from hand.metrics import jitter_mm
+from hand.landmark_distance import longer_side, mean_distance
+from hand.metrics import MILLIMETRES_PER_METRE, mean_bend
 from hand.types import PATH_IDS, HandOrigin, HandState, PathId, PathResult
 
 LONGEST_SESSION_S = 24 * 3600
@@ -59,7 +60,6 @@ _OUTPUT_VALUES: Mapping[HandOrigin, float] = {"network": 1.0, "fused": 0.5, "ik"
 """As the series has it; NaN is nobody."""
 
 _LONGEST_STEP_S = 0.2
-_MM_PER_M = 1000.0
 _NO_JOINTS = np.full(21, np.nan)
 
 
@@ -279,18 +279,15 @@ class Comparison:
         if state is None:
             return math.nan
         track.joints.append(np.asarray(state.joints_m - state.joints_m[0], np.float64))
-        return jitter_mm(np.array(track.joints)) if len(track.joints) == 3 else math.nan
+        return mean_bend(*track.joints) * MILLIMETRES_PER_METRE if len(track.joints) == 3 else math.nan
 
     def _compare(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
         for network, ik in pair_hands(joined.results["network"].states, joined.results["ik"].states):
             if network is None or ik is None:
                 continue
-            apart = (network.joints_m - network.joints_m[0]) - (ik.joints_m - ik.joints_m[0])
-            joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
-            placement = float(np.linalg.norm(network.joints_m[0] - ik.joints_m[0])) * _MM_PER_M
-            pair = _Pair(float(joints.mean()), placement)
+            joints, pair = _apart_mm(network, ik)
             second.pairs.append(pair)
-            self._memory.pairs.append(time_s, pair.mean_mm, placement, joints)
+            self._memory.pairs.append(time_s, pair.mean_mm, pair.placement_mm, then=joints)
             self._memory.joint_sum_mm += joints
             self._memory.joint_count += 1
 
@@ -323,12 +320,11 @@ class Comparison:
             for one, other in pair_hands(fused, states):
                 if one is None or other is None or one.side != other.side:
                     continue
-                apart = (other.joints_m - other.joints_m[0]) - (one.joints_m - one.joints_m[0])
-                joints = np.linalg.norm(np.asarray(apart, np.float64), axis=1) * _MM_PER_M
-                self._memory.from_output[path_id].append(time_s, joints)
+                joints, pair = _apart_mm(one, other)
+                self._memory.from_output[path_id].append(time_s, then=joints)
                 self._memory.from_output_sum_mm[path_id] += joints
                 self._memory.from_output_count[path_id] += 1
-                second.from_output[path_id].append(float(joints.mean()))
+                second.from_output[path_id].append(pair.mean_mm)
 
 
 def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
@@ -347,24 +343,34 @@ def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
     )
 
 
+def _apart_mm(one: HandState, other: HandState) -> tuple[Float[np.ndarray, "21"], _Pair]:
+    """How far apart two hands are: each of the joints seen from its own wrist, their mean, and the wrists."""
+    joints = np.empty(21)
+    placement = _distances(np.asarray(one.joints_m, np.float64), np.asarray(other.joints_m, np.float64), joints)
+    joints *= MILLIMETRES_PER_METRE
+    return joints, _Pair(float(joints.sum()) / len(joints), placement * MILLIMETRES_PER_METRE)
+
+
 def _reprojection_px(state: HandState, ik: PathResult) -> float:
     """To the nearest set of landmarks, if any lies on this hand."""
     joints_px = project(np.asarray(state.joints_m, np.float64), ik.frame.intrinsics)
-    gaps = [_mean_distance(joints_px, np.asarray(seen.landmarks_px, np.float64)) for seen in ik.observations]
-    size = float((joints_px.max(0) - joints_px.min(0)).max())
+    gaps = [mean_distance(joints_px, np.asarray(seen.landmarks_px, np.float64)) for seen in ik.observations]
     gap = min(gaps, default=math.nan)
-    return gap if gap < size else math.nan
+    return gap if gap < longer_side(joints_px) else math.nan
 
 
 @numba.njit(cache=True)
-def _mean_distance(first: np.ndarray, second: np.ndarray) -> float:
-    total = 0.0
+def _distances(first: np.ndarray, second: np.ndarray, apart: np.ndarray) -> float:
+    """How far corresponding points are apart, each set seen from its first point, and (returned) how far these are."""
+    placement = 0.0
+    for axis in range(3):
+        placement += (first[0, axis] - second[0, axis]) ** 2
     for p in range(len(first)):
         squared = 0.0
-        for axis in range(first.shape[1]):
-            squared += (first[p, axis] - second[p, axis]) ** 2
-        total += np.sqrt(squared)
-    return total / len(first)
+        for axis in range(3):
+            squared += (first[p, axis] - first[0, axis] - second[p, axis] + second[0, axis]) ** 2
+        apart[p] = np.sqrt(squared)
+    return float(np.sqrt(placement))
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -387,12 +393,15 @@ class RollingRows:
         self._capacity = capacity
         self._end = 0
 
-    def append(self, *row: float | Float[np.ndarray, " N"]) -> None:
-        """Adds a row; its parts are numbers and arrays of them, in the order of the columns."""
+    def append(self, *numbers: float, then: Float[np.ndarray, " N"] | None = None) -> None:
+        """Adds a row: numbers, and where there is one an array, in the order of the columns."""
         if self._end == len(self._rows):
             self._rows[: self._capacity] = self._rows[self._capacity :]
             self._end = self._capacity
-        self._rows[self._end] = np.hstack(row) if any(isinstance(part, np.ndarray) for part in row) else row
+        row = self._rows[self._end]
+        row[: len(numbers)] = numbers
+        if then is not None:
+            row[len(numbers) :] = then
         self._end += 1
 
     def since(self, time_s: float) -> Float[np.ndarray, "rows columns"]:

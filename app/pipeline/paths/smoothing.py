@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
-import numba
 import numpy as np
 from jaxtyping import Float
 
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from hand.layer import HandLayer
+from hand.metrics import MILLIMETRES_PER_METRE, mean_bend
 from hand.mirror import Side
 from hand.model import HandModel
 from hand.one_euro import HandFilterSettings, HandStateFilter
@@ -152,23 +152,10 @@ class _JitterMeter:
         self._recent.append((sequence, joints_m))
         if len(self._recent) == 3:
             (_, first), (_, second), (_, third) = self._recent
-            self._values_mm.append(1000.0 * _mean_bend(first, second, third))
+            self._values_mm.append(MILLIMETRES_PER_METRE * mean_bend(first, second, third))
 
     def mean_mm(self) -> float | None:
         return sum(self._values_mm) / len(self._values_mm) if len(self._values_mm) >= JITTER_FRAMES // 4 else None
-
-
-@numba.njit(cache=True)
-def _mean_bend(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> float:
-    """Mean length of the second differences of points."""
-    total = 0.0
-    for p in range(len(first)):
-        squared = 0.0
-        for axis in range(3):
-            gap = third[p, axis] - 2.0 * second[p, axis] + first[p, axis]
-            squared += gap * gap
-        total += np.sqrt(squared)
-    return total / len(first)
 
 
 @dataclass(slots=True)

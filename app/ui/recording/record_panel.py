@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, Qt, QTimer, QUrl, pyqtSignal
-from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen, QShowEvent
 from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from app.palette import DARK, Theme
@@ -66,7 +66,7 @@ class RecordPanel(QWidget):
         self._countdown.setInterval(1000)
         self._countdown.timeout.connect(self._count_down)
         self._shown = QTimer(self)
-        self._shown.timeout.connect(self.refresh)
+        self._shown.timeout.connect(self._follow_recorder)
         self._shown.start(_SHOW_EVERY_MS)
         self.set_theme(DARK)
         self.refresh()
@@ -173,6 +173,16 @@ class RecordPanel(QWidget):
             filled, cards = self._coverage.filled, self._coverage.missing(3)
         self.table.show_filled(filled)
         self.cards.show_cards(cards)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Shows how it went meanwhile."""
+        super().showEvent(event)
+        self.refresh()
+
+    def _follow_recorder(self) -> None:
+        """A panel that nobody sees and that records nothing has nothing to show."""
+        if self._recorder is not None or self.isVisible():
+            self.refresh()
 
     def close_down(self) -> None:
         """Takes no further frame and ends what runs; called while the pipeline still does."""

@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
         self._numbers = MetricsRefresher(
             self.pipeline,
             self.presenter,
-            self.panes,
+            self.pane_area,
             self.status,
             self.comparison,
             compare_panel=self.compare_panel,
@@ -171,6 +171,7 @@ class MainWindow(QMainWindow):
             return
         self.pane_area.show_view(view)
         self.bar.views.show_choice(view)
+        self._numbers.refresh()
         self._plan()
 
     def show_overlay_mesh(self, mesh: bool) -> None:

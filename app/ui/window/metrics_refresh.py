@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from PyQt6.QtCore import QObject, QTimer
@@ -12,14 +12,14 @@ from PyQt6.QtWidgets import QWidget
 from app.output_texts import HAND_NAMES, reason_text
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
-from app.rendering.pane_renderer import PaneName
 from app.ui.panels.comparison_panel import ComparisonPanel, path_words
 from app.ui.panels.output_panel import OutputPanel
-from app.ui.window.pane import Pane
+from app.ui.window.pane_area import PaneArea
 from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window.status_bar import StatusStrip
 
-_EVERY_MS = 400
+_EVERY_MS = 500
+"""What changes more often can hardly be read."""
 
 
 class MetricsRefresher:
@@ -29,7 +29,7 @@ class MetricsRefresher:
         self,
         pipeline: LivePipeline[Any, Any],
         presenter: ResultPresenter,
-        panes: Mapping[PaneName, Pane],
+        pane_area: PaneArea,
         status: StatusStrip,
         comparison: Comparison,
         *,
@@ -43,7 +43,7 @@ class MetricsRefresher:
         Args:
             pipeline: source and paths.
             presenter: results on the screen.
-            panes: with rates in their headings.
+            pane_area: the panes that it shows have rates in their headings.
             status: the line at the foot.
             comparison: of the paths.
             compare_panel: refreshed while it is on the screen.
@@ -53,7 +53,7 @@ class MetricsRefresher:
         """
         self._pipeline = pipeline
         self._presenter = presenter
-        self._panes = panes
+        self._pane_area = pane_area
         self._status = status
         self._comparison = comparison
         self._compare_panel = compare_panel
@@ -75,18 +75,20 @@ class MetricsRefresher:
         status.show_source(state.name, state.facts, presenter.intrinsics)
         now_ns = time.monotonic_ns()
         path_ids = self._pipeline.path_ids
-        shown = [path_id for path_id in path_ids if presenter.statistics(path_id).frames]
+        measured = [path_id for path_id in path_ids if presenter.statistics(path_id).frames]
         status.show_numbers(
-            {path_id: presenter.statistics(path_id).summary(now_ns) for path_id in shown},
+            {path_id: presenter.statistics(path_id).summary(now_ns) for path_id in measured},
             {path_id: presenter.drops(path_id) for path_id in path_ids if path_id in presenter.delivering},
         )
         name, details = self._renderer()
         status.renderer.set_value(name)
         status.renderer.setToolTip(details)
         numbers = self._comparison.numbers()
+        headings = {pane.name: pane.heading for pane in self._pane_area.shown_panes}
         for path_id in path_ids:
-            words = path_words(numbers.paths[path_id]) if path_id in presenter.delivering else ""
-            self._panes[path_id].heading.set_numbers(words)
+            if path_id in headings:
+                words = path_words(numbers.paths[path_id]) if path_id in presenter.delivering else ""
+                headings[path_id].set_numbers(words)
         self.mark_output()
         self._compare_panel.source_name = state.name
         if _is_seen(self._compare_panel):
@@ -95,15 +97,18 @@ class MetricsRefresher:
             self._output_panel.refresh(presenter.joined, numbers, self._comparison.series())
 
     def mark_output(self) -> None:
-        """Marks the panes of the output hand, with the reason why it is the output."""
+        """Marks the panes of the output hand, with the reason why it is the output.
+
+        Panes that are not shown are left alone: each new word over a picture is drawn as a picture of its own.
+        """
         joined, path_ids = self._presenter.joined, self._pipeline.path_ids
         output = joined.outputs[0] if joined is not None and joined.outputs else None
-        if "output" in self._panes:
-            origin = "" if output is None else f": {HAND_NAMES[output.origin]}"
-            self._panes["output"].heading.set_title(f"Output{origin}")
-        for name, pane in self._panes.items():
-            follows = output is not None and (name == output.origin or name in ("combined", "output"))
-            pane.heading.mark(follows and name in path_ids and len(path_ids) > 1)
+        for pane in self._pane_area.shown_panes:
+            if pane.name == "output":
+                origin = "" if output is None else f": {HAND_NAMES[output.origin]}"
+                pane.heading.set_title(f"Output{origin}")
+            follows = output is not None and (pane.name == output.origin or pane.name in ("combined", "output"))
+            pane.heading.mark(follows and pane.name in path_ids and len(path_ids) > 1)
             if not follows or output is None or len(path_ids) == 1:
                 pane.picture.word("")
             else:
