@@ -124,7 +124,7 @@ def test_frames_without_annotation_are_passed_over(copy: Path) -> None:
         assert np.abs(np.array(lengths) - np.linalg.norm(joints[4] - joints[20])).min() < 1e-5
     for name in names[1:]:
         rewrite(copy, name, forget)
-    with pytest.raises(DataError, match="None of 1000 hands of HO-3D can be learned from"):
+    with pytest.raises(DataError, match="None of 1000 hands of HO-3D can be used for training"):
         samples[0]
 
 

@@ -36,7 +36,9 @@ def main() -> None:
             if "list" in case:
                 answer["readers"] = [(name, reader.file) for name, reader in READERS.items()]
             elif "make" in case:
-                READERS[case["make"]].make(Path(case["folder"]))
+                reader, folder = READERS[case["make"]], Path(case["folder"])
+                reader.make(folder)
+                reader.read(folder)  # imports what it needs, for which a damaged file is given no time
             else:
                 READERS[case["read"]].read(Path(case["folder"]))
         except HandliveError as sentence:
