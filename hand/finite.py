@@ -1,4 +1,4 @@
-"""Whether numbers are finite, which is asked of every array that a hand is made of, in every frame."""
+"""Whether numbers are finite: checked for every array of a hand, in every frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 
 def all_finite(*arrays: Float[np.ndarray, "..."]) -> bool:
-    """Whether no number of some arrays is NaN or infinite; NumPy's own way there makes two more calls and an array."""
+    """Whether no number of some arrays is NaN or infinite; one call for each, where NumPy takes two and an array."""
     return all(_is_finite(array.ravel()) for array in arrays)
 
 

@@ -100,9 +100,9 @@ def shape_hand(template: np.ndarray, by_shape: np.ndarray, shape: np.ndarray, re
     """The rest hand of one person: SMPL's equation 8.
 
     Args:
-        template: (N,) coordinates of the average hand's vertices and joints, all behind each other.
-        by_shape: (10, N) how they move with each number of the shape. One number after the other moves all of them:
-            what lies beside each other is moved many at a time.
+        template: (N,) coordinates of the average hand's vertices and joints, flattened.
+        by_shape: (10, N) their displacements for each shape number; in this order the inner loop is contiguous and
+            vectorised.
         shape: (10,) of the person.
         rest: (N,), written.
     """

@@ -33,10 +33,9 @@ CORRECTION_FILE = Path(__file__).with_name("landmark_correction.npz")
 PHOTOGRAPH_SHARE = 0.5
 """Part of the correction in 3D that makes photographs' hands better. With it one person's bones change their length
 less from picture to picture, fingers bend more nearly in one plane, and detections in mirrored and turned copies agree
-better;
-with the whole of it bones change their length more than without any."""
+better; with the whole of it bones change their length more than without any."""
 
-_NOTHING_TO_SAY = 1e-12
+_NEGLIGIBLE = 1e-12
 """A centre with a smaller kernel value than this is ignored."""
 
 _VIEW_WEIGHT = 0.7
@@ -225,7 +224,7 @@ def _add_changes(
             squared[c] += gap * gap
     for c in range(len(squared)):
         near = np.exp(-squared[c] / (2.0 * width * width))
-        if near < _NOTHING_TO_SAY:
+        if near < _NEGLIGIBLE:
             continue
         for k in range(len(change)):
             change[k] += near * weights[c, k]

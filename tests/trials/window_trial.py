@@ -54,7 +54,7 @@ def try_openings(scratch: Path, seed: int, count: int) -> Iterator[Outcome]:
         shutil.rmtree(folder, ignore_errors=True)
         # the training runs go on without their windows; they were stopped, and their folder is gone
         left = end_all_that_name(folder)
-        detail = f"left behind: {'; '.join(left)}"
+        detail = f"left behind: {'; '.join(left)}" if left else ""
         yield Outcome("openings", f"trainings of windows {first} on", Finding.HANG if left else None, detail)
     if closed_s:
         ordered = sorted(closed_s)

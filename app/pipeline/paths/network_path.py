@@ -62,7 +62,7 @@ SIDE_AGAIN = 0.5
 """Handedness after the other side was tried and scored lower."""
 
 OVERRULING_LOG_ODDS = 6.0
-"""A hand of uncertain side is predicted as both; above this probability the network overrules the detector's side.
+"""A hand of uncertain side is predicted as both; from this difference on the network overrules the detector's side.
 
 A single prediction is weak evidence: a network may be wrong about the side of one hand frame after frame. On rendered
 hands from all sides (``benchmarks/sides.py``) the rule raises the share of correct sides; a lower threshold would raise
