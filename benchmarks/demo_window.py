@@ -24,6 +24,9 @@ from hand.embedded import load_embedded_model
 
 _LONGEST_START_S = 300.0
 
+_KEPT: list[QApplication] = []
+"""Applications are never taken apart: one that goes before its windows crashes or hangs now and then."""
+
 
 def make_application() -> QApplication:
     """Qt as the program starts it."""
@@ -31,6 +34,7 @@ def make_application() -> QApplication:
     application = QApplication(sys.argv[:1])
     application.setApplicationName("handlive")
     application.setStyle("Fusion")
+    _KEPT.append(application)
     return application
 
 

@@ -219,7 +219,7 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
         )
         run = TrainingRuns(scratch / "runs").create(request)
         run.start()
-    _application = make_application()
+    make_application()
     window = open_window(streams=_STREAMS)
     wait_for_hands(window)
     changes = Changes(window, scratch / "changes")

@@ -96,7 +96,7 @@ def _say(**content: object) -> None:
 def main() -> None:
     """Runs the command line."""
     if sys.argv[1] == "opened":
-        _application = make_application()
+        make_application()
         open_and_close(int(sys.argv[2]), int(sys.argv[3]))
     else:
         be_closed_by_a_signal()
