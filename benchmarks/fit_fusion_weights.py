@@ -11,6 +11,7 @@ Takes some minutes on one core; ``--cases`` keeps the paths' results for the nex
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from app.machine import describe_machine
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from assets import ASSETS_DIR
 from benchmarks.fusion_cases import (
     SETTINGS,
@@ -36,8 +38,8 @@ from hand.metrics import aligned, distances
 from hand.model import HandModel
 from hand.types import HandState
 from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
-from inference.fusion_weights import FusionWeights
-from inference.hand_fusion import HandFusion, PairSituation, joint_axes, joint_groups
+from inference.fusion_weights import LEAST_MISFIT, FusionWeights, half_log_odds
+from inference.hand_fusion import HandFusion, PairSituation, box_side_px, joint_axes, joint_groups
 
 SEEDS = {"ordinary": 910_001, "wild": 910_002}
 
@@ -59,6 +61,12 @@ LABEL_ERROR = 0.045
 
 TIPS_AFTER = (15, 3, 6, 12, 9)
 """The last MANO joint of thumb, index, middle, ring and little finger."""
+
+FORM_LIMITS_MM = (15.0, 20.0, 25.0, 30.0, 40.0)
+TURN_LIMITS_RAD = (0.5, 0.7, 0.9, 1.2, 1.6)
+"""From which distance on paths may contradict each other. Joints that are 40 mm apart in the mean, half a palm, belong
+to different poses, and hands turned by 90 degrees against each other to different views; their mean is neither.
+"""
 
 RIGHT_MM, RIGHT_PX = 10.0, 0.04
 """A hand with a smaller error than this (PA, or in the picture over the box) is a right one for the confidence."""
@@ -254,6 +262,15 @@ def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tenso
     return shares
 
 
+def fused_hands(weights: FusionWeights, model: HandModel, pairs: Pairs) -> list[HandState]:
+    """The fused hand of each pair."""
+    fusion = HandFusion(model, weights)
+    return [
+        fusion.fuse(*states, case.intrinsics, situation=situation)
+        for case, situation, states in zip(pairs.cases, pairs.situations, _states(pairs), strict=True)
+    ]
+
+
 def errors_of(
     weights: FusionWeights,
     model: HandModel,
@@ -261,12 +278,8 @@ def errors_of(
     measure: Callable[[HandState, FusionCase], float] | None = None,
 ) -> np.ndarray:
     """Error of each fused hand by some measure, :func:`error_of` when left out."""
-    fusion = HandFusion(model, weights)
-    errors = []
-    for case, situation, (network, ik) in zip(pairs.cases, pairs.situations, _states(pairs), strict=True):
-        fused = fusion.fuse(network, ik, case.intrinsics, situation=situation)
-        errors.append((measure or error_of)(fused, case))
-    return np.array(errors)
+    hands = fused_hands(weights, model, pairs)
+    return np.array([(measure or error_of)(hand, case) for hand, case in zip(hands, pairs.cases, strict=True)])
 
 
 def pose_error_of(state: HandState, case: FusionCase) -> float:
@@ -331,59 +344,80 @@ def logistic(features: np.ndarray, right: np.ndarray, penalty: float = 1.0) -> n
     return values
 
 
-def ranked_confidence(features: np.ndarray, error: np.ndarray) -> np.ndarray:
+def confidence_features(network: HandState, fused: HandState) -> tuple[float, float]:
+    """What the confidence of a fused hand follows from (``FusionWeights.confidence_of``).
+
+    The hand's situation, which the weights of the paths follow from, was measured to put hands of other pictures in
+    their order less well: nine slopes fit the pictures they were learned from.
+    """
+    assert fused.seen_px is not None
+    misfit = fused.reprojection_px / box_side_px(fused.seen_px)
+    return half_log_odds(network.confidence), float(np.log(max(misfit, LEAST_MISFIT)))
+
+
+def ranked_confidence(features: np.ndarray, error: np.ndarray) -> tuple[float, float, float]:
     """Offset and slopes of the confidence: the predicted size of the error, on the scale of a probability.
 
     A regression of the error's logarithm puts hands in their order better than one of right or wrong does; a logistic
     regression over its result then makes a probability of that.
 
     Args:
-        features: (N, H) of the hands.
+        features: (N, 2) of the hands.
         error: (N,) over the largest one of a right hand.
     """
     mean = features.mean(0)
     centered, target = features - mean, np.log(np.maximum(error, 1e-3))
     slopes = np.linalg.solve(centered.T @ centered + np.eye(centered.shape[1]), centered.T @ (target - target.mean()))
     offset, scale = _two(logistic((features @ slopes)[:, None], error < 1.0))
-    return np.concatenate([[offset], scale * slopes])
+    first, second = _two(scale * slopes)
+    return offset, first, second
 
 
 def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
     """Fits the confidence of the fused hand and of each path alone, and when they contradict each other."""
-    fused, alone, hands, forms, turns = [], [], [], [], []
+    fused, alone, features, hands, forms, turns = [], [], [], [], [], []
     for pairs in sets:
         limit = RIGHT_PX if pairs.cases[0].joints_m is None else RIGHT_MM
-        fused.append(errors_of(weights, model, pairs) / limit)
+        both, states = fused_hands(weights, model, pairs), _states(pairs)
+        fused.append(np.array([error_of(hand, case) for hand, case in zip(both, pairs.cases, strict=True)]) / limit)
         alone.append(
-            np.array(
-                [[error_of(s, case) for s in states] for case, states in zip(pairs.cases, _states(pairs), strict=True)]
-            )
+            np.array([[error_of(s, case) for s in pair] for case, pair in zip(pairs.cases, states, strict=True)])
             / limit
         )
+        features += [confidence_features(network, hand) for (network, _), hand in zip(states, both, strict=True)]
         hands.append(pairs.hand.numpy())
         forms += [situation.form_mm for situation in pairs.situations]
         turns += [situation.wrist_apart_rad for situation in pairs.situations]
     error, paths, hand = np.concatenate(fused), np.concatenate(alone), np.concatenate(hands)
     weights = replace(
         weights,
-        confidence=ranked_confidence(hand, error),
+        confidence=ranked_confidence(np.array(features), error),
         network_credibility=_two(logistic(hand[:, :1], paths[:, 0] < 1.0)),
         ik_credibility=_two(logistic(hand[:, 1:2], paths[:, 1] < 1.0)),
     )
-    states = [both for pairs in sets for both in _states(pairs)]
-    advantage = [weights.network_advantage(network.confidence, ik.confidence) for network, ik in states]
+    pairs_of_states = [both for pairs in sets for both in _states(pairs)]
+    advantage = [weights.network_advantage(network.confidence, ik.confidence) for network, ik in pairs_of_states]
     chosen = np.where(np.array(advantage) >= 0.0, paths[:, 0], paths[:, 1])
-    farthest = _where_to_part(np.array(forms), error, chosen, (15.0, 20.0, 25.0, 30.0, 40.0, 60.0))
-    widest = _where_to_part(np.array(turns), error, chosen, (0.5, 0.7, 0.9, 1.2, 1.6, 2.4))
+    farthest = _where_to_part(np.array(forms), error, chosen, FORM_LIMITS_MM)
+    widest = _where_to_part(np.array(turns), error, chosen, TURN_LIMITS_RAD)
     return replace(weights, contradiction_mm=farthest, contradiction_rad=widest)
 
 
 def _where_to_part(apart: np.ndarray, fused: np.ndarray, chosen: np.ndarray, limits: Sequence[float]) -> float:
-    """The least limit beyond which to follow the more credible path alone, by the errors of all hands together."""
-    totals = [float(np.where(apart > limit, chosen, fused).mean()) for limit in limits]
-    for limit, total in zip(limits, totals, strict=True):
-        print(f"  apart by more than {limit:g}: {(apart > limit).mean():.1%} of the hands, mean error {total:.4f}")
-    return limits[min(k for k, total in enumerate(totals) if total <= min(totals) + 1e-3)]
+    """The widest limit beyond which to follow the more credible path alone, among those that are about equally good.
+
+    Few hands are so far apart that a limit concerns them, so which limit is best is mostly chance. The widest one is
+    taken whose mean error over the same hands is worse than the best one's by at most two standard errors.
+    """
+    errors = np.array([np.where(apart > limit, chosen, fused) for limit in limits])
+    best = errors[errors.mean(1).argmin()]
+    widest = limits[0]
+    for limit, one in zip(limits, errors, strict=True):
+        worse, deviation = (one - best).mean(), (one - best).std() / np.sqrt(len(one))
+        print(f"  apart by more than {limit:g}: {(apart > limit).mean():.1%} of the hands, mean error {one.mean():.4f}")
+        if worse <= 2.0 * deviation:
+            widest = limit
+    return widest
 
 
 def _two(values: np.ndarray) -> tuple[float, float]:
@@ -437,6 +471,7 @@ def card(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], share
         values = [form.format(value) for value in (*alone, errors_of(weights, model, pairs).mean())]
         rows.append(f"| {name} | {len(pairs.cases)} | {values[0]} | {values[1]} | {values[2]} | {unit} |")
     machine = describe_machine()
+    network_digest = hashlib.sha256((SHIPPED_NETWORK_DIR / "network.onnx").read_bytes()).hexdigest()
     return f"""# What the fused hand's weights are
 
 `weights.json` holds what each path is worth in which situation; `docs/fusion.md` has the equations.
@@ -447,8 +482,8 @@ python -m benchmarks.fit_fusion_weights --pictures {pictures} --labels LABELS.js
 
 Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures
 each, every other one a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or
-more, which `main_v2.py predict --method ik --looks 5` wrote; the network was not trained on them. IK's share on
-photographs is drawn to {share:.2f}.
+more, which `main_v2.py predict --method ik --looks 3` wrote: the set `counting` of the network's card, which the
+network was not trained on. IK's share on photographs is drawn to {share:.2f}.
 
 The hands that were fitted, where both paths find the right side (`python -m benchmarks.fusion` measures on others):
 
@@ -456,7 +491,7 @@ The hands that were fitted, where both paths find the right side (`python -m ben
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Made on {machine["processor"]}.
+Made on {machine["processor"]}, with the network whose `network.onnx` has the SHA-256 {network_digest}.
 """
 
 

@@ -15,7 +15,10 @@ from hand.atomic_file import write_json_atomically
 from hand.errors import ConfigError
 from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+
+LEAST_MISFIT: Final = 1e-3
+"""A smaller misfit than this share of the hand's box says no more about a hand."""
 
 _GROUPS: Final = 4
 
@@ -31,7 +34,8 @@ class FusionWeights:
         shape_share: IK's share of the shape, 0 to 1.
         sigma_factor: the network's expected 2D errors are multiplied by it.
         prior_factor: the deviations of the pose that the 2D joints bend are multiplied by it.
-        confidence: offset, then the slope of each of the hand's features, of the logistic curve of the confidence.
+        confidence: offset of the confidence's logistic curve, and its slopes over half the log odds of the network's
+            confidence and over the logarithm of the fused hand's misfit.
         network_credibility: offset and slope over half the log odds of the network's confidence.
         ik_credibility: the same for IK.
         contradiction_mm: distance of form from which the paths contradict each other.
@@ -44,7 +48,7 @@ class FusionWeights:
     shape_share: float
     sigma_factor: float
     prior_factor: float
-    confidence: Float[np.ndarray, "C"]
+    confidence: tuple[float, float, float]
     network_credibility: tuple[float, float]
     ik_credibility: tuple[float, float]
     contradiction_mm: float
@@ -65,16 +69,23 @@ class FusionWeights:
             shape_share=0.0 if path == "network" else 1.0,
             sigma_factor=1.0,
             prior_factor=1.0,
-            confidence=np.zeros(1 + len(HAND_FEATURES)),
+            confidence=(0.0, 1.0, 0.0),
             network_credibility=(0.0, 1.0),
             ik_credibility=(0.0, 1.0),
             contradiction_mm=1000.0,
             contradiction_rad=math.pi,
         )
 
-    def confidence_of(self, hand: Float[np.ndarray, "H"]) -> float:
-        """Probability that the fused hand is right, from the features of the hand."""
-        value = float(self.confidence[0] + self.confidence[1:] @ hand)
+    def confidence_of(self, network_confidence: float, misfit: float) -> float:
+        """Probability that the fused hand is right.
+
+        Args:
+            network_confidence: of the path, 0 to 1.
+            misfit: mean distance of the fused hand's projected joints from the 2D joints it was fitted to, over the
+                longer side of their box.
+        """
+        offset, slope, misfit_slope = self.confidence
+        value = offset + slope * half_log_odds(network_confidence) + misfit_slope * math.log(max(misfit, LEAST_MISFIT))
         return 0.5 * (1.0 + math.tanh(0.5 * value))
 
     def network_advantage(self, network_confidence: float, ik_confidence: float) -> float:
@@ -84,8 +95,8 @@ class FusionWeights:
             network_confidence: of the path, 0 to 1.
             ik_confidence: the same.
         """
-        network = self.network_credibility[0] + self.network_credibility[1] * _half_log_odds(network_confidence)
-        return network - self.ik_credibility[0] - self.ik_credibility[1] * _half_log_odds(ik_confidence)
+        network = self.network_credibility[0] + self.network_credibility[1] * half_log_odds(network_confidence)
+        return network - self.ik_credibility[0] - self.ik_credibility[1] * half_log_odds(ik_confidence)
 
     def save(self, file: Path) -> None:
         """Writes the weights as JSON.
@@ -99,7 +110,7 @@ class FusionWeights:
             "joint_features": list(JOINT_FEATURES),
             "bias": np.round(self.bias, 4).tolist(),
             "slopes": np.round(self.slopes, 4).tolist(),
-            "confidence": np.round(self.confidence, 4).tolist(),
+            "confidence": [round(value, 4) for value in self.confidence],
             "network_credibility": [round(value, 4) for value in self.network_credibility],
             "ik_credibility": [round(value, 4) for value in self.ik_credibility],
             **{
@@ -129,9 +140,9 @@ def load_weights(file: Path) -> FusionWeights:
         return FusionWeights(
             bias=_numbers(content["bias"], (16, 3)),
             slopes=_numbers(content["slopes"], (_GROUPS, features)),
-            confidence=_numbers(content["confidence"], (1 + len(HAND_FEATURES),)),
-            network_credibility=_pair(content["network_credibility"]),
-            ik_credibility=_pair(content["ik_credibility"]),
+            confidence=_tuple(content["confidence"], 3),
+            network_credibility=_tuple(content["network_credibility"], 2),
+            ik_credibility=_tuple(content["ik_credibility"], 2),
             **{
                 name: float(_numbers(content[name], ()))
                 for name in (
@@ -148,8 +159,8 @@ def load_weights(file: Path) -> FusionWeights:
         raise ConfigError(f"The fusion's weights {file} are damaged ({error}); install the program again.") from None
 
 
-def _half_log_odds(probability: float) -> float:
-    """The feature of the same name in ``inference.fusion_kernel``."""
+def half_log_odds(probability: float) -> float:
+    """Half the log odds of a confidence, which is kept from 0 and 1; a feature of ``inference.fusion_kernel``, too."""
     kept = min(max(probability, 0.01), 0.99)
     return 0.5 * math.log(kept / (1.0 - kept))
 
@@ -161,6 +172,5 @@ def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def _pair(values: Any) -> tuple[float, float]:
-    first, second = _numbers(values, (2,))
-    return float(first), float(second)
+def _tuple(values: Any, count: int) -> tuple[Any, ...]:
+    return tuple(float(value) for value in _numbers(values, (count,)))

@@ -224,6 +224,7 @@ class HandFusion:
         geometry = self._layers[network.side](pose, shape, translation)
         places_px = mirror_pixels(places, intrinsics.width_px) if left else places
         gaps = project(np.asarray(geometry.joints_m, np.float64), intrinsics) - places_px
+        reprojection_px = float(np.sqrt((gaps * gaps).sum(1)).mean())
         return HandState(
             sequence=network.sequence,
             side=network.side,
@@ -232,9 +233,9 @@ class HandFusion:
             camera_translation_m=translation.astype(np.float32),
             joints_m=geometry.joints_m,
             vertices_m=geometry.vertices_m,
-            confidence=weights.confidence_of(seen.hand),
+            confidence=weights.confidence_of(network.confidence, reprojection_px / box_side_px(places_px)),
             origin="fused",
-            reprojection_px=float(np.sqrt((gaps * gaps).sum(1)).mean()),
+            reprojection_px=reprojection_px,
             seen_px=places_px,
             seen_sigma_px=sigma,
         )
@@ -278,7 +279,12 @@ def _sigma(network: HandState, places_px: Float[np.ndarray, "21 2"]) -> Float[np
     """The network's expected 2D errors; where it predicts none, a usual share of the hand's size."""
     if network.seen_sigma_px is not None:
         return np.array(network.seen_sigma_px, np.float64)
-    return np.full(21, 0.03 * max(float(np.ptp(places_px, axis=0).max()), 1.0))
+    return np.full(21, 0.03 * box_side_px(places_px))
+
+
+def box_side_px(places_px: Float[np.ndarray, "21 2"]) -> float:
+    """The longer side of the box around 2D joints, at least one pixel."""
+    return max(float(np.ptp(places_px, axis=0).max()), 1.0)
 
 
 def _wrist_between(network: HandState, ik: HandState, share: float) -> Float[np.ndarray, "3"]:

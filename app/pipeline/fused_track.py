@@ -120,7 +120,7 @@ class FusedTrack:
             self._side, self._shape_weight = network.side, 0.0
             self._shape_sum[:] = 0.0
             self._filter = None
-        shape = self._steady_shape(network, ik, situation)
+        shape = self._steady_shape(network, ik)
         fused = fusion.fuse(network, ik, frame.intrinsics, situation=situation, shape=shape)
         fused = self._filtered(fused, frame.capture_time_ns)
         return replace(fused, timings_ms={"fusion": (time.perf_counter() - started_s) * 1e3})
@@ -146,10 +146,10 @@ class FusedTrack:
         self._cause = cause
         return cause
 
-    def _steady_shape(self, network: HandState, ik: HandState, situation: PairSituation) -> np.ndarray:
-        """The person's shape: the mean over the frames so far, each by the confidence of its fused hand."""
+    def _steady_shape(self, network: HandState, ik: HandState) -> np.ndarray:
+        """The person's shape: the mean over the frames so far, each by the network's confidence in it."""
         fusion = self._settings.fusion
-        weight = max(fusion.weights.confidence_of(situation.hand), 0.05)
+        weight = max(network.confidence, 0.05)
         kept = min(1.0, STEADY_FRAMES / (self._shape_weight + weight))
         self._shape_sum = kept * (self._shape_sum + weight * fusion.mean_shape(network, ik))
         self._shape_weight = kept * (self._shape_weight + weight)

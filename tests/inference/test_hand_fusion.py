@@ -223,14 +223,27 @@ def test_weights_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_confidence_and_credibility_are_logistic() -> None:
-    confidence = np.zeros(10)
-    confidence[0], confidence[1] = 1.0, 2.0
-    weights = replace(EVEN, confidence=confidence, network_credibility=(0.5, 2.0), ik_credibility=(0.0, 1.0))
-    hand = np.zeros(9)
-    hand[0] = 0.25
-    assert weights.confidence_of(hand) == pytest.approx(1.0 / (1.0 + np.exp(-1.5)))
+    weights = replace(EVEN, confidence=(1.0, 2.0, -0.5), network_credibility=(0.5, 2.0), ik_credibility=(0.0, 1.0))
+    odds = 1.0 + np.log(0.8 / 0.2) - 0.5 * np.log(0.05)
+    assert weights.confidence_of(0.8, 0.05) == pytest.approx(1.0 / (1.0 + np.exp(-odds)))
+    assert weights.confidence_of(0.8, 0.0) == weights.confidence_of(0.8, 1e-4)
     assert weights.network_advantage(0.5, 0.5) == pytest.approx(0.5)
     assert weights.network_advantage(0.5, 0.9) == pytest.approx(0.5 - 0.5 * np.log(9.0))
+
+
+def test_confidence_follows_from_how_far_the_hand_misses_its_joints() -> None:
+    weights = replace(EVEN, confidence=(-6.0, 0.3, -2.0))
+    network, ik = state(random_pose(1), "network"), state(random_pose(1), "ik")
+    assert network.seen_px is not None
+    fused = HandFusion(MODEL, weights).fuse(network, ik, CAMERA)
+    scattered = replace(network, seen_px=network.seen_px + np.random.default_rng(0).normal(0.0, 12.0, (21, 2)))
+    doubtful = HandFusion(MODEL, weights).fuse(scattered, ik, CAMERA)
+    for hand in (fused, doubtful):
+        assert hand.seen_px is not None
+        misses_px = np.linalg.norm(project(hand.joints_m.astype(float), CAMERA) - hand.seen_px, axis=1).mean()
+        misfit = float(misses_px / np.ptp(hand.seen_px, axis=0).max())
+        assert hand.confidence == pytest.approx(weights.confidence_of(network.confidence, misfit))
+    assert doubtful.confidence < fused.confidence - 0.1
 
 
 def test_each_joint_has_a_group() -> None:
