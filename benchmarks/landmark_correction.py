@@ -1,7 +1,8 @@
-"""Learns what MediaPipe gets wrong on rendered hands of a known pose, and prints what knowing it is worth.
+"""Learns MediaPipe's errors on rendered hands of a known pose, and prints the effect of the correction.
 
-    python benchmarks/landmark_correction.py --cache /tmp/observed.npz            # measures
-    python benchmarks/landmark_correction.py --cache /tmp/observed.npz --write    # and makes the shipped file
+    python -m benchmarks.landmark_correction --cache observed.npz            # learns and measures
+    python -m benchmarks.landmark_correction --cache observed.npz --write    # and makes the shipped file
+    python -m benchmarks.landmark_correction --cache new.npz --shipped       # measures the shipped file on new sessions
 
 Each rendered session is another person in another light; sessions with an odd seed turn the hand much further. Every
 fifth session is left out of learning and measured on; what is written is learned from all of them. The cache can be
@@ -11,26 +12,23 @@ gone on with.
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from hand.camera import Intrinsics, project
+from hand.embedded import load_embedded_model
+from hand.layer import HandLayer
+from hand.metrics import aligned, distances
+from ik_baseline.detector import HandDetector
+from ik_baseline.kernel import BONE_OF_LANDMARK
+from ik_baseline.landmark_correction import LandmarkCorrection, gaussian_kernel, measured_correction, normalized
+from ik_baseline.person import measured_offsets_m
+from trainer.synthetic.moving_hand import MovingHand, MovingHandSettings
 
-from hand.camera import Intrinsics, project  # noqa: E402
-from hand.embedded import load_embedded_model  # noqa: E402
-from hand.layer import HandLayer  # noqa: E402
-from hand.metrics import aligned, distances  # noqa: E402
-from ik_baseline.detector import HandDetector  # noqa: E402
-from ik_baseline.kernel import BONE_OF_LANDMARK  # noqa: E402
-from ik_baseline.landmark_correction import LandmarkCorrection, gaussian_kernel, normalized  # noqa: E402
-from ik_baseline.person import measured_offsets_m  # noqa: E402
-from trainer.synthetic.moving_hand import MovingHand, MovingHandSettings  # noqa: E402
-
-FIRST_SEED = 1000
+FIRST_SEED, FIRST_NEW_SEED = 1000, 3000
 FRAMES = range(5, 600, 20)
 WIDE = MovingHandSettings(yaw_deg=100.0, tilt_deg=45.0, cover=(0.28, 0.7))
 CENTERS = 1000
@@ -63,17 +61,17 @@ def observe(seed: int) -> list[np.ndarray]:
     return rows
 
 
-def gathered(cache: Path, sessions: int) -> np.ndarray:
-    """Rows of all sessions, from the cache as far as they are there."""
+def gathered(cache: Path, seeds: Sequence[int]) -> np.ndarray:
+    """Rows of these sessions, from the cache as far as they are there."""
     rows = list(np.load(cache)["rows"]) if cache.is_file() else []
     done = {int(row[0]) for row in rows}
-    for seed in range(FIRST_SEED, FIRST_SEED + sessions):
+    for seed in seeds:
         if seed not in done:
             rows.extend(observe(seed))
             np.savez_compressed(cache, rows=np.array(rows))
             print(f"session {seed}: {len(rows)} observations", flush=True)
     table = np.array(rows)
-    return table[table[:, 0] < FIRST_SEED + sessions]
+    return table[np.isin(table[:, 0], list(seeds))]
 
 
 def example(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,31 +94,44 @@ def learn(features: np.ndarray, errors: np.ndarray) -> LandmarkCorrection:
     return LandmarkCorrection(centers, np.linalg.solve(matrix, near.T @ (errors - mean)), mean, WIDTH)
 
 
+def print_effect(correction: LandmarkCorrection, rows: np.ndarray, features: np.ndarray, errors: np.ndarray) -> None:
+    """Prints the errors of observations before and after a correction that was not learned from them."""
+    wanted = rows[:, 109:].reshape(-1, 21, 3)
+    change = gaussian_kernel(features, correction.centers, correction.width) @ correction.weights + correction.mean
+    form = features[:, :63].reshape(-1, 21, 3)
+    print(f"measured on {len(rows)} observations of {len(np.unique(rows[:, 0]))} sessions")
+    for name, share in (("MediaPipe's world landmarks", 0.0), ("half corrected", 0.5), ("corrected", 1.0)):
+        moved = form + share * change[:, :63].reshape(-1, 21, 3)
+        print(f"  {name:28s} PA error {distances(aligned(moved, wanted), wanted).mean() * 1e3:6.2f} mm")
+    gaps = errors[:, 63:].reshape(-1, 21, 2)
+    left = np.linalg.norm(gaps - change[:, 63:].reshape(-1, 21, 2), axis=-1).mean()
+    print(f"  in the picture, over the box: {np.linalg.norm(gaps, axis=-1).mean():.4f}, corrected {left:.4f}")
+
+
 def main() -> None:
     """Collects, fits, measures, and writes on request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="observations, made where they are missing")
-    parser.add_argument("--sessions", type=int, default=110, help="rendered sessions")
+    parser.add_argument("--sessions", type=int, help="rendered sessions (default: 110, with --shipped 12)")
+    parser.add_argument(
+        "--shipped", action="store_true", help="measure the shipped file on sessions it was not made of"
+    )
     parser.add_argument("--write", action="store_true", help="write ik_baseline/landmark_correction.npz")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    rows = gathered(options.cache, options.sessions)
+    first, count = (
+        (FIRST_NEW_SEED, options.sessions or 12) if options.shipped else (FIRST_SEED, options.sessions or 110)
+    )
+    rows = gathered(options.cache, range(first, first + count))
     features, errors = (np.array(part) for part in zip(*(example(row) for row in rows), strict=True))
     right = np.linalg.norm(errors[:, :63].reshape(-1, 21, 3), axis=-1).mean(1) < WRONG_HAND
     rows, features, errors = rows[right], features[right], errors[right]
+    if options.shipped:
+        print_effect(measured_correction(), rows, features, errors)
+        return
     held_out = rows[:, 0] % 5 == 0
     correction = learn(features[~held_out], errors[~held_out])
-    wanted = rows[held_out, 109:].reshape(-1, 21, 3)
-    change = gaussian_kernel(features[held_out], correction.centers, WIDTH) @ correction.weights + correction.mean
-    before = features[held_out, :63].reshape(-1, 21, 3)
-    after = before + change[:, :63].reshape(-1, 21, 3)
-    print(f"{len(rows)} observations of {len(np.unique(rows[:, 0]))} sessions, {held_out.sum()} of them measured on")
-    for name, form in (("MediaPipe's world landmarks", before), ("corrected", after)):
-        error = distances(aligned(form, wanted), wanted).mean() * 1e3
-        print(f"  {name:28s} PA error {error:6.2f} mm")
-    gaps = errors[held_out, 63:].reshape(-1, 21, 2)
-    left = np.linalg.norm(gaps - change[:, 63:].reshape(-1, 21, 2), axis=-1).mean()
-    print(f"  in the picture, over the box: {np.linalg.norm(gaps, axis=-1).mean():.4f}, corrected {left:.4f}")
+    print_effect(correction, rows[held_out], features[held_out], errors[held_out])
     if options.write:
         learn(features, errors).save()
         print("ik_baseline/landmark_correction.npz is written.")
