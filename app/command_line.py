@@ -58,10 +58,10 @@ def run(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="handlive: %(message)s")
     options = parse(arguments)
     with interrupted_by_end_signals():
-        return _refusing(options)
+        return _run_command(options)
 
 
-def _refusing(options: argparse.Namespace) -> int:
+def _run_command(options: argparse.Namespace) -> int:
     """Runs the command; an error that the user can correct becomes one sentence."""
     try:
         if options.command == "predict":
@@ -124,7 +124,7 @@ def _paths(
         model,
         options.hands,
         still=still,
-        forgiving=window,
+        tolerant=window,
         every_frame=every_frame,
         looks=options.looks if still else 1,
         finder=options.finder,
@@ -132,7 +132,7 @@ def _paths(
         smoothing=smoothing,
         live_network=live_network,
         device=options.device or "cpu",
-        complain=partial(print_line, error=True),
+        warn=partial(print_line, error=True),
     )
 
 
@@ -175,7 +175,7 @@ def _headless(options: argparse.Namespace) -> int:
     listeners = {"motion": recorder.take} if options.save_motion else {}
     problems: list[str] = []
 
-    def complain(sentence: str) -> None:
+    def warn(sentence: str) -> None:
         problems.append(sentence)
         print_line(sentence, error=True)
 
@@ -195,7 +195,7 @@ def _headless(options: argparse.Namespace) -> int:
                 lens=lens,
                 notes=(chosen.note,) if chosen.note else (),
                 listeners=listeners,
-                complain=complain,
+                warn=warn,
                 output_mode=options.output_mode or OutputMode.FUSED,
                 smoothing=smoothing,
             )

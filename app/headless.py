@@ -87,7 +87,7 @@ class HeadlessRun:
         lens: the user's settings for intrinsics.
         notes: sentences for the report.
         listeners: get every joined result with its output hand, by a name for logs.
-        complain: called once if the report cannot be written; the run goes on for its listeners.
+        warn: called once if the report cannot be written; the run goes on for its listeners.
         output_mode: which hand the output follows, where there are two paths.
         smoothing: the filter behind the paths, which the fused hand gets as well.
     """
@@ -103,7 +103,7 @@ class HeadlessRun:
     lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
     notes: tuple[str, ...] = ()
     listeners: Mapping[str, Callable[[JoinedResult], None]] = field(default_factory=dict)
-    complain: Callable[[str], None] = logger.warning
+    warn: Callable[[str], None] = logger.warning
     output_mode: OutputMode = OutputMode.FUSED
     smoothing: Smoothing | None = None
 
@@ -183,7 +183,7 @@ class _ReportFolder:
     """Writes the report's files; a disk that is full or read-only is reported once, and the run goes on."""
 
     def __init__(self, run: HeadlessRun) -> None:
-        self._folder, self._complain = run.report_dir, run.complain
+        self._folder, self._warn = run.report_dir, run.warn
         self.problem = ""
         self._lock = threading.Lock()
         self._write(lambda: self._folder.mkdir(parents=True, exist_ok=True))
@@ -211,7 +211,7 @@ class _ReportFolder:
                     f"The report cannot be written to {self._folder} ({error.strerror or error}); the run goes on "
                     "without it. Choose another folder with --report."
                 )
-                self._complain(self.problem)
+                self._warn(self.problem)
         return not self.problem
 
 

@@ -54,7 +54,7 @@ class PredictionRun:
         paths: factories of the paths, each in still mode.
         model: the hand model the paths use.
         lens: the user's settings for intrinsics.
-        complain: called with a sentence for every picture that cannot be read, and with the paths' messages.
+        warn: called with a sentence for every picture that cannot be read, and with the paths' messages.
         listener: gets every picture's results with the output hand, as frames of one source.
         output_mode: which hand the output follows, where there are two paths.
         fused_only: only the output hands are written, not those of each path.
@@ -66,7 +66,7 @@ class PredictionRun:
     paths: Mapping[PathId, PathFactory]
     model: HandModel
     lens: IntrinsicsChoice = field(default_factory=IntrinsicsChoice)
-    complain: Callable[[str], None] = lambda sentence: print_line(sentence, error=True)
+    warn: Callable[[str], None] = lambda sentence: print_line(sentence, error=True)
     listener: Callable[[JoinedResult], None] | None = None
     output_mode: OutputMode = OutputMode.FUSED
     fused_only: bool = False
@@ -97,7 +97,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
         raise CheckpointError(NO_CHECKPOINT_SENTENCE)
     listing = _input_files(run.input, subfolders=run.subfolders)
     if listing.skipped:
-        run.complain(listing.skipped)
+        run.warn(listing.skipped)
     words: dict[str, None] = {}
     images: list[dict[str, Any]] = []
     lines_file = run.output.with_name(run.output.name + ".jsonl")
@@ -118,7 +118,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
                 write_json_atomically(run.output, {**_content(run, images), "complete": False})
             raise
         for word in words:
-            run.complain(word)
+            run.warn(word)
         unreadable = [image["error"] for image in images if "error" in image]
         if len(unreadable) == len(images):
             raise SourceError(f"No picture could be read at {printable(run.input)}; nothing was written.")
@@ -163,7 +163,7 @@ def _predict_file(
     try:
         image = read_picture(file)
     except SourceError as error:
-        run.complain(str(error))
+        run.warn(str(error))
         return {"file": name, "width": 0, "height": 0, "hands": [], "error": str(error)}
     height, width = image.shape[:2]
     time_ns = round(sequence * 1e9 / PICTURES_PER_SECOND)
@@ -178,7 +178,7 @@ def _predict_file(
         except Exception as error:
             logger.debug("picture %s", name, exc_info=True)
             sentence = f"{name} could not be worked on ({type(error).__name__}: {error}); the other pictures go on."
-            run.complain(sentence)
+            run.warn(sentence)
             return {"file": name, "width": width, "height": height, "hands": [], "error": sentence}
         milliseconds = (time.perf_counter() - started_s) * 1e3
         if result.message:

@@ -55,7 +55,7 @@ def open_window(
         WindowOptions(
             chosen=chosen or choose_source(str(DEMO_CLIP), source_options),
             model=model,
-            paths=chosen_paths("both", None, model, 1, complain=print, live_network=live_network),
+            paths=chosen_paths("both", None, model, 1, warn=print, live_network=live_network),
             live_network=live_network,
             source_options=source_options,
             theme="dark",

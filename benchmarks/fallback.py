@@ -245,7 +245,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports") / "fallback.png")
     parser.add_argument("--network", type=Path, help="folder of a network (default: the shipped one)")
     options = parser.parse_args()
-    factories = chosen_paths("both", options.network, load_embedded_model(), 1, complain=print)
+    factories = chosen_paths("both", options.network, load_embedded_model(), 1, warn=print)
     if len(factories) < 2:
         raise SystemExit("fallback: both paths are needed; install a network or name one with --network")
     story = Story()

@@ -211,7 +211,7 @@ def measure(clip: Path, clock: StageClock, work: PathWork, options: argparse.Nam
         WindowOptions(
             chosen=choose_source(str(clip), SourceOptions(frames_per_second=options.rate, loop=True)),
             model=model,
-            paths=chosen_paths("both", options.network, model, 1, smoothing=smoothing, complain=print),
+            paths=chosen_paths("both", options.network, model, 1, smoothing=smoothing, warn=print),
             smoothing=smoothing,
             view=options.view,
             renderer="software",

@@ -72,7 +72,7 @@ def measure(rate: float, options: argparse.Namespace) -> dict[str, Any]:
         WindowOptions(
             chosen=choose_source(options.source, source_options),
             model=model,
-            paths=chosen_paths(options.method, options.network, model, 1, complain=print),
+            paths=chosen_paths(options.method, options.network, model, 1, warn=print),
             view=options.view,
             renderer=options.renderer,
             theme="dark",

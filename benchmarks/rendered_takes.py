@@ -154,7 +154,7 @@ def record_take(
     inputs = [
         ViewInput(
             source,
-            chosen_paths("both", network, model, 1, every_frame=True, complain=print),
+            chosen_paths("both", network, model, 1, every_frame=True, warn=print),
             session=folder,
             take=take,
         )

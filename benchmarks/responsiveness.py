@@ -126,7 +126,7 @@ def main() -> None:
             chosen=choose_source(str(DEMO_CLIP), SourceOptions(loop=True)),
             source_options=SourceOptions(loop=True),
             model=model,
-            paths=chosen_paths("both", None, model, 1, live_network=live, complain=print),
+            paths=chosen_paths("both", None, model, 1, live_network=live, warn=print),
             live_network=live,
             theme="dark",
         ),

@@ -82,7 +82,7 @@ def record_take(seed: int, seconds: float, angle_deg: float) -> Take:
             for name in ("ik", "network")
         }
         for chosen in (
-            chosen_paths("both", SHIPPED_NETWORK_DIR, model, 1, every_frame=True, complain=print) for _ in intrinsics
+            chosen_paths("both", SHIPPED_NETWORK_DIR, model, 1, every_frame=True, warn=print) for _ in intrinsics
         )
     ]
     builders, truth = (ViewTrackBuilder(), ViewTrackBuilder()), []

@@ -381,9 +381,9 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     missing = sorted({"network", "crop_expansion", "hand_model_digest", "confidence"} - set(metadata))
     if missing:
         raise CheckpointError(f"{path} should name the network's {missing[0]} and does not; install it again.")
-    complaint = problem_of_metadata(metadata)
-    if complaint:
-        raise CheckpointError(f"{path} should {complaint}; do not use this network.")
+    message = problem_of_metadata(metadata)
+    if message:
+        raise CheckpointError(f"{path} should {message}; do not use this network.")
     return metadata
 
 

@@ -54,7 +54,7 @@ def main() -> None:
             WindowOptions(
                 chosen=choose_source(str(DEMO_CLIP), SourceOptions(loop=True)),
                 model=model,
-                paths=chosen_paths("both", None, model, 1, complain=print),
+                paths=chosen_paths("both", None, model, 1, warn=print),
                 theme="dark",
             ),
             install_extensions,

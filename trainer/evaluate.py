@@ -121,15 +121,15 @@ def _photographs(
         DataError: a given set cannot be used; one of the recipe is left out with a word.
     """
 
-    def complain(sentence: str) -> None:
+    def warn(sentence: str) -> None:
         if given:
             raise DataError(sentence)
         print(sentence, file=sys.stderr)
 
     if len(given) > 1:
-        sets = {Path(source.path).stem: photograph_crops([source], shown, most, complain) for source in given}
+        sets = {Path(source.path).stem: photograph_crops([source], shown, most, warn) for source in given}
     else:
-        sets = {"photographs": photograph_crops(given or config.held_out, shown, most, complain)}
+        sets = {"photographs": photograph_crops(given or config.held_out, shown, most, warn)}
     return {name: crops for name, crops in sets.items() if crops}
 
 

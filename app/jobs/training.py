@@ -257,12 +257,12 @@ class EstimateProcess:
         """
         if self._process.poll() is None:
             return None
-        output, complaint = self._process.communicate()
+        output, message = self._process.communicate()
         try:
             content = json.loads(output.splitlines()[-1])
             return Estimate(float(content["seconds"]), float(content["seconds_per_step"]), int(content["steps"]))
         except (ValueError, KeyError, IndexError, TypeError):
-            lines = complaint.decode(errors="replace").strip().splitlines()
+            lines = message.decode(errors="replace").strip().splitlines()
             raise ConfigError(lines[-1] if lines else "The time could not be measured.") from None
 
     def close(self) -> None:

@@ -30,13 +30,13 @@ class LoadedNetwork:
         folder: where it came from.
         runtime: the network itself, already tried on a crop.
         card: session on the graphics card; None where the processor runs it.
-        complaint: why the processor runs it, where the card should have; else empty.
+        warning: why the processor runs it, where the card should have; else empty.
     """
 
     folder: Path
     runtime: NetworkRuntime
     card: GpuSession | None = None
-    complaint: str = ""
+    warning: str = ""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class LoadedNetwork:
     @property
     def note(self) -> str:
         """One sentence when it does not run where it should, else empty."""
-        return self.complaint or ("" if self.card is None else self.card.note)
+        return self.warning or ("" if self.card is None else self.card.note)
 
     @property
     def runs_on(self) -> str:
@@ -193,7 +193,7 @@ def load_candidate(folder: Path, device: DeviceChoice = "cpu", vetting: NetworkV
 
     Args:
         folder: of an exported network.
-        device: requested for it; where that fails, the processor runs it, and ``complaint`` gives the reason.
+        device: requested for it; where that fails, the processor runs it, and ``warning`` gives the reason.
         vetting: runs the trial, and can be aborted; a new one when None.
 
     Raises:
@@ -206,13 +206,13 @@ def load_candidate(folder: Path, device: DeviceChoice = "cpu", vetting: NetworkV
     unused = why_card_is_unused(device)
     if unused:
         return LoadedNetwork(
-            folder, load_network(folder), complaint=f"{unused} The processor runs the network meanwhile."
+            folder, load_network(folder), warning=f"{unused} The processor runs the network meanwhile."
         )
     metadata = read_metadata(folder)
     try:
         card = GpuSession(folder, chosen, metadata)
     except CheckpointError as problem:
-        complaint = f"{problem} The processor runs the network meanwhile."
-        logger.warning(complaint)
-        return LoadedNetwork(folder, load_network(folder), complaint=complaint)
+        warning = f"{problem} The processor runs the network meanwhile."
+        logger.warning(warning)
+        return LoadedNetwork(folder, load_network(folder), warning=warning)
     return LoadedNetwork(folder, NetworkRuntime(card, metadata), card)

@@ -110,16 +110,16 @@ class NetworkVetting:
             raise CheckpointError(f"The trial of the network in {folder} was broken off.")
         try:
             content = json.loads(output.splitlines()[-1])
-            complaint = str(content.get("problem", ""))
+            message = str(content.get("problem", ""))
         except (ValueError, IndexError, AttributeError):
-            complaint = (
+            message = (
                 f"The network in {folder} takes longer than {COMPUTE_S} s to be tried; do not use it."
                 if not in_time or child.returncode in (-24, -9, 152)  # SIGXCPU, and SIGKILL at the hard limit
                 else f"The network in {folder} needs more than {MEMORY_BYTES >> 20} MiB of memory, or breaks its "
                 "engine; do not use it."
             )
-        if complaint:
-            raise CheckpointError(complaint)
+        if message:
+            raise CheckpointError(message)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> bool:

@@ -10,7 +10,7 @@ from app.optional_parts.parts import OptionalPart
 
 _MAX_DETAIL: Final = 160
 _LAST_LINES: Final = 30
-"""The cause stands at the end; before it, there may be complaints that the installer has got over."""
+"""The cause stands at the end; before it, there may be warnings that the installer has got over."""
 
 _NO_RELEASE: Final = (
     "There is no release of it for this Python ({python}) on this system. Install the program with another Python and "

@@ -156,7 +156,7 @@ class RateLimit:
 
         Due times stand on a grid, so that 30 of 60 frames a second are every other frame in spite of their jitter.
         """
-        # a quarter of the period early is forgiven: frames jitter about the grid
+        # a quarter of the period early is tolerated: frames jitter about the grid
         if self._due_s is not None and now_s < self._due_s - 0.25 * self._period_s:
             return False
         behind = self._due_s is None or now_s > self._due_s + self._period_s

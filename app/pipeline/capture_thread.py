@@ -29,7 +29,7 @@ from hand.types import Frame
 logger = logging.getLogger(__name__)
 
 READ_FAILURE_BUDGET = 10
-"""Failed reads in a row that are forgiven before a device counts as gone (as in lerobot's OpenCV camera)."""
+"""Failed reads in a row that are tolerated before a device counts as gone (as in lerobot's OpenCV camera)."""
 
 ABANDON_S = 0.5
 """A source that does not return from its driver for so long holds up neither the next one nor the end."""

@@ -40,7 +40,7 @@ def main() -> int:
                     name=options.name,
                     subfolders=options.subfolders,
                     progress=_FrameTeller("importing"),
-                    complain=notes.append,
+                    warn=notes.append,
                 )
             title = printable_name(options.source)
             _say(word=" ".join([f"{count} pictures of {title} are a session now; label it next.", *notes]))

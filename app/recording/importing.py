@@ -36,7 +36,7 @@ def import_session(
     name: str = "",
     subfolders: bool = False,
     progress: Callable[[int], None] = lambda frames: None,
-    complain: Callable[[str], None] = lambda sentence: None,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> int:
     """Makes a session of a video, or of all pictures of a folder.
 
@@ -50,7 +50,7 @@ def import_session(
         name: given by the user; the source's own name when empty.
         subfolders: a folder's subfolders are read too.
         progress: called with the number of frames done.
-        complain: called with one sentence for each part of the source that could not be read.
+        warn: called with one sentence for each part of the source that could not be read.
 
     Returns:
         How many frames there are.
@@ -59,7 +59,7 @@ def import_session(
         SourceError: the source cannot be read, or holds no picture.
         RecordingError: the session cannot be written.
     """
-    pictures = _of_folder(source, complain, subfolders=subfolders) if source.is_dir() else _of_video(source, complain)
+    pictures = _of_folder(source, warn, subfolders=subfolders) if source.is_dir() else _of_video(source, warn)
     first = next(pictures, None)
     if first is None:
         raise SourceError(f"{source} holds no picture that can be read; choose another one.")
@@ -90,30 +90,30 @@ class _Imported:
     image_rgb: UInt8[np.ndarray, "h w 3"]
 
 
-def _of_folder(folder: Path, complain: Callable[[str], None], *, subfolders: bool) -> Iterator[_Imported]:
+def _of_folder(folder: Path, warn: Callable[[str], None], *, subfolders: bool) -> Iterator[_Imported]:
     listing = list_pictures(folder, subfolders=subfolders)
     if listing.skipped:
-        complain(listing.skipped)
+        warn(listing.skipped)
     for number, path in enumerate(listing.files):
         try:
             picture = read_picture(path)
         except SourceError as error:
-            complain(str(error))
+            warn(str(error))
             continue  # what is no picture is none of the session's
         yield _Imported(number, number * 500_000_000, picture)
 
 
-def _of_video(path: Path, complain: Callable[[str], None]) -> Iterator[_Imported]:
+def _of_video(path: Path, warn: Callable[[str], None]) -> Iterator[_Imported]:
     source = VideoSource(path)
     try:
         note = source.open().note
         if note:
-            complain(note)
+            warn(note)
         while not isinstance(read := source.read(), EndOfSource):
             if isinstance(read, Picture):
                 yield _Imported(source.position - 1, read.media_time_ns or 0, read.image_rgb)
         if read.shortfall is not None:
-            complain(read.shortfall.sentence(source.name))
+            warn(read.shortfall.sentence(source.name))
     finally:
         source.close()
 

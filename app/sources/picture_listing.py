@@ -42,7 +42,7 @@ def list_pictures(folder: Path, *, subfolders: bool = False) -> PictureListing:
     others: Counter[str] = Counter()
     unread = 0
 
-    def complain(error: OSError) -> None:
+    def warn(error: OSError) -> None:
         if error.filename is None or Path(error.filename) == folder:
             raise SourceError(
                 f"The folder {printable(folder)} cannot be read: {error.strerror or error}; check its rights."
@@ -50,7 +50,7 @@ def list_pictures(folder: Path, *, subfolders: bool = False) -> PictureListing:
         nonlocal unread
         unread += 1
 
-    for place, inner, names in os.walk(folder, onerror=complain):
+    for place, inner, names in os.walk(folder, onerror=warn):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for path in (Path(place) / name for name in names if not name.startswith(".")):
             if is_picture(path):

@@ -102,7 +102,7 @@ def _paths(options: argparse.Namespace, model: HandModel, *, live: bool) -> dict
         finder=options.finder,
         calibration=SubjectCalibrationOptions(False, options.calibration),
         device=device,
-        complain=partial(print_line, error=True),
+        warn=partial(print_line, error=True),
     )
 
 

@@ -200,13 +200,13 @@ class LiveTwoViews:
             self._pictures = drawn(self.pair.frame())
 
     def _repeat(self, act: Callable[[], None], every_s: float) -> None:
-        complained = False
+        warned = False
         while not self._over.wait(every_s):
             try:
                 act()
             except Exception:
-                if not complained:  # once, not ten times a second
-                    complained = True
+                if not warned:  # once, not ten times a second
+                    warned = True
                     logger.exception("%s", threading.current_thread().name)
 
 

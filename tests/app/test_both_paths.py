@@ -235,12 +235,12 @@ def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: 
 def test_folder_of_the_wrong_kind_is_a_path_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "network.json").write_text("{}", encoding="utf-8")
     model = load_embedded_model()
-    paths = chosen_paths("both", tmp_path, model, 1, forgiving=True, complain=print)
+    paths = chosen_paths("both", tmp_path, model, 1, tolerant=True, warn=print)
     assert list(paths) == ["network", "ik"]
     with pytest.raises(CheckpointError):
         paths["network"]()
     with pytest.raises(CheckpointError):
-        chosen_paths("both", tmp_path, model, 1, complain=print)
+        chosen_paths("both", tmp_path, model, 1, warn=print)
 
 
 def test_path_that_breaks_again_and_again_leaves_the_other_alone(qtbot: QtBot, open_both: OpenBoth) -> None:

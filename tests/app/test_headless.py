@@ -228,7 +228,7 @@ def test_a_run_whose_report_cannot_be_written_goes_on_and_says_so_once(
         monkeypatch.setattr("app.headless.write_bytes_atomically", full)
         monkeypatch.setattr("app.headless.write_json_atomically", full)
     source = FakeSource([plain_image()] * 12)
-    report = run(source, folder, complain=said.append, listeners={"motion": joined.append})
+    report = run(source, folder, warn=said.append, listeners={"motion": joined.append})
     assert len(said) == 1
     assert str(folder) in said[0]
     assert (report["end"], report["frames"], len(joined)) == ("complete", 12, 12)

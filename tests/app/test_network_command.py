@@ -93,11 +93,11 @@ def test_a_network_folder_that_is_none_is_refused(
 def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model, said = load_embedded_model(), []  # type: ignore[var-annotated]
     for method, wanted in (("ik", ["ik"]), ("network", ["network"]), ("both", ["network", "ik"])):
-        paths = chosen_paths(method, network_dir, model, 1, complain=said.append)  # type: ignore[arg-type]
+        paths = chosen_paths(method, network_dir, model, 1, warn=said.append)  # type: ignore[arg-type]
         assert list(paths) == wanted
     assert said == []
     monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", tmp_path)
-    assert list(chosen_paths("both", None, model, 1, complain=said.append)) == ["ik"]
+    assert list(chosen_paths("both", None, model, 1, warn=said.append)) == ["ik"]
     assert said == ["No trained network is installed, so --method both runs ik alone."]
 
 

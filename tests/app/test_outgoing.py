@@ -267,7 +267,7 @@ def test_other_commands_whose_reader_went_away_have_written_their_files(tmp_path
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     write_picture(pictures / "a.png")
-    (pictures / "b.png").write_bytes(b"damaged")  # which is complained about
+    (pictures / "b.png").write_bytes(b"damaged")  # of which it warns
     (pictures / "notes.txt").touch()
     output, motion, board = tmp_path / "p.json", tmp_path / "m.npz", tmp_path / "board.png"
     assert run(["predict", "--input", str(pictures), "--output", str(output), "--save-motion", str(motion)]) == 0

@@ -225,8 +225,8 @@ def test_what_a_folder_holds_besides_is_said_in_one_sentence_with_counts(mixed_f
     assert source.open().note == listing.skipped
     assert len(read_all(source)) == 1
     said: list[str] = []
-    predict(PredictionRun(mixed_folder, mixed_folder.parent / "p.json", {"ik": FakePath}, MODEL, complain=said.append))
-    import_session(mixed_folder, mixed_folder.parent / "session", MODEL, [FakePath()], complain=said.append)
+    predict(PredictionRun(mixed_folder, mixed_folder.parent / "p.json", {"ik": FakePath}, MODEL, warn=said.append))
+    import_session(mixed_folder, mixed_folder.parent / "session", MODEL, [FakePath()], warn=said.append)
     assert said == [listing.skipped, listing.skipped]
 
 
@@ -235,7 +235,7 @@ def test_subfolders_are_read_when_they_are_asked_for(mixed_folder: Path, tmp_pat
     assert "subfolder" not in source.open().note
     assert len([read for read in read_all(source) if isinstance(read, Picture)]) == 3
     arguments = PredictionRun(
-        mixed_folder, tmp_path / "p.json", {"ik": FakePath}, MODEL, complain=lambda _: None, subfolders=True
+        mixed_folder, tmp_path / "p.json", {"ik": FakePath}, MODEL, warn=lambda _: None, subfolders=True
     )
     assert [image["file"] for image in predict(arguments)["images"]] == ["a.png", "day9/c.png", "day10/b.png"]
     assert import_session(mixed_folder, tmp_path / "session", MODEL, [], subfolders=True) == 3
@@ -294,7 +294,7 @@ def test_a_picture_that_breaks_a_path_costs_only_itself(tmp_path: Path) -> None:
 
     said: list[str] = []
     arguments = PredictionRun(
-        tmp_path, tmp_path / "p.json", {"ik": lambda: FakePath(break_at_the_second)}, MODEL, complain=said.append
+        tmp_path, tmp_path / "p.json", {"ik": lambda: FakePath(break_at_the_second)}, MODEL, warn=said.append
     )
     content = predict(arguments)
     assert ["error" in image for image in content["images"]] == [False, True, False]

@@ -82,21 +82,21 @@ def test_damaged_picture_is_reported_and_does_not_stop_the_rest(tmp_path: Path) 
     write_picture(tmp_path / "a.png")
     (tmp_path / "b.jpg").write_bytes(b"damaged")
     write_picture(tmp_path / "c.png")
-    complaints: list[str] = []
-    content = prediction(tmp_path, tmp_path / "pred.json", complain=complaints.append)
+    warnings: list[str] = []
+    content = prediction(tmp_path, tmp_path / "pred.json", warn=warnings.append)
     assert [(image["file"], len(image["hands"])) for image in content["images"]] == [
         ("a.png", 1),
         ("b.jpg", 0),
         ("c.png", 1),
     ]
     assert "b.jpg cannot be read as a picture" in content["images"][1]["error"]
-    assert len(complaints) == 1
+    assert len(warnings) == 1
 
 
 def test_nothing_is_written_when_no_picture_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_bytes(b"damaged")
     with pytest.raises(SourceError, match="No picture could be read"):
-        prediction(tmp_path, tmp_path / "pred.json", complain=lambda _: None)
+        prediction(tmp_path, tmp_path / "pred.json", warn=lambda _: None)
     assert not (tmp_path / "pred.json").exists()
 
 

@@ -305,7 +305,7 @@ def test_a_run_on_half_a_download_ends_with_a_note_of_promised_and_read(
 def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_path: Path) -> None:
     spoil_frames(video, 10, 15)
     said: list[str] = []
-    assert import_session(video, tmp_path / "s", MODEL, [FakePath()], complain=said.append) == FRAMES - 5
+    assert import_session(video, tmp_path / "s", MODEL, [FakePath()], warn=said.append) == FRAMES - 5
     assert [sentence for sentence in said if "declares 40 frames, of which 35 could be read" in sentence]
     frames = open_recording(tmp_path / "s").frames
     assert [frame.sequence for frame in frames] == [*range(10), *range(15, FRAMES)]

@@ -136,7 +136,7 @@ class PoseFitter:
 def fitter_for(
     hands: HandSet,
     model: HandModel,
-    complain: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr),
+    warn: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr),
     *,
     strict: bool = True,
 ) -> PoseFitter | None:
@@ -149,7 +149,7 @@ def fitter_for(
     Args:
         hands: the set.
         model: that the network poses.
-        complain: gets a sentence when poses are left out.
+        warn: gets a sentence when poses are left out.
         strict: refuse a set if most of its poses miss their joints; False to check it.
 
     Raises:
@@ -157,7 +157,7 @@ def fitter_for(
     """
     labelled_with = hands.hand_model_digest
     if model.digest != labelled_with if labelled_with else model.vertex_count != MANO_VERTICES:
-        complain(
+        warn(
             f"The poses of this {hands.facts.title} are of another hand model than the network's, {model.name}: its "
             "joints are learned, its poses and shapes are not (hand_model: MANO_RIGHT.pkl in the recipe learns them)."
         )

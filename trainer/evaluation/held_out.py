@@ -76,7 +76,7 @@ def live_crops(source: PhotographSource, network: NetworkConfig, most: int | Non
 
 
 def photograph_crops(
-    sources: Sequence[SourceConfig], network: NetworkConfig, most: int, complain: Callable[[str], None]
+    sources: Sequence[SourceConfig], network: NetworkConfig, most: int, warn: Callable[[str], None]
 ) -> dict[str, LabelledCrop]:
     """Labelled photographs of several sources, evenly thinned out to ``most``, under the crop errors of live use.
 
@@ -84,7 +84,7 @@ def photograph_crops(
         sources: of any kind; those of other kinds are passed over.
         network: which crops it is shown.
         most: crops in all.
-        complain: gets a sentence for every source that is not there; the others are still used.
+        warn: gets a sentence for every source that is not there; the others are still used.
 
     Returns:
         Crops by name, as :func:`live_crops` gives them.
@@ -95,7 +95,7 @@ def photograph_crops(
         try:
             crops |= live_crops(source, network, most // len(photographs))
         except HandliveError as problem:
-            complain(str(problem))
+            warn(str(problem))
     return crops
 
 
@@ -130,17 +130,17 @@ def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
 
 
 def held_out_sets(
-    config: FitConfig, count: int, complain: Callable[[str], None], tick: Callable[[], object] = lambda: None
+    config: FitConfig, count: int, warn: Callable[[str], None], tick: Callable[[], object] = lambda: None
 ) -> dict[str, list[LabelledCrop]]:
     """Unseen renderings and what a recipe holds out: "rendered", "photographs" and data sets by kind.
 
     Args:
         config: the recipe.
         count: renderings, and the most photographs and hands of each set.
-        complain: gets a sentence for every source of photographs that is not there.
+        warn: gets a sentence for every source of photographs that is not there.
         tick: called after each rendering.
     """
     sets = {"rendered": rendered_crops(config.network.input_px, count, tick, upright=config.network.upright)}
-    photographs = photograph_crops(config.held_out, config.network, count, complain)
+    photographs = photograph_crops(config.held_out, config.network, count, warn)
     sets |= data_set_crops(config.held_out, training_hand_model(config.hand_model), config.network, count)
     return sets | ({"photographs": list(photographs.values())} if photographs else {})

@@ -69,19 +69,19 @@ def complaint_about_numbers(config: Any, where: str = "") -> str:
     """
     for field in dataclasses.fields(config):
         place = f"{where}.{field.name}" if where else field.name
-        complaint = _complaint(getattr(config, field.name), RANGES.get(field.name), place)
-        if complaint:
-            return complaint
+        message = _problem_of(getattr(config, field.name), RANGES.get(field.name), place)
+        if message:
+            return message
     return ""
 
 
-def _complaint(value: Any, limits: tuple[int | float, int | float] | None, place: str) -> str:
+def _problem_of(value: Any, limits: tuple[int | float, int | float] | None, place: str) -> str:
     if dataclasses.is_dataclass(value):
         return complaint_about_numbers(value, place)
     if isinstance(value, dict):
-        return next(filter(None, (_complaint(one, limits, f"{place}.{name}") for name, one in value.items())), "")
+        return next(filter(None, (_problem_of(one, limits, f"{place}.{name}") for name, one in value.items())), "")
     if isinstance(value, tuple):
-        return next(filter(None, (_complaint(one, limits, f"{place}[{k}]") for k, one in enumerate(value))), "")
+        return next(filter(None, (_problem_of(one, limits, f"{place}[{k}]") for k, one in enumerate(value))), "")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ""
     if isinstance(value, float) and not math.isfinite(value):

@@ -181,8 +181,8 @@ def photograph_of(label: PhotographLabel) -> UInt8[np.ndarray, "height width 3"]
     Raises:
         DataError: it cannot be read.
     """
-    complaint = f"The photograph {label.file} cannot be read; run predict again without it."
-    return right_hand_picture(label.file, label.mirrored, complaint)
+    message = f"The photograph {label.file} cannot be read; run predict again without it."
+    return right_hand_picture(label.file, label.mirrored, message)
 
 
 class PhotographCrops(Dataset[LabelledCrop]):

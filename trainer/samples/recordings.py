@@ -106,8 +106,8 @@ class SessionHand:
         Raises:
             DataError: it cannot be read.
         """
-        complaint = f"The picture {self.file} cannot be read; reject its frame, or restore the recording."
-        return right_hand_picture(self.file, self.mirrored, complaint)
+        message = f"The picture {self.file} cannot be read; reject its frame, or restore the recording."
+        return right_hand_picture(self.file, self.mirrored, message)
 
 
 def find_sessions(folder: Path) -> list[Path]:

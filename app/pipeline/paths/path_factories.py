@@ -100,7 +100,7 @@ def chosen_paths(
     max_hands: int,
     *,
     still: bool = False,
-    forgiving: bool = False,
+    tolerant: bool = False,
     every_frame: bool = False,
     looks: int = 1,
     finder: FinderKind = "built-in",
@@ -108,7 +108,7 @@ def chosen_paths(
     smoothing: Smoothing | None = None,
     live_network: LiveNetwork | None = None,
     device: DeviceChoice = "cpu",
-    complain: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> dict[PathId, PathFactory]:
     """The paths of a run, the first one first to be shown.
 
@@ -118,7 +118,7 @@ def chosen_paths(
         model: right-hand model of the user.
         max_hands: 1 or 2.
         still: every frame is a picture of its own, without a past.
-        forgiving: with "both", a network that cannot be used is a path with an error message, while the other one
+        tolerant: with "both", a network that cannot be used is a path with an error message, while the other one
             works.
         every_frame: every path works on every frame, so that one may wait for the other.
         looks: number of augmented copies of a still picture for MediaPipe.
@@ -127,7 +127,7 @@ def chosen_paths(
         smoothing: the filter behind each path; none when left out.
         live_network: holds the network, so that it can be swapped; then ``network_dir`` is only the requested folder.
         device: for the network, where ``live_network`` is not given.
-        complain: called with a sentence when "both" is only one.
+        warn: called with a sentence when "both" is only one.
 
     Raises:
         CheckpointError: the network is required and cannot be used.
@@ -138,7 +138,7 @@ def chosen_paths(
     if method != "ik" and network_dir is None and not has_network():
         if method == "network":
             raise CheckpointError(NO_CHECKPOINT_SENTENCE)
-        complain(NO_SECOND_PATH_SENTENCE)
+        warn(NO_SECOND_PATH_SENTENCE)
         method = "ik"
     shared = SharedDetections(every_frame=every_frame) if method == "both" and finder == "built-in" else None
     paths: dict[PathId, PathFactory] = {}
@@ -146,7 +146,7 @@ def chosen_paths(
         try:
             read_metadata(folder)  # checked at once, not when the engine starts
         except CheckpointError:
-            if method == "network" or not forgiving:
+            if method == "network" or not tolerant:
                 raise
             # its worker reports the same error in the network's place, and tries again
         live = live_network or LiveNetwork(folder, device)

@@ -96,7 +96,7 @@ class SecondCameraPanel(QWidget):
         """Opens what the field names."""
         text = self.source.text().strip()
         if not text:
-            self._complain(MISSING_FIRST_SENTENCE)
+            self._warn(MISSING_FIRST_SENTENCE)
             return
         try:
             source_options = self._host.options.source_options
@@ -113,7 +113,7 @@ class SecondCameraPanel(QWidget):
                 retry_s=self._host.options.retry_s,
             )
         except HandliveError as error:
-            self._complain(str(error))
+            self._warn(str(error))
             return
         self._session = session
         self._listener = self._host.pipeline.add_listener("second camera", session.take_first, collect_s=DRAW_EVERY_S)
@@ -248,7 +248,7 @@ class SecondCameraPanel(QWidget):
         if self._session is not None:
             self._session.pair.measure = measure
 
-    def _complain(self, sentence: str) -> None:
+    def _warn(self, sentence: str) -> None:
         self.show_reading(PairReading())
         self.sentence.setText(sentence)
         self._set_name(self.sentence, "warningText")
@@ -394,7 +394,7 @@ def install_second_camera(host: ExtensionHost) -> None:
     def make_paths() -> Mapping[PathId, PathFactory]:
         method = "both" if len(names) > 1 else names[0]
         return chosen_paths(
-            method, None, options.model, 1, forgiving=True, live_network=options.live_network, complain=host.notify
+            method, None, options.model, 1, tolerant=True, live_network=options.live_network, warn=host.notify
         )
 
     panel = SecondCameraPanel(host, make_paths)
