@@ -20,12 +20,11 @@ import numpy as np
 
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
+from hand.landmark_offsets import BONE_OF_LANDMARK, measured_offsets_m
 from hand.layer import HandLayer
 from hand.metrics import aligned, distances
 from ik_baseline.detector import HandDetector
-from ik_baseline.kernel import BONE_OF_LANDMARK
 from ik_baseline.landmark_correction import LandmarkCorrection, gaussian_kernel, measured_correction, normalized
-from ik_baseline.person import measured_offsets_m
 from trainer.synthetic.moving_hand import MovingHand, MovingHandSettings
 
 FIRST_SEED, FIRST_NEW_SEED = 1000, 3000

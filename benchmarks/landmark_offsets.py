@@ -26,11 +26,10 @@ from jaxtyping import Float
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.joints import JOINT_NAMES
+from hand.landmark_offsets import BONE_OF_LANDMARK, OFFSETS_FILE
 from hand.layer import HandGeometry, HandLayer
 from hand.model import HandModel
 from ik_baseline.detector import HandDetector
-from ik_baseline.kernel import BONE_OF_LANDMARK
-from ik_baseline.person import OFFSETS_FILE
 from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import SceneSettings
 

@@ -16,9 +16,10 @@ from jaxtyping import Float
 
 from hand.camera import Intrinsics
 from hand.joints import FROM_MANO_WITH_TIPS, MANO_PARENTS
+from hand.landmark_offsets import BONE_OF_LANDMARK
 from hand.model import HandModel
 from hand.types import HandObservation
-from ik_baseline.kernel import BONE_OF_LANDMARK, WORLD_ROWS, State, Target, pose_landmarks, residuals_and_jacobian
+from ik_baseline.kernel import WORLD_ROWS, State, Target, pose_landmarks, residuals_and_jacobian
 from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolver
 

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from hand.anatomy import rotations_from_angles
 from hand.camera import Intrinsics
 from hand.joints import MANO_PARENTS, mano_joint_to_common
-from ik_baseline.kernel import BONE_OF_LANDMARK, Chain
+from hand.landmark_offsets import BONE_OF_LANDMARK
+from ik_baseline.kernel import Chain
 
 PALM_LANDMARKS = np.flatnonzero(BONE_OF_LANDMARK == 0)
 """Wrist, thumb CMC and four knuckles: they ride on the palm and move as one."""

@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from hand.landmark_offsets import BONE_OF_LANDMARK
+
 UNKNOWNS = 55
 WORLD_ROWS = 63
 ROWS = WORLD_ROWS + 42
@@ -137,8 +139,6 @@ class Fit(NamedTuple):
 _PARENTS = np.array((-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14))
 # landmarks 0-20 as rows of [16 MANO joints, tips thumb .. pinky]
 _POINT_OF_LANDMARK = np.array((0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20))
-# the MANO joint with the bone that ends at the landmark: its offset, and a tip, moves with it
-BONE_OF_LANDMARK = np.array((0, 0, 13, 14, 15, 0, 1, 2, 3, 0, 4, 5, 6, 0, 10, 11, 12, 0, 7, 8, 9))
 
 
 @_jit

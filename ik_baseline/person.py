@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,10 @@ from hand.atomic_file import write_json_atomically
 from hand.checked_files import FILE_FAULTS, fault_of, read_json
 from hand.errors import ConfigError
 from hand.joints import FROM_MANO_WITH_TIPS
+from hand.landmark_offsets import measured_offsets_m
 from hand.layer import HandLayer
 from hand.model import HandModel
 from ik_baseline.kernel import Chain
-
-OFFSETS_FILE = Path(__file__).with_name("landmark_offsets.json")
-"""Offsets of the detector's landmarks on a model hand; the file names the command that measured them."""
 
 _SCHEMA = 1
 
@@ -117,17 +112,6 @@ class HandCalibration:
 def calibration_file() -> Path:
     """Where the user's calibration is kept."""
     return Path(platformdirs.user_data_dir("handlive", appauthor=False)) / "hand_calibration.json"
-
-
-@lru_cache(maxsize=1)
-def _offsets_content() -> Mapping[str, Any]:
-    content: Mapping[str, Any] = json.loads(OFFSETS_FILE.read_text(encoding="utf-8"))
-    return content
-
-
-def measured_offsets_m() -> Float[np.ndarray, "21 3"]:
-    """Detector's landmark minus model joint, in the rest axes of the bone that ends at it, for an average hand."""
-    return np.array(_offsets_content()["landmark_offsets_mm"], dtype=np.float64) / 1e3
 
 
 def build_chain(layer: HandLayer, calibration: HandCalibration) -> Chain:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
+from hand.landmark_offsets import BONE_OF_LANDMARK
 from hand.layer import HandLayer
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose
 from hand.model import HandModel
@@ -24,7 +25,6 @@ from hand.pose_kernels import matrices_of_axis_angles
 from hand.types import HandObservation
 from ik_baseline.closed_form import align_palm, bend_fingers, translate_to_pixels
 from ik_baseline.kernel import (
-    BONE_OF_LANDMARK,
     UNKNOWNS,
     Chain,
     Fit,

@@ -14,6 +14,7 @@ from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.embedded import load_embedded_model
 from hand.errors import RecordingError
+from hand.landmark_offsets import measured_offsets_m
 from hand.layer import HandLayer
 from hand.metrics import jitter_mm
 from hand.mirror import mirror_pixels, mirror_points
@@ -23,7 +24,6 @@ from hand.recording_writer import RecordingWriter
 from hand.session_labels import read_session_labels
 from hand.types import Frame, HandObservation
 from ik_baseline.landmark_correction import LandmarkCorrection
-from ik_baseline.person import measured_offsets_m
 from trainer.synthetic.moving_hand import MovingHand
 
 CAMERA = Intrinsics.from_fov(64, 48, 60.0)

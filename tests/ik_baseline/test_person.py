@@ -11,11 +11,12 @@ from ik_cases import CAMERA, make_case, natural_angles, observe
 from hand.anatomy import rotations_from_angles
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
+from hand.landmark_offsets import measured_offsets_m
 from hand.layer import HandLayer
 from hand.rotations import matrix_from_axis_angle
 from hand.types import HandObservation
 from ik_baseline.calibration import HandCalibrator
-from ik_baseline.person import HandCalibration, measured_offsets_m
+from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolver
 
 

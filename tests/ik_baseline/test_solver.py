@@ -10,11 +10,11 @@ from ik_cases import CAMERA, make_case, mirrored, observe
 
 from hand.anatomy import joint_limits
 from hand.camera import project
+from hand.landmark_offsets import BONE_OF_LANDMARK
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.rotations import geodesic_rad
 from ik_baseline.closed_form import align_palm, translate_to_pixels
-from ik_baseline.kernel import BONE_OF_LANDMARK
 from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolution, IkSolver
 from ik_baseline.tracker import confidence_of

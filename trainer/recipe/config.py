@@ -12,7 +12,7 @@ from hand.checked_files import FILE_FAULTS, fault_of, read_yaml
 from hand.errors import ConfigError
 from inference.runtime import read_metadata
 from trainer.networks.hand_network import NetworkConfig
-from trainer.recipe.ranges import complaint_about_numbers
+from trainer.recipe.ranges import problem_of_numbers
 from trainer.recipe.sources import SOURCE_KINDS, RenderedSource, SourceConfig
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
         ConfigError: an unknown key, a value of the wrong type, or a source of an unknown kind or with another's keys.
     """
     config = build_dataclass(FitConfig, content, where)
-    problem = complaint_about_numbers(config) or _complaint_about_name(config.name)
+    problem = problem_of_numbers(config) or _complaint_about_name(config.name)
     if problem:
         raise ConfigError(f"{where}: {problem}")
     for index, source in enumerate(config.held_out):
@@ -186,7 +186,7 @@ def exported_layout(folder: Path) -> NetworkConfig:
         ConfigError: its section is of another version, or has keys that no network has.
     """
     layout = build_dataclass(NetworkConfig, dict(read_metadata(folder)["network"]), str(folder))
-    problem = complaint_about_numbers(layout)
+    problem = problem_of_numbers(layout)
     if problem:
         raise ConfigError(f"{folder}: {problem}")
     return layout

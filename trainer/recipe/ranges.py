@@ -42,6 +42,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "empty_share": _SHARE,
     "adorned_share": _SHARE,
     "gloved_share": _SHARE,
+    "corrected_readings": _SHARE,
     "jitter_share": _SHARE,
     "loose_share": _SHARE,
     "repeat": (0, 1_000_000),
@@ -60,7 +61,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
 """Smallest and largest of each number, by the name of its field."""
 
 
-def complaint_about_numbers(config: Any, where: str = "") -> str:
+def problem_of_numbers(config: Any, where: str = "") -> str:
     """The first number that cannot be meant, in one sentence; empty where all can.
 
     Args:
@@ -77,7 +78,7 @@ def complaint_about_numbers(config: Any, where: str = "") -> str:
 
 def _problem_of(value: Any, limits: tuple[int | float, int | float] | None, place: str) -> str:
     if dataclasses.is_dataclass(value):
-        return complaint_about_numbers(value, place)
+        return problem_of_numbers(value, place)
     if isinstance(value, dict):
         return next(filter(None, (_problem_of(one, limits, f"{place}.{name}") for name, one in value.items())), "")
     if isinstance(value, tuple):

@@ -46,6 +46,8 @@ class RenderedSource(SourceConfig):
         gloved_share: how many wear gloves and nothing else, besides those.
         jitter_share: how many get the colours and flaws that photographs get in training.
         loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
+        corrected_readings: how many hands come with a landmark reading with smaller errors, as on photographs
+            (``trainer.samples.landmark_domain_gap``); needs stored pictures, which have readings.
         repeat: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         views: how many crops are cut out of each rendering, with a tracker's errors.
         shape: 10 shape coefficients of the one person who is shown; everybody's hands when empty.
@@ -60,6 +62,7 @@ class RenderedSource(SourceConfig):
     gloved_share: float = 0.0
     jitter_share: float = 0.0
     loose_share: float = 0.0
+    corrected_readings: float = 0.0
     repeat: int = 0
     views: int = 1
     shape: tuple[float, ...] = ()

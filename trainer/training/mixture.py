@@ -18,6 +18,7 @@ from trainer.recipe.config import FitConfig
 from trainer.recipe.sources import DataSetSource, PhotographSource, RecordingSource, RenderedSource, SourceConfig
 from trainer.samples.augmentation import jitter_colors, training_jitter
 from trainer.samples.labelled_crop import LabelledCrop
+from trainer.samples.landmark_domain_gap import CorrectedReadings
 from trainer.samples.photographs import PhotographCrops, appearance_change_of, read_pseudo_labels
 from trainer.samples.recordings import RecordingCrops, read_session_hands
 from trainer.samples.rendered import RenderedCrops
@@ -62,9 +63,16 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
 
 
 def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
+    corrected = source.corrected_readings if isinstance(source, RenderedSource) else 0.0
+    if corrected > 0.0 and not (source.features and config.stored_as == "pictures"):
+        raise ConfigError(
+            f"corrected_readings of the recipe {config.name} needs crops that were stored with their readings; give "
+            "the source a folder of features and the recipe stored_as: pictures, or leave it out."
+        )
     if source.features:
         stored = StoredPictures if config.stored_as == "pictures" else StoredCrops
-        return stored(Path(source.features), config.seed)
+        stream = stored(Path(source.features), config.seed)
+        return CorrectedReadings(stream, corrected, config.seed) if corrected > 0.0 else stream
     if isinstance(source, DataSetSource):
         return source_crops(source, config, model)
     # the program's own labels are of the embedded hand
@@ -78,6 +86,8 @@ def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCro
     Raises:
         DataError: the source's files are missing or not what they should be.
     """
+    if isinstance(source, RenderedSource):
+        source = replace(source, corrected_readings=0.0)  # readings are corrected when stored crops are drawn
     return _build_stream(replace(source, features=""), config, training_hand_model(config.hand_model))
 
 
