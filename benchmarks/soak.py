@@ -23,7 +23,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def soak(window: MainWindow, seconds: float, every_s: float, change: Callable[[]
     """
     shown = {"frames": 0, "late": 0}
     last_frame_ns = 0
-    changed_s = time.monotonic()
+    started = changed_s = time.monotonic()
 
     def count() -> None:
         nonlocal last_frame_ns
@@ -100,11 +100,16 @@ def soak(window: MainWindow, seconds: float, every_s: float, change: Callable[[]
             return  # another view of a frame that was counted when it came
         last_frame_ns = joined.frame.arrival_time_ns
         shown["frames"] += 1
-        shown["late"] += time.monotonic_ns() - last_frame_ns > LATE_S * 1e9
+        late_s = (time.monotonic_ns() - last_frame_ns) / 1e9
+        if late_s > LATE_S:
+            shown["late"] += 1
+            now = time.monotonic()
+            print(
+                f"minute {(now - started) / 60:.1f}, {now - changed_s:.1f} s after the last change: {late_s:.2f} s late"
+            )
 
     window.result_shown.connect(count)
     samples: list[Sample] = []
-    started = time.monotonic()
     while (second := time.monotonic() - started) < seconds:
         samples.append(Sample(second, _memory_mb(), count_threads(), _files(), shown["frames"], shown["late"], _load()))
         window.show_view(VIEW_ORDER[len(samples) % len(VIEW_ORDER)])
@@ -149,8 +154,10 @@ class Changes:
         """Ends the recording, and begins the next one with the next source."""
         if self._panel is not None:
             self._panel.finish()
-            for session in (self._scratch / "sessions").glob("*"):
-                shutil.rmtree(session)
+            # all but the last, which may still be written
+            ended = sorted((self._scratch / "sessions").glob("*"), key=lambda path: path.stat().st_mtime)[:-1]
+            # two thousand files: on a busy disk their removal would hold up the window's thread, and not the product
+            threading.Thread(target=_remove, args=(ended,), name="soak-remove", daemon=True).start()
         self._window.choose(next(self._sources))
         self.record()
 
@@ -158,6 +165,11 @@ class Changes:
         """Begins to record."""
         if self._panel is not None:
             self._panel.begin()
+
+
+def _remove(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_sources(scratch: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from app.palette import DARK
 from app.pipeline.output_selector import OutputChooser
 from app.pipeline.result_synchronizer import JoinedResult
+from app.recording.recorder import RecorderPhase
 from app.recording.sessions import SessionEntry
 from app.review.session_review import open_review
 from app.ui.recording import record_panel
@@ -26,6 +27,7 @@ from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import RecordingError
 from hand.recording_reader import open_recording
+from hand.recording_writer import RecordingWriter
 from hand.types import Frame
 
 MODEL = load_embedded_model()
@@ -153,9 +155,43 @@ def test_pause_and_mark(qtbot: QtBot, panel: RecordPanel) -> None:
     recorder = panel.recorder
     assert recorder is not None
     panel.finish()
+    qtbot.waitUntil(lambda: recorder.state.phase is RecorderPhase.STOPPED, timeout=20_000)
     frames = open_recording(recorder.folder).frames
     assert [frame.sequence for frame in frames] == [*range(5), *range(10, 15)]
     assert [frame.sequence for frame in frames if frame.marker] == [10]
+
+
+def test_the_window_goes_on_while_a_recording_is_still_written(
+    qtbot: QtBot, panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_is_free = threading.Event()
+    really_close = RecordingWriter.close
+
+    def close_slowly(writer: RecordingWriter) -> None:
+        disk_is_free.wait(20.0)
+        really_close(writer)
+
+    monkeypatch.setattr(RecordingWriter, "close", close_slowly)
+    panel.begin()
+    feed(panel, 0, 5)
+    first = panel.recorder
+    assert first is not None
+    panel.finish()
+    assert not panel.is_recording()
+    assert panel.progress.text() == "Saving …"
+    panel.begin()  # the next one need not wait for it
+    feed(panel, 5, 8)
+    second = panel.recorder
+    assert second is not None
+    assert first.state.phase is not RecorderPhase.STOPPED
+    with qtbot.waitSignal(panel.notice, check_params_cb=lambda words: words.startswith("5 frames"), timeout=20_000):
+        disk_is_free.set()
+    panel.finish()
+    panel.complete()
+    for recorder, count in ((first, 5), (second, 3)):
+        recording = open_recording(recorder.folder)
+        assert recording.complete
+        assert len(recording.frames) == count
 
 
 def test_what_is_shown_fills_the_table_and_changes_the_card(qtbot: QtBot, panel: RecordPanel) -> None:

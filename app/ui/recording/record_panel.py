@@ -29,6 +29,7 @@ from hand.types import Frame
 
 COUNTDOWN_S = 3
 _SHOW_EVERY_MS = 250
+_NOTHING_SENTENCE = "Nothing was recorded."
 _ENDED = (RecorderPhase.STOPPED, RecorderPhase.FAILED)
 _FLASH_MS = 260
 _REVIEW_CLOSE_S = 0.2
@@ -59,6 +60,7 @@ class RecordPanel(QWidget):
         self.home = home or sessions_folder()
         self._lock = threading.Lock()
         self._recorder: SessionRecorder | None = None
+        self._ending: list[SessionRecorder] = []
         self._coverage = Coverage(model)
         self._seconds_left = 0
         self._build(hand_model_file)
@@ -132,17 +134,27 @@ class RecordPanel(QWidget):
         self.refresh()
 
     def finish(self) -> None:
-        """Ends the recording and shows its size."""
+        """Ends the recording; its size is shown when all of it is on the disk, which may be busy for seconds."""
         self._countdown.stop()
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
-        state = recorder.stop()
+        recorder.stop(0.0)
+        self._ending.append(recorder)
         self.flashed.emit(False)
-        words = f"{state.frames} frames recorded, {state.dropped} dropped." if state.frames else "Nothing was recorded."
-        self.notice.emit(state.sentence or words)
-        self.sessions.show_sessions()
+        self._show_ended()
         self.refresh()
+
+    def _show_ended(self) -> None:
+        """Shows the size of recordings that are completely written."""
+        ended = [recorder for recorder in self._ending if recorder.state.phase in _ENDED]
+        for recorder in ended:
+            self._ending.remove(recorder)
+            state = recorder.state
+            words = f"{state.frames} frames recorded, {state.dropped} dropped." if state.frames else _NOTHING_SENTENCE
+            self.notice.emit(state.sentence or words)
+        if ended:
+            self.sessions.show_sessions()
 
     def toggle_pause(self) -> None:
         if self._recorder is not None:
@@ -168,7 +180,9 @@ class RecordPanel(QWidget):
         self.pause.setText("Go on" if recorder is not None and recorder.paused else "Pause")
         self.marker.setEnabled(recorder is not None)
         self.name.setEnabled(recorder is None)
-        self.progress.setText(_words(state) if recorder is not None else "Not recording")
+        self.progress.setText(
+            _words(state) if recorder is not None else "Saving …" if self._ending else "Not recording"
+        )
         with self._lock:
             filled, cards = self._coverage.filled, self._coverage.missing(3)
         self.table.show_filled(filled)
@@ -181,6 +195,7 @@ class RecordPanel(QWidget):
 
     def _follow_recorder(self) -> None:
         """A panel that nobody sees and that records nothing has nothing to show."""
+        self._show_ended()
         if self._recorder is not None or self.isVisible():
             self.refresh()
 
@@ -193,10 +208,12 @@ class RecordPanel(QWidget):
         self.sessions.close_down()
 
     def complete(self) -> None:
-        """Waits until the last session is written."""
+        """Waits until the last sessions are written."""
         if self._recorder is not None:
-            self._recorder.stop(SAVE_S)
+            self._ending.append(self._recorder)
             self._recorder = None
+        while self._ending:
+            self._ending.pop().stop(SAVE_S)
 
     def _count_down(self) -> None:
         self._seconds_left -= 1
