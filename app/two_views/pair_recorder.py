@@ -10,6 +10,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.recorder import RecorderPhase, SessionRecorder
 from app.recording.sessions import new_session_folder
 from app.two_views.calibration import PairCalibration
+from app.two_views.hand_shape import keep_measured_shape
 from app.two_views.truth_labels import label_sessions
 from hand.model import HandModel
 from hand.recording_reader import open_recording
@@ -29,6 +30,7 @@ class PairRecorder:
             RecordingError: the folders cannot be made.
         """
         self._model = model
+        self._live = True
         take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self._recorders = tuple(
             SessionRecorder(new_session_folder(view, home), model, name=view.capitalize(), pair=take)
@@ -50,6 +52,8 @@ class PairRecorder:
             path: replace(result, states=result.unfiltered or result.states) for path, result in given.results.items()
         }
         fused = tuple(output.state for output in given.outputs if output.origin == "fused")
+        # the hand in a file may be another person's
+        self._live = self._live and given.frame.live
         recorder.offer_frame(given.frame)
         recorder.offer_result(given.frame, results, fused)
 
@@ -82,5 +86,7 @@ class PairRecorder:
         starts = [open_recording(folder).frames[0].capture_time_ns / 1e9 for folder in folders]
         late_s = calibration.late_s + starts[0] - starts[1]
         _, labels = label_sessions(folders[0], folders[1], self._model, calibration=calibration, late_s=late_s)
-        counts = " and ".join(str(len(one.labels)) for one in labels)
-        return f"{recorded}, with {counts} labels that two cameras measured. {failed}".strip()
+        counts = [len(one.labels) for one in labels]
+        kept = keep_measured_shape(labels[0].shape, sum(counts), self._model) if self._live else ""
+        labelled = f"{recorded}, with {counts[0]} and {counts[1]} labels that two cameras measured."
+        return " ".join(filter(None, (labelled, kept, failed)))

@@ -71,7 +71,7 @@ class CalibratedIkPath:
         self._tracker = tracker
         self._file = options.file or calibration_file()
         self._average = tracker.solver.calibration
-        self._own = _saved(model, self._file)
+        self._own = saved_calibration(model, self._file)
         self._calibrator = HandCalibrator(model, wanted_frames=options.frames) if options.learn else None
         self._learned_here = False
         self._word = ""
@@ -112,8 +112,14 @@ class CalibratedIkPath:
             self._word = f"Your hand is learned for this run only. {error}"
 
 
-def _saved(model: HandModel, file: Path) -> HandCalibration | None:
-    """Reads the saved calibration, if it is usable; a damaged one must not prevent hands from being shown."""
+def saved_calibration(model: HandModel, file: Path | None = None) -> HandCalibration | None:
+    """Reads the saved calibration, if it is usable; a damaged one must not prevent hands from being shown.
+
+    Args:
+        model: the hand model that is posed.
+        file: of the calibration; the user's own when left out.
+    """
+    file = file or calibration_file()
     if not file.exists():
         return None
     try:
