@@ -105,6 +105,8 @@ class Comparison:
         own: on the recorded sessions.
         general: on unseen renderings.
         against: what the recorded sessions were measured against.
+        with_shape: the first network alone on the recorded sessions, without and with the measured shape of the person;
+            None where no shape was measured. The second network is then measured with it in ``own``.
     """
 
     before_name: str
@@ -112,6 +114,7 @@ class Comparison:
     own: SetComparison
     general: SetComparison
     against: Against = "truth"
+    with_shape: Change | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -128,7 +131,8 @@ class Comparison:
             if self.against == "labels"
             else f"{_own_sentence(own.change)} {_MEASURED_AGAINST[self.against]}"
         )
-        return f"{first} {_general_sentence(self.general.change)}"
+        sentences = (first, _shape_sentence(self.with_shape), _general_sentence(self.general.change))
+        return " ".join(filter(None, sentences))
 
     @property
     def headline(self) -> dict[str, float]:
@@ -173,9 +177,15 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def compare_networks(
-    before: Path, after: Path, sources: Sequence[RecordingSource], general_crops: int, *, truth: bool = False
+    before: Path,
+    after: Path,
+    sources: Sequence[RecordingSource],
+    general_crops: int,
+    *,
+    truth: bool = False,
+    hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> Comparison:
-    """Runs two networks over the same crops.
+    """Runs two networks over the same crops; hands are measured as the program shows them, refined on their 2D joints.
 
     Args:
         before: folder of an exported network.
@@ -183,6 +193,8 @@ def compare_networks(
         sources: recorded sessions.
         general_crops: unseen renderings.
         truth: measure against the ground truth of rendered sessions instead of their labels.
+        hand_shape: of the person, as two cameras measured it in sessions that were learned from: the program shows this
+            person with it. It is taken for the second network on the recorded sessions, and never for other hands.
 
     Raises:
         HandliveError: a network or a session cannot be used.
@@ -202,7 +214,12 @@ def compare_networks(
     crops = [
         _steady_crop(hand, int(block), size, live_jitter(upright)) for hand, block in zip(hands, blocks, strict=True)
     ]
-    own = compare_on("your hand", networks, crops, session if len(names) >= MANY_SESSIONS else blocks, blocks, time_s)
+    unit = session if len(names) >= MANY_SESSIONS else blocks
+    own = compare_on("your hand", networks, crops, unit, blocks, time_s, hand_shapes=(None, hand_shape))
+    with_shape = None
+    if hand_shape is not None:
+        same = (networks[0], networks[0])
+        with_shape = compare_on("", same, crops, unit, blocks, time_s, hand_shapes=(None, hand_shape)).change
     general = rendered_crops(size, general_crops, upright=upright)
     alone = np.arange(len(general))
     return Comparison(
@@ -211,6 +228,7 @@ def compare_networks(
         own,
         compare_on("general", networks, general, alone, alone, np.zeros(len(general))),
         _against(hands),
+        with_shape,
     )
 
 
@@ -227,6 +245,7 @@ def compare_on(
     unit: Int[np.ndarray, " N"],
     blocks: Int[np.ndarray, " N"],
     time_s: Float[np.ndarray, " N"],
+    hand_shapes: Sequence[Float[np.ndarray, "10"] | None] = (None, None),
 ) -> SetComparison:
     """Two networks on one set of crops.
 
@@ -237,9 +256,14 @@ def compare_on(
         unit: independent pieces, for the bootstrap.
         blocks: stretches of neighbouring frames that were cropped alike, for jitter.
         time_s: when each picture was taken.
+        hand_shapes: measured shape that each network's hands are refined from; the network's own where None.
     """
-    layer = TorchHandLayer(load_embedded_model())
-    before, after = (predict_crops(OnnxNetwork(network), layer, crops) for network in networks)
+    model = load_embedded_model()
+    layer = TorchHandLayer(model)
+    before, after = (
+        predict_crops(OnnxNetwork(network), layer, crops, refine_on=model, hand_shape=hand_shape)
+        for network, hand_shape in zip(networks, hand_shapes, strict=True)
+    )
     pa = [errors_pa_mm(part) for part in (before, after)]
     wrist = [distances(part.joints_m, part.true_joints_m).mean(1) * 1000.0 for part in (before, after)]
     flat = [errors_2d(part) for part in (before, after)]
@@ -294,6 +318,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "sentence": comparison.sentence,
         "verdict": comparison.verdict,
         "against": comparison.against,
+        "measured_shape_alone": None if comparison.with_shape is None else asdict(comparison.with_shape),
     }
     for key, part in (("own", comparison.own), ("general", comparison.general)):
         pictures = []
@@ -368,6 +393,14 @@ def _label_sentence(change: Change, in_picture: Change) -> str:
         f"picture {_percent(in_picture.share)}. The labels are from a single camera and usually lie {low:g} to "
         f"{high:g} mm from the truth, so they cannot show whether your hand is found better; a second camera can."
     )
+
+
+def _shape_sentence(change: Change | None) -> str:
+    """How much of the change is the measured shape's, which needs no training."""
+    if change is None:
+        return ""
+    numbers = f"{change.before:.1f} to {change.after:.1f} mm"
+    return f"The measured shape of your hand alone brings {numbers} ({_percent(change.share)})."
 
 
 def _general_sentence(change: Change) -> str:
