@@ -50,9 +50,9 @@ from trainer.runs.run_folder import (
     write_request,
 )
 from trainer.samples.labelled_crop import LabelledCrop, collate
-from trainer.samples.recordings import held_out_session_crops
+from trainer.samples.recordings import held_out_session_crops, measured_hand_shape
 from trainer.training.checkpoint import load_training_state
-from trainer.training.finetune_recipe import with_base, with_measured_hand, with_recordings
+from trainer.training.finetune_recipe import with_base, with_recordings
 from trainer.training.losses import ManoLoss
 from trainer.training.mixture import build_samples
 from trainer.training.optimizer import freeze
@@ -113,7 +113,14 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
         network = folder / NETWORK_FOLDER
         export_tuned(request, config, folder / BEST_FILE, network)
         events.emit("stage", name="report")
-        comparison = compare_networks(Path(request.base), network, held_out, request.general_crops)
+        learned = [source for source in config.sources if isinstance(source, RecordingSource)]
+        comparison = compare_networks(
+            Path(request.base),
+            network,
+            held_out,
+            request.general_crops,
+            hand_shape=measured_hand_shape(learned),
+        )
         write_report(comparison, folder / REPORT_FOLDER)
         events.emit("result", sentence=comparison.sentence, verdict=comparison.verdict, figures=comparison.headline)
     except HandliveError as problem:
@@ -134,10 +141,9 @@ def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[Recording
         HandliveError: base network or sessions cannot be used.
     """
     config = read_config(CONFIG, {"variant": request.recipe} | request.values)
-    config, held_out = with_recordings(
+    return with_recordings(
         with_base(config, Path(request.base)), Path(request.recordings), request.train, request.held_out
     )
-    return with_measured_hand(config), held_out
 
 
 def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out: Path) -> None:
@@ -195,10 +201,9 @@ def measure(config: FitConfig, general_crops: int) -> dict[str, float]:
     optimizer = torch.optim.AdamW([value for value in network.parameters() if value.requires_grad])
     samples = build_samples(config)
     samples[0]  # whatever is made only once
-    rendered = rendered_crops(config.network.input_px, 1)
     sampling = _seconds(lambda: [samples[index] for index in range(1, 9)]) / 8.0
     rendering = _seconds(lambda: rendered_crops(config.network.input_px, 4, seed=EVALUATION_SEED + 7)) / 4.0
-    batch = collate((rendered * config.batch)[: config.batch])
+    batch = collate([samples[0]] * config.batch)
 
     def step() -> None:
         total = loss(network(*batch.network_inputs()), batch).total

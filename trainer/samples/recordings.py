@@ -316,6 +316,21 @@ def depth_is_measured(source: RecordingSource) -> bool:
     return all(hand.measured for hand in read_session_hands(source))
 
 
+def measured_hand_shape(sources: Sequence[RecordingSource]) -> Float[np.ndarray, "10"] | None:
+    """The person's shape as two cameras measured it; None where a label is a single view's, or none of this hand model.
+
+    Args:
+        sources: of sessions.
+
+    Raises:
+        HandliveError: a source cannot be read, or nothing is left of it.
+    """
+    hands = [hand for source in sources for hand in read_session_hands(source)]
+    if not hands or not all(hand.origin == "two_views" and hand.same_model for hand in hands):
+        return None
+    return np.average([hand.shape for hand in hands], axis=0, weights=[hand.weight for hand in hands])
+
+
 class RecordingCrops(Dataset[LabelledCrop]):
     """An endless stream of crops of recorded hands; crop i depends on the seed and on i alone."""
 
