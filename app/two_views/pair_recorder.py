@@ -19,17 +19,19 @@ from hand.recording_reader import open_recording
 class PairRecorder:
     """Two recorders of one take; offer each view's results from any thread."""
 
-    def __init__(self, model: HandModel, home: Path | None = None) -> None:
+    def __init__(self, model: HandModel, home: Path | None = None, hand_file: Path | None = None) -> None:
         """Starts recording.
 
         Args:
             model: hand model of the paths' estimates.
             home: where sessions are kept; the user's data folder when left out.
+            hand_file: where the shape of the user's hand is kept; the user's own calibration when left out.
 
         Raises:
             RecordingError: the folders cannot be made.
         """
         self._model = model
+        self._hand_file = hand_file
         self._live = True
         take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self._recorders = tuple(
@@ -87,6 +89,8 @@ class PairRecorder:
         late_s = calibration.late_s + starts[0] - starts[1]
         _, labels = label_sessions(folders[0], folders[1], self._model, calibration=calibration, late_s=late_s)
         counts = [len(one.labels) for one in labels]
-        kept = keep_measured_shape(labels[0].shape, sum(counts), self._model) if self._live else ""
+        kept = ""
+        if self._live:
+            kept = keep_measured_shape(labels[0].shape, sum(counts), self._model, self._hand_file)
         labelled = f"{recorded}, with {counts[0]} and {counts[1]} labels that two cameras measured."
         return " ".join(filter(None, (labelled, kept, failed)))
