@@ -16,8 +16,9 @@ from crops import stick_hand
 
 from hand.rotations import matrix_from_axis_angle
 from inference.runtime import NetworkRuntime
-from trainer.compare import Comparison, SetComparison, compare_on, write_report
+from trainer.compare import Comparison, SetComparison, ShapeGain, compare_on, predict_hands, write_report
 from trainer.evaluation.compare_statistics import Change
+from trainer.evaluation.predictions import errors_pa_mm
 from trainer.samples.labelled_crop import LabelledCrop
 
 COUNT = 36
@@ -100,17 +101,24 @@ def test_joints_that_are_off_in_the_picture_take_the_hand_along(crops: list[Labe
     assert result.before["epe_2d"] == pytest.approx(np.mean(0.1 * np.sqrt(2.0) / np.array(extents)), rel=0.02)
 
 
-def test_a_measured_shape_is_taken_for_the_second_network_alone(crops: list[LabelledCrop]) -> None:
-    shape = np.array([2.0, -1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-    networks = [NetworkRuntime(KnownNetwork(crops, 0.0, 0.0), META) for _ in range(2)]
-    frames = np.arange(COUNT)
-    result = compare_on(
-        "your hand", networks, crops, frames // 3, frames // 3, frames / 30.0, hand_shapes=(None, shape)
-    )
+def test_hands_are_measured_with_the_shape_of_the_person(crops: list[LabelledCrop]) -> None:
+    def error_mm(shape: np.ndarray | None) -> float:
+        network = NetworkRuntime(KnownNetwork(crops, 0.0, 0.0), META)
+        return float(errors_pa_mm(predict_hands(network, crops, shape)).mean())
+
     # these hands have the average shape
-    assert result.change.before == pytest.approx(0.0, abs=0.05)
-    assert result.change.after > 0.5
-    assert result.change.verdict == "worse"
+    assert error_mm(None) == pytest.approx(0.0, abs=0.01)
+    assert error_mm(np.zeros(10)) == pytest.approx(0.0, abs=0.01)
+    assert error_mm(np.array([2.0, -1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])) > 0.5
+
+
+def test_what_the_shape_brings_is_said_apart_from_the_training() -> None:
+    of = change(5.9, 5.8, "no clear difference")
+    part = SetComparison("set", 1, of, of, of, {}, {}, {}, ())
+    gain = ShapeGain(change(7.5, 5.9, "better"), change(7.5, 5.8, "better"))
+    comparison = Comparison("a", "b", part, part, "two_views", gain)
+    assert comparison.verdict == "no clear difference"
+    assert "shape of your hand brought 7.5 to 5.9 mm" in comparison.sentence
 
 
 def test_the_same_network_twice_and_the_other_way_round(crops: list[LabelledCrop]) -> None:
