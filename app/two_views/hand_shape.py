@@ -14,13 +14,14 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from app.pipeline.paths.calibrated_ik_path import measured_own_shape
 from app.two_views.bone_lengths import FEWEST_FRAMES
 from app.two_views.bundle_adjustment import edge_lengths
 from app.two_views.truth import Truth
 from hand.joints import BONES
 from hand.layer import HandLayer
 from hand.model import HandModel
-from ik_baseline.person import HandCalibration
+from ik_baseline.person import HandCalibration, calibration_file
 
 SHAPE_LIMIT: Final = 3.0
 """Two views bear a shape that is farther from the average than one view does, but no hand is farther than this."""
@@ -79,8 +80,10 @@ def true_lengths(layer: HandLayer, shape: Float[np.ndarray, "10"]) -> Float[np.n
     return np.asarray(edge_lengths(np.asarray(layer(np.zeros(48), shape).joints_m, np.float64)[None])[0])
 
 
-def keep_measured_shape(shape: Float[np.ndarray, "10"], frames: int, model: HandModel, file: Path | None = None) -> str:
+def keep_shape(shape: Float[np.ndarray, "10"], frames: int, model: HandModel, file: Path | None = None) -> str:
     """Makes a measured shape the user's own, which both paths take for the pictures of cameras.
+
+    It is measured once: while it is kept, the paths hold it, and their joints do not show how far it is off.
 
     Args:
         shape: as :func:`measured_shape` gives it.
@@ -94,6 +97,9 @@ def keep_measured_shape(shape: Float[np.ndarray, "10"], frames: int, model: Hand
     Raises:
         ConfigError: the file cannot be written.
     """
+    if measured_own_shape(model, file) is not None:
+        place = file or calibration_file()
+        return f"The shape of your hand was measured before and is kept in {place}; delete it to measure it again."
     default = HandCalibration.default(model)
-    kept = replace(default, shape=np.asarray(shape, np.float64), frames=frames, views=2).save(file)
-    return f"The measured shape of your hand is kept in {kept}; both paths use it from the next start on."
+    place = replace(default, shape=np.asarray(shape, np.float64), frames=frames, views=2).save(file)
+    return f"The measured shape of your hand is kept in {place}; both paths use it from the next start on."

@@ -71,6 +71,7 @@ def label_sessions(
     calibration: PairCalibration | None = None,
     length: KnownLength | None = None,
     late_s: float | None = None,
+    hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> tuple[Truth, tuple[OfflineLabels, OfflineLabels]]:
     """Labels both sessions of one take from the triangulation of their views, and writes ``offline.jsonl`` into each.
 
@@ -84,6 +85,8 @@ def label_sessions(
         length: gives a new calibration its scale.
         late_s: how much later the second session's clock is, both beginning with their first frames; found from the
             hand's movement when left out.
+        hand_shape: of the person where it was measured before, and so perhaps held by the paths in this take; measured
+            on this take when left out.
 
     Raises:
         RecordingError: a session cannot be read or written, or was recorded with another hand model.
@@ -104,7 +107,7 @@ def label_sessions(
         one, other, recordings[0].info.intrinsics, recordings[1].info.intrinsics, length, late_s=late_s
     )
     truth = measure_truth(known, one, other)
-    shape = measured_shape(truth, model)
+    shape = measured_shape(truth, model) if hand_shape is None else hand_shape
     backwards, forwards = paired(tracks[1], tracks[0], -late_s)
     mirrored_truth = measure_truth(known, forwards, backwards)
     labels = []

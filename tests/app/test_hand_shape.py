@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.networks.live_network import LiveNetwork
-from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
-from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, NetworkPathFactory
+from app.pipeline.paths.calibrated_ik_path import measured_own_shape
 from app.two_views.bundle_adjustment import edge_lengths
 from app.two_views.camera_pair import CameraPair
-from app.two_views.hand_shape import SEEN_DEVIATION, keep_measured_shape, measured_shape
+from app.two_views.hand_shape import SEEN_DEVIATION, keep_shape, measured_shape
 from app.two_views.truth import Truth
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
@@ -40,15 +38,15 @@ def test_a_shape_is_found_though_its_proportions_are_seen_nearer_to_the_average(
 
 def test_a_measured_shape_becomes_the_users_own_for_both_paths(tmp_path: Path) -> None:
     file = tmp_path / "hand.json"
-    assert str(file) in keep_measured_shape(SHAPE, 500, MODEL, file)
+    assert str(file) in keep_shape(SHAPE, 500, MODEL, file)
     kept = HandCalibration.load(MODEL, file)
     assert kept.views == 2
     np.testing.assert_allclose(kept.shape, SHAPE)
-    live, options = LiveNetwork(SHIPPED_NETWORK_DIR), SubjectCalibrationOptions(file=file)
-    taken = NetworkPathFactory(live, MODEL, calibration=options).measured_shape()
+    # it is measured once: later takes are seen by paths that hold it
+    assert "measured before" in keep_shape(np.zeros(10), 9, MODEL, file)
+    taken = measured_own_shape(MODEL, file)
     assert taken is not None
     np.testing.assert_allclose(taken, SHAPE)
     # a single view determines the shape too roughly
     HandCalibration(SHAPE, np.zeros((21, 3)), MODEL.digest, 60).save(file)
-    assert NetworkPathFactory(live, MODEL, calibration=options).measured_shape() is None
-    assert NetworkPathFactory(live, MODEL).measured_shape() is None
+    assert measured_own_shape(MODEL, file) is None

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from jaxtyping import Float
+
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.types import Frame, PathResult
@@ -110,6 +113,17 @@ class CalibratedIkPath:
             self._word = f"Your hand is learned and kept in {self._own.save(self._file)}."
         except ConfigError as error:
             self._word = f"Your hand is learned for this run only. {error}"
+
+
+def measured_own_shape(model: HandModel, file: Path | None = None) -> Float[np.ndarray, "10"] | None:
+    """Shape of the user's hand where two cameras have measured it; one view determines it too roughly for a network.
+
+    Args:
+        model: that the shape belongs to.
+        file: of the calibration; the user's own when left out.
+    """
+    saved = saved_calibration(model, file)
+    return saved.shape if saved is not None and saved.views > 1 else None
 
 
 def saved_calibration(model: HandModel, file: Path | None = None) -> HandCalibration | None:

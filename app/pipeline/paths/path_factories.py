@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from jaxtyping import Float
-
 from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
-from app.pipeline.paths.calibrated_ik_path import CalibratedIkPath, SubjectCalibrationOptions, saved_calibration
+from app.pipeline.paths.calibrated_ik_path import CalibratedIkPath, SubjectCalibrationOptions, measured_own_shape
 from app.pipeline.paths.crop_search import SlidingWindowDetector
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.network_path import NetworkPath
@@ -79,13 +76,8 @@ class NetworkPathFactory:
             network_now=lambda: self.live.runtime,
             note=lambda: self.live.note,
             shared=self.shared,
-            hand_shape=self.measured_shape(),
+            hand_shape=None if self.calibration is None else measured_own_shape(self.model, self.calibration.file),
         )
-
-    def measured_shape(self) -> Float[np.ndarray, "10"] | None:
-        """Shape of the user's hand where two cameras have measured it."""
-        saved = saved_calibration(self.model, self.calibration.file) if self.calibration is not None else None
-        return saved.shape if saved is not None and saved.views > 1 else None
 
 
 def network_path_factory(folder: Path, model: HandModel, max_hands: int, *, still: bool = False) -> NetworkPathFactory:
