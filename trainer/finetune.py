@@ -26,6 +26,7 @@ from hand.errors import ConfigError, HandliveError
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import read_metadata
 from trainer.arguments import whole_number
+from trainer.average import averaged_weights, network_weights
 from trainer.compare import compare_networks, write_report
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.held_out import rendered_crops
@@ -58,6 +59,12 @@ from trainer.training.mixture import build_samples
 from trainer.training.optimizer import freeze
 
 CONFIG: Final = Path(__file__).resolve().parent.parent / "configs" / "finetune.yaml"
+TUNED_SHARE: Final = 0.5
+"""Share of the tuned weights in those that are exported, the rest being those before. The mean keeps what the network
+knew of other hands, and errs less on new pictures of the own hand than the tuned weights, which have also learned the
+labels' errors: half is what Wortsman et al. 2022 (Robust fine-tuning of zero-shot models) advise where nothing but the
+training data could choose, as the labels could not here."""
+
 _PRIORITY: Final = 10
 """The live window comes first."""
 
@@ -147,9 +154,18 @@ def finetune_config(request: FineTuneRequest) -> tuple[FitConfig, list[Recording
 
 
 def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out: Path) -> None:
-    """Exports a run's best weights with a confidence that is calibrated on the user's frames and on renderings."""
+    """Exports the mean of the weights before and a run's best ones, with a calibrated confidence.
+
+    Args:
+        request: of the run.
+        config: its recipe.
+        weights: the best ones.
+        out: folder of the exported network.
+    """
     model = load_embedded_model()
     network = trained_network(config.network, model, weights)
+    mean = averaged_weights(network_weights(Path(config.start_from)), dict(network.state_dict()), TUNED_SHARE)
+    network.load_state_dict(mean)
     size, count = config.network.input_px, max(request.general_crops // 2, 2)
     sets: dict[str, list[LabelledCrop]] = {
         "rendered": rendered_crops(size, count, seed=EVALUATION_SEED, upright=config.network.upright)

@@ -213,6 +213,8 @@ def test_a_shape_is_measured_where_two_cameras_made_all_labels(tmp_path: Path, o
         for frame in open_recording(tmp_path / "s").frames
     ]
     write_offline(tmp_path / "s", OfflineLabels(tuple(labels), shape, load_embedded_model().digest))
+    (hand, *_) = read_session_hands(recordings(tmp_path))
+    assert teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64).shape_weight == 0.0
     measured = measured_hand_shape([recordings(tmp_path)])
     if origin == "offline":
         assert measured is None

@@ -270,6 +270,9 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
     held at the network's prediction: labels of a single view teach the labeller's errors there. In the picture, too,
     the label alone is no better than the network, unless the user set it right.
 
+    A measured shape is given and not learned: the program holds it, and a network that learns one person's shape
+    predicts it for everybody.
+
     Args:
         hand: the hand.
         jitter: how large a tracker's errors are.
@@ -278,7 +281,7 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
     """
     square = jittered_crop(hand.joints_px, jitter, rng)
     if hand.measured:
-        return _cut(hand, square, input_px)
+        return replace(_cut(hand, square, input_px), shape_weight=0.0)
     picture = _cut(hand, square, input_px)
     nothing = replace(
         picture, pose_weight=0.0, shape_weight=0.0, joints_weight=np.zeros(21, np.float32), root_weight=0.0
