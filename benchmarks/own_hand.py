@@ -41,6 +41,7 @@ from trainer.compare import Comparison, compare_networks, write_report
 from trainer.dataset_writers.recorded_series import recorded_truth
 from trainer.recipe.sources import RecordingSource
 from trainer.runs.run_folder import NETWORK_FOLDER, REQUEST_FILE
+from trainer.samples.recordings import find_sessions, measured_hand_shape
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects
 from trainer.synthetic.lighting import Lighting
@@ -124,13 +125,16 @@ def main() -> None:
     print(f"general worsens by at most {_ALLOWED_RISE:.0%}: {'yes' if general.share <= _ALLOWED_RISE else 'NO'}")
 
 
-def option_parser(name: str, *, seconds: int, general: int, description: str = "") -> argparse.ArgumentParser:
+def option_parser(
+    name: str, *, seconds: int, general: int, recipe: str = "quick", description: str = ""
+) -> argparse.ArgumentParser:
     """The options of a benchmark that teaches the network one rendered person's hand.
 
     Args:
         name: of the benchmark's module.
         seconds: length of a session where the user names none.
         general: renderings of everybody's hands, likewise.
+        recipe: likewise.
         description: for ``--help``.
     """
     parser = argparse.ArgumentParser(
@@ -143,7 +147,7 @@ def option_parser(name: str, *, seconds: int, general: int, description: str = "
     parser.add_argument(
         "--seconds", type=float, default=float(seconds), help=f"length of a session (default: {seconds})"
     )
-    parser.add_argument("--recipe", default="quick", help="quick, standard or thorough (default: quick)")
+    parser.add_argument("--recipe", default=recipe, help=f"quick, standard or thorough (default: {recipe})")
     parser.add_argument("--general", type=int, default=general, metavar="N", help="renderings of everybody's hands")
     parser.add_argument("--out", type=Path, default=out, help=f"default: {out.as_posix()}")
     parser.add_argument("set", nargs="*", metavar="key=value", help="values that win over the recipe's")
@@ -186,7 +190,15 @@ def teach_and_measure(options: argparse.Namespace, sessions: Path, held_out: Seq
     run: Path = options.out / f"run_{options.recipe}"
     minutes = teach(run, options.network, sessions, held_out, options.recipe, options.general // 2, options.set)
     source = RecordingSource(path=str(sessions), sessions=tuple(held_out), floor=0.0)
-    comparison = compare_networks(options.network, run / NETWORK_FOLDER, [source], options.general, truth=True)
+    learned = tuple(folder.name for folder in find_sessions(sessions) if folder.name not in held_out)
+    comparison = compare_networks(
+        options.network,
+        run / NETWORK_FOLDER,
+        [source],
+        options.general,
+        truth=True,
+        hand_shape=measured_hand_shape([RecordingSource(path=str(sessions), sessions=learned, floor=0.05)]),
+    )
     write_report(comparison, options.out / "against_truth")
     return comparison, minutes
 

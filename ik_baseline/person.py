@@ -33,12 +33,14 @@ class HandCalibration:
         landmark_offsets_m: detector's landmark minus model joint, each in the rest axes of the bone that ends at it.
         model_digest: of the hand model that ``shape`` belongs to.
         frames: how many frames it was solved over; 0 for the default.
+        views: how many cameras measured the shape; one view does not determine it well enough for a network's hand.
     """
 
     shape: Float[np.ndarray, "10"]
     landmark_offsets_m: Float[np.ndarray, "21 3"]
     model_digest: str = ""
     frames: int = 0
+    views: int = 1
 
     @classmethod
     def default(cls, model: HandModel) -> HandCalibration:
@@ -67,6 +69,7 @@ class HandCalibration:
             "schema": _SCHEMA,
             "model_digest": self.model_digest,
             "frames": self.frames,
+            "views": self.views,
             "shape": [round(float(value), 6) for value in self.shape],
             "landmark_offsets_mm": np.round(self.landmark_offsets_m * 1e3, 4).tolist(),
         }
@@ -95,6 +98,7 @@ class HandCalibration:
                 _numbers(content["landmark_offsets_mm"], (21, 3)) / 1e3,
                 str(content["model_digest"]),
                 int(content["frames"]),
+                int(content.get("views", 1)),
             )
         except OSError as error:
             raise ConfigError(f"The hand calibration {path} cannot be read: {error.strerror}.") from error

@@ -38,7 +38,7 @@ from trainer.evaluation.predictions import Predictions, errors_2d, errors_pa_mm,
 from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter, live_jitter
 from trainer.samples.labelled_crop import LabelledCrop
-from trainer.samples.recordings import SessionHand, crop_session_hand, read_session_hands
+from trainer.samples.recordings import SessionHand, crop_session_hand, measured_hand_shape, read_session_hands
 
 REPORT_SCHEMA: Final = 1
 BLOCK_S: Final = 2.0
@@ -82,6 +82,7 @@ class SetComparison:
         after: figures of the second.
         fingers: aligned error by finger, before and after, mm.
         pairs: the pictures that changed most, best change first: change in mm, before and after in one picture.
+        errors_mm: aligned 3D error of each picture, before and after.
     """
 
     name: str
@@ -93,6 +94,20 @@ class SetComparison:
     after: Mapping[str, float]
     fingers: Mapping[str, tuple[float, float]]
     pairs: tuple[tuple[float, np.ndarray], ...]
+    errors_mm: tuple[Float[np.ndarray, " N"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeGain:
+    """What holding a person's measured shape does to the aligned 3D error on the recorded sessions.
+
+    Attributes:
+        alone: of the first network, without the shape and with it.
+        with_training: from the first network without the shape to the second one with it.
+    """
+
+    alone: Change
+    with_training: Change
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +120,8 @@ class Comparison:
         own: on the recorded sessions.
         general: on unseen renderings.
         against: what the recorded sessions were measured against.
+        shape_gain: what the measured shape of the person brings, which both networks have in ``own``; None where no
+            shape was measured.
     """
 
     before_name: str
@@ -112,6 +129,7 @@ class Comparison:
     own: SetComparison
     general: SetComparison
     against: Against = "truth"
+    shape_gain: ShapeGain | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -128,7 +146,8 @@ class Comparison:
             if self.against == "labels"
             else f"{_own_sentence(own.change)} {_MEASURED_AGAINST[self.against]}"
         )
-        return f"{first} {_general_sentence(self.general.change)}"
+        sentences = (first, _shape_sentence(self.shape_gain), _general_sentence(self.general.change))
+        return " ".join(filter(None, sentences))
 
     @property
     def headline(self) -> dict[str, float]:
@@ -159,11 +178,26 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--truth", action="store_true", help="measure against a rendered session's ground truth, not labels"
     )
+    parser.add_argument(
+        "--learned",
+        nargs="*",
+        default=[],
+        metavar="NAME",
+        help="sessions with the shape of the hand, as two cameras measured it; both networks are measured with it",
+    )
     parser.add_argument("--crops", type=whole_number(1), default=500, help="unseen renderings (default: 500)")
     parser.add_argument("--out", type=Path, default=Path("reports/comparison"), help="default: reports/comparison")
     options = parser.parse_args(arguments)
     source = RecordingSource(path=str(options.recordings), sessions=tuple(options.sessions), floor=0.05)
-    comparison = compare_networks(options.before, options.after, [source], options.crops, truth=options.truth)
+    learned = RecordingSource(path=str(options.recordings), sessions=tuple(options.learned), floor=0.05)
+    comparison = compare_networks(
+        options.before,
+        options.after,
+        [source],
+        options.crops,
+        truth=options.truth,
+        hand_shape=measured_hand_shape([learned]) if options.learned else None,
+    )
     write_report(comparison, options.out)
     print(comparison.sentence)
     for part in (comparison.own, comparison.general):
@@ -173,9 +207,15 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def compare_networks(
-    before: Path, after: Path, sources: Sequence[RecordingSource], general_crops: int, *, truth: bool = False
+    before: Path,
+    after: Path,
+    sources: Sequence[RecordingSource],
+    general_crops: int,
+    *,
+    truth: bool = False,
+    hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> Comparison:
-    """Runs two networks over the same crops.
+    """Runs two networks over the same crops; hands are measured as the program shows them, refined on their 2D joints.
 
     Args:
         before: folder of an exported network.
@@ -183,6 +223,8 @@ def compare_networks(
         sources: recorded sessions.
         general_crops: unseen renderings.
         truth: measure against the ground truth of rendered sessions instead of their labels.
+        hand_shape: of the person, as two cameras measured it in sessions that were learned from: the program shows this
+            person with it, whatever the network. It is taken for the recorded sessions, and not for other hands.
 
     Raises:
         HandliveError: a network or a session cannot be used.
@@ -202,7 +244,12 @@ def compare_networks(
     crops = [
         _steady_crop(hand, int(block), size, live_jitter(upright)) for hand, block in zip(hands, blocks, strict=True)
     ]
-    own = compare_on("your hand", networks, crops, session if len(names) >= MANY_SESSIONS else blocks, blocks, time_s)
+    unit = session if len(names) >= MANY_SESSIONS else blocks
+    own = compare_on("your hand", networks, crops, unit, blocks, time_s, hand_shape)
+    shape_gain = None
+    if hand_shape is not None:
+        without_mm = errors_pa_mm(predict_hands(networks[0], crops, None)).mean(1)
+        shape_gain = ShapeGain(*(paired_change(without_mm, errors_mm, unit) for errors_mm in own.errors_mm))
     general = rendered_crops(size, general_crops, upright=upright)
     alone = np.arange(len(general))
     return Comparison(
@@ -211,6 +258,7 @@ def compare_networks(
         own,
         compare_on("general", networks, general, alone, alone, np.zeros(len(general))),
         _against(hands),
+        shape_gain,
     )
 
 
@@ -227,6 +275,7 @@ def compare_on(
     unit: Int[np.ndarray, " N"],
     blocks: Int[np.ndarray, " N"],
     time_s: Float[np.ndarray, " N"],
+    hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> SetComparison:
     """Two networks on one set of crops.
 
@@ -237,9 +286,9 @@ def compare_on(
         unit: independent pieces, for the bootstrap.
         blocks: stretches of neighbouring frames that were cropped alike, for jitter.
         time_s: when each picture was taken.
+        hand_shape: measured shape that all hands are refined from; the networks' own when left out.
     """
-    layer = TorchHandLayer(load_embedded_model())
-    before, after = (predict_crops(OnnxNetwork(network), layer, crops) for network in networks)
+    before, after = (predict_hands(network, crops, hand_shape) for network in networks)
     pa = [errors_pa_mm(part) for part in (before, after)]
     wrist = [distances(part.joints_m, part.true_joints_m).mean(1) * 1000.0 for part in (before, after)]
     flat = [errors_2d(part) for part in (before, after)]
@@ -268,7 +317,16 @@ def compare_on(
             )
             for index in most
         ),
+        errors_mm=(pa[0].mean(1), pa[1].mean(1)),
     )
+
+
+def predict_hands(
+    network: NetworkRuntime, crops: list[LabelledCrop], hand_shape: Float[np.ndarray, "10"] | None
+) -> Predictions:
+    """The hands that the program shows: refined on their 2D joints, from a measured shape where there is one."""
+    model = load_embedded_model()
+    return predict_crops(OnnxNetwork(network), TorchHandLayer(model), crops, refine_on=model, hand_shape=hand_shape)
 
 
 def _changed_most(change: Float[np.ndarray, " N"], blocks: Int[np.ndarray, " N"]) -> list[int]:
@@ -294,6 +352,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "sentence": comparison.sentence,
         "verdict": comparison.verdict,
         "against": comparison.against,
+        "shape_gain": None if comparison.shape_gain is None else asdict(comparison.shape_gain),
     }
     for key, part in (("own", comparison.own), ("general", comparison.general)):
         pictures = []
@@ -367,6 +426,17 @@ def _label_sentence(change: Change, in_picture: Change) -> str:
         f"{words[change.verdict]}: {change.before:.1f} to {change.after:.1f} mm ({_percent(change.share)}), in the "
         f"picture {_percent(in_picture.share)}. The labels are from a single camera and usually lie {low:g} to "
         f"{high:g} mm from the truth, so they cannot show whether your hand is found better; a second camera can."
+    )
+
+
+def _shape_sentence(gain: ShapeGain | None) -> str:
+    """What the measured shape brings, which needs no training and both networks have."""
+    if gain is None:
+        return ""
+    alone, both = gain.alone, gain.with_training
+    return (
+        f"Before that the measured shape of your hand brought {alone.before:.1f} to {alone.after:.1f} mm "
+        f"({_percent(alone.share)}), with the training {_percent(both.share)}."
     )
 
 

@@ -146,6 +146,38 @@ def finder_square(crop: SquareCrop, rng: np.random.Generator) -> SquareCrop:
     )
 
 
+class ReadCrops(Dataset[LabelledCrop]):
+    """A stream of crops at the side of the trunk's input, with their landmarks read: for a frozen landmark network.
+
+    ONNX Runtime reads them in a sixth of the time that the same layers take in the training step, in the process that
+    makes the crops, and in squares like the hand finder's.
+    """
+
+    def __init__(self, stream: Dataset[LabelledCrop], seen_px: int, seed: int) -> None:
+        """Keeps the stream; each process loads a reader of its own.
+
+        Args:
+            stream: gives sample i for any i, at the side that the network reads landmarks at.
+            seen_px: side of the trunk's input.
+            seed: of the squares that landmarks are read in.
+        """
+        self.stream = stream
+        self.seen_px = seen_px
+        self.seed = seed
+        self._reader: LandmarkReader | None = None
+
+    def __getitem__(self, index: int) -> LabelledCrop:
+        """Sample ``index``, which depends on the seed and on the index alone."""
+        if self._reader is None:
+            self._reader = LandmarkReader()
+        crop = self.stream[index]
+        whole = _whole(crop.image)
+        square = finder_square(whole, np.random.default_rng((self.seed, 198491317, index)))
+        landmarks = self._reader.read(crop.image, square).in_crop(whole)
+        image = crop_picture(crop.image, whole, self.seen_px)
+        return replace(crop, image=image, landmarks=landmarks.astype(np.float32))
+
+
 def write_shard(file: Path, crops: Sequence[LabelledCrop]) -> None:
     """Stores labelled percepts."""
     arrays: dict[str, Any] = {

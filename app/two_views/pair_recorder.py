@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.pipeline.paths.calibrated_ik_path import measured_own_shape
 from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.recorder import RecorderPhase, SessionRecorder
 from app.recording.sessions import new_session_folder
 from app.two_views.calibration import PairCalibration
+from app.two_views.hand_shape import keep_shape
 from app.two_views.truth_labels import label_sessions
 from hand.model import HandModel
 from hand.recording_reader import open_recording
@@ -18,17 +20,20 @@ from hand.recording_reader import open_recording
 class PairRecorder:
     """Two recorders of one take; offer each view's results from any thread."""
 
-    def __init__(self, model: HandModel, home: Path | None = None) -> None:
+    def __init__(self, model: HandModel, home: Path | None = None, hand_file: Path | None = None) -> None:
         """Starts recording.
 
         Args:
             model: hand model of the paths' estimates.
             home: where sessions are kept; the user's data folder when left out.
+            hand_file: where the shape of the user's hand is kept; the user's own calibration when left out.
 
         Raises:
             RecordingError: the folders cannot be made.
         """
         self._model = model
+        self._hand_file = hand_file
+        self._live = True
         take = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self._recorders = tuple(
             SessionRecorder(new_session_folder(view, home), model, name=view.capitalize(), pair=take)
@@ -50,6 +55,8 @@ class PairRecorder:
             path: replace(result, states=result.unfiltered or result.states) for path, result in given.results.items()
         }
         fused = tuple(output.state for output in given.outputs if output.origin == "fused")
+        # the hand in a file may be another person's
+        self._live = self._live and given.frame.live
         recorder.offer_frame(given.frame)
         recorder.offer_result(given.frame, results, fused)
 
@@ -81,6 +88,13 @@ class PairRecorder:
             return f"{recorded}, without labels: the two cameras are not calibrated. {failed}".strip()
         starts = [open_recording(folder).frames[0].capture_time_ns / 1e9 for folder in folders]
         late_s = calibration.late_s + starts[0] - starts[1]
-        _, labels = label_sessions(folders[0], folders[1], self._model, calibration=calibration, late_s=late_s)
-        counts = " and ".join(str(len(one.labels)) for one in labels)
-        return f"{recorded}, with {counts} labels that two cameras measured. {failed}".strip()
+        known = measured_own_shape(self._model, self._hand_file) if self._live else None
+        _, labels = label_sessions(
+            folders[0], folders[1], self._model, calibration=calibration, late_s=late_s, hand_shape=known
+        )
+        counts = [len(one.labels) for one in labels]
+        kept = ""
+        if self._live:
+            kept = keep_shape(labels[0].shape, sum(counts), self._model, self._hand_file)
+        labelled = f"{recorded}, with {counts[0]} and {counts[1]} labels that two cameras measured."
+        return " ".join(filter(None, (labelled, kept, failed)))

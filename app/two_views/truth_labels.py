@@ -1,7 +1,7 @@
 """Labels of a take that two cameras recorded: the hand model, laid onto the triangulated joints in both views.
 
-The person's shape is solved from the lengths of the triangulated bones, then held; each frame is posed by the inverse
-kinematics of ``ik_baseline``. Joints that two views could not triangulate are filled from the most certain path's hand,
+The person's shape is measured (``hand_shape.py``), then held; each frame is posed by the inverse kinematics of
+``ik_baseline``. Joints that two views could not triangulate are filled from the most certain path's hand,
 moved onto the joints that are known.
 """
 
@@ -17,17 +17,15 @@ import numpy as np
 from jaxtyping import Float
 
 from app.two_views.analysis import skew_of_tracks
-from app.two_views.bone_lengths import FEWEST_FRAMES
-from app.two_views.bundle_adjustment import edge_lengths
 from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
 from app.two_views.evidence import ViewTrack, ViewTrackBuilder
+from app.two_views.hand_shape import measured_shape
 from app.two_views.session_link import write_links
 from app.two_views.time_pairing import LIVE_SEARCH_S, paired
 from app.two_views.truth import Truth, measure_truth
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
 from hand.errors import RecordingError
-from hand.layer import HandLayer
 from hand.metrics import best_similarity
 from hand.mirror import Side, mirror_points
 from hand.model import HandModel
@@ -41,19 +39,11 @@ from ik_baseline.solver import IkSolver, turn_to_ray
 FEWEST_JOINTS: Final = 16
 """Triangulated joints of a frame that gets a label."""
 
-SHAPE_LIMIT: Final = 3.0
-"""Two views bear a shape that is farther from the average than one view does, but no hand is farther than this."""
-
-LENGTH_SIGMA_M: Final = 0.0015
-"""How exactly a bone's length is known over a whole take."""
-
 JOINT_SIGMA_M: Final = 0.004
 """How far the posed model may lie from a triangulated joint."""
 
 NO_LABEL_MM: Final = 15.0
 """Expected error from which a frame is no label."""
-
-_STEPS: Final = 12
 
 
 def track_of_session(recording: Recording) -> ViewTrack:
@@ -81,6 +71,7 @@ def label_sessions(
     calibration: PairCalibration | None = None,
     length: KnownLength | None = None,
     late_s: float | None = None,
+    hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> tuple[Truth, tuple[OfflineLabels, OfflineLabels]]:
     """Labels both sessions of one take from the triangulation of their views, and writes ``offline.jsonl`` into each.
 
@@ -94,6 +85,8 @@ def label_sessions(
         length: gives a new calibration its scale.
         late_s: how much later the second session's clock is, both beginning with their first frames; found from the
             hand's movement when left out.
+        hand_shape: of the person where it was measured before, and so perhaps held by the paths in this take; measured
+            on this take when left out.
 
     Raises:
         RecordingError: a session cannot be read or written, or was recorded with another hand model.
@@ -114,7 +107,7 @@ def label_sessions(
         one, other, recordings[0].info.intrinsics, recordings[1].info.intrinsics, length, late_s=late_s
     )
     truth = measure_truth(known, one, other)
-    shape = measured_shape(truth, model)
+    shape = measured_shape(truth, model) if hand_shape is None else hand_shape
     backwards, forwards = paired(tracks[1], tracks[0], -late_s)
     mirrored_truth = measure_truth(known, forwards, backwards)
     labels = []
@@ -126,32 +119,6 @@ def label_sessions(
         write_offline(recording.folder, labels[-1])
     write_links(first, second, known.pair, late_s)
     return truth, (labels[0], labels[1])
-
-
-def measured_shape(truth: Truth, model: HandModel) -> Float[np.ndarray, "10"]:
-    """The shape with bones as long as the triangulated ones; the prior is that of all hands, standard normal.
-
-    Args:
-        truth: of a whole take.
-        model: a right hand.
-    """
-    lengths = edge_lengths(truth.joints_m)
-    enough = np.isfinite(lengths).sum(0) >= FEWEST_FRAMES
-    if not enough.any():
-        return np.zeros(10)
-    seen = np.nanmedian(lengths[:, enough], 0)
-    layer = HandLayer(model, np.float64)
-
-    def of(shape: Float[np.ndarray, "10"]) -> Float[np.ndarray, " edges"]:
-        return np.asarray(edge_lengths(np.asarray(layer(np.zeros(48), shape).joints_m)[None])[0][enough])
-
-    shape = np.zeros(10)
-    for _ in range(_STEPS):
-        here = of(shape)
-        jacobian = np.stack([(of(shape + 0.01 * unit) - here) / 0.01 for unit in np.eye(10)], 1) / LENGTH_SIGMA_M
-        residual = (here - seen) / LENGTH_SIGMA_M
-        shape = shape - np.linalg.solve(jacobian.T @ jacobian + np.eye(10), jacobian.T @ residual + shape)
-    return np.asarray(np.clip(shape, -SHAPE_LIMIT, SHAPE_LIMIT))
 
 
 def label_view(

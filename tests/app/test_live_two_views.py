@@ -30,6 +30,7 @@ from hand.recording_reader import open_recording
 from hand.rotations import matrix_from_axis_angle
 from hand.session_labels import read_session_labels
 from hand.types import Frame, HandOrigin, HandState, PathResult
+from ik_baseline.person import HandCalibration
 
 START_NS = 5_000_000_000
 LATE_S = 0.05
@@ -283,17 +284,23 @@ def smoothed_away(joined: JoinedResult) -> JoinedResult:
     return replace(joined, results=results)
 
 
+@pytest.mark.parametrize("from_cameras", [True, False])
 def test_both_views_are_recorded_as_linked_sessions_with_measured_labels(
-    joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path], tmp_path: Path
+    joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path], tmp_path: Path, from_cameras: bool
 ) -> None:
     live, _, _ = measured
-    recorder = PairRecorder(load_embedded_model(), tmp_path)
+    hand_file = tmp_path.parent / f"{tmp_path.name}.json"
+    recorder = PairRecorder(load_embedded_model(), tmp_path, hand_file)
     cameras = pair_of()
     for n, at in enumerate(joints[:80]):
-        recorder.offer(0, smoothed_away(joined_of(n, at, cameras.first, "Cam A")))
+        recorder.offer(0, smoothed_away(joined_of(n, at, cameras.first, "Cam A", live=from_cameras)))
         recorder.offer(1, joined_of(n, cameras.to_second(at), cameras.second, "Cam B", late_s=LATE_S))
     sentence = recorder.stop(live.calibration)
     assert "that two cameras measured" in sentence
+    # a file may show another person's hand
+    assert hand_file.exists() == from_cameras == (str(hand_file) in sentence)
+    if from_cameras:
+        assert HandCalibration.load(load_embedded_model(), hand_file).views == 2
     folders = sorted(tmp_path.iterdir())
     infos = [open_recording(folder).info for folder in folders]
     assert len(infos) == 2

@@ -190,6 +190,16 @@ def test_mesh_and_parameters_say_the_same_hand() -> None:
     np.testing.assert_allclose(state.pose_rad, mirror_pose(scene.hands[0].pose), atol=3e-5)
 
 
+def test_a_measured_shape_is_taken_for_the_pictures_of_cameras_alone() -> None:
+    shape = np.array([2.0, -1.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    scene = Scene(TrueHand((0.0, 0.0, 0.5)))
+    path = NetworkPath(scene, MODEL, (scene,), hand_shape=shape)  # type: ignore[arg-type]
+    (of_file,) = path.process(frame(0)).states
+    (of_camera,) = path.process(replace(frame(1), live=True)).states
+    np.testing.assert_allclose(of_file.shape, 0.0, atol=0.05)
+    assert np.linalg.norm(of_camera.shape - shape) < 0.5 * np.linalg.norm(shape)
+
+
 def test_a_hand_is_kept_longer_than_it_would_be_started() -> None:
     scene = Scene(TrueHand((-0.1, 0.05, 0.5), presence=0.5))
     path = path_over(scene)

@@ -28,13 +28,12 @@ from app.two_views.path_errors import measure_path
 from app.two_views.report import write_report
 from app.two_views.time_pairing import estimate_skew, paired
 from app.two_views.triangulation import Sightings, reprojection, triangulate
-from app.two_views.truth import Truth, dependent_sigmas, measure_truth
-from app.two_views.truth_labels import label_sessions, measured_shape
+from app.two_views.truth import dependent_sigmas, measure_truth
+from app.two_views.truth_labels import label_sessions
 from app.two_views.view_recording import ViewRecording
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
-from hand.layer import HandLayer
 from hand.metrics import pa_error_mm
 from hand.recording import RecordedHand, SessionInfo
 from hand.recording_writer import RecordingWriter
@@ -414,16 +413,6 @@ def test_sessions_of_two_views_get_labels_that_know_depth(tmp_path: Path) -> Non
         assert pa_error_mm(found, exact) < 5.0
         assert min(label.weight for label in session.labels) > 0.0
     assert np.abs(labels[0].shape).max() < 1.5
-
-
-def test_a_shape_is_found_by_the_lengths_of_its_bones() -> None:
-    shape = np.array([1.5, -1.0, 0.8, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0])
-    layer = HandLayer(load_embedded_model(), np.float64)
-    joints = np.repeat(np.asarray(layer(np.zeros(48), shape).joints_m)[None], 30, 0) + np.array([0, 0, 0.6])
-    truth = Truth(np.arange(30) / RATE, joints, np.full((30, 21), 0.004), pair_of(), "right")
-    found = measured_shape(truth, load_embedded_model())
-    made = np.asarray(layer(np.zeros(48), found).joints_m)[None]
-    assert np.abs(edge_lengths(made) - edge_lengths(joints[:1])).max() < 0.0012
 
 
 def test_the_printed_board_in_both_views_gives_exact_cameras(joints: np.ndarray) -> None:

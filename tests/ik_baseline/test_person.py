@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,20 @@ def test_measured_offsets_are_those_of_a_hand() -> None:
 def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
     model = load_embedded_model()
     rng = np.random.default_rng(0)
-    written = HandCalibration(rng.normal(size=10), rng.normal(0.0, 0.005, (21, 3)), model.digest, 40)
+    written = HandCalibration(rng.normal(size=10), rng.normal(0.0, 0.005, (21, 3)), model.digest, 40, 2)
     read = HandCalibration.load(model, written.save(tmp_path / "deep" / "calibration.json"))
     np.testing.assert_allclose(read.shape, written.shape, atol=1e-6)
     np.testing.assert_allclose(read.landmark_offsets_m, written.landmark_offsets_m, atol=1e-7)
-    assert read.frames == 40
+    assert (read.frames, read.views) == (40, 2)
+
+
+def test_calibrations_of_before_are_of_one_view(tmp_path: Path) -> None:
+    model = load_embedded_model()
+    file = HandCalibration.default(model).save(tmp_path / "calibration.json")
+    content = json.loads(file.read_text())
+    del content["views"]
+    file.write_text(json.dumps(content))
+    assert HandCalibration.load(model, file).views == 1
 
 
 @pytest.mark.parametrize(

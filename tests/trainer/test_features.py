@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="the training part is not installed")
 
 import numpy as np
+import torch
 import yaml
 
 from hand.crop import SquareCrop, crop_picture
@@ -19,8 +20,10 @@ from hand.landmark_reading import CROP_NUMBERS
 from inference.runtime import whole_square
 from trainer import features
 from trainer.features import StoredCrops, finder_square, main, stored_crops, write_shard
-from trainer.networks.building import starting_network
-from trainer.recipe.config import read_config
+from trainer.networks.building import build_network, starting_network
+from trainer.networks.hand_network import NetworkConfig
+from trainer.recipe.config import FitConfig, read_config
+from trainer.recipe.sources import RenderedSource
 from trainer.samples.labelled_crop import collate
 from trainer.samples.rendered import RenderedCrops
 from trainer.training.mixture import build_samples, fresh_stream
@@ -117,6 +120,27 @@ def test_a_recipe_that_teaches_the_trunk_gets_pictures_and_landmarks(
     (tmp_path / "rendered" / "00001.pictures").unlink()
     with pytest.raises(DataError, match="features --pictures"):
         build_samples(config)
+
+
+def test_landmarks_are_read_with_the_crops_where_their_network_is_frozen() -> None:
+    network = NetworkConfig(
+        trunk="efficientnet_lite0", trunk_px=128, landmarks=True, upright=True, input_px=224, width=16, layers=1
+    )
+    config = FitConfig(network=network, sources=(RenderedSource(empty_share=0.0),), seed=3)
+    plain, read = build_samples(config), build_samples(replace(config, freeze=("landmarks",)))
+    for index in range(2):
+        crop, same = plain[index], read[index]
+        assert (crop.image.shape, same.image.shape) == ((224, 224, 3), (128, 128, 3))
+        np.testing.assert_array_equal(same.joints_crop, crop.joints_crop)
+        np.testing.assert_array_equal(same.image, crop_picture(crop.image, whole_square(224), 128))
+        assert len(crop.landmarks) == 0
+        # the torch network reads the whole crop, the stream a square about it: nearly the same places
+        built = build_network(network, load_embedded_model()).eval()
+        with torch.no_grad():
+            own = built.perceive(*collate([crop]).network_inputs()).landmarks[0]
+        places, others = own[:-2].reshape(21, -1)[:, :2], torch.from_numpy(same.landmarks)[:-2].reshape(21, -1)[:, :2]
+        assert float((places - others).norm(dim=1).median()) < 0.1
+    np.testing.assert_array_equal(read[1].landmarks, same.landmarks)
 
 
 def test_finder_squares_lie_about_their_crop_and_show_left_hands_as_they_are() -> None:

@@ -81,6 +81,21 @@ def test_the_mean_pose_is_not_mistaken_for_a_good_one(batch: HandBatch) -> None:
     assert terms["joints"] > 0.005
 
 
+def test_a_shape_that_is_given_poses_the_hand_and_is_not_learned(batch: HandBatch) -> None:
+    shape = torch.full((4, 10), 1.5)
+    layer = TorchHandLayer(load_embedded_model())
+    joints = layer(batch.rotations, shape).joints_m
+    person = replace(batch, shape=shape, joints_m=joints - joints[:, :1])
+    predicted = perfect(person)._replace(shape=torch.zeros(4, 10).requires_grad_())
+    learned = mano_loss()(predicted, person)
+    assert learned.terms["joints"] > 1e-3
+    given = ManoLoss(layer, {"shape_regularisation": 0.0})(predicted, replace(person, shape_weight=torch.zeros(4)))
+    for name in ("shape", "joints", "joints_in_hand", "camera"):
+        assert given.terms[name] < 1e-5, name
+    (gradient,) = torch.autograd.grad(given.total, [predicted.shape], allow_unused=True)
+    assert gradient is None or float(gradient.abs().max()) == 0.0
+
+
 def test_joints_in_mano_order_are_caught(batch: HandBatch) -> None:
     permuted = replace(batch, joints_m=batch.joints_m[:, list(FROM_MANO_WITH_TIPS)])
     assert mano_loss()(perfect(batch), permuted).terms["joints"] > 0.01

@@ -23,7 +23,7 @@ from hand.session_labels import OfflineLabel, OfflineLabels, Verdict, append_ver
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
 from trainer.recipe.config import FitConfig, read_config
-from trainer.recipe.sources import RecordingSource, RenderedSource
+from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter, jittered_crop
 from trainer.samples.labelled_crop import collate, crop_coordinates
 from trainer.samples.recordings import (
@@ -31,11 +31,12 @@ from trainer.samples.recordings import (
     crop_session_hand,
     depth_is_measured,
     find_sessions,
+    measured_hand_shape,
     read_session_hands,
     teaching_crop,
 )
 from trainer.samples.rendered import RenderedCrops
-from trainer.training.finetune_recipe import with_base, with_measured_hand, with_recordings
+from trainer.training.finetune_recipe import with_base, with_recordings
 from trainer.training.mixture import RepeatedCrops, build_samples
 
 CAMERA = Intrinsics(300.0, 310.0, 150.0, 118.0, 320, 240)
@@ -204,7 +205,7 @@ def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("origin", ["two_views", "offline"])
-def test_a_hand_that_two_cameras_measured_is_rendered_too(tmp_path: Path, origin: Recorded) -> None:
+def test_a_shape_is_measured_where_two_cameras_made_all_labels(tmp_path: Path, origin: Recorded) -> None:
     write_session(tmp_path / "s")
     shape = np.linspace(-1.0, 2.0, 10, dtype=np.float32)
     labels = [
@@ -212,18 +213,22 @@ def test_a_hand_that_two_cameras_measured_is_rendered_too(tmp_path: Path, origin
         for frame in open_recording(tmp_path / "s").frames
     ]
     write_offline(tmp_path / "s", OfflineLabels(tuple(labels), shape, load_embedded_model().digest))
-    config = FitConfig(sources=(recordings(tmp_path), RenderedSource(share=0.4)))
-    taught = with_measured_hand(config)
+    (hand, *_) = read_session_hands(recordings(tmp_path))
+    assert teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64).shape_weight == 0.0
+    measured = measured_hand_shape([recordings(tmp_path)])
     if origin == "offline":
-        assert taught == config
-        return
-    assert taught.sources[1] == config.sources[1]
-    assert sum(source.share for source in taught.sources) == pytest.approx(1.4)
-    assert taught.sources[2].shape == pytest.approx(shape.tolist(), abs=1e-4)
-    crops = [RenderedCrops(64, 5, shape=taught.sources[2].shape, empty_share=0.0)[index] for index in range(3)]
+        assert measured is None
+    else:
+        assert measured is not None
+        np.testing.assert_allclose(measured, shape, atol=1e-6)
+
+
+def test_renderings_of_one_person_have_that_persons_shape_in_everybodys_poses() -> None:
+    shape = tuple(np.linspace(-1.0, 2.0, 10).tolist())
+    crops = [RenderedCrops(64, 5, shape=shape, empty_share=0.0)[index] for index in range(3)]
     others = [RenderedCrops(64, 5, empty_share=0.0)[index] for index in range(3)]
     for crop, other in zip(crops, others, strict=True):
-        assert crop.shape.tolist() == pytest.approx(shape.tolist(), abs=1e-4)
+        assert crop.shape.tolist() == pytest.approx(shape, abs=1e-4)
         np.testing.assert_allclose(crop.rotations[1:], other.rotations[1:], atol=1e-6)  # another hand in the same pose
 
 

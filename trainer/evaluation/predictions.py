@@ -64,6 +64,7 @@ def predict_crops(
     crops: Sequence[LabelledCrop],
     batch: int = 64,
     refine_on: HandModel | None = None,
+    hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> Predictions:
     """Runs a network over labelled crops that show a hand.
 
@@ -74,6 +75,7 @@ def predict_crops(
         batch: crops at a time.
         refine_on: the layer's hand model, to measure the hand as the program shows it, refined on its 2D joints; None
             for the network's own prediction.
+        hand_shape: measured shape of the person, which the refinement starts from; the network's own when left out.
     """
     training = network.training
     network.eval()
@@ -83,6 +85,8 @@ def predict_crops(
         labels = collate(crops[start : start + batch]).to(device)
         output = network(*labels.network_inputs())
         if refine_on is not None:
+            if hand_shape is not None:
+                output = output._replace(shape=torch.from_numpy(hand_shape).to(output.shape).expand_as(output.shape))
             output = _refined(output, labels.focal, refine_on)
         joints = layer(output.rotations, output.shape).joints_m
         values = {

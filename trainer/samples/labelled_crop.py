@@ -34,7 +34,8 @@ class HandBatch:
         present: 1 where the crop shows a hand.
         right: 1 where that hand is a right one as shown.
         pose_weight: loss weight of ``rotations``.
-        shape_weight: loss weight of ``shape``.
+        shape_weight: loss weight of ``shape``; 0 where the pose has a weight means that the shape is given: it is not
+            learned, and the hand is posed with it.
         joints_weight: loss weight of each of ``joints_m``; 0 for all where the wrist they are relative to is unknown.
         root_weight: loss weight of ``root_m``.
         joints_crop_weight: loss weight of each 2D joint.

@@ -270,6 +270,9 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
     held at the network's prediction: labels of a single view teach the labeller's errors there. In the picture, too,
     the label alone is no better than the network, unless the user set it right.
 
+    A measured shape is given and not learned: the program holds it, and a network that learns one person's shape
+    predicts it for everybody.
+
     Args:
         hand: the hand.
         jitter: how large a tracker's errors are.
@@ -278,7 +281,7 @@ def teaching_crop(hand: SessionHand, jitter: CropJitter, rng: np.random.Generato
     """
     square = jittered_crop(hand.joints_px, jitter, rng)
     if hand.measured:
-        return _cut(hand, square, input_px)
+        return replace(_cut(hand, square, input_px), shape_weight=0.0)
     picture = _cut(hand, square, input_px)
     nothing = replace(
         picture, pose_weight=0.0, shape_weight=0.0, joints_weight=np.zeros(21, np.float32), root_weight=0.0
@@ -314,6 +317,21 @@ def depth_is_measured(source: RecordingSource) -> bool:
         HandliveError: the source cannot be read, or nothing is left of it.
     """
     return all(hand.measured for hand in read_session_hands(source))
+
+
+def measured_hand_shape(sources: Sequence[RecordingSource]) -> Float[np.ndarray, "10"] | None:
+    """The person's shape as two cameras measured it; None where a label is a single view's, or none of this hand model.
+
+    Args:
+        sources: of sessions.
+
+    Raises:
+        HandliveError: a source cannot be read, or nothing is left of it.
+    """
+    hands = [hand for source in sources for hand in read_session_hands(source)]
+    if not hands or not all(hand.origin == "two_views" and hand.same_model for hand in hands):
+        return None
+    return np.average([hand.shape for hand in hands], axis=0, weights=[hand.weight for hand in hands])
 
 
 class RecordingCrops(Dataset[LabelledCrop]):

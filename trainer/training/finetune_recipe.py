@@ -7,22 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from hand.errors import ConfigError
 from inference.runtime import WEIGHTS_FILE
 from trainer.recipe.config import FitConfig, exported_layout
-from trainer.recipe.sources import RecordingSource, RenderedSource, SourceConfig
-from trainer.samples.recordings import find_sessions, read_session_hands
+from trainer.recipe.sources import RecordingSource, SourceConfig
+from trainer.samples.recordings import find_sessions
 
 WEIGHTS_SUFFIX: Final = ".safetensors"
-
-PERSON_SHARE: Final = 0.4
-"""Of what is taught from recordings, so much becomes renderings of the person's measured shape: this hand in poses and
-light that the sessions do not show. Everybody's renderings keep their share, against forgetting."""
-
-VIEWS_OF_A_RENDERING: Final = 3
-"""Crops that are cut out of each of them; drawing a hand costs more than learning from it."""
 
 
 def with_base(config: FitConfig, base: Path) -> FitConfig:
@@ -88,34 +79,3 @@ def with_recordings(
         config, sources=tuple(map(pointed, config.sources)), held_out=tuple(map(pointed, config.held_out))
     )
     return pointed_config, [report]
-
-
-def with_measured_hand(config: FitConfig) -> FitConfig:
-    """A recipe that also shows renderings of the person's own hand, where two cameras have measured its shape.
-
-    Labels of a single view do not determine the shape well enough, so that such recipes stay as they are.
-
-    Args:
-        config: with sources of kind recordings that point at sessions.
-
-    Raises:
-        HandliveError: a session cannot be read.
-    """
-    hands = [hand for source in _recordings(config) for hand in read_session_hands(source)]
-    if not hands or any(hand.origin != "two_views" for hand in hands):
-        return config
-    shape = np.average([hand.shape for hand in hands], axis=0, weights=[hand.weight for hand in hands])
-    person = RenderedSource(
-        share=PERSON_SHARE * sum(source.share for source in _recordings(config)),
-        views=VIEWS_OF_A_RENDERING,
-        shape=tuple(round(float(coefficient), 4) for coefficient in shape),
-    )
-    fewer = tuple(
-        replace(source, share=(1.0 - PERSON_SHARE) * source.share) if isinstance(source, RecordingSource) else source
-        for source in config.sources
-    )
-    return replace(config, sources=(*fewer, person))
-
-
-def _recordings(config: FitConfig) -> list[RecordingSource]:
-    return [source for source in config.sources if isinstance(source, RecordingSource)]

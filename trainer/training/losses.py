@@ -130,7 +130,9 @@ class ManoLoss(nn.Module):
     def forward(self, output: NetworkOutput, batch: HandBatch) -> LossTerms:
         """The weighted sum over the batch."""
         terms = parameter_terms(output, batch) | crop_terms(output, batch)
-        posed = self.layer(output.rotations, output.shape)
+        # a shape that is known and not to be learned is the hand's, whatever the network predicts
+        given = (batch.shape_weight <= 0.0) & (batch.pose_weight > 0.0)
+        posed = self.layer(output.rotations, torch.where(given[:, None], batch.shape, output.shape))
         joints = posed.joints_m - posed.joints_m[:, :1]
         terms["joints"] = _mean((joints - batch.joints_m).abs().mean(2), batch.joints_weight)
         # without the global rotation's share, which otherwise drowns that of the fingers

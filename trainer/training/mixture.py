@@ -13,7 +13,7 @@ from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError
 from hand.model import HandModel
 from trainer.datasets.opening import source_crops
-from trainer.features import StoredCrops, StoredPictures
+from trainer.features import ReadCrops, StoredCrops, StoredPictures
 from trainer.recipe.config import FitConfig
 from trainer.recipe.sources import DataSetSource, PhotographSource, RecordingSource, RenderedSource, SourceConfig
 from trainer.samples.augmentation import jitter_colors, training_jitter
@@ -59,7 +59,9 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
         raise ConfigError(f"The recipe {config.name} has no sources; give at least one, for example kind: rendered.")
     model = training_hand_model(config.hand_model)
     streams = [_build_stream(source, config, model) for source in config.sources]
-    return Mixture(streams, [source.share for source in config.sources], config.seed)
+    mixture = Mixture(streams, [source.share for source in config.sources], config.seed)
+    reads = config.network.landmarks and "landmarks" in config.freeze and not any(s.features for s in config.sources)
+    return ReadCrops(mixture, config.network.seen_px, config.seed) if reads else mixture
 
 
 def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:

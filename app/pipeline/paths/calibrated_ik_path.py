@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from jaxtyping import Float
+
 from hand.errors import ConfigError
 from hand.model import HandModel
 from hand.types import Frame, PathResult
@@ -71,7 +74,7 @@ class CalibratedIkPath:
         self._tracker = tracker
         self._file = options.file or calibration_file()
         self._average = tracker.solver.calibration
-        self._own = _saved(model, self._file)
+        self._own = saved_calibration(model, self._file)
         self._calibrator = HandCalibrator(model, wanted_frames=options.frames) if options.learn else None
         self._learned_here = False
         self._word = ""
@@ -112,8 +115,25 @@ class CalibratedIkPath:
             self._word = f"Your hand is learned for this run only. {error}"
 
 
-def _saved(model: HandModel, file: Path) -> HandCalibration | None:
-    """Reads the saved calibration, if it is usable; a damaged one must not prevent hands from being shown."""
+def measured_own_shape(model: HandModel, file: Path | None = None) -> Float[np.ndarray, "10"] | None:
+    """Shape of the user's hand where two cameras have measured it; one view determines it too roughly for a network.
+
+    Args:
+        model: that the shape belongs to.
+        file: of the calibration; the user's own when left out.
+    """
+    saved = saved_calibration(model, file)
+    return saved.shape if saved is not None and saved.views > 1 else None
+
+
+def saved_calibration(model: HandModel, file: Path | None = None) -> HandCalibration | None:
+    """Reads the saved calibration, if it is usable; a damaged one must not prevent hands from being shown.
+
+    Args:
+        model: the hand model that is posed.
+        file: of the calibration; the user's own when left out.
+    """
+    file = file or calibration_file()
     if not file.exists():
         return None
     try:

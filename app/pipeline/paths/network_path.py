@@ -112,6 +112,7 @@ class NetworkPath:
         network_now: Callable[[], NetworkRuntime] | None = None,
         note: Callable[[], str] = str,
         shared: SharedDetections | None = None,
+        hand_shape: Float[np.ndarray, "10"] | None = None,
     ) -> None:
         """Takes the parts; it closes the detectors.
 
@@ -127,6 +128,8 @@ class NetworkPath:
             network_now: returns the network to use, called before each frame; always the same when None.
             note: message about how the network runs; a sentence, or empty.
             shared: detections of a path beside this one.
+            hand_shape: of the user, as two cameras measured it; it is taken for the pictures of cameras, since files
+                show other people.
 
         Raises:
             CheckpointError: the network was trained for a hand model that is not here.
@@ -137,6 +140,7 @@ class NetworkPath:
         self._network_now = network_now
         self._note = note
         self._shared = shared
+        self._hand_shape = hand_shape
         self._detected: tuple[HandObservation, ...] | None = None
         self._detectors = tuple(detectors)
         self._max_hands = max_hands
@@ -322,11 +326,12 @@ class NetworkPath:
         self, frame: Frame, timings: dict[str, float]
     ) -> tuple[tuple[HandState, ...], tuple[HandObservation, ...]]:
         started_s = time.perf_counter()
+        hand_shape = self._hand_shape if frame.live else None
         states, seen = [], []
         for track in self._tracks:
             if track.hand is None:
                 continue
-            state = self._poser.pose(track.hand, track.joints_px, frame.intrinsics, track.refit_state)
+            state = self._poser.pose(track.hand, track.joints_px, frame.intrinsics, track.refit_state, hand_shape)
             states.append(state)
             seen.append(track.hand.observation(track.joints_px, state))
         timings["mesh"] = (time.perf_counter() - started_s) * 1e3

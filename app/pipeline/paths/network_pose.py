@@ -105,6 +105,7 @@ class NetworkPoser:
         joints_px: Float[np.ndarray, "21 2"],
         intrinsics: Intrinsics,
         refit_state: RefitState,
+        hand_shape: Float[np.ndarray, "10"] | None = None,
     ) -> HandState:
         """The posed hand.
 
@@ -113,6 +114,9 @@ class NetworkPoser:
             joints_px: its 2D joints in the picture.
             intrinsics: of the picture.
             refit_state: of this hand, from frame to frame; kept by the caller, written here.
+            hand_shape: of the person as it was measured, on the user's model; the refinement starts from it instead of
+                the network's shape, which is hardly more than the average hand's. Of no use for a hand that is refitted
+                to another model.
         """
         prediction = hand.prediction
         left = hand.side == "left"
@@ -121,7 +125,7 @@ class NetworkPoser:
         refined = refine_pose(
             layer,
             prediction.rotations,
-            prediction.shape,
+            prediction.shape if hand_shape is None or self._refit is not None else hand_shape,
             prediction.joints_px,
             prediction.sigma_px,
             camera,

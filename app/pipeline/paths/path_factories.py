@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.networks.device import DeviceChoice
 from app.networks.live_network import LiveNetwork
-from app.pipeline.paths.calibrated_ik_path import CalibratedIkPath, SubjectCalibrationOptions
+from app.pipeline.paths.calibrated_ik_path import CalibratedIkPath, SubjectCalibrationOptions, measured_own_shape
 from app.pipeline.paths.crop_search import SlidingWindowDetector
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.network_path import NetworkPath
@@ -41,6 +41,7 @@ class NetworkPathFactory:
         still: every frame is a picture of its own, without a past.
         finder: which hand detector.
         shared: detections of an IK path that runs beside it.
+        calibration: where the shape of the user's hand is kept; it is not used when left out.
     """
 
     live: LiveNetwork
@@ -49,6 +50,7 @@ class NetworkPathFactory:
     still: bool = False
     finder: FinderKind = "built-in"
     shared: SharedDetections | None = None
+    calibration: SubjectCalibrationOptions | None = None
 
     def __call__(self) -> HandPath:
         """A path; called in its worker thread.
@@ -74,6 +76,7 @@ class NetworkPathFactory:
             network_now=lambda: self.live.runtime,
             note=lambda: self.live.note,
             shared=self.shared,
+            hand_shape=None if self.calibration is None else measured_own_shape(self.model, self.calibration.file),
         )
 
 
@@ -123,7 +126,8 @@ def chosen_paths(
         every_frame: every path works on every frame, so that one may wait for the other.
         looks: number of augmented copies of a still picture for MediaPipe.
         finder: which hand detector.
-        calibration: of the IK path, to the bone lengths of the user's hand; none when left out.
+        calibration: to the bone lengths of the user's hand, see :class:`CalibratedIkPath`; the network takes the shape
+            where two cameras have measured it. None when left out.
         smoothing: the filter behind each path; none when left out.
         live_network: holds the network, so that it can be swapped; then ``network_dir`` is only the requested folder.
         device: for the network, where ``live_network`` is not given.
@@ -150,7 +154,7 @@ def chosen_paths(
                 raise
             # its worker reports the same error in the network's place, and tries again
         live = live_network or LiveNetwork(folder, device)
-        paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder, shared)
+        paths["network"] = NetworkPathFactory(live, model, max_hands, still, finder, shared, calibration)
     if method in ("ik", "both"):
         paths["ik"] = ik_path_factory(
             model,

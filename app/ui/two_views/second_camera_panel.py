@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QFileDialog, QLabel, QLineEdit, QMenu, QProgressBar,
 
 from app.palette import Theme
 from app.pipeline.listeners import Listener
+from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.pipeline.result_synchronizer import JoinedResult
@@ -394,7 +395,14 @@ def install_second_camera(host: ExtensionHost) -> None:
     def make_paths() -> Mapping[PathId, PathFactory]:
         method = "both" if len(names) > 1 else names[0]
         return chosen_paths(
-            method, None, options.model, 1, tolerant=True, live_network=options.live_network, warn=host.notify
+            method,
+            None,
+            options.model,
+            1,
+            tolerant=True,
+            calibration=SubjectCalibrationOptions(),
+            live_network=options.live_network,
+            warn=host.notify,
         )
 
     panel = SecondCameraPanel(host, make_paths)
