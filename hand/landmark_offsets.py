@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-OFFSETS_FILE: Final = Path(__file__).with_name("landmark_offsets.json")
+OFFSETS_FILE: Final = Path(__file__).resolve().parent.parent / "assets" / "hand_finder" / "landmark_offsets.json"
 """Offsets of the landmarks on a model hand; the file names the command that measured them."""
 
 BONE_OF_LANDMARK: Final = np.array((0, 0, 13, 14, 15, 0, 1, 2, 3, 0, 4, 5, 6, 0, 10, 11, 12, 0, 7, 8, 9))

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,6 +23,7 @@ from app.networks.device import chosen_device
 from app.networks.gpu_session import GpuSession
 from app.networks.live_network import LiveNetwork, LoadedNetwork, load_candidate
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
+from app.sources.demo import DEMO_CLIP
 from hand.errors import CheckpointError
 from inference.pipe_protocol import (
     ANSWER_LENGTH,
@@ -41,7 +43,12 @@ CROP_PX = int(read_metadata(SHIPPED_NETWORK_DIR)["network"]["input_px"])
 
 
 def crops(count: int) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (count, 3, CROP_PX, CROP_PX)).astype(np.float32)
+    """The hand of the demo clip: on noise, where nothing is certain, rounding is magnified."""
+    clip = cv2.VideoCapture(str(DEMO_CLIP))
+    pictures = [clip.read()[1][..., ::-1] for _ in range(count)]
+    clip.release()
+    small = [cv2.resize(picture[:, 280:1000], (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA) for picture in pictures]
+    return np.stack(small).transpose(0, 3, 1, 2).astype(np.float32)
 
 
 def pipe_with(content: bytes) -> IO[bytes]:
