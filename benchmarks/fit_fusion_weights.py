@@ -38,8 +38,8 @@ from hand.metrics import aligned, distances
 from hand.model import HandModel
 from hand.types import HandState
 from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
-from inference.fusion_weights import LEAST_MISFIT, FusionWeights, half_log_odds
-from inference.hand_fusion import HandFusion, PairSituation, box_side_px, joint_axes, joint_groups
+from inference.fusion_weights import FusionWeights, confidence_features
+from inference.hand_fusion import HandFusion, PairSituation, joint_axes, joint_groups, relative_misfit
 
 SEEDS = {"ordinary": 910_001, "wild": 910_002}
 
@@ -344,17 +344,6 @@ def logistic(features: np.ndarray, right: np.ndarray, penalty: float = 1.0) -> n
     return values
 
 
-def confidence_features(network: HandState, fused: HandState) -> tuple[float, float]:
-    """What the confidence of a fused hand follows from (``FusionWeights.confidence_of``).
-
-    The hand's situation, which the weights of the paths follow from, was measured to put hands of other pictures in
-    their order less well: nine slopes fit the pictures they were learned from.
-    """
-    assert fused.seen_px is not None
-    misfit = fused.reprojection_px / box_side_px(fused.seen_px)
-    return half_log_odds(network.confidence), float(np.log(max(misfit, LEAST_MISFIT)))
-
-
 def ranked_confidence(features: np.ndarray, error: np.ndarray) -> tuple[float, float, float]:
     """Offset and slopes of the confidence: the predicted size of the error, on the scale of a probability.
 
@@ -384,7 +373,10 @@ def fit_confidences(weights: FusionWeights, model: HandModel, sets: Sequence[Pai
             np.array([[error_of(s, case) for s in pair] for case, pair in zip(pairs.cases, states, strict=True)])
             / limit
         )
-        features += [confidence_features(network, hand) for (network, _), hand in zip(states, both, strict=True)]
+        features += [
+            confidence_features(network.confidence, relative_misfit(hand.reprojection_px, np.asarray(hand.seen_px)))
+            for (network, _), hand in zip(states, both, strict=True)
+        ]
         hands.append(pairs.hand.numpy())
         forms += [situation.form_mm for situation in pairs.situations]
         turns += [situation.wrist_apart_rad for situation in pairs.situations]

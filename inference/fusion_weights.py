@@ -17,7 +17,7 @@ from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
 
 SCHEMA: Final = 2
 
-LEAST_MISFIT: Final = 1e-3
+_LEAST_MISFIT: Final = 1e-3
 """A smaller misfit than this share of the hand's box says no more about a hand."""
 
 _GROUPS: Final = 4
@@ -85,8 +85,8 @@ class FusionWeights:
                 longer side of their box.
         """
         offset, slope, misfit_slope = self.confidence
-        value = offset + slope * half_log_odds(network_confidence) + misfit_slope * math.log(max(misfit, LEAST_MISFIT))
-        return 0.5 * (1.0 + math.tanh(0.5 * value))
+        half_odds, log_misfit = confidence_features(network_confidence, misfit)
+        return 0.5 * (1.0 + math.tanh(0.5 * (offset + slope * half_odds + misfit_slope * log_misfit)))
 
     def network_advantage(self, network_confidence: float, ik_confidence: float) -> float:
         """Log odds that the network's hand is right, less those of IK's; where they contradict each other it decides.
@@ -95,8 +95,8 @@ class FusionWeights:
             network_confidence: of the path, 0 to 1.
             ik_confidence: the same.
         """
-        network = self.network_credibility[0] + self.network_credibility[1] * half_log_odds(network_confidence)
-        return network - self.ik_credibility[0] - self.ik_credibility[1] * half_log_odds(ik_confidence)
+        network = self.network_credibility[0] + self.network_credibility[1] * _half_log_odds(network_confidence)
+        return network - self.ik_credibility[0] - self.ik_credibility[1] * _half_log_odds(ik_confidence)
 
     def save(self, file: Path) -> None:
         """Writes the weights as JSON.
@@ -159,7 +159,16 @@ def load_weights(file: Path) -> FusionWeights:
         raise ConfigError(f"The fusion's weights {file} are damaged ({error}); install the program again.") from None
 
 
-def half_log_odds(probability: float) -> float:
+def confidence_features(network_confidence: float, misfit: float) -> tuple[float, float]:
+    """The two numbers that the confidence of a fused hand follows from (:meth:`FusionWeights.confidence_of`).
+
+    The hand's situation, which the weights of the paths follow from, was measured to put hands of other pictures in
+    their order less well: nine slopes fit the pictures they were learned from.
+    """
+    return _half_log_odds(network_confidence), math.log(max(misfit, _LEAST_MISFIT))
+
+
+def _half_log_odds(probability: float) -> float:
     """Half the log odds of a confidence, which is kept from 0 and 1; a feature of ``inference.fusion_kernel``, too."""
     kept = min(max(probability, 0.01), 0.99)
     return 0.5 * math.log(kept / (1.0 - kept))

@@ -233,7 +233,7 @@ class HandFusion:
             camera_translation_m=translation.astype(np.float32),
             joints_m=geometry.joints_m,
             vertices_m=geometry.vertices_m,
-            confidence=weights.confidence_of(network.confidence, reprojection_px / box_side_px(places_px)),
+            confidence=weights.confidence_of(network.confidence, relative_misfit(reprojection_px, places_px)),
             origin="fused",
             reprojection_px=reprojection_px,
             seen_px=places_px,
@@ -279,10 +279,15 @@ def _sigma(network: HandState, places_px: Float[np.ndarray, "21 2"]) -> Float[np
     """The network's expected 2D errors; where it predicts none, a usual share of the hand's size."""
     if network.seen_sigma_px is not None:
         return np.array(network.seen_sigma_px, np.float64)
-    return np.full(21, 0.03 * box_side_px(places_px))
+    return np.full(21, 0.03 * _box_side_px(places_px))
 
 
-def box_side_px(places_px: Float[np.ndarray, "21 2"]) -> float:
+def relative_misfit(reprojection_px: float, places_px: Float[np.ndarray, "21 2"]) -> float:
+    """Mean distance of a hand's joints from the 2D joints it was fitted to, over the longer side of their box."""
+    return reprojection_px / _box_side_px(places_px)
+
+
+def _box_side_px(places_px: Float[np.ndarray, "21 2"]) -> float:
     """The longer side of the box around 2D joints, at least one pixel."""
     return max(float(np.ptp(places_px, axis=0).max()), 1.0)
 

@@ -12,18 +12,17 @@ from app.end_signals import print_line
 from app.networks.device import DeviceChoice
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
-from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions, measured_own_shape
+from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceOptions, choose_source
 from app.two_views.analysis import analyse
 from app.two_views.calibration import PairCalibration
 from app.two_views.calibration_store import save_pair, saved_pair
-from app.two_views.hand_shape import keep_shape
 from app.two_views.known_length import known_length
 from app.two_views.movement_check import PairState
 from app.two_views.report import summary, write_report
-from app.two_views.truth_labels import label_sessions
+from app.two_views.truth_labels import label_take
 from app.two_views.view_recording import ViewInput, ViewRecording, record_views
 from hand.errors import ConfigError
 from hand.model import HandModel
@@ -78,21 +77,15 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     if sessions[0] is not None and sessions[1] is not None:
         starts = [view.track.times_s[0] if live else 0.0 for view in views]
         late_s = result.calibration.late_s + starts[0] - starts[1]
-        _, labels = label_sessions(
-            sessions[0],
-            sessions[1],
-            model,
-            calibration=result.calibration,
-            late_s=late_s,
-            hand_shape=measured_own_shape(model, options.calibration) if live else None,
+        counts, shape_kept = label_take(
+            sessions[0], sessions[1], model, result.calibration, late_s, live=live, hand_file=options.calibration
         )
-        counts = [len(one.labels) for one in labels]
         recorded = (
             f"Recorded {sessions[0]} and {sessions[1]}, with {counts[0]} and {counts[1]} labels from the truth of two "
             "views."
         )
-        if live:
-            recorded += f" {keep_shape(labels[0].shape, sum(counts), model, options.calibration)}"
+        if shape_kept:
+            recorded += f" {shape_kept}"
     for line in summary(result):
         print_line(line)
     if kept:

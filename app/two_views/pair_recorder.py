@@ -6,13 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.pipeline.paths.calibrated_ik_path import measured_own_shape
 from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.recorder import RecorderPhase, SessionRecorder
 from app.recording.sessions import new_session_folder
 from app.two_views.calibration import PairCalibration
-from app.two_views.hand_shape import keep_shape
-from app.two_views.truth_labels import label_sessions
+from app.two_views.truth_labels import label_take
 from hand.model import HandModel
 from hand.recording_reader import open_recording
 
@@ -88,13 +86,8 @@ class PairRecorder:
             return f"{recorded}, without labels: the two cameras are not calibrated. {failed}".strip()
         starts = [open_recording(folder).frames[0].capture_time_ns / 1e9 for folder in folders]
         late_s = calibration.late_s + starts[0] - starts[1]
-        known = measured_own_shape(self._model, self._hand_file) if self._live else None
-        _, labels = label_sessions(
-            folders[0], folders[1], self._model, calibration=calibration, late_s=late_s, hand_shape=known
+        counts, kept = label_take(
+            folders[0], folders[1], self._model, calibration, late_s, live=self._live, hand_file=self._hand_file
         )
-        counts = [len(one.labels) for one in labels]
-        kept = ""
-        if self._live:
-            kept = keep_shape(labels[0].shape, sum(counts), self._model, self._hand_file)
         labelled = f"{recorded}, with {counts[0]} and {counts[1]} labels that two cameras measured."
         return " ".join(filter(None, (labelled, kept, failed)))

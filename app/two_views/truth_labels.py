@@ -16,10 +16,11 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from app.pipeline.paths.calibrated_ik_path import measured_own_shape
 from app.two_views.analysis import skew_of_tracks
 from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
 from app.two_views.evidence import ViewTrack, ViewTrackBuilder
-from app.two_views.hand_shape import measured_shape
+from app.two_views.hand_shape import keep_shape, measured_shape
 from app.two_views.session_link import write_links
 from app.two_views.time_pairing import LIVE_SEARCH_S, paired
 from app.two_views.truth import Truth, measure_truth
@@ -119,6 +120,42 @@ def label_sessions(
         write_offline(recording.folder, labels[-1])
     write_links(first, second, known.pair, late_s)
     return truth, (labels[0], labels[1])
+
+
+def label_take(
+    first: Path,
+    second: Path,
+    model: HandModel,
+    calibration: PairCalibration,
+    late_s: float,
+    *,
+    live: bool,
+    hand_file: Path | None = None,
+) -> tuple[tuple[int, int], str]:
+    """Labels both sessions of a take, with the shape of the user's hand where cameras recorded it.
+
+    A shape that was measured before is held, and one that is measured now is kept. The hand in a file may be another
+    person's.
+
+    Args:
+        first: session of the first camera.
+        second: session of the second camera.
+        model: hand model of both sessions.
+        calibration: of the two cameras.
+        late_s: see :func:`label_sessions`.
+        live: cameras recorded it.
+        hand_file: where the shape of the user's hand is kept; the user's own calibration when left out.
+
+    Returns:
+        How many labels each session has, and what was done with the shape in a sentence, empty for files.
+
+    Raises:
+        HandliveError: as :func:`label_sessions`, or the shape cannot be written.
+    """
+    known = measured_own_shape(model, hand_file) if live else None
+    _, labels = label_sessions(first, second, model, calibration=calibration, late_s=late_s, hand_shape=known)
+    one, other = (len(each.labels) for each in labels)
+    return (one, other), keep_shape(labels[0].shape, one + other, model, hand_file) if live else ""
 
 
 def label_view(
