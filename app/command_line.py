@@ -285,6 +285,7 @@ def _window(options: argparse.Namespace) -> int:
             live_network=live_network,
             model=model,
             hand_model_file=None if note else options.hand_model,
+            hand_calibration=options.calibration,
             opening_note=note,
             streams=tuple(options.stream),
             lens=lens,

@@ -373,7 +373,8 @@ def _rescaled(pair: CameraPair, sightings: Sequence[Sightings], length: KnownLen
     one, other = length.joints
     expected = edge_lengths(average[None])[0] * length.metres / np.linalg.norm(average[one] - average[other])
     edge = int(np.flatnonzero((np.sort(EDGES, 1) == sorted(length.joints)).all(1))[0])
-    logs = np.log(expected / seen)
+    # a bone whose noise exceeds its length has none that is freed of it
+    logs = np.log(expected / np.where(seen > 0.0, seen, np.nan))
     others = float(np.nanmedian(np.delete(logs, edge)))
     known = others if not np.isfinite(logs[edge]) else float(logs[edge])
     scale = float(np.exp((1.0 - _PROPORTIONS_SHARE) * known + _PROPORTIONS_SHARE * others))

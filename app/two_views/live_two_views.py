@@ -146,16 +146,17 @@ class LiveTwoViews:
         recorder = self._recorder
         return None if recorder is None else recorder.seconds
 
-    def start_recording(self, home: Path | None = None) -> None:
+    def start_recording(self, home: Path | None = None, hand_file: Path | None = None) -> None:
         """Records both views from now on.
 
         Args:
             home: where sessions are kept; the user's data folder when left out.
+            hand_file: where the shape of the user's hand is kept; the user's own calibration when left out.
 
         Raises:
             RecordingError: the folders cannot be made.
         """
-        self._recorder = PairRecorder(self._model, home)
+        self._recorder = PairRecorder(self._model, home, hand_file)
 
     def stop_recording(self) -> str:
         """Ends the recording and labels it; takes seconds.

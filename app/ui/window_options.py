@@ -29,6 +29,7 @@ class WindowOptions:
         chosen: the first source.
         model: the hand model the paths use.
         hand_model_file: where it was read from; None for the embedded one.
+        hand_calibration: where the shape of the user's hand is kept; None for the user's data folder.
         paths: factories of the paths.
         smoothing: the filter behind the paths.
         live_network: the network of the paths, to be swapped; None where there is nothing to swap.
@@ -53,6 +54,7 @@ class WindowOptions:
     model: HandModel
     paths: dict[PathId, PathFactory]
     hand_model_file: Path | None = None
+    hand_calibration: Path | None = None
     smoothing: Smoothing = field(default_factory=Smoothing)
     live_network: LiveNetwork | None = None
     output_mode: OutputMode = OutputMode.FUSED

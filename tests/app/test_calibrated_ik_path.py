@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,17 @@ def test_a_hand_is_learned_kept_and_used_with_cameras_only(tmp_path: Path) -> No
     np.testing.assert_array_equal(from_file.states[0].shape, np.zeros(10))
     assert np.abs(from_camera.states[0].shape).max() > 0.1
     assert proportion_error(from_camera) < 0.6 * before
+
+
+def test_a_shape_that_two_cameras_measured_is_not_calibrated_over(tmp_path: Path) -> None:
+    file, model = tmp_path / "hand.json", load_embedded_model()
+    measured = replace(HandCalibration.default(model), shape=LONG_FINGERS, frames=800, views=2)
+    measured.save(file)
+    path = CalibratedIkPath(HandBeforeTheCamera(), model, SubjectCalibrationOptions(True, file, frames=3))
+    words = {path.process(frame(k, live=True)).message for k in range(12)}
+    assert words == {f"Two cameras measured your hand; to calibrate it with one camera, delete {file} first."}
+    np.testing.assert_allclose(HandCalibration.load(model, file).shape, LONG_FINGERS, atol=1e-6)
+    assert HandCalibration.load(model, file).views == 2
 
 
 def test_a_broken_calibration_is_said_and_the_average_hand_used(

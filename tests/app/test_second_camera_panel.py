@@ -18,6 +18,7 @@ from windows import PATIENCE_MS
 from app.palette import DARK, LIGHT
 from app.sources.choose import ChosenSource
 from app.two_views.calibration import PairCalibration, average_length
+from app.two_views.known_length import known_length
 from app.two_views.live_pair import PairReading
 from app.two_views.movement_check import PairState
 from app.two_views.observer_noise import ObserverNoise
@@ -29,7 +30,9 @@ from app.ui.two_views.second_camera_panel import (
     SecondCameraPanel,
     install_second_camera,
 )
-from hand.errors import SourceError
+from hand.embedded import load_embedded_model
+from hand.errors import RecordingError, SourceError
+from ik_baseline.person import HandCalibration
 
 CALIBRATION = PairCalibration(
     pair=pair_of(),
@@ -135,6 +138,7 @@ def test_a_camera_is_opened_lost_found_again_and_closed(
     source.plugged.clear()
     qtbot.waitUntil(lambda: panel.title.text() == "No picture of the second camera", timeout=PATIENCE_MS)
     assert panel.title.objectName() == "warningText"
+    assert panel.record.isHidden()
     source.plugged.set()
     qtbot.waitUntil(lambda: panel.title.text() == "Not calibrated yet", timeout=PATIENCE_MS)
     panel.record.click()
@@ -189,6 +193,34 @@ def test_the_errors_show_each_camera_and_each_measure(qtbot: QtBot) -> None:
     assert view.verdicts.isHidden()  # they are about another measure until the next second
     view.show_reading(PairReading())
     assert view.value("network", "aligned_mm") == "–"  # noqa: RUF001
+
+
+def test_the_named_hand_calibration_gives_the_scale_and_keeps_the_shape(
+    qtbot: QtBot, source: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorders: list[Path | None] = []
+
+    class NoRecorder:
+        def __init__(self, _model: object, _home: object, hand_file: Path | None) -> None:
+            recorders.append(hand_file)
+            raise RecordingError("no room")
+
+    monkeypatch.setattr("app.two_views.live_two_views.PairRecorder", NoRecorder)
+    file = tmp_path / "my_hand.json"
+    model = load_embedded_model()
+    replace(HandCalibration.default(model), shape=np.eye(10)[0], frames=60).save(file)
+    host = FakeHost(hand_calibration=file)
+    panel = SecondCameraPanel(as_host(host), lambda: {"ik": FakePath}, calibrations=tmp_path / "cameras")
+    panel.source.setText("1")
+    panel.open()
+    assert panel._session is not None
+    assert panel._session.pair.length == known_length(model, calibration=file)
+    assert panel._session.pair.length.source == "the calibrated hand shape"
+    panel.toggle_recording()
+    assert recorders == [file]
+    assert panel.done.text() == "no room"
+    panel.close_down()
+    host.close()
 
 
 def test_the_panel_is_installed_and_its_fields_are_kept(host: FakeHost) -> None:

@@ -75,9 +75,14 @@ class CalibratedIkPath:
         self._file = options.file or calibration_file()
         self._average = tracker.solver.calibration
         self._own = saved_calibration(model, self._file)
-        self._calibrator = HandCalibrator(model, wanted_frames=options.frames) if options.learn else None
+        measured = self._own is not None and self._own.views > 1
+        learn = options.learn and not measured
+        self._calibrator = HandCalibrator(model, wanted_frames=options.frames) if learn else None
         self._learned_here = False
         self._word = ""
+        if options.learn and measured:
+            # one view would replace a measured shape by a rougher one
+            self._word = f"Two cameras measured your hand; to calibrate it with one camera, delete {self._file} first."
 
     def process(self, frame: Frame) -> PathResult:
         """The path's result for one frame; its message reports the calibration's progress."""

@@ -102,7 +102,11 @@ class SecondCameraPanel(QWidget):
         try:
             source_options = self._host.options.source_options
             choose_source(text, source_options)  # what names nothing is refused here
-            length = known_length(self._host.options.model, palm_length_mm=self._typed_mm())
+            length = known_length(
+                self._host.options.model,
+                palm_length_mm=self._typed_mm(),
+                calibration=self._host.options.hand_calibration,
+            )
             pair = LivePair(length, self._calibrations)
             pair.measure = self.path_errors.chosen_measure
             session = LiveTwoViews(
@@ -153,7 +157,7 @@ class SecondCameraPanel(QWidget):
             return
         if session.recording_s is None:
             try:
-                session.start_recording(self._sessions)
+                session.start_recording(self._sessions, self._host.options.hand_calibration)
             except HandliveError as error:
                 self._say(str(error))
                 return
@@ -226,8 +230,9 @@ class SecondCameraPanel(QWidget):
         self.again.setVisible(calibration is not None)
         self._set_name(self.again, "primary" if state is PairState.MOVED else "")
         self.report.setVisible(bool(reading.errors))
-        self.record.setVisible(running)
         seconds = None if self._session is None else self._session.recording_s
+        both_seen = running and state not in (PairState.OPENING, PairState.SECOND_MISSING)
+        self.record.setVisible(both_seen or seconds is not None)
         self.record.setText("Record both" if seconds is None else f"Stop ({clock(seconds)})")
         self.path_errors.setVisible(bool(reading.errors) and state is not PairState.MOVED)
         self.path_errors.show_reading(reading)
@@ -400,7 +405,7 @@ def install_second_camera(host: ExtensionHost) -> None:
             options.model,
             1,
             tolerant=True,
-            calibration=SubjectCalibrationOptions(),
+            calibration=SubjectCalibrationOptions(file=options.hand_calibration),
             live_network=options.live_network,
             warn=host.notify,
         )
