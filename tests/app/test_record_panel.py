@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from app.recording.recorder import RecorderPhase
 from app.recording.sessions import SessionEntry
 from app.review.session_review import open_review
 from app.ui.recording import record_panel
-from app.ui.recording.record_panel import RecordPanel
+from app.ui.recording.record_panel import SAVE_S, RecordPanel
 from app.ui.review.review_window import ReviewWindow
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
@@ -192,6 +193,22 @@ def test_the_window_goes_on_while_a_recording_is_still_written(
         recording = open_recording(recorder.folder)
         assert recording.complete
         assert len(recording.frames) == count
+
+
+def test_closing_waits_for_all_unwritten_recordings_as_long_as_for_one(
+    panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_s: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited_s))
+
+    class NeverWritten:
+        def stop(self, timeout_s: float) -> None:
+            waited_s.append(timeout_s)
+
+    monkeypatch.setattr("app.ui.recording.record_panel.time", clock)
+    panel._ending.extend(NeverWritten() for _ in range(3))  # type: ignore[misc]
+    panel.complete()
+    assert waited_s == [0.0, 0.0, 0.0, SAVE_S, 0.0, 0.0]
 
 
 def test_what_is_shown_fills_the_table_and_changes_the_card(qtbot: QtBot, panel: RecordPanel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -208,12 +209,15 @@ class RecordPanel(QWidget):
         self.sessions.close_down()
 
     def complete(self) -> None:
-        """Waits until the last sessions are written."""
+        """Waits until the last sessions are written, together no longer than for one."""
         if self._recorder is not None:
             self._ending.append(self._recorder)
             self._recorder = None
+        end_s = time.monotonic() + SAVE_S
+        for recorder in self._ending:
+            recorder.stop(0.0)
         while self._ending:
-            self._ending.pop().stop(SAVE_S)
+            self._ending.pop().stop(max(end_s - time.monotonic(), 0.0))
 
     def _count_down(self) -> None:
         self._seconds_left -= 1
