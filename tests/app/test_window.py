@@ -165,6 +165,30 @@ def test_word_that_names_no_source_is_said_in_the_picture_area(qtbot: QtBot, ope
     qtbot.waitUntil(lambda: "called 'no such thing'" in window.pane_area.message_text, timeout=PATIENCE_MS)
 
 
+def test_frame_that_was_at_work_when_its_source_was_left_is_never_shown(qtbot: QtBot, open_window: Open) -> None:
+    free, at_work = threading.Event(), threading.Event()
+    free.set()
+
+    def behave(frame: Frame) -> PathResult:
+        if not free.is_set():
+            at_work.set()
+            free.wait(PATIENCE_MS / 1e3)
+        return found(frame)
+
+    window = open_window(paths={"ik": lambda: FakePath(behave)})
+    wait_for_result(qtbot, window)
+    free.clear()
+    qtbot.waitUntil(at_work.is_set, timeout=PATIENCE_MS)
+    window.choose("no such thing")
+    qtbot.waitUntil(lambda: "'no such thing'" in window.pane_area.message_text, timeout=PATIENCE_MS)
+    with qtbot.assertNotEmitted(window.result_shown, wait=500):
+        free.set()
+        window.pipeline.redraw()
+    assert window.joined is None
+    window.show_source(ChosenSource(FakeSource(forever=True)))
+    wait_for_result(qtbot, window)
+
+
 def test_note_about_the_source_is_shown_over_the_picture(qtbot: QtBot, open_window: Open) -> None:
     window = open_window(note="No camera was found, so the demo clip plays.")
     assert window.pane_area.notice_text == "No camera was found, so the demo clip plays."

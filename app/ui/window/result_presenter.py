@@ -59,6 +59,7 @@ class ResultPresenter(QObject):
         self._last_results: dict[PathId, PathResult] = {}
         self._unshown: dict[PathId, PathResult] = {}
         self._unpainted: set[str] = set()
+        self._source_begun_ns = 0
         self.delivering: set[PathId] = set()
         """Paths that have given results since they started."""
         self.joined: JoinedResult | None = None
@@ -71,7 +72,8 @@ class ResultPresenter(QObject):
             pane.painted.connect(self._painted)
 
     def begin_source(self) -> None:
-        """Removes what belongs to the previous source."""
+        """Removes what belongs to the previous source; called before another one is shown."""
+        self._source_begun_ns = time.monotonic_ns()
         for path_id, statistics in self._statistics.items():
             statistics.reset()
             self._drops_before[path_id] = self._pipeline.drops(path_id)
@@ -90,8 +92,7 @@ class ResultPresenter(QObject):
     def pull(self) -> None:
         """Shows what is new."""
         composition = self._pipeline.take_composition()
-        # while another source opens, what still comes belongs to the one before
-        if composition is not None and self._pipeline.source_state.phase is not SourcePhase.OPENING:
+        if composition is not None and not self._is_of_source_before(composition):
             self._show(composition)
         for path_id in tuple(self.delivering):
             if self._pipeline.path_state(path_id).phase is not PathPhase.RUNNING:
@@ -126,6 +127,12 @@ class ResultPresenter(QObject):
             without,
             "" if result is None else result.message,
         )
+
+    def _is_of_source_before(self, composition: Composition[Display[Any]]) -> bool:
+        """Whether it was still at work when another source was chosen; a redrawn view may ask for it long after."""
+        if self._pipeline.source_state.phase is SourcePhase.OPENING:
+            return True
+        return composition.joined.frame.arrival_time_ns < self._source_begun_ns
 
     def _show(self, composition: Composition[Display[Any]]) -> None:
         for path_id, result in composition.measured.items():
