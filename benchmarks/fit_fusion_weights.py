@@ -2,10 +2,11 @@
 
     python -m benchmarks.fit_fusion_weights [--pictures 300] [--labels FILE --photographs DIR] [--cases DIR] [--out DIR]
 
-Renderings have ground truth in 3D. Photographs have labels in the picture alone, the mean of several copies of
-MediaPipe and IK (``main_v2.py predict --method ik --looks 5``), which cannot decide between MediaPipe and the network
-below their own error; there the share is drawn to the one that follows from the distance of the paths (docs/fusion.md).
-Takes some minutes on one core; ``--cases`` keeps the paths' results for the next run.
+Renderings have ground truth in 3D, but MediaPipe errs more on them than on people; the same renderings with corrected
+landmarks (``corrected_landmarks.py``) stand for people. Photographs have labels in the picture alone, the mean of
+several copies of MediaPipe and IK (``main_v2.py predict --method ik --looks 5``), which cannot decide between MediaPipe
+and the network below their own error; there the share is drawn to the best one with corrected landmarks
+(docs/fusion.md). Takes half an hour on one core; ``--cases`` keeps the paths' results for the next run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from app.machine import describe_machine
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from assets import ASSETS_DIR
 from benchmarks.fusion_cases import (
-    SETTINGS,
+    CORRECTED,
+    RENDERED_SETS,
     FusionCase,
     both_states,
     gathered_cases,
@@ -44,17 +46,26 @@ from inference.hand_fusion import HandFusion, PairSituation, joint_axes, joint_g
 SEEDS = {"ordinary": 910_001, "wild": 910_002}
 
 STARTING_BIAS = -1.5
-STEPS, RATE = 60, 0.15
+STEPS, RATE = 300, 0.15
 
-SLOPE_PENALTY, BIAS_PENALTY = 0.003, 0.003
+SLOPE_PENALTY, BIAS_PENALTY = 0.0002, 0.003
 """Of the squared parameters, in the unit of the relative error: ridge regression against overfitting to few cases."""
 
-PHOTOGRAPH_IK_MM = 8.8
-"""IK's PA-MPJPE on photographs of people whose hands were measured with several cameras."""
+WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED.values(), "photographs"), 0.2)}
+"""Of the sets' relative errors. What stands for people counts less than renderings as they are, because it is less
+certain: with equal weights the fused hand is 6 % worse than the network on ordinary renderings."""
 
-PHOTOGRAPH_WEIGHT = 0.12
-"""Of a hand beside its best share on photographs, against the same relative error on renderings. With more of it the
-fused hand loses more on renderings, where the network learned and MediaPipe did not, than it can win on photographs."""
+EQUAL_SHARE = 0.5
+"""Of equally good paths. No rendering contains the network's own domain gap, from renderings to people, so that the
+fingers' share on photographs lies half way between this one and the best one on renderings. The optimum is flat: if
+either is right, three quarters of the gain are left."""
+
+PHOTOGRAPH_WEIGHT = 0.2
+"""Of a hand beside its best share on photographs, against the same relative error on renderings."""
+
+BESIDE_MM = 8.8
+"""A hand so far beside the pose of the best share counts as a relative error of 1: IK's PA-MPJPE on photographs of
+people whose hands were measured with several cameras."""
 
 LABEL_ERROR = 0.045
 """A 2D error of more than this share of the hand's box is an error of the hand, not of its label."""
@@ -196,29 +207,39 @@ def _picture_error(joints: Tensor, pairs: Pairs) -> Tensor:
     return (scale[:, None, None] * x - y).norm(dim=-1).mean(1) / box
 
 
-def photograph_share(photographs: Pairs, renderings: Pairs) -> float:
-    """IK's best share on photographs, from how far apart the paths are there.
+def constant_shares(pairs: Pairs, fingers: float, wrist: float) -> Tensor:
+    """Shares that are the same for all hands: one for the joints of the fingers, one for the whole hand's turn."""
+    shares = torch.full_like(pairs.apart, fingers)
+    shares[:, 0] = wrist
+    return shares
 
-    The squared distance of two estimates is the sum of their squared errors less twice what they have in common, so
-    from IK's error, the distance and the errors' correlation (measured on renderings) the network's error follows, and
-    from these the share of least squared error (docs/fusion.md). IK's error is that on other photographs, though: where
-    the paths are hardly farther apart than IK errs there, the network's error is a small difference of large numbers.
-    So the share lies half way to the one of equally good paths, which costs at most a quarter of the gain if either of
-    both is the truth.
+
+def best_constant_shares(sets: Sequence[Pairs], axes: Tensor) -> tuple[float, float]:
+    """IK's shares of the least error, if they were the same for all hands.
+
+    Args:
+        sets: with ground truth in 3D; each counts as much as the others.
+        axes: anatomical axes of the joints.
+
+    Returns:
+        Of the fingers' joints, by the aligned error; of the whole hand's turn, by the error from the wrist.
     """
-    correlation = _error_correlation(renderings)
-    apart_mm = float(np.sqrt(np.mean(_apart_mm(photographs) ** 2)))
-    spread = float(np.sqrt(np.mean(_apart_mm(photographs) ** 2)) / np.mean(_apart_mm(photographs)))
-    ik = PHOTOGRAPH_IK_MM * spread
-    inside = (correlation * ik) ** 2 - ik**2 + apart_mm**2
-    network = correlation * ik + np.sqrt(max(inside, 0.0))
-    common = correlation * network * ik
-    share = float(np.clip((network**2 - common) / (network**2 + ik**2 - 2.0 * common), 0.0, 1.0))
-    print(
-        f"photographs: paths {apart_mm:.2f} mm apart (rms), errors correlate {correlation:.2f} on renderings, "
-        f"IK {ik:.2f}, so the network {network:.2f} (rms): IK's share {share:.2f}, drawn to the half of it and 0.5"
-    )
-    return (share + 0.5) / 2.0
+    truths = [torch.tensor(np.array([case.joints_m for case in pairs.cases])) for pairs in sets]
+    candidates = [(share, share) for share in np.linspace(0.0, 1.0, 21)]
+
+    def best(candidates: Sequence[tuple[float, float]], measure: int) -> tuple[float, float]:
+        total = np.zeros(len(candidates))
+        for pairs, truth in zip(sets, truths, strict=True):
+            errors = [
+                float(_pose_errors_mm(joints_at(pairs, constant_shares(pairs, *shares), axes), truth)[measure])
+                for shares in candidates
+            ]
+            total += np.array(errors) / errors[0]
+        return candidates[int(total.argmin())]
+
+    with torch.no_grad():
+        fingers, _ = best(candidates, 0)
+        return best([(fingers, wrist) for wrist, _ in candidates], 1)
 
 
 def _states(pairs: Pairs) -> list[tuple[HandState, HandState]]:
@@ -230,32 +251,38 @@ def _apart_mm(pairs: Pairs) -> np.ndarray:
     return distances(aligned(second, first), first).mean(1) * 1e3
 
 
-def _error_correlation(pairs: Pairs) -> float:
-    truth = np.array([case.joints_m for case in pairs.cases])
-    first, second = (
-        aligned(np.array([states[k].joints_m for states in _states(pairs)], np.float64), truth) - truth for k in (0, 1)
-    )
-    return float((first * second).sum() / np.sqrt((first**2).sum() * (second**2).sum()))
+def fit_shares(
+    rendered: dict[str, Pairs], photographs: Pairs | None, axes: Tensor, fingers: float, wrist: float
+) -> Shares:
+    """Fits the shares: each set's errors over those of the network there.
 
-
-def fit_shares(rendered: Sequence[Pairs], photographs: Pairs | None, axes: Tensor, share: float) -> Shares:
-    """Fits the shares: each set's errors over those of the network there."""
+    Args:
+        rendered: by name, with ground truth in 3D.
+        photographs: with labels in the picture.
+        axes: anatomical axes of the joints.
+        fingers: constant share of the fingers' joints that hands on photographs are drawn to.
+        wrist: the same of the whole hand's turn.
+    """
     shares = Shares()
-    truths = [torch.tensor(np.array([case.joints_m for case in pairs.cases])) for pairs in rendered]
+    total_weight = sum(WEIGHTS_OF_SETS[name] for name in rendered)
+    truths = {name: torch.tensor(np.array([case.joints_m for case in pairs.cases])) for name, pairs in rendered.items()}
     with torch.no_grad():
-        usual = [_pose_errors_mm(joints_at(p, 0.0 * p.apart, axes), t) for p, t in zip(rendered, truths, strict=True)]
-    target = None if photographs is None else joints_at(photographs, torch.full_like(photographs.apart, share), axes)
+        usual = {
+            name: _pose_errors_mm(joints_at(pairs, 0.0 * pairs.apart, axes), truths[name])
+            for name, pairs in rendered.items()
+        }
+    target = None if photographs is None else joints_at(photographs, constant_shares(photographs, fingers, wrist), axes)
     optimizer = torch.optim.Adam(shares.parameters(), lr=RATE)
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = shares.penalty()
-        for pairs, truth, scale in zip(rendered, truths, usual, strict=True):
-            errors = _pose_errors_mm(joints_at(pairs, shares(pairs), axes), truth)
-            loss = loss + (errors / scale).mean() / len(rendered)
+        for name, pairs in rendered.items():
+            errors = _pose_errors_mm(joints_at(pairs, shares(pairs), axes), truths[name])
+            loss = loss + WEIGHTS_OF_SETS[name] / total_weight * (errors / usual[name]).mean()
         if photographs is not None and target is not None:
             joints = joints_at(photographs, shares(photographs), axes)
             gross = torch.relu(_picture_error(joints, photographs) - LABEL_ERROR).mean() / LABEL_ERROR
-            beside = (joints - target).norm(dim=-1).square().mean() * 1e6 / PHOTOGRAPH_IK_MM**2
+            beside = (joints - target).norm(dim=-1).square().mean() * 1e6 / BESIDE_MM**2
             loss = loss + gross + PHOTOGRAPH_WEIGHT * beside
         loss.backward()
         optimizer.step()
@@ -300,19 +327,24 @@ def error_of(state: HandState, case: FusionCase) -> float:
     return float(np.linalg.norm(project(joints, case.intrinsics) - case.joints_px, axis=1).mean() / box)
 
 
-def fit_refinement(weights: FusionWeights, model: HandModel, sets: Sequence[Pairs]) -> FusionWeights:
+def fit_refinement(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs]) -> FusionWeights:
     """Chooses what is left, one number after the other, by the errors of the fused hands over the network's."""
-    floors = [LABEL_ERROR if pairs.cases[0].joints_m is None else 0.0 for pairs in sets]
-    alone = [
-        [pose_error_of(network, case) for case, (network, _) in zip(p.cases, _states(p), strict=True)] for p in sets
-    ]
-    usual = [np.maximum(errors, floor).mean() for errors, floor in zip(alone, floors, strict=True)]
+
+    def mean_error(errors: Sequence[float] | np.ndarray, pairs: Pairs) -> float:
+        floor = LABEL_ERROR if pairs.cases[0].joints_m is None else 0.0
+        return float(np.maximum(errors, floor).mean())
+
+    usual = {
+        name: mean_error([pose_error_of(s[0], c) for c, s in zip(pairs.cases, _states(pairs), strict=True)], pairs)
+        for name, pairs in sets.items()
+    }
 
     def total(tried: FusionWeights) -> float:
-        errors = [
-            np.maximum(errors_of(tried, model, p, pose_error_of), floor) for p, floor in zip(sets, floors, strict=True)
+        over = [
+            mean_error(errors_of(tried, model, pairs, pose_error_of), pairs) / usual[name]
+            for name, pairs in sets.items()
         ]
-        return float(np.mean([one.mean() / scale for one, scale in zip(errors, usual, strict=True)]))
+        return float(np.average(over, weights=[WEIGHTS_OF_SETS[name] for name in sets]))
 
     choices = {
         "sigma_factor": (1.0, 1.5, 2.0, 3.0),
@@ -431,11 +463,15 @@ def main() -> None:
     neutral = HandFusion(model, FusionWeights.of_one_path("network"))
     found = gathered_cases(SEEDS, options)
     sets = {name: gather(cases, neutral, model) for name, cases in found.items()}
-    rendered = [sets[name] for name in SETTINGS]
+    rendered = {name: sets[name] for name in RENDERED_SETS}
     photographs = sets.get("photographs")
     axes = torch.tensor(joint_axes(model))
-    share = 0.0 if photographs is None else photograph_share(photographs, rendered[0])
-    fitted = fit_shares(rendered, photographs, axes, share)
+    for name, pairs in sets.items():
+        print(f"{name}: the paths are {float(np.sqrt(np.mean(_apart_mm(pairs) ** 2))):.1f} mm apart (rms)")
+    best, wrist = best_constant_shares([rendered[name] for name in CORRECTED.values()], axes)
+    fingers = (best + EQUAL_SHARE) / 2.0
+    print(f"IK's best constant shares with corrected landmarks: fingers {best:.2f}, the whole hand's turn {wrist:.2f}")
+    fitted = fit_shares(rendered, photographs, axes, fingers, wrist)
     weights = replace(
         FusionWeights.of_one_path("network"),
         bias=fitted.bias.detach().numpy(),
@@ -444,15 +480,17 @@ def main() -> None:
     with torch.no_grad():
         for name, pairs in sets.items():
             print(f"{name}: IK's mean share {float(fitted(pairs).mean()):.2f}")
-    weights = fit_refinement(weights, model, list(sets.values()))
+    weights = fit_refinement(weights, model, sets)
     weights = fit_confidences(weights, model, list(sets.values()))
     options.out.mkdir(parents=True, exist_ok=True)
     weights.save(options.out / "weights.json")
-    write_text_atomically(options.out / "card.md", card(weights, model, sets, share, options.pictures))
+    write_text_atomically(options.out / "card.md", card(weights, model, sets, (fingers, wrist), options.pictures))
     print(f"written to {options.out}")
 
 
-def card(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], share: float, pictures: int) -> str:
+def card(
+    weights: FusionWeights, model: HandModel, sets: dict[str, Pairs], shares: tuple[float, float], pictures: int
+) -> str:
     """What the weights are, for people."""
     rows = []
     for name, pairs in sets.items():
@@ -475,7 +513,8 @@ python -m benchmarks.fit_fusion_weights --pictures {pictures} --labels LABELS.js
 Renderings: seeds {SEEDS["ordinary"]} (ordinary) and {SEEDS["wild"]} (wild poses from any side), {pictures} pictures
 each, every other one a left hand. Photographs: pictures of people with labels in the picture of confidence 0.5 or
 more, which `main_v2.py predict --method ik --looks 3` wrote: the set `counting` of the network's card, which the
-network was not trained on. IK's share on photographs is drawn to {share:.2f}.
+network was not trained on. There IK's share of the fingers' joints is drawn to {shares[0]:.3f}, that of the whole
+hand's turn to {shares[1]:.3f}.
 
 The hands that were fitted, where both paths find the right side (`python -m benchmarks.fusion` measures on others):
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from app.pipeline.hand_matching import SAME_PLACE
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
 from app.sources.picture_files import read_picture
+from benchmarks.corrected_landmarks import CorrectedLandmarks
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
@@ -35,6 +37,11 @@ SETTINGS = {
 }
 """Renderings as a webcam shows hands; and with fingers bent anyhow, from any side, more often with something in the
 hand."""
+
+CORRECTED = {name: f"{name}_corrected" for name in SETTINGS}
+"""The same renderings, with landmarks that are read as exactly as on photographs (``corrected_landmarks.py``)."""
+
+RENDERED_SETS = (*SETTINGS, *CORRECTED.values())
 
 FRAME_SIZE_PX = (480, 360)
 
@@ -104,19 +111,22 @@ def gathered_cases(seeds: Mapping[str, int], options: argparse.Namespace) -> dic
     """The paths' results for renderings and photographs, by the name of the set; read where they were kept.
 
     Args:
-        seeds: of the renderings, by the names of :data:`SETTINGS`.
+        seeds: of the renderings, by the names of :data:`SETTINGS`; with corrected landmarks they are the same.
         options: ``pictures`` of each set; ``labels`` of ``photographs``, the folder these were written for; ``cases``,
             the folder where cases are kept.
     """
     kept = {} if options.cases is None else {path.stem: path for path in options.cases.glob("*.npz")}
     found: dict[str, list[FusionCase]] = {}
     with BothPaths() as paths:
-        for name in (*SETTINGS, "photographs"):
+        for name in (*RENDERED_SETS, "photographs"):
             if name in kept:
                 found[name] = load_cases(kept[name])
                 continue
-            if name in SETTINGS:
-                found[name] = list(rendered_cases(paths, SETTINGS[name], seeds[name], options.pictures))
+            if name in RENDERED_SETS:
+                kind = name.removesuffix("_corrected")
+                found[name] = list(
+                    rendered_cases(paths, SETTINGS[kind], seeds[kind], options.pictures, corrected=kind != name)
+                )
             elif options.labels is not None and options.photographs is not None:
                 photographs = labelled_cases(paths, options.labels, options.photographs, 0.5, options.pictures)
                 found[name] = list(photographs)
@@ -135,12 +145,26 @@ def both_states(case: FusionCase) -> tuple[HandState, HandState] | None:
     return states if all(state.side == "right" for state in states) else None
 
 
-def rendered_cases(paths: BothPaths, settings: SceneSettings, seed: int, count: int) -> Iterator[FusionCase]:
-    """Renderings, every other one a left hand."""
+def rendered_cases(
+    paths: BothPaths, settings: SceneSettings, seed: int, count: int, *, corrected: bool = False
+) -> Iterator[FusionCase]:
+    """Renderings, every other one a left hand.
+
+    Args:
+        paths: both.
+        settings: of the scenes.
+        seed: of the scenes and of the backgrounds.
+        count: of renderings.
+        corrected: landmarks are read as exactly as on photographs.
+    """
     renderer = SceneRenderer(load_embedded_model(), seed, backgrounds=BackgroundPool(seed))
-    for index in tqdm(range(count), unit="picture", mininterval=5.0):
-        sample = renderer.frame(index, *FRAME_SIZE_PX, settings)
-        yield rendered_case(paths, mirror_sample(sample) if index % 2 else sample)
+    with CorrectedLandmarks() if corrected else nullcontext() as landmarks:
+        for index in tqdm(range(count), unit="picture", mininterval=5.0):
+            sample = renderer.frame(index, *FRAME_SIZE_PX, settings)
+            shown = mirror_sample(sample) if index % 2 else sample
+            if landmarks is not None:
+                landmarks.show(shown)
+            yield rendered_case(paths, shown)
 
 
 def rendered_case(paths: BothPaths, sample: SyntheticSample) -> FusionCase:

@@ -76,13 +76,13 @@ class _Landmarks:
     points: Float[np.ndarray, "21 2"]
     reading: LandmarkReading
 
-    def observation(self) -> HandObservation:
-        """The hand in the product's conventions."""
-        landmarks_px, rightness = self.reading.points_px, self.reading.rightness
-        side: Side = "right" if rightness > 0.5 else "left"
-        crop = crop_around(landmarks_px, CROP_EXPANSION, flipped=side == "left")
-        score = max(rightness, 1.0 - rightness)
-        return HandObservation(side, score, landmarks_px, self.reading.world_m, crop, self.reading)
+
+def observation_of(reading: LandmarkReading) -> HandObservation:
+    """The hand that a reading is about, in the product's conventions."""
+    side: Side = "right" if reading.rightness > 0.5 else "left"
+    crop = crop_around(reading.points_px, CROP_EXPANSION, flipped=side == "left")
+    score = max(reading.rightness, 1.0 - reading.rightness)
+    return HandObservation(side, score, reading.points_px, reading.world_m, crop, reading)
 
 
 class HandDetector:
@@ -168,7 +168,7 @@ class HandDetector:
             if not hands and self._tiles_per_picture > 0:
                 hands = self._read_tiles(image_rgb)
         self._followed = _distinct([region_of_landmarks(hand.points) for hand in hands])
-        return merge_duplicates([hand.observation() for hand in hands])
+        return merge_duplicates([observation_of(hand.reading) for hand in hands])
 
     def reset(self) -> None:
         """Stops following hands, as after a cut or another source."""

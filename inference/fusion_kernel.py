@@ -12,8 +12,8 @@ import numpy as np
 
 from hand.joints import mano_joint_to_common
 
-HAND_FEATURES: Final = ("network_log_odds", "ik_log_odds", "network_sigma", "ik_reprojection", "palm", "edge_on",
-                        "apart_px", "border", "apart_form")  # fmt: skip
+HAND_FEATURES: Final = ("network_log_odds", "ik_log_odds", "network_sigma", "palm", "edge_on", "apart_px", "border",
+                        "apart_form")  # fmt: skip
 """What is the same for all joints of a hand, in the order of the kernel's output."""
 
 JOINT_FEATURES: Final = ("apart_rad", "flexion_rad", "joint_sigma", "joint_apart_px")
@@ -66,8 +66,8 @@ def describe_pair(
         network_px: (21, 2) joints in the picture, as the network predicts them.
         network_sigma_px: (21,) expected error of each.
         ik_px: (21, 2) joints in the picture, as the hand detector finds them.
-        scalars: confidence of the network and of IK, IK's reprojection error in px, width and height of the picture.
-        hand: (9,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
+        scalars: confidence of the network and of IK, width and height of the picture.
+        hand: (8,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
         joints: (16, 4), written: :data:`JOINT_FEATURES`, the same.
         apart: (16, 3), written: turn from the network's rotation to IK's, about the joint's anatomical axes.
 
@@ -76,7 +76,7 @@ def describe_pair(
     """
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
     gap, sigma, outside = 0.0, 0.0, 0
-    width, height = scalars[3], scalars[4]
+    width, height = scalars[2], scalars[3]
     margin = _BORDER * max(width, height)
     for k in range(21):
         x, y = network_px[k, 0], network_px[k, 1]
@@ -89,14 +89,13 @@ def describe_pair(
     hand[0] = 0.5 * _log_odds(scalars[0])
     hand[1] = 0.5 * _log_odds(scalars[1])
     hand[2] = _log_ratio(sigma / box, 0.03)
-    hand[3] = _log_ratio(scalars[2] / box, 0.02)
     facing = _palm_towards_camera(network_joints)
-    hand[4] = facing
-    hand[5] = 1.0 - 2.0 * abs(facing)
-    hand[6] = _log_ratio(gap / box, 0.03)
-    hand[7] = 3.0 * outside / 21.0
+    hand[3] = facing
+    hand[4] = 1.0 - 2.0 * abs(facing)
+    hand[5] = _log_ratio(gap / box, 0.03)
+    hand[6] = 3.0 * outside / 21.0
     form = _distance_of_forms(network_joints, network_rotations[0], ik_joints, ik_rotations[0])
-    hand[8] = _log_ratio(form, 0.008)
+    hand[7] = _log_ratio(form, 0.008)
     relative, local = np.empty((3, 3)), np.empty((3, 3))
     for j in range(16):
         _transposed_product(network_rotations[j], ik_rotations[j], relative)

@@ -6,7 +6,6 @@ hand, is the prior, and the 2D joints of both, weighted by theirs, are the measu
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -131,16 +130,7 @@ class HandFusion:
         network_px, ik_px = (_places(state, intrinsics) for state in (network, ik))
         sigma = _sigma(network, network_px)
         hand, joints, apart = np.empty(len(HAND_FEATURES)), np.empty((16, len(JOINT_FEATURES))), np.empty((16, 3))
-        scalars = np.array(
-            [
-                network.confidence,
-                ik.confidence,
-                ik.reprojection_px if math.isfinite(ik.reprojection_px) else 0.0,
-                intrinsics.width_px,
-                intrinsics.height_px,
-            ],
-            np.float64,
-        )
+        scalars = np.array([network.confidence, ik.confidence, intrinsics.width_px, intrinsics.height_px], np.float64)
         form_m = describe_pair(
             network_rotations,
             ik_rotations,
