@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import faulthandler
 import getpass
 import logging
@@ -14,6 +12,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+from app.process_memory import limit_memory_arenas
 from hand.terminal_output import tolerate_any_letter
 
 logger = logging.getLogger(__name__)
@@ -41,9 +40,6 @@ _DEFAULTS = {
 
 _SWITCH_INTERVAL_S = 0.0005
 
-_M_ARENA_MAX = -8
-_MEMORY_ARENAS = 2
-
 
 def prepare_process() -> None:
     """Sets up environment, OpenCV and crash reports; call it before importing anything that imports cv2 or Qt."""
@@ -59,17 +55,6 @@ def prepare_process() -> None:
     # how long a thread may compute in Python while others wait: by default 5 ms, a third of a frame
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     load_opencv()
-
-
-def limit_memory_arenas() -> None:
-    """Keeps glibc's allocator to few arenas, before the first thread starts; other allocators stay as they are.
-
-    By default every thread allocates from an arena of its own, up to eight for each core. Pictures are made in one
-    thread and freed in another, so that each arena keeps pages that none of the others can use: over hours the process
-    grows, although what it holds does not. Source of the parameter: mallopt(3), ``M_ARENA_MAX`` in glibc's malloc.h.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # no glibc: macOS, Windows, musl
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _MEMORY_ARENAS)
 
 
 def give_missing_folders() -> None:

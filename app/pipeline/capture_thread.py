@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.playback import Pacer, Playback
+from app.process_memory import return_free_memory
 from app.sources.base import EndOfSource, FrameSource, Picture, ReadFailure, SeekableSource, Shortfall, SourceFacts
 from hand.errors import HandliveError
 from hand.types import Frame
@@ -198,6 +199,7 @@ class CaptureThread(threading.Thread):
         """Plays a source until its end, or until it is replaced; opens it again whenever it comes back."""
         source = turn.source
         self._publish(turn, SourceState(SourcePhase.OPENING, source.name))
+        return_free_memory()  # pictures of the source before had another size
         while not turn.over.is_set():
             try:
                 finished = self._play(turn, source.open())
