@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final
 from unittest.mock import patch
 
 import numpy as np
-from jaxtyping import Float
+from scipy.special import expit, logit
 
 from hand.camera import project
 from hand.crop import SquareCrop
@@ -34,23 +34,6 @@ _SAME_HAND: Final = 0.5
 """A reading whose joints are farther than this from the true ones, over their box, is of something else."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrueLandmarks:
-    """What a landmark network without errors would read of a rendered hand.
-
-    Attributes:
-        points_px: in the picture.
-        relative_depth_px: relative to the wrist's.
-        world_m: along the camera's axes, about their mean.
-        right: whether the picture shows a right hand.
-    """
-
-    points_px: Float[np.ndarray, "21 2"]
-    relative_depth_px: Float[np.ndarray, "21"]
-    world_m: Float[np.ndarray, "21 3"]
-    right: bool
-
-
 class CorrectedLandmarks:
     """While it is open, landmarks of the hand that is :meth:`shown <show>` are read with smaller errors."""
 
@@ -61,7 +44,7 @@ class CorrectedLandmarks:
             error: 0 for the smallest errors, 1 for readings as they are.
         """
         self._error = error
-        self._truth: TrueLandmarks | None = None
+        self._truth: LandmarkReading | None = None
         self._patches = ExitStack()
 
     def show(self, sample: SyntheticSample) -> None:
@@ -105,18 +88,21 @@ class CorrectedLandmarks:
             points_px=truth.points_px + in_picture * (reading.points_px - truth.points_px),
             relative_depth_px=depth_px + in_depth * (reading.relative_depth_px - depth_px),
             world_m=world_m + in_depth * (reading.world_m - world_m),
-            presence=self._clearer(reading.presence, PRESENCE_LOGIT),
-            rightness=self._clearer(reading.rightness, RIGHT_LOGIT if truth.right else -RIGHT_LOGIT),
+            presence=self._between(truth.presence, reading.presence),
+            rightness=self._between(truth.rightness, reading.rightness),
         )
 
-    def _clearer(self, probability: float, clear_logit: float) -> float:
-        kept = min(max(probability, 1e-6), 1.0 - 1e-6)
-        logit = clear_logit + self._error * (np.log(kept / (1.0 - kept)) - clear_logit)
-        return float(1.0 / (1.0 + np.exp(-logit)))
+    def _between(self, clear: float, read: float) -> float:
+        """A probability whose logit is as near to that of a clear photograph as the errors are small."""
+        return float(expit((1.0 - self._error) * logit(clear) + self._error * logit(np.clip(read, 1e-6, 1.0 - 1e-6))))
 
 
-def true_landmarks(sample: SyntheticSample) -> TrueLandmarks:
-    """The landmarks of a rendering, from its pose and the measured offsets of landmarks on the hand model."""
+def true_landmarks(sample: SyntheticSample) -> LandmarkReading:
+    """What a landmark network without errors would read of a rendering: its world landmarks are about their mean.
+
+    The landmarks follow from the pose and their measured offsets on the hand model; presence and side are those of a
+    clear photograph.
+    """
     right = sample.side == "right"
     pose = np.asarray(sample.pose_rad if right else mirror_pose(sample.pose_rad), np.float64)
     joints_m = np.asarray(sample.joints_m if right else mirror_points(sample.joints_m), np.float64)
@@ -124,9 +110,10 @@ def true_landmarks(sample: SyntheticSample) -> TrueLandmarks:
     if not right:
         landmarks_m = mirror_points(landmarks_m)
     depth_m = landmarks_m[:, 2]
-    return TrueLandmarks(
+    return LandmarkReading(
         points_px=project(landmarks_m, sample.intrinsics),
         relative_depth_px=sample.intrinsics.fx_px * (depth_m - depth_m[0]) / depth_m[0],
         world_m=landmarks_m - landmarks_m.mean(0),
-        right=right,
+        presence=float(expit(PRESENCE_LOGIT)),
+        rightness=float(expit(RIGHT_LOGIT if right else -RIGHT_LOGIT)),
     )

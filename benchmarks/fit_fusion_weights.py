@@ -25,7 +25,7 @@ from app.machine import describe_machine
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 from assets import ASSETS_DIR
 from benchmarks.fusion_cases import (
-    CORRECTED,
+    CORRECTED_SETS,
     RENDERED_SETS,
     FusionCase,
     both_states,
@@ -51,7 +51,7 @@ STEPS, RATE = 300, 0.15
 SLOPE_PENALTY, BIAS_PENALTY = 0.0002, 0.003
 """Of the squared parameters, in the unit of the relative error: ridge regression against overfitting to few cases."""
 
-WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED.values(), "photographs"), 0.2)}
+WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED_SETS, "photographs"), 0.2)}
 """Of the sets' relative errors. What stands for people counts less than renderings as they are, because it is less
 certain: with equal weights the fused hand is 6 % worse than the network on ordinary renderings."""
 
@@ -468,7 +468,7 @@ def main() -> None:
     axes = torch.tensor(joint_axes(model))
     for name, pairs in sets.items():
         print(f"{name}: the paths are {float(np.sqrt(np.mean(_apart_mm(pairs) ** 2))):.1f} mm apart (rms)")
-    best, wrist = best_constant_shares([rendered[name] for name in CORRECTED.values()], axes)
+    best, wrist = best_constant_shares([rendered[name] for name in CORRECTED_SETS], axes)
     fingers = (best + EQUAL_SHARE) / 2.0
     print(f"IK's best constant shares with corrected landmarks: fingers {best:.2f}, the whole hand's turn {wrist:.2f}")
     fitted = fit_shares(rendered, photographs, axes, fingers, wrist)

@@ -38,10 +38,12 @@ SETTINGS = {
 """Renderings as a webcam shows hands; and with fingers bent anyhow, from any side, more often with something in the
 hand."""
 
-CORRECTED = {name: f"{name}_corrected" for name in SETTINGS}
-"""The same renderings, with landmarks that are read as exactly as on photographs (``corrected_landmarks.py``)."""
+RENDERED_SETS = {
+    f"{kind}_corrected" if corrected else kind: (kind, corrected) for corrected in (False, True) for kind in SETTINGS
+}
+"""By name: which settings, and whether landmarks are read as exactly as on photographs (``corrected_landmarks.py``)."""
 
-RENDERED_SETS = (*SETTINGS, *CORRECTED.values())
+CORRECTED_SETS = tuple(name for name, (_, corrected) in RENDERED_SETS.items() if corrected)
 
 FRAME_SIZE_PX = (480, 360)
 
@@ -123,9 +125,9 @@ def gathered_cases(seeds: Mapping[str, int], options: argparse.Namespace) -> dic
                 found[name] = load_cases(kept[name])
                 continue
             if name in RENDERED_SETS:
-                kind = name.removesuffix("_corrected")
+                kind, corrected = RENDERED_SETS[name]
                 found[name] = list(
-                    rendered_cases(paths, SETTINGS[kind], seeds[kind], options.pictures, corrected=kind != name)
+                    rendered_cases(paths, SETTINGS[kind], seeds[kind], options.pictures, corrected=corrected)
                 )
             elif options.labels is not None and options.photographs is not None:
                 photographs = labelled_cases(paths, options.labels, options.photographs, 0.5, options.pictures)
