@@ -18,7 +18,6 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from app.pipeline.hand_matching import SAME_PLACE
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
 from app.sources.picture_files import read_picture
 from benchmarks.corrected_landmarks import CorrectedLandmarks
@@ -26,6 +25,7 @@ from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.types import Frame, HandState, PathResult
+from inference.hand_matching import SAME_PLACE
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene import SceneRenderer

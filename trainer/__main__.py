@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "average": ("trainer.average", "write the mean of two networks' weights"),
     "export": ("trainer.export", "calibrate a trained network and write the files that ship"),
     "backgrounds": ("trainer.cut_backgrounds", "cut the hand-free parts out of labelled photographs"),
+    "fuse-labels": ("trainer.fuse_labels", "fuse pseudo-labels of photographs with a network's predictions"),
     "masks": ("trainer.make_masks", "find where the hands are in labelled photographs, to change what is behind them"),
     "notebook": ("trainer.notebook.command", "write the Colab notebook from the package, or check that it is fresh"),
     "demo-clip": ("trainer.synthetic.demo_clip", "render the demo clip and its ground truth into assets/demo"),

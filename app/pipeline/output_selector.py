@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Float
 
 from app.pipeline.fused_track import FusedTrack, FusionSettings, fusion_settings
-from app.pipeline.hand_matching import SAME_PLACE, HandPair, pair_hands, picture_gap
 from app.pipeline.output_reason import OutputCause, OutputMode, OutputReason
 from app.pipeline.paths.smoothing import Smoothing
 from app.pipeline.worker import MissingReason
@@ -26,6 +25,7 @@ from hand.mirror import Side
 from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from hand.types import Frame, HandOrigin, HandState, PathId, PathResult
+from inference.hand_matching import SAME_PLACE, HandPair, pair_hands, picture_gap
 from inference.runtime import DOUBTED
 
 MEMORY_NS = 400_000_000

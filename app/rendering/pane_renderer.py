@@ -14,7 +14,6 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
-from app.pipeline.hand_matching import pair_hands
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import MissingReason, PathUpdate
 from app.rendering.disagreement import disagreement_colors, vertex_distances_mm
@@ -25,6 +24,7 @@ from app.rendering.orbit import FocusFollower
 from app.rendering.skeleton import draw_hands
 from hand.camera import Intrinsics
 from hand.types import PATH_IDS, Frame, HandState, PathId, PathResult
+from inference.hand_matching import pair_hands
 
 M = TypeVar("M")
 

@@ -11,7 +11,6 @@ import pytest
 from app_fakes import hand_state, plain_image
 
 from app.output_texts import reason_text
-from app.pipeline.hand_matching import pair_hands, picture_gap
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputCause
 from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
@@ -21,6 +20,7 @@ from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.rotations import geodesic_rad, matrix_from_axis_angle
 from hand.types import Frame, HandState, PathId, PathResult
+from inference.hand_matching import pair_hands, picture_gap
 
 FRAME_NS = 33_333_333
 LENS = IntrinsicsChoice().intrinsics_for(320, 240)

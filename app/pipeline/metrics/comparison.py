@@ -23,7 +23,6 @@ import numba
 import numpy as np
 from jaxtyping import Float
 
-from app.pipeline.hand_matching import pair_hands
 from app.pipeline.metrics.comparison_numbers import (
     SERIES_S,
     WINDOW_S,
@@ -37,6 +36,7 @@ from hand.camera import project
 from hand.landmark_distance import longer_side, mean_distance
 from hand.metrics import MILLIMETRES_PER_METRE, mean_bend
 from hand.types import PATH_IDS, HandOrigin, HandState, PathId, PathResult
+from inference.hand_matching import pair_hands
 
 LONGEST_SESSION_S = 24 * 3600
 """Rows that are kept at most; beyond it the oldest go."""
