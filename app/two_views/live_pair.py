@@ -52,7 +52,14 @@ COLLECTED_S: Final = 60.0
 _DRAWN_S: Final = 0.5
 _FEWEST_DRAWN: Final = 15
 
+UNRELATED_AFTER_S: Final = 30.0
+"""Two videos in which a hand was seen for so long without a common movement are said not to match."""
+
 CLOCKS_SENTENCE: Final = "Finding how far apart the two videos' clocks are; the hand has to move in both."
+UNRELATED_SENTENCE: Final = (
+    f"The hand does not move alike in the two videos at any shift of up to {FILE_SEARCH_S:g} s; play two recordings of "
+    "one take, both at the same speed."
+)
 ONE_VIEW_SENTENCE: Final = "Waiting for pictures of both cameras."
 JUDGING_SENTENCE: Final = "Calibrated; show the hand to both cameras."
 
@@ -270,6 +277,10 @@ class LivePair:
         elif live and now.late_s is None:
             now.late_s = 0.0 if now.calibration is None else now.calibration.late_s
 
+    def _clocks_sentence(self) -> str:
+        seen_s = [float(np.ptp(track.times_s)) if len(track) else 0.0 for track in self._lately()]
+        return UNRELATED_SENTENCE if min(seen_s) > UNRELATED_AFTER_S else CLOCKS_SENTENCE
+
     def _lately(self) -> tuple[ViewTrack, ViewTrack]:
         """Both views' tracks of the movement that calibrates them."""
         since_s = [0.0 if view.last is None else view.last.capture_time_ns / 1e9 - COLLECTED_S for view in self._views]
@@ -279,7 +290,7 @@ class LivePair:
         now, now_s = self._now, first.capture_time_ns / 1e9
         self._find_late(first, second, now_s)
         if now.late_s is None:
-            return PairReading(PairState.UNCALIBRATED, CLOCKS_SENTENCE)
+            return PairReading(PairState.UNCALIBRATED, self._clocks_sentence())
         one, other = paired(*self._lately(), now.late_s)
         movement = movement_progress(one, other)
         if not movement.enough or now_s - now.refused_at_s < MORE_AFTER_REFUSAL_S:
@@ -303,7 +314,7 @@ class LivePair:
         assert now.calibration is not None
         self._find_late(first, second, first.capture_time_ns / 1e9)
         if now.late_s is None:
-            return PairReading(PairState.CALIBRATING, CLOCKS_SENTENCE, calibration=now.calibration)
+            return PairReading(PairState.CALIBRATING, self._clocks_sentence(), calibration=now.calibration)
         if now.evaluation is None:
             now.evaluation = LiveEvaluation(now.calibration, KEPT_S)
         evaluation = now.evaluation

@@ -16,7 +16,7 @@ from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
 from app.two_views.calibration import KnownLength
 from app.two_views.camera_pair import CameraPair
-from app.two_views.live_pair import CLOCKS_SENTENCE, ONE_VIEW_SENTENCE, LivePair, PairReading
+from app.two_views.live_pair import CLOCKS_SENTENCE, ONE_VIEW_SENTENCE, UNRELATED_SENTENCE, LivePair, PairReading
 from app.two_views.live_two_views import LiveTwoViews
 from app.two_views.movement_check import PairState
 from app.two_views.movement_progress import MovementProgress, movement_progress
@@ -227,6 +227,18 @@ def test_two_videos_wait_for_the_shift_of_their_clocks(joints: np.ndarray, tmp_p
         live.add(0, joined_of(n, at, cameras.first, "a.mp4", live=False))
         live.add(1, joined_of(n, cameras.to_second(at), cameras.second, "b.mp4", late_s=3.0, live=False))
     assert live.step().sentence == CLOCKS_SENTENCE
+
+
+@pytest.mark.parametrize(("speed", "match"), [(1, True), (2, False)])
+def test_videos_that_play_at_different_speeds_are_said_not_to_match(speed: int, match: bool, tmp_path: Path) -> None:
+    live, cameras = LivePair(None, tmp_path), pair_of()
+    movement = moving_joints(int(35 * RATE) * 2, seed=3)
+    for n in range(int(35 * RATE)):
+        live.add(0, joined_of(n, movement[n], cameras.first, "a.mp4", live=False))
+        live.add(1, joined_of(n, cameras.to_second(movement[speed * n]), cameras.second, "b.mp4", live=False))
+    sentence = live.step().sentence
+    assert sentence != CLOCKS_SENTENCE
+    assert (sentence != UNRELATED_SENTENCE) == match
 
 
 def test_an_unmirrored_result_is_the_same_scene() -> None:
