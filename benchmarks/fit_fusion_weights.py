@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 
 from app.machine import describe_machine
@@ -51,7 +52,7 @@ STEPS, RATE = 300, 0.15
 SLOPE_PENALTY, BIAS_PENALTY = 0.0002, 0.003
 """Of the squared parameters, in the unit of the relative error: ridge regression against overfitting to few cases."""
 
-WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED_SETS, "photographs"), 0.2)}
+WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED_SETS, "photographs"), 0.4)}
 """Of the sets' relative errors. What stands for people counts less than renderings as they are, because it is less
 certain: with equal weights the fused hand is 6 % worse than the network on ordinary renderings."""
 
@@ -69,6 +70,18 @@ people whose hands were measured with several cameras."""
 
 LABEL_ERROR = 0.045
 """A 2D error of more than this share of the hand's box is an error of the hand, not of its label."""
+
+PICTURE_START = (-0.5, -0.6, -0.7, 0.0)
+PICTURE_BOUNDS = ((-8.0, 8.0), (-1.5, 1.5), (-1.6, 0.7), (0.0, 1.0))
+"""Of IK's share of the 2D joints on the logistic scale, the logarithms of the factors of the network's 2D errors and of
+the pose's deviations, and IK's share of the shape."""
+
+PLACE_SLOPES_START = {"apart_px": -1.5, "apart_sigma": -1.5, "apart_form": -0.6}
+"""IK's 2D joints count less the farther they are from the network's. Where the fit begins without this, the 2D joints
+are weighed like nothing at the beginning and stay so: with one weight for all hands, they do more harm on renderings,
+where MediaPipe errs, than good elsewhere."""
+
+PICTURE_STEPS = 15
 
 TIPS_AFTER = (15, 3, 6, 12, 9)
 """The last MANO joint of thumb, index, middle, ring and little finger."""
@@ -327,8 +340,11 @@ def error_of(state: HandState, case: FusionCase) -> float:
     return float(np.linalg.norm(project(joints, case.intrinsics) - case.joints_px, axis=1).mean() / box)
 
 
-def fit_refinement(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs]) -> FusionWeights:
-    """Chooses what is left, one number after the other, by the errors of the fused hands over the network's."""
+def fit_picture(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs]) -> FusionWeights:
+    """Fits what the 2D joints are worth, and IK's share of the shape, by the errors of the fused hands.
+
+    The errors are those of each set over the network's there; gradients are differences of the whole estimate.
+    """
 
     def mean_error(errors: Sequence[float] | np.ndarray, pairs: Pairs) -> float:
         floor = LABEL_ERROR if pairs.cases[0].joints_m is None else 0.0
@@ -339,28 +355,37 @@ def fit_refinement(weights: FusionWeights, model: HandModel, sets: dict[str, Pai
         for name, pairs in sets.items()
     }
 
-    def total(tried: FusionWeights) -> float:
+    def with_numbers(numbers: np.ndarray) -> FusionWeights:
+        bias, sigma_factor, prior_factor, shape_share, *slopes = numbers.tolist()
+        return replace(
+            weights,
+            place_bias=bias,
+            place_slopes=np.array(slopes),
+            sigma_factor=float(np.exp(sigma_factor)),
+            prior_factor=float(np.exp(prior_factor)),
+            shape_share=shape_share,
+        )
+
+    def total(numbers: np.ndarray) -> float:
+        tried = with_numbers(numbers)
         over = [
             mean_error(errors_of(tried, model, pairs, pose_error_of), pairs) / usual[name]
             for name, pairs in sets.items()
         ]
-        return float(np.average(over, weights=[WEIGHTS_OF_SETS[name] for name in sets]))
+        penalty = SLOPE_PENALTY * float(np.sum(numbers[len(PICTURE_START) :] ** 2))
+        return float(np.average(over, weights=[WEIGHTS_OF_SETS[name] for name in sets])) + penalty
 
-    choices = {
-        "sigma_factor": (1.0, 1.5, 2.0, 3.0),
-        "place_shift": (-2.0, -1.0, 0.0, 1.0),
-        "prior_factor": (0.35, 0.5, 0.7, 1.0, 1.4),
-        "shape_share": (0.0, 0.25, 0.5),
-    }
-    best = total(weights)
-    for name, values in choices.items():
-        for value in values:
-            tried = replace(weights, **{name: value})
-            found = total(tried)
-            print(f"  {name} {value:g}: {found:.4f}")
-            if found < best - 1e-4:
-                best, weights = found, tried
-    return weights
+    slopes = np.array([PLACE_SLOPES_START.get(feature, 0.0) for feature in HAND_FEATURES])
+    bounds = [*PICTURE_BOUNDS, *[(-4.0, 4.0)] * len(slopes)]
+    found = minimize(
+        total,
+        np.concatenate([PICTURE_START, slopes]),
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": PICTURE_STEPS, "eps": 0.02},
+    )
+    print(f"  2D joints: {found.fun:.4f} after {found.nit} steps; the network alone 1")
+    return with_numbers(found.x)
 
 
 def logistic(features: np.ndarray, right: np.ndarray, penalty: float = 1.0) -> np.ndarray:
@@ -480,7 +505,7 @@ def main() -> None:
     with torch.no_grad():
         for name, pairs in sets.items():
             print(f"{name}: IK's mean share {float(fitted(pairs).mean()):.2f}")
-    weights = fit_refinement(weights, model, sets)
+    weights = fit_picture(weights, model, sets)
     weights = fit_confidences(weights, model, list(sets.values()))
     options.out.mkdir(parents=True, exist_ok=True)
     weights.save(options.out / "weights.json")

@@ -7,7 +7,8 @@ It prints
 * renderings with ground truth in 3D, as a webcam shows hands and in the wild pose set (fingers bent anyhow, from any
   side): mean error of the joints, Procrustes-aligned and from the wrist. Once over the hands that both paths find on
   the true side, and once over all pictures, where a path without a hand gets the error of a resting hand; there the
-  output of the program is measured, with its fallbacks;
+  output of the program is measured, with its fallbacks. A "label" is made of the hands of both paths as
+  ``python -m trainer fuse-labels`` makes it;
 * photographs with labels in the picture (``main_v2.py predict --method ik --looks 5``): mean distance of the projected
   joints over the hand's box. The labels are MediaPipe's, as a mean over several copies, so they favour IK;
 * errors of the confident half of the fused hands over those of the other half;
@@ -46,12 +47,13 @@ from hand.types import Frame, HandObservation, HandState, PathId, PathResult
 from ik_baseline.solver import IkSolver
 from inference.fusion_weights import load_weights
 from inference.hand_fusion import HandFusion
+from trainer.fuse_labels import LabelFusion
 from trainer.synthetic.moving_hand import MovingHand
 
 SEEDS = {"ordinary": 920_001, "wild": 920_002}
 CLIP_SEED = 920_003
 
-METHODS = ("network", "ik", "plain mean", "fused")
+METHODS = ("network", "ik", "plain mean", "fused", "label")
 
 _MM_PER_M = 1000.0
 _LONGEST_LAG = 6
@@ -80,13 +82,18 @@ def _print_set(name: str, cases: Sequence[FusionCase], fusion: HandFusion) -> No
     both = [case for case in cases if both_states(case) is not None]
     truth_3d = both[0].joints_m is not None
     print(f"\n{name}: {len(cases)} pictures, {len(both)} hands that both paths see on the true side")
+    labels = LabelFusion(load_embedded_model())
     errors: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
     confidences, own = [], []
     for case in both:
         states = both_states(case)
         assert states is not None
         fused = fusion.fuse(*states, case.intrinsics)
-        hands = dict(zip(METHODS, (*_joints_of(states), _plain_mean(states), _joints(fused)), strict=True))
+        # prediction files hold the hands alone, without the paths' own 2D joints
+        network, ik = (replace(state, seen_px=None, seen_sigma_px=None) for state in states)
+        label = labels.fuse(network, ik, case.intrinsics) or ik
+        joints_of_methods = (*_joints_of(states), _plain_mean(states), _joints(fused), _joints(label))
+        hands = dict(zip(METHODS, joints_of_methods, strict=True))
         for method, joints in hands.items():
             errors[method].append(_errors(joints, case))
         confidences.append(fused.confidence)

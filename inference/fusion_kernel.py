@@ -13,7 +13,7 @@ import numpy as np
 from hand.joints import mano_joint_to_common
 
 HAND_FEATURES: Final = ("network_log_odds", "ik_log_odds", "network_sigma", "palm", "edge_on", "apart_px", "border",
-                        "apart_form")  # fmt: skip
+                        "apart_form", "apart_sigma")  # fmt: skip
 """What is the same for all joints of a hand, in the order of the kernel's output."""
 
 JOINT_FEATURES: Final = ("apart_rad", "flexion_rad", "joint_sigma", "joint_apart_px")
@@ -22,16 +22,6 @@ JOINT_FEATURES: Final = ("apart_rad", "flexion_rad", "joint_sigma", "joint_apart
 _PLACE: Final = mano_joint_to_common()
 """Number of each MANO joint among the 21."""
 
-
-def _moved_by() -> np.ndarray:
-    moved_by = np.zeros(21, np.int64)
-    for joint in range(1, 16):
-        moved_by[_PLACE[joint] + 1] = joint
-    return moved_by
-
-
-_MOVED_BY: Final = _moved_by()
-"""The MANO joint that moves each of the 21 and nothing nearer to the wrist does."""
 
 _BORDER: Final = 0.02
 """Joints nearer to the picture's border than this share of its longer side may be cut off."""
@@ -67,7 +57,7 @@ def describe_pair(
         network_sigma_px: (21,) expected error of each.
         ik_px: (21, 2) joints in the picture, as the hand detector finds them.
         scalars: confidence of the network and of IK, width and height of the picture.
-        hand: (8,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
+        hand: (9,), written: :data:`HAND_FEATURES`, each about 0 on average and of the size 1.
         joints: (16, 4), written: :data:`JOINT_FEATURES`, the same.
         apart: (16, 3), written: turn from the network's rotation to IK's, about the joint's anatomical axes.
 
@@ -75,13 +65,15 @@ def describe_pair(
         Mean distance of the joints in metres, each hand relative to its own wrist.
     """
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
-    gap, sigma, outside = 0.0, 0.0, 0
+    gap, sigma, ratio, outside = 0.0, 0.0, 0.0, 0
     width, height = scalars[2], scalars[3]
     margin = _BORDER * max(width, height)
     for k in range(21):
         x, y = network_px[k, 0], network_px[k, 1]
         low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
-        gap += np.hypot(x - ik_px[k, 0], y - ik_px[k, 1]) / 21.0
+        apart_px = np.hypot(x - ik_px[k, 0], y - ik_px[k, 1])
+        gap += apart_px / 21.0
+        ratio += apart_px / max(network_sigma_px[k], 1e-6) / 21.0
         sigma += network_sigma_px[k] / 21.0
         if x < margin or y < margin or x > width - 1.0 - margin or y > height - 1.0 - margin:
             outside += 1
@@ -96,6 +88,7 @@ def describe_pair(
     hand[6] = 3.0 * outside / 21.0
     form = _distance_of_forms(network_joints, network_rotations[0], ik_joints, ik_rotations[0])
     hand[7] = _log_ratio(form, 0.008)
+    hand[8] = _log_ratio(ratio, 0.8)
     relative, local = np.empty((3, 3)), np.empty((3, 3))
     for j in range(16):
         _transposed_product(network_rotations[j], ik_rotations[j], relative)
@@ -180,32 +173,26 @@ def combine_places(
     network_px: np.ndarray,
     network_sigma_px: np.ndarray,
     ik_px: np.ndarray,
-    shares: np.ndarray,
-    shift: float,
+    share: float,
     sigma_factor: float,
     places: np.ndarray,
     sigma: np.ndarray,
 ) -> None:
     """Both paths' 2D joints, weighted by their inverse variances.
 
-    IK's share of the precision of a place is that of the joint which moves it, shifted by a constant on the logistic
-    scale. Where the paths contradict each other by more than both expect, the result's expected error grows (Birge's
+    Where the paths contradict each other by more than both expect, the result's expected error grows (Birge's
     ratio: R. T. Birge, "The Calculation of Errors by the Method of Least Squares", Physical Review 40, 1932).
 
     Args:
         network_px: (21, 2).
         network_sigma_px: (21,) expected errors that the network predicts.
         ik_px: (21, 2).
-        shares: (16, 3), from :func:`ik_shares`.
-        shift: added to the log odds of the shares.
+        share: IK's share of the precision, 0 to 1.
         sigma_factor: the network's own expected errors are multiplied by it.
         places: (21, 2), written.
         sigma: (21,), written.
     """
     for k in range(21):
-        joint = _MOVED_BY[k]
-        mean = (shares[joint, 0] + shares[joint, 1] + shares[joint, 2]) / 3.0
-        share = 1.0 / (1.0 + np.exp(-shift) * (1.0 - mean) / max(mean, 1e-12))
         variance = (sigma_factor * network_sigma_px[k]) ** 2
         squared = 0.0
         for axis in range(2):

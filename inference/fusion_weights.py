@@ -15,7 +15,7 @@ from hand.atomic_file import write_json_atomically
 from hand.errors import ConfigError
 from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 _LEAST_MISFIT: Final = 1e-3
 """A smaller misfit than this share of the hand's box says no more about a hand."""
@@ -30,7 +30,8 @@ class FusionWeights:
     Attributes:
         bias: log of IK's precision over the network's about each joint's anatomical axes, in an average situation.
         slopes: how it changes with the features of hand and joint, by group of joints.
-        place_shift: added to the log where both paths' 2D joints are weighed.
+        place_bias: log of IK's precision over the network's in the picture, for 2D joints, in an average situation.
+        place_slopes: how it changes with the features of the hand.
         shape_share: IK's share of the shape, 0 to 1.
         sigma_factor: the network's expected 2D errors are multiplied by it.
         prior_factor: the deviations of the pose that the 2D joints bend are multiplied by it.
@@ -44,7 +45,8 @@ class FusionWeights:
 
     bias: Float[np.ndarray, "16 3"]
     slopes: Float[np.ndarray, "G F"]
-    place_shift: float
+    place_bias: float
+    place_slopes: Float[np.ndarray, "H"]
     shape_share: float
     sigma_factor: float
     prior_factor: float
@@ -65,7 +67,8 @@ class FusionWeights:
         return cls(
             bias=np.full((16, 3), far),
             slopes=np.zeros((_GROUPS, len(HAND_FEATURES) + len(JOINT_FEATURES))),
-            place_shift=0.0,
+            place_bias=far,
+            place_slopes=np.zeros(len(HAND_FEATURES)),
             shape_share=0.0 if path == "network" else 1.0,
             sigma_factor=1.0,
             prior_factor=1.0,
@@ -75,6 +78,14 @@ class FusionWeights:
             contradiction_mm=1000.0,
             contradiction_rad=math.pi,
         )
+
+    def ik_share_of_places(self, hand: Float[np.ndarray, "H"]) -> float:
+        """IK's share of the precision of the 2D joints.
+
+        Args:
+            hand: the situation of the hand (``inference.fusion_kernel.HAND_FEATURES``).
+        """
+        return 0.5 * (1.0 + math.tanh(0.5 * (self.place_bias + float(self.place_slopes @ hand))))
 
     def confidence_of(self, network_confidence: float, misfit: float) -> float:
         """Probability that the fused hand is right.
@@ -110,13 +121,14 @@ class FusionWeights:
             "joint_features": list(JOINT_FEATURES),
             "bias": np.round(self.bias, 4).tolist(),
             "slopes": np.round(self.slopes, 4).tolist(),
+            "place_slopes": np.round(self.place_slopes, 4).tolist(),
             "confidence": [round(value, 4) for value in self.confidence],
             "network_credibility": [round(value, 4) for value in self.network_credibility],
             "ik_credibility": [round(value, 4) for value in self.ik_credibility],
             **{
                 name: round(getattr(self, name), 4)
                 for name in (
-                    "place_shift", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
+                    "place_bias", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
                     "contradiction_rad",
                 )
             },
@@ -140,13 +152,14 @@ def load_weights(file: Path) -> FusionWeights:
         return FusionWeights(
             bias=_numbers(content["bias"], (16, 3)),
             slopes=_numbers(content["slopes"], (_GROUPS, features)),
+            place_slopes=_numbers(content["place_slopes"], (len(HAND_FEATURES),)),
             confidence=_tuple(content["confidence"], 3),
             network_credibility=_tuple(content["network_credibility"], 2),
             ik_credibility=_tuple(content["ik_credibility"], 2),
             **{
                 name: float(_numbers(content[name], ()))
                 for name in (
-                    "place_shift", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
+                    "place_bias", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
                     "contradiction_rad",
                 )
             },

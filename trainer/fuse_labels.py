@@ -1,24 +1,23 @@
 """``python -m trainer fuse-labels``: pseudo-labels of photographs, fused from inverse kinematics and a network.
 
-Both methods have errors, and different ones; the fused pose (``inference.hand_fusion``) is nearer to the truth than
-either. Its joints are then brought onto those of the label in the picture, which are the mean over several copies of
-the photograph and more exact than the network's. On renderings whose landmarks are read as exactly as on photographs
-(``benchmarks.fusion``, 150 hands of each set), aligned joints of inverse kinematics are 6.7 and 8.1 mm from the truth
-in webcam and in wild poses, those of the network 4.7 and 6.8, and labels of this kind 4.5 and 6.3.
+Both methods have errors, and different ones; the mean of both poses is nearer to the truth than either. Its joints are
+then brought onto those of the label in the picture, which are the mean over several copies of the photograph and more
+exact than the network's. `python -m benchmarks.fusion` prints the errors of such labels on renderings whose landmarks
+are read as exactly as on photographs.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from assets import ASSETS_DIR
 from hand.atomic_file import write_json_atomically
 from hand.camera import Intrinsics, project
 from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
@@ -27,13 +26,20 @@ from hand.errors import DataError
 from hand.layer import HandLayer
 from hand.model import HandModel
 from hand.types import HandOrigin, HandState
-from inference.fusion_weights import load_weights
+from inference.fusion_weights import FusionWeights
 from inference.hand_fusion import HandFusion
 from inference.hand_matching import pair_hands
 
-LABEL_DEVIATION: Final = 0.015
-"""Expected error of a label's joint in the picture, over the longer side of the hand's box. 0.01 and 0.02 give the same
-labels to 0.05 mm (renderings as above)."""
+IK_SHARE, IK_SHARE_OF_TURN = 0.2, 0.05
+"""Of the mean of both poses, for the fingers' joints and for the turn of the whole hand: the best constant shares with
+landmarks read as exactly as on photographs, which `python -m benchmarks.fit_fusion_weights` prints."""
+
+LABEL_DEVIATION, POSE_FACTOR = 0.02, 0.2
+"""Expected error of a label's joint in the picture, over the longer side of the hand's box, and of the mean pose over
+that of the network's pose. Half and one and a half of the first change the error of the labels by 0.05 mm."""
+
+FARTHEST_MM, FARTHEST_RAD = 40.0, 1.6
+"""Poses farther apart than this in form or orientation are different ones (``benchmarks.fit_fusion_weights``)."""
 
 _EXAMPLES = """examples:
   labels of a folder, by each method and then fused
@@ -68,7 +74,10 @@ class LabelFusion:
             model: that both prediction files pose.
         """
         right = model if model.side == "right" else model.mirrored()
-        self._fusion = HandFusion(right, load_weights(ASSETS_DIR / "fusion" / "weights.json"))
+        odds = np.full((16, 3), _log_odds(IK_SHARE))
+        odds[0] = _log_odds(IK_SHARE_OF_TURN)
+        weights = replace(FusionWeights.of_one_path("network"), bias=odds, prior_factor=POSE_FACTOR)
+        self._fusion = HandFusion(right, weights)
         self._layers = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
 
     def fuse_images(
@@ -96,6 +105,22 @@ class LabelFusion:
             images.append({**image, "hands": hands})
         return images, FusedCount(**count)
 
+    def fuse(self, network: HandState, ik: HandState, camera: Intrinsics) -> HandState | None:
+        """The fused hand on the label's joints in the picture; None where the methods contradict each other.
+
+        Args:
+            network: the network's hand.
+            ik: the label.
+            camera: of the picture.
+        """
+        situation = self._fusion.describe(network, ik, camera)
+        if situation.form_mm > FARTHEST_MM or situation.wrist_apart_rad > FARTHEST_RAD:
+            return None
+        deviation_px = LABEL_DEVIATION * float(np.ptp(situation.ik_px, axis=0).max())
+        # with the network's weight for 2D joints, the label's stand in their place
+        on_label = replace(situation, network_px=situation.ik_px, network_sigma_px=np.full(21, deviation_px))
+        return self._fusion.fuse(network, ik, camera, situation=on_label)
+
     def _fused_hands(
         self, hands: Sequence[dict[str, Any]], network: Sequence[HandState], camera: Intrinsics
     ) -> Iterator[tuple[dict[str, Any], str]]:
@@ -106,21 +131,8 @@ class LabelFusion:
             if seen is None or seen.side != ik.side or None in hand["joints_px"]:
                 yield hand, "alone"
                 continue
-            fused = self._fused(seen, ik, camera)
+            fused = self.fuse(seen, ik, camera)
             yield (hand, "contradicted") if fused is None else (_with_pose(hand, fused, camera), "fused")
-
-    def _fused(self, network: HandState, ik: HandState, camera: Intrinsics) -> HandState | None:
-        """The fused hand on the label's joints in the picture; None where the methods contradict each other."""
-        situation = self._fusion.describe(network, ik, camera)
-        weights = self._fusion.weights
-        if situation.form_mm > weights.contradiction_mm or situation.wrist_apart_rad > weights.contradiction_rad:
-            return None
-        on_label = replace(
-            situation,
-            network_px=situation.ik_px,
-            network_sigma_px=np.full(21, LABEL_DEVIATION * float(np.ptp(situation.ik_px, axis=0).max())),
-        )
-        return self._fusion.fuse(network, ik, camera, situation=on_label)
 
     def _state(self, hand: dict[str, Any], origin: HandOrigin) -> HandState:
         pose, shape, translation = (
@@ -189,6 +201,10 @@ def _numbers(values: object, size: int) -> Float[np.ndarray, "N"]:
     if numbers.shape != (size,) or not np.isfinite(numbers).all():
         raise ValueError(f"{size} numbers were expected")
     return numbers
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1.0 - share))
 
 
 def _with_pose(hand: dict[str, Any], fused: HandState, camera: Intrinsics) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hand.errors import ConfigError
 from hand.layer import HandLayer
 from hand.mirror import mirror_points, mirror_pose
 from hand.types import HandState, PathId
-from inference.fusion_kernel import combine_places, mean_rotations
+from inference.fusion_kernel import HAND_FEATURES, combine_places, mean_rotations
 from inference.fusion_weights import FusionWeights, load_weights
 from inference.hand_fusion import HandFusion, joint_axes, joint_groups
 
@@ -26,7 +26,7 @@ LAYER = HandLayer(MODEL, np.float64)
 CAMERA = Intrinsics.from_fov(640, 480)
 PLACE = np.array([0.02, -0.01, 0.5])
 FACING = np.array([np.pi, 0.0, 0.0])
-EVEN = replace(FusionWeights.of_one_path("network"), bias=np.zeros((16, 3)), shape_share=0.5)
+EVEN = replace(FusionWeights.of_one_path("network"), bias=np.zeros((16, 3)), place_bias=0.0, shape_share=0.5)
 
 
 def state(pose: np.ndarray, path_id: PathId, confidence: float = 0.9, sigma_px: float = 3.0) -> HandState:
@@ -142,13 +142,27 @@ def test_places_are_weighed_by_inverse_variances() -> None:
     network_px[:, 1] = np.linspace(0.0, 100.0, 21)
     ik_px[:] = network_px + np.array([1.0, 0.0])
     places, sigma = np.empty((21, 2)), np.empty(21)
-    combine_places(network_px, np.full(21, 2.0), ik_px, np.full((16, 3), 0.2), 0.0, 1.0, places, sigma)
+    combine_places(network_px, np.full(21, 2.0), ik_px, 0.2, 1.0, places, sigma)
     # a share of 0.2 is a variance four times the network's, so the mean's is 4 * 16 / 20
     np.testing.assert_allclose(places - network_px, [[0.2, 0.0]] * 21, atol=1e-12)
     np.testing.assert_allclose(sigma, np.sqrt(3.2))
-    combine_places(network_px, np.full(21, 2.0), network_px + 40.0, np.full((16, 3), 0.2), 0.0, 1.0, places, sigma)
+    combine_places(network_px, np.full(21, 2.0), network_px + 40.0, 0.2, 1.0, places, sigma)
     # a gap of 40 px along each axis, where its variance is 20: the ratio of Birge is 1600 / 20
     np.testing.assert_allclose(sigma, np.sqrt(3.2 * 80.0))
+
+
+def test_a_finder_that_is_farther_off_than_the_network_expects_counts_less() -> None:
+    slopes = np.zeros(len(HAND_FEATURES))
+    slopes[HAND_FEATURES.index("apart_sigma")] = -2.0
+    weights = replace(EVEN, place_slopes=slopes)
+    network = state(random_pose(1), "network", sigma_px=4.0)
+    assert network.seen_px is not None
+    shares = []
+    for gap_px in (3.2, 12.8):  # 0.8 is the usual ratio to the expected error, so that the first feature is 0
+        ik = replace(state(random_pose(1), "ik"), seen_px=network.seen_px + np.array([gap_px, 0.0]))
+        situation = HandFusion(MODEL, weights).describe(network, ik, CAMERA)
+        shares.append(weights.ik_share_of_places(situation.hand))
+    np.testing.assert_allclose(shares, [0.5, 1.0 / (1.0 + 16.0)], atol=1e-6)
 
 
 def test_2d_joints_bend_the_mean_towards_what_was_seen() -> None:
@@ -208,11 +222,17 @@ def test_hands_without_2d_joints_are_fused_too() -> None:
 
 def test_weights_are_read_as_they_were_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    weights = replace(EVEN, bias=rng.normal(size=(16, 3)), slopes=rng.normal(size=EVEN.slopes.shape))
+    weights = replace(
+        EVEN,
+        bias=rng.normal(size=(16, 3)),
+        slopes=rng.normal(size=EVEN.slopes.shape),
+        place_slopes=rng.normal(size=len(HAND_FEATURES)),
+    )
     weights.save(tmp_path / "weights.json")
     again = load_weights(tmp_path / "weights.json")
     np.testing.assert_allclose(again.bias, weights.bias, atol=1e-4)
     np.testing.assert_allclose(again.slopes, weights.slopes, atol=1e-4)
+    np.testing.assert_allclose(again.place_slopes, weights.place_slopes, atol=1e-4)
     content = json.loads((tmp_path / "weights.json").read_text())
     for damage in ({"schema": 0}, {"bias": [1.0]}, {"hand_features": []}, {"prior_factor": "x"}):
         (tmp_path / "weights.json").write_text(json.dumps({**content, **damage}))
