@@ -2,6 +2,7 @@
 
 The program mirrors pictures because people are used to mirrors. Everything inside describes the picture, in
 which a right hand is a left one; a file or a receiver does not see that picture and takes the side for the person's.
+Two cameras have one geometry only where neither picture is mirrored.
 """
 
 from __future__ import annotations
@@ -26,27 +27,29 @@ def as_seen_by_camera(joined: JoinedResult, *, picture: bool = False) -> JoinedR
     frame = joined.frame
     if not frame.mirrored:
         return joined
+    width_px = frame.image_rgb.shape[1]
     image = cv2.flip(frame.image_rgb, 1) if picture else frame.image_rgb
     seen = replace(frame, image_rgb=image, intrinsics=frame.intrinsics.mirrored(), mirrored=False)
     return replace(
         joined,
         frame=seen,
         results={path_id: _path_result(result, seen) for path_id, result in joined.results.items()},
-        outputs=tuple(replace(output, state=_hand(output.state)) for output in joined.outputs),
+        outputs=tuple(replace(output, state=_hand(output.state, width_px)) for output in joined.outputs),
     )
 
 
 def _path_result(result: PathResult, frame: Frame) -> PathResult:
-    width = frame.image_rgb.shape[1]
+    width_px = frame.image_rgb.shape[1]
     return replace(
         result,
         frame=frame,
-        states=tuple(_hand(state) for state in result.states),
-        observations=tuple(_observation(seen, width) for seen in result.observations),
+        states=tuple(_hand(state, width_px) for state in result.states),
+        unfiltered=tuple(_hand(state, width_px) for state in result.unfiltered),
+        observations=tuple(_observation(seen, width_px) for seen in result.observations),
     )
 
 
-def _hand(state: HandState) -> HandState:
+def _hand(state: HandState, width_px: int) -> HandState:
     return replace(
         state,
         side=other_side(state.side),
@@ -54,6 +57,7 @@ def _hand(state: HandState) -> HandState:
         camera_translation_m=mirror_points(np.asarray(state.camera_translation_m)),
         joints_m=mirror_points(np.asarray(state.joints_m)),
         vertices_m=mirror_points(np.asarray(state.vertices_m)),
+        seen_px=None if state.seen_px is None else mirror_pixels(state.seen_px, width_px),
     )
 
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.scene_view import as_seen_by_camera
 from app.sources.base import SourceFacts
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack, ViewTrackBuilder
-from app.two_views.unmirrored import unmirrored
 from app.two_views.view_recording import JPEG_QUALITY, ViewRecording
 from hand.types import Frame, HandState
 
@@ -43,7 +43,7 @@ class LiveView:
             The same about the picture as the camera gave it, and whether the view began anew with it: another source,
             another lens, or a file at another place, with a clock that does not relate to the other view any more.
         """
-        given = unmirrored(joined)
+        given = as_seen_by_camera(joined, picture=True)
         frame = given.frame
         time_s = frame.capture_time_ns / 1e9
         hands: dict[str, HandState | None] = {OUTPUT: given.output}

@@ -14,6 +14,7 @@ from two_view_fakes import RATE, moving_joints, pair_of
 from app.pipeline.output_reason import OutputCause, OutputReason
 from app.pipeline.output_selector import OutputHand
 from app.pipeline.result_synchronizer import JoinedResult
+from app.pipeline.scene_view import as_seen_by_camera
 from app.two_views.calibration import KnownLength
 from app.two_views.camera_pair import CameraPair
 from app.two_views.live_pair import CLOCKS_SENTENCE, ONE_VIEW_SENTENCE, UNRELATED_SENTENCE, LivePair, PairReading
@@ -21,7 +22,6 @@ from app.two_views.live_two_views import LiveTwoViews
 from app.two_views.movement_check import PairState
 from app.two_views.movement_progress import MovementProgress, movement_progress
 from app.two_views.pair_recorder import PairRecorder
-from app.two_views.unmirrored import unmirrored
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
@@ -96,7 +96,7 @@ def play(
 
 def seen_mirrored(joined: JoinedResult) -> JoinedResult:
     """The same result as a window that mirrors its camera has it."""
-    turned = unmirrored(replace(joined, frame=replace(joined.frame, mirrored=True)))
+    turned = as_seen_by_camera(replace(joined, frame=replace(joined.frame, mirrored=True)), picture=True)
     frame = replace(turned.frame, mirrored=True)
     return replace(turned, frame=frame)
 
@@ -247,7 +247,7 @@ def test_an_unmirrored_result_is_the_same_scene() -> None:
     joined = JoinedResult(
         result.frame, {"ik": result}, (OutputHand(result.states[0], OutputReason(OutputCause.FUSED)),)
     )
-    turned = unmirrored(joined)
+    turned = as_seen_by_camera(joined, picture=True)
     state, before = turned.results["ik"].states[0], result.states[0]
     assert state.side == other_side(before.side)
     assert np.allclose(state.joints_m, mirror_points(before.joints_m))
@@ -261,7 +261,7 @@ def test_an_unmirrored_result_is_the_same_scene() -> None:
 
     posed = HandLayer(again)(state.pose_rad, state.shape, state.camera_translation_m).joints_m
     assert np.allclose(posed, state.joints_m, atol=1e-4)
-    assert unmirrored(turned) is turned
+    assert as_seen_by_camera(turned) is turned
 
 
 def test_progress_says_what_is_missing(joints: np.ndarray) -> None:
