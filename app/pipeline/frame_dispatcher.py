@@ -94,7 +94,7 @@ class FrameDispatcher:
 
 
 class _RunningMean:
-    """Median of recent durations."""
+    """Exponential mean of recent durations."""
 
     def __init__(self) -> None:
         self.value_ns = 0.0

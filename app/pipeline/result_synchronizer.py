@@ -61,7 +61,7 @@ class JoinedResult:
 
     @property
     def output(self) -> HandState | None:
-        """The first output hand, or None when there is none; its ``path_id`` is the path it follows."""
+        """The first output hand, or None when there is none; its ``origin`` is the path it follows."""
         return self.outputs[0].state if self.outputs else None
 
 

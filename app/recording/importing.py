@@ -46,7 +46,7 @@ def import_session(
         source: a video or a folder.
         folder: of the new session.
         model: hand model of the paths' estimates.
-        paths: factories of the paths that process every frame.
+        paths: process every frame.
         name: given by the user; the source's own name when empty.
         subfolders: a folder's subfolders are read too.
         progress: called with the number of frames done.

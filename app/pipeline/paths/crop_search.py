@@ -79,7 +79,7 @@ class CropClassifier(Protocol):
 
 
 class SlidingWindowDetector:
-    """Finds at most one hand per picture; a :class:`app.pipeline.paths.network_path.HandDetectorProtocol`."""
+    """Finds at most one hand per picture; a :class:`app.pipeline.paths.hand_path.HandDetectorProtocol`."""
 
     def __init__(
         self, classifier: CropClassifier, *, squares_per_search: int = 0, small_sizes: Sequence[float] = SMALL_SIZES
