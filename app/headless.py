@@ -173,7 +173,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
 
 def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
     """Waits for the engines: frames that go by while they load should not count as drops."""
-    while any(pipeline.path_state(path_id).phase is PathPhase.STARTING for path_id in pipeline.path_ids):
+    while pipeline.loading:
         news.wait(_POLL_S)
         news.clear()
         pipeline.begin_pull()

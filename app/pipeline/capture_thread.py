@@ -98,7 +98,14 @@ class FrameSink(Protocol):
 
 
 class CaptureThread(threading.Thread):
-    """Feeds frames of the current source into mailboxes."""
+    """Feeds frames of the current source into mailboxes.
+
+    Attributes:
+        lens: the user's settings for intrinsics.
+        mirror: frames are mirrored from the next one on.
+        quarter_turns: right angles by which they are turned clockwise before that.
+        playback: pause, speed and place of a file.
+    """
 
     def __init__(
         self,
@@ -134,27 +141,18 @@ class CaptureThread(threading.Thread):
         self._wake = threading.Event()
         self._stopping = False
         self._state = SourceState()
-        self._mirror = False
+        self.mirror = False
+        self.quarter_turns = 0
         self._begun_ns = self._latest_ns = 0
         self._media_origin_ns: int | None = None
         self._sequence = -1
         self.playback = Playback()
-        self.quarter_turns = 0
 
     @property
     def state(self) -> SourceState:
         """The source's state; immutable, safe to read from any thread."""
         with self._lock:
             return self._state
-
-    @property
-    def mirror(self) -> bool:
-        """Whether frames are mirrored from the next one on."""
-        return self._mirror
-
-    @mirror.setter
-    def mirror(self, mirror: bool) -> None:
-        self._mirror = mirror
 
     def switch_to(self, source: FrameSource) -> None:
         """Replaces the current source as soon as its read returns, or soon where it does not; it closes itself."""
@@ -275,12 +273,12 @@ class CaptureThread(threading.Thread):
         return True
 
     def _begin_playback(self, source: SeekableSource | None, facts: SourceFacts) -> None:
-        if source is None:
-            self.playback.begin(seekable=False, length=0, frames_per_second=facts.frames_per_second, loop=False)
-        else:
-            self.playback.begin(
-                seekable=True, length=source.length, frames_per_second=facts.frames_per_second, loop=source.loops
-            )
+        self.playback.begin(
+            seekable=source is not None,
+            length=0 if source is None else source.length,
+            frames_per_second=facts.frames_per_second,
+            loop=source is not None and source.loops,
+        )
 
     def _move(self, source: SeekableSource) -> bool:
         """Carries out a seek request; True when the file was moved."""
@@ -327,7 +325,7 @@ class CaptureThread(threading.Thread):
             if self._request is not None or turn is not self._turn:
                 return
             state = self._state
-        image, mirror = picture.image_rgb, self._mirror
+        image, mirror = picture.image_rgb, self.mirror
         height, width = image.shape[:2]
         intrinsics = self.lens.intrinsics_for(width, height, facts.intrinsics)
         turns = self.quarter_turns

@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from hand.types import Frame
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -137,8 +135,8 @@ class Listeners(Generic[T]):
             self._listeners = (*self._listeners, listener)
         return listener
 
-    def publish(self, item: T) -> None:
-        """Queues a result for each of them."""
+    def put(self, item: T) -> None:
+        """Queues a result for each of them; never waits."""
         for listener in self._listeners:
             listener.put(item)
 
@@ -155,24 +153,3 @@ class Listeners(Generic[T]):
     def _remove(self, listener: Listener[T]) -> None:
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
-
-
-class FrameTap:
-    """A :class:`app.pipeline.capture_thread.FrameSink` that gives every frame to listeners."""
-
-    def __init__(self) -> None:
-        self._listeners: Listeners[Frame] = Listeners()
-
-    def add(
-        self, name: str, callback: Callable[[Frame], None], *, enabled: Callable[[], bool] = _always
-    ) -> Listener[Frame]:
-        """Passes every frame to a callback in a thread of its own; see :class:`Listener`."""
-        return self._listeners.add(name, callback, enabled=enabled)
-
-    def put(self, frame: Frame) -> None:
-        """Passes a frame on; never waits."""
-        self._listeners.publish(frame)
-
-    def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Ends all listeners; see :meth:`Listeners.close`."""
-        self._listeners.close(timeout_s)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from app.pipeline.capture_thread import ABANDON_S, CaptureThread, SourceState
 from app.pipeline.frame_dispatcher import FrameDispatcher
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
-from app.pipeline.listeners import FrameTap, Listener, Listeners
+from app.pipeline.listeners import Listener, Listeners
 from app.pipeline.mailbox import Mailbox
 from app.pipeline.output_selector import OutputChooser
 from app.pipeline.paths.hand_path import PathFactory
@@ -99,7 +99,7 @@ class LivePipeline(Generic[T, P]):
         self._joins = compose is not None or output is not None
         self._listeners: Listeners[JoinedResult] = Listeners()
         self._preview = _Preview(self._announce)
-        self._tap = FrameTap()
+        self._frame_listeners: Listeners[Frame] = Listeners()
         self._inboxes: dict[PathId, Mailbox[Frame]] = (
             {path_id: Mailbox(lossless=True) for path_id in paths} if every_frame else FrameDispatcher(paths).inboxes
         )
@@ -122,7 +122,7 @@ class LivePipeline(Generic[T, P]):
             for path_id, factory in paths.items()
         }
         self._capture = CaptureThread(
-            [*self._inboxes.values(), self._preview, self._tap],
+            [*self._inboxes.values(), self._preview, self._frame_listeners],
             lens or IntrinsicsChoice(),
             self._announce,
             paced=not every_frame,
@@ -156,7 +156,7 @@ class LivePipeline(Generic[T, P]):
         for worker in self._workers.values():
             if worker.ident is not None:
                 worker.join(max(end_s - time.monotonic(), 0.0))
-        for listeners in (self._listeners, self._tap):
+        for listeners in (self._listeners, self._frame_listeners):
             listeners.close(max(end_s - time.monotonic(), _LISTENER_JOIN_S))
 
     def show(self, source: FrameSource) -> None:
@@ -196,7 +196,7 @@ class LivePipeline(Generic[T, P]):
         Returns:
             The listener; close it to end it.
         """
-        return self._tap.add(name, callback, enabled=enabled)
+        return self._frame_listeners.add(name, callback, enabled=enabled)
 
     @property
     def mirror(self) -> bool:
@@ -240,6 +240,11 @@ class LivePipeline(Generic[T, P]):
 
     def path_state(self, path_id: PathId) -> PathState:
         return self._workers[path_id].state
+
+    @property
+    def loading(self) -> bool:
+        """Whether the engine of a path is still being loaded."""
+        return any(worker.state.phase is PathPhase.STARTING for worker in self._workers.values())
 
     def set_enabled(self, path_id: PathId, enabled: bool) -> None:
         """Switches a path on or off; one that is off costs nothing."""
@@ -298,7 +303,7 @@ class LivePipeline(Generic[T, P]):
 
     def _emit(self, joined: JoinedResult, updates: Mapping[PathId, PathUpdate[T]], measured: bool) -> None:
         if measured:  # before it is shown: a recording that ends now includes what was on the screen
-            self._listeners.publish(joined)
+            self._listeners.put(joined)
         if self._compose is None:
             return
         panes = self._compose(joined, updates)

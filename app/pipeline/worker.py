@@ -73,7 +73,7 @@ class PathUpdate(Generic[T]):
 
     Attributes:
         result: of the path.
-            prepared: the display form of it.
+        prepared: the display form of it.
         taken_ns: ``time.monotonic_ns`` when the path took the frame, or the request to draw it again.
         ready_ns: ``time.monotonic_ns`` when all of this was ready.
     """
@@ -95,7 +95,7 @@ class PathWorker(threading.Thread, Generic[T]):
         prepare: Callable[[PathResult], T],
         deliver: Callable[[PathUpdate[T]], None],
         on_state: Callable[[PathState], None],
-        on_begin: Callable[[Frame], None] = lambda _: None,
+        on_begin: Callable[[Frame], None],
     ) -> None:
         """Prepares the thread without starting it.
 

@@ -23,7 +23,6 @@ from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import output_chooser
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PathPhase
 from app.rendering.skeleton import HandDrawing, overlay_skeleton
 from app.sources.base import FrameSource
 from app.two_views.live_pair import LivePair, PairFrame, PairReading
@@ -127,7 +126,7 @@ class LiveTwoViews:
     def reading(self) -> PairReading:
         """State of the two cameras for people; safe to read from any thread."""
         state, reading = self.pipeline.source_state, self._reading
-        if state.phase in (SourcePhase.IDLE, SourcePhase.OPENING) or self._loading:
+        if state.phase in (SourcePhase.IDLE, SourcePhase.OPENING) or self.pipeline.loading:
             return PairReading(PairState.OPENING, f"Opening {state.name}.")
         if state.phase in (SourcePhase.FAILED, SourcePhase.LOST):
             return replace(reading, state=PairState.SECOND_MISSING, sentence=state.sentence)
@@ -185,10 +184,6 @@ class LiveTwoViews:
         recorder = self._recorder
         if recorder is not None:
             recorder.offer(1, given)
-
-    @property
-    def _loading(self) -> bool:
-        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.path_ids)
 
     def _evaluate(self) -> None:
         def tell(reading: PairReading) -> None:

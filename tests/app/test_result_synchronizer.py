@@ -196,11 +196,11 @@ def test_listener_gets_everything_in_order_in_its_own_thread() -> None:
     listeners: Listeners[int] = Listeners()
     listener = listeners.add("test", listen)
     for item in range(10):
-        listeners.publish(item)
+        listeners.put(item)
     listener.close()
     assert got == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert names == {"listener-test"}
-    listeners.publish(11)
+    listeners.put(11)
     assert not listener.is_alive()
     assert 11 not in got
 
@@ -210,12 +210,12 @@ def test_listener_is_left_alone_while_it_wants_nothing() -> None:
     wanted = threading.Event()
     listeners: Listeners[int] = Listeners()
     listener = listeners.add("choosy", got.append, enabled=wanted.is_set)
-    listeners.publish(0)
+    listeners.put(0)
     assert not listener._queue
     wanted.set()
-    listeners.publish(1)
+    listeners.put(1)
     wanted.clear()
-    listeners.publish(2)
+    listeners.put(2)
     listeners.close()
     assert got == [1]
 
@@ -225,10 +225,10 @@ def test_gathering_listener_gets_everything_in_order_and_the_rest_when_it_is_clo
     listeners: Listeners[int] = Listeners()
     listener = listeners.add("slow start", got.append, collect_s=0.02)
     for item in range(5):
-        listeners.publish(item)
+        listeners.put(item)
     wait_until(lambda: got == [0, 1, 2, 3, 4])
     listener._collect_s = 60.0
-    listeners.publish(5)
+    listeners.put(5)
     wait_until(lambda: listener._queue)
     assert got[-1] == 4, "it gathers for a minute"
     listeners.close()
@@ -240,10 +240,10 @@ def test_slow_listener_loses_the_oldest_and_counts() -> None:
     got: list[int] = []
     listeners: Listeners[int] = Listeners()
     listener = listeners.add("slow", lambda item: (gate.wait(20), got.append(item))[1])
-    listeners.publish(0)
+    listeners.put(0)
     wait_until(lambda: not listener._queue)  # taken, and held up in the callback
     for item in range(1, QUEUE_LENGTH + 11):
-        listeners.publish(item)
+        listeners.put(item)
     assert listener.dropped == 10
     gate.set()
     listeners.close()
