@@ -138,17 +138,13 @@ def analyse(
     one, other = paired(first.track, second.track, calibration.late_s)
     progress("triangulating")
     check = MovementCheck(calibration)
-    path = min(calibration.noise.share, key=lambda name: float(np.median(calibration.noise.share[name])))
-    for pixels, partner in zip(one.joints_px[path], other.joints_px[path], strict=True):
-        if np.isfinite(pixels).all() and np.isfinite(partner).all():
-            check.add(pixels, partner)
+    check.add_track(one, other)
     truth = measure_truth(calibration, one, other)
     if not np.isfinite(truth.joints_m).any():
         raise ConfigError("The two views never show the hand at the same time; check that both see it.")
     progress("measuring the paths")
     errors = []
-    for view, track in enumerate((one, other)):
-        intrinsics = (calibration.pair.first, calibration.pair.second)[view]
+    for view, (track, intrinsics) in enumerate(zip((one, other), calibration.pair.intrinsics, strict=True)):
         for name in (*PATHS, OUTPUT):
             if name in track.joints_m and np.isfinite(track.joints_m[name]).any():
                 errors.append(measure_path(truth, track, name, view, intrinsics))

@@ -30,12 +30,10 @@ class Steadied:
     Attributes:
         joints_m: NaN where they were.
         covariance_m2: of each joint, smaller than before.
-        lengths_m: of the edges, NaN where unknown.
     """
 
     joints_m: Float[np.ndarray, "N 21 3"]
     covariance_m2: Float[np.ndarray, "N 21 3 3"]
-    lengths_m: Float[np.ndarray, " edges"]
 
 
 def mean_lengths(
@@ -60,19 +58,14 @@ def mean_lengths(
     return result
 
 
-def steady(
-    joints_m: Float[np.ndarray, "N 21 3"],
-    covariance_m2: Float[np.ndarray, "N 21 3 3"],
-    lengths_m: Float[np.ndarray, " edges"] | None = None,
-) -> Steadied:
-    """Moves joints towards steady bones.
+def steady(joints_m: Float[np.ndarray, "N 21 3"], covariance_m2: Float[np.ndarray, "N 21 3 3"]) -> Steadied:
+    """Moves joints towards the lengths that the bones have over these frames.
 
     Args:
         joints_m: NaN where unknown.
         covariance_m2: of the joints, NaN likewise.
-        lengths_m: of the edges; measured over these frames when left out.
     """
-    lengths = mean_lengths(joints_m, covariance_m2) if lengths_m is None else lengths_m
+    lengths = mean_lengths(joints_m, covariance_m2)
     known = np.isfinite(joints_m).all(-1)
     count = len(joints_m)
     start = np.where(known[..., None], joints_m, 0.0)
@@ -113,4 +106,4 @@ def steady(
     covariance = np.stack([whole[:, 3 * j : 3 * j + 3, 3 * j : 3 * j + 3] for j in range(21)], 1)
     points[~known] = np.nan
     covariance[~known] = np.nan
-    return Steadied(points, covariance, lengths)
+    return Steadied(points, covariance)

@@ -62,23 +62,6 @@ class Correspondences:
     sigma_px: Float[np.ndarray, "N 21"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Adjusted:
-    """The result.
-
-    Attributes:
-        pair: the cameras.
-        lengths_m: of each path's hand: the bones, then :data:`PALM_EDGES`.
-        rms: root mean square reprojection error over its standard deviation.
-        cost: what is left of the robust sum of squares.
-    """
-
-    pair: CameraPair
-    lengths_m: tuple[Float[np.ndarray, " edges"], ...]
-    rms: float
-    cost: float
-
-
 def adjust(
     pair: CameraPair,
     hands: Sequence[Correspondences],
@@ -86,9 +69,8 @@ def adjust(
     joints_of_length: tuple[int, int],
     length_m: float,
     proportions: Float[np.ndarray, "21 3"],
-    proportions_sigma: float = LENGTH_PRIOR,
-    steps: int = 60,
-) -> Adjusted:
+    steps: int,
+) -> tuple[CameraPair, float]:
     """Refines two cameras.
 
     Args:
@@ -97,13 +79,15 @@ def adjust(
         joints_of_length: the two joints with the distance that gives the scale, see ``hand.joints.JOINT_NAMES``.
         length_m: their distance.
         proportions: joints of a hand with the expected lengths, of any size and pose.
-        proportions_sigma: how far a length may be from that, as a share.
         steps: at most so many evaluations.
+
+    Returns:
+        The cameras, and what is left of the robust sum of squares.
     """
     expected = edge_lengths(proportions[None])[0]
     one, other = joints_of_length
     expected = expected * length_m / np.linalg.norm(proportions[one] - proportions[other])
-    problem = _Problem(pair, hands, joints_of_length, length_m, expected, proportions_sigma * expected)
+    problem = _Problem(pair, hands, joints_of_length, length_m, expected, LENGTH_PRIOR * expected)
     found = least_squares(
         problem.residuals,
         problem.start(),
@@ -116,7 +100,7 @@ def adjust(
         max_nfev=steps,
         ftol=1e-5,
     )
-    return problem.result(found.x, float(found.cost))
+    return problem.cameras(found.x), float(found.cost)
 
 
 def edge_lengths(joints_m: Float[np.ndarray, "N 21 3"]) -> Float[np.ndarray, "N edges"]:
@@ -145,7 +129,7 @@ class _Problem:
         self._points_at = [_SHARED + _COUNT * len(hands)]
         for hand in hands:
             self._points_at.append(self._points_at[-1] + hand.first_px.size // 2 * 3)
-        self._focal_sigma = [ASSUMED_FOCAL_SIGMA if view.assumed else 0.005 for view in (pair.first, pair.second)]
+        self._focal_sigma = [ASSUMED_FOCAL_SIGMA if view.assumed else 0.005 for view in pair.intrinsics]
 
     def start(self) -> Float[np.ndarray, " unknowns"]:
         """From the linear solution, brought to scale."""
@@ -221,7 +205,7 @@ class _Problem:
                 weight = 1.0 / hand.sigma_px
                 at = row + 2 * np.arange(count).reshape(-1, 21)[..., None] + np.arange(2)
                 put(at[..., None], column[..., None, None] + np.arange(3), by_point * weight[..., None, None])
-                camera = (pair.first, pair.second)[view]
+                camera = pair.intrinsics[view]
                 offset = error + pixels - np.array([camera.cx_px, camera.cy_px])
                 put(at, np.array(6 + view), offset * weight[..., None])
                 if view == 1:
@@ -254,18 +238,6 @@ class _Problem:
         put(row + 1 + np.arange(2), 6 + np.arange(2), 1.0 / np.array(self._focal_sigma))
         shape = (row + 3, self._points_at[-1])
         return csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
-
-    def result(self, unknowns: Float[np.ndarray, " unknowns"], cost: float) -> Adjusted:
-        """The cameras and lengths of the solution."""
-        pair = self.cameras(unknowns)
-        squares = []
-        for h, hand in enumerate(self._hands):
-            points, _ = self._hand(unknowns, h)
-            for view, pixels in enumerate((hand.first_px, hand.second_px)):
-                error, _ = reprojection(pair, view, points, pixels)
-                squares.append(((error / hand.sigma_px[..., None]) ** 2).ravel())
-        lengths = tuple(self._hand(unknowns, h)[1].copy() for h in range(len(self._hands)))
-        return Adjusted(pair, lengths, float(np.sqrt(np.median(np.concatenate(squares)) / 0.4549)), cost)
 
     def _hand(self, unknowns: Float[np.ndarray, " unknowns"], h: int) -> tuple[np.ndarray, np.ndarray]:
         points = unknowns[self._points_at[h] : self._points_at[h + 1]].reshape(-1, 21, 3)

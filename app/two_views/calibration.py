@@ -132,7 +132,7 @@ def length_of_shape(shape: Float[np.ndarray, "10"], source: str, uncertainty: fl
         source: of the shape, for people.
         uncertainty: standard deviation as a share.
     """
-    joints = HandLayer(load_embedded_model())(np.zeros(48), shape).joints_m.astype(np.float64)
+    joints = _joints_of_shape(shape)
     one, other = PALM_LENGTH_JOINTS
     return KnownLength(PALM_LENGTH_JOINTS, float(np.linalg.norm(joints[one] - joints[other])), source, uncertainty)
 
@@ -140,6 +140,11 @@ def length_of_shape(shape: Float[np.ndarray, "10"], source: str, uncertainty: fl
 def average_length() -> KnownLength:
     """The average hand's, where nothing is known of this one: adults' differ by about 6 %."""
     return length_of_shape(np.zeros(10), "the average hand", 0.06)
+
+
+def _joints_of_shape(shape: Float[np.ndarray, "10"]) -> Float[np.ndarray, "21 3"]:
+    """Joints of the embedded model's flat hand of a shape."""
+    return HandLayer(load_embedded_model())(np.zeros(48), shape).joints_m.astype(np.float64)
 
 
 def calibrate_pair(
@@ -354,11 +359,10 @@ def _adjusted(
         size = np.maximum(hand_size_px(one), hand_size_px(other))
         doubt = np.maximum(relative_sigma(first, path)[found], relative_sigma(second, path)[found])
         hands.append(Correspondences(one, other, noise.share[path] * size[:, None] * doubt))
-    average = HandLayer(load_embedded_model())(np.zeros(48), np.zeros(10)).joints_m.astype(np.float64)
-    found_cameras = adjust(
+    average = _joints_of_shape(np.zeros(10))
+    return adjust(
         start, hands, joints_of_length=length.joints, length_m=length.metres, proportions=average, steps=steps
     )
-    return found_cameras.pair, found_cameras.cost
 
 
 def _rescaled(pair: CameraPair, sightings: Sequence[Sightings], length: KnownLength) -> CameraPair:
@@ -369,7 +373,7 @@ def _rescaled(pair: CameraPair, sightings: Sequence[Sightings], length: KnownLen
     """
     made = triangulate(pair, sightings)
     seen = mean_lengths(made.joints_m, made.covariance_m2)
-    average = HandLayer(load_embedded_model())(np.zeros(48), np.zeros(10)).joints_m.astype(np.float64)
+    average = _joints_of_shape(np.zeros(10))
     one, other = length.joints
     expected = edge_lengths(average[None])[0] * length.metres / np.linalg.norm(average[one] - average[other])
     edge = int(np.flatnonzero((np.sort(EDGES, 1) == sorted(length.joints)).all(1))[0])
@@ -393,7 +397,7 @@ def _assessed(
     *,
     exact: bool = False,
 ) -> PairCalibration:
-    path = min(noise.share, key=lambda name: float(np.median(noise.share[name])))
+    path = noise.best_path
     found = _both(first, second, path)
     found = found[:: max(1, len(found) // 100)]
     one, other = first.joints_px[path][found], second.joints_px[path][found]

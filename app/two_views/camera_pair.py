@@ -27,6 +27,11 @@ class CameraPair:
     translation_m: Float[np.ndarray, "3"]
 
     @property
+    def intrinsics(self) -> tuple[Intrinsics, Intrinsics]:
+        """Of the first camera and of the second."""
+        return self.first, self.second
+
+    @property
     def baseline_m(self) -> float:
         """Distance between the two cameras."""
         return float(np.linalg.norm(self.translation_m))

@@ -8,7 +8,7 @@ nearer to the true pixels, by a tenth (network) to a quarter (MediaPipe + IK).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,14 +50,7 @@ class ViewTrack:
 
     def part(self, chosen: Int[np.ndarray, " K"] | Bool[np.ndarray, " N"]) -> ViewTrack:
         """Some of the frames."""
-        return ViewTrack(
-            self.times_s[chosen],
-            {path: values[chosen] for path, values in self.joints_px.items()},
-            {path: values[chosen] for path, values in self.joints_m.items()},
-            {path: values[chosen] for path, values in self.sigma_px.items()},
-            {path: values[chosen] for path, values in self.confidence.items()},
-            self.side,
-        )
+        return self._mapped(self.times_s[chosen], lambda values: values[chosen])
 
     def at_times(self, times_s: Float[np.ndarray, " M"], tolerance_s: float) -> ViewTrack:
         """The track at other moments, interpolated linearly between the two frames around each.
@@ -66,10 +59,16 @@ class ViewTrack:
             times_s: on this track's clock.
             tolerance_s: where the two frames around a moment are farther apart than this the hand is missing.
         """
-        times = self.times_s
+        times_s, times = np.asarray(times_s, np.float64), self.times_s
         if len(times) < 2:
-            blank = np.full(len(times_s), -1)
-            return _blank_like(self, times_s) if len(times) == 0 else _picked(self, times_s, blank, tolerance_s)
+            near = np.abs(times_s - times[0]) <= tolerance_s / 2.0 if len(times) else np.zeros(len(times_s), bool)
+
+            def only_frame(values: np.ndarray) -> np.ndarray:
+                result = np.full((len(times_s), *values.shape[1:]), _missing_value(values))
+                result[near] = values[:1]
+                return result
+
+            return self._mapped(times_s, only_frame)
         after = np.clip(np.searchsorted(times, times_s), 1, len(times) - 1)
         before = after - 1
         gap = times[after] - times[before]
@@ -82,43 +81,30 @@ class ViewTrack:
             mixed = values[before] * (1.0 - weight) + values[after] * weight
             # a frame that is met exactly needs no neighbour
             mixed = np.where(weight < 1e-6, values[before], np.where(weight > 1.0 - 1e-6, values[after], mixed))
-            mixed[missing] = 0.0 if values.ndim == 1 else np.nan
+            mixed[missing] = _missing_value(values)
             return np.asarray(mixed)
 
+        return self._mapped(times_s, between)
+
+    def _mapped(self, times_s: Float[np.ndarray, " M"], change: Callable[[np.ndarray], np.ndarray]) -> ViewTrack:
+        """The track at other times, with the values of every path changed alike."""
+
+        def changed(by_path: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {path: change(values) for path, values in by_path.items()}
+
         return ViewTrack(
-            np.asarray(times_s, np.float64),
-            {path: between(values) for path, values in self.joints_px.items()},
-            {path: between(values) for path, values in self.joints_m.items()},
-            {path: between(values) for path, values in self.sigma_px.items()},
-            {path: between(values) for path, values in self.confidence.items()},
+            times_s,
+            changed(self.joints_px),
+            changed(self.joints_m),
+            changed(self.sigma_px),
+            changed(self.confidence),
             self.side,
         )
 
 
-def _blank_like(track: ViewTrack, times_s: Float[np.ndarray, " M"]) -> ViewTrack:
-    count = len(times_s)
-    return ViewTrack(
-        np.asarray(times_s, np.float64),
-        {path: np.full((count, 21, 2), np.nan) for path in track.joints_px},
-        {path: np.full((count, 21, 3), np.nan) for path in track.joints_m},
-        {path: np.full((count, 21), np.nan) for path in track.sigma_px},
-        {path: np.zeros(count) for path in track.confidence},
-        track.side,
-    )
-
-
-def _picked(
-    track: ViewTrack, times_s: Float[np.ndarray, " M"], blank: Int[np.ndarray, " M"], tolerance_s: float
-) -> ViewTrack:
-    """The only frame of a track at each moment that is near it."""
-    result = _blank_like(track, times_s)
-    near = np.abs(times_s - track.times_s[0]) <= tolerance_s / 2.0
-    for path in track.joints_px:
-        result.joints_px[path][near] = track.joints_px[path][0]
-        result.joints_m[path][near] = track.joints_m[path][0]
-        result.sigma_px[path][near] = track.sigma_px[path][0]
-        result.confidence[path][near] = track.confidence[path][0]
-    return result
+def _missing_value(values: np.ndarray) -> float:
+    """What stands for a missing hand: no confidence, and NaN for everything else."""
+    return 0.0 if values.ndim == 1 else float("nan")
 
 
 class ViewTrackBuilder:

@@ -67,11 +67,11 @@ class LiveEvaluation:
         if not new.any():
             return
         truth = measure_truth(self.calibration, one, other)
-        self._watch(one.part(new), other.part(new))
+        self.check.add_track(one.part(new), other.part(new))
         part = Truth(truth.times_s[new], truth.joints_m[new], truth.expected_m[new], truth.pair, truth.side)
         errors = tuple(
             measure_path(part, track.part(new), path, view, camera)
-            for view, (track, camera) in enumerate(((one, truth.pair.first), (other, truth.pair.second)))
+            for view, (track, camera) in enumerate(zip((one, other), truth.pair.intrinsics, strict=True))
             for path in (*PATHS, OUTPUT)
             if path in track.joints_m
         )
@@ -107,13 +107,3 @@ class LiveEvaluation:
                 pieces.setdefault((one.view, one.path), []).append(one)
         whole = (joined(of_one) for of_one in pieces.values())
         return tuple(one for one in whole if len(one.times_s))
-
-    def _watch(self, one: ViewTrack, other: ViewTrack) -> None:
-        """Checks whether a camera was moved."""
-        noise = self.calibration.noise
-        path = min(noise.share, key=lambda name: float(np.median(noise.share[name])))
-        if path not in one.joints_px or path not in other.joints_px:
-            return
-        for pixels, partner in zip(one.joints_px[path], other.joints_px[path], strict=True):
-            if np.isfinite(pixels).all() and np.isfinite(partner).all():
-                self.check.add(pixels, partner)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from app.two_views.calibration import PairCalibration
+from app.two_views.evidence import ViewTrack
 from app.two_views.triangulation import Sightings, triangulate
 
 WINDOW_FRAMES: Final = 45
@@ -80,6 +81,20 @@ class MovementCheck:
             pair, [Sightings(v, pixels[ends][None], sigma) for v, pixels in enumerate((first_px, second_px))]
         )
         self._palms.append(float(np.linalg.norm(made.joints_m[0, 0] - made.joints_m[0, 1])))
+
+    def add_track(self, first: ViewTrack, second: ViewTrack) -> None:
+        """Adds all moments with the hand of the most exact path in both views.
+
+        Args:
+            first: the hand in the first view.
+            second: the hand in the second view at the same moments.
+        """
+        path = self._calibration.noise.best_path
+        if path not in first.joints_px or path not in second.joints_px:
+            return
+        for first_px, second_px in zip(first.joints_px[path], second.joints_px[path], strict=True):
+            if np.isfinite(first_px).all() and np.isfinite(second_px).all():
+                self.add(first_px, second_px)
 
     @property
     def metrics(self) -> MovementMetrics | None:

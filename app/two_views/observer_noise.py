@@ -40,6 +40,11 @@ class ObserverNoise:
 
     share: Mapping[str, Float[np.ndarray, "21"]]
 
+    @property
+    def best_path(self) -> str:
+        """The path with the least noise."""
+        return min(self.share, key=lambda path: float(np.median(self.share[path])))
+
 
 def hand_size_px(joints_px: Float[np.ndarray, "N 21 2"]) -> Float[np.ndarray, " N"]:
     """Longer side of the box of the joints."""

@@ -210,8 +210,8 @@ def pictures(
         halves = []
         for view, recording in enumerate(views):
             _, picture = recording.picture_near(kept + (late_s if view else 0.0))
-            intrinsics = (result.calibration.pair.first, result.calibration.pair.second)[view]
-            halves.append(with_hand(picture, project(truth.in_view(view)[n], intrinsics)))
+            joints_px = project(truth.in_view(view)[n], result.calibration.pair.intrinsics[view])
+            halves.append(with_hand(picture, joints_px))
         height = min(half.shape[0] for half in halves)
         sized = [cv2.resize(half, (round(half.shape[1] * height / half.shape[0]), height)) for half in halves]
         drawn.append(np.hstack(sized))

@@ -115,8 +115,7 @@ def label_sessions(
     for view, (recording, own, track) in enumerate(
         ((recordings[0], truth, one), (recordings[1], mirrored_truth, backwards))
     ):
-        intrinsics = (known.pair.first, known.pair.second)[view]
-        labels.append(label_view(recording, own, view, track, shape, intrinsics, model))
+        labels.append(label_view(recording, own, view, track, shape, known.pair.intrinsics[view], model))
         write_offline(recording.folder, labels[-1])
     write_links(first, second, known.pair, late_s)
     return truth, (labels[0], labels[1])
