@@ -92,6 +92,10 @@ def saved_intrinsics(camera: str, width_px: int, height_px: int, folder: Path | 
     return known.scaled_to(width_px, height_px) if abs(proportions - 1.0) <= SAME_PROPORTIONS else None
 
 
+def camera_slug(camera: str) -> str:
+    """A camera's name as part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", camera.casefold()).strip("-") or "camera"
+
+
 def _file(camera: str, folder: Path | None) -> Path:
-    slug = re.sub(r"[^a-z0-9]+", "-", camera.casefold()).strip("-") or "camera"
-    return (folder or cameras_folder()) / f"{slug}.json"
+    return (folder or cameras_folder()) / f"{camera_slug(camera)}.json"

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from app.sources.calibration_store import SAME_PROPORTIONS
+from app.sources.calibration_store import SAME_PROPORTIONS, camera_slug
 from app.two_views.calibration import KnownLength, PairCalibration
-from app.two_views.camera_pair import CameraPair
+from app.two_views.camera_pair import finite_array, pair_from_json, pair_to_json
 from app.two_views.observer_noise import ObserverNoise
 from app.user_dirs import cameras_folder
 from hand.atomic_file import write_json_atomically
-from hand.camera import Intrinsics
 from hand.errors import ConfigError, IntrinsicsError
 
 logger = logging.getLogger(__name__)
@@ -40,14 +36,11 @@ def save_pair(first: str, second: str, calibration: PairCalibration, folder: Pat
         ConfigError: the file cannot be written.
     """
     file = pair_file(first, second, folder)
-    pair = calibration.pair
     content = {
         "schema": SCHEMA,
         "cameras": [first, second],
         "date_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "intrinsics": [asdict(pair.first), asdict(pair.second)],
-        "rotation": pair.rotation.tolist(),
-        "translation_m": pair.translation_m.tolist(),
+        **pair_to_json(calibration.pair),
         "length": asdict(calibration.length),
         "hand_m": calibration.hand_m.tolist(),
         "noise": {path: share.tolist() for path, share in calibration.noise.share.items()},
@@ -86,8 +79,7 @@ def saved_pair(
 
 def pair_file(first: str, second: str, folder: Path | None = None) -> Path:
     """Where the calibration of two cameras is kept."""
-    slugs = [re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "camera" for name in (first, second)]
-    return (folder or cameras_folder()) / "pairs" / f"{slugs[0]}--{slugs[1]}.json"
+    return (folder or cameras_folder()) / "pairs" / f"{camera_slug(first)}--{camera_slug(second)}.json"
 
 
 def _read(
@@ -100,30 +92,19 @@ def _read(
     """
     if content["schema"] != SCHEMA or content["cameras"] != cameras:
         raise ValueError("it is of other cameras or another version")
-    views = []
-    for known, (width, height) in zip(content["intrinsics"], sizes_px, strict=True):
-        intrinsics = Intrinsics(**known)
+    pair = pair_from_json(content)
+    for intrinsics, (width, height) in zip(pair.intrinsics, sizes_px, strict=True):
         if abs((width / height) / (intrinsics.width_px / intrinsics.height_px) - 1.0) > SAME_PROPORTIONS:
             raise ValueError("it is of pictures of other proportions")
-        views.append(intrinsics.scaled_to(width, height))
-    rotation, translation = _array(content["rotation"], (3, 3)), _array(content["translation_m"], (3,))
-    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or np.linalg.det(rotation) < 0.0:
-        raise ValueError("its rotation is none")
+    first, second = (known.scaled_to(*size) for known, size in zip(pair.intrinsics, sizes_px, strict=True))
     length = content["length"]
     one, other = (int(joint) for joint in length["joints"])
     figures = {name: float(content[name]) for name in _FIGURES if name != "frames"}
     return PairCalibration(
-        pair=CameraPair(views[0], views[1], rotation, translation),
+        pair=replace(pair, first=first, second=second),
         length=KnownLength((one, other), float(length["metres"]), str(length["source"]), float(length["uncertainty"])),
         frames=int(content["frames"]),
-        hand_m=_array(content["hand_m"], (3,)),
-        noise=ObserverNoise({path: _array(share, (21,)) for path, share in content["noise"].items()}),
+        hand_m=finite_array(content["hand_m"], (3,)),
+        noise=ObserverNoise({path: finite_array(share, (21,)) for path, share in content["noise"].items()}),
         **figures,
     )
-
-
-def _array(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(values, np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"expected {shape} finite numbers")
-    return array

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -73,3 +74,38 @@ class CameraPair:
         lines_in_second, lines_in_first = one @ fundamental.T, other @ fundamental
         gradient = (lines_in_second[..., :2] ** 2).sum(-1) + (lines_in_first[..., :2] ** 2).sum(-1)
         return np.asarray((other * lines_in_second).sum(-1) / np.sqrt(np.maximum(gradient, 1e-18)))
+
+
+def pair_to_json(pair: CameraPair) -> dict[str, Any]:
+    """Both cameras as plain values, for a file."""
+    return {
+        "intrinsics": [asdict(pair.first), asdict(pair.second)],
+        "rotation": pair.rotation.tolist(),
+        "translation_m": pair.translation_m.tolist(),
+    }
+
+
+def pair_from_json(content: Any) -> CameraPair:
+    """The cameras in a file's content; other entries are ignored.
+
+    Raises:
+        KeyError, TypeError, ValueError, IntrinsicsError: it is something else.
+    """
+    first, second = (Intrinsics(**camera) for camera in content["intrinsics"])
+    rotation = finite_array(content["rotation"], (3, 3))
+    translation_m = finite_array(content["translation_m"], (3,))
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or np.linalg.det(rotation) < 0.0:
+        raise ValueError("its rotation is none")
+    return CameraPair(first, second, rotation, translation_m)
+
+
+def finite_array(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers of a file as an array.
+
+    Raises:
+        TypeError, ValueError: they are not finite, or of another shape.
+    """
+    array = np.array(values, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"expected {shape} finite numbers")
+    return array
