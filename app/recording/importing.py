@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 
 from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.paths.hand_path import HandPath
+from app.recording.recorder import recorded_hands
 from app.recording.sessions import next_number
 from app.sources.base import EndOfSource, Picture
 from app.sources.files import printable_name
@@ -22,7 +23,7 @@ from app.sources.video import VideoSource
 from hand.camera import Intrinsics
 from hand.errors import SourceError
 from hand.model import HandModel
-from hand.recording import SessionInfo, recorded_hand
+from hand.recording import SessionInfo
 from hand.recording_writer import RecordingWriter
 from hand.types import Frame
 
@@ -75,7 +76,7 @@ def import_session(
             hands = []
             for path in paths:
                 result = without_broken_hands(path.process(frame))
-                hands += [recorded_hand(s, o) for s, o in zip(result.states, result.observations, strict=False)]
+                hands += recorded_hands(result)
             writer.add(frame, hands)
             progress(number + 1)
     return writer.frames_written

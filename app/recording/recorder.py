@@ -12,10 +12,11 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -98,10 +99,8 @@ class SessionRecorder:
         *,
         name: str = "",
         pair: str = "",
-        versions: Mapping[str, str] | None = None,
         min_free_bytes: int = DEFAULT_MIN_FREE_BYTES,
         queue_frames: int = QUEUE_FRAMES,
-        on_change: Callable[[], None] | None = None,
         paused: bool = False,
     ) -> None:
         """Starts the thread; the folder is made with the first frame.
@@ -111,20 +110,16 @@ class SessionRecorder:
             model: hand model of the paths' estimates.
             name: given by the user.
             pair: name of the take, where another recorder records it from a second camera.
-            versions: of the program and its parts.
             min_free_bytes: recording does not start, and stops, with less free on the disk.
             queue_frames: how many frames wait at most.
-            on_change: called in the recorder's thread after every written frame and every change of phase.
             paused: begins with a pause.
         """
         self.folder = folder
         self._model = model
         self._name = name
         self._pair = pair
-        self._versions = dict(versions or {})
         self._min_free_bytes = min_free_bytes
         self._queue_frames = queue_frames
-        self._on_change = on_change or (lambda: None)
         self._condition = threading.Condition()
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._answered = -1  # results up to this frame are there, or will never be
@@ -159,7 +154,6 @@ class SessionRecorder:
             if self._state.phase in (RecorderPhase.WAITING, RecorderPhase.RECORDING, RecorderPhase.PAUSED):
                 going_on = RecorderPhase.RECORDING if self._state.frames else RecorderPhase.WAITING
                 self._state = replace(self._state, phase=RecorderPhase.PAUSED if paused else going_on)
-        self._on_change()
 
     def mark(self, text: str = "mark") -> None:
         """Marks the next frame."""
@@ -282,7 +276,6 @@ class SessionRecorder:
             mirrored=frame.mirrored,
             hand_model=self._model.name,
             hand_model_digest=self._model.digest,
-            versions=self._versions,
             name=self._name,
             number=next_number(self.folder.parent),
             pair=self._pair,
@@ -291,7 +284,7 @@ class SessionRecorder:
 
     def _write(self, writer: RecordingWriter, entry: _Waiting) -> None:
         self._note_drops(writer)
-        hands, timings_ms = _said(entry.results or {}, entry.fused)
+        hands, timings_ms = _hands_and_timings(entry.results or {}, entry.fused)
         writer.add(entry.frame, hands, marker=entry.marker, timings_ms=timings_ms)
         time_ns, before_ns = entry.frame.capture_time_ns, self._last_time_ns
         self._last_time_ns = time_ns
@@ -306,7 +299,6 @@ class SessionRecorder:
                 with_hands=state.with_hands + bool(hands),
                 seconds=state.seconds + passed_s,
             )
-        self._on_change()
 
     def _note_drops(self, writer: RecordingWriter) -> None:
         with self._condition:
@@ -323,7 +315,6 @@ class SessionRecorder:
         if nothing:
             with suppress(OSError):  # not there, or not empty
                 self.folder.rmdir()
-        self._on_change()
 
     def _fail_locked(self, sentence: str) -> None:
         """Ends the session with what is queued; called with the lock held."""
@@ -332,16 +323,20 @@ class SessionRecorder:
         self._condition.notify_all()
 
 
-def _said(
+def recorded_hands(result: PathResult) -> list[RecordedHand]:
+    """The hands of a path in recorded form, each with its observation where there is one."""
+    observations = result.observations[: len(result.states)]
+    return [recorded_hand(state, seen) for state, seen in zip_longest(result.states, observations)]
+
+
+def _hands_and_timings(
     results: Mapping[PathId, PathResult], fused: tuple[HandState, ...]
 ) -> tuple[list[RecordedHand], dict[str, float]]:
     """The hands of all paths and the fused ones, and the paths' times by path and stage."""
     hands: list[RecordedHand] = []
     timings_ms: dict[str, float] = {}
     for path_id, result in results.items():
-        for number, state in enumerate(result.states):
-            seen = result.observations[number] if number < len(result.observations) else None
-            hands.append(recorded_hand(state, seen))
+        hands += recorded_hands(result)
         timings_ms.update({f"{path_id}/{stage}": spent for stage, spent in result.timings_ms.items()})
     hands += [recorded_hand(state) for state in fused]
     return hands, timings_ms
