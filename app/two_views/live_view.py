@@ -6,15 +6,14 @@ import threading
 from collections import deque
 from typing import Final
 
-import cv2
 import numpy as np
 
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
 from app.sources.base import SourceFacts
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack, ViewTrackBuilder
-from app.two_views.view_recording import JPEG_QUALITY, ViewRecording
-from hand.types import Frame, HandState
+from app.two_views.view_recording import ViewRecording, first_hands, picture_to_keep
+from hand.types import Frame
 
 KEPT_S: Final = 120.0
 """So much of the past is evaluated, and calibrated from."""
@@ -46,17 +45,12 @@ class LiveView:
         given = as_seen_by_camera(joined, picture=True)
         frame = given.frame
         time_s = frame.capture_time_ns / 1e9
-        hands: dict[str, HandState | None] = {OUTPUT: given.output}
-        for path, result in given.results.items():
-            # the filter for the eye delays a moving hand, in the first view alone
-            states = result.unfiltered or result.states
-            hands[path] = states[0] if states else None
         with self._lock:
             anew = self._last is not None and _began_anew(self._last, frame)
             if anew:
                 self._forget()
             if self._last is None or time_s > self._last.capture_time_ns / 1e9:
-                self._builder.add(time_s, hands, frame.intrinsics)
+                self._builder.add(time_s, first_hands(given), frame.intrinsics)
                 self._builder.forget_before(time_s - KEPT_S)
                 self._frames.append((time_s, frame))
                 self._last = frame
@@ -89,14 +83,11 @@ class LiveView:
 
     def keep_picture(self, frame: Frame) -> None:
         """Keeps a frame's picture for a report."""
-        ok, data = cv2.imencode(
-            ".jpg", cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        )
+        picture = picture_to_keep(frame)
         time_s = frame.capture_time_ns / 1e9
         with self._lock:
-            if ok:
-                self._pictures[time_s] = data.tobytes()
-            self._pictures = {kept: picture for kept, picture in self._pictures.items() if kept >= time_s - KEPT_S}
+            self._pictures = {kept: data for kept, data in self._pictures.items() if kept >= time_s - KEPT_S}
+            self._pictures[time_s] = picture
 
     def recording(self) -> ViewRecording:
         """What a report is written from; something was seen."""

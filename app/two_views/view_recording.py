@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,19 +20,19 @@ from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import output_chooser
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.result_synchronizer import JoinedResult
-from app.pipeline.worker import PathPhase
+from app.recording.recorder import recorded_hands
 from app.sources.base import FrameSource, SourceFacts
 from app.two_views.evidence import OUTPUT, PATHS, ViewTrack, ViewTrackBuilder
 from hand.camera import Intrinsics
 from hand.errors import RecordingError, SourceError
 from hand.model import HandModel
-from hand.recording import SessionInfo, recorded_hand
+from hand.recording import SessionInfo
 from hand.recording_writer import RecordingWriter
-from hand.types import HandState, PathId
+from hand.types import Frame, HandState, PathId
 
 KEPT_PICTURES_PER_SECOND: Final = 2.0
 _POLL_S: Final = 0.2
-JPEG_QUALITY: Final = 88
+_JPEG_QUALITY: Final = 88
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +85,20 @@ class ViewRecording:
         return nearest, np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def first_hands(joined: JoinedResult) -> dict[str, HandState | None]:
+    """The output hand and the first hand of each path, before the filter: it delays a moving hand."""
+    hands: dict[str, HandState | None] = {OUTPUT: joined.output}
+    for path, result in joined.results.items():
+        hands[path] = next(iter(result.unfiltered or result.states), None)
+    return hands
+
+
+def picture_to_keep(frame: Frame) -> bytes:
+    """A frame's picture as JPEG, as :class:`ViewRecording` keeps it."""
+    bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+
+
 class _View:
     """One source at work."""
 
@@ -100,6 +114,7 @@ class _View:
         self._session, self._take_name, self._model = view.session, view.take, model
         self._writer: RecordingWriter | None = None
         self._failure: RecordingError | None = None
+        self._finished: dict[PathId, int] = dict.fromkeys(view.paths, 0)
         self.pipeline: LivePipeline[None, None] = LivePipeline(
             dict(view.paths),
             lambda _result: None,
@@ -112,15 +127,8 @@ class _View:
         self.pipeline.preview_enabled = False
         self.pipeline.add_listener("two views", self._take)
 
-    def start(self) -> None:
-        self.pipeline.start()
-
-    def show(self) -> None:
+    def show_source(self) -> None:
         self.pipeline.show(self._source)
-
-    @property
-    def loading(self) -> bool:
-        return any(self.pipeline.path_state(path).phase is PathPhase.STARTING for path in self.pipeline.path_ids)
 
     def done(self, state: SourceState) -> bool:
         """Whether nothing more comes of the state's source."""
@@ -129,16 +137,15 @@ class _View:
         if state.phase is not SourcePhase.ENDED:
             return False
         return all(
-            self._finished[path] + self.pipeline.path_state(path).lost_frames >= state.frames for path in self._finished
+            finished + self.pipeline.path_state(path).lost_frames >= state.frames
+            for path, finished in self._finished.items()
         )
 
     def drain(self) -> None:
         """Takes results that are not needed, so that the pipeline goes on."""
         for path in self.pipeline.path_ids:
             while self.pipeline.take_update(path) is not None:
-                self._finished[path] = self._finished.get(path, 0) + 1
-
-    _finished: dict[PathId, int]
+                self._finished[path] += 1
 
     def recording(self, state: SourceState) -> ViewRecording:
         """What was seen.
@@ -170,16 +177,10 @@ class _View:
                 return
             self._last_s = time_s
             self._intrinsics = frame.intrinsics
-            hands: dict[str, HandState | None] = {OUTPUT: joined.output}
-            for path, result in joined.results.items():
-                hands[path] = result.states[0] if result.states else None
-            self._builder.add(time_s, hands, frame.intrinsics)
+            self._builder.add(time_s, first_hands(joined), frame.intrinsics)
             self._record(joined)
             if not self._pictures or time_s - max(self._pictures) >= 1.0 / KEPT_PICTURES_PER_SECOND:
-                bgr = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR)
-                ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-                if ok:
-                    self._pictures[time_s] = data.tobytes()
+                self._pictures[time_s] = picture_to_keep(frame)
 
     def _record(self, joined: JoinedResult) -> None:
         if self._session is None or self._failure is not None:
@@ -196,12 +197,7 @@ class _View:
                     pair=self._take_name,
                 )
                 self._writer = RecordingWriter(self._session, info)
-            seen = [
-                recorded_hand(state, result.observations[number] if number < len(result.observations) else None)
-                for result in joined.results.values()
-                for number, state in enumerate(result.states)
-            ]
-            self._writer.add(frame, seen)
+            self._writer.add(frame, [hand for result in joined.results.values() for hand in recorded_hands(result)])
         except RecordingError as error:
             self._failure = error
 
@@ -212,7 +208,6 @@ def record_views(
     *,
     live: bool,
     seconds: float | None = None,
-    progress: Callable[[float], None] = lambda seconds: None,
 ) -> tuple[ViewRecording, ViewRecording]:
     """Runs two sources beside each other.
 
@@ -223,7 +218,6 @@ def record_views(
         model: of the paths.
         live: cameras or addresses, on the machine's clock, with frames that may be dropped; two files otherwise.
         seconds: of a live run; files run to their end.
-        progress: called with the number of seconds gone by.
 
     Raises:
         SourceError: a source gives no picture.
@@ -231,19 +225,16 @@ def record_views(
     """
     news = threading.Event()
     running = tuple(_View(view, model, news, live=live) for view in views)
-    for view in running:
-        view._finished = dict.fromkeys(view.pipeline.path_ids, 0)
-    begun: float | None = None
     try:
         for view in running:
-            view.start()
-        while any(view.loading for view in running):
+            view.pipeline.start()
+        while any(view.pipeline.loading for view in running):
             news.wait(_POLL_S)
             news.clear()
             for view in running:
                 view.pipeline.begin_pull()
         for view in running:
-            view.show()
+            view.show_source()
         begun = time.monotonic()
         while True:
             news.wait(_POLL_S)
@@ -252,11 +243,9 @@ def record_views(
             for view in running:
                 view.pipeline.begin_pull()
                 view.drain()
-            passed = time.monotonic() - begun
-            progress(passed)
             if all(view.done(state) for view, state in zip(running, states, strict=True)):
                 break
-            if live and seconds is not None and passed >= seconds:
+            if live and seconds is not None and time.monotonic() - begun >= seconds:
                 break
     finally:
         states = [view.pipeline.source_state for view in running]
