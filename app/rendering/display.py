@@ -72,24 +72,10 @@ def scale_picture(
     return cv2.resize(image_rgb, size, interpolation=cv2.INTER_LINEAR)
 
 
-def show_picture(
-    image_rgb: UInt8[np.ndarray, "height width 3"],
-    view_size_px: tuple[int, int],
-    drawings: tuple[HandDrawing, ...] = (),
-    *,
-    landmarks: bool = False,
-) -> ShownPicture:
-    """Scales a picture to its view and draws the skeletons of hands into it.
-
-    Args:
-        image_rgb: the frame.
-        view_size_px: of the view.
-        drawings: hands, in pixels of the frame.
-        landmarks: also draw the detector's landmarks.
-    """
+def show_picture(image_rgb: UInt8[np.ndarray, "height width 3"], view_size_px: tuple[int, int]) -> ShownPicture:
+    """A frame at the size of its view, without a hand."""
     placement = place(image_rgb.shape[1], image_rgb.shape[0], view_size_px)
-    picture = cv2.cvtColor(scale_picture(image_rgb, placement), cv2.COLOR_RGB2BGRA)
-    return with_skeletons(picture, placement, drawings, landmarks=landmarks)
+    return ShownPicture(cv2.cvtColor(scale_picture(image_rgb, placement), cv2.COLOR_RGB2BGRA), placement)
 
 
 def with_skeletons(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 
 import cv2
@@ -24,10 +25,11 @@ GHOST_OPACITY = 0.5
 
 
 class MeshPainter:
-    """Draws hand meshes at a size that may change. Serves one thread at a time."""
+    """Draws hand meshes at a size that may change; several threads may call it, and draw one after the other."""
 
     def __init__(self) -> None:
         """No buffers yet."""
+        self._lock = threading.Lock()
         self._rasterizer: Rasterizer | None = None
         self._size_px = (0, 0)
 
@@ -72,10 +74,11 @@ class MeshPainter:
         """
         mesh = mesh.for_scale(camera.fx_px / _depth_m(mesh, view))
         seen = see_mesh(mesh.vertices_m, mesh.normals, mesh.colors_rgb, camera, view)
-        rasterizer = self._rasterizer_for(camera.width_px, camera.height_px)
-        # it leaves out what has no image
-        rasterizer.draw(seen.points_px, seen.depth_m, mesh.faces, seen.colors_rgb, cull_back_faces=True)
-        rasterizer.composite(picture, alpha=opacity, clear=True)
+        with self._lock:
+            rasterizer = self._rasterizer_for(camera.width_px, camera.height_px)
+            # it leaves out what has no image
+            rasterizer.draw(seen.points_px, seen.depth_m, mesh.faces, seen.colors_rgb, cull_back_faces=True)
+            rasterizer.composite(picture, alpha=opacity, clear=True)
 
     def _rasterizer_for(self, width: int, height: int) -> Rasterizer:
         if self._rasterizer is None or self._size_px != (width, height):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
-from jaxtyping import UInt8
 
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.worker import MissingReason, PathUpdate
@@ -22,7 +21,6 @@ from app.rendering.hand_mesh import HandMesh, HandMeshBuilder, Scene, SmoothHand
 from app.rendering.mesh_picture import MeshPainter
 from app.rendering.orbit import FocusFollower
 from app.rendering.skeleton import draw_hands
-from hand.camera import Intrinsics
 from hand.types import PATH_IDS, Frame, HandState, PathId, PathResult
 from inference.hand_matching import pair_hands
 
@@ -105,7 +103,7 @@ class ScreenPainter(Generic[M]):
         self._prepare_scene = prepare_scene
         self._followers: dict[PaneName, FocusFollower] = {name: FocusFollower() for name in prepare_scene}
         self._frames = ScaledFrames()
-        self._overlay_painters = {key: _OverlayPainter() for key in ("network", "ik", "output")}
+        self._overlay_painters = {key: MeshPainter() for key in ("network", "ik", "output")}
         self._last_colors: dict[PathId, tuple[np.ndarray | None, ...]] = {}
         self._lock = threading.Lock()
         self._plan = ScreenPlan()
@@ -115,11 +113,6 @@ class ScreenPainter(Generic[M]):
         """What is drawn from the next frame on."""
         with self._lock:
             return self._plan
-
-    @plan.setter
-    def plan(self, plan: ScreenPlan) -> None:
-        with self._lock:
-            self._plan = plan
 
     def change(self, **changes: object) -> None:
         """Replaces some fields of the plan."""
@@ -194,15 +187,17 @@ class ScreenPainter(Generic[M]):
         states = {path_id: result.states for path_id, result in joined.results.items()}
         smooth = self._smoother(updates)
         pairs = pair_hands(states.get("network", ()), states.get("ik", ()))
-        solid, ghost, colors = [], [], []
+        solid, ghost = [], []
+        colors: list[np.ndarray | None] = []
         for network, ik in pairs:
-            front = network if network is not None else ik
-            assert front is not None
-            solid.append(smooth(front))
-            both = network is not None and ik is not None
-            colors.append(_pair_colors(network, ik) if both and plan.by_disagreement else None)
-            hand = smooth(ik) if network is not None and ik is not None else None
-            if hand is not None and network is not None and ik is not None:
+            if network is None or ik is None:
+                solid += [smooth(hand) for hand in (network, ik) if hand is not None]
+                colors.append(None)
+                continue
+            solid.append(smooth(network))
+            colors.append(_pair_colors(network, ik) if plan.by_disagreement else None)
+            hand = smooth(ik)
+            if hand is not None:
                 # with its wrist where the network's is: one camera hardly measures the distance of a hand
                 ghost.append(hand.moved(network.joints_m[0] - ik.joints_m[0]))
         time_ns = joined.frame.capture_time_ns
@@ -262,25 +257,12 @@ class ScreenPainter(Generic[M]):
         mesh = self._meshes.assemble(hands, frame.capture_time_ns)
         if mesh is not None:
             camera = frame.intrinsics.scaled_to(placement.width_px, placement.height_px)
-            self._overlay_painters[who or result.path_id].paint(picture, mesh, camera)
+            self._overlay_painters[who or result.path_id].draw(picture, mesh, camera, _OVERLAY_OPACITY)
         return ShownPicture(picture, placement, drawings)
 
     def _size(self, pane: PaneName) -> tuple[int, int]:
         sizes = self.plan.picture_sizes_px
         return sizes.get(pane) or next(iter(sizes.values()), (640, 480))
-
-
-class _OverlayPainter:
-    """Draws hands as meshes over the picture; called from the threads of both paths."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._painter = MeshPainter()
-
-    def paint(self, picture_bgra: UInt8[np.ndarray, "height width 4"], mesh: HandMesh, camera: Intrinsics) -> None:
-        """Draws a mesh into a picture of the camera's size."""
-        with self._lock:
-            self._painter.draw(picture_bgra, mesh, camera, _OVERLAY_OPACITY)
 
 
 def _colors(result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None, ...]:
@@ -290,7 +272,8 @@ def _colors(result: PathResult, joined: JoinedResult) -> tuple[np.ndarray | None
     return tuple(None if other is None else _pair_colors(own, other) for own, other in pairs if own is not None)
 
 
-def _pair_colors(one: HandState | None, other: HandState | None) -> np.ndarray | None:
-    if one is None or other is None or one.vertices_m.shape != other.vertices_m.shape:
+def _pair_colors(one: HandState, other: HandState) -> np.ndarray | None:
+    """Colours by the distance of two hands; None where they are of different hand models."""
+    if one.vertices_m.shape != other.vertices_m.shape:
         return None
     return disagreement_colors(vertex_distances_mm(one, other))

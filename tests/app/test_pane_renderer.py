@@ -23,7 +23,7 @@ from app.rendering.disagreement import (
     vertex_distances_mm,
 )
 from app.rendering.hand_mesh import HandMeshBuilder, Scene
-from app.rendering.pane_renderer import Display, OwnDrawing, PaneName, ScreenPainter, ScreenPlan
+from app.rendering.pane_renderer import Display, OwnDrawing, PaneName, ScreenPainter
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.types import Frame, HandState, PathId, PathResult
@@ -44,7 +44,7 @@ def frame() -> Frame:
 def painter_for(meshes: HandMeshBuilder, *panes: PaneName, **plan: object) -> ScreenPainter[Scene | None]:
     names: tuple[PaneName, ...] = ("network", "ik", "combined", "output")
     painter: ScreenPainter[Scene | None] = ScreenPainter(meshes, {name: lambda scene: scene for name in names})
-    painter.plan = ScreenPlan(dict.fromkeys(panes, SIZE), **plan)  # type: ignore[arg-type]
+    painter.change(picture_sizes_px=dict.fromkeys(panes, SIZE), **plan)
     return painter
 
 

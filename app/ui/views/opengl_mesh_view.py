@@ -90,7 +90,7 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
 
     def turn_to(self, orbit: Orbit) -> None:
         """Takes the orbit of another view."""
-        self._controls.turn_to(orbit)
+        self._controls.orbit = orbit
         self.update()
 
     def caption(self, text: str, *, legend: bool = False) -> None:

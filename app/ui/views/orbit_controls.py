@@ -31,7 +31,7 @@ _ZOOMS = {
 
 
 class OrbitControls(QObject):
-    """Holds the orbit of one view."""
+    """Holds the orbit of one view; ``changed`` is emitted where the user turns it."""
 
     changed = pyqtSignal()
 
@@ -47,10 +47,6 @@ class OrbitControls(QObject):
         widget.setCursor(Qt.CursorShape.OpenHandCursor)
         widget.installEventFilter(self)
         self._widget = widget
-
-    def turn_to(self, orbit: Orbit) -> None:
-        """Takes an orbit from elsewhere, without a signal."""
-        self.orbit = orbit
 
     def reset(self) -> None:
         """Back to the camera's own view."""

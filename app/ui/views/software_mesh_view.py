@@ -52,7 +52,6 @@ class SoftwareMeshView(MeshWidget, QWidget):
         self._lock = threading.Lock()
         self._request = _Request(Orbit(), (480, 480), DARK)
         self._painter = MeshPainter()
-        self._painting = threading.Lock()
         self._shown = MeshPicture(None)
         self._image = QImage()
         self._background: tuple[tuple[int, int, str], np.ndarray] | None = None
@@ -67,13 +66,12 @@ class SoftwareMeshView(MeshWidget, QWidget):
         return "Drawn by the processor, because no graphics card was found or --renderer software was given"
 
     def prepare(self, scene: Scene | None) -> MeshPicture:
-        """Draws; called by the threads of two paths, one after the other."""
+        """Draws; called by the threads of both paths."""
         if scene is None:
             return MeshPicture(None)
         with self._lock:
             request = self._request
-        with self._painting:
-            return MeshPicture(self._painter.paint(scene, request.orbit, request.size_px, request.theme))
+        return MeshPicture(self._painter.paint(scene, request.orbit, request.size_px, request.theme))
 
     def show_scene(self, prepared: MeshPicture) -> None:
         self._shown = prepared
@@ -90,7 +88,7 @@ class SoftwareMeshView(MeshWidget, QWidget):
     def turn_to(self, orbit: Orbit) -> None:
         """Takes the orbit of another view."""
         if orbit != self._controls.orbit:
-            self._controls.turn_to(orbit)
+            self._controls.orbit = orbit
             self._request_again()
 
     def clear(self) -> None:
