@@ -13,7 +13,7 @@ from hand.crop import SquareCrop
 from hand.crop_camera import crop_camera
 from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
-from hand.layer import HandLayer
+from hand.layer import HandGeometry, HandLayer
 from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.pose_kernels import axis_angles_of_matrices
@@ -45,6 +45,31 @@ class NetworkHand:
         """The network's own 2D joints, as a detector would report them."""
         joints_m = np.asarray(state.joints_m, np.float64)
         return HandObservation(self.side, self.prediction.presence, joints_px, joints_m - joints_m.mean(0), self.crop)
+
+    def state(
+        self,
+        joints_px: Float[np.ndarray, "21 2"],
+        pose_rad: Float[np.ndarray, "48"],
+        shape: Float[np.ndarray, "10"],
+        camera_translation_m: Float[np.ndarray, "3"],
+        geometry: HandGeometry,
+        reprojection_px: float,
+    ) -> HandState:
+        """The hand in the camera, once its pose is known; the arguments are those of :class:`HandState`."""
+        return HandState(
+            sequence=self.sequence,
+            side=self.side,
+            pose_rad=pose_rad.astype(np.float32),
+            shape=shape.astype(np.float32),
+            camera_translation_m=camera_translation_m.astype(np.float32),
+            joints_m=geometry.joints_m,
+            vertices_m=geometry.vertices_m,
+            confidence=self.prediction.confidence,
+            origin="network",
+            reprojection_px=reprojection_px,
+            seen_px=joints_px,
+            seen_sigma_px=self.prediction.sigma_px,
+        )
 
 
 @dataclass(slots=True)
@@ -83,13 +108,12 @@ class NetworkPoser:
         self._left_layer = HandLayer(own.mirrored())
         self._refit = None if model.digest == trained_for else _Refit(model)
         self._warm_up()
-        self.note = (
-            ""
-            if self._refit is None
-            else (
+        self.note = ""
+        """One sentence when the joints are refitted, else empty."""
+        if self._refit is not None:
+            self.note = (
                 f"The network poses the {own.name} hand; its joints are refitted to {model.name} by inverse kinematics."
             )
-        )
 
     def _warm_up(self) -> None:
         """Compiles, or loads from numba's cache, what poses a hand, so that the first one is not delayed."""
@@ -135,30 +159,16 @@ class NetworkPoser:
         translation = refined.root_m - layer.shaped(refined.shape).joints_m[0]
         if self._refit is not None:
             joints = np.asarray(layer.from_matrices(refined.rotations, refined.shape, translation).joints_m, np.float64)
-            return self._refit.solve(
-                hand, mirror_points(joints) if left else joints, joints_px, intrinsics, refit_state
-            )
+            joints = mirror_points(joints) if left else joints
+            return self._refit.solve(hand, joints, joints_px, intrinsics, refit_state)
         turns = np.empty((16, 3))
         axis_angles_of_matrices(np.ascontiguousarray(refined.rotations), turns)
         pose = turns.reshape(48)
         if left:
             pose, translation, layer = mirror_pose(pose), mirror_points(translation), self._left_layer
         geometry = layer(pose, refined.shape, translation)
-        gaps = np.linalg.norm(project(np.asarray(geometry.joints_m, float), intrinsics) - joints_px, axis=1)
-        return HandState(
-            sequence=hand.sequence,
-            side=hand.side,
-            pose_rad=pose.astype(np.float32),
-            shape=refined.shape.astype(np.float32),
-            camera_translation_m=translation.astype(np.float32),
-            joints_m=geometry.joints_m,
-            vertices_m=geometry.vertices_m,
-            confidence=prediction.confidence,
-            origin="network",
-            reprojection_px=float(gaps.mean()),
-            seen_px=joints_px,
-            seen_sigma_px=prediction.sigma_px,
-        )
+        gaps_px = np.linalg.norm(project(np.asarray(geometry.joints_m, float), intrinsics) - joints_px, axis=1)
+        return hand.state(joints_px, pose, refined.shape, translation, geometry, float(gaps_px.mean()))
 
 
 class _Refit:
@@ -188,23 +198,16 @@ class _Refit:
         middle = joints_px.mean(0)
         straight = crop_camera(SquareCrop(float(middle[0]), float(middle[1]), 1.0), intrinsics).rotation
         landmarks = (joints_m - joints_m.mean(0)) @ straight.T
-        prediction = hand.prediction
-        observation = HandObservation(hand.side, prediction.presence, joints_px, landmarks, hand.crop)
+        observation = HandObservation(hand.side, hand.prediction.presence, joints_px, landmarks, hand.crop)
         before = refit_state.warm if refit_state.side == hand.side else None
         solution = self._solver.solve(observation, intrinsics, before)
         refit_state.side, refit_state.warm = hand.side, solution.warm
         geometry = self._layers[hand.side](solution.pose_rad, solution.shape, solution.camera_translation_m)
-        return HandState(
-            sequence=hand.sequence,
-            side=hand.side,
-            pose_rad=solution.pose_rad.astype(np.float32),
-            shape=solution.shape.astype(np.float32),
-            camera_translation_m=solution.camera_translation_m.astype(np.float32),
-            joints_m=geometry.joints_m,
-            vertices_m=geometry.vertices_m,
-            confidence=prediction.confidence,
-            origin="network",
-            reprojection_px=float(solution.reprojection_px.mean()),
-            seen_px=joints_px,
-            seen_sigma_px=prediction.sigma_px,
+        return hand.state(
+            joints_px,
+            solution.pose_rad,
+            solution.shape,
+            solution.camera_translation_m,
+            geometry,
+            float(solution.reprojection_px.mean()),
         )
