@@ -71,6 +71,10 @@ class _Sample:
     reprojection_px: float
     jitter_mm: float
 
+    def row(self, time_s: float) -> tuple[float, ...]:
+        """In the order of :data:`_SAMPLE_COLUMNS`."""
+        return time_s, self.work_ms, self.has_hand, self.confidence, self.reprojection_px, self.jitter_mm
+
 
 @dataclass(slots=True)
 class _Pair:
@@ -84,6 +88,31 @@ class _Track:
 
     time_s: float = -1.0
     joints: deque[np.ndarray] = field(default_factory=lambda: deque(maxlen=3))
+
+    def jitter_mm(self, state: HandState | None, time_s: float) -> float:
+        """The second difference of the joints up to this hand; NaN without three frames in a row."""
+        if state is None or not 0.0 < time_s - self.time_s < _LONGEST_STEP_S:
+            self.joints.clear()
+        self.time_s = time_s
+        if state is None:
+            return math.nan
+        self.joints.append(np.asarray(state.joints_m - state.joints_m[0], np.float64))
+        return mean_bend(*self.joints) * MILLIMETRES_PER_METRE if len(self.joints) == 3 else math.nan
+
+
+@dataclass(slots=True)
+class _JointMean:
+    """Mean distance of each joint over the session."""
+
+    sum_mm: Float[np.ndarray, "21"] = field(default_factory=lambda: np.zeros(21))
+    count: int = 0
+
+    def add(self, joints_mm: Float[np.ndarray, "21"]) -> None:
+        self.sum_mm += joints_mm
+        self.count += 1
+
+    def mean_mm(self) -> Float[np.ndarray, "21"]:
+        return self.sum_mm / self.count if self.count else _NO_JOINTS.copy()
 
 
 @dataclass(slots=True)
@@ -133,14 +162,12 @@ class _Memory:
         self.output_samples = RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS)
         self.output_track = _Track()
         self.from_output = {path_id: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for path_id in PATH_IDS}
-        self.from_output_sum_mm: dict[PathId, np.ndarray] = {path_id: np.zeros(21) for path_id in PATH_IDS}
-        self.from_output_count = dict.fromkeys(PATH_IDS, 0)
+        self.from_output_mean = {path_id: _JointMean() for path_id in PATH_IDS}
         self.last_output = ""
         self.changes = 0
         self.second: _Second | None = None
         self.rows: deque[dict[str, float]] = deque(maxlen=LONGEST_SESSION_S)
-        self.joint_sum_mm = np.zeros(21)
-        self.joint_count = 0
+        self.joint_mean = _JointMean()
 
 
 class Comparison:
@@ -160,36 +187,33 @@ class Comparison:
         """Takes what the paths said about one frame; late ones count for their path and the comparison alone."""
         time_s = joined.frame.capture_time_ns / 1e9
         with self._lock:
-            if self._memory.started_s is None:
-                self._memory.started_s = time_s
+            memory = self._memory
+            if memory.started_s is None:
+                memory.started_s = time_s
             second = self._second_of(time_s)
             for path_id, result in joined.results.items():
                 if self._is_new(path_id, joined):
-                    sample = self._sample(path_id, result, joined.results.get("ik"), time_s)
+                    state = next(iter(result.states), None)
+                    work_ms = result.timings_ms.get("total", sum(result.timings_ms.values()))
+                    sample = _sample(state, joined.results.get("ik"), work_ms, memory.tracks[path_id], time_s)
                     second.samples[path_id].append(sample)
-                    self._memory.samples[path_id].append(
-                        time_s,
-                        sample.work_ms,
-                        sample.has_hand,
-                        sample.confidence,
-                        sample.reprojection_px,
-                        sample.jitter_mm,
-                    )
+                    memory.samples[path_id].append(*sample.row(time_s))
             if len(joined.results) == 2:
                 self._compare(joined, second, time_s)
             if not joined.late:
                 self._count_output(joined, second, time_s)
-            self._memory.now_s = max(self._memory.now_s, time_s)
+            memory.now_s = max(memory.now_s, time_s)
 
     def numbers(self) -> ComparisonNumbers:
         """The last seconds."""
         with self._lock:
-            since = self._memory.now_s - WINDOW_S
-            samples = {path_id: self._memory.samples[path_id].since(since) for path_id in PATH_IDS}
-            pairs, outputs = self._memory.pairs.since(since), self._memory.outputs.since(since)
-            output_samples = self._memory.output_samples.since(since)
-            from_output = {path_id: self._memory.from_output[path_id].since(since) for path_id in PATH_IDS}
-            changes = self._memory.changes
+            memory = self._memory
+            since = memory.now_s - WINDOW_S
+            samples = {path_id: rows.since(since) for path_id, rows in memory.samples.items()}
+            pairs, outputs = memory.pairs.since(since), memory.outputs.since(since)
+            output_samples = memory.output_samples.since(since)
+            from_output = {path_id: rows.since(since) for path_id, rows in memory.from_output.items()}
+            changes = memory.changes
         followed = outputs[:, 1]
         return ComparisonNumbers(
             paths={path_id: _path_numbers(rows) for path_id, rows in samples.items()},
@@ -212,9 +236,9 @@ class Comparison:
     def series(self) -> Series:
         """The curves of the last :data:`SERIES_S` seconds."""
         with self._lock:
-            now = self._memory.now_s
-            samples = {path_id: self._memory.samples[path_id].since(now - SERIES_S) for path_id in PATH_IDS}
-            pairs, outputs = (rows.since(now - SERIES_S) for rows in (self._memory.pairs, self._memory.outputs))
+            memory, now = self._memory, self._memory.now_s
+            samples = {path_id: rows.since(now - SERIES_S) for path_id, rows in memory.samples.items()}
+            pairs, outputs = memory.pairs.since(now - SERIES_S), memory.outputs.since(now - SERIES_S)
         return Series(
             confidence={path_id: (rows[:, 0] - now, rows[:, 3]) for path_id, rows in samples.items()},
             work_ms={path_id: (rows[:, 0] - now, rows[:, 1]) for path_id, rows in samples.items()},
@@ -225,34 +249,28 @@ class Comparison:
     def rows(self) -> list[dict[str, float]]:
         """The session, one row per second; the running second is the last."""
         with self._lock:
-            return [*self._memory.rows, *([self._memory.second.row()] if self._memory.second is not None else [])]
+            second = self._memory.second
+            return [*self._memory.rows, *([] if second is None else [second.row()])]
 
     def session_joints_mm(self) -> Float[np.ndarray, "21"]:
         """Mean disagreement of each joint over the session."""
         with self._lock:
-            return (
-                self._memory.joint_sum_mm / self._memory.joint_count if self._memory.joint_count else _NO_JOINTS.copy()
-            )
+            return self._memory.joint_mean.mean_mm()
 
     def session_from_output_mm(self) -> dict[PathId, Float[np.ndarray, "21"]]:
         """Mean distance of each path's joints from the fused hand's over the session."""
         with self._lock:
-            memory = self._memory
-            return {
-                path_id: memory.from_output_sum_mm[path_id] / memory.from_output_count[path_id]
-                if memory.from_output_count[path_id]
-                else _NO_JOINTS.copy()
-                for path_id in PATH_IDS
-            }
+            return {path_id: mean.mean_mm() for path_id, mean in self._memory.from_output_mean.items()}
 
     def _second_of(self, time_s: float) -> _Second:
-        assert self._memory.started_s is not None
-        index = int(time_s - self._memory.started_s)
-        if self._memory.second is None or index > self._memory.second.index:
-            if self._memory.second is not None:
-                self._memory.rows.append(self._memory.second.row())
-            self._memory.second = _Second(index)
-        return self._memory.second
+        memory = self._memory
+        assert memory.started_s is not None
+        index = int(time_s - memory.started_s)
+        if memory.second is None or index > memory.second.index:
+            if memory.second is not None:
+                memory.rows.append(memory.second.row())
+            memory.second = _Second(index)
+        return memory.second
 
     def _is_new(self, path_id: PathId, joined: JoinedResult) -> bool:
         """A late frame brings the other path's result along, which was counted before."""
@@ -262,25 +280,6 @@ class Comparison:
         recorded.append(joined.frame.capture_time_ns)
         return True
 
-    def _sample(self, path_id: PathId, result: PathResult, ik: PathResult | None, time_s: float) -> _Sample:
-        state = result.states[0] if result.states else None
-        return _Sample(
-            work_ms=result.timings_ms.get("total", sum(result.timings_ms.values())),
-            has_hand=state is not None,
-            confidence=math.nan if state is None else state.confidence,
-            reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
-            jitter_mm=self._jitter(self._memory.tracks[path_id], state, time_s),
-        )
-
-    def _jitter(self, track: _Track, state: HandState | None, time_s: float) -> float:
-        if state is None or not 0.0 < time_s - track.time_s < _LONGEST_STEP_S:
-            track.joints.clear()
-        track.time_s = time_s
-        if state is None:
-            return math.nan
-        track.joints.append(np.asarray(state.joints_m - state.joints_m[0], np.float64))
-        return mean_bend(*track.joints) * MILLIMETRES_PER_METRE if len(track.joints) == 3 else math.nan
-
     def _compare(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
         for network, ik in pair_hands(joined.results["network"].states, joined.results["ik"].states):
             if network is None or ik is None:
@@ -288,32 +287,25 @@ class Comparison:
             joints, pair = _apart_mm(network, ik)
             second.pairs.append(pair)
             self._memory.pairs.append(time_s, pair.mean_mm, pair.placement_mm, then=joints)
-            self._memory.joint_sum_mm += joints
-            self._memory.joint_count += 1
+            self._memory.joint_mean.add(joints)
 
     def _count_output(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
+        memory = self._memory
         name = "" if joined.output is None else joined.output.origin
-        self._memory.outputs.append(time_s, _OUTPUT_VALUES[joined.output.origin] if joined.output else math.nan)
+        memory.outputs.append(time_s, _OUTPUT_VALUES[joined.output.origin] if joined.output else math.nan)
         second.outputs.append(name)
-        if name and self._memory.last_output and name != self._memory.last_output:
-            self._memory.changes += 1
+        if name and memory.last_output and name != memory.last_output:
+            memory.changes += 1
             second.changes += 1
-        self._memory.last_output = name or self._memory.last_output
+        memory.last_output = name or memory.last_output
         self._measure_output(joined, second, time_s)
 
     def _measure_output(self, joined: JoinedResult, second: _Second, time_s: float) -> None:
-        state, ik = joined.output, joined.results.get("ik")
-        sample = _Sample(
-            work_ms=math.nan if state is None else state.timings_ms.get("fusion", 0.0),
-            has_hand=state is not None,
-            confidence=math.nan if state is None else state.confidence,
-            reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
-            jitter_mm=self._jitter(self._memory.output_track, state, time_s),
-        )
+        memory, state = self._memory, joined.output
+        work_ms = math.nan if state is None else state.timings_ms.get("fusion", 0.0)
+        sample = _sample(state, joined.results.get("ik"), work_ms, memory.output_track, time_s)
         second.output_samples.append(sample)
-        self._memory.output_samples.append(
-            time_s, sample.work_ms, sample.has_hand, sample.confidence, sample.reprojection_px, sample.jitter_mm
-        )
+        memory.output_samples.append(*sample.row(time_s))
         fused = tuple(output.state for output in joined.outputs if output.origin == "fused")
         for path_id in PATH_IDS:
             states = joined.results[path_id].states if path_id in joined.results else ()
@@ -321,10 +313,28 @@ class Comparison:
                 if one is None or other is None or one.side != other.side:
                     continue
                 joints, pair = _apart_mm(one, other)
-                self._memory.from_output[path_id].append(time_s, then=joints)
-                self._memory.from_output_sum_mm[path_id] += joints
-                self._memory.from_output_count[path_id] += 1
+                memory.from_output[path_id].append(time_s, then=joints)
+                memory.from_output_mean[path_id].add(joints)
                 second.from_output[path_id].append(pair.mean_mm)
+
+
+def _sample(state: HandState | None, ik: PathResult | None, work_ms: float, track: _Track, time_s: float) -> _Sample:
+    """Measurements of one frame's first hand; NaN without a hand.
+
+    Args:
+        state: the hand.
+        ik: the frame's landmarks, which reprojection is measured to.
+        work_ms: time that the hand took.
+        track: of the same path's hand in the frames before.
+        time_s: when the frame was captured.
+    """
+    return _Sample(
+        work_ms=work_ms,
+        has_hand=state is not None,
+        confidence=math.nan if state is None else state.confidence,
+        reprojection_px=math.nan if state is None or ik is None else _reprojection_px(state, ik),
+        jitter_mm=track.jitter_mm(state, time_s),
+    )
 
 
 def _path_numbers(rows: Float[np.ndarray, "rows columns"]) -> PathNumbers:
