@@ -7,7 +7,6 @@ every frame is compared with all its evidence, weighted or rejected, and moved h
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -20,6 +19,7 @@ from app.labelling.evidence import Detector, FrameEvidence, collect
 from app.labelling.fusion import Fused, fuse
 from app.labelling.label_weights import weight_label
 from app.labelling.person_shape import LARGEST_DEVIATION
+from app.machine import product_version
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
 from hand.mirror import Side
@@ -134,7 +134,7 @@ def label_evidence(
         shape=np.asarray(fused[0].shape, np.float32),
         hand_model_digest=model.digest,
         made_with={
-            "handlive": _version(),
+            "handlive": product_version(),
             "shape_frames": str(calibration.frames),
             "correction_share": f"{share:g}",
         },
@@ -185,10 +185,3 @@ def _recorded(hand: Fused, seen: FrameEvidence, weight: float, intrinsics: Intri
         landmarks_px=np.asarray(observation.landmarks_px, single),
         world_landmarks_m=np.asarray(observation.world_landmarks_m, single),
     )
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("handlive")
-    except importlib.metadata.PackageNotFoundError:  # run from a folder that was never installed
-        return "unknown"

@@ -17,9 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from app.child_process import PRODUCT_FOLDER, child_environment, python_command
+from app.user_dirs import networks_folder
 from assets import ASSETS_DIR
 from hand.atomic_file import append_line
 from hand.errors import CheckpointError
@@ -40,7 +39,7 @@ _CHUNK_BYTES: Final = 1 << 20
 
 def vetted_file() -> Path:
     """Digests of the networks that passed, one a line."""
-    return platformdirs.user_data_path("handlive") / "networks" / "vetted.txt"
+    return networks_folder() / "vetted.txt"
 
 
 class NetworkVetting:

@@ -7,7 +7,6 @@ moved onto the joints that are known.
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from app.machine import product_version
 from app.pipeline.paths.calibrated_ik_path import measured_own_shape
 from app.two_views.analysis import skew_of_tracks
 from app.two_views.calibration import KnownLength, PairCalibration, calibrate_pair
@@ -207,7 +207,7 @@ def label_view(
         labels=tuple(labels),
         shape=shape.astype(np.float32),
         hand_model_digest=model.digest,
-        made_with=MappingProxyType({"handlive": importlib.metadata.version("handlive"), "labels": "two views"}),
+        made_with=MappingProxyType({"handlive": product_version(), "labels": "two views"}),
     )
 
 
