@@ -31,9 +31,10 @@ from app.pipeline.worker import PATH_NAMES, PathPhase, PathUpdate
 from app.rendering.composed import Composer
 from app.rendering.hand_mesh import HandMeshBuilder
 from app.sources.base import FrameSource, SourceFacts
-from hand.atomic_file import write_bytes_atomically, write_json_atomically
+from hand.atomic_file import write_json_atomically
 from hand.errors import HandliveError, SourceError
 from hand.model import HandModel
+from hand.picture_file import write_picture
 from hand.types import PathId, PathResult
 
 logger = logging.getLogger(__name__)
@@ -189,12 +190,11 @@ class _ReportFolder:
         self._write(lambda: self._folder.mkdir(parents=True, exist_ok=True))
 
     def save_picture(self, picture_rgb: UInt8[np.ndarray, "height width 3"], name: str) -> list[str]:
-        """Writes a picture; its name, or nothing where it cannot be encoded or written."""
+        """Writes a picture; its name, or nothing where it cannot be written."""
+        picture_bgr = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, _PICTURE_QUALITY]
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), quality)
-        if not done or not self._write(lambda: write_bytes_atomically(self._folder / name, data.tobytes())):
-            return []
-        return [name]
+        written = self._write(lambda: write_picture(self._folder / name, picture_bgr, quality))
+        return [name] if written else []
 
     def save_report(self, report: Mapping[str, Any]) -> None:
         """Writes the report itself, where that is possible."""

@@ -14,9 +14,10 @@ from app.outputs.messages import hand_content, hands_message
 from app.pipeline.result_synchronizer import JoinedResult
 from app.pipeline.scene_view import as_seen_by_camera
 from app.snapshot.mesh_files import MESH_SUFFIXES, PlainMesh, write_meshes
-from hand.atomic_file import write_atomically, write_json_atomically
+from hand.atomic_file import write_json_atomically
 from hand.errors import ConfigError, RecordingError
 from hand.model import HandModel
+from hand.picture_file import write_picture
 from hand.types import HandState
 
 SCHEMA_VERSION: Final = 1
@@ -65,7 +66,7 @@ def save_snapshot(
     content = snapshot_content(joined, model)
     content["files"] = {"picture": picture.name, "meshes": [path.name for path in meshes]}
     try:
-        write_atomically(picture, lambda target: _write_png(joined, target))
+        write_picture(picture, cv2.cvtColor(joined.frame.image_rgb, cv2.COLOR_RGB2BGR))
         write_json_atomically(description, content)
     except OSError as error:
         raise RecordingError(
@@ -116,11 +117,3 @@ def _free_stem(folder: Path, stem: str) -> str:
         number += 1
         free = f"{stem}_{number}"
     return free
-
-
-def _write_png(joined: JoinedResult, target: Path) -> None:
-    # through memory, because cv2.imwrite goes by the suffix and cannot write every file name on Windows
-    done, data = cv2.imencode(".png", cv2.cvtColor(joined.frame.image_rgb, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise OSError("the picture cannot be encoded")
-    target.write_bytes(data.tobytes())

@@ -189,6 +189,13 @@ def joined(pieces: Sequence[PathErrors]) -> PathErrors:
     )
 
 
+def mean_by_joint(values: Float[np.ndarray, "K 21"]) -> Float[np.ndarray, "21"]:
+    """Mean of each joint over the frames in which it is known; NaN where there is none."""
+    known = np.isfinite(values)
+    count = known.sum(0)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(0) / np.maximum(count, 1), np.nan)
+
+
 def compare_paths(errors: list[PathErrors], measure: Measure) -> list[PathComparison]:
     """Every two paths of each view, on the frames that both were measured on.
 

@@ -16,12 +16,13 @@ from jaxtyping import Float, UInt8
 from app.palette import FINGER_COLORS, rgb
 from app.rendering.skeleton import HandDrawing, overlay_skeleton
 from app.two_views.analysis import TwoViewResult
-from app.two_views.path_errors import MEASURES, PathErrors
+from app.two_views.path_errors import MEASURES, PathErrors, mean_by_joint
 from app.two_views.view_recording import ViewRecording
-from hand.atomic_file import write_atomically, write_json_atomically, write_text_atomically
+from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.camera import project
 from hand.errors import ConfigError
 from hand.joints import JOINT_NAMES
+from hand.picture_file import write_picture
 
 SCHEMA: Final = 1
 PICTURES: Final = 4
@@ -90,10 +91,10 @@ def write_report(result: TwoViewResult, views: tuple[ViewRecording, ViewRecordin
         write_json_atomically(files[0], content(result, views))
         write_text_atomically(files[1], _frames_csv(result))
         write_text_atomically(files[2], _joints_csv(result))
-        _write_png(files[3], charts(result))
+        write_picture(files[3], cv2.cvtColor(charts(result), cv2.COLOR_RGB2BGR))
         for number, picture in enumerate(pictures(result, views)):
             files.append(folder / f"hand_{number + 1}.png")
-            _write_png(files[-1], picture)
+            write_picture(files[-1], cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     except OSError as error:
         raise ConfigError(f"The report cannot be written to {folder}: {error.strerror or error}.") from None
     return files
@@ -169,8 +170,8 @@ def charts(result: TwoViewResult) -> UInt8[np.ndarray, "height width 3"]:
             continue
         where = ("first", "second")[view]
         over_time = [(one, one.times_s, one.by_frame("aligned_mm")) for one in errors]
-        by_joint = [(one, np.arange(21.0), _by_joint(one.aligned_mm)) for one in errors]
-        expected = _by_joint(errors[0].expected_mm)
+        by_joint = [(one, np.arange(21.0), mean_by_joint(one.aligned_mm)) for one in errors]
+        expected = mean_by_joint(errors[0].expected_mm)
         rows.append(
             np.hstack(
                 [
@@ -227,13 +228,6 @@ def with_hand(
     anchor = (float(low[0] + high[0]) / 2.0, float(high[1]))
     overlay_skeleton(result, HandDrawing(joints_px, None, TRUTH_NAME, anchor, float((high - low).max())))
     return result
-
-
-def _by_joint(values: Float[np.ndarray, "K 21"]) -> Float[np.ndarray, "21"]:
-    """Mean of each joint over the frames in which it is known; NaN where there is none."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    return np.where(count > 0, np.where(known, values, 0.0).sum(0) / np.maximum(count, 1), np.nan)
 
 
 def _chart(
@@ -306,21 +300,10 @@ def _joints_csv(result: TwoViewResult) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["view", "path", "joint", "aligned_mm", "from_wrist_mm", "picture", "truth_expected_mm"])
     for one in result.errors:
-        means = [_by_joint(values) for values in (one.aligned_mm, one.from_wrist_mm, one.picture, one.expected_mm)]
+        means = [mean_by_joint(values) for values in (one.aligned_mm, one.from_wrist_mm, one.picture, one.expected_mm)]
         for joint, name in enumerate(JOINT_NAMES):
             writer.writerow([one.view + 1, one.path, name, *(f"{mean[joint]:.4f}" for mean in means)])
     return text.getvalue()
-
-
-def _write_png(file: Path, picture_rgb: UInt8[np.ndarray, "height width 3"]) -> None:
-    ok, data = cv2.imencode(".png", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))
-    if not ok:
-        raise OSError(f"{file.name} cannot be encoded")
-
-    def write(target: Path) -> None:
-        target.write_bytes(data.tobytes())
-
-    write_atomically(file, write)
 
 
 def _number(value: float) -> float | None:

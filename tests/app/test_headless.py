@@ -225,7 +225,7 @@ def test_a_run_whose_report_cannot_be_written_goes_on_and_says_so_once(
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("app.headless.write_bytes_atomically", full)
+        monkeypatch.setattr("hand.picture_file.write_bytes_atomically", full)
         monkeypatch.setattr("app.headless.write_json_atomically", full)
     source = FakeSource([plain_image()] * 12)
     report = run(source, folder, warn=said.append, listeners={"motion": joined.append})

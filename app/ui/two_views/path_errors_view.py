@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QHBoxLayout, Q
 from app.palette import Theme
 from app.pipeline.metrics.comparison_numbers import SERIES_S
 from app.two_views.live_pair import PairReading
-from app.two_views.path_errors import MEASURES, Measure, PathErrors
+from app.two_views.path_errors import MEASURES, Measure, PathErrors, mean_by_joint
 from app.two_views.report import NAMES
 from app.ui.widgets.form_helpers import NOT_MEASURED, section, wrapped
 from app.ui.widgets.plots import JointPairPlot, TimePlot
@@ -181,11 +181,8 @@ def _curve(one: PathErrors | None, measure: Measure, now_s: float) -> tuple[np.n
 
 
 def _by_joint(one: PathErrors | None, measure: Measure) -> np.ndarray:
-    if one is None:
-        return np.zeros(21)
-    values = getattr(one, measure)
-    known = np.isfinite(values)
-    return np.where(known, values, 0.0).sum(0) / np.maximum(known.sum(0), 1) * _PERCENT[measure]
+    """Bars of the plot, which shows NaN as no bar."""
+    return np.zeros(21) if one is None else mean_by_joint(getattr(one, measure)) * _PERCENT[measure]
 
 
 def _without_camera(sentence: str) -> str:
