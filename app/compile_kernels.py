@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-_PROGRAM = Path(__file__).resolve().parents[1] / "main_v2.py"
+from app.child_process import PRODUCT_FOLDER
+
+_PROGRAM = PRODUCT_FOLDER / "main_v2.py"
 _FRAMES = 3
 
 

@@ -18,11 +18,11 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from app.child_process import child_environment
+from app.child_process import PRODUCT_FOLDER, child_environment
 from app.optional_parts.environment import PythonEnvironment, running_environment
 from app.optional_parts.failure import explain_failure
 from app.optional_parts.installer_output import InstallerOutput
-from app.optional_parts.parts import PRODUCT_FOLDER, OptionalPart, in_words
+from app.optional_parts.parts import OptionalPart, in_words
 from app.optional_parts.requirements import part_requirements, version_constraints
 from hand.errors import InstallError
 

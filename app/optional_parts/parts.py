@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PRODUCT_FOLDER: Final = Path(__file__).resolve().parents[2]
-"""The program's folder."""
+from app.child_process import PRODUCT_FOLDER
 
 _LINE_MBIT_S: Final = 100.0
 """Speed of the internet connection that the stated minutes assume."""

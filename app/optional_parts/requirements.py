@@ -8,8 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+from app.child_process import PRODUCT_FOLDER
 from app.optional_parts.environment import PythonEnvironment, normalised
-from app.optional_parts.parts import PRODUCT_FOLDER, OptionalPart
+from app.optional_parts.parts import OptionalPart
 from hand.errors import InstallError
 
 _DISTRIBUTION: Final = "handlive"
