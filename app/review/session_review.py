@@ -7,7 +7,6 @@ twenty thousand frames take no longer than twenty.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -55,13 +54,6 @@ _UNDO_STEPS: Final = 500
 _STATUS_WORDS: Final = ("no hand", "kept", "rejected", "corrected")
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What a decision replaced."""
-
-    before: tuple[Verdict, ...]
-
-
 class SessionReview:
     """The state of a review. Not shared between threads."""
 
@@ -89,13 +81,13 @@ class SessionReview:
         views = np.full((count, 3), np.nan)
         for number in range(count):
             labels = self.labels(number)
-            self._remember(number, labels)
+            self._note_labels(number, labels)
             if labels:
                 poses[number], views[number] = labels[0].hand.pose_rad[3:], labels[0].hand.pose_rad[:3]
         self._unusual = _unusual(poses)
         self._duplicate = _duplicates(poses, views)
         self._marked = np.array([bool(frame.marker) for frame in self.recording.frames], bool)
-        self._undo: list[_Step] = []
+        self._undo: list[list[Verdict]] = []  # what each decision replaced
 
     def __len__(self) -> int:
         return len(self.recording.frames)
@@ -187,7 +179,7 @@ class SessionReview:
 
         Args:
             number: place of the frame.
-            hand: its path_id is "corrected", or "two_views" where both views determine its place.
+            hand: its origin is "corrected", or "two_views" where both views determine its place.
 
         Raises:
             RecordingError: it cannot be written; nothing changes then.
@@ -205,10 +197,10 @@ class SessionReview:
         """
         if not self._undo:
             return []
-        step = self._undo[-1]
-        self._apply(list(step.before), undoable=False)
+        before = self._undo[-1]
+        self._apply(before, undoable=False)
         self._undo.pop()  # not before it is written: what failed can be tried again
-        return [self._number_of[verdict.frame] for verdict in step.before]
+        return [self._number_of[verdict.frame] for verdict in before]
 
     def counts(self) -> dict[str, int]:
         """How many frames are kept, rejected, corrected, and decided about."""
@@ -226,16 +218,17 @@ class SessionReview:
     def _apply(self, verdicts: list[Verdict], *, undoable: bool = True) -> None:
         if not verdicts:
             return
-        before = tuple(self._verdicts.get(v.frame, Verdict(v.frame, "undecided")) for v in verdicts)
+        before = [self._verdicts.get(v.frame, Verdict(v.frame, "undecided")) for v in verdicts]
         append_verdicts(self.folder, verdicts)
         if undoable:
-            self._undo = [*self._undo[-_UNDO_STEPS:], _Step(before)]
+            self._undo = [*self._undo[-_UNDO_STEPS:], before]
         for verdict in verdicts:
             self._verdicts[verdict.frame] = verdict
             number = self._number_of[verdict.frame]
-            self._remember(number, self.labels(number))
+            self._note_labels(number, self.labels(number))
 
-    def _remember(self, number: int, labels: list[FrameLabel]) -> None:
+    def _note_labels(self, number: int, labels: list[FrameLabel]) -> None:
+        """Updates the arrays that a window reads while it scrolls."""
         code = {"kept": 1, "rejected": 2, "corrected": 3}
         self._status[number] = max((code[label.status] for label in labels), default=0)
         self._weights[number] = max((label.weight for label in labels), default=0.0)

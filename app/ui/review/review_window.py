@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QAction, QKeySequence
+from PyQt6.QtGui import QKeySequence, QShortcut
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.palette import Theme
@@ -20,7 +21,7 @@ from app.ui.theme.style_sheet import SPACING_PX, palette, style_sheet
 from app.ui.widgets.form_helpers import button
 from hand.errors import HandliveError, RecordingError
 from hand.model import HandModel
-from hand.recording import RecordedHand
+from hand.session_labels import FrameLabel
 
 _MORE_STYLE = """
 ReviewWindow {{ background: {window}; }}
@@ -49,7 +50,6 @@ class ReviewWindow(QWidget):
         self._anchor: int | None = None
         self._corrector: HandCorrector | None = None
         self._two_view_corrector: TwoViewCorrector | None = None
-        self._corrected: RecordedHand | None = None
         self.setWindowTitle(f"Review: {review.recording.info.name or review.folder.name}")
         self.setAutoFillBackground(True)
         self._build(theme)
@@ -79,7 +79,7 @@ class ReviewWindow(QWidget):
             return
         self._anchor = (self.current if self._anchor is None else self._anchor) if extend else None
         self.current = int(np.clip(number, 0, len(self.review) - 1))
-        self._corrector = self._two_view_corrector = self._corrected = None
+        self._corrector = self._two_view_corrector = None
         self._show_current()
         row = self.film.row_of(self.current)
         if len(self.film.numbers):
@@ -100,10 +100,10 @@ class ReviewWindow(QWidget):
         chosen: list[int] = numbers[(numbers >= low) & (numbers <= high)].tolist()
         return chosen
 
-    def decide(self, status: str) -> None:
+    def decide(self, status: Literal["kept", "rejected"]) -> None:
         """Keeps or rejects what is chosen; a single frame is left for the next one."""
         numbers = self.chosen_numbers()
-        if not numbers or not self._try(lambda: self.review.decide(numbers, status)):  # type: ignore[arg-type]
+        if not numbers or not self._try(lambda: self.review.decide(numbers, status)):
             return
         alone, self._anchor = len(numbers) == 1, None
         self._after_decision(numbers)
@@ -133,18 +133,15 @@ class ReviewWindow(QWidget):
         labels = self.review.labels(self.current)
         if not labels:
             return
-        linked = self.review.linked
-        if linked is not None and labels[0].hand.origin == "two_views":
+        if self.review.linked is not None and labels[0].hand.origin == "two_views":
             self._drag_in_both(joint, x, y, done, in_other=False)
             return
-        intrinsics = self.review.recording.info.intrinsics
         if self._corrector is None:
+            intrinsics = self.review.recording.info.intrinsics
             self._corrector = HandCorrector(self._model, labels[0].hand, intrinsics)
-        self._corrected = self._corrector.drag(joint, (x, y))
-        others = [(label.joints_px(intrinsics), label.status == "rejected") for label in labels[1:]]
-        self.picture.show_hands([(self._corrector.joints_px(), False), *others])
+        corrected = self._corrector.drag(joint, (x, y))
+        self.picture.show_hands([(self._corrector.joints_px(), False), *self._drawn(labels[1:])])
         if done:
-            corrected = self._corrected
             self._corrector = None
             if self._try(lambda: self.review.correct(self.current, corrected)):
                 self._after_decision([self.current])
@@ -164,9 +161,7 @@ class ReviewWindow(QWidget):
             self._two_view_corrector = TwoViewCorrector(self._model, labels[0].hand, linked)
         corrector = self._two_view_corrector
         corrected = corrector.drag(joint, (x, y), in_other=in_other)
-        intrinsics = self.review.recording.info.intrinsics
-        others = [(label.joints_px(intrinsics), label.status == "rejected") for label in labels[1:]]
-        self.picture.show_hands([(corrector.joints_px(), False), *others])
+        self.picture.show_hands([(corrector.joints_px(), False), *self._drawn(labels[1:])])
         self.other_picture.show_hands([(corrector.other_joints_px(), False)])
         if done and self._try(lambda: self.review.correct(self.current, corrected)):
             # the corrector stays for the next joint of this frame: what was dragged in one view holds in the other
@@ -192,15 +187,18 @@ class ReviewWindow(QWidget):
 
     def _show_current(self) -> None:
         recording = self.review.recording
-        labels = self.review.labels(self.current)
         try:
             picture: np.ndarray | None = recording.picture(recording.frames[self.current])
         except RecordingError:
             picture = None
-        hands = [(label.joints_px(recording.info.intrinsics), label.status == "rejected") for label in labels]
-        self.picture.show_frame(picture, hands)
+        self.picture.show_frame(picture, self._drawn(self.review.labels(self.current)))
         self._show_other()
         self._show_words()
+
+    def _drawn(self, labels: Sequence[FrameLabel]) -> list[tuple[np.ndarray, bool]]:
+        """Joints in the picture of each label, and whether it is rejected."""
+        intrinsics = self.review.recording.info.intrinsics
+        return [(label.joints_px(intrinsics), label.status == "rejected") for label in labels]
 
     def _show_words(self) -> None:
         """The present frame and its label."""
@@ -308,7 +306,4 @@ class ReviewWindow(QWidget):
             ("End", lambda: self.go_to(len(self.review) - 1)),
         ]
         for key, act in keys:
-            action = QAction(self)
-            action.setShortcut(QKeySequence(key))
-            action.triggered.connect(lambda _checked, act=act: act())
-            self.addAction(action)
+            QShortcut(QKeySequence(key), self, act)
