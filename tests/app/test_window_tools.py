@@ -26,7 +26,7 @@ from app.sources.choose import ChosenSource
 from app.sources.video import VideoSource
 from app.ui.panels.camera_panel import INTRO, NO_CAMERA_SENTENCE, OTHER_SOURCE_SENTENCE, CameraPanel
 from app.ui.panels.playback_bar import PlaybackBar
-from app.ui.panels.stream_panel import NONE_WORD, StreamPanel
+from app.ui.panels.stream_panel import NONE_SENTENCE, StreamPanel
 from app.ui.tools.motion_tool import MotionTool
 from app.ui.tools.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
 from app.ui.window.main_window import MainWindow
@@ -158,21 +158,21 @@ def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
     qtbot.addWidget(panel)
     panel.field.setText("tcp:9000")
     panel.start_button.click()
-    assert "A stream is written as" in panel.word.text()
+    assert "A stream is written as" in panel.message.text()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
         taken.bind((LOCALHOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
         panel.field.setText(f"ws:{port}")
         panel.start_button.click()
-        qtbot.waitUntil(lambda: "cannot listen there" in panel.word.text(), timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: "cannot listen there" in panel.message.text(), timeout=PATIENCE_MS)
     panel.start_button.click()  # the port is free now
     qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
     assert [row.name.text() for row in panel.rows] == [f"ws:127.0.0.1:{port}"]
     assert panel.field.text() == ""
     panel.rows[0].stop_button.click()
     assert not panel.rows
-    assert panel.word.text() == NONE_WORD
+    assert panel.message.text() == NONE_SENTENCE
     panel.close_all()
 
 
@@ -192,7 +192,7 @@ def test_stream_whose_host_is_looked_up_for_long_does_not_hold_the_window_up(
     panel.start_button.click()
     panel.start_button.click()  # one at a time
     assert not panel.rows
-    assert panel.word.text() == "Starting udp:127.0.0.1:9000 …"
+    assert panel.message.text() == "Starting udp:127.0.0.1:9000 …"
     known.set()
     qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
     panel.start(StreamAddress("udp", 9001))

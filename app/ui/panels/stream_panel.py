@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 
 from PyQt6.QtCore import QTimer, pyqtSignal
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.outputs.address import StreamAddress, parse_stream_address
 from app.outputs.sink import SinkState
 from app.outputs.streams import Streams
 from app.pipeline.result_synchronizer import JoinedResult
 from app.ui.extension_host import ExtensionHost
-from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import BackgroundTasks
+from app.ui.widgets.form_helpers import change_style, panel_layout, styled, wrapped
 from hand.errors import ConfigError
 from hand.model import HandModel
 
 PLACEHOLDER = "udp:9000, osc:9001 or ws:8765,mesh"
-NONE_WORD = "Nothing is sent."
+NONE_SENTENCE = "Nothing is sent."
 
 _NUMBERS_EVERY_MS = 500
 _CLOSE_S = 0.2
@@ -44,8 +44,6 @@ class StreamPanel(QWidget):
         self._streams: tuple[Streams, ...] = ()
         self._rows: list[_Row] = []
         self._background = BackgroundTasks(self, self._refuse)
-        heading = QLabel("Send the output hand to other programs")
-        heading.setObjectName("metricName")
         self.field = QLineEdit()
         self.field.setPlaceholderText(PLACEHOLDER)
         self.field.setAccessibleName("Address of a new stream")
@@ -54,18 +52,14 @@ class StreamPanel(QWidget):
         self.start_button.setToolTip("Start a stream to this address")
         self.start_button.clicked.connect(lambda _checked: self._start_from_field())
         self.field.returnPressed.connect(self.start_button.click)  # which does nothing while it is off
-        self.word = QLabel(NONE_WORD)
-        self.word.setObjectName("messageText")
-        self.word.setWordWrap(True)
+        self.message = wrapped(NONE_SENTENCE, "messageText")
         line = QHBoxLayout()
         line.addWidget(self.field, 1)
         line.addWidget(self.start_button)
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(*(SPACING_PX,) * 4)
-        self._layout.setSpacing(SPACING_PX)
-        self._layout.addWidget(heading)
+        self._layout = panel_layout(self)
+        self._layout.addWidget(styled("Send the output hand to other programs", "metricName"))
         self._layout.addLayout(line)
-        self._layout.addWidget(self.word)
+        self._layout.addWidget(self.message)
         self._layout.addStretch()
         self._numbers = QTimer(self)
         self._numbers.timeout.connect(self.show_numbers)
@@ -103,7 +97,7 @@ class StreamPanel(QWidget):
         row.deleteLater()
         if not self._rows:
             self._numbers.stop()
-            self._say(NONE_WORD)
+            self._say(NONE_SENTENCE)
 
     def close_all(self) -> None:
         """Ends every stream, those too that are only just starting."""
@@ -156,12 +150,9 @@ class StreamPanel(QWidget):
         self.start_button.setEnabled(not self._background.busy)
 
     def _say(self, text: str, *, warning: bool = False) -> None:
-        self.word.setObjectName("warningText" if warning else "messageText")
-        self.word.setText(text)
-        self.word.setVisible(bool(text))
-        style = self.word.style()
-        if style is not None:
-            style.polish(self.word)  # the style sheet tests the name only then
+        change_style(self.message, "warningText" if warning else "messageText")
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
 
 
 class _Row(QWidget):
@@ -170,32 +161,29 @@ class _Row(QWidget):
     def __init__(self, address: StreamAddress, streams: Streams) -> None:
         super().__init__()
         self.streams = streams
-        self.name = QLabel(address.describe())
-        self.name.setObjectName("metricValue")
-        self.state = QLabel()
-        self.state.setObjectName("messageText")
-        self.state.setWordWrap(True)
+        self.name = styled(address.describe(), "metricValue")
+        self.state = wrapped("", "messageText")
         self.stop_button = QPushButton("Stop")
         self.stop_button.setAccessibleName(f"Stop {address.describe()}")
         self.stop_button.setToolTip("End this stream")
-        words = QVBoxLayout()
-        words.setSpacing(1)
-        words.addWidget(self.name)
-        words.addWidget(self.state)
+        texts = QVBoxLayout()
+        texts.setSpacing(1)
+        texts.addWidget(self.name)
+        texts.addWidget(self.state)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(words, 1)
+        layout.addLayout(texts, 1)
         layout.addWidget(self.stop_button)
         self.show_state(SinkState())
 
     def show_state(self, state: SinkState) -> None:
         """Numbers, or what is wrong."""
-        words = [f"{state.sent} messages sent"]
+        numbers = [f"{state.sent} messages sent"]
         if state.clients is not None:
-            words.append("1 client" if state.clients == 1 else f"{state.clients} clients")
+            numbers.append("1 client" if state.clients == 1 else f"{state.clients} clients")
         if state.dropped_clients:
-            words.append(f"{state.dropped_clients} too slow and disconnected")
-        self.state.setText(state.sentence or ", ".join(words))
+            numbers.append(f"{state.dropped_clients} too slow and disconnected")
+        self.state.setText(state.sentence or ", ".join(numbers))
 
 
 def install_streams(host: ExtensionHost) -> None:

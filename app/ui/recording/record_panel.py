@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject, Qt, QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QColor, QDesktopServices, QPainter, QPaintEvent, QPen, QShowEvent
-from PyQt6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QLabel, QLineEdit, QWidget
 
 from app.palette import DARK, Theme
 from app.pipeline.result_synchronizer import JoinedResult
@@ -22,7 +22,7 @@ from app.ui.recording.coverage_view import CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import SAVE_S, BackgroundTasks
-from app.ui.widgets.form_helpers import button, clock, row, section
+from app.ui.widgets.form_helpers import button, clock, panel_layout, row, section, wrapped
 from app.user_dirs import sessions_folder
 from hand.errors import HandliveError
 from hand.model import HandModel
@@ -242,13 +242,9 @@ class RecordPanel(QWidget):
         self.sessions = SessionsPanel(self.home, hand_model_file)
         self.sessions.notice.connect(self.notice)
         self.sessions.review_requested.connect(self.review_requested)
-        self.place = QLabel()
-        self.place.setWordWrap(True)
-        self.place.setObjectName("metricName")
+        self.place = wrapped("", "metricName")
         self.place.linkActivated.connect(lambda _link: QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.home))))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(*(SPACING_PX,) * 4)
-        layout.setSpacing(SPACING_PX // 2)
+        layout = panel_layout(self, SPACING_PX // 2)
         layout.addWidget(self.name)
         layout.addLayout(row(self.record, self.pause, self.marker))
         layout.addWidget(self.progress)

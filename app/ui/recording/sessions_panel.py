@@ -8,24 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import (
-    QFileDialog,
-    QHeaderView,
-    QInputDialog,
-    QLabel,
-    QMessageBox,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtWidgets import QFileDialog, QInputDialog, QLabel, QMessageBox, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from app.recording.sessions import SessionEntry, clear_away, clear_leftovers, list_sessions, set_aside
 from app.sources.picture_files import is_picture
 from app.ui.recording.session_process import SessionWork
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import BackgroundTasks
-from app.ui.widgets.form_helpers import button, clock, row
+from app.ui.widgets.form_helpers import button, clock, row, table
 from hand.errors import HandliveError
 
 logger = logging.getLogger(__name__)
@@ -54,7 +44,7 @@ class SessionsPanel(QWidget):
         super().__init__()
         self._home = home
         # absolute, because the work's process does not start in the folder that the user started this one in
-        self._model_words = () if hand_model_file is None else ("--hand-model", str(hand_model_file.absolute()))
+        self._model_options = () if hand_model_file is None else ("--hand-model", str(hand_model_file.absolute()))
         self.work = SessionWork(self)
         self.progress = QLabel()
         self._build()
@@ -114,7 +104,7 @@ class SessionsPanel(QWidget):
 
     def label(self, folder: Path) -> None:
         """Labels a session in a process of its own, with low priority."""
-        self.work.start("app.labelling", *self._model_words, str(folder.absolute()))
+        self.work.start("app.labelling", *self._model_options, str(folder.absolute()))
 
     def import_from(self, source: Path) -> None:
         """Makes a session of a video or a folder of pictures, in a process of its own."""
@@ -124,8 +114,8 @@ class SessionsPanel(QWidget):
         """Exports a session without faces, in a process of its own."""
         self._exchange("export", str(folder.absolute()), str(out.absolute()), "--layout", layout)
 
-    def _exchange(self, *words: str) -> None:
-        self.work.start("app.recording", *self._model_words, *words)
+    def _exchange(self, *arguments: str) -> None:
+        self.work.start("app.recording", *self._model_options, *arguments)
 
     def _work_changed(self) -> None:
         """What ended has most likely changed a session."""
@@ -183,16 +173,7 @@ class SessionsPanel(QWidget):
         self.importer.setEnabled(free)
 
     def _build(self) -> None:
-        self.list = QTreeWidget()
-        self.list.setAccessibleName("Sessions")
-        self.list.setHeaderLabels(["Session", "Length", "Size", "Labelled"])
-        self.list.setRootIsDecorated(False)
-        self.list.setMinimumHeight(90)
-        header = self.list.header()
-        assert header is not None
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list = table("Sessions", ["Session", "Length", "Size", "Labelled"], 90)
         self.list.itemSelectionChanged.connect(self._offer)
         self.label_button = button(
             "Label", "Works out better labels over the whole session", partial(self._with_selected, self.label)

@@ -6,16 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import (
-    QFileDialog,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtWidgets import QFileDialog, QPushButton, QTreeWidgetItem, QWidget
 
 from app.jobs.training import TrainingRun
 from app.networks.device import chosen_device, why_card_is_unused
@@ -32,7 +23,7 @@ from app.ui.part_installer import PartInstaller
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.training.report_view import ReportView, read_report
 from app.ui.widgets.background_task import BackgroundTasks
-from app.ui.widgets.form_helpers import row, section
+from app.ui.widgets.form_helpers import panel_layout, row, section, table, wrapped
 from app.ui.widgets.scroll_area import let_scroll
 from hand.errors import CheckpointError, HandliveError
 from trainer.runs.run_folder import NETWORK_FOLDER
@@ -65,26 +56,14 @@ class NetworksPanel(QWidget):
         self._waiting: LoadedNetwork | None = None
         self._named: set[str] = set()  # problems that were shown before
         self._run: TrainingRun | None = None
-        self.now = QLabel()
-        self.now.setObjectName("paneTitle")
-        self.now.setWordWrap(True)
+        self.now = wrapped("", "paneTitle")
         self._installer = installer or PartInstaller(TRAIN, self)
         self.card = InstallCard(self._installer, "Your graphics card is not used")
         self.revert = QPushButton("Go back")
-        self.doubts = QLabel()
-        self.doubts.setWordWrap(True)
-        self.doubts.setObjectName("warning")
+        self.doubts = wrapped("", "warning")
         self.anyway = QPushButton("Swap in anyway")
         self.leave = QPushButton("Leave it")
-        self.list = QTreeWidget()
-        self.list.setAccessibleName("Networks")
-        self.list.setHeaderLabels(["Network", "Other hands, mm"])
-        header = self.list.header()
-        assert header is not None
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.list.setRootIsDecorated(False)
-        self.list.setMinimumHeight(110)
+        self.list = table("Networks", ["Network", "Other hands, mm"], 110)
         self.swap = QPushButton("Swap in")
         self.swap.setObjectName("primary")
         self.share = QPushButton("Share ...")
@@ -117,15 +96,14 @@ class NetworksPanel(QWidget):
             self.notice.emit(new[0] if len(new) == 1 else f"{len(new)} networks cannot be used. {new[0]}")
         for entry in entries:
             error = entry.figures.get("rendered_pa_mpjpe_mm")
-            is_live = entry.folder.resolve() == self._live.folder.resolve()
-            title = f"\N{BLACK CIRCLE} {entry.title}" if is_live else entry.title
+            title = f"\N{BLACK CIRCLE} {entry.title}" if self._is_live(entry) else entry.title
             item = QTreeWidgetItem([title, f"{error:.1f}" if error else ""])
             item.setData(0, Qt.ItemDataRole.UserRole, entry)
             item.setToolTip(0, entry.card[:1500] or str(entry.folder))
             self.list.addTopLevelItem(item)
             if chosen is not None and entry.folder == chosen.folder:
                 item.setSelected(True)
-        self._show_live()
+        self._show_live(entries)
         self._show_buttons()
 
     def show_run(self, run: TrainingRun) -> None:
@@ -247,7 +225,7 @@ class NetworksPanel(QWidget):
 
     def _delete(self) -> None:
         entry = self._chosen()
-        if entry is not None and entry.folder.resolve() != self._live.folder.resolve():
+        if entry is not None and not self._is_live(entry):
             try:
                 self._library.delete(entry)
             except HandliveError as problem:
@@ -267,8 +245,11 @@ class NetworksPanel(QWidget):
         entry = items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
         return entry if isinstance(entry, NetworkEntry) else None
 
-    def _show_live(self) -> None:
-        live = next((e for e in self._library.entries() if e.folder.resolve() == self._live.folder.resolve()), None)
+    def _is_live(self, entry: NetworkEntry) -> bool:
+        return entry.folder.resolve() == self._live.folder.resolve()
+
+    def _show_live(self, entries: list[NetworkEntry]) -> None:
+        live = next((entry for entry in entries if self._is_live(entry)), None)
         self.now.setText(live.name if live else self._live.folder.name)
         self.now.setToolTip(f"Runs on: {self._live.runs_on}")
         self.card.setVisible(bool(why_card_is_unused(self._live.device)))
@@ -278,16 +259,14 @@ class NetworksPanel(QWidget):
 
     def _show_buttons(self) -> None:
         entry = self._chosen()
-        is_live = entry is not None and entry.folder.resolve() == self._live.folder.resolve()
+        is_live = entry is not None and self._is_live(entry)
         self.swap.setEnabled(entry is not None and not is_live)
         self.share.setEnabled(entry is not None)
         self.delete.setEnabled(entry is not None and entry.own and not is_live)
 
     def _lay_out(self) -> None:
         inside = QWidget()
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(*(SPACING_PX,) * 4)
-        layout.setSpacing(SPACING_PX // 2)
+        layout = panel_layout(inside, SPACING_PX // 2)
         layout.addWidget(section("LIVE NOW"))
         layout.addWidget(self.now)
         layout.addWidget(self.card)

@@ -13,11 +13,8 @@ from PyQt6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -26,6 +23,7 @@ from PyQt6.QtWidgets import (
 from app.networks.library import NetworkEntry
 from app.recording.sessions import SessionSummary
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.form_helpers import row, segments, table, wrapped
 from trainer.runs.run_folder import RECIPES, FineTuneRequest, Recipe
 
 Role = Literal["learn", "held out", "leave out"]
@@ -59,32 +57,18 @@ class FineTuneForm(QWidget):
         self.template = FineTuneRequest("", "")
         """Values without a field in the form: the report's size, and differences from the recipe."""
         self._recordings = Path()
-        self._rows: list[SessionSummary] = []
-        self._said: dict[str, Role] = {}
+        self._listed: list[SessionSummary] = []
+        self._chosen: dict[str, Role] = {}  # by the user, by the name of the folder
         self.base = QComboBox()
         self.base.setAccessibleName("Network to begin with")
-        self.sessions = QTreeWidget()
-        self.sessions.setAccessibleName("Sessions")
-        self.sessions.setHeaderLabels(["Session", "Frames", "Use"])
-        self.sessions.setRootIsDecorated(False)
+        self.sessions = table("Sessions", ["Session", "Frames", "Use"], 120)
         self.sessions.setUniformRowHeights(True)
-        self.sessions.setMinimumHeight(120)
         self.sessions.setToolTip(_ROLE_HELP)
-        header = self.sessions.header()
-        assert header is not None
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in (1, 2):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.recipes = QButtonGroup(self)
         recipe_row = QHBoxLayout()
         recipe_row.setSpacing(0)
-        for number, recipe in enumerate(RECIPES):
-            button = QPushButton(recipe.capitalize())
-            button.setObjectName(("first", "segment", "last")[number])
-            button.setCheckable(True)
+        for number, button in enumerate(segments((recipe.capitalize(), _RECIPE_HELP[recipe]) for recipe in RECIPES)):
             button.setChecked(number == 0)
-            button.setToolTip(_RECIPE_HELP[recipe])
             self.recipes.addButton(button, number)
             recipe_row.addWidget(button)
         recipe_row.addStretch(1)
@@ -94,17 +78,11 @@ class FineTuneForm(QWidget):
         self.notes = QLineEdit()
         self.notes.setPlaceholderText("Anything worth remembering")
         self.notes.setAccessibleName("Notes")
-        self.explanation = QLabel()
-        self.explanation.setObjectName("small")
-        self.explanation.setWordWrap(True)
+        self.explanation = wrapped("", "small")
         self.measure = QPushButton("How long?")
         self.measure.setToolTip("Makes a few real steps in the background and shows how long the run would take here.")
         self.start = QPushButton("Start teaching")
         self.start.setObjectName("primary")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.start)
-        buttons.addWidget(self.measure)
-        buttons.addStretch(1)
         form = QFormLayout()
         form.setSpacing(SPACING_PX // 2)
         form.addRow("Begin with", self.base)
@@ -117,7 +95,7 @@ class FineTuneForm(QWidget):
         layout.addWidget(self.sessions)
         layout.addLayout(form)
         layout.addWidget(self.explanation)
-        layout.addLayout(buttons)
+        layout.addLayout(row(self.start, self.measure, fills=False))
         self.base.currentIndexChanged.connect(lambda _index: self._show_hints())
         self.recipes.idClicked.connect(lambda _number: self._show_hints())
         self.start.clicked.connect(lambda _checked: self.started.emit())
@@ -139,25 +117,25 @@ class FineTuneForm(QWidget):
         self.base.blockSignals(False)
         self._show_hints()
 
-    def show_sessions(self, recordings: Path, rows: Sequence[SessionSummary]) -> None:
+    def show_sessions(self, recordings: Path, sessions: Sequence[SessionSummary]) -> None:
         """Offers sessions; the user's choice about one stays, and of the others the newest is held out."""
-        if recordings == self._recordings and list(rows) == self._rows:
+        if recordings == self._recordings and list(sessions) == self._listed:
             return
-        self._recordings, self._rows = recordings, list(rows)
+        self._recordings, self._listed = recordings, list(sessions)
         self.sessions.clear()
-        for number, row in enumerate(rows):
-            title = row.title if row.labelled else f"{row.title} (not labelled yet)"
-            item = QTreeWidgetItem([title, "" if row.frames is None else str(row.frames)])
-            item.setData(0, Qt.ItemDataRole.UserRole, row.folder.name)
-            item.setToolTip(0, str(row.folder))
+        for number, session in enumerate(sessions):
+            title = session.title if session.labelled else f"{session.title} (not labelled yet)"
+            item = QTreeWidgetItem([title, "" if session.frames is None else str(session.frames)])
+            item.setData(0, Qt.ItemDataRole.UserRole, session.folder.name)
+            item.setToolTip(0, str(session.folder))
             self.sessions.addTopLevelItem(item)
             role = QComboBox()
             role.addItems([text.capitalize() for text in ROLES])
-            unsaid: Role = "held out" if number == len(rows) - 1 and len(rows) > 1 else "learn"
-            role.setCurrentIndex(ROLES.index(self._said.get(row.folder.name, unsaid)))
-            role.activated.connect(lambda index, name=row.folder.name: self._said.update({name: ROLES[index]}))
+            default: Role = "held out" if number == len(sessions) - 1 and len(sessions) > 1 else "learn"
+            role.setCurrentIndex(ROLES.index(self._chosen.get(session.folder.name, default)))
+            role.activated.connect(lambda index, name=session.folder.name: self._chosen.update({name: ROLES[index]}))
             role.currentIndexChanged.connect(lambda _index: self._show_hints())
-            role.setAccessibleName(f"Use of {row.title}")
+            role.setAccessibleName(f"Use of {session.title}")
             self.sessions.setItemWidget(item, 2, role)
         self._show_hints()
 
@@ -185,7 +163,7 @@ class FineTuneForm(QWidget):
             recordings=str(self._recordings),
             train=learn,
             held_out=tuple(name for name, role in roles.items() if role == "held out"),
-            recipe=RECIPES[max(self.recipes.checkedId(), 0)],
+            recipe=self._recipe(),
             name=self.name.text().strip() or "My hand",
             notes=self.notes.text().strip(),
         )
@@ -194,9 +172,11 @@ class FineTuneForm(QWidget):
         """Shows a sentence above the buttons until something changes."""
         self.explanation.setText(sentence)
 
+    def _recipe(self) -> Recipe:
+        return RECIPES[max(self.recipes.checkedId(), 0)]
+
     def _show_hints(self) -> None:
-        request = self.request()
-        recipe = RECIPES[max(self.recipes.checkedId(), 0)]
+        request, recipe = self.request(), self._recipe()
         if not self.sessions.topLevelItemCount():
             self.show_hint(
                 "Record at least two short sessions of your hand first; one for training, one to check with."

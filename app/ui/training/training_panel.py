@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QShowEvent
-from PyQt6.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QTreeWidgetItem, QWidget
 
 from app.jobs.training import EstimateProcess, TrainingRun, TrainingRuns
 from app.networks.library import NetworkLibrary
@@ -21,7 +21,7 @@ from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.training.networks_panel import install_networks
 from app.ui.training.run_view import RunView, duration
 from app.ui.training.training_form import FineTuneForm
-from app.ui.widgets.form_helpers import section
+from app.ui.widgets.form_helpers import panel_layout, section, table
 from app.ui.widgets.scroll_area import let_scroll
 from app.user_dirs import default_runs_folder, sessions_folder
 from hand.errors import HandliveError
@@ -72,15 +72,9 @@ class FineTunePanel(QWidget):
         self.card = InstallCard(self._installer, "Teaching needs the training part")
         self.form = FineTuneForm()
         self.view = RunView()
-        self.list = QTreeWidget()
-        self.list.setAccessibleName("Runs")
-        self.list.setHeaderLabels(["Run", "State", "Your hand, mm", "Others, mm"])
-        self.list.setRootIsDecorated(False)
-        self.list.setMinimumHeight(110)
+        self.list = table("Runs", ["Run", "State", "Your hand, mm", "Others, mm"], 110)
         inside = QWidget()
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(*(SPACING_PX,) * 4)
-        layout.setSpacing(SPACING_PX // 2)
+        layout = panel_layout(inside, SPACING_PX // 2)
         layout.addWidget(section("TEACH THE NETWORK YOUR HAND"))
         layout.addWidget(self.card)
         layout.addWidget(self.form)

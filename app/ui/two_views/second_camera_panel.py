@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from PyQt6.QtCore import QTimer
-from PyQt6.QtWidgets import QFileDialog, QLabel, QLineEdit, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFileDialog, QLabel, QLineEdit, QMenu, QProgressBar, QPushButton, QWidget
 
 from app.palette import Theme
 from app.pipeline.listeners import Listener
@@ -31,7 +31,7 @@ from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.two_views.pair_view import PairView
 from app.ui.two_views.path_errors_view import PathErrorsView
 from app.ui.widgets.background_task import BackgroundTasks
-from app.ui.widgets.form_helpers import button, clock, row
+from app.ui.widgets.form_helpers import button, change_style, clock, panel_layout, row, styled, wrapped
 from hand.errors import ConfigError, HandliveError
 from hand.types import PathId
 
@@ -217,18 +217,18 @@ class SecondCameraPanel(QWidget):
             self.title.setText(f"Calibrated, {calibration.quality}: joints within {calibration.expected_mm:.0f} mm")
             self.sentence.setText(_in_short(calibration))
             self.sentence.setToolTip(calibration.describe())
-        self._set_name(self.title, "warningText" if state in _WARNINGS else "value")
-        self._set_name(self.sentence, "messageText")
+        change_style(self.title, "warningText" if state in _WARNINGS else "value")
+        change_style(self.sentence, "messageText")
         collecting = state in (PairState.UNCALIBRATED, PairState.CALIBRATING)
         self.progress.setVisible(collecting)
         self.progress.setValue(round(_PROGRESS_STEPS * reading.share))
         self.pictures.setVisible(running)
         self.open_button.setText("Close" if running else "Open")
-        self._set_name(self.open_button, "" if running else "primary")
+        change_style(self.open_button, "" if running else "primary")
         for widget in (self.source, self.choose_button, self.palm):
             widget.setEnabled(not running)
         self.again.setVisible(calibration is not None)
-        self._set_name(self.again, "primary" if state is PairState.MOVED else "")
+        change_style(self.again, "primary" if state is PairState.MOVED else "")
         self.report.setVisible(bool(reading.errors))
         seconds = None if self._session is None else self._session.recording_s
         both_seen = running and state not in (PairState.OPENING, PairState.SECOND_MISSING)
@@ -257,7 +257,7 @@ class SecondCameraPanel(QWidget):
     def _warn(self, sentence: str) -> None:
         self.show_reading(PairReading())
         self.sentence.setText(sentence)
-        self._set_name(self.sentence, "warningText")
+        change_style(self.sentence, "warningText")
 
     def _say(self, sentence: str) -> None:
         """The last action; an empty sentence takes no room."""
@@ -324,9 +324,7 @@ class SecondCameraPanel(QWidget):
         )
         self.open_button = button("Open", "Opens the second camera, or closes it", self._toggle)
         self.title = QLabel()
-        self.sentence = QLabel()
-        self.sentence.setObjectName("messageText")
-        self.sentence.setWordWrap(True)
+        self.sentence = wrapped("", "messageText")
         self.progress = QProgressBar()
         self.progress.setRange(0, _PROGRESS_STEPS)
         self.progress.setTextVisible(False)
@@ -346,16 +344,11 @@ class SecondCameraPanel(QWidget):
             "Records two linked sessions, with labels that the two cameras measured",
             self.toggle_recording,
         )
-        self.done = QLabel()
-        self.done.setObjectName("messageText")
-        self.done.setWordWrap(True)
+        self.done = wrapped("", "messageText")
         self.done.hide()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(*(SPACING_PX,) * 4)
-        layout.setSpacing(SPACING_PX // 2)
+        layout = panel_layout(self, SPACING_PX // 2)
         layout.addLayout(row(self.source, self.choose_button))
-        palm_heading = QLabel("Palm, mm")
-        palm_heading.setObjectName("small")
+        palm_heading = styled("Palm, mm", "small")
         palm_heading.setToolTip(self.palm.toolTip())
         layout.addLayout(row(palm_heading, self.palm, self.open_button))
         layout.addWidget(self.title)
@@ -373,15 +366,6 @@ class SecondCameraPanel(QWidget):
             self.close_camera()
         else:
             self.open()
-
-    def _set_name(self, widget: QWidget, name: str) -> None:
-        """Changes a widget's style; a style sheet tests the name only when the widget is polished."""
-        if widget.objectName() == name:
-            return
-        widget.setObjectName(name)
-        style = widget.style()
-        if style is not None:
-            style.polish(widget)
 
 
 def _in_short(calibration: PairCalibration) -> str:

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QTreeWidget, QVBoxLayout, QWidget
 
 from app.ui.theme.style_sheet import SPACING_PX
 
 NOT_MEASURED = "–"  # noqa: RUF001 - a dash, as people write "no value"
 
 
-def section(text: str) -> QLabel:
-    """The heading of a part of a panel."""
+def styled(text: str, style: str) -> QLabel:
+    """A text on one line.
+
+    Args:
+        text: to show.
+        style: its name in the style sheet, such as "small" or "value".
+    """
     label = QLabel(text)
-    label.setObjectName("section")
+    label.setObjectName(style)
     return label
 
 
 def wrapped(text: str, style: str) -> QLabel:
-    """A text that breaks into lines.
-
-    Args:
-        text: to show.
-        style: its name in the style sheet, such as "small" or "messageText".
-    """
-    label = QLabel(text)
-    label.setObjectName(style)
+    """A text that breaks into lines; the arguments are those of :func:`styled`."""
+    label = styled(text, style)
     label.setWordWrap(True)
     return label
+
+
+def section(text: str) -> QLabel:
+    """The heading of a part of a panel."""
+    return styled(text, "section")
+
+
+def change_style(widget: QWidget, style: str) -> None:
+    """Gives a widget another name in the style sheet, which looks at the name only when the widget is polished."""
+    if widget.objectName() == style:
+        return
+    widget.setObjectName(style)
+    qt_style = widget.style()
+    if qt_style is not None:
+        qt_style.polish(widget)
 
 
 def button(text: str, help_text: str, act: Callable[[], object]) -> QPushButton:
@@ -43,6 +57,53 @@ def button(text: str, help_text: str, act: Callable[[], object]) -> QPushButton:
     made.setToolTip(help_text)
     made.clicked.connect(lambda _checked: act())
     return made
+
+
+def segments(choices: Iterable[tuple[str, str]]) -> list[QPushButton]:
+    """Checkable buttons that look like one row of which one is down; the caller groups them.
+
+    Args:
+        choices: text and tooltip of each, from left to right.
+    """
+    made = []
+    for text, help_text in choices:
+        choice = QPushButton(text)
+        choice.setObjectName("segment")
+        choice.setCheckable(True)
+        choice.setToolTip(help_text)
+        made.append(choice)
+    made[0].setObjectName("first")
+    made[-1].setObjectName("last")
+    return made
+
+
+def table(name: str, columns: Sequence[str], least_height_px: int) -> QTreeWidget:
+    """A list with columns, of which the first one takes the room that the others leave.
+
+    Args:
+        name: for screen readers.
+        columns: their headings.
+        least_height_px: how low the list may become.
+    """
+    made = QTreeWidget()
+    made.setAccessibleName(name)
+    made.setHeaderLabels(columns)
+    made.setRootIsDecorated(False)
+    made.setMinimumHeight(least_height_px)
+    header = made.header()
+    assert header is not None
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    return made
+
+
+def panel_layout(panel: QWidget, spacing_px: int = SPACING_PX) -> QVBoxLayout:
+    """The layout of a panel: its parts below each other, with a margin around them."""
+    layout = QVBoxLayout(panel)
+    layout.setContentsMargins(*(SPACING_PX,) * 4)
+    layout.setSpacing(spacing_px)
+    return layout
 
 
 def row(*widgets: QWidget, fills: bool = True) -> QHBoxLayout:
