@@ -90,7 +90,7 @@ def test_typed_lens_reaches_the_pipeline_and_only_a_camera_is_calibrated(qtbot: 
     assert host.joined is not None
     assert host.joined.frame.intrinsics.fx_px == 500.0
     panel.start_button.click()
-    assert panel.word.text() == NO_CAMERA_SENTENCE
+    assert panel.hint.text() == NO_CAMERA_SENTENCE
     host.show_source(ChosenSource(FakeSource(name="Cam", live=True, forever=True), is_camera=True))
     qtbot.waitUntil(lambda: host.joined is not None and host.joined.frame.live, timeout=PATIENCE_MS)
     panel.start_button.click()

@@ -252,7 +252,7 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
     panel = window.findChild(CameraPanel)
     assert panel is not None
     panel.start_button.click()
-    assert panel.word.text() == NO_CAMERA_SENTENCE  # nothing runs yet, and then it is no camera
+    assert panel.hint.text() == NO_CAMERA_SENTENCE  # nothing runs yet, and then it is no camera
     window.show_source(ChosenSource(FakeSource(views, name="Cam", live=True, forever=True), is_camera=True))
     qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
     panel.start_button.click()
@@ -277,7 +277,7 @@ def test_calibration_of_a_camera_ends_when_the_source_changes(
     window.show_source(ChosenSource(FakeSource(views[:3], name="Cam", live=True, forever=True), is_camera=True))
     qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
     panel.start_button.click()
-    qtbot.waitUntil(lambda: panel.word.text() not in (INTRO, NO_CAMERA_SENTENCE), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: panel.hint.text() not in (INTRO, NO_CAMERA_SENTENCE), timeout=PATIENCE_MS)
     window.show_source(ChosenSource(FakeSource(views, name=name, live=live, forever=True), is_camera=live))
     qtbot.waitUntil(lambda: not panel.running, timeout=PATIENCE_MS)
     assert panel.result.text() == OTHER_SOURCE_SENTENCE

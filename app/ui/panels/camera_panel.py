@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
-from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QSizePolicy, QWidget
 
 from app.lens_calibration.board import write_board
 from app.lens_calibration.command import describe_solution
@@ -20,8 +20,7 @@ from app.pipeline.listeners import Listener
 from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.calibration_store import save_calibration
 from app.ui.extension_host import ExtensionHost
-from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.widgets.form_helpers import wrapped
+from app.ui.widgets.form_helpers import button, panel_layout, styled, wrapped
 from app.ui.widgets.signal_gate import SignalGate
 from hand.errors import HandliveError
 from hand.types import Frame
@@ -108,20 +107,16 @@ class CameraPanel(QWidget):
         self.field.setPlaceholderText("62, or 620,620,319.5,239.5")
         self.field.setAccessibleName("Field of view or intrinsics")
         self.field.setToolTip("Field of view in degrees along the longer side, or fx,fy,cx,cy in pixels")
-        self.use = QPushButton("Use")
-        self.use.setToolTip("Use what is typed, for this run; empty for what is known of the camera")
-        self.board = QPushButton("Save the board…")
-        self.board.setToolTip("Save the page to be printed")
-        self.start_button = QPushButton("Start")
+        self.use = button(
+            "Use", "Use what is typed, for this run; empty for what is known of the camera", self.use_typed
+        )
+        self.board = button("Save the board…", "Save the page to be printed", self._ask_for_board)
+        self.start_button = button("Start", "Calibrate the camera with the printed board", self._toggle)
         self.start_button.setObjectName("primary")
-        self.start_button.setToolTip("Calibrate the camera with the printed board")
         self.coverage = CoverageView()
-        self.word = wrapped(INTRO, "messageText")
+        self.hint = wrapped(INTRO, "messageText")
         self.result = wrapped("", "messageText")
-        self.use.clicked.connect(lambda _checked: self.use_typed())
         self.field.returnPressed.connect(self.use_typed)
-        self.board.clicked.connect(lambda _checked: self._ask_for_board())
-        self.start_button.clicked.connect(lambda _checked: self.stop() if self.running else self.start())
         self._progressed.connect(self._show)
         self._finished.connect(self._finish)
         self._lay_out()
@@ -154,7 +149,7 @@ class CameraPanel(QWidget):
         """Begins a calibration of the camera that runs."""
         facts = self._host.pipeline.source_state.facts
         if facts is None or not facts.live:
-            self.word.setText(NO_CAMERA_SENTENCE)
+            self.hint.setText(NO_CAMERA_SENTENCE)
             return
         self._session, self._looked_ns, self._camera = CalibrationSession(), 0, facts.name
         self.result.setText("")
@@ -167,6 +162,12 @@ class CameraPanel(QWidget):
             listener, self._listener = self._listener, None
             listener.close(_CLOSE_S)
         self.start_button.setText("Start")
+
+    def _toggle(self) -> None:
+        if self.running:
+            self.stop()
+        else:
+            self.start()
 
     def close_down(self) -> None:
         """Ends for good."""
@@ -209,7 +210,7 @@ class CameraPanel(QWidget):
         height, width = shape[:2]
         corners = np.zeros((0, 2)) if progress.view is None else progress.view.corners_px / (width, height)
         self.coverage.show_progress(progress.covered, corners)
-        self.word.setText(f"{progress.share:.0%} · {progress.sentence}")
+        self.hint.setText(f"{progress.share:.0%} · {progress.sentence}")
 
     def _finish(self, sentence: str, kept: bool) -> None:
         self.stop()
@@ -232,13 +233,11 @@ class CameraPanel(QWidget):
         typed.addWidget(self.use)
         calibrated.addWidget(self.board, 1)
         calibrated.addWidget(self.start_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(*(SPACING_PX,) * 4)
-        layout.setSpacing(SPACING_PX)
-        layout.addWidget(_heading("Field of view in degrees, or fx,fy,cx,cy in pixels"))
+        layout = panel_layout(self)
+        layout.addWidget(styled("Field of view in degrees, or fx,fy,cx,cy in pixels", "metricName"))
         layout.addLayout(typed)
-        layout.addWidget(_heading("Calibrate with a printed board"))
-        layout.addWidget(self.word)
+        layout.addWidget(styled("Calibrate with a printed board", "metricName"))
+        layout.addWidget(self.hint)
         layout.addWidget(self.coverage)
         layout.addLayout(calibrated)
         layout.addWidget(self.result)
@@ -249,12 +248,6 @@ def _as_the_camera_gave_it(frame: Frame, quarter_turns: int) -> np.ndarray:
     """The picture neither mirrored (a mirrored board is none) nor turned."""
     image = cv2.flip(frame.image_rgb, 1) if frame.mirrored else frame.image_rgb
     return turn_picture(image, -quarter_turns)
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("metricName")
-    return label
 
 
 def install_camera(host: ExtensionHost) -> None:

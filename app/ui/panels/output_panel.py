@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QComboBox, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.output_texts import HAND_NAMES, MODE_NAMES, reason_text
 from app.palette import Theme
@@ -14,6 +14,7 @@ from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import OutputChooser, OutputSettings
 from app.pipeline.result_synchronizer import JoinedResult
 from app.ui.panels.comparison_panel import PANEL_WIDTH_PX
+from app.ui.widgets.form_helpers import button, named_value, row, section, styled, wrapped
 from app.ui.widgets.plots import ConfidencePlot
 
 _STEP_MS = 50
@@ -33,20 +34,16 @@ class OutputPanel(QWidget):
         self.setObjectName("panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(PANEL_WIDTH_PX)
-        self._who = QLabel("No hand")
-        self._who.setObjectName("paneTitle")
-        self._why = QLabel("")
-        self._why.setObjectName("small")
-        self._why.setWordWrap(True)
-        self._shares = QLabel("")
-        self._shares.setObjectName("small")
+        self._who = styled("No hand", "paneTitle")
+        self._why = wrapped("", "small")
+        self._shares = styled("", "small")
         self.plot = ConfidencePlot()
         settings = chooser.settings
         percent = "{:.0f} %"
-        self.leave = _Slider("IK takes over below", percent, round(100 * settings.leave_below), 0, 100)
-        self.back = _Slider("Network returns above", percent, round(100 * settings.return_above), 0, 100)
-        self.wait = _Slider("… once it was sure for", "{:.0f} ms", round(settings.return_after_ms), 0, 2000, _STEP_MS)
-        self.fade = _Slider("Cross-fade", "{:.0f} ms", round(settings.fade_ms), 0, 1000, _STEP_MS)
+        self.leave = _Slider("IK takes over below", percent, round(100 * settings.leave_below), 100)
+        self.back = _Slider("Network returns above", percent, round(100 * settings.return_above), 100)
+        self.wait = _Slider("… once it was sure for", "{:.0f} ms", round(settings.return_after_ms), 2000, _STEP_MS)
+        self.fade = _Slider("Cross-fade", "{:.0f} ms", round(settings.fade_ms), 1000, _STEP_MS)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 12, 14, 12)
         layout.setSpacing(6)
@@ -62,19 +59,12 @@ class OutputPanel(QWidget):
         layout.addWidget(self._why)
         layout.addWidget(self._shares)
         layout.addSpacing(4)
-        heading = QLabel(f"Confidence and output, last {SERIES_S:.0f} s")
-        heading.setObjectName("section")
-        layout.addWidget(heading)
+        layout.addWidget(section(f"Confidence and output, last {SERIES_S:.0f} s"))
         layout.addWidget(self.plot, 1)
         layout.addSpacing(4)
         for slider in (self.leave, self.back, self.wait, self.fade):
             layout.addWidget(slider)
-        defaults = QPushButton("Defaults")
-        defaults.clicked.connect(lambda _checked: self._set_defaults())
-        row = QHBoxLayout()
-        row.addWidget(defaults)
-        row.addStretch()
-        layout.addLayout(row)
+        layout.addLayout(row(button("Defaults", "", self._set_defaults), fills=False))
         self.leave.slider.valueChanged.connect(lambda value: self._keep_order(value, self.back, raised=True))
         self.back.slider.valueChanged.connect(lambda value: self._keep_order(value, self.leave, raised=False))
         for slider in (self.leave, self.back, self.wait, self.fade):
@@ -129,29 +119,22 @@ class OutputPanel(QWidget):
 
 
 class _Slider(QWidget):
-    """A named slider with its value."""
+    """A named slider from 0 on with its value."""
 
-    def __init__(self, name: str, form: str, value: int, lowest: int, highest: int, step: int = 1) -> None:
+    def __init__(self, name: str, form: str, value: int, highest: int, step: int = 1) -> None:
         super().__init__()
         self._form, self._step = form, step
-        label = QLabel(name)
-        label.setObjectName("small")
         self._value = QLabel()
-        self._value.setObjectName("value")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(name)
-        self.slider.setRange(lowest // step, highest // step)
+        self.slider.setRange(0, highest // step)
         self.slider.valueChanged.connect(self._show)
         self.slider.setValue(round(value / step))
         self._show()
-        head = QHBoxLayout()
-        head.addWidget(label)
-        head.addStretch()
-        head.addWidget(self._value)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addLayout(head)
+        layout.addLayout(named_value(name, self._value))
         layout.addWidget(self.slider)
 
     @property

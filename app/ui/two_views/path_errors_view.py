@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.palette import Theme
 from app.pipeline.metrics.comparison_numbers import SERIES_S
 from app.two_views.live_pair import PairReading
-from app.two_views.path_errors import MEASURES, Measure, PathErrors, mean_by_joint
+from app.two_views.path_errors import Measure, PathErrors, mean_by_joint
 from app.two_views.report import NAMES
-from app.ui.widgets.form_helpers import NOT_MEASURED, section, wrapped
+from app.ui.widgets.form_helpers import section, segments, wrapped
+from app.ui.widgets.path_table import COLUMNS, PathTable, Row, column_colors
 from app.ui.widgets.plots import JointPairPlot, TimePlot
 from hand.types import PATH_IDS
 
-_PATHS: Final = (("network", "Network"), ("ik", "IK"), ("output", "Output"))
-
-_ROWS: Final[tuple[tuple[Measure, str, str, str], ...]] = (
-    ("aligned_mm", "Aligned, mm", "{:.1f}", "Joint error after both hands were laid onto each other: form alone"),
-    ("from_wrist_mm", "From the wrist, mm", "{:.1f}", "Joint error with both wrists in one place: form and turn"),
-    ("depth_mm", "Distance, mm", "{:.0f}", "Error of the whole hand's distance from the camera"),
-    ("picture", "In the picture, %", "{:.1f}", "2D joint error over the longer side of the hand's box"),
+_MEASURES: Final[tuple[Measure, ...]] = ("aligned_mm", "from_wrist_mm", "depth_mm", "picture")
+_ROWS: Final = (
+    Row("aligned_mm", "Aligned, mm", "{:.1f}", "Joint error after both hands were laid onto each other: form alone"),
+    Row("from_wrist_mm", "From the wrist, mm", "{:.1f}", "Joint error with both wrists in one place: form and turn"),
+    Row("depth_mm", "Distance, mm", "{:.0f}", "Error of the whole hand's distance from the camera"),
+    Row("picture", "In the picture, %", "{:.1f}", "2D joint error over the longer side of the hand's box"),
 )
 _PERCENT: Final[dict[Measure, float]] = {"aligned_mm": 1.0, "from_wrist_mm": 1.0, "depth_mm": 1.0, "picture": 100.0}
 
@@ -42,20 +41,23 @@ class PathErrorsView(QWidget):
         self.measure = QComboBox()
         self.measure.setAccessibleName("Measure")
         self.measure.setToolTip("What the curves, the bars and the comparison below are about")
-        for name, text, _, explanation in _ROWS:
-            self.measure.addItem(text, name)
-            self.measure.setItemData(self.measure.count() - 1, explanation, Qt.ItemDataRole.ToolTipRole)
+        for number, row in enumerate(_ROWS):
+            self.measure.addItem(row.title, row.key)
+            self.measure.setItemData(number, row.explanation, Qt.ItemDataRole.ToolTipRole)
         self.measure.currentIndexChanged.connect(lambda _index: self._choose_measure())
         self.expected = wrapped("", "small")
         self.verdicts = wrapped("", "small")
-        self.curve = TimePlot("Error against the triangulated hand over the last seconds", tuple(p for p, _ in _PATHS))
+        self.curve = TimePlot(
+            "Error against the triangulated hand over the last seconds", tuple(path for path, _ in COLUMNS)
+        )
         self.joints = JointPairPlot("Error against the triangulated hand by joint")
         self._joint_heading = section("By joint")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(self._make_switch())
-        layout.addLayout(self._make_table())
+        self._table = PathTable("Error", _ROWS)
+        layout.addLayout(self._table)
         layout.addWidget(self.expected)
         layout.addWidget(self.measure)
         layout.addWidget(self.verdicts)
@@ -78,17 +80,15 @@ class PathErrorsView(QWidget):
     @property
     def chosen_measure(self) -> Measure:
         """What curves and bars are about."""
-        return _ROWS[max(self.measure.currentIndex(), 0)][0]
+        return _MEASURES[max(self.measure.currentIndex(), 0)]
 
     def value(self, path: str, measure: Measure) -> str:
         """A cell of the table."""
-        return self._cells[path, measure].text()
+        return self._table.text(path, measure)
 
     def set_theme(self, theme: Theme) -> None:
-        colors = {"network": theme.network, "ik": theme.ik, "output": theme.accent}
-        for path, head in self._heads.items():
-            head.setStyleSheet(f"color: {colors[path]};")
-        self.curve.set_colors(theme, colors)
+        self._table.set_theme(theme)
+        self.curve.set_colors(theme, column_colors(theme))
         self.joints.set_colors(theme, {"network": theme.network, "ik": theme.ik})
 
     def _choose_measure(self) -> None:
@@ -98,11 +98,11 @@ class PathErrorsView(QWidget):
     def _refresh(self) -> None:
         reading, measure = self._reading, self.chosen_measure
         errors = {one.path: one for one in reading.errors if one.view == self._view}
-        for path, _ in _PATHS:
-            for name, _, form, _ in _ROWS:
-                one = errors.get(path)
+        for path, _ in COLUMNS:
+            one = errors.get(path)
+            for name in _MEASURES:
                 value = float("nan") if one is None else one.mean(name) * _PERCENT[name]
-                self._cells[path, name].setText(form.format(value) if math.isfinite(value) else NOT_MEASURED)
+                self._table.show_value(path, name, value)
         frames = max((one.frames for one in errors.values()), default=0)
         self.expected.setText(
             f"Over {frames} frames of the last two minutes. The triangulated joints themselves are expected within "
@@ -115,7 +115,7 @@ class PathErrorsView(QWidget):
         ]
         self.verdicts.setText("\n".join(_without_camera(sentence) for sentence in sentences))
         self.verdicts.setVisible(bool(sentences))
-        for path, _ in _PATHS:
+        for path, _ in COLUMNS:
             times, values = _curve(errors.get(path), measure, reading.now_s)
             self.curve.show_curve(path, times, values)
         by_joint = measure != "depth_mm"
@@ -128,47 +128,14 @@ class PathErrorsView(QWidget):
         layout = QHBoxLayout()
         layout.setSpacing(0)
         group = QButtonGroup(self)
-        self._buttons: list[QPushButton] = []
-        for view, (name, text) in enumerate((("first", "First camera"), ("last", "Second camera"))):
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setCheckable(True)
-            button.setToolTip("Errors of what is seen by this camera")
+        explanation = "Errors of what is seen by this camera"
+        self._buttons = segments((("First camera", explanation), ("Second camera", explanation)))
+        for view, button in enumerate(self._buttons):
             button.clicked.connect(lambda _checked, view=view: self.choose_view(view))
             group.addButton(button)
             layout.addWidget(button)
-            self._buttons.append(button)
         self._buttons[0].setChecked(True)
         return layout
-
-    def _make_table(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(0, 1)
-        grid.addWidget(section("Error"), 0, 0)
-        self._heads: dict[str, QLabel] = {}
-        self._cells: dict[tuple[str, Measure], QLabel] = {}
-        right = Qt.AlignmentFlag.AlignRight
-        for column, (path, name) in enumerate(_PATHS, 1):
-            head = QLabel(name)
-            head.setObjectName("value")
-            self._heads[path] = head
-            grid.addWidget(head, 0, column, right)
-        for line, (measure, text, _, explanation) in enumerate(_ROWS, 1):
-            label = QLabel(text)
-            label.setObjectName("small")
-            label.setToolTip(explanation)
-            grid.addWidget(label, line, 0)
-            for column, (path, name) in enumerate(_PATHS, 1):
-                cell = QLabel(NOT_MEASURED)
-                cell.setObjectName("value")
-                cell.setAccessibleName(f"{MEASURES[measure]}, {name}")
-                cell.setMinimumWidth(44)
-                cell.setAlignment(right)
-                self._cells[path, measure] = cell
-                grid.addWidget(cell, line, column, right)
-        return grid
 
 
 def _curve(one: PathErrors | None, measure: Measure, now_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -187,5 +154,5 @@ def _by_joint(one: PathErrors | None, measure: Measure) -> np.ndarray:
 
 def _without_camera(sentence: str) -> str:
     """A comparison's sentence without the camera's name, which the switch above shows."""
-    words = sentence.split(": ", 1)[1]
-    return words[0].upper() + words[1:]
+    rest = sentence.split(": ", 1)[1]
+    return rest[0].upper() + rest[1:]

@@ -122,6 +122,26 @@ def row(*widgets: QWidget, fills: bool = True) -> QHBoxLayout:
     return layout
 
 
+def named_value(name: str, value: QLabel, explanation: str = "") -> QHBoxLayout:
+    """A value at the right of its name.
+
+    Args:
+        name: for people.
+        value: filled by the caller.
+        explanation: tooltip of both.
+    """
+    label = styled(name, "small")
+    value.setObjectName("value")
+    value.setAccessibleName(name)
+    for widget in (label, value):
+        widget.setToolTip(explanation)
+    layout = QHBoxLayout()
+    layout.addWidget(label)
+    layout.addStretch()
+    layout.addWidget(value)
+    return layout
+
+
 def clock(seconds: float) -> str:
     """A length for people: "1:05"."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QWidget
 from app.output_texts import HAND_NAMES, reason_text
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
-from app.ui.panels.comparison_panel import ComparisonPanel, path_words
+from app.ui.panels.comparison_panel import ComparisonPanel, path_numbers_text
 from app.ui.panels.output_panel import OutputPanel
 from app.ui.window.pane_area import PaneArea
 from app.ui.window.result_presenter import ResultPresenter
@@ -87,8 +87,8 @@ class MetricsRefresher:
         headings = {pane.name: pane.heading for pane in self._pane_area.shown_panes}
         for path_id in path_ids:
             if path_id in headings:
-                words = path_words(numbers.paths[path_id]) if path_id in presenter.delivering else ""
-                headings[path_id].set_numbers(words)
+                text = path_numbers_text(numbers.paths[path_id]) if path_id in presenter.delivering else ""
+                headings[path_id].set_numbers(text)
         self.mark_output()
         self._compare_panel.source_name = state.name
         if _is_seen(self._compare_panel):
