@@ -15,8 +15,8 @@ from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_numbers import SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.metrics.comparison_report import save_summary
 from app.ui.panels.comparison_figure import save_session_picture
-from app.ui.widgets.form_helpers import NOT_MEASURED, button, named_value, row, section
-from app.ui.widgets.path_table import PathTable, Row, measured_text
+from app.ui.widgets.form_helpers import NOT_MEASURED, button, measured_text, named_value, row, section
+from app.ui.widgets.path_table import PathTable, Row
 from app.ui.widgets.plots import JointPairPlot, JointPlot, TimePlot
 from hand.types import PATH_IDS
 

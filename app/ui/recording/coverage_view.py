@@ -13,6 +13,8 @@ from PyQt6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 from app.palette import DARK, Theme
 from app.recording.coverage import POSES, VIEWS, Card
 
+CARDS_SHOWN = 3
+
 _ROW_PX = 18
 _NAME_PX = 120
 _NARROWEST_PX = 35
@@ -68,8 +70,8 @@ class CoverageTable(QWidget):
         for p, name in enumerate(POSES.values()):
             top = _HEAD_PX + p * _ROW_PX
             painter.setPen(QColor(self._theme.text))
-            words = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, _NAME_PX - 8)
-            painter.drawText(QRectF(0, top, _NAME_PX, _ROW_PX), left, words)
+            shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, _NAME_PX - 8)
+            painter.drawText(QRectF(0, top, _NAME_PX, _ROW_PX), left, shown)
             painter.setPen(Qt.PenStyle.NoPen)
             for v in range(len(VIEWS)):
                 cell = QRectF(_NAME_PX + v * width + 2, top + 2, width - 4, _ROW_PX - 4)
@@ -84,17 +86,12 @@ class CoverageTable(QWidget):
 class PromptCards(QWidget):
     """The next things to show, the first one large."""
 
-    def __init__(self, most: int = 3) -> None:
-        """Starts with empty cards.
-
-        Args:
-            most: how many are shown.
-        """
+    def __init__(self) -> None:
         super().__init__()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        self._labels = [QLabel() for _ in range(most)]
+        self._labels = [QLabel() for _ in range(CARDS_SHOWN)]
         for number, label in enumerate(self._labels):
             label.setWordWrap(True)
             label.setObjectName("messageTitle" if number == 0 else "messageText")

@@ -18,7 +18,7 @@ from app.recording.recorder import RecorderPhase, RecorderState, SessionRecorder
 from app.recording.sessions import new_session_folder
 from app.review.session_review import SessionReview, open_review
 from app.ui.extension_host import ExtensionHost
-from app.ui.recording.coverage_view import CoverageTable, PromptCards
+from app.ui.recording.coverage_view import CARDS_SHOWN, CoverageTable, PromptCards
 from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import SAVE_S, BackgroundTasks
@@ -185,7 +185,7 @@ class RecordPanel(QWidget):
             _words(state) if recorder is not None else "Saving …" if self._ending else "Not recording"
         )
         with self._lock:
-            filled, cards = self._coverage.filled, self._coverage.missing(3)
+            filled, cards = self._coverage.filled, self._coverage.missing(CARDS_SHOWN)
         self.table.show_filled(filled)
         self.cards.show_cards(cards)
 

@@ -8,6 +8,9 @@ from PyQt6.QtSvg import QSvgRenderer
 
 ICON_SIZE = QSize(18, 18)
 
+_DENSITY = 3
+"""Device pixels per pixel that icons are drawn for; screens of less density shrink them."""
+
 _SHAPES = {
     "camera": '<rect x="2.5" y="6" width="13" height="12" rx="2.5"/><path d="M15.5 10.5 21.5 7v10l-6-3.5z"/>',
     "mirror": '<path d="M12 3v18" stroke-dasharray="2.5 2.5"/><path d="M8.5 7 3 17h5.5zM15.5 7 21 17h-5.5z"/>',
@@ -44,16 +47,16 @@ def icon(name: str, color: str, *, checked_color: str | None = None) -> QIcon:
     return result
 
 
-def _pixmap(name: str, color: str, density: int = 3) -> QPixmap:
+def _pixmap(name: str, color: str) -> QPixmap:
     shape = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="{color}" stroke-width="1.8" '
         f'stroke-linecap="round" stroke-linejoin="round">{_SHAPES[name]}</svg>'
     )
-    size = ICON_SIZE * density
+    size = ICON_SIZE * _DENSITY
     pixmap = QPixmap(size)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     QSvgRenderer(QByteArray(shape.encode())).render(painter, QRectF(0, 0, size.width(), size.height()))
     painter.end()
-    pixmap.setDevicePixelRatio(density)
+    pixmap.setDevicePixelRatio(_DENSITY)
     return pixmap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import lru_cache
 
 from PyQt6.QtCore import QRectF, Qt
@@ -120,8 +121,7 @@ QFrame#divider {{ background: {border}; max-width: 1px; min-width: 1px; }}
 
 def style_sheet(theme: Theme) -> str:
     """Qt style sheet of all parts of the window."""
-    names = Theme.__dataclass_fields__
-    return _SHEET.format(**{name: getattr(theme, name) for name in names})
+    return _SHEET.format(**asdict(theme))
 
 
 def palette(theme: Theme) -> QPalette:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QShortcut
-from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.form_helpers import styled, wrapped
 
 STEPS = (
     ("Choose a source", "A camera, a video, a folder of pictures or the demo clip, at the upper left."),
@@ -43,22 +44,17 @@ class Guide(QFrame):
         self.setObjectName("message")
         self.setAccessibleName("First steps")
         self._over = over
-        title = QLabel("First steps")
-        title.setObjectName("messageTitle")
+        title = styled("First steps", "messageTitle")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         steps = QGridLayout()
         steps.setHorizontalSpacing(14)
         steps.setVerticalSpacing(3)
         steps.setColumnStretch(1, 1)
         for index, (heading, text) in enumerate(STEPS):
-            number, name, words = QLabel(str(index + 1)), QLabel(heading), QLabel(text)
-            number.setObjectName("messageTitle")
-            name.setObjectName("paneTitle")
-            words.setObjectName("messageText")
-            words.setWordWrap(True)
+            number = styled(str(index + 1), "messageTitle")
             steps.addWidget(number, 3 * index, 0, 2, 1, Qt.AlignmentFlag.AlignTop)
-            steps.addWidget(name, 3 * index, 1)
-            steps.addWidget(words, 3 * index + 1, 1)
+            steps.addWidget(styled(heading, "paneTitle"), 3 * index, 1)
+            steps.addWidget(wrapped(text, "messageText"), 3 * index + 1, 1)
             steps.setRowMinimumHeight(3 * index + 2, 6)
         self.close_button = QPushButton("Let's go")
         self.close_button.setObjectName("primary")
@@ -66,11 +62,9 @@ class Guide(QFrame):
         self.close_button.clicked.connect(lambda _checked: self.dismiss())
         self.source_button.clicked.connect(lambda _checked: self._choose())
         QShortcut(QKeySequence("Esc"), self, self.dismiss)  # while it is shown, wherever the focus is
-        keys = QLabel("? lists all keys")
-        keys.setObjectName("small")
         line = QHBoxLayout()
         line.setSpacing(8)
-        line.addWidget(keys)
+        line.addWidget(styled("? lists all keys", "small"))
         line.addStretch()
         line.addWidget(self.source_button)
         line.addWidget(self.close_button)

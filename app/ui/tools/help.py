@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
 from app.diagnostics import LogMemory, diagnostics_text
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.form_helpers import button, panel_layout, styled
 
 COPIED_SENTENCE = "Diagnostics are in the clipboard; paste them into your report."
 
@@ -54,12 +55,11 @@ class ShortcutsDialog(QDialog):
         pairs = shortcuts_of(host.key_actions())
         rows = -(-len(pairs) // 2)
         for index, (keys, text) in enumerate(pairs):
-            key, word = QLabel(keys), QLabel(text)
-            key.setObjectName("metricValue")
+            key = styled(keys, "metricValue")
             key.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             column = 3 * (index // rows)
             grid.addWidget(key, index % rows, column)
-            grid.addWidget(word, index % rows, column + 1)
+            grid.addWidget(QLabel(text), index % rows, column + 1)
         grid.setColumnMinimumWidth(2, 2 * SPACING_PX)
         scroll = QScrollArea()
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -94,15 +94,13 @@ class LogPanel(QWidget):
         self.text.setReadOnly(True)
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         self.text.setAccessibleName("Log")
-        self.copy_button = QPushButton("Copy diagnostics")
-        self.copy_button.setToolTip("Versions, machine, source, paths and log as text for a report")
-        self.copy_button.clicked.connect(lambda _checked: self.copy())
+        self.copy_button = button(
+            "Copy diagnostics", "Versions, machine, source, paths and log as text for a report", self.copy
+        )
         line = QHBoxLayout()
         line.addStretch()
         line.addWidget(self.copy_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(*(SPACING_PX,) * 4)
-        layout.setSpacing(SPACING_PX)
+        layout = panel_layout(self)
         layout.addWidget(self.text, 1)
         layout.addLayout(line)
         self._timer = QTimer(self)

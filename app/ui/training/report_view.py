@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QVBoxLayou
 
 from app.palette import Theme
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.widgets.form_helpers import section, styled, wrapped
 from hand.checked_files import FILE_FAULTS, read_json
 
 _FIGURES = (
@@ -36,20 +37,16 @@ class ReportView(QWidget):
         self._folder: Path | None = None
         self._theme: Theme | None = None
         self._content: dict[str, Any] = {}
-        self.sentence = QLabel()
-        self.sentence.setWordWrap(True)
-        self.sentence.setObjectName("paneTitle")
+        self.sentence = wrapped("", "paneTitle")
         self.verdict = QFrame()
         self.verdict.setFixedHeight(3)
         self.table = QGridLayout()
         self.table.setHorizontalSpacing(SPACING_PX)
         self.table.setVerticalSpacing(3)
         self.pairs = [QLabel() for _ in _SHOWN]
-        self.legend = QLabel(
-            "Pictures that changed most, two for the better, one for the worse: left before, right after."
+        self.legend = wrapped(
+            "Pictures that changed most, two for the better, one for the worse: left before, right after.", "small"
         )
-        self.legend.setObjectName("small")
-        self.legend.setWordWrap(True)
         self.whole = QPushButton("Whole report in the browser")
         self.whole.clicked.connect(lambda _checked: self._open())
         layout = QVBoxLayout(self)
@@ -102,15 +99,15 @@ class ReportView(QWidget):
 
     def _fill_table(self) -> None:
         for column, text in enumerate(("", "Your hand", "Other hands")):
-            self.table.addWidget(_label(text, "section"), 0, column)
+            self.table.addWidget(section(text), 0, column)
         arrow = "\N{RIGHTWARDS ARROW}"
         for row, (key, name, scale, digits) in enumerate(_FIGURES, 1):
-            self.table.addWidget(_label(name, "small"), row, 0)
+            self.table.addWidget(styled(name, "small"), row, 0)
             for column, part in ((1, "own"), (2, "general")):
                 before, after = (self._content[part][when].get(key) for when in ("before", "after"))
                 if before is None or after is None:
                     continue
-                label = _label(f"{before * scale:.{digits}f} {arrow} {after * scale:.{digits}f}", "value")
+                label = styled(f"{before * scale:.{digits}f} {arrow} {after * scale:.{digits}f}", "value")
                 label.setToolTip(f"{100.0 * (after / before - 1.0 if before else 0.0):+.0f} %")
                 self.table.addWidget(label, row, column)
         self.table.setColumnStretch(3, 1)
@@ -135,9 +132,3 @@ def read_report(folder: Path) -> dict[str, Any]:
         return dict(content) if whole else {}
     except FILE_FAULTS:
         return {}
-
-
-def _label(text: str, look: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName(look)
-    return label

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.jobs.training import TrainingRun
 from app.palette import Theme
 from app.ui.theme.style_sheet import SPACING_PX
-from app.ui.widgets.form_helpers import wrapped
+from app.ui.widgets.form_helpers import row, wrapped
 from app.ui.widgets.plots import SmallPlot
 from trainer.runs.run_history import RESUMABLE_PHASES, RUNNING_PHASES, RunPhase
 
@@ -30,9 +30,7 @@ class RunView(QWidget):
         """Shows nothing yet."""
         super().__init__()
         self._run: TrainingRun | None = None
-        self.headline = QLabel("No run yet. Choose sessions above and start.")
-        self.headline.setWordWrap(True)
-        self.headline.setObjectName("value")
+        self.headline = wrapped("No run yet. Choose sessions above and start.", "value")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(6)
@@ -49,16 +47,12 @@ class RunView(QWidget):
         self.stop.clicked.connect(lambda _checked: self._act(self._stop))
         self.resume.clicked.connect(lambda _checked: self._act(lambda run: run.start()))
         self.finish.clicked.connect(lambda _checked: self._act(lambda run: run.start(finish=True)))
-        buttons = QHBoxLayout()
-        for button in (self.stop, self.resume, self.finish):
-            buttons.addWidget(button)
-        buttons.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING_PX // 2)
         layout.addWidget(self.headline)
         layout.addWidget(self.progress)
-        layout.addLayout(buttons)
+        layout.addLayout(row(self.stop, self.resume, self.finish, fills=False))
         layout.addWidget(
             wrapped("Joint error, mm: your hand (solid) in frames kept back, other hands (dashed)", "small")
         )
@@ -89,15 +83,8 @@ class RunView(QWidget):
             np.array([point.general_mm for point in history.evaluations]),
             history.steps,
         )
-        steps, values = (
-            (np.array(column, float) for column in zip(*history.losses, strict=True))
-            if history.losses
-            else (
-                np.zeros(0),
-                np.zeros(0),
-            )
-        )
-        self.losses.show_losses(steps, values, history.steps)
+        steps, losses = np.array(history.losses, float).reshape(-1, 2).T
+        self.losses.show_losses(steps, losses, history.steps)
         text = "\n".join(history.lines[-_LOG_LINES:])
         if text != self.log.toPlainText():
             self.log.setPlainText(text)

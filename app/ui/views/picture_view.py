@@ -42,6 +42,7 @@ class PictureView(QWidget):
         self._taking_picture = False
 
     def sizeHint(self) -> QSize:
+        """Of a webcam picture."""
         return QSize(760, 560)
 
     def minimumSizeHint(self) -> QSize:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
+from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
@@ -58,10 +58,6 @@ class WipeView(PictureView):
         """Removes both."""
         self._other, self._other_image = None, QImage()
         super().clear()
-
-    def sizeHint(self) -> QSize:
-        """Of a webcam picture."""
-        return QSize(760, 560)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Takes the line to the pointer."""

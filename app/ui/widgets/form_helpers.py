@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from PyQt6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QTreeWidget, QVBoxLayout, QWidget
@@ -140,6 +141,11 @@ def named_value(name: str, value: QLabel, explanation: str = "") -> QHBoxLayout:
     layout.addStretch()
     layout.addWidget(value)
     return layout
+
+
+def measured_text(value: float, form: str) -> str:
+    """A number for people; a dash where nothing was measured, which is NaN."""
+    return form.format(value) if math.isfinite(value) else NOT_MEASURED
 
 
 def clock(seconds: float) -> str:

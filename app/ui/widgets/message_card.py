@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.ui.widgets.button_focus import focus_by_tab
+from app.ui.widgets.form_helpers import wrapped
 
 Action = tuple[str, Callable[[], None]]
 """Text and action of a button."""
@@ -21,12 +22,8 @@ class MessageCard(QFrame):
         super().__init__(parent)
         self.setObjectName("message")
         self._content: tuple[str, str, tuple[str, ...]] = ("", "", ())
-        self._title = QLabel()
-        self._title.setObjectName("messageTitle")
-        self._text = QLabel()
-        self._text.setObjectName("messageText")
+        self._title, self._text = wrapped("", "messageTitle"), wrapped("", "messageText")
         for label in (self._title, self._text):
-            label.setWordWrap(True)
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(8)

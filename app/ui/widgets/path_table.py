@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel
 
 from app.palette import Theme
-from app.ui.widgets.form_helpers import NOT_MEASURED, section, styled
+from app.ui.widgets.form_helpers import NOT_MEASURED, measured_text, section, styled
 
 COLUMNS = (("network", "Network"), ("ik", "IK"), ("output", "Output"))
 """Key and heading of each column."""
@@ -93,8 +92,3 @@ class PathTable(QGridLayout):
 def column_colors(theme: Theme) -> dict[str, str]:
     """The colour of each column, in tables and plots alike."""
     return {"network": theme.network, "ik": theme.ik, "output": theme.accent}
-
-
-def measured_text(value: float, form: str) -> str:
-    """A number for people; a dash where nothing was measured, which is NaN."""
-    return form.format(value) if math.isfinite(value) else NOT_MEASURED

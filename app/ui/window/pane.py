@@ -18,6 +18,7 @@ from app.ui.theme.icons import icon
 from app.ui.views.mesh_view import MeshView
 from app.ui.views.picture_view import PictureView
 from app.ui.views.wipe_view import WipeView
+from app.ui.widgets.form_helpers import styled
 
 _GAP_PX = 8
 _LEAST_HEADING_PX = 150
@@ -141,14 +142,11 @@ class PaneHeading(QWidget):
         super().__init__()
         self._dot = QLabel("●")
         self._title_text, self._switchable = title, switchable
-        self._title = QLabel(title)
-        self._title.setObjectName("paneTitle")
-        self._badge = QLabel("OUTPUT")
-        self._badge.setObjectName("badge")
+        self._title = styled(title, "paneTitle")
+        self._badge = styled("OUTPUT", "badge")
         self._badge.setToolTip("The hand that other programs and recordings get")
         self._badge.hide()
-        self._numbers = QLabel()
-        self._numbers.setObjectName("paneNumbers")
+        self._numbers = styled("", "paneNumbers")
         self._numbers.setToolTip("Frames per second and milliseconds of work per frame")
         self.switch = QPushButton()
         self.switch.setObjectName("switch")

@@ -13,6 +13,7 @@ from app.sources.camera_formats import CameraFormat
 from app.sources.choose import DEMO
 from app.sources.picture_files import PICTURE_SUFFIXES
 from app.sources.video import VIDEO_SUFFIXES
+from app.ui.theme.icons import ICON_SIZE
 from app.ui.window.camera_monitor import CameraMonitor, OfferedCamera
 
 _USUAL = "Usual size and rate"
@@ -32,6 +33,7 @@ class SourceButton(QPushButton):
         """With a menu that lists the cameras that are plugged in."""
         super().__init__(parent)
         self.setAccessibleName("Source")
+        self.setIconSize(ICON_SIZE)
         self.setToolTip("Choose a camera, a file or the demo clip")
         self._listed: list[QAction] = []
         self._offered: tuple[OfferedCamera, ...] | None = None

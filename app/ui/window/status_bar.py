@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QFontMetrics, QResizeEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.pipeline.metrics.path_statistics import PathSummary
 from app.sources.base import SourceFacts
-from app.ui.widgets.form_helpers import NOT_MEASURED
+from app.ui.widgets.form_helpers import NOT_MEASURED, measured_text, styled
 from hand.camera import Intrinsics
 from hand.types import PathId
 
@@ -79,12 +79,12 @@ class StatusStrip(QWidget):
             drops: of each path.
         """
         summaries = list(paths.values())
-        self.rate.set_value(_each(_number(summary.frames_per_second, "{:.1f}") for summary in summaries))
+        self.rate.set_value(_each(measured_text(summary.frames_per_second, "{:.1f}") for summary in summaries))
         worst = max(summaries, key=lambda summary: _finite(summary.latency_p50_ms), default=None)
-        p50 = NOT_MEASURED if worst is None else _number(worst.latency_p50_ms, "{:.0f}")
-        p95 = NOT_MEASURED if worst is None else _number(worst.latency_p95_ms, "{:.0f}")
+        p50 = NOT_MEASURED if worst is None else measured_text(worst.latency_p50_ms, "{:.0f}")
+        p95 = NOT_MEASURED if worst is None else measured_text(worst.latency_p95_ms, "{:.0f}")
         self.latency.set_value(NOT_MEASURED if p50 == NOT_MEASURED else f"{p50} / {p95} ms")
-        pixels = [_number(summary.reprojection_px, "{:.1f}") for summary in summaries]
+        pixels = [measured_text(summary.reprojection_px, "{:.1f}") for summary in summaries]
         measured = any(value != NOT_MEASURED for value in pixels)
         self.residual.set_value(f"{_each(pixels)} px" if measured else NOT_MEASURED)
         self.drops.set_value(_each(str(count) for count in drops.values()))
@@ -97,16 +97,13 @@ class _Metric(QWidget):
         super().__init__()
         self._text = ""
         self._stretch = stretch
-        self._name = QLabel(name)
-        self._name.setObjectName("metricName")
-        self._value = QLabel(NOT_MEASURED)
-        self._value.setObjectName("metricValue")
+        self._value = styled(NOT_MEASURED, "metricValue")
         self.setToolTip(explanation)
         self.setAccessibleName(name)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)
-        layout.addWidget(self._name)
+        layout.addWidget(styled(name, "metricName"))
         layout.addWidget(self._value)
         if stretch:
             self._value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -143,10 +140,6 @@ def _each(values: Iterable[str]) -> str:
 
 def _finite(value: float) -> float:
     return value if math.isfinite(value) else -1.0
-
-
-def _number(value: float, form: str) -> str:
-    return form.format(value) if math.isfinite(value) else NOT_MEASURED
 
 
 def _field_of_view_deg(intrinsics: Intrinsics) -> float:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from PyQt6.QtCore import QEvent, QSize
 from PyQt6.QtGui import QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
 from app.palette import DARK, Theme
 from app.ui.theme.icons import ICON_SIZE, icon
+from app.ui.widgets.form_helpers import styled
 from app.ui.window.source_menu import SourceButton
 from app.ui.window.view_switch import ViewSwitch
 from app.ui.window_options import ViewName
@@ -22,8 +23,7 @@ class TopBar(QWidget):
         """Builds the controls."""
         super().__init__(parent)
         self.setObjectName("bar")
-        self._product = product = QLabel("handlive")
-        product.setObjectName("product")
+        self._product = styled("handlive", "product")
         self.source = SourceButton()
         self.mirror = _button("Mirror", "Show the mirror image, as in a looking glass (M)", checkable=True)
         self.views = ViewSwitch()
@@ -42,7 +42,7 @@ class TopBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        layout.addWidget(product)
+        layout.addWidget(self._product)
         layout.addSpacing(8)
         layout.addWidget(self.source)
         layout.addWidget(self.mirror)
@@ -55,17 +55,6 @@ class TopBar(QWidget):
         layout.addWidget(self.panels)
         layout.addWidget(self.reset)
         layout.addWidget(self.theme)
-        for button in (
-            self.source,
-            self.mirror,
-            self.overlay,
-            self.difference,
-            self.tools,
-            self.panels,
-            self.reset,
-            self.theme,
-        ):
-            button.setIconSize(ICON_SIZE)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Shows the views as a menu where their buttons would be cut off."""
@@ -121,6 +110,7 @@ class MenuButton(QPushButton):
     def __init__(self, text: str, explanation: str) -> None:
         super().__init__(f" {text}")
         self.setToolTip(explanation)
+        self.setIconSize(ICON_SIZE)
         self._menu = QMenu(self)
         self._menu.setToolTipsVisible(True)
         self.setMenu(self._menu)
@@ -140,5 +130,6 @@ def _icon_button(name: str, explanation: str) -> QPushButton:
 def _button(text: str, explanation: str, *, checkable: bool = False) -> QPushButton:
     button = QPushButton(f" {text}" if text else "")  # a space more between icon and text
     button.setToolTip(explanation)
+    button.setIconSize(ICON_SIZE)
     button.setCheckable(checkable)
     return button

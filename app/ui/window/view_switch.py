@@ -8,6 +8,7 @@ from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
 
+from app.ui.widgets.form_helpers import segments
 from app.ui.window_options import ViewName
 
 _NAMES: tuple[tuple[ViewName, str, str], ...] = (
@@ -45,12 +46,9 @@ class ViewSwitch(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for index, (name, text, explanation) in enumerate(_NAMES):
-            button = QPushButton(text)
-            button.setObjectName("first" if index == 0 else "last" if index == len(_NAMES) - 1 else "segment")
-            button.setCheckable(True)
+        buttons = segments((text, explanation) for _, text, explanation in _NAMES)
+        for button, (name, text, explanation) in zip(buttons, _NAMES, strict=True):
             button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)  # never narrower than its text
-            button.setToolTip(explanation)
             button.setAccessibleName(f"View: {text}")
             button.clicked.connect(lambda _checked, name=name: self.chosen.emit(name))
             group.addButton(button)
