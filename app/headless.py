@@ -140,11 +140,11 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         HandliveError: a path cannot work, and there was no result before.
         KeyboardInterrupt: the user stopped it before there was a result.
     """
-    news = threading.Event()
+    updated = threading.Event()
     pipeline: LivePipeline[None, None] = LivePipeline(
         run.paths,
         lambda _result: None,
-        news.set,
+        updated.set,
         lens=run.lens,
         every_frame=not run.realtime,
         output=output_chooser(run.model, run.paths, run.output_mode, run.smoothing),
@@ -160,9 +160,9 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     pipeline.start()
     started_s = time.monotonic()
     try:
-        _wait_for_paths(pipeline, news)
+        _wait_for_paths(pipeline, updated)
         pipeline.show(run.source)
-        end = recorder.follow(pipeline, news)
+        end = recorder.follow(pipeline, updated)
         seconds = time.monotonic() - started_s
         output_listener.close(_LISTENER_CLOSE_S)
         report = recorder.report(pipeline, end, seconds, output)
@@ -172,11 +172,11 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
     return report
 
 
-def _wait_for_paths(pipeline: LivePipeline[None, None], news: threading.Event) -> None:
+def _wait_for_paths(pipeline: LivePipeline[None, None], updated: threading.Event) -> None:
     """Waits for the engines: frames that go by while they load should not count as drops."""
     while pipeline.loading:
-        news.wait(_POLL_S)
-        news.clear()
+        updated.wait(_POLL_S)
+        updated.clear()
         pipeline.begin_pull()
 
 
@@ -254,7 +254,7 @@ class _Recorder:
         self._next_picture = dict.fromkeys(run.paths, -1)
         self._composer = Composer(HandMeshBuilder(run.model))
         self._pictures: list[str] = []
-        self._words = dict.fromkeys(run.paths, "")
+        self._messages = dict.fromkeys(run.paths, "")
         self._lost_since_s: float | None = None
 
     @property
@@ -262,10 +262,10 @@ class _Recorder:
         """Number of frames with a result of the path that has most."""
         return max((statistics.frames for statistics in self._statistics.values()), default=0)
 
-    def follow(self, pipeline: LivePipeline[None, None], news: threading.Event) -> RunEnd:
+    def follow(self, pipeline: LivePipeline[None, None], updated: threading.Event) -> RunEnd:
         """Returns when every path has enough frames or all there are, or when the run ends before that."""
         try:
-            while not self._finished(pipeline, self._take(pipeline, news)):
+            while not self._finished(pipeline, self._take(pipeline, updated)):
                 pass
         except (KeyboardInterrupt, _BrokenPathError) as reason:
             if self.frames == 0:
@@ -276,10 +276,10 @@ class _Recorder:
         lost = state.phase is SourcePhase.LOST and not self._has_enough(state.facts)
         return RunEnd("incomplete", state.sentence) if lost or state.shortfall is not None else RunEnd()
 
-    def _take(self, pipeline: LivePipeline[None, None], news: threading.Event) -> SourceState:
+    def _take(self, pipeline: LivePipeline[None, None], updated: threading.Event) -> SourceState:
         """Waits for an update and takes what there is; the returned state is the source's before that."""
-        news.wait(_POLL_S)
-        news.clear()
+        updated.wait(_POLL_S)
+        updated.clear()
         pipeline.begin_pull()
         # the state first: frames that come behind it are only waited for in the next round
         state = pipeline.source_state
@@ -333,7 +333,7 @@ class _Recorder:
                 *run.notes,
                 *([facts.note] if facts.note else []),
                 *([end.sentence] if end.sentence else []),
-                *(word for word in self._words.values() if word),
+                *filter(None, self._messages.values()),
                 *([self._folder.problem] if self._folder.problem else []),
             ],
             "machine": describe_machine(),
@@ -375,7 +375,7 @@ class _Recorder:
 
     def _record(self, path_id: PathId, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result
-        self._words[path_id] = result.message
+        self._messages[path_id] = result.message
         statistics, wanted = self._statistics[path_id], self._wanted(facts)
         if wanted is not None and statistics.frames >= wanted:
             return

@@ -98,7 +98,7 @@ def predict(run: PredictionRun) -> dict[str, Any]:
     listing = _input_files(run.input, subfolders=run.subfolders)
     if listing.skipped:
         run.warn(listing.skipped)
-    words: dict[str, None] = {}
+    messages: dict[str, None] = {}
     images: list[dict[str, Any]] = []
     lines_file = run.output.with_name(run.output.name + ".jsonl")
     with ExitStack() as stack:
@@ -110,15 +110,15 @@ def predict(run: PredictionRun) -> dict[str, Any]:
             paths = {path_id: stack.enter_context(closing(factory())) for path_id, factory in run.paths.items()}
             chooser = _PictureOutput(run)
             for sequence, file in enumerate(listing.files):
-                images.append(_predict_file(run, file, sequence, paths, words, chooser))
+                images.append(_predict_file(run, file, sequence, paths, messages, chooser))
                 lines.write(json.dumps(images[-1]) + "\n")
                 lines.flush()
         except BaseException:
             if any("error" not in image for image in images):
                 write_json_atomically(run.output, {**_content(run, images), "complete": False})
             raise
-        for word in words:
-            run.warn(word)
+        for message in messages:
+            run.warn(message)
         unreadable = [image["error"] for image in images if "error" in image]
         if len(unreadable) == len(images):
             raise SourceError(f"No picture could be read at {printable(run.input)}; nothing was written.")
@@ -155,7 +155,7 @@ def _predict_file(
     file: Path,
     sequence: int,
     paths: Mapping[PathId, HandPath],
-    words: dict[str, None],
+    messages: dict[str, None],
     output: _PictureOutput,
 ) -> dict[str, Any]:
     name = printable(file.relative_to(run.input)) if run.input.is_dir() else printable_name(file)
@@ -182,7 +182,7 @@ def _predict_file(
             return {"file": name, "width": width, "height": height, "hands": [], "error": sentence}
         milliseconds = (time.perf_counter() - started_s) * 1e3
         if result.message:
-            words[result.message] = None
+            messages[result.message] = None
         results[result.path_id] = result
         spent_ms += milliseconds
         if not run.fused_only:

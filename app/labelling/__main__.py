@@ -29,11 +29,11 @@ def main() -> int:
 
         for folder in options.sessions:
 
-            def tell(stage: str, share: float, folder: Path = folder) -> None:
+            def report(stage: str, share: float, folder: Path = folder) -> None:
                 print(json.dumps({"session": str(folder), "stage": stage, "share": round(share, 3)}), flush=True)
 
             with HandDetector(1, still=True) as detector:
-                offline = label_session(folder, model, detector=detector, progress=tell)
+                offline = label_session(folder, model, detector=detector, progress=report)
             kept = sum(label.weight > 0.0 for label in offline.labels)
             print(json.dumps({"session": str(folder), "labels": len(offline.labels), "kept": kept}), flush=True)
     except (HandliveError, OSError) as error:

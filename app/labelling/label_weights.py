@@ -32,7 +32,7 @@ LEAST_WEIGHT: Final = 0.12
 """Labels of less weight are rejected."""
 
 TRUSTED_NETWORK: Final = 0.3
-"""Confidence from which on the network's word counts."""
+"""Confidence from which on the network's hand counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,11 +115,11 @@ def label_evidence(
         own = [number for number, observation in enumerate(observations) if observation.side == side]
         observed = [Seen(evidence[number].frame.index, observations[number]) for number in own]
 
-        def tell(solved: int, before: int = len(solutions)) -> None:
+        def report_solved(solved: int, before: int = len(solutions)) -> None:
             report("solving the movement", 0.55 + 0.4 * (before + solved) / len(evidence))
 
         if observed:
-            solutions |= zip(own, solver.solve(observed, intrinsics, progress=tell), strict=True)
+            solutions |= zip(own, solver.solve(observed, intrinsics, progress=report_solved), strict=True)
     solved = [solutions[number] for number in range(len(evidence))]
     report("fusing both estimates", 0.95)
     fused = fuse(evidence, observations, solved, intrinsics, model, in_picture)

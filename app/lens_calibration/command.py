@@ -35,13 +35,13 @@ class Calibrated:
 
 
 def calibrate_camera(
-    source: FrameSource, tell: Callable[[str], None], *, camera: str | None = None, folder: Path | None = None
+    source: FrameSource, report: Callable[[str], None], *, camera: str | None = None, folder: Path | None = None
 ) -> Calibrated:
     """Watches a source until enough of the board was seen, or to its end, and keeps the result.
 
     Args:
         source: a camera, or a video or folder of pictures taken with it.
-        tell: called with the next hint whenever it changes.
+        report: called with the next hint whenever it changes.
         camera: name to keep it under; the source's own when left out.
         folder: where calibrations are kept; the user's data folder when left out.
 
@@ -52,7 +52,7 @@ def calibrate_camera(
     session = CalibrationSession()
     try:
         facts = source.open()
-        _watch(source, session, tell, time.monotonic() + LONGEST_S if facts.live else None)
+        _watch(source, session, report, time.monotonic() + LONGEST_S if facts.live else None)
     finally:
         source.close()
     solution = session.solve()
@@ -63,17 +63,17 @@ def calibrate_camera(
 def describe_solution(solution: LensSolution) -> str:
     """The result in one sentence, with an assessment of it."""
     camera = solution.intrinsics
-    words = (
+    sentence = (
         f"fx {camera.fx_px:.1f}, fy {camera.fy_px:.1f}, cx {camera.cx_px:.1f}, cy {camera.cy_px:.1f} px at "
         f"{camera.width_px} x {camera.height_px}, {solution.rms_px:.2f} px off over {solution.views} views"
     )
     bends = solution.rms_px > 2.0 * solution.straight_rms_px and solution.rms_px > 0.5
     bent = f"; the lens bends straight lines ({solution.straight_rms_px:.2f} px if that is modelled)"
-    return words + (bent if bends else "")
+    return sentence + (bent if bends else "")
 
 
 def _watch(
-    source: FrameSource, session: CalibrationSession, tell: Callable[[str], None], until_s: float | None
+    source: FrameSource, session: CalibrationSession, report: Callable[[str], None], until_s: float | None
 ) -> None:
     failures, last_sentence, seen = 0, "", 0
     while not session.ready and (until_s is None or time.monotonic() < until_s):
@@ -90,6 +90,6 @@ def _watch(
         sentence = f"{progress.share:4.0%}  {progress.sentence}"
         if progress.kept or progress.sentence != last_sentence:
             last_sentence = progress.sentence
-            tell(sentence)
+            report(sentence)
     if not seen:
         raise SourceError(f"{source.name} gave no picture; check the source.")

@@ -82,12 +82,12 @@ def explain_failure(output: str, exit_code: int, part: OptionalPart) -> str:
     end = "\n".join(output.strip().splitlines()[-_LAST_LINES:])
     for pattern, sentence in _FAULTS:
         if re.search(pattern, end, re.IGNORECASE):
-            words = {
+            values = {
                 "command": part.command,
                 "name": part.name,
                 "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
             }
-            return sentence.format(**words)
+            return sentence.format(**values)
     if exit_code < 0:
         return f"The installer was ended from outside (signal {-exit_code}), perhaps for lack of memory. Try again."
     errors = _ERROR_LINE.findall(end) or end.splitlines()

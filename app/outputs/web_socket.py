@@ -51,11 +51,11 @@ class _Client:
     """What one connection is still to be sent; the newest frame replaces an older one."""
 
     newest: str = ""
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    updated: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, text: str) -> None:
         self.newest = text
-        self.news.set()
+        self.updated.set()
 
 
 class WebSocketSink:
@@ -126,16 +126,16 @@ class WebSocketSink:
         except Exception as error:
             if self._listening.is_set():
                 raise
-            # an OSError, or a UnicodeError for what cannot be a host's name; open() waits for a word in any case
+            # an OSError, or a UnicodeError for what cannot be a host's name; open() waits for an answer in any case
             self._refused = error
             self._listening.set()
 
     async def _serve(self) -> None:
         server = await serve(
-            self._welcome,
+            self._serve_client,
             self._address.host,
             self._address.port,
-            process_request=self._refuse_strangers,
+            process_request=self._refuse_other_origins,
             compression=None,  # numbers of single frames hardly shrink, and it would take time from the hand paths
             max_size=_LARGEST_INCOMING_BYTES,
             open_timeout=self._patience_s,
@@ -147,7 +147,7 @@ class WebSocketSink:
             self._listening.set()
             await self._closing.wait()
 
-    def _refuse_strangers(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _refuse_other_origins(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses pages of other origins; the response names the option that allows them."""
         origin = request.headers.get("Origin")
         if origin is None or origin in self._address.origins or _LOCAL_PAGE.fullmatch(origin):
@@ -159,7 +159,7 @@ class WebSocketSink:
         logger.warning(self._sentence)
         return connection.respond(HTTPStatus.FORBIDDEN, self._sentence + "\n")
 
-    async def _welcome(self, connection: ServerConnection) -> None:
+    async def _serve_client(self, connection: ServerConnection) -> None:
         if len(self._clients) >= MOST_CLIENTS:
             await connection.close(_TRY_AGAIN_LATER, f"{MOST_CLIENTS} clients are connected already")
             return
@@ -167,9 +167,9 @@ class WebSocketSink:
         own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         client = _Client()
         self._clients.add(client)
-        reading = asyncio.create_task(_forget_what_it_says(connection))
+        reading = asyncio.create_task(_discard_messages(connection))
         # reading ends with the connection; the next send then fails, or a silent program would keep it for ever
-        reading.add_done_callback(lambda _task: client.news.set())
+        reading.add_done_callback(lambda _task: client.updated.set())
         try:
             await asyncio.wait_for(connection.send(self._about), self._patience_s)
             await self._feed(client, connection)
@@ -184,14 +184,14 @@ class WebSocketSink:
 
     async def _feed(self, client: _Client, connection: ServerConnection) -> None:
         while True:
-            await client.news.wait()
-            client.news.clear()
+            await client.updated.wait()
+            client.updated.clear()
             # waits while the client's buffers are full; what comes meanwhile replaces what was to come next
             await asyncio.wait_for(connection.send(client.newest), self._patience_s)
             self._sent += 1
 
 
-async def _forget_what_it_says(connection: ServerConnection) -> None:
+async def _discard_messages(connection: ServerConnection) -> None:
     """Keeps reading: pings and close frames of a connection are only handled while it is read."""
     try:
         async for _ in connection:

@@ -340,7 +340,7 @@ class CaptureThread(threading.Thread):
         for sink in self._sinks:
             sink.put(frame)
         # the sink wakes those who wait for frames; a second notification would wake the window twice
-        self._publish(turn, replace(state, frames=state.frames + 1), news=False)
+        self._publish(turn, replace(state, frames=state.frames + 1), notify=False)
 
     def _count_failure(self, turn: _Turn, failure: ReadFailure) -> None:
         state = self.state
@@ -367,12 +367,12 @@ class CaptureThread(threading.Thread):
     def _change(self, turn: _Turn, phase: SourcePhase, sentence: str) -> None:
         self._publish(turn, replace(self.state, phase=phase, sentence=sentence))
 
-    def _publish(self, turn: _Turn, state: SourceState, *, news: bool = True) -> None:
+    def _publish(self, turn: _Turn, state: SourceState, *, notify: bool = True) -> None:
         with self._lock:
             if self._request is not None or turn is not self._turn:
                 return  # the user already chose another source, whose state stands
             self._state = state
-        if news:
+        if notify:
             self._on_update()
 
 

@@ -39,24 +39,24 @@ def main() -> int:
                     [tracker],
                     name=options.name,
                     subfolders=options.subfolders,
-                    progress=_FrameTeller("importing"),
+                    progress=_FrameProgress("importing"),
                     warn=notes.append,
                 )
             title = printable_name(options.source)
-            _say(word=" ".join([f"{count} pictures of {title} are a session now; label it next.", *notes]))
+            _print_json(word=" ".join([f"{count} pictures of {title} are a session now; label it next.", *notes]))
         elif options.what == "export":
             from ik_baseline.faces import FaceFinder
 
             with ExitStack() as stack:
                 faces = None if options.keep_faces else stack.enter_context(FaceFinder())
                 if options.layout == "freihand":
-                    count = export_freihand(options.session, options.out, model, faces, _ShareTeller("exporting"))
+                    count = export_freihand(options.session, options.out, model, faces, _ShareProgress("exporting"))
                 else:
-                    count = export_webdataset(options.session, options.out, faces, _ShareTeller("exporting"))
-            _say(word=f"{count} labels are in {options.out}.")
+                    count = export_webdataset(options.session, options.out, faces, _ShareProgress("exporting"))
+            _print_json(word=f"{count} labels are in {options.out}.")
         elif options.what == "list":
             for entry in list_sessions(options.home):
-                print(f"{entry.folder}\t{entry.name}\t{entry.frames} frames\t{entry.seconds:.0f} s\t{entry.word}")
+                print(f"{entry.folder}\t{entry.name}\t{entry.frames} frames\t{entry.seconds:.0f} s\t{entry.problem}")
         else:
             delete_session(options.session)
     except (HandliveError, OSError) as error:
@@ -81,36 +81,36 @@ def _reserved(folder: Path) -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app.recording", description=__doc__)
     parser.add_argument("--hand-model", type=Path, help="MANO file of the sessions")
-    verbs = parser.add_subparsers(dest="what", required=True)
-    taken = verbs.add_parser("import", help="make a session of a video or a folder of pictures")
-    taken.add_argument("source", type=Path)
-    taken.add_argument("--name", default="", help="what the session is called")
-    taken.add_argument("--subfolders", action="store_true", help="read a folder's subfolders too")
-    taken.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
-    given = verbs.add_parser("export", help="write the labels that are not rejected for others")
-    given.add_argument("session", type=Path)
-    given.add_argument("out", type=Path, help="a new folder")
-    given.add_argument("--layout", choices=("freihand", "webdataset"), default="freihand")
-    given.add_argument("--keep-faces", action="store_true", help="do not blur faces outside the hand")
-    listed = verbs.add_parser("list", help="show what there is")
-    listed.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
-    gone = verbs.add_parser("delete", help="delete a session for good")
-    gone.add_argument("session", type=Path)
+    commands = parser.add_subparsers(dest="what", required=True)
+    importing = commands.add_parser("import", help="make a session of a video or a folder of pictures")
+    importing.add_argument("source", type=Path)
+    importing.add_argument("--name", default="", help="what the session is called")
+    importing.add_argument("--subfolders", action="store_true", help="read a folder's subfolders too")
+    importing.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
+    exporting = commands.add_parser("export", help="write the labels that are not rejected for others")
+    exporting.add_argument("session", type=Path)
+    exporting.add_argument("out", type=Path, help="a new folder")
+    exporting.add_argument("--layout", choices=("freihand", "webdataset"), default="freihand")
+    exporting.add_argument("--keep-faces", action="store_true", help="do not blur faces outside the hand")
+    listing = commands.add_parser("list", help="show what there is")
+    listing.add_argument("--home", type=Path, default=sessions_folder(), help="where sessions lie")
+    deleting = commands.add_parser("delete", help="delete a session for good")
+    deleting.add_argument("session", type=Path)
     return parser
 
 
-class _FrameTeller:
+class _FrameProgress:
     """Counts frames of an unknown total: half of the rest is always still to come."""
 
     def __init__(self, stage: str) -> None:
-        self._tell = _ShareTeller(stage)
+        self._share = _ShareProgress(stage)
 
     def __call__(self, frames: int) -> None:
         if frames % 30 == 0:
-            self._tell(frames / (frames + 300))
+            self._share(frames / (frames + 300))
 
 
-class _ShareTeller:
+class _ShareProgress:
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._last = -1.0
@@ -118,10 +118,10 @@ class _ShareTeller:
     def __call__(self, share: float) -> None:
         if share - self._last >= 0.01:
             self._last = share
-            _say(stage=self._stage, share=round(share, 3))
+            _print_json(stage=self._stage, share=round(share, 3))
 
 
-def _say(**content: object) -> None:
+def _print_json(**content: object) -> None:
     print(json.dumps(content), flush=True)
 
 

@@ -38,7 +38,7 @@ class SessionEntry:
         dropped: frames that were not written.
         bytes: on the disk.
         labelled: the offline pass ran over it.
-        word: a problem in one sentence; else empty.
+        problem: what is wrong with it, in one sentence; else empty.
         damaged: it cannot be opened at all.
     """
 
@@ -49,7 +49,7 @@ class SessionEntry:
     dropped: int
     bytes: int
     labelled: bool
-    word: str = ""
+    problem: str = ""
     damaged: bool = False
 
 
@@ -193,9 +193,9 @@ def _entry(folder: Path) -> SessionEntry:
         sentence = f"{folder} cannot be opened ({fault_of(error)}); restore a copy, or delete it."
         return SessionEntry(folder, folder.name, 0, 0.0, 0, size, labelled, sentence, damaged=True)
     name = recording.info.name or folder.name
-    word = " ".join(recording.repairs)
+    repairs = " ".join(recording.repairs)
     return SessionEntry(
-        folder, name, len(recording.frames), _seconds(recording), recording.dropped, size, labelled, word
+        folder, name, len(recording.frames), _seconds(recording), recording.dropped, size, labelled, repairs
     )
 
 

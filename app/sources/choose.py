@@ -17,7 +17,7 @@ from app.sources.video import VideoSource
 from hand.errors import SourceError
 
 DEMO = "demo"
-"""The word that names the demo clip."""
+"""The text that names the demo clip."""
 
 NO_CAMERA_SENTENCE = "No camera was found, so the demo clip plays; plug a camera in and choose it as the source."
 

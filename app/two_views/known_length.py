@@ -43,15 +43,15 @@ def known_length(
     Raises:
         ConfigError: a typed length is none of a hand.
     """
-    for typed, joints, words, low, high in (
+    for typed, joints, source, low, high in (
         (palm_length_mm, PALM_LENGTH_JOINTS, "the palm's length as typed", 50.0, 140.0),
         (palm_width_mm, PALM_WIDTH_JOINTS, "the palm's width as typed", 30.0, 110.0),
     ):
         if typed is None:
             continue
         if not low <= typed <= high:
-            raise ConfigError(f"{words.capitalize()} is {typed:g} mm; hands have {low:g} to {high:g} mm.")
-        return KnownLength(joints, typed / 1000.0, words, TYPED_UNCERTAINTY)
+            raise ConfigError(f"{source.capitalize()} is {typed:g} mm; hands have {low:g} to {high:g} mm.")
+        return KnownLength(joints, typed / 1000.0, source, TYPED_UNCERTAINTY)
     file = calibration or calibration_file()
     if file.is_file():
         try:

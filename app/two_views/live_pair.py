@@ -170,11 +170,11 @@ class LivePair:
         with self._lock:
             self._recalibrate = True
 
-    def step(self, tell: Callable[[PairReading], None] = lambda _reading: None) -> PairReading:
+    def step(self, report: Callable[[PairReading], None] = lambda _reading: None) -> PairReading:
         """Continues as far as the collected frames allow; takes seconds where it calibrates.
 
         Args:
-            tell: called before a step that takes long.
+            report: called before a step that takes long.
         """
         with self._lock:
             anew, wanted = self._anew or self._recalibrate, self._recalibrate
@@ -186,7 +186,7 @@ class LivePair:
             return PairReading(PairState.UNCALIBRATED, ONE_VIEW_SENTENCE)
         if not self._now.looked_up:
             self._look_up(first, second)
-        return self._collect(first, second, tell) if self._now.calibration is None else self._evaluate(first, second)
+        return self._collect(first, second, report) if self._now.calibration is None else self._evaluate(first, second)
 
     def frame(self) -> PairFrame:
         """The newest moment that both views have seen, with the hand in it."""
@@ -286,7 +286,7 @@ class LivePair:
         since_s = [0.0 if view.last is None else view.last.capture_time_ns / 1e9 - COLLECTED_S for view in self._views]
         return self._views[0].track(since_s[0]), self._views[1].track(since_s[1])
 
-    def _collect(self, first: Frame, second: Frame, tell: Callable[[PairReading], None]) -> PairReading:
+    def _collect(self, first: Frame, second: Frame, report: Callable[[PairReading], None]) -> PairReading:
         now, now_s = self._now, first.capture_time_ns / 1e9
         self._find_late(first, second, now_s)
         if now.late_s is None:
@@ -295,7 +295,7 @@ class LivePair:
         movement = movement_progress(one, other)
         if not movement.enough or now_s - now.refused_at_s < MORE_AFTER_REFUSAL_S:
             return PairReading(PairState.UNCALIBRATED, now.refused or movement.describe(), movement.share)
-        tell(PairReading(PairState.CALIBRATING, "Calibrating the two cameras from the hand.", 1.0))
+        report(PairReading(PairState.CALIBRATING, "Calibrating the two cameras from the hand.", 1.0))
         length = self.length or average_length()
         try:
             found = calibrate_pair(one, other, first.intrinsics, second.intrinsics, length, late_s=now.late_s)

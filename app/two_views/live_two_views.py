@@ -186,10 +186,10 @@ class LiveTwoViews:
             recorder.offer(1, given)
 
     def _evaluate(self) -> None:
-        def tell(reading: PairReading) -> None:
+        def report(reading: PairReading) -> None:
             self._reading = reading
 
-        self._reading = self.pair.step(tell)
+        self._reading = self.pair.step(report)
 
     def _draw(self) -> None:
         if self.watched:

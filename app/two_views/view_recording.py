@@ -102,7 +102,7 @@ def picture_to_keep(frame: Frame) -> bytes:
 class _View:
     """One source at work."""
 
-    def __init__(self, view: ViewInput, model: HandModel, news: threading.Event, *, live: bool) -> None:
+    def __init__(self, view: ViewInput, model: HandModel, updated: threading.Event, *, live: bool) -> None:
         self._lock = threading.Lock()
         self._builder = ViewTrackBuilder((*PATHS, OUTPUT))
         self._pictures: dict[float, bytes] = {}
@@ -118,7 +118,7 @@ class _View:
         self.pipeline: LivePipeline[None, None] = LivePipeline(
             dict(view.paths),
             lambda _result: None,
-            news.set,
+            updated.set,
             lens=view.lens,
             every_frame=not live,
             output=output_chooser(model, tuple(view.paths), view.output_mode),
@@ -223,22 +223,22 @@ def record_views(
         SourceError: a source gives no picture.
         RecordingError: a session could not be written.
     """
-    news = threading.Event()
-    running = tuple(_View(view, model, news, live=live) for view in views)
+    updated = threading.Event()
+    running = tuple(_View(view, model, updated, live=live) for view in views)
     try:
         for view in running:
             view.pipeline.start()
         while any(view.pipeline.loading for view in running):
-            news.wait(_POLL_S)
-            news.clear()
+            updated.wait(_POLL_S)
+            updated.clear()
             for view in running:
                 view.pipeline.begin_pull()
         for view in running:
             view.show_source()
         begun = time.monotonic()
         while True:
-            news.wait(_POLL_S)
-            news.clear()
+            updated.wait(_POLL_S)
+            updated.clear()
             states = [view.pipeline.source_state for view in running]
             for view in running:
                 view.pipeline.begin_pull()

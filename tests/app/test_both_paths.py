@@ -87,7 +87,7 @@ def test_both_panes_show_the_same_frame_and_the_output_is_marked(qtbot: QtBot, o
     network, ik = window.panes["network"], window.panes["ik"]
     assert network.heading.is_output
     assert not ik.heading.is_output
-    qtbot.waitUntil(lambda: "high enough (90%)" in network.picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "high enough (90%)" in network.picture.caption_text, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: window.status.rate.value().count("|") == 1, timeout=PATIENCE_MS)
 
 
@@ -112,7 +112,7 @@ def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
 def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both(output_mode=OutputMode.FUSED)
     wait_for_output(qtbot, window, "fused")
-    assert window.panes["output"].picture.word_text == ""  # nobody sees it
+    assert window.panes["output"].picture.caption_text == ""  # nobody sees it
     window.show_view("three")
     assert window.panes["output"].heading.title == "Output: Fused"
     assert [pane.name for pane in window.pane_area.shown_panes] == ["network", "output", "ik"]
@@ -120,7 +120,8 @@ def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: O
     assert lefts == sorted(lefts)
     for _ in range(3):
         wait_for_result(qtbot, window)
-    qtbot.waitUntil(lambda: "both paths find the hand" in window.panes["output"].picture.word_text, timeout=PATIENCE_MS)
+    picture = window.panes["output"].picture
+    qtbot.waitUntil(lambda: "both paths find the hand" in picture.caption_text, timeout=PATIENCE_MS)
     assert not window.panes["network"].heading.is_output
 
 
@@ -199,7 +200,7 @@ def test_unsure_network_hands_over_to_ik_and_takes_back(qtbot: QtBot, open_both:
     confidence["now"] = 0.1
     wait_for_output(qtbot, window, "ik")
     qtbot.waitUntil(lambda: window.panes["ik"].heading.is_output, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: "low (10%" in window.panes["ik"].picture.word_text, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "low (10%" in window.panes["ik"].picture.caption_text, timeout=PATIENCE_MS)
     confidence["now"] = 0.9
     wait_for_output(qtbot, window, "network")
 
@@ -215,7 +216,8 @@ def test_covered_network_and_lost_detector_leave_the_output_on_the_hand(qtbot: Q
     wait_for_output(qtbot, window, "ik")
     blind["network"], blind["ik"] = False, True
     wait_for_output(qtbot, window, "network")
-    qtbot.waitUntil(lambda: "MediaPipe finds no hand" in window.panes["network"].picture.word_text, timeout=PATIENCE_MS)
+    picture = window.panes["network"].picture
+    qtbot.waitUntil(lambda: "MediaPipe finds no hand" in picture.caption_text, timeout=PATIENCE_MS)
 
 
 def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: QtBot, open_both: OpenBoth) -> None:

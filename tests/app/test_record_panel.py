@@ -252,7 +252,7 @@ def test_nothing_is_decided_about_a_frame_that_the_filter_does_not_show(qtbot: Q
     assert len(review.film.numbers) == 0
     qtbot.keyClick(review, Qt.Key.Key_X)
     assert not (review.review.status == 2).any()
-    assert "No frame passes" in review.words.text()
+    assert "No frame passes" in review.description.text()
 
 
 def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, review: ReviewWindow) -> None:
@@ -297,15 +297,15 @@ def test_what_cannot_be_written_is_said_and_nothing_goes_on(
     qtbot.keyClick(review, Qt.Key.Key_X)
     monkeypatch.setattr("app.review.session_review.append_verdicts", full)
     qtbot.keyClick(review, Qt.Key.Key_X)
-    assert (review.words.text(), review.current, review.review.status[1]) == ("The disk is full.", 1, 1)
+    assert (review.description.text(), review.current, review.review.status[1]) == ("The disk is full.", 1, 1)
     qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert (review.words.text(), review.current, review.review.status[0]) == ("The disk is full.", 1, 2)
+    assert (review.description.text(), review.current, review.review.status[0]) == ("The disk is full.", 1, 2)
     review.drag(8, 100.0, 100.0, True)
-    assert (review.words.text(), review.review.status[1]) == ("The disk is full.", 1)
+    assert (review.description.text(), review.review.status[1]) == ("The disk is full.", 1)
     monkeypatch.undo()
     qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert (review.current, review.review.status[0]) == (0, 1)
-    assert review.words.text().startswith("Frame 0")
+    assert review.description.text().startswith("Frame 0")
 
 
 def test_the_timeline_goes_where_one_clicks(qtbot: QtBot, review: ReviewWindow) -> None:

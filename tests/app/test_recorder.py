@@ -276,7 +276,7 @@ def test_sessions_are_listed_and_really_deleted(tmp_path: Path) -> None:
         recorder.offer_frame(_frame(k))
     recorder.stop()
     (entry,) = list_sessions(tmp_path)
-    assert (entry.name, entry.frames, entry.labelled, entry.word) == ("Left hand / evening", 31, False, "")
+    assert (entry.name, entry.frames, entry.labelled, entry.problem) == ("Left hand / evening", 31, False, "")
     assert entry.seconds == pytest.approx(1.0, abs=1e-3)
     assert entry.bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     delete_session(folder)
@@ -338,7 +338,7 @@ def test_one_damaged_session_takes_no_other_out_of_the_list(tmp_path: Path) -> N
         b'{"frame": 0, "sequence": 0, "capture_time_ns": NaN}\n',
     ):
         labels.write_bytes(damage)
-        words = {entry.folder.name: entry.word for entry in list_sessions(tmp_path)}
+        words = {entry.folder.name: entry.problem for entry in list_sessions(tmp_path)}
         assert set(words) == {"good", "bad"}
         assert words["good"] == ""
         assert words["bad"]

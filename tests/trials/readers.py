@@ -84,7 +84,7 @@ def _two_sessions(folder: Path) -> None:
 
 
 def _list_sessions(folder: Path) -> None:
-    if "good" not in [entry.folder.name for entry in list_sessions(folder) if not entry.word]:
+    if "good" not in [entry.folder.name for entry in list_sessions(folder) if not entry.problem]:
         raise LostError("the whole session is not listed")
     if "good" not in [row.folder.name for row in summarize_sessions(folder)]:
         raise LostError("the whole session is not offered for training")

@@ -79,10 +79,12 @@ class CalibratedIkPath:
         learn = options.learn and not measured
         self._calibrator = HandCalibrator(model, wanted_frames=options.frames) if learn else None
         self._learned_here = False
-        self._word = ""
+        self._message = ""
         if options.learn and measured:
             # one view would replace a measured shape by a rougher one
-            self._word = f"Two cameras measured your hand; to calibrate it with one camera, delete {self._file} first."
+            self._message = (
+                f"Two cameras measured your hand; to calibrate it with one camera, delete {self._file} first."
+            )
 
     def process(self, frame: Frame) -> PathResult:
         """The path's result for one frame; its message reports the calibration's progress."""
@@ -90,7 +92,7 @@ class CalibratedIkPath:
         result = self._tracker.process(frame)
         if self._calibrator is not None:
             self._learn(self._calibrator, result)
-        return replace(result, message=self._word) if self._word else result
+        return replace(result, message=self._message) if self._message else result
 
     def reset(self) -> None:
         """Stops following hands; the calibration of the user's hand stays."""
@@ -110,14 +112,14 @@ class CalibratedIkPath:
             if state.confidence >= LEAST_CONFIDENCE:
                 # the calibrated hand has to be the one that is solved
                 calibrator.add(photograph_correction(observation, result.frame.intrinsics), result.frame.intrinsics)
-        self._word = f"Learning your hand: {calibrator.progress:.0%} – open, close and turn it slowly."  # noqa: RUF001
+        self._message = f"Learning your hand: {calibrator.progress:.0%} – open, close and turn it slowly."  # noqa: RUF001
         if calibrator.progress < 1.0:
             return
         self._own, self._learned_here, self._calibrator = calibrator.solve(), True, None
         try:
-            self._word = f"Your hand is learned and kept in {self._own.save(self._file)}."
+            self._message = f"Your hand is learned and kept in {self._own.save(self._file)}."
         except ConfigError as error:
-            self._word = f"Your hand is learned for this run only. {error}"
+            self._message = f"Your hand is learned for this run only. {error}"
 
 
 def measured_own_shape(model: HandModel, file: Path | None = None) -> Float[np.ndarray, "10"] | None:

@@ -181,7 +181,7 @@ class CameraPanel(QWidget):
             return
         if not frame.live or frame.source_id != self._camera:  # two cameras have no common lens
             self._camera = ""
-            self._tell(OTHER_SOURCE_SENTENCE, kept=False)
+            self._emit_finished(OTHER_SOURCE_SENTENCE, kept=False)
             return
         if frame.capture_time_ns - self._looked_ns < LOOK_EVERY_NS or self._session.ready:
             return
@@ -198,11 +198,11 @@ class CameraPanel(QWidget):
             solution = self._session.solve()
             save_calibration(camera, solution)
         except HandliveError as error:
-            self._tell(str(error), kept=False)
+            self._emit_finished(str(error), kept=False)
         else:
-            self._tell(f"{describe_solution(solution)}; kept for {camera}.", kept=True)
+            self._emit_finished(f"{describe_solution(solution)}; kept for {camera}.", kept=True)
 
-    def _tell(self, sentence: str, *, kept: bool) -> None:
+    def _emit_finished(self, sentence: str, *, kept: bool) -> None:
         """In the listener's thread."""
         self._gate.emit(lambda: self._finished.emit(sentence, kept))
 

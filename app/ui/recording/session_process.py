@@ -81,8 +81,8 @@ class SessionWork(QObject):
 
     def _end(self, code: int) -> None:
         if code != 0:
-            words = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-            self.notice.emit(words[-1] if words else "The work was broken off; try again.")
+            lines = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
+            self.notice.emit(lines[-1] if lines else "The work was broken off; try again.")
         self.progressed.emit("")
         self.changed.emit()
 

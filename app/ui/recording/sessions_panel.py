@@ -54,7 +54,7 @@ class SessionsPanel(QWidget):
         self._deletions = BackgroundTasks(self, self.notice.emit)
         self._listing = BackgroundTasks(self, logger.warning)
         self._list_again = False
-        self._named: set[str] = set()  # problems that were shown before
+        self._known_problems: set[str] = set()
         self._deletions.start("clear-deleted", partial(clear_leftovers, home), lambda _nothing: None)
         self.show_sessions()
 
@@ -86,19 +86,19 @@ class SessionsPanel(QWidget):
                 [entry.name, clock(entry.seconds), f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.labelled else "no"]
             )
             item.setData(0, Qt.ItemDataRole.UserRole, entry)
-            item.setToolTip(0, f"{entry.folder}\n{entry.frames} frames, {entry.dropped} dropped. {entry.word}")
+            item.setToolTip(0, f"{entry.folder}\n{entry.frames} frames, {entry.dropped} dropped. {entry.problem}")
             self.list.addTopLevelItem(item)
             if chosen is not None and entry.folder == chosen.folder:
                 self.list.setCurrentItem(item)
         self._offer()
-        self._name_damaged(entries)
+        self._notify_of_damaged(entries)
         if self._list_again:
             self._list_again = False
             self.show_sessions()
 
-    def _name_damaged(self, entries: list[SessionEntry]) -> None:
-        damaged = [entry.word for entry in entries if entry.damaged and entry.word not in self._named]
-        self._named.update(damaged)
+    def _notify_of_damaged(self, entries: list[SessionEntry]) -> None:
+        damaged = [entry.problem for entry in entries if entry.damaged and entry.problem not in self._known_problems]
+        self._known_problems.update(damaged)
         if damaged:
             self.notice.emit(damaged[0] if len(damaged) == 1 else f"{len(damaged)} sessions are damaged. {damaged[0]}")
 

@@ -104,18 +104,18 @@ class LabelPicture(QWidget):
             return
         way = (event.position() - self._pressed_at).manhattanLength()
         self._dragging = self._dragging or way >= QApplication.startDragDistance()
-        self._tell(event, done=False)
+        self._emit_drag(event, done=False)
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         """Lets go."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._tell(event, done=True)
+            self._emit_drag(event, done=True)
             self._let_go()
 
     def _let_go(self) -> None:
         self._held, self._dragging = None, False
 
-    def _tell(self, event: QMouseEvent, *, done: bool) -> None:
+    def _emit_drag(self, event: QMouseEvent, *, done: bool) -> None:
         if self._held is None or not self._dragging:
             return
         rect, scale = self._rect()

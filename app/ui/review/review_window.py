@@ -75,7 +75,7 @@ class ReviewWindow(QWidget):
             extend: select everything from the present frame to it, as with the shift key.
         """
         if not len(self.review):
-            self.words.setText("There is no frame in this session.")
+            self.description.setText("There is no frame in this session.")
             return
         self._anchor = (self.current if self._anchor is None else self._anchor) if extend else None
         self.current = int(np.clip(number, 0, len(self.review) - 1))
@@ -166,7 +166,7 @@ class ReviewWindow(QWidget):
         if done and self._try(lambda: self.review.correct(self.current, corrected)):
             # the corrector stays for the next joint of this frame: what was dragged in one view holds in the other
             self._after_decision([self.current])
-            self._show_words()
+            self._describe_current()
 
     def _show_other(self) -> None:
         """The other camera's picture of this moment, with the label in that camera's view."""
@@ -193,21 +193,21 @@ class ReviewWindow(QWidget):
             picture = None
         self.picture.show_frame(picture, self._drawn(self.review.labels(self.current)))
         self._show_other()
-        self._show_words()
+        self._describe_current()
 
     def _drawn(self, labels: Sequence[FrameLabel]) -> list[tuple[np.ndarray, bool]]:
         """Joints in the picture of each label, and whether it is rejected."""
         intrinsics = self.review.recording.info.intrinsics
         return [(label.joints_px(intrinsics), label.status == "rejected") for label in labels]
 
-    def _show_words(self) -> None:
+    def _describe_current(self) -> None:
         """The present frame and its label."""
         recording = self.review.recording
         chosen = None if self._anchor is None else (min(self._anchor, self.current), max(self._anchor, self.current))
         self.timeline.show_place(self.current, chosen)
         more = f"{len(self.chosen_numbers())} frames chosen. " if chosen else ""
         marker = recording.frames[self.current].marker
-        self.words.setText(
+        self.description.setText(
             f"{more}Frame {self.current} of {len(self.review)}: {self.review.about(self.current)}"
             + (f" Marked: {marker}." if marker else "")
         )
@@ -227,7 +227,7 @@ class ReviewWindow(QWidget):
         if len(self.film.numbers):
             self.go_to(int(self.film.numbers[self.film.row_of(self.current)]))
         else:
-            self.words.setText("No frame passes this filter.")
+            self.description.setText("No frame passes this filter.")
 
     def _try(self, act: Callable[[], object]) -> bool:
         """Writes something; where that fails, shows the saved state and the error."""
@@ -235,7 +235,7 @@ class ReviewWindow(QWidget):
             act()
         except HandliveError as error:
             self._show_current()
-            self.words.setText(str(error))
+            self.description.setText(str(error))
             return False
         return True
 
@@ -250,8 +250,8 @@ class ReviewWindow(QWidget):
         self.timeline = ReviewTimeline()
         self.film = Filmstrip(self.review)
         self.strip = FilmstripView(self.film, theme)
-        self.words, self.counts = QLabel(), QLabel()
-        self.words.setWordWrap(True)
+        self.description, self.counts = QLabel(), QLabel()
+        self.description.setWordWrap(True)
         self.counts.setObjectName("messageText")
         self.keep_button = button("Keep  (K)", "This label is right", lambda: self.decide("kept"))
         self.reject_button = button(
@@ -278,7 +278,7 @@ class ReviewWindow(QWidget):
         pictures.addWidget(self.picture, 1)
         pictures.addWidget(self.other_picture, 1)
         layout.addLayout(pictures, 1)
-        layout.addWidget(self.words)
+        layout.addWidget(self.description)
         layout.addWidget(self.timeline)
         layout.addWidget(self.strip)
         layout.addWidget(hint)

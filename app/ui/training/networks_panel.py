@@ -54,7 +54,7 @@ class NetworksPanel(QWidget):
         self._trials = BackgroundTasks(self, self.notice.emit)
         self._files = BackgroundTasks(self, self._tell)
         self._waiting: LoadedNetwork | None = None
-        self._named: set[str] = set()  # problems that were shown before
+        self._known_problems: set[str] = set()
         self._run: TrainingRun | None = None
         self.now = wrapped("", "paneTitle")
         self._installer = installer or PartInstaller(TRAIN, self)
@@ -90,8 +90,8 @@ class NetworksPanel(QWidget):
         chosen = self._chosen()
         self.list.clear()
         entries = self._library.entries()
-        new = [problem for problem in self._library.problems if problem not in self._named]
-        self._named.update(new)
+        new = [problem for problem in self._library.problems if problem not in self._known_problems]
+        self._known_problems.update(new)
         if new:
             self.notice.emit(new[0] if len(new) == 1 else f"{len(new)} networks cannot be used. {new[0]}")
         for entry in entries:

@@ -68,7 +68,7 @@ class FineTunePanel(QWidget):
         self._shown: TrainingRun | None = None
         self._estimate: EstimateProcess | None = None
         self._phases: dict[str, RunPhase] = {}
-        self._named: set[str] = set()  # folders of damaged runs that were shown
+        self._known_damaged: set[str] = set()  # folders of runs
         self.card = InstallCard(self._installer, "Teaching needs the training part")
         self.form = FineTuneForm()
         self.view = RunView()
@@ -104,8 +104,8 @@ class FineTunePanel(QWidget):
         self.form.show_sessions(self._recordings, summarize_sessions(self._recordings))
         runs = self._runs.refresh()
         for folder, problem in self._runs.problems.items():
-            if folder not in self._named:
-                self._named.add(folder)
+            if folder not in self._known_damaged:
+                self._known_damaged.add(folder)
                 self.notice.emit(problem)
         if self._shown is None and runs:
             self.show_run(self._runs.at_work() or runs[0])

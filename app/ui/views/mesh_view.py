@@ -96,7 +96,7 @@ class MeshWidget:
 
 
 def paint_frame(painter: QPainter, widget: QWidget, theme: Theme, title: str, *, empty: bool, legend: bool) -> None:
-    """What every 3D view paints over its mesh: caption, rounded corners, legend, and a word while there is no hand."""
+    """What every 3D view paints over its mesh: caption, rounded corners, legend, and a text while there is no hand."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     if title or empty:
         font = QFont(widget.font())

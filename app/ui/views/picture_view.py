@@ -37,9 +37,9 @@ class PictureView(QWidget):
         self._fresh = False
         self._labels: dict[tuple[str, float], QPixmap] = {}
         self._hint = FloatingLabel(self)
-        self._word = FloatingLabel(self, at_top=True, aside=True)
-        self._word_picture = QPixmap()
-        self._taking_picture = False
+        self._caption = FloatingLabel(self, at_top=True, aside=True)
+        self._caption_picture = QPixmap()
+        self._grabbing = False
 
     def sizeHint(self) -> QSize:
         """Of a webcam picture."""
@@ -62,7 +62,7 @@ class PictureView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        self._take_picture_of_word()
+        self._grab_caption()
 
     def show_picture(self, shown: ShownPicture) -> None:
         self._shown = shown
@@ -80,34 +80,34 @@ class PictureView(QWidget):
         self._hint.show_text(text, warning=warning)
 
     @property
-    def word_text(self) -> str:
-        """The words in the corner, or an empty text."""
-        return self._word.text()
+    def caption_text(self) -> str:
+        """The caption that is shown, or an empty text."""
+        return self._caption.text()
 
-    def word(self, text: str) -> None:
-        """Words in the upper left corner; empty takes them away."""
-        if text != self._word.text():
-            self._word.show_text(text)
-            self._take_picture_of_word()
+    def caption(self, text: str) -> None:
+        """A line in the upper left corner; empty takes it away."""
+        if text != self._caption.text():
+            self._caption.show_text(text)
+            self._grab_caption()
 
-    def _take_picture_of_word(self) -> None:
+    def _grab_caption(self) -> None:
         """The view paints a picture of the label: the label itself would be painted anew with every frame below it."""
-        if self._taking_picture:
+        if self._grabbing:
             return  # to grab a label, Qt first delivers the resize events that its parents still wait for
-        self._taking_picture = True
+        self._grabbing = True
         try:
-            self._word.arrange()
-            self._word_picture = self._word.grab() if self._word.text() else QPixmap()
-            self._word.hide()
+            self._caption.arrange()
+            self._caption_picture = self._caption.grab() if self._caption.text() else QPixmap()
+            self._caption.hide()
         finally:
-            self._taking_picture = False
+            self._grabbing = False
         self.update()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Requests pictures of the new size."""
         super().resizeEvent(event)
         self._hint.arrange()
-        self._take_picture_of_word()
+        self._grab_caption()
         self.resized.emit()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -117,8 +117,8 @@ class PictureView(QWidget):
             self._fill_beside_picture(painter)
             self._paint_content(painter)
             paint_corners(painter, self.width(), self.height(), self._theme)
-            if not self._word_picture.isNull():
-                painter.drawPixmap(self._word.pos(), self._word_picture)
+            if not self._caption_picture.isNull():
+                painter.drawPixmap(self._caption.pos(), self._caption_picture)
         finally:
             painter.end()  # a painter that outlives its event takes the program down
         if self._fresh:

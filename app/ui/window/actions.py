@@ -24,7 +24,7 @@ def install_controls(window: MainWindow) -> None:
     """Connects a window's buttons, and adds its keys, each as an action with a text for the list of shortcuts."""
     bar = window.bar
     bar.source.chosen.connect(window.choose)
-    bar.source.watch.appeared.connect(partial(_greet_camera, window))
+    bar.source.watch.appeared.connect(partial(_notify_of_camera, window))
     bar.source.watch.start()
     bar.mirror.toggled.connect(lambda mirror: setattr(window.pipeline, "mirror", mirror))
     bar.views.chosen.connect(window.show_view)
@@ -69,7 +69,7 @@ def key_action(window: QWidget, text: str, act: Callable[[], object], shortcut: 
     return action
 
 
-def _greet_camera(window: MainWindow, name: str) -> None:
+def _notify_of_camera(window: MainWindow, name: str) -> None:
     """Shows that a camera was plugged in, unless it is the one that is waited for and goes on by itself."""
     if name != window.pipeline.source_state.name:
         window.notify(f"{name} was plugged in; choose it as the source.")

@@ -73,9 +73,10 @@ class CameraMonitor(QObject):
     def search(self) -> None:
         """Starts a search, unless one is under way."""
         if not self._searches.busy:
-            self._searches.start("camera-search", partial(_search, self._formats, self._formats_requested), self._tell)
+            work = partial(_search, self._formats, self._formats_requested)
+            self._searches.start("camera-search", work, self._deliver)
 
-    def _tell(self, offered: tuple[OfferedCamera, ...]) -> None:
+    def _deliver(self, offered: tuple[OfferedCamera, ...]) -> None:
         self._formats = {offer.camera: offer.formats for offer in offered}
         self.found.emit(offered)
         cameras = frozenset(offer.camera for offer in offered)

@@ -98,11 +98,11 @@ class MainWindow(QMainWindow):
         )
         self.chooser = output_chooser(options.model, path_ids, options.output_mode, options.smoothing)
         self.comparison = Comparison()
-        self._bell, self._gate = _UpdateNotifier(self), SignalGate()
+        self._notifier, self._gate = _UpdateNotifier(self), SignalGate()
         self.pipeline: LivePipeline[OwnDrawing[Any], Display[Any]] = LivePipeline(
             options.paths,
             self.painter.prepare,
-            lambda: self._gate.emit(lambda: self._bell.updated.emit()),
+            lambda: self._gate.emit(lambda: self._notifier.updated.emit()),
             lens=options.lens,
             retry_s=options.retry_s,
             compose=self.painter.compose,
@@ -371,7 +371,7 @@ class MainWindow(QMainWindow):
         source = self.pipeline.source_state
         self.presenter.pull()
         self.bar.source.show_source(source.name, source.facts)
-        self._status_messages.tell(
+        self._status_messages.update(
             source, {path_id: self.presenter.situation(path_id) for path_id in self.pipeline.path_ids}
         )
 
@@ -387,7 +387,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         # queued: the signal is emitted in other threads
-        self._bell.updated.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        self._notifier.updated.connect(self._pull, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self.presenter.result_shown.connect(self.result_shown)
         self.presenter.output_turned.connect(self._numbers.mark_output)
         for pane in self.panes.values():

@@ -99,7 +99,7 @@ class MetricsRefresher:
     def mark_output(self) -> None:
         """Marks the panes of the output hand, with the reason why it is the output.
 
-        Panes that are not shown are left alone: each new word over a picture is drawn as a picture of its own.
+        Panes that are not shown are left alone: each new caption is drawn as a picture of its own.
         """
         joined, path_ids = self._presenter.joined, self._pipeline.path_ids
         output = joined.outputs[0] if joined is not None and joined.outputs else None
@@ -110,10 +110,10 @@ class MetricsRefresher:
             follows = output is not None and (pane.name == output.origin or pane.name in ("combined", "output"))
             pane.heading.mark(follows and pane.name in path_ids and len(path_ids) > 1)
             if not follows or output is None or len(path_ids) == 1:
-                pane.picture.word("")
+                pane.picture.caption("")
             else:
                 who = "" if output.origin == "network" else f"{HAND_NAMES[output.origin]}, as "
-                pane.picture.word(f"Output: {who}{reason_text(output.reason)}")
+                pane.picture.caption(f"Output: {who}{reason_text(output.reason)}")
 
 
 def _is_seen(panel: QWidget) -> bool:

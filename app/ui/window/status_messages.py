@@ -45,13 +45,13 @@ class PathSituation:
         state: what it is doing.
         delivers: it has given results since it started.
         no_hand: for a while there was none.
-        word: the path's own message with its results.
+        message: the path's own message with its results.
     """
 
     state: PathState
     delivers: bool
     no_hand: bool
-    word: str = ""
+    message: str = ""
 
 
 class StatusMessages:
@@ -84,7 +84,7 @@ class StatusMessages:
             self._pane_area.notice(sentence)
             self._notice_end.start(_NOTICE_MS)
 
-    def tell(self, source: SourceState, paths: Mapping[PathId, PathSituation]) -> None:
+    def update(self, source: SourceState, paths: Mapping[PathId, PathSituation]) -> None:
         """Updates all messages.
 
         Args:
@@ -95,7 +95,7 @@ class StatusMessages:
         if shown == self._shown:
             return  # called at every frame, and mostly nothing changed
         self._shown = shown
-        self._tell_source(source)
+        self._show_source_message(source)
         running = source.phase is SourcePhase.RUNNING
         live = source.facts is not None and source.facts.live
         for pane in self._pane_area.shown_panes:
@@ -106,7 +106,7 @@ class StatusMessages:
             self._noted = noted
             self.notify(source.sentence)
 
-    def _tell_source(self, state: SourceState) -> None:
+    def _show_source_message(self, state: SourceState) -> None:
         show = self._pane_area.show_message
         # the demo clip is no way out of the demo clip's own trouble
         ways_out = (self._choose,) if state.name == DEMO_TITLE else (self._choose, self._demo)
@@ -132,11 +132,11 @@ def _hint(pane: Pane, paths: Mapping[PathId, PathSituation], live: bool) -> tupl
     A pane of both paths has a message when none of them has a hand: the most serious one.
     """
     own = [(path_id, path) for path_id, path in paths.items() if path_id == pane.name] or list(paths.items())
-    words = [_path_hint(path_id, path, live) for path_id, path in own]
-    if any(not rank for rank, _ in words):
-        return next(((word, False) for rank, word in words if not rank and word), ("", False))
-    rank, word = max(words)
-    return word, rank == _BROKEN
+    hints = [_path_hint(path_id, path, live) for path_id, path in own]
+    if any(not rank for rank, _ in hints):
+        return next(((text, False) for rank, text in hints if not rank and text), ("", False))
+    rank, text = max(hints)
+    return text, rank == _BROKEN
 
 
 _FINE, _NO_HAND, _RESTING, _STARTING, _BROKEN = range(5)
@@ -152,4 +152,4 @@ def _path_hint(path_id: PathId, path: PathSituation, live: bool) -> tuple[int, s
         return _STARTING, f"{name} is starting… The very first start takes half a minute."
     if path.no_hand:
         return _NO_HAND, NO_HAND_CAMERA_HINT if live else NO_HAND_HINT
-    return _FINE, path.word
+    return _FINE, path.message
