@@ -375,7 +375,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0.0 < value <= 1000.0:
-        raise argparse.ArgumentTypeError(f"a rate lies between 0 and 1000 per second, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, at most 1000, not {text!r}")
     return value
 
 
