@@ -91,9 +91,12 @@ class CalibrationSession:
     """Collects views of the board from pictures of one camera and one size."""
 
     def __init__(self) -> None:
+        self._begin((0, 0))
+
+    def _begin(self, size_px: tuple[int, int]) -> None:
+        self._size_px = size_px
         self._views: list[BoardView] = []
         self._tilted = 0
-        self._size_px = (0, 0)
         self._covered = np.zeros((CELLS[1], CELLS[0]), bool)
 
     @property
@@ -105,8 +108,7 @@ class CalibrationSession:
         """Processes a picture; one of another size starts the session again, because it needs intrinsics of its own."""
         height, width = image_rgb.shape[:2]
         if (width, height) != self._size_px:
-            self.__init__()  # type: ignore[misc]
-            self._size_px = width, height
+            self._begin((width, height))
         view = find_board(image_rgb)
         kept = view is not None and len(view.ids) >= LEAST_CORNERS and self._is_new(view)
         if kept and view is not None:

@@ -42,7 +42,10 @@ class MotionRecorder:
         """
         self._model = model
         self._lock = threading.Lock()
-        self._source = ""
+        self._begin("")
+
+    def _begin(self, source: str) -> None:
+        self._source = source
         self._samples: list[_Sample] = []
         self._frames = 0
         self._last, self._offset = -1, 0
@@ -64,7 +67,7 @@ class MotionRecorder:
         frame = joined.frame
         with self._lock:
             if frame.source_id != self._source:
-                self._source, self._samples, self._frames, self._last, self._offset = frame.source_id, [], 0, -1, 0
+                self._begin(frame.source_id)
             if self._frames >= MOST_FRAMES:
                 return
             if self._offset + frame.sequence <= self._last:

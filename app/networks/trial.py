@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from app.networks.live_network import LoadedNetwork
-from assets import ASSETS_DIR
+from app.sources.demo import DEMO_CLIP, DEMO_TRUTH
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop, crop_around_hand
 from hand.embedded import load_embedded_model
@@ -90,11 +89,10 @@ def _known_crops(
     upright: bool,
 ) -> tuple[tuple[UInt8[np.ndarray, "h w 3"], SquareCrop, Intrinsics, Float[np.ndarray, "21 3"]], ...]:
     """Pictures with a crop and their true joints."""
-    folder: Path = ASSETS_DIR / "demo"
-    with np.load(folder / "demo_truth.npz") as truth:
+    with np.load(DEMO_TRUTH) as truth:
         joints_px, joints_m = truth["joints_px"], truth["joints_m"]
         focal_x, focal_y, center_x, center_y = (float(value) for value in truth["intrinsics"])
-    video = cv2.VideoCapture(str(folder / "demo.mp4"))
+    video = cv2.VideoCapture(str(DEMO_CLIP))
     found = []
     try:
         for index in range(len(joints_px)):
@@ -110,5 +108,5 @@ def _known_crops(
     finally:
         video.release()
     if not found:
-        raise CheckpointError(f"The demo clip in {folder} cannot be read, so no network can be tried; reinstall.")
+        raise CheckpointError(f"The demo clip {DEMO_CLIP} cannot be read, so no network can be tried; reinstall.")
     return tuple(found)

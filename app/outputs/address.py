@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from hand.errors import ConfigError
 
@@ -14,6 +14,7 @@ LOCALHOST: Final = "127.0.0.1"
 DEFAULT_RATE_HZ: Final = 60.0
 """Default limit of messages per second; a webcam gives 30."""
 
+_KINDS: Final[dict[str, StreamKind]] = {"udp": "udp", "osc": "osc", "ws": "ws"}
 _HIGHEST_RATE_HZ = 1000.0
 _WANTED = "KIND:[HOST:]PORT[,mesh][,rate=N] with KIND udp, osc or ws, such as udp:9000 or ws:8765,mesh,rate=15"
 _PATTERN = re.compile(
@@ -56,14 +57,14 @@ def parse_stream_address(text: str) -> StreamAddress:
         ConfigError: the text is something else.
     """
     match = _PATTERN.fullmatch(text.strip())
-    if match is None or match["kind"] not in get_args(StreamKind):
+    kind = None if match is None else _KINDS.get(match["kind"])
+    if match is None or kind is None:
         raise ConfigError(f"A stream is written as {_WANTED}, not {text!r}.")
     port = int(match["port"])
     if not 1 <= port <= 65535:
         raise ConfigError(f"A port lies between 1 and 65535, not {port} as in {text!r}.")
     mesh, rate_hz = _stream_options(match["options"], text)
     host = (match["host"] or LOCALHOST).strip("[]")
-    kind: StreamKind = "udp" if match["kind"] == "udp" else "osc" if match["kind"] == "osc" else "ws"
     return StreamAddress(kind, port, host, mesh, rate_hz)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ class RateLimit:
             rate_hz: most per second.
         """
         self._period_s = 1.0 / rate_hz
-        self._due_s: float | None = None
+        self._due_s = -math.inf
 
     def allows(self, now_s: float) -> bool:
         """Whether something may be sent now; asking counts as sending.
@@ -157,8 +158,8 @@ class RateLimit:
         Due times stand on a grid, so that 30 of 60 frames a second are every other frame in spite of their jitter.
         """
         # a quarter of the period early is tolerated: frames jitter about the grid
-        if self._due_s is not None and now_s < self._due_s - 0.25 * self._period_s:
+        if now_s < self._due_s - 0.25 * self._period_s:
             return False
-        behind = self._due_s is None or now_s > self._due_s + self._period_s
-        self._due_s = (now_s if behind or self._due_s is None else self._due_s) + self._period_s
+        behind = now_s > self._due_s + self._period_s
+        self._due_s = (now_s if behind else self._due_s) + self._period_s
         return True

@@ -152,8 +152,8 @@ class RecordPanel(QWidget):
         for recorder in ended:
             self._ending.remove(recorder)
             state = recorder.state
-            words = f"{state.frames} frames recorded, {state.dropped} dropped." if state.frames else _NOTHING_SENTENCE
-            self.notice.emit(state.sentence or words)
+            counts = f"{state.frames} frames recorded, {state.dropped} dropped." if state.frames else _NOTHING_SENTENCE
+            self.notice.emit(state.sentence or counts)
         if ended:
             self.sessions.show_sessions()
 
@@ -182,7 +182,7 @@ class RecordPanel(QWidget):
         self.marker.setEnabled(recorder is not None)
         self.name.setEnabled(recorder is None)
         self.progress.setText(
-            _words(state) if recorder is not None else "Saving …" if self._ending else "Not recording"
+            _progress_text(state) if recorder is not None else "Saving …" if self._ending else "Not recording"
         )
         with self._lock:
             filled, cards = self._coverage.filled, self._coverage.missing(CARDS_SHOWN)
@@ -275,7 +275,7 @@ def install_recorder(host: ExtensionHost) -> None:
     host.pipeline.add_listener("recorder", panel.take_joined, enabled=panel.is_recording)
 
 
-def _words(state: RecorderState) -> str:
+def _progress_text(state: RecorderState) -> str:
     dropped = f" · {state.dropped} dropped" if state.dropped else ""
     marks = f" · {state.marks} mark{'s' if state.marks > 1 else ''}" if state.marks else ""
     share = state.with_hands / state.frames if state.frames else 0.0
