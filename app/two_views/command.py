@@ -16,7 +16,7 @@ from app.pipeline.paths.calibrated_ik_path import SubjectCalibrationOptions
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.choose import SourceOptions, choose_source
-from app.two_views.analysis import analyse
+from app.two_views.analysis import TwoViewResult, analyse
 from app.two_views.calibration import PairCalibration
 from app.two_views.calibration_store import save_pair, saved_pair
 from app.two_views.known_length import known_length
@@ -69,27 +69,30 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     result = analyse(*views, known, length, lambda stage: print_line(f"{stage.capitalize()}.", error=True))
     folder = options.report or DEFAULT_REPORT_DIR
     # the files first: writing to a closed pipe may end the program
-    kept = ""
+    calibration_file = None
     if result.calibrated_here:
-        kept = f" kept in {save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.pairs)}"
+        calibration_file = save_pair(views[0].facts.name, views[1].facts.name, result.calibration, options.pairs)
     write_report(result, views, folder)
     recorded = ""
     if sessions[0] is not None and sessions[1] is not None:
         starts = [view.track.times_s[0] if live else 0.0 for view in views]
         late_s = result.calibration.late_s + starts[0] - starts[1]
-        counts, shape_kept = label_take(
+        counts, shape_sentence = label_take(
             sessions[0], sessions[1], model, result.calibration, late_s, live=live, hand_file=options.calibration
         )
         recorded = (
             f"Recorded {sessions[0]} and {sessions[1]}, with {counts[0]} and {counts[1]} labels from the truth of two "
-            "views."
-        )
-        if shape_kept:
-            recorded += f" {shape_kept}"
+            f"views. {shape_sentence}"
+        ).rstrip()
+    _print_result(result, calibration_file, folder, recorded)
+
+
+def _print_result(result: TwoViewResult, calibration_file: Path | None, folder: Path, recorded: str) -> None:
+    """Prints the figures, and where everything was written."""
     for line in summary(result):
         print_line(line)
-    if kept:
-        print_line(f"The calibration of the two cameras is{kept}.")
+    if calibration_file is not None:
+        print_line(f"The calibration of the two cameras is kept in {calibration_file}.")
     if result.state is PairState.MOVED and not result.calibrated_here:
         print_line("The figures above are from a calibration that no longer holds; add --recalibrate.", error=True)
     print_line(f"Report in {folder}.")

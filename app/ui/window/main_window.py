@@ -126,14 +126,8 @@ class MainWindow(QMainWindow):
             parent=self,
         )
         self._connect()
-        if both:
-            self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
-        # the last one is in front
-        self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
-        self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)  # the command line overrides it
-        self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)  # likewise
-        self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
-        self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
+        self._add_own_panels(both=both)
+        self._keep_own_state()
         install_extensions(self)
         self.set_theme(self._theme)
         self.show_view(self.pane_area.view)
@@ -361,6 +355,20 @@ class MainWindow(QMainWindow):
         self._gate.shut()
         self.closed.emit()
         super().closeEvent(event)
+
+    def _add_own_panels(self, *, both: bool) -> None:
+        if both:
+            self.add_panel("Output", self.output_panel, visible=True, shortcut="O")
+        # the last one is in front
+        self.add_panel("Comparison", self.compare_panel, visible=both, shortcut="C")
+
+    def _keep_own_state(self) -> None:
+        # view and output are taken up with the command line, which overrides them, and the geometry before the window
+        # is shown
+        self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)
+        self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)
+        self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
+        self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
 
     def _restore_panels(self, panels: str) -> None:
         if panels:
