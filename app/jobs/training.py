@@ -1,7 +1,7 @@
 """Starts and ends the processes that train, and finds all runs there are.
 
 The process is independent of the window: it has a session and a log of its own, and takes commands from a file. A
-window that ends leaves it at work; the next window can follow and stop it.
+window that ends leaves it running; the next window can follow and stop it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _STARTING_S = 60.0
 
 @dataclass(slots=True, eq=False)
 class TrainingRun:
-    """One run, at work or not.
+    """One run, running or not.
 
     Attributes:
         folder: of the run.
         request: of the run.
         history: what it has done so far.
-        running: a process is at work on it.
+        running: its process is alive.
     """
 
     folder: Path
@@ -54,7 +54,6 @@ class TrainingRun:
 
     @property
     def phase(self) -> RunPhase:
-        """Where it stands."""
         return self.history.phase(self.running)
 
     @property
@@ -82,7 +81,7 @@ class TrainingRun:
             finish: train no further; export and compare what there is.
 
         Raises:
-            ConfigError: it is at work already, or no process can be started.
+            ConfigError: it is running already, or no process can be started.
         """
         if is_running(self.folder):
             raise ConfigError(f"The run {self.request.name} is at work already; wait for it, or stop it.")

@@ -49,7 +49,7 @@ class LoadedNetwork:
 
     @property
     def runs_on(self) -> str:
-        """What runs it, for people."""
+        """The processor or card that runs it, as the window names it."""
         if self.card is None or self.card.note:
             return "processor (ONNX Runtime)"
         return self.card.device_name
@@ -83,7 +83,7 @@ class LiveNetwork:
 
     @property
     def folder(self) -> Path:
-        """Where the live network lies."""
+        """Of the live network; before one was loaded, of the one that will be."""
         with self._lock:
             return self._current.folder if self._current else self._folder
 

@@ -22,7 +22,7 @@ from app.child_process import PRODUCT_FOLDER, child_environment
 from app.optional_parts.environment import PythonEnvironment, running_environment
 from app.optional_parts.failure import explain_failure
 from app.optional_parts.installer_output import InstallerOutput
-from app.optional_parts.parts import OptionalPart, in_words
+from app.optional_parts.parts import OptionalPart, size_text
 from app.optional_parts.requirements import part_requirements, version_constraints
 from hand.errors import InstallError
 
@@ -148,7 +148,11 @@ class Installation:
     # before
 
     def _check_environment(self) -> list[str]:
-        """The installer's command."""
+        """The installer's command, once nothing is left that would make it fail.
+
+        Raises:
+            InstallError: the environment cannot be changed, the disk is too full, or there is no installer.
+        """
         environment, part = self._environment, self.part
         if environment.externally_managed:
             raise InstallError(
@@ -160,8 +164,8 @@ class Installation:
         free_mb, needed_mb = environment.free_mb(), part.cost.download_mb + part.cost.disk_mb
         if free_mb < needed_mb:
             raise InstallError(
-                f"The {part.title} needs {in_words(needed_mb)} of free space while it is being installed, and the disk "
-                f"of {environment.site_packages} has {in_words(free_mb)}; free some and try again."
+                f"The {part.title} needs {size_text(needed_mb)} of free space while it is being installed, and the "
+                f"disk of {environment.site_packages} has {size_text(free_mb)}; free some and try again."
             )
         installer = environment.installer()
         if installer is None:

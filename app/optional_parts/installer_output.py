@@ -32,7 +32,6 @@ class InstallerOutput:
     """
 
     def __init__(self) -> None:
-        """Before the first line."""
         self.package = ""
         self.announced_mb = 0.0
         self.finished_mb = 0.0

@@ -38,7 +38,7 @@ class Cost:
     def describe(self) -> str:
         """One sentence for people."""
         return (
-            f"It downloads {in_words(self.download_mb)} and takes {in_words(self.disk_mb)} on disk: "
+            f"It downloads {size_text(self.download_mb)} and takes {size_text(self.disk_mb)} on disk: "
             f"about {self.minutes} min on a line of {_LINE_MBIT_S:.0f} Mbit/s."
         )
 
@@ -112,7 +112,7 @@ MEDIAPIPE: Final = OptionalPart(
 PARTS: Final = {part.name: part for part in (TRAIN, OPEN3D, MEDIAPIPE)}
 
 
-def in_words(megabytes: float) -> str:
+def size_text(megabytes: float) -> str:
     """A size for people: "80 MB", "2.7 GB"."""
     return f"{megabytes / 1000.0:.1f} GB" if megabytes >= 1000.0 else f"{megabytes:.0f} MB"
 

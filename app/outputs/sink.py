@@ -50,4 +50,4 @@ class Sink(Protocol):
         """Sends what receivers need once, for those that came late."""
 
     def close(self) -> None:
-        """Gives sockets back."""
+        """Closes the sockets."""

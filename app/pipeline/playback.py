@@ -18,7 +18,7 @@ class PlaybackState:
 
     Attributes:
         seekable: the source can be stopped and moved; a camera cannot.
-        paused: it stands still.
+        paused: the present frame is held.
         speed: share of its own speed.
         loop: it starts again at its end.
         position: index of the frame shown last, -1 before the first.
@@ -45,14 +45,14 @@ class Playback:
 
     @property
     def state(self) -> PlaybackState:
-        """Where the file is; immutable."""
+        """Position and speed; immutable."""
         with self._lock:
             return self._state
 
     # requests of the user
 
     def pause(self, paused: bool) -> None:
-        """Stands still, or goes on."""
+        """Holds the present frame, or goes on."""
         self._change(paused=paused)
 
     def set_speed(self, speed: float) -> None:

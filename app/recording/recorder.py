@@ -166,9 +166,9 @@ class SessionRecorder:
         with self._condition:
             if self._stopping or self._state.phase is RecorderPhase.FAILED:
                 return
-            # a source that begins anew counts from 0 again, and results of its frames would seem to be long there
-            anew, self._newest = frame.sequence <= self._newest, frame.sequence
-            if self._source is not None and anew:
+            # a source that restarts counts from 0 again, and results of its frames would seem to be long there
+            restarted, self._newest = frame.sequence <= self._newest, frame.sequence
+            if self._source is not None and restarted:
                 self._fail_locked(_OTHER_SOURCE_SENTENCE)
                 return
             if self._paused:
@@ -209,7 +209,7 @@ class SessionRecorder:
                 self._early[frame.sequence] = (frame, results, fused)
                 while len(self._early) > _EARLY_RESULTS:
                     self._early.popitem(last=False)
-            elif entry.frame is frame:  # and not one of the same number from before the source began anew
+            elif entry.frame is frame:  # and not one of the same number from before the source restarted
                 self._answer(frame, results, fused)
                 self._condition.notify_all()
 

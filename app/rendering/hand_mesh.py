@@ -40,7 +40,7 @@ class SmoothHand:
     normals: Float[np.ndarray, "V 3"]
 
     def moved(self, shift_m: Float[np.ndarray, "3"]) -> SmoothHand:
-        """The same hand somewhere else."""
+        """The hand translated."""
         return replace(self, vertices_m=self.vertices_m + np.asarray(shift_m, np.float32))
 
 

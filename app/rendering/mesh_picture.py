@@ -28,7 +28,6 @@ class MeshPainter:
     """Draws hand meshes at a size that may change; several threads may call it, and draw one after the other."""
 
     def __init__(self) -> None:
-        """No buffers yet."""
         self._lock = threading.Lock()
         self._rasterizer: Rasterizer | None = None
         self._size_px = (0, 0)

@@ -144,7 +144,7 @@ class AddressSource:
         self._video = self._capture = None
 
     def may_be_back(self) -> bool:
-        """True: only trying shows it."""
+        """Always true: whether a server answers shows only in connecting to it."""
         return True
 
 

@@ -136,7 +136,6 @@ class UnusableSource:
     """Stands for a source that could not be chosen, so that the window shows the reason in the usual place."""
 
     def __init__(self, name: str, sentence: str) -> None:
-        """Keeps the sentence for ``open``."""
         self._name = without_secrets(name)
         self._sentence = sentence
 

@@ -183,7 +183,7 @@ class _Problem:
         return np.concatenate(parts)
 
     def jacobian(self, unknowns: Float[np.ndarray, " unknowns"]) -> csr_matrix:
-        """Their sparse derivative."""
+        """Derivative of the residuals by the unknowns, sparse."""
         pair = self.cameras(unknowns)
         rows: list[np.ndarray] = []
         columns: list[np.ndarray] = []

@@ -280,7 +280,7 @@ def _best_start(
 def _middle(
     pair: CameraPair, first: ViewTrack, second: ViewTrack, frames: dict[str, np.ndarray]
 ) -> Float[np.ndarray, "3"]:
-    """Where the hand is, about."""
+    """Mean of all triangulated joints, to start from."""
     points = [
         linear_points(
             pair,

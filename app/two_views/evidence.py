@@ -49,7 +49,7 @@ class ViewTrack:
         return len(self.times_s)
 
     def part(self, chosen: Int[np.ndarray, " K"] | Bool[np.ndarray, " N"]) -> ViewTrack:
-        """Some of the frames."""
+        """The track of these frames only."""
         return self._mapped(self.times_s[chosen], lambda values: values[chosen])
 
     def at_times(self, times_s: Float[np.ndarray, " M"], tolerance_s: float) -> ViewTrack:

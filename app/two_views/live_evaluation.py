@@ -24,7 +24,7 @@ CONTEXT_S: Final = 1.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stretch:
-    """What one step added."""
+    """Truth and errors of the frames that one step added."""
 
     truth: Truth
     errors: tuple[PathErrors, ...]

@@ -107,7 +107,7 @@ class PairFrame:
 
 @dataclass(slots=True, eq=False)
 class _Progress:
-    """What one calibration and its evaluation hold so far; replaced as a whole where a view begins anew."""
+    """What one calibration and its evaluation hold so far; replaced as a whole where a view restarts."""
 
     calibration: PairCalibration | None = None
     calibrated_here: bool = False
@@ -140,7 +140,7 @@ class LivePair:
         self._folder = folder
         self._views = (LiveView(), LiveView())
         self._lock = threading.Lock()
-        self._anew = False
+        self._restarted = False
         self._recalibrate = False
         self._now = _Progress()
 
@@ -152,16 +152,16 @@ class LivePair:
             joined: in the order of the frames.
 
         Returns:
-            The same about the picture as the camera gave it, and whether the view began anew with it.
+            The same about the picture as the camera gave it, and whether the view restarted with it.
         """
         if joined.late:
             return joined, False
-        given, anew = self._views[view].add(joined)
-        if anew:
+        given, restarted = self._views[view].add(joined)
+        if restarted:
             self._views[1 - view].forget()
             with self._lock:
-                self._anew = True
-        return given, anew
+                self._restarted = True
+        return given, restarted
 
     def recalibrate(self) -> None:
         """Drops the calibration, and collects a new movement from now on."""
@@ -177,9 +177,9 @@ class LivePair:
             report: called before a step that takes long.
         """
         with self._lock:
-            anew, wanted = self._anew or self._recalibrate, self._recalibrate
-            self._anew = self._recalibrate = False
-        if anew:
+            restarted, wanted = self._restarted or self._recalibrate, self._recalibrate
+            self._restarted = self._recalibrate = False
+        if restarted:
             self._now = _Progress(looked_up=wanted)
         first, second = (view.last for view in self._views)
         if first is None or second is None:

@@ -57,7 +57,7 @@ class PairPictures:
 
 
 class LiveTwoViews:
-    """The second camera at work; make it to switch it on, and close it to switch it off.
+    """The second camera while it is on: making the object switches it on, ``close`` switches it off.
 
     Attributes:
         watched: the pictures are visible; otherwise they are not drawn.
@@ -77,7 +77,7 @@ class LiveTwoViews:
         """Starts everything.
 
         Args:
-            make_source: makes the source of the second camera; again for each time that a video begins anew, because
+            make_source: makes the source of the second camera; again for each time that a video restarts, because
                 a source that does not return from its driver is left behind.
             paths: factories of its own paths.
             model: of the paths.
@@ -114,12 +114,12 @@ class LiveTwoViews:
 
     def take_first(self, joined: JoinedResult) -> None:
         """Takes a result of the first camera's pipeline, in its listener's thread."""
-        given, anew = self.pair.add(0, joined)
+        given, restarted = self.pair.add(0, joined)
         recorder = self._recorder
         if recorder is not None:
             recorder.offer(0, given)
         facts = self.pipeline.source_state.facts
-        if anew and facts is not None and not facts.live:
+        if restarted and facts is not None and not facts.live:
             self.pipeline.show(self._make_source())  # two videos of one take begin together
 
     @property

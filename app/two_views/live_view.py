@@ -39,25 +39,25 @@ class LiveView:
             joined: of this view, mirrored or not.
 
         Returns:
-            The same about the picture as the camera gave it, and whether the view began anew with it: another source,
+            The same about the picture as the camera gave it, and whether the view restarted with it: another source,
             another lens, or a file at another place, with a clock that does not relate to the other view any more.
         """
         given = as_seen_by_camera(joined, picture=True)
         frame = given.frame
         time_s = frame.capture_time_ns / 1e9
         with self._lock:
-            anew = self._last is not None and _began_anew(self._last, frame)
-            if anew:
+            restarted = self._last is not None and _restarted(self._last, frame)
+            if restarted:
                 self._forget()
             if self._last is None or time_s > self._last.capture_time_ns / 1e9:
                 self._builder.add(time_s, first_hands(given), frame.intrinsics)
                 self._builder.forget_before(time_s - KEPT_S)
                 self._frames.append((time_s, frame))
                 self._last = frame
-        return given, anew
+        return given, restarted
 
     def forget(self) -> None:
-        """Begins anew; the source goes on."""
+        """Drops what was collected; the source goes on."""
         with self._lock:
             self._forget()
 
@@ -111,7 +111,7 @@ class LiveView:
         self._last = None
 
 
-def _began_anew(before: Frame, frame: Frame) -> bool:
+def _restarted(before: Frame, frame: Frame) -> bool:
     if (before.source_id, before.intrinsics) != (frame.source_id, frame.intrinsics):
         return True
     # a camera that was unplugged counts from 0 again, but its clock is still the machine's

@@ -60,7 +60,7 @@ class PairRecorder:
 
     @property
     def seconds(self) -> float:
-        """Of the shorter session."""
+        """Length of the shorter session."""
         return min(recorder.state.seconds for recorder in self._recorders)
 
     def stop(self, calibration: PairCalibration | None) -> str:

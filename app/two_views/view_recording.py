@@ -100,7 +100,7 @@ def picture_to_keep(frame: Frame) -> bytes:
 
 
 class _View:
-    """One source at work."""
+    """Collects one source's results, and keeps pictures for labels, while its pipeline runs."""
 
     def __init__(self, view: ViewInput, model: HandModel, updated: threading.Event, *, live: bool) -> None:
         self._lock = threading.Lock()

@@ -174,7 +174,6 @@ class Comparison:
     """Collects joined results; safe to feed from one thread and to read from another."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self._lock = threading.Lock()
         self._memory = _Memory()
 

@@ -69,7 +69,7 @@ class CalibratedIkPath:
         Args:
             tracker: finds and solves hands.
             model: the hand model that the tracker poses.
-            options: whether to calibrate anew, and the place of the file.
+            options: whether to calibrate again, and the place of the file.
         """
         self._tracker = tracker
         self._file = options.file or calibration_file()

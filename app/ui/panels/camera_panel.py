@@ -48,7 +48,6 @@ class CoverageView(QWidget):
         self.setToolTip("Parts of the picture where the board was; dots are its corners now")
 
     def sizeHint(self) -> QSize:
-        """Like a picture."""
         return QSize(240, 180)
 
     def set_theme(self, theme: Theme) -> None:
@@ -67,7 +66,6 @@ class CoverageView(QWidget):
         self.update()
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        """Draws cells and corners."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rows, columns = self._covered.shape
@@ -157,7 +155,7 @@ class CameraPanel(QWidget):
         self.start_button.setText("Stop")
 
     def stop(self) -> None:
-        """Ends it without a result."""
+        """Ends the calibration without a result."""
         if self._listener is not None:
             listener, self._listener = self._listener, None
             listener.close(_CLOSE_S)
@@ -251,7 +249,6 @@ def _as_the_camera_gave_it(frame: Frame, quarter_turns: int) -> np.ndarray:
 
 
 def install_camera(host: ExtensionHost) -> None:
-    """Adds the panel."""
     panel = CameraPanel(host)
     host.add_panel("Camera", panel, shortcut="Ctrl+Shift+K")
     host.theme_changed.connect(panel.coverage.set_theme)

@@ -190,7 +190,7 @@ class RecordPanel(QWidget):
         self.cards.show_cards(cards)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Shows how it went meanwhile."""
+        """Catches up, because a hidden panel is not refreshed."""
         super().showEvent(event)
         self.refresh()
 
@@ -308,7 +308,6 @@ class Flash(QWidget):
         QTimer.singleShot(_FLASH_MS, self.hide)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draws the frame."""
         painter = QPainter(self)
         painter.setPen(QPen(self.color, 16))
         painter.drawRect(self.rect())

@@ -35,17 +35,16 @@ class SessionWork(QObject):
         self._process.setProcessEnvironment(environment)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._end)
-        # Qt takes a child down after its parent, and a process that is taken down at work still signals its end, to
+        # Qt destroys a child after its parent, and a process that is destroyed while it runs still signals its end, to
         # objects that are no more; so it has to be ended while all of them are there
         self.destroyed.connect(partial(_end_quietly, self._process))
 
     @property
     def running(self) -> bool:
-        """Whether something is at work."""
         return self._process.state() is not QProcess.ProcessState.NotRunning
 
     def start(self, module: str, *arguments: str) -> None:
-        """Runs one of the program's modules, unless something is at work already.
+        """Runs one of the program's modules, unless a process is running already.
 
         Args:
             module: as for ``python -m``, such as "app.labelling".
@@ -54,7 +53,7 @@ class SessionWork(QObject):
         self.run(python_command(module, *arguments))
 
     def run(self, command: Sequence[str]) -> None:
-        """Runs a command that reports as the program's modules do, unless something is at work already."""
+        """Runs a command that reports as the program's modules do, unless a process is running already."""
         if not self.running:
             self._process.setProgram(command[0])
             self._process.setArguments(list(command[1:]))

@@ -59,7 +59,7 @@ class SessionsPanel(QWidget):
         self.show_sessions()
 
     def show_sessions(self) -> None:
-        """Reads the list of sessions anew, and shows it when it is read."""
+        """Reads the list of sessions again in the background, and then shows it."""
         if self._listing.busy:
             self._list_again = True
         else:

@@ -62,7 +62,6 @@ class LabelPicture(QWidget):
         return QPointF(rect.left() + (x + 0.5) * scale, rect.top() + (y + 0.5) * scale)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draws picture and skeletons."""
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         if self._image is None:
@@ -107,7 +106,6 @@ class LabelPicture(QWidget):
         self._emit_drag(event, done=False)
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
-        """Lets go."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
             self._emit_drag(event, done=True)
             self._let_go()

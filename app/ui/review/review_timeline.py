@@ -37,7 +37,6 @@ class ReviewTimeline(QWidget):
         self.setToolTip("Confidence of the labels over the session; click to go there.")
 
     def sizeHint(self) -> QSize:
-        """Low and wide."""
         return QSize(600, 74)
 
     def set_theme(self, theme: Theme) -> None:
@@ -55,7 +54,6 @@ class ReviewTimeline(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draws curve, strip and place."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.surface))
         count = len(self._confidence)
@@ -103,7 +101,6 @@ class ReviewTimeline(QWidget):
         return picture
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Goes to the clicked place."""
         self._go(event)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:

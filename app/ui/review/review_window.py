@@ -154,7 +154,7 @@ class ReviewWindow(QWidget):
             self._drag_in_both(joint, x, y, done, in_other=True)
 
     def _drag_in_both(self, joint: int, x: float, y: float, done: bool, *, in_other: bool) -> None:
-        """Triangulates the joint anew, and shows the hand in both pictures."""
+        """Triangulates the joint again, and shows the hand in both pictures."""
         linked, labels = self.review.linked, self.review.labels(self.current)
         assert linked is not None
         if self._two_view_corrector is None:

@@ -24,7 +24,6 @@ class ThemeApplier(QObject):
     """Styles one window, now and whenever its theme changes."""
 
     def __init__(self, window: QMainWindow) -> None:
-        """Waits for the first theme."""
         super().__init__(window)
         self._window = window
         self._sheet = ""

@@ -89,20 +89,19 @@ class Guide(QFrame):
             self.open()
 
     def dismiss(self) -> None:
-        """Takes it away."""
         self.hide()
         self.was_read = True
         self.closed.emit()
 
     def event(self, event: QEvent | None) -> bool:
-        """Fits its height anew where its texts get another font, as the theme's at the start."""
+        """Fits the height again when the texts get another font, as the theme's at the start."""
         done = super().event(event)
         if event is not None and event.type() == QEvent.Type.LayoutRequest and self.isVisible():
             self._arrange()
         return done
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Stays in the middle."""
+        """Keeps the card centred when the area below it is resized."""
         if event is not None and event.type() == QEvent.Type.Resize and self.isVisible():
             self._arrange()
         return super().eventFilter(watched, event)

@@ -42,7 +42,6 @@ class ShortcutsDialog(QDialog):
     """All shortcuts, in two columns; any key closes it."""
 
     def __init__(self, host: ExtensionHost) -> None:
-        """Lists the window's present shortcuts."""
         # a child of a part of the window has that part's colours and fonts already while it is measured
         super().__init__(host.overlay_area)
         self.setWindowTitle("Shortcuts")

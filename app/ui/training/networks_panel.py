@@ -44,7 +44,7 @@ class NetworksPanel(QWidget):
 
         Args:
             library: all networks.
-            live: the one at work.
+            live: the network in use, and what replaces it.
             installer: of the training part; one of its own when left out.
         """
         super().__init__()

@@ -27,7 +27,6 @@ class RunView(QWidget):
     """A request failed; a sentence."""
 
     def __init__(self) -> None:
-        """Shows nothing yet."""
         super().__init__()
         self._run: TrainingRun | None = None
         self.headline = wrapped("No run yet. Choose sessions above and start.", "value")
@@ -130,7 +129,6 @@ class ValidationPlot(SmallPlot):
         self._general = self.plot(symbol="s", symbolSize=5)
 
     def show_evaluations(self, steps: np.ndarray, own_mm: np.ndarray, general_mm: np.ndarray, last: int) -> None:
-        """Draws both curves anew."""
         self._own.setData(steps, own_mm)
         self._general.setData(steps, general_mm)
         both = np.concatenate([own_mm, general_mm])
@@ -158,7 +156,6 @@ class LossPlot(SmallPlot):
         self._mean = self.plot()
 
     def show_losses(self, steps: np.ndarray, values: np.ndarray, last: int) -> None:
-        """Draws the curve anew."""
         self._raw.setData(steps, values)
         width = max(min(len(values) // 5, 15), 1)
         padded = np.concatenate([np.full(width - 1, values[0]), values]) if len(values) else values

@@ -52,7 +52,6 @@ class FineTuneForm(QWidget):
     """Its duration is to be measured."""
 
     def __init__(self) -> None:
-        """Empty lists."""
         super().__init__()
         self.template = FineTuneRequest("", "")
         """Values without a field in the form: the report's size, and differences from the recipe."""

@@ -126,7 +126,7 @@ class FineTunePanel(QWidget):
             self.run_shown.emit(run)
 
     def close_quietly(self) -> None:
-        """Ends what only this window waits for; a run at work goes on."""
+        """Ends what only this window waits for; a running training goes on."""
         self._timer.stop()
         self._installer.close()
         if self._estimate is not None:

@@ -52,7 +52,6 @@ class PairView(QWidget):
         self._fit_height()
 
     def sizeHint(self) -> QSize:
-        """As wide as a panel."""
         return QSize(290, self._height(290))
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:

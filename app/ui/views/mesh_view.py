@@ -30,15 +30,15 @@ class MeshView(Protocol):
 
     @property
     def widget(self) -> QWidget:
-        """The view itself."""
+        """What is put into a layout."""
 
     @property
     def renderer_name(self) -> str:
-        """Name of the renderer for people."""
+        """Short name of the renderer for people."""
 
     @property
     def renderer_details(self) -> str:
-        """The same in full."""
+        """A sentence about what draws, for a tooltip."""
 
     @property
     def orbit(self) -> Orbit:

@@ -141,7 +141,6 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         self._mesh_arrays.release()
 
     def paintGL(self) -> None:
-        """Draws background and mesh."""
         if self._gl is None:
             return
         self._gl.glClear(_COLOR_AND_DEPTH)

@@ -42,7 +42,6 @@ class PictureView(QWidget):
         self._grabbing = False
 
     def sizeHint(self) -> QSize:
-        """Of a webcam picture."""
         return QSize(760, 560)
 
     def minimumSizeHint(self) -> QSize:
@@ -91,7 +90,7 @@ class PictureView(QWidget):
             self._grab_caption()
 
     def _grab_caption(self) -> None:
-        """The view paints a picture of the label: the label itself would be painted anew with every frame below it."""
+        """The view paints a picture of the label: the label itself would be painted again with every frame below it."""
         if self._grabbing:
             return  # to grab a label, Qt first delivers the resize events that its parents still wait for
         self._grabbing = True

@@ -64,7 +64,6 @@ class WipeView(PictureView):
         self._move_to(event)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Drags the line."""
         self._move_to(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:

@@ -20,7 +20,7 @@ _LONGEST_STEP_S = 1.0
 
 _ROOM, _ROOMIEST = 1.15, 1.6
 """End of an axis over the highest value: when it is set, and the most that is left as it is. An axis that followed each
-value would have to draw its numbers anew each time."""
+value would have to draw its numbers again each time."""
 
 _OUTPUTS: dict[HandOrigin, float] = {"network": 1.0, "fused": 0.5, "ik": 0.0}
 """The values of ``Series.output``."""
@@ -105,7 +105,7 @@ class TimePlot(SmallPlot):
         self._curves = {curve: self.plot(connect="finite") for curve in curves}
 
     def show_curve(self, curve: str, times_s: np.ndarray, values: np.ndarray) -> None:
-        """Draws a curve anew, with a gap where nothing was measured for a while."""
+        """Draws a curve, with a gap where nothing was measured for a while."""
         gaps = np.flatnonzero(np.diff(times_s) > _LONGEST_STEP_S) + 1
         self._curves[curve].setData(np.insert(times_s, gaps, times_s[gaps - 1]), np.insert(values, gaps, np.nan))
         if self._highest is None:
@@ -180,7 +180,6 @@ class JointPairPlot(SmallPlot):
             self.addItem(bars)
 
     def show_joints(self, distances_mm: Mapping[PathId, np.ndarray]) -> None:
-        """Draws the bars anew."""
         highest = 0.0
         for path_id, bars in self._bars.items():
             values = np.nan_to_num(distances_mm[path_id])
@@ -205,7 +204,6 @@ class JointPlot(SmallPlot):
         self.addItem(self._bars)
 
     def show_joints(self, distances_mm: np.ndarray) -> None:
-        """Draws the bars anew."""
         values = np.nan_to_num(distances_mm)
         self._bars.setOpts(height=values)
         self.show_up_to(float(values.max()), least=5.0)

@@ -12,14 +12,12 @@ class Scrolling(QScrollArea):
     """As wide as what it holds, and as high as there is room."""
 
     def __init__(self, inside: QWidget) -> None:
-        """Takes a widget."""
         super().__init__()
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(inside)
 
     def sizeHint(self) -> QSize:
-        """Of what it holds."""
         inside = self.widget()
         return self._with_bar(_SMALLEST_HEIGHT_PX if inside is None else inside.sizeHint().height())
 

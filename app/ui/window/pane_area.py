@@ -108,7 +108,6 @@ class PaneArea(QWidget):
         self._arrange()
 
     def hide_message(self) -> None:
-        """Takes the message away."""
         self._dim_overlay.hide()
         self._message.hide()
 

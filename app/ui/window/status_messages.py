@@ -75,7 +75,7 @@ class StatusMessages:
         self._notice_end.timeout.connect(lambda: pane_area.notice(""))
 
     def stop(self) -> None:
-        """Takes its timer back."""
+        """Stops the timer that hides the notice."""
         self._notice_end.stop()
 
     def notify(self, sentence: str) -> None:

@@ -20,7 +20,6 @@ class TopBar(QWidget):
     """Holds the controls; the window connects them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """Builds the controls."""
         super().__init__(parent)
         self.setObjectName("bar")
         self._product = styled("handlive", "product")

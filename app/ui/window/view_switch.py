@@ -29,7 +29,6 @@ class ViewSwitch(QWidget):
     chosen = pyqtSignal(str)
 
     def __init__(self) -> None:
-        """With the first button down."""
         super().__init__()
         self.setObjectName("segments")
         self._buttons: dict[ViewName, QPushButton] = {}
