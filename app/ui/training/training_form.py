@@ -64,13 +64,6 @@ class FineTuneForm(QWidget):
         self.sessions.setUniformRowHeights(True)
         self.sessions.setToolTip(_ROLE_HELP)
         self.recipes = QButtonGroup(self)
-        recipe_row = QHBoxLayout()
-        recipe_row.setSpacing(0)
-        for number, button in enumerate(segments((recipe.capitalize(), _RECIPE_HELP[recipe]) for recipe in RECIPES)):
-            button.setChecked(number == 0)
-            self.recipes.addButton(button, number)
-            recipe_row.addWidget(button)
-        recipe_row.addStretch(1)
         self.name = QLineEdit()
         self.name.setPlaceholderText("My hand")
         self.name.setAccessibleName("Name of the new network")
@@ -82,10 +75,18 @@ class FineTuneForm(QWidget):
         self.measure.setToolTip("Makes a few real steps in the background and shows how long the run would take here.")
         self.start = QPushButton("Start teaching")
         self.start.setObjectName("primary")
+        self._lay_out()
+        self.base.currentIndexChanged.connect(lambda _index: self._show_hints())
+        self.recipes.idClicked.connect(lambda _number: self._show_hints())
+        self.start.clicked.connect(lambda _checked: self.started.emit())
+        self.measure.clicked.connect(lambda _checked: self.measure_requested.emit())
+        self._show_hints()
+
+    def _lay_out(self) -> None:
         form = QFormLayout()
         form.setSpacing(SPACING_PX // 2)
         form.addRow("Begin with", self.base)
-        form.addRow("Recipe", recipe_row)
+        form.addRow("Recipe", self._recipe_buttons())
         form.addRow("Name", self.name)
         form.addRow("Notes", self.notes)
         layout = QVBoxLayout(self)
@@ -95,11 +96,16 @@ class FineTuneForm(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.explanation)
         layout.addLayout(row(self.start, self.measure, fills=False))
-        self.base.currentIndexChanged.connect(lambda _index: self._show_hints())
-        self.recipes.idClicked.connect(lambda _number: self._show_hints())
-        self.start.clicked.connect(lambda _checked: self.started.emit())
-        self.measure.clicked.connect(lambda _checked: self.measure_requested.emit())
-        self._show_hints()
+
+    def _recipe_buttons(self) -> QHBoxLayout:
+        layout = QHBoxLayout()
+        layout.setSpacing(0)
+        for number, button in enumerate(segments((recipe.capitalize(), _RECIPE_HELP[recipe]) for recipe in RECIPES)):
+            button.setChecked(number == 0)
+            self.recipes.addButton(button, number)
+            layout.addWidget(button)
+        layout.addStretch(1)
+        return layout
 
     def show_networks(self, entries: Sequence[NetworkEntry]) -> None:
         """Offers networks to begin with; the choice stays where it can."""

@@ -83,7 +83,9 @@ class SecondCameraPanel(QWidget):
         self._listener: Listener[JoinedResult] | None = None
         self._replay_due = False
         self._background = BackgroundTasks(self, self._say)
-        self._build()
+        self._make_fields()
+        self._make_results()
+        self._lay_out()
         self._timer = QTimer(self)
         self._timer.setInterval(_SHOW_EVERY_MS)
         self._timer.timeout.connect(self.refresh)
@@ -302,7 +304,7 @@ class SecondCameraPanel(QWidget):
         self.source.setText(number)
         self.open()
 
-    def _build(self) -> None:
+    def _make_fields(self) -> None:
         self.source = QLineEdit()
         self.source.setPlaceholderText("Number, name, address or video")
         self.source.setAccessibleName("Second camera")
@@ -323,6 +325,8 @@ class SecondCameraPanel(QWidget):
             "calibrated hand shape does, else the average hand's length, which is right to 6 %."
         )
         self.open_button = button("Open", "Opens the second camera, or closes it", self._toggle)
+
+    def _make_results(self) -> None:
         self.title = QLabel()
         self.sentence = wrapped("", "messageText")
         self.progress = QProgressBar()
@@ -346,6 +350,8 @@ class SecondCameraPanel(QWidget):
         )
         self.done = wrapped("", "messageText")
         self.done.hide()
+
+    def _lay_out(self) -> None:
         layout = panel_layout(self, SPACING_PX // 2)
         layout.addLayout(row(self.source, self.choose_button))
         palm_heading = styled("Palm, mm", "small")
