@@ -67,23 +67,20 @@ class MeshView(Protocol):
 
 
 class MeshWidget:
-    """What the widgets of all 3D views share; mixed in before their class of Qt."""
+    """What the widgets of all 3D views share; mixed in before their class of Qt, whose methods it overrides."""
 
     _controls: OrbitControls
 
     @property
     def widget(self) -> QWidget:
-        """The view itself."""
         assert isinstance(self, QWidget)
         return self
 
     @property
     def orbit(self) -> Orbit:
-        """Where the user turned the eye."""
         return self._controls.orbit
 
     def reset(self) -> None:
-        """Back to the camera's own view."""
         self._controls.reset()
 
     def sizeHint(self) -> QSize:

@@ -89,16 +89,13 @@ class OpenGLMeshView(MeshWidget, QOpenGLWidget):
         self.update()
 
     def turn_to(self, orbit: Orbit) -> None:
-        """Takes the orbit of another view."""
         self._controls.orbit = orbit
         self.update()
 
     def caption(self, text: str, *, legend: bool = False) -> None:
-        """The line at its head and the legend at its foot."""
         self._frame.caption(text, legend)
 
     def clear(self) -> None:
-        """Shows that there is no hand."""
         self._scene, self._fresh = None, False
         self._frame.show_empty(True)
         self.update()

@@ -80,19 +80,16 @@ class SoftwareMeshView(MeshWidget, QWidget):
         self.update()
 
     def caption(self, text: str, *, legend: bool = False) -> None:
-        """The line at its head and the legend at its foot."""
         if (text, legend) != (self._title, self._legend):
             self._title, self._legend = text, legend
             self.update()
 
     def turn_to(self, orbit: Orbit) -> None:
-        """Takes the orbit of another view."""
         if orbit != self._controls.orbit:
             self._controls.orbit = orbit
             self._request_again()
 
     def clear(self) -> None:
-        """Shows that there is no hand."""
         self._shown, self._image, self._fresh = MeshPicture(None), QImage(), False
         self.update()
 

@@ -57,7 +57,7 @@ class _UpdateNotifier(QObject):
 
 
 class MainWindow(QMainWindow):
-    """Owns the pipeline, and pulls its results on its update signal."""
+    """Owns the pipeline, and pulls its results on its update signal; the :class:`ExtensionHost` of tools and panels."""
 
     result_shown = pyqtSignal()
     """A new frame is on the screen, in both views of every pane."""
@@ -156,7 +156,6 @@ class MainWindow(QMainWindow):
         self.replay()
 
     def replay(self) -> None:
-        """Plays the current source from its beginning."""
         self.presenter.await_hands()
         self.pipeline.show(self._chosen.source)
 
@@ -200,24 +199,26 @@ class MainWindow(QMainWindow):
         """The 3D view of the first pane on the screen."""
         return self.pane_area.shown_panes[0].scene
 
+    def statistics(self, path_id: PathId) -> PathStatistics:
+        """Rate and latency of a path, as far as it is on the screen."""
+        return self.presenter.statistics(path_id)
+
+    # what tools and panels use; ExtensionHost documents it
+
     @property
     def joined(self) -> JoinedResult | None:
-        """The paths' results for the frame on the screen."""
         return self.presenter.joined
 
     @property
     def options(self) -> WindowOptions:
-        """What the window was started with."""
         return self._options
 
     @property
     def theme(self) -> Theme:
-        """The colours in use; ``theme_changed`` is emitted with others."""
         return self._theme
 
     @property
     def parent_widget(self) -> QWidget:
-        """Owner of the extensions' dialogs and windows: this window."""
         return self
 
     @property
@@ -226,35 +227,15 @@ class MainWindow(QMainWindow):
 
     @property
     def renderer_description(self) -> str:
-        """What draws the 3D views, for reports."""
         return f"{self.mesh.renderer_name}, {self.mesh.renderer_details}"
 
     def show_source_menu(self) -> None:
-        """Opens the list of sources."""
         self.bar.source.showMenu()
 
     def notify(self, sentence: str) -> None:
-        """Shows a sentence over the panes for a while."""
         self._status_messages.notify(sentence)
 
-    def statistics(self, path_id: PathId) -> PathStatistics:
-        """Rate and latency of a path, as far as it is on the screen."""
-        return self.presenter.statistics(path_id)
-
-    # what extensions may add
-
     def add_tool(self, text: str, act: Callable[[], object], *, shortcut: str = "", help_text: str = "") -> QAction:
-        """Adds a line to the menu of tools.
-
-        Args:
-            text: in the menu.
-            act: what it does.
-            shortcut: such as "Ctrl+Shift+S"; empty for none.
-            help_text: one sentence for the tooltip and the list of shortcuts.
-
-        Returns:
-            The action, to make it checkable or to disable it.
-        """
         action = key_action(self, text, act, shortcut)
         action.setToolTip(help_text or text)
         self.bar.tools.menu().addAction(action)
@@ -262,7 +243,6 @@ class MainWindow(QMainWindow):
         return action
 
     def add_submenu(self, menu: QMenu) -> None:
-        """Adds a menu below the last line of the menu of tools."""
         self.bar.tools.menu().addMenu(menu)
 
     def add_panel(
@@ -274,15 +254,6 @@ class MainWindow(QMainWindow):
         visible: bool = False,
         shortcut: str = "",
     ) -> QDockWidget:
-        """Adds a panel at an edge of the window; the menu of panels shows and hides it.
-
-        Args:
-            name: title of the panel and line in the menu.
-            widget: what it holds; styled by the window's own sheet.
-            area: the edge.
-            visible: at once.
-            shortcut: shows and hides it.
-        """
         dock = dock_panel(self, name, widget, area, visible=visible)
         action = panel_action(dock, shortcut)
         self.bar.panels.menu().addAction(action)
@@ -291,7 +262,6 @@ class MainWindow(QMainWindow):
         return dock
 
     def rebind_key(self, shortcut: str, text: str, act: Callable[[], object]) -> None:
-        """Gives a key of the window another function, without repetition while it is held."""
         (action,) = (action for action in self.actions() if action.shortcut().toString() == shortcut)
         action.triggered.disconnect()
         action.triggered.connect(lambda _checked: act())
@@ -299,24 +269,20 @@ class MainWindow(QMainWindow):
         action.setText(text)
 
     def key_actions(self) -> list[QAction]:
-        """All actions of the window, for the list of shortcuts."""
         return self.actions()
 
-    # what is kept between starts
-
     def keep_state(self, key: str, save: Callable[[], Any], restore: Callable[[Any], None]) -> None:
-        """Keeps a value between starts."""
         self._kept_state[key] = (save, restore)
 
     def saved_state(self) -> dict[str, Any]:
-        """The present values of everything that is kept, by key."""
         return {key: save() for key, (save, _) in self._kept_state.items()}
 
     def restore_state(self, values: dict[str, Any]) -> None:
-        """Restores what is kept; keys that nothing was kept for are ignored."""
         for key, (_, restore) in self._kept_state.items():
             if key in values:
                 restore(values[key])
+
+    # the window's own state
 
     def restore_geometry(self) -> bool:
         """Restores size and place; False where they are unknown or another size was requested.
