@@ -34,10 +34,10 @@ from trainer.dataset_writers.ho3d_series import Ho3dSeries
 from trainer.dataset_writers.interhand_series import InterHandSeries
 from trainer.dataset_writers.label_lines import LabelLines
 from trainer.dataset_writers.recorded_series import RecordedSeries
-from trainer.dataset_writers.series import Series, SeriesLayout
+from trainer.dataset_writers.series import Series, SeriesWriter
 from trainer.synthetic.backgrounds import BackgroundPool
 
-LAYOUTS: Final[dict[str, Callable[[Series], SeriesLayout]]] = {
+LAYOUTS: Final[dict[str, Callable[[Series], SeriesWriter]]] = {
     "recording": RecordedSeries,
     "freihand": FreihandSeries,
     "ho3d": Ho3dSeries,
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{options.count} samples are in {options.out}.")
 
 
-def synthesize(layout: SeriesLayout, jobs: int) -> None:
+def synthesize(layout: SeriesWriter, jobs: int) -> None:
     """Renders what is still missing of a series.
 
     Args:
@@ -89,7 +89,7 @@ def synthesize(layout: SeriesLayout, jobs: int) -> None:
     layout.finish()
 
 
-def _drawn(layout: SeriesLayout, indices: Iterable[int], jobs: int) -> Iterator[dict[str, Any]]:
+def _drawn(layout: SeriesWriter, indices: Iterable[int], jobs: int) -> Iterator[dict[str, Any]]:
     """The label lines of samples in order, drawn side by side."""
     if jobs == 1:
         cv2.setNumThreads(1)
@@ -116,10 +116,10 @@ def _drawn(layout: SeriesLayout, indices: Iterable[int], jobs: int) -> Iterator[
         pool.shutdown(cancel_futures=True)
 
 
-_own_layout: SeriesLayout | None = None
+_own_layout: SeriesWriter | None = None
 
 
-def _start_drawing(layout: SeriesLayout) -> None:
+def _start_drawing(layout: SeriesWriter) -> None:
     """Runs first in each drawing process."""
     global _own_layout
     _own_layout = layout
@@ -141,7 +141,7 @@ def _draw(index: int) -> dict[str, Any]:
     return _own_layout.draw(index)
 
 
-def _layout(options: argparse.Namespace) -> SeriesLayout:
+def _layout(options: argparse.Namespace) -> SeriesWriter:
     """The layout from the options.
 
     Raises:

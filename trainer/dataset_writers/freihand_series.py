@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -29,13 +28,7 @@ from hand.embedded import load_embedded_model
 from hand.model import HandModel
 from hand.pose_space import pose_in_convention
 from trainer.dataset_writers.label_lines import cannot_write, numbers, write_whole
-from trainer.dataset_writers.series import (
-    SeriesWriter,
-    claim,
-    jpeg_bytes,
-    make_folder,
-    what_decides,
-)
+from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
 from trainer.datasets.freihand import VERSIONS
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.sample import SyntheticSample
@@ -46,12 +39,7 @@ _ROOT: Final = 9
 
 
 class FreihandSeries(SeriesWriter):
-    """Lays a series out as FreiHAND; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
-
-    @cached_property
-    def labels_path(self) -> Path:
-        """One line per sample."""
-        return self.series.out / f"{self.series.split}_labels.jsonl"
+    """Writes a series as FreiHAND."""
 
     def prepare(self) -> None:
         """Makes the folders and README.txt."""

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -25,13 +23,7 @@ from hand.joints import to_mano_order
 from hand.layer import HandLayer
 from hand.model import HandModel
 from trainer.dataset_writers.label_lines import numbers, write_whole
-from trainer.dataset_writers.series import (
-    SeriesWriter,
-    claim,
-    jpeg_bytes,
-    make_folder,
-    what_decides,
-)
+from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
 from trainer.synthetic.sample import SyntheticSample
 
 _SEQUENCES: Final = 10
@@ -42,22 +34,21 @@ _TO_OPENGL: Final = OPENGL_TO_OPENCV.inverse()
 
 
 class Ho3dSeries(SeriesWriter):
-    """Lays a series out as HO-3D; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
+    """Writes a series as HO-3D."""
 
-    @cached_property
-    def labels_path(self) -> Path:
-        """One line per frame."""
-        return self.series.out / f"{self._part}_labels.jsonl"
+    @property
+    def part(self) -> str:
+        return "evaluation" if self.series.split == "evaluation" else "train"
 
     def prepare(self) -> None:
         """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples determines the sequences, so a series cannot grow
         settings = {"format": "ho3d", "count": series.count, **what_decides(series, model)}
-        claim(series.out / f"{self._part}_synthesis.json", settings, series.out.glob(f"{self._part}*"))
+        claim(series.out / f"{self.part}_synthesis.json", settings, series.out.glob(f"{self.part}*"))
         for name in {self._name(index).split("/")[0] for index in range(series.count)}:
-            make_folder(series.out / self._part / name / "rgb")
-            make_folder(series.out / self._part / name / "meta")
+            make_folder(series.out / self.part / name / "rgb")
+            make_folder(series.out / self.part / name / "meta")
         write_whole(series.out / "README.txt", _readme(model).encode())
 
     def draw(self, index: int) -> dict[str, Any]:
@@ -65,7 +56,7 @@ class Ho3dSeries(SeriesWriter):
         series, name = self.series, self._name(index)
         sample = self._renderer.frame(index, series.width_px, series.height_px)
         sequence, frame = name.split("/")
-        folder = series.out / self._part / sequence
+        folder = series.out / self.part / sequence
         write_whole(folder / "rgb" / f"{frame}.jpg", jpeg_bytes(sample.image_rgb))
         meta = ho3d_meta(sample, self._layer)
         if series.split == "evaluation":
@@ -86,16 +77,12 @@ class Ho3dSeries(SeriesWriter):
             for key in ("xyz", "verts"):
                 content = json.dumps([line[key] for line in lines])
                 write_whole(self.series.out / f"evaluation_{key}.json", content.encode())
-        write_whole(self.series.out / f"{self._part}.txt", names.encode())
+        write_whole(self.series.out / f"{self.part}.txt", names.encode())
 
     def _name(self, index: int) -> str:
         """SEQUENCE/FRAME; the last digit of a sequence is its camera, and here there is one."""
         length = max(self.series.count // _SEQUENCES, 1)
         return f"R{index // length:02d}0/{index % length:04d}"
-
-    @property
-    def _part(self) -> str:
-        return "evaluation" if self.series.split == "evaluation" else "train"
 
 
 def ho3d_meta(sample: SyntheticSample, layer: HandLayer) -> dict[str, Any]:

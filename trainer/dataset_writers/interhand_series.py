@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,13 +24,7 @@ from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle
 from trainer.dataset_writers.label_lines import write_whole
-from trainer.dataset_writers.series import (
-    SeriesWriter,
-    claim,
-    jpeg_bytes,
-    make_folder,
-    what_decides,
-)
+from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
 from trainer.datasets.interhand import PARTS, in_set_order
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene_description import FRAME_SETTINGS, Scene
@@ -47,18 +40,17 @@ _TOGETHER: Final = replace(_ALONE, second_share=1.0, held_share=0.0, front_share
 
 
 class InterHandSeries(SeriesWriter):
-    """Lays a series out as InterHand2.6M; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
+    """Writes a series as InterHand2.6M."""
 
-    @cached_property
-    def labels_path(self) -> Path:
-        """One line per picture."""
-        return self.series.out / f"{self._part}_labels.jsonl"
+    @property
+    def part(self) -> str:
+        return PARTS[self.series.split]
 
     def prepare(self) -> None:
         """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         settings = {"format": "interhand", **what_decides(series, model)}
-        claim(series.out / f"{self._part}_synthesis.json", settings, series.out.glob(f"*/{self._part}"))
+        claim(series.out / f"{self.part}_synthesis.json", settings, series.out.glob(f"*/{self.part}"))
         make_folder(self._annotations)
         for camera in CAMERAS:
             make_folder(self._pictures / self._folder(camera))
@@ -104,7 +96,7 @@ class InterHandSeries(SeriesWriter):
             "MANO_NeuralAnnot": {_CAPTURE: {str(line["frame"]): _fits(line["hands"]) for line in lines}},
         }
         for name, content in contents.items():
-            path = self._annotations / f"InterHand2.6M_{self._part}_{name}.json"
+            path = self._annotations / f"InterHand2.6M_{self.part}_{name}.json"
             write_whole(path, json.dumps(content, separators=(",", ":")).encode())
 
     def _second(self, scene: Scene, beside: SyntheticSample) -> SyntheticSample:
@@ -136,16 +128,12 @@ class InterHandSeries(SeriesWriter):
         return f"Capture{_CAPTURE}/{_SEQUENCE}/cam{camera}"
 
     @property
-    def _part(self) -> str:
-        return PARTS[self.series.split]
-
-    @property
     def _annotations(self) -> Path:
-        return self.series.out / "annotations" / self._part
+        return self.series.out / "annotations" / self.part
 
     @property
     def _pictures(self) -> Path:
-        return self.series.out / "images" / self._part
+        return self.series.out / "images" / self.part
 
 
 def _in_world(sample: SyntheticSample, world: FrameChange, layer: HandLayer) -> dict[str, Any]:

@@ -45,11 +45,10 @@ _FIELD_OF_VIEW_DEG: Final = (50.0, 75.0)
 
 
 class RecordedSeries(SeriesWriter):
-    """Lays a series out as a recording; see :class:`trainer.dataset_writers.series.SeriesLayout`."""
+    """Writes a series as a recording."""
 
-    @cached_property
+    @property
     def labels_path(self) -> Path:
-        """One line per frame."""
         return self.series.out / LABELS_FILE
 
     def prepare(self) -> None:

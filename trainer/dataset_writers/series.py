@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -71,41 +72,40 @@ def series_renderer(seed: int, backgrounds: Path | None) -> SceneRenderer:
     return SceneRenderer(load_embedded_model(), seed, levels=2, backgrounds=BackgroundPool(seed, folder=backgrounds))
 
 
-@runtime_checkable
-class SeriesLayout(Protocol):
-    """One way to lay a series out on disk; it travels to the processes that draw.
+@dataclass(frozen=True)
+class SeriesWriter(ABC):
+    """Writes a series in the layout of one data set; it is sent to the processes that render.
 
     ``prepare``, ``draw`` and ``finish`` raise DataError where the folder holds something else, the disk is full, or a
     background cannot be read.
-    """
-
-    @property
-    def series(self) -> Series:
-        """Settings of the series."""
-
-    @property
-    def labels_path(self) -> Path:
-        """One line per sample that is there entirely, in order."""
-
-    def prepare(self) -> None:
-        """Makes the folders and what holds for the whole series, or checks that they are this series' own."""
-
-    def draw(self, index: int) -> dict[str, Any]:
-        """Renders a sample, writes its pictures and gives its line of labels."""
-
-    def finish(self) -> None:
-        """Writes what is written last; all lines are there."""
-
-
-@dataclass(frozen=True)
-class SeriesWriter:
-    """What the layouts have in common; see :class:`SeriesLayout`.
 
     Attributes:
         series: its settings.
     """
 
     series: Series
+
+    @property
+    def part(self) -> str:
+        """The data set's own name of the split; the series' files begin with it."""
+        return self.series.split
+
+    @property
+    def labels_path(self) -> Path:
+        """One line per sample that is there entirely, in order."""
+        return self.series.out / f"{self.part}_labels.jsonl"
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Makes the folders and what holds for the whole series, or checks that they are this series' own."""
+
+    @abstractmethod
+    def draw(self, index: int) -> dict[str, Any]:
+        """Renders a sample, writes its pictures and returns its line of labels."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Writes what is written last; all lines are there."""
 
     @property
     def _renderer(self) -> SceneRenderer:
@@ -174,7 +174,7 @@ def what_decides(series: Series, model: HandModel) -> dict[str, Any]:
     }
 
 
-def jpeg_bytes(picture_rgb: UInt8[np.ndarray, "height width 3"], quality: int = 95) -> bytes:
-    """An RGB picture as a JPEG file."""
+def jpeg_bytes(picture_rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """An RGB picture as a JPEG file of quality 95."""
     bgr = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
