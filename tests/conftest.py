@@ -14,7 +14,7 @@ from jaxtyping import install_import_hook
 if importlib.util.find_spec("torch") is not None:
     # torch's compiler kills the process when it is loaded after software OpenGL (docs/architecture.md), as it would be
     # where tests of the app run alone and one of them opens a network
-    pass
+    import torch._dynamo  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_REAL = ROOT.parent / "shared" / "real"
