@@ -2,9 +2,9 @@
 
 Each writer fills a temporary file of its own in the folder of the target and moves it there in one step. The name of
 the temporary file is random and it is created exclusively (``O_EXCL``), so two writers never share one, and a link that
-planted under such a name is never followed. A symbolic link at the target itself is replaced by the new
-file, and what it pointed to stays as it was: a write never leaves the folder that was named. Links among the folders
-above the target are followed as usual.
+somebody planted under such a name is never followed. A symbolic link at the target itself is replaced by the new file,
+and what it pointed to stays as it was: a write never leaves the folder that was named. Links among the folders above
+the target are followed as usual.
 """
 
 from __future__ import annotations
@@ -90,16 +90,13 @@ def write_bytes_atomically(path: Path, content: bytes, *, sync: bool = True) -> 
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Writes UTF-8 text; see :func:`write_atomically`."""
-
-    def write(target: Path) -> None:
-        target.write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)
+    """Writes UTF-8 text; see :func:`replaced_atomically`."""
+    with replaced_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json_atomically(path: Path, content: Any) -> None:
-    """Writes plain values as JSON; see :func:`write_atomically`.
+    """Writes plain values as JSON; see :func:`replaced_atomically`.
 
     Raises:
         OSError: the folder or file cannot be written.

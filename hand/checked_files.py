@@ -27,6 +27,7 @@ DEEPEST: Final = 64
 MOST_YAML_VALUES: Final = 100_000
 """Counted as often as aliases repeat them: a few lines of aliases of aliases stand for billions."""
 
+_LARGEST_YAML_BYTES: Final = 1 << 20
 _DIGITS: Final = 30
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -156,14 +157,14 @@ def parse_yaml(text: bytes | str) -> Any:
     return content
 
 
-def read_yaml(path: Path, largest_bytes: int = 1 << 20) -> Any:
+def read_yaml(path: Path) -> Any:
     """Plain values of a YAML file; see :func:`parse_yaml` and :func:`read_checked`.
 
     Raises:
         DamagedFileError: it is no YAML file within the limits.
         OSError: it is not there, or may not be read.
     """
-    return parse_yaml(read_checked(path, largest_bytes))
+    return parse_yaml(read_checked(path, _LARGEST_YAML_BYTES))
 
 
 def _check_depth(content: Any, most_values: int | None = None) -> None:

@@ -84,16 +84,15 @@ def best_similarity(
 
 
 def aligned(
-    predicted: Float[np.ndarray, "*batch P 3"], target: Float[np.ndarray, "*batch P 3"], *, scale: bool = True
+    predicted: Float[np.ndarray, "*batch P 3"], target: Float[np.ndarray, "*batch P 3"]
 ) -> Float[np.ndarray, "*batch P 3"]:
     """The prediction, moved onto the target by :func:`best_similarity`.
 
     Args:
         predicted: points.
         target: the points they should coincide with, in the same order.
-        scale: also fit the scale.
     """
-    return best_similarity(predicted, target, scale=scale).applied(predicted)
+    return best_similarity(predicted, target).applied(predicted)
 
 
 def distances(
@@ -103,21 +102,15 @@ def distances(
     return np.linalg.norm(predicted - target, axis=-1)
 
 
-def mpjpe_mm(
-    predicted_m: Float[np.ndarray, "N 21 3"], target_m: Float[np.ndarray, "N 21 3"], *, root_joint: int | None = 0
-) -> float:
-    """Mean per-joint position error after shifting both roots to the origin.
+def mpjpe_mm(predicted_m: Float[np.ndarray, "N 21 3"], target_m: Float[np.ndarray, "N 21 3"]) -> float:
+    """Mean per-joint position error after shifting both wrists to the origin.
 
     Args:
         predicted_m: joints in the common order.
         target_m: joints in the common order.
-        root_joint: the joint that is shifted to the origin (0 wrist; 9, the middle MCP, is FreiHAND's root); None
-            compares positions as they are.
     """
-    if root_joint is not None:
-        predicted_m = predicted_m - predicted_m[:, root_joint, None]
-        target_m = target_m - target_m[:, root_joint, None]
-    return float(distances(predicted_m, target_m).mean() * MILLIMETRES_PER_METRE)
+    from_wrist = distances(predicted_m - predicted_m[:, :1], target_m - target_m[:, :1])
+    return float(from_wrist.mean() * MILLIMETRES_PER_METRE)
 
 
 def pa_error_mm(predicted_m: Float[np.ndarray, "N P 3"], target_m: Float[np.ndarray, "N P 3"]) -> float:
@@ -125,19 +118,12 @@ def pa_error_mm(predicted_m: Float[np.ndarray, "N P 3"], target_m: Float[np.ndar
     return float(distances(aligned(predicted_m, target_m), target_m).mean() * MILLIMETRES_PER_METRE)
 
 
-def pck_curve(
-    distances_mm: Float[np.ndarray, "..."], *, largest_mm: float = AUC_LARGEST_MM, steps: int = AUC_STEPS
-) -> PckCurve:
-    """Share of points within each of ``steps`` thresholds from 0 to ``largest_mm``, and the area under that curve."""
-    thresholds = np.linspace(0.0, largest_mm, steps)
+def pck_curve(distances_mm: Float[np.ndarray, "..."]) -> PckCurve:
+    """Share of points within each of 100 thresholds from 0 to 50 mm, and the area under that curve."""
+    thresholds = np.linspace(0.0, AUC_LARGEST_MM, AUC_STEPS)
     ordered = np.sort(distances_mm, axis=None)
     fractions = np.searchsorted(ordered, thresholds, side="right") / max(ordered.size, 1)
-    return PckCurve(thresholds, fractions, trapezoid(fractions, thresholds) / largest_mm)
-
-
-def trapezoid(values: Float[np.ndarray, " steps"], places: Float[np.ndarray, " steps"]) -> float:
-    """Area under a polyline (NumPy 1 and 2 disagree about the name of their own function)."""
-    return float(((values[1:] + values[:-1]) * np.diff(places)).sum() / 2.0)
+    return PckCurve(thresholds, fractions, float(np.trapezoid(fractions, thresholds)) / AUC_LARGEST_MM)
 
 
 def f_score(predicted_m: Float[np.ndarray, "P 3"], target_m: Float[np.ndarray, "T 3"], threshold_mm: float) -> float:

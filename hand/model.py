@@ -8,7 +8,7 @@ joint regressor and linear blend skinning weights. Metres throughout.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -53,7 +53,7 @@ class HandModel:
     pose_components: Float[np.ndarray, "45 45"]
     tip_vertices: tuple[int, int, int, int, int]
     shape_names: tuple[str, ...] = ()
-    joint_axes: Float[np.ndarray, "16 3 3"] | None = field(default=None)
+    joint_axes: Float[np.ndarray, "16 3 3"] | None = None
 
     def __post_init__(self) -> None:
         check_arrays(self.name, self._arrays(), self.tip_vertices)

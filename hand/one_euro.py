@@ -27,7 +27,8 @@ from hand.rotations import axis_angle_from_quaternion, quaternion_from_axis_angl
 from hand.types import HandState
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
-DEFAULT_LONGEST_GAP_NS = 300_000_000
+LONGEST_GAP_NS = 300_000_000
+"""After a longer pause, or when time runs backwards, a filter starts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,14 @@ class OneEuroSettings:
 class OneEuroFilter:
     """Filters vectors (last axis); leading axes are independent vectors."""
 
-    def __init__(self, settings: OneEuroSettings, longest_gap_ns: int = DEFAULT_LONGEST_GAP_NS) -> None:
+    def __init__(self, settings: OneEuroSettings) -> None:
         """Starts empty: the first value passes unchanged.
 
         Args:
             settings: cutoffs and gains.
-            longest_gap_ns: after a longer pause, or when time runs backwards, the filter starts again.
         """
         self.settings = settings
-        self._clock = _Clock(longest_gap_ns)
+        self._clock = _Clock()
         self._value: np.ndarray | None = None
         self._speed: np.ndarray | None = None
         self._trend: np.ndarray | None = None
@@ -101,10 +101,10 @@ class OneEuroFilter:
 class RotationOneEuroFilter:
     """Filters rotations given as axis-angle vectors; leading axes are independent rotations."""
 
-    def __init__(self, settings: OneEuroSettings, longest_gap_ns: int = DEFAULT_LONGEST_GAP_NS) -> None:
+    def __init__(self, settings: OneEuroSettings) -> None:
         """Starts empty: the first value passes unchanged; see :class:`OneEuroFilter`."""
         self.settings = settings
-        self._clock = _Clock(longest_gap_ns)
+        self._clock = _Clock()
         self._quaternion: np.ndarray | None = None
         self._velocity: np.ndarray | None = None
         self._trend: np.ndarray | None = None
@@ -157,24 +157,18 @@ class HandFilterSettings:
 class HandStateFilter:
     """Filters pose, translation and shape of one hand over time, and poses the mesh from the results."""
 
-    def __init__(
-        self,
-        layer: HandLayer,
-        settings: HandFilterSettings | None = None,
-        longest_gap_ns: int = DEFAULT_LONGEST_GAP_NS,
-    ) -> None:
+    def __init__(self, layer: HandLayer, settings: HandFilterSettings | None = None) -> None:
         """Starts empty.
 
         Args:
             layer: poses the hands that will be filtered (of their side).
             settings: cutoffs and gains; None takes the defaults.
-            longest_gap_ns: see :class:`OneEuroFilter`.
         """
         settings = settings or HandFilterSettings()
         self._layer = layer
-        self._pose = RotationOneEuroFilter(settings.pose, longest_gap_ns)
-        self._translation = OneEuroFilter(settings.translation, longest_gap_ns)
-        self._shape = OneEuroFilter(settings.shape, longest_gap_ns)
+        self._pose = RotationOneEuroFilter(settings.pose)
+        self._translation = OneEuroFilter(settings.translation)
+        self._shape = OneEuroFilter(settings.shape)
         self._side: Side | None = None
 
     def tune(self, settings: HandFilterSettings) -> None:
@@ -207,8 +201,7 @@ class HandStateFilter:
 class _Clock:
     """Measures the time since the last value, and detects when that value is too old to be used."""
 
-    def __init__(self, longest_gap_ns: int) -> None:
-        self._longest_gap_ns = longest_gap_ns
+    def __init__(self) -> None:
         self._last_ns: int | None = None
 
     def reset(self) -> None:
@@ -217,7 +210,7 @@ class _Clock:
     def seconds_since_last(self, time_ns: int) -> float | None:
         """Seconds since the last call, or None for a fresh start."""
         last, self._last_ns = self._last_ns, time_ns
-        if last is None or not 0 <= time_ns - last <= self._longest_gap_ns:
+        if last is None or not 0 <= time_ns - last <= LONGEST_GAP_NS:
             return None
         return (time_ns - last) / NANOSECONDS_PER_SECOND
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -29,18 +28,17 @@ def read_color(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
         return None
 
 
-def write_picture(path: Path, image: np.ndarray, parameters: Sequence[int] = ()) -> None:
+def write_picture(path: Path, image: np.ndarray) -> None:
     """Writes a picture in the format of its suffix.
 
     Args:
         path: the file; its folder is made.
         image: as ``cv2.imwrite`` takes it.
-        parameters: of OpenCV's encoder.
 
     Raises:
         OSError: it cannot be written, which ``cv2.imwrite`` would keep to itself.
     """
-    done, data = cv2.imencode(path.suffix, image, list(parameters))
+    done, data = cv2.imencode(path.suffix, image)
     if not done:
         raise OSError(f"The picture {path} cannot be encoded.")
     write_bytes_atomically(path, data.tobytes())

@@ -26,7 +26,7 @@ from jaxtyping import Float, Int, UInt8
 
 from hand.raster_kernels import NEAR_DEPTH, composite_pixels, draw_triangles, find_nearest, resolve_pixels
 
-__all__ = ["NEAR_DEPTH", "RasterImage", "Rasterizer", "rasterize"]
+__all__ = ["NEAR_DEPTH", "RasterImage", "Rasterizer"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,20 +175,3 @@ class Rasterizer:
         composite_pixels(self._visibility, self._planes, self.samples, box, np.float32(alpha), red, clear, picture)
         if clear:
             self._forget_drawing()
-
-
-def rasterize(
-    points_px: Float[np.ndarray, "V 2"],
-    depth: Float[np.ndarray, "V"],
-    faces: Int[np.ndarray, "F 3"],
-    attributes: Float[np.ndarray, "V channels"],
-    width_px: int,
-    height_px: int,
-    *,
-    samples: int = 1,
-    cull_back_faces: bool = False,
-) -> RasterImage:
-    """Draws one mesh once; :class:`Rasterizer` describes the arguments and draws many pictures faster."""
-    rasterizer = Rasterizer(width_px, height_px, samples=samples, channels=attributes.shape[1])
-    rasterizer.draw(points_px, depth, faces, attributes, cull_back_faces=cull_back_faces)
-    return rasterizer.image()

@@ -85,34 +85,32 @@ class OfficialScore:
         return "\n".join(line for line in lines if not line.endswith("nan")) + "\n"
 
 
-def score_freihand(prediction_file: Path, truth_folder: Path, set_name: str = "evaluation") -> OfficialScore:
+def score_freihand(prediction_file: Path, truth_folder: Path) -> OfficialScore:
     """Scores a FreiHAND pred.json as the official eval.py does.
 
     Args:
         prediction_file: JSON of [xyz: N x 21 x 3, verts: N x V x 3], metres, camera frame, joints in the common order.
-        truth_folder: holds ``{set_name}_xyz.json`` and ``{set_name}_verts.json``.
-        set_name: evaluation, or another with the same files.
+        truth_folder: holds ``evaluation_xyz.json`` and ``evaluation_verts.json``.
 
     Raises:
         PredictionFileError: a file is missing, damaged or of the wrong size.
     """
-    truth = _load_truth(truth_folder, set_name)
+    truth = _load_truth(truth_folder)
     return official_score(*_load_prediction(prediction_file, len(truth[0])), *truth, scale_translation=False)
 
 
-def score_ho3d(prediction_file: Path, truth_folder: Path, set_name: str = "evaluation") -> OfficialScore:
+def score_ho3d(prediction_file: Path, truth_folder: Path) -> OfficialScore:
     """Scores an HO-3D pred.json as the official eval.py does.
 
     Args:
         prediction_file: JSON of [xyz: N x 21 x 3, verts: N x V x 3], metres, OpenGL axes (y up, z backwards), joints in
             MANO order followed by the tips thumb, index, middle, ring, pinky (``hand.joints.to_mano_order``).
-        truth_folder: holds ``{set_name}_xyz.json`` and ``{set_name}_verts.json``.
-        set_name: evaluation, or another with the same files.
+        truth_folder: holds ``evaluation_xyz.json`` and ``evaluation_verts.json``.
 
     Raises:
         PredictionFileError: a file is missing, damaged or of the wrong size, or the hands lie behind the camera.
     """
-    truth = _load_truth(truth_folder, set_name)
+    truth = _load_truth(truth_folder)
     joints, vertices = _load_prediction(prediction_file, len(truth[0]))
     if any((sample[:, 2] > 0).all() for sample in (*joints, *vertices)):
         raise PredictionFileError(
@@ -229,11 +227,11 @@ def _scale_translation_aligned(
     return scaled - scaled[:1] + target[:1]
 
 
-def _load_truth(folder: Path, set_name: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    joints, vertices = (_points(_json(folder / f"{set_name}_{kind}.json"), kind, folder) for kind in ("xyz", "verts"))
+def _load_truth(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    joints, vertices = (_points(_json(folder / f"evaluation_{kind}.json"), kind, folder) for kind in ("xyz", "verts"))
     if len(joints) != len(vertices) or not joints:
         raise PredictionFileError(
-            f"{folder} should hold as many {set_name}_xyz as {set_name}_verts, got {len(joints)} and {len(vertices)}."
+            f"{folder} should hold as many evaluation_xyz as evaluation_verts, got {len(joints)} and {len(vertices)}."
         )
     return joints, vertices
 

@@ -1,4 +1,4 @@
-"""Lit pictures of a mesh without OpenGL: over the camera picture, from an orbiting camera, or as a contact sheet.
+"""Lit pictures of a mesh without OpenGL: over the camera picture, or from an orbiting camera.
 
 Light is computed once per vertex (a key light that wraps softly around the form, a fill light, sky and ground, a
 glossy highlight, a rim) and interpolated by :mod:`hand.raster`. On a hand's 800 or so vertices this looks nearly like
@@ -8,12 +8,10 @@ per-pixel light and takes about two milliseconds a view.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import cv2
 import numba
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -65,7 +63,7 @@ class Lighting:
 
 
 STUDIO: Final = Lighting()
-"""The light of the mesh view and the contact sheets."""
+"""The light of the mesh view."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -242,48 +240,17 @@ class MeshRenderer:
         vertices_m: Float[np.ndarray, "V 3"],
         intrinsics: Intrinsics,
         *,
-        colors_rgb: Float[np.ndarray, "V 3"] | tuple[float, float, float] = SKIN_RGB,
-        lighting: Lighting = STUDIO,
         alpha: float = 1.0,
     ) -> None:
-        """Draws the lit mesh over a picture, in place.
+        """Draws the lit mesh in the colour of skin over a picture, in place.
 
         Args:
             picture_rgb: the background, of the renderer's size.
             vertices_m: vertices in the axes of the camera that `intrinsics` describes.
             intrinsics: that camera, at the picture's size.
-            colors_rgb: one colour, or one per vertex; sRGB 0 to 1.
-            lighting: the lights.
             alpha: opacity, 0 to 1.
         """
-        colors = np.broadcast_to(np.asarray(colors_rgb, np.float32), vertices_m.shape)
-        seen = see_mesh(vertices_m, vertex_normals(vertices_m, self._faces), colors, intrinsics, lighting=lighting)
+        colors = np.broadcast_to(np.asarray(SKIN_RGB, np.float32), vertices_m.shape)
+        seen = see_mesh(vertices_m, vertex_normals(vertices_m, self._faces), colors, intrinsics)
         self._rasterizer.draw(seen.points_px, seen.depth_m, self._closed, seen.colors_rgb, cull_back_faces=True)
         self._rasterizer.composite(picture_rgb, alpha=alpha, clear=True)
-
-
-def contact_sheet(
-    pictures_rgb: Sequence[UInt8[np.ndarray, "height width 3"]],
-    columns: int,
-    *,
-    captions: Sequence[str] = (),
-    gap_px: int = 4,
-) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
-    """Pictures of one size in rows, each with a caption in its corner.
-
-    Args:
-        pictures_rgb: the pictures, left to right, top to bottom.
-        columns: pictures per row.
-        captions: a short text for each of the first pictures.
-        gap_px: space between them.
-    """
-    height, width = pictures_rgb[0].shape[:2]
-    rows = -(-len(pictures_rgb) // columns)
-    sheet = np.full((rows * (height + gap_px) - gap_px, columns * (width + gap_px) - gap_px, 3), 18, np.uint8)
-    for index, picture in enumerate(pictures_rgb):
-        y, x = index // columns * (height + gap_px), index % columns * (width + gap_px)
-        sheet[y : y + height, x : x + width] = picture
-        if index < len(captions):
-            at = (x + 6, y + 16)
-            cv2.putText(sheet, captions[index], at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
-    return sheet

@@ -1,8 +1,8 @@
 """Rotations in torch: batched and differentiable, with finite gradients at every angle, zero and pi included.
 
-The counterpart of ``hand.rotations`` (same conventions: matrices act on column vectors, quaternions are (w, x, y, z),
-the 6D form is the first two columns). Where a formula divides by an angle, the division is replaced *before* it happens
-(``torch.where`` on its input): replacing only its result would leave 0 * inf = NaN in the gradient.
+The counterpart of ``hand.rotations`` for what networks and layers need (same conventions: matrices act on column
+vectors, the 6D form is the first two columns). Where a formula divides by an angle, the division is replaced *before*
+it happens (``torch.where`` on its input): replacing only its result would leave 0 * inf = NaN in the gradient.
 """
 
 from __future__ import annotations
@@ -49,47 +49,6 @@ def matrix_from_sixd(sixd: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3
     x = _unit(first)
     y = _unit(second - (x * second).sum(-1, keepdim=True) * x)
     return torch.stack([x, y, torch.linalg.cross(x, y)], -1)
-
-
-def sixd_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
-    """The 6D form: first column, then second column."""
-    return torch.cat([matrix[..., :, 0], matrix[..., :, 1]], -1)
-
-
-def quaternion_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
-    """Unit quaternions with w >= 0; the best conditioned of four candidates is kept (Shepperd 1978)."""
-    m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(-1)
-    trace = m00 + m11 + m22
-    candidates = torch.stack(
-        [
-            torch.stack([1.0 + trace, m21 - m12, m02 - m20, m10 - m01], -1),
-            torch.stack([m21 - m12, 1.0 - trace + 2.0 * m00, m01 + m10, m02 + m20], -1),
-            torch.stack([m02 - m20, m01 + m10, 1.0 - trace + 2.0 * m11, m12 + m21], -1),
-            torch.stack([m10 - m01, m02 + m20, m12 + m21, 1.0 - trace + 2.0 * m22], -1),
-        ],
-        -2,
-    )
-    best = torch.stack([trace, m00, m11, m22], -1).argmax(-1)
-    quaternion = candidates.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)
-    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
-    return torch.where(quaternion[..., :1] < 0.0, -quaternion, quaternion)
-
-
-def axis_angle_from_quaternion(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3"]:
-    """Axis-angle vectors of length at most pi from unit quaternions of any sign."""
-    quaternion = torch.where(quaternion[..., :1] < 0.0, -quaternion, quaternion)
-    scalar, vector = quaternion[..., 0], quaternion[..., 1:]
-    squared = vector.square().sum(-1)
-    small = squared < 1e-6
-    sine_half = torch.where(small, torch.ones_like(squared), squared).sqrt()
-    # 2 asin(s) / s = 2 + s^2 / 3 + 3 s^4 / 20 + ...
-    ratio = torch.where(small, 2.0 + squared / 3.0 + 0.15 * squared.square(), 2.0 * sine_half.atan2(scalar) / sine_half)
-    return vector * ratio[..., None]
-
-
-def axis_angle_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Axis-angle vectors of length at most pi from rotation matrices, precise at every angle."""
-    return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
 
 
 def _unit(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:

@@ -49,6 +49,10 @@ _THUMB_RINGS = (
     *((1, s) for s in (0.02, 0.12, 0.30, 0.52, 0.75, 0.91)),
     *((2, s) for s in (0.05, 0.20, 0.40, 0.60, 0.78, 0.91)),
 )
+_REACH_MM = 60.0
+"""How far a ray to the skin goes at most."""
+
+_RELAXATION_STEPS = 120
 _FREE_FINGER_RINGS = 3
 _FREE_THUMB_RINGS = 5
 """The first rings of a tube may slide while the mesh relaxes; the others keep their place at the joints."""
@@ -71,14 +75,14 @@ class Cage:
     wrist_loop: Int[np.ndarray, "20"]
 
 
-def build_cage(hand: ImplicitHand, relaxation_steps: int = 120) -> Cage:
+def build_cage(hand: ImplicitHand) -> Cage:
     """Wraps the cage round a hand at rest."""
     blank = _Blank(hand.skeleton)
     rings = _palm_rings(blank)
     tips = {finger: _finger_tube(blank, rings, position, finger) for position, finger in enumerate(FOUR_FINGERS)}
     tips["thumb"] = _thumb_tube(blank, rings, hand)
     vertices = _shot_onto_skin(blank, hand)
-    return _relaxed(_without_hole(blank, vertices, rings[0], tips), hand, relaxation_steps)
+    return _relaxed(*_without_hole(blank, vertices, rings[0], tips), hand)
 
 
 @dataclass(slots=True)
@@ -212,12 +216,9 @@ def _finger_tube(blank: _Blank, rings: list[_Ring], position: int, finger: str) 
     return blank.tube(root, finger, _FINGER_RINGS, -np.arange(8) * np.pi / 4, _FREE_FINGER_RINGS)
 
 
-_WEB_KEY = "web"
-
-
 def _web_vertex(blank: _Blank, column: int) -> int:
     """The vertex in the middle of a web, made once and shared by the two fingers beside it."""
-    key = f"{_WEB_KEY}{column}"
+    key = f"web{column}"
     if key in blank.own_digit:
         return blank.own_digit.index(key)
     base = _finger_base_line(blank.skeleton)
@@ -259,14 +260,12 @@ def _shot_onto_skin(blank: _Blank, hand: ImplicitHand) -> Points:
     return vertices
 
 
-def _traced(
-    distance: Callable[[Points], Distances], origins: Points, directions: Points, reach_mm: float = 60.0
-) -> Points:
+def _traced(distance: Callable[[Points], Distances], origins: Points, directions: Points) -> Points:
     """Points where rays from inside leave the body, by sphere tracing with a cautious step."""
     travelled = np.zeros(len(origins))
     for _ in range(40):
         signed = distance(origins + directions * travelled[:, None])
-        travelled = np.clip(travelled - 0.8 * signed, 0.0, reach_mm)
+        travelled = np.clip(travelled - 0.8 * signed, 0.0, _REACH_MM)
     return origins + directions * travelled[:, None]
 
 
@@ -290,13 +289,12 @@ def _without_hole(
     return cage, fixed
 
 
-def _relaxed(cage_and_fixed: tuple[Cage, Bool[np.ndarray, "kept"]], hand: ImplicitHand, steps: int) -> Cage:
+def _relaxed(cage: Cage, fixed: Bool[np.ndarray, "kept"], hand: ImplicitHand) -> Cage:
     """Evens out the free vertices along the skin, and turns the winding outwards."""
-    cage, fixed = cage_and_fixed
     free = ~fixed
     average = neighbour_average(len(cage.vertices_mm), cage.quads)
     vertices = cage.vertices_mm.copy()
-    for _ in range(steps):
+    for _ in range(_RELAXATION_STEPS):
         vertices[free] += 0.5 * ((average @ vertices) - vertices)[free]
         vertices[free] = hand.project(vertices[free], iterations=1, max_step_mm=1.2)
     vertices[free] = hand.project(vertices[free], iterations=3)

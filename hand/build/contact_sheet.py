@@ -6,7 +6,6 @@ orthographic view.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -34,6 +33,10 @@ _LIGHTS: Final = (
 )
 """Direction (right, up, towards the viewer), colour and strength of key, fill and bounce light."""
 
+_TILE_PX: Final = 240
+_TILE_M: Final = 0.235
+"""Side of one view, and of the square that it shows."""
+
 _SKIN: Final = np.array([0.87, 0.67, 0.56])
 _AMBIENT: Final = 0.16
 _BACKGROUND: Final = 244
@@ -41,16 +44,12 @@ _DEPTH_OFFSET: Final = 10.0
 """Puts the orthographic depths in front of the rasteriser's near plane, metres."""
 
 
-def contact_sheet(
-    model: HandModel, columns: int = 4, tile_px: int = 240, shape: Float[np.ndarray, "10"] | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
+def contact_sheet(model: HandModel, columns: int = 4) -> UInt8[np.ndarray, "height width 3"]:
     """The sheet: ``columns`` poses a row, each from palm, back and side with its name; RGB.
 
     Args:
         model: a right hand with joint axes.
         columns: poses beside each other.
-        tile_px: side of one view.
-        shape: shape coefficients, zeros by default.
 
     Raises:
         ValueError: the model brings no joint axes.
@@ -60,11 +59,10 @@ def contact_sheet(
     layer = HandLayer(model, np.float64)
     coarse = PhongTessellation(model.faces)
     fine = PhongTessellation(coarse.faces)
-    coefficients = np.zeros(10) if shape is None else shape
     cells = []
     for name in NAMED_POSES:
-        vertices = layer(named_pose(name, model.joint_axes), coefficients).vertices_m
-        cells.append(_cell(name, fine.refine(coarse.refine(vertices)), fine.faces, tile_px))
+        vertices = layer(named_pose(name, model.joint_axes), np.zeros(10)).vertices_m
+        cells.append(_cell(name, fine.refine(coarse.refine(vertices)), fine.faces))
     while len(cells) % columns:
         cells.append(np.full_like(cells[0], _BACKGROUND))
     rows = [np.hstack(cells[start : start + columns]) for start in range(0, len(cells), columns)]
@@ -75,24 +73,20 @@ def render_view(
     vertices_m: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     view: Float[np.ndarray, "3 3"],
-    tile_px: int,
-    extent_m: float = 0.235,
 ) -> UInt8[np.ndarray, "tile tile 3"]:
-    """One shaded orthographic picture of posed vertices, RGB.
+    """One shaded orthographic picture of posed vertices, RGB, centred on a stretched hand.
 
     Args:
         vertices_m: posed vertices in the rest frame.
         faces: triangles, wound outwards.
         view: rows point right, up and towards the viewer.
-        tile_px: side of the picture.
-        extent_m: side of the square that is shown; its centre is that of a stretched hand.
     """
     centred = vertices_m - [0.012, -0.004, 0.012]
     seen = centred @ view.T
     normals = vertex_normals(vertices_m, faces) @ view.T
-    scale = tile_px / extent_m
-    points = np.stack([seen[:, 0], -seen[:, 1]], 1) * scale + (tile_px - 1) / 2.0
-    rasterizer = Rasterizer(tile_px, tile_px, samples=3, channels=6)
+    scale = _TILE_PX / _TILE_M
+    points = np.stack([seen[:, 0], -seen[:, 1]], 1) * scale + (_TILE_PX - 1) / 2.0
+    rasterizer = Rasterizer(_TILE_PX, _TILE_PX, samples=3, channels=6)
     rasterizer.draw(points, _DEPTH_OFFSET - seen[:, 2], faces, np.concatenate([normals, seen], axis=1))
     image = rasterizer.image()
     colour = _shaded(image.values[..., :3])
@@ -102,12 +96,11 @@ def render_view(
 
 
 def _cell(
-    name: str, vertices_m: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], tile_px: int
+    name: str, vertices_m: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
 ) -> UInt8[np.ndarray, "tile wide 3"]:
-    tiles: Sequence[np.ndarray] = [render_view(vertices_m, faces, view, tile_px) for view in VIEWS.values()]
-    cell = np.ascontiguousarray(np.hstack(list(tiles)))
+    cell = np.ascontiguousarray(np.hstack([render_view(vertices_m, faces, view) for view in VIEWS.values()]))
     label = name.replace("_", " ")
-    cv2.putText(cell, label, (8, tile_px - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (70, 70, 80), 1, cv2.LINE_AA)
+    cv2.putText(cell, label, (8, _TILE_PX - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (70, 70, 80), 1, cv2.LINE_AA)
     return cell
 
 

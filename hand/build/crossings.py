@@ -26,6 +26,9 @@ from hand.model import HandModel
 FOLD_REACH_MM = 14.0
 """Along the skin; about the half-width of the region in which a bent finger joint folds."""
 
+SMALLEST_DEPTH_MM = 0.05
+"""Of a crossing that is reported."""
+
 Triangles = Float[np.ndarray, "t 3 3"]
 
 
@@ -53,18 +56,17 @@ class CrossingDetector:
         self._bone_of_sample = np.concatenate([bone_of_vertex, self._bone_of_face])
         self._may_cross = np.stack([self._far_from(skin_mm, piece) for piece in self._pieces], axis=1)
 
-    def crossings(self, vertices_m: Float[np.ndarray, "V 3"], smallest_mm: float = 0.05) -> list[Crossing]:
+    def crossings(self, vertices_m: Float[np.ndarray, "V 3"]) -> list[Crossing]:
         """All pairs of bones whose pieces cross in a posed hand, deepest first.
 
         Args:
             vertices_m: posed vertices of the model.
-            smallest_mm: depths below this are left out.
         """
         found = []
         for bone, samples, depths in self._sunk_samples(vertices_m):
             for other in np.unique(self._bone_of_sample[samples]):
                 depth = float(depths[self._bone_of_sample[samples] == other].max())
-                if depth >= smallest_mm:
+                if depth >= SMALLEST_DEPTH_MM:
                     found.append(Crossing(MANO_JOINT_NAMES[other], MANO_JOINT_NAMES[bone], depth))
         return sorted(found, key=lambda crossing: -crossing.depth_mm)
 

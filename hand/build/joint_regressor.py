@@ -12,6 +12,9 @@ from jaxtyping import Float
 from scipy.optimize import nnls
 
 _NEAREST = 60
+_SAMPLED_AT = 2.0
+"""Shape coefficient at which each direction is sampled, both signs."""
+
 _SUM_WEIGHT_MM = 300.0
 """Weight of the equation "the row sums to 1" beside the equations in millimetres."""
 
@@ -21,7 +24,6 @@ def joint_regressor(
     vertex_directions_mm: Float[np.ndarray, "n 3 10"],
     joints_mm: Float[np.ndarray, "16 3"],
     joint_directions_mm: Float[np.ndarray, "16 3 10"],
-    reach: float = 2.0,
 ) -> Float[np.ndarray, "16 n"]:
     """Non-negative rows that sum to 1 and give the joints of the template and of every shape.
 
@@ -30,9 +32,8 @@ def joint_regressor(
         vertex_directions_mm: its shape directions.
         joints_mm: joints of the template.
         joint_directions_mm: how they move with shape.
-        reach: shape coefficient at which each direction is sampled, both signs.
     """
-    offsets = np.concatenate([np.zeros((1, 10)), reach * np.eye(10), -reach * np.eye(10)])
+    offsets = np.concatenate([np.zeros((1, 10)), _SAMPLED_AT * np.eye(10), -_SAMPLED_AT * np.eye(10)])
     all_vertices = vertices_mm[None] + np.einsum("ndk,sk->snd", vertex_directions_mm, offsets)
     all_joints = joints_mm[None] + np.einsum("jdk,sk->sjd", joint_directions_mm, offsets)
     regressor = np.zeros((len(joints_mm), len(vertices_mm)))

@@ -234,7 +234,7 @@ def test_compiled_functions_have_a_place_where_program_and_home_are_read_only(tm
         "import os, app.environment as e\n"
         "e._is_writable = lambda folder: False\n"
         "e.give_missing_folders()\n"
-        "from hand.raster import rasterize\n"
+        "from hand.raster import Rasterizer\n"
         "print(os.environ['NUMBA_CACHE_DIR'])"
     )
     done = start(code, tmp_path, HOME="/", TMPDIR=str(tmp_path), NUMBA_CACHE_DIR=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hand.normals import vertex_normals
-from hand.raster import NEAR_DEPTH, Rasterizer, rasterize
+from hand.raster import NEAR_DEPTH, RasterImage, Rasterizer
 
 
 def sphere_mesh(rings: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
@@ -29,6 +29,23 @@ def sphere_mesh(rings: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 TRIANGLE = np.array([[0, 1, 2]])
+
+
+def rasterize(
+    points_px: np.ndarray,
+    depth: np.ndarray,
+    faces: np.ndarray,
+    attributes: np.ndarray,
+    width_px: int,
+    height_px: int,
+    *,
+    samples: int = 1,
+    cull_back_faces: bool = False,
+) -> RasterImage:
+    """Draws one mesh once."""
+    rasterizer = Rasterizer(width_px, height_px, samples=samples, channels=attributes.shape[1])
+    rasterizer.draw(points_px, depth, faces, attributes, cull_back_faces=cull_back_faces)
+    return rasterizer.image()
 
 
 def test_depth_and_values_of_a_slanted_triangle_follow_its_plane() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hand.camera import Intrinsics, project
 from hand.errors import ModelFileError
 from hand.normals import vertex_normals
-from hand.shading import Lighting, MeshRenderer, contact_sheet, orbit_view, see_mesh
+from hand.shading import Lighting, MeshRenderer, orbit_view, see_mesh
 from hand.topology import boundary_loop, cap_faces
 from tests.hand.test_raster import sphere_mesh
 
@@ -118,17 +118,6 @@ def test_looking_into_the_wrist_shows_a_closed_end() -> None:
     MeshRenderer(hole, 160, 120).draw_over(picture, turned, CAMERA)
     assert picture[60, 80].min() > 20
     assert np.isfinite(vertex_normals(turned, hole)).all()
-
-
-def test_contact_sheet_places_pictures_in_rows() -> None:
-    """Three pictures in two columns: two rows, the gap between them, captions within their picture."""
-    pictures = [np.full((20, 30, 3), value, np.uint8) for value in (50, 100, 150)]
-    sheet = contact_sheet(pictures, 2, gap_px=4)
-    assert sheet.shape == (44, 64, 3)
-    assert sheet[10, 10, 0] == 50
-    assert sheet[10, 50, 0] == 100
-    assert sheet[30, 10, 0] == 150
-    assert (contact_sheet(pictures, 2, captions=["a"]) != sheet).any()
 
 
 def test_a_seen_mesh_is_moved_projected_and_lit_as_one_by_one() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 pytest.importorskip("torch", reason="the training part is not installed")
@@ -28,14 +26,6 @@ def test_values_are_those_of_the_numpy_twins() -> None:
     vectors = _vectors()
     matrices = reference.matrix_from_axis_angle(vectors)
     np.testing.assert_allclose(torch_rotations.matrix_from_axis_angle(torch.tensor(vectors)), matrices, atol=1e-14)
-    tensors = torch.tensor(matrices)
-    np.testing.assert_allclose(
-        torch_rotations.quaternion_from_matrix(tensors), reference.quaternion_from_matrix(matrices), atol=1e-14
-    )
-    np.testing.assert_allclose(
-        torch_rotations.axis_angle_from_matrix(tensors), reference.axis_angle_from_matrix(matrices), atol=1e-12
-    )
-    np.testing.assert_array_equal(torch_rotations.sixd_from_matrix(tensors), reference.sixd_from_matrix(matrices))
     sixd = np.random.default_rng(1).normal(size=(20, 6))
     np.testing.assert_allclose(
         torch_rotations.matrix_from_sixd(torch.tensor(sixd)), reference.matrix_from_sixd(sixd), atol=1e-13
@@ -51,10 +41,6 @@ def test_gradients_are_finite_everywhere(dtype: torch.dtype) -> None:
     assert vectors.grad is not None
     assert torch.isfinite(vectors.grad).all()
 
-    matrices = matrices.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(torch_rotations.axis_angle_from_matrix(matrices).sum(), matrices)
-    assert torch.isfinite(gradient).all()
-
 
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-3, 0.0099, 0.0101, 1.0, 3.0, np.pi - 1e-5, np.pi])
 def test_axis_angle_gradients_are_right(angle: float) -> None:
@@ -62,16 +48,9 @@ def test_axis_angle_gradients_are_right(angle: float) -> None:
     assert torch.autograd.gradcheck(torch_rotations.matrix_from_axis_angle, (vector.requires_grad_(),), atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        torch_rotations.matrix_from_sixd,
-        lambda sixd: torch_rotations.axis_angle_from_matrix(torch_rotations.matrix_from_sixd(sixd)),
-    ],
-)
-def test_sixd_gradients_are_right(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def test_sixd_gradients_are_right() -> None:
     sixd = torch.tensor(np.random.default_rng(3).normal(size=(5, 6)), requires_grad=True)
-    assert torch.autograd.gradcheck(function, (sixd,))
+    assert torch.autograd.gradcheck(torch_rotations.matrix_from_sixd, (sixd,))
 
 
 def test_the_gradient_at_zero_is_the_generator_of_rotation() -> None:
