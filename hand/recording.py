@@ -189,10 +189,14 @@ def hand_to_json(hand: RecordedHand) -> dict[str, Any]:
     for name in ("pose_rad", "shape", "camera_translation_m", "joints_m", "landmarks_px", "world_landmarks_m"):
         array = getattr(hand, name)
         if array is not None:
-            # the shortest text that gives the same single-precision number back
-            flat = [float(str(number)) for number in array.astype(np.float32).ravel()]
-            content[name] = flat if array.ndim == 1 else np.array(flat).reshape(array.shape).tolist()
+            content[name] = single_precision_list(array)
     return content
+
+
+def single_precision_list(array: Float[np.ndarray, "..."]) -> Any:
+    """An array as (nested) lists of the shortest numbers that give the same single precision back."""
+    flat = [float(str(number)) for number in np.asarray(array, np.float32).ravel()]
+    return np.array(flat).reshape(np.shape(array)).tolist()
 
 
 def frame_from_json(line: dict[str, Any]) -> RecordedFrame:

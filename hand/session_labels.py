@@ -22,7 +22,14 @@ from jaxtyping import Float
 from hand.atomic_file import append_line, write_text_atomically
 from hand.camera import Intrinsics, project
 from hand.errors import RecordingError
-from hand.recording import MEASURED, RecordedFrame, RecordedHand, hand_from_json, hand_to_json
+from hand.recording import (
+    MEASURED,
+    RecordedFrame,
+    RecordedHand,
+    hand_from_json,
+    hand_to_json,
+    single_precision_list,
+)
 from hand.recording_reader import Recording, cut_torn_end, open_recording, read_lines
 
 OFFLINE_FILE: Final = "offline.jsonl"
@@ -225,7 +232,7 @@ def write_offline(folder: Path, offline: OfflineLabels) -> None:
     header = {
         "schema": _SCHEMA,
         "hand_model_digest": offline.hand_model_digest,
-        "shape": [float(str(value)) for value in offline.shape.astype(np.float32)],
+        "shape": single_precision_list(offline.shape),
         "made_with": dict(offline.made_with),
     }
     lines = [header, *(_offline_to_json(label) for label in offline.labels)]

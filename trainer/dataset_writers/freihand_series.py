@@ -27,8 +27,9 @@ from hand.atomic_file import replaced_atomically
 from hand.embedded import load_embedded_model
 from hand.model import HandModel
 from hand.pose_space import pose_in_convention
-from trainer.dataset_writers.label_lines import cannot_write, numbers, write_whole
-from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
+from hand.recording import single_precision_list
+from trainer.dataset_writers.label_lines import cannot_write, write_whole
+from trainer.dataset_writers.series import SeriesWriter, claim, content_settings, jpeg_bytes, make_folder
 from trainer.datasets.freihand import VERSIONS
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.sample import SyntheticSample
@@ -45,7 +46,7 @@ class FreihandSeries(SeriesWriter):
         """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples is part of every file's name, so a series cannot grow
-        settings = {"format": "freihand", "count": series.count, **what_decides(series, model)}
+        settings = {"format": "freihand", "count": series.count, **content_settings(series, model)}
         others = series.out.glob(f"{series.split}*")
         claim(series.out / f"{series.split}_synthesis.json", settings, others)
         make_folder(series.out / series.split / "rgb")
@@ -112,10 +113,10 @@ def freihand_labels(sample: SyntheticSample, model: HandModel) -> dict[str, Any]
     return {
         "K": camera.matrix().tolist(),
         "mano": [np.concatenate([pose, sample.shape, root_px, [scale]]).tolist()],
-        "xyz": numbers(joints),
-        "verts": numbers(sample.vertices_m),
+        "xyz": single_precision_list(joints),
+        "verts": single_precision_list(sample.vertices_m),
         "scale": float(np.linalg.norm(joints[9] - joints[10])),
-        "uv": numbers(sample.joints_px),
+        "uv": single_precision_list(sample.joints_px),
         "visible": sample.joint_visible.tolist(),
     }
 

@@ -22,8 +22,9 @@ from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import to_mano_order
 from hand.layer import HandLayer
 from hand.model import HandModel
-from trainer.dataset_writers.label_lines import numbers, write_whole
-from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
+from hand.recording import single_precision_list
+from trainer.dataset_writers.label_lines import write_whole
+from trainer.dataset_writers.series import SeriesWriter, claim, content_settings, jpeg_bytes, make_folder
 from trainer.synthetic.sample import SyntheticSample
 
 _SEQUENCES: Final = 10
@@ -44,7 +45,7 @@ class Ho3dSeries(SeriesWriter):
         """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
         # the number of samples determines the sequences, so a series cannot grow
-        settings = {"format": "ho3d", "count": series.count, **what_decides(series, model)}
+        settings = {"format": "ho3d", "count": series.count, **content_settings(series, model)}
         claim(series.out / f"{self.part}_synthesis.json", settings, series.out.glob(f"{self.part}*"))
         for name in {self._name(index).split("/")[0] for index in range(series.count)}:
             make_folder(series.out / self.part / name / "rgb")
@@ -65,8 +66,8 @@ class Ho3dSeries(SeriesWriter):
         write_whole(folder / "meta" / f"{frame}.pkl", pickle.dumps(meta, protocol=2))
         return {
             "name": name,
-            "xyz": numbers(_TO_OPENGL.points(to_mano_order(sample.joints_m))),
-            "verts": numbers(_TO_OPENGL.points(sample.vertices_m)),
+            "xyz": single_precision_list(_TO_OPENGL.points(to_mano_order(sample.joints_m))),
+            "verts": single_precision_list(_TO_OPENGL.points(sample.vertices_m)),
         }
 
     def finish(self) -> None:

@@ -24,7 +24,7 @@ from hand.mirror import Side, mirror_points, mirror_pose
 from hand.model import HandModel
 from hand.rotations import matrix_from_axis_angle
 from trainer.dataset_writers.label_lines import write_whole
-from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
+from trainer.dataset_writers.series import SeriesWriter, claim, content_settings, jpeg_bytes, make_folder
 from trainer.datasets.interhand import PARTS, in_set_order
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene_description import FRAME_SETTINGS, Scene
@@ -49,7 +49,7 @@ class InterHandSeries(SeriesWriter):
     def prepare(self) -> None:
         """Makes the folders and README.txt."""
         series, model = self.series, load_embedded_model()
-        settings = {"format": "interhand", **what_decides(series, model)}
+        settings = {"format": "interhand", **content_settings(series, model)}
         claim(series.out / f"{self.part}_synthesis.json", settings, series.out.glob(f"*/{self.part}"))
         make_folder(self._annotations)
         for camera in CAMERAS:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from hand.atomic_file import write_bytes_atomically
@@ -84,12 +83,6 @@ def _whole_lines(path: Path) -> tuple[int, int]:
                 whole = seen + block.rindex(b"\n") + 1
             seen += len(block)
     return count, whole
-
-
-def numbers(array: np.ndarray) -> Any:
-    """An array as nested lists of the shortest numbers that give the same single precision back."""
-    flat = [float(str(number)) for number in np.asarray(array, np.float32).ravel()]
-    return np.array(flat).reshape(np.shape(array)).tolist()
 
 
 def write_whole(path: Path, content: bytes) -> None:

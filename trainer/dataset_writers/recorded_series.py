@@ -34,9 +34,10 @@ from hand.recording import (
     hand_to_json,
     picture_path,
     session_to_json,
+    single_precision_list,
 )
-from trainer.dataset_writers.label_lines import numbers, write_whole
-from trainer.dataset_writers.series import SeriesWriter, claim, jpeg_bytes, make_folder, what_decides
+from trainer.dataset_writers.label_lines import write_whole
+from trainer.dataset_writers.series import SeriesWriter, claim, content_settings, jpeg_bytes, make_folder
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene_description import SceneSettings, tracker_square
 
@@ -54,7 +55,7 @@ class RecordedSeries(SeriesWriter):
     def prepare(self) -> None:
         """Makes the folders and session.json."""
         series, model = self.series, load_embedded_model()
-        settings = {"format": "recording", **what_decides(series, model)}
+        settings = {"format": "recording", **content_settings(series, model)}
         claim(series.out / "synthesis.json", settings, series.out.glob("*"))
         self._reopen()
         for name in (FRAMES_FOLDER, "masks", "vertices", *(["crops"] if series.crop_px else [])):
@@ -141,4 +142,8 @@ def recorded_truth(sample: SyntheticSample) -> RecordedHand:
 
 def _hand(sample: SyntheticSample) -> dict[str, Any]:
     content = hand_to_json(recorded_truth(sample))
-    return {**content, "joints_px": numbers(sample.joints_px), "joints_visible": sample.joint_visible.tolist()}
+    return {
+        **content,
+        "joints_px": single_precision_list(sample.joints_px),
+        "joints_visible": sample.joint_visible.tolist(),
+    }

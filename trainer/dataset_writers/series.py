@@ -160,8 +160,8 @@ def make_folder(folder: Path) -> None:
         raise DataError(f"The folder {folder} cannot be made ({error.strerror}); choose another.") from None
 
 
-def what_decides(series: Series, model: HandModel) -> dict[str, Any]:
-    """Everything besides the count that a series' content depends on."""
+def content_settings(series: Series, model: HandModel) -> dict[str, Any]:
+    """Everything that the content of a series depends on, besides the number of samples."""
     return {
         "seed": series.seed,
         "size_px": [series.width_px, series.height_px],
