@@ -34,6 +34,9 @@ from trainer.runs.run_folder import NETWORK_FOLDER
 
 CLIP = Path(__file__).resolve().parents[2] / "shared" / "real" / "clips" / "desk_one_hand_1280x720_30fps.mp4"
 SESSIONS = 3
+HELD_OUT = ("session_3",)
+"""Names of the sessions that nothing is learned from."""
+
 STEP = 2
 """Every second frame is shown, at 640 x 360, as a webcam on a slow machine gives them."""
 
@@ -83,8 +86,8 @@ def main() -> int:
             play(shown(), folder, options.network)
     label(sessions)
     run: Path = options.out / f"run_{options.recipe}"
-    minutes = teach(run, options.network, sessions, options.recipe, options.general // 2, options.set)
-    held_out = RecordingSource(path=str(sessions), sessions=("session_3",), floor=0.05)
+    minutes = teach(run, options.network, sessions, HELD_OUT, options.recipe, options.general // 2, options.set)
+    held_out = RecordingSource(path=str(sessions), sessions=HELD_OUT, floor=0.05)
     comparison = compare_networks(options.network, run / NETWORK_FOLDER, [held_out], options.general)
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, load {os.getloadavg()[0]:.1f}")
