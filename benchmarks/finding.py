@@ -19,7 +19,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from app.machine import describe_machine
 from app.pipeline.paths.crop_search import SMALL_SIZES, SlidingWindowDetector
@@ -31,6 +30,7 @@ from hand.types import Frame
 from ik_baseline.detector import ALL_TILES, HandDetector
 from ik_baseline.tracker import IkTracker
 from inference.runtime import load_network
+from trainer.progress_bar import ProgressBar
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.camera_effects import draw_effects, take_picture
 from trainer.synthetic.scene import SceneRenderer
@@ -96,7 +96,6 @@ def main() -> None:
     parser.add_argument("--hand-free", type=Path, metavar="DIR", help="photographs without hands, and nothing else")
     options = parser.parse_args()
     finders = Finders(options.network)
-    tqdm.monitor_interval = 0
     machine = describe_machine()
     print(f"{machine['processor']}; share of pictures in which a hand is found")
     print(f"{'pictures':24s} " + " ".join(f"{column:>10s}" for column in COLUMNS))
@@ -104,7 +103,7 @@ def main() -> None:
         renderer = SceneRenderer(load_embedded_model(), SEED, levels=2, backgrounds=BackgroundPool(SEED))
         for name, settings in (("natural poses", FRAME_SETTINGS), ("any pose, any view", FREE_POSES)):
             seen = []
-            for index in tqdm(range(options.pictures), unit="picture", leave=False):
+            for index in ProgressBar(range(options.pictures), unit="picture", leave=False):
                 sample = renderer.frame(index, settings=settings)
                 seen.append(finders.detect(sample.image_rgb, sample.intrinsics, sample.joints_px))
             _print_row(name, seen)
@@ -113,7 +112,7 @@ def main() -> None:
         pictures = _photographs(options.hand_free, options.shorter_side)
     seen = [
         finders.detect(picture, Intrinsics.from_fov(picture.shape[1], picture.shape[0]), None)
-        for picture in tqdm(pictures, unit="picture", leave=False)
+        for picture in ProgressBar(pictures, unit="picture", leave=False)
     ]
     _print_row(f"without a hand ({len(seen)})", seen)
     finders.close()

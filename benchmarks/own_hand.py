@@ -24,7 +24,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from app.labelling.session_labeller import label_session
 from app.machine import describe_machine
@@ -39,6 +38,7 @@ from hand.session_labels import OFFLINE_FILE, read_session_labels
 from hand.types import Frame
 from trainer.compare import Comparison, compare_networks, write_report
 from trainer.dataset_writers.recorded_series import recorded_truth
+from trainer.progress_bar import ProgressBar
 from trainer.recipe.sources import RecordingSource
 from trainer.runs.run_folder import NETWORK_FOLDER, REQUEST_FILE
 from trainer.samples.recordings import find_sessions, measured_hand_shape
@@ -253,7 +253,7 @@ def make_person() -> Person:
 def record(person: Person, folder: Path, *, seed: int, seconds: float, network: Path) -> None:
     """Plays a rendered session to both live paths and records their estimates, with the truth beside them."""
     frames = int(seconds * FRAMES_PER_SECOND)
-    rendered = tqdm(person.session(seed, frames), total=frames, desc=folder.name, unit="frame")
+    rendered = ProgressBar(person.session(seed, frames), total=frames, desc=folder.name, unit="frame")
 
     def shown() -> Iterator[tuple[Frame, list[RecordedHand]]]:
         for sample in rendered:
@@ -274,7 +274,6 @@ def play(shown: Iterable[tuple[Frame, list[RecordedHand]]], folder: Path, networ
     """
     model = load_embedded_model()
     paths: list[HandPath] = [ik_path_factory(model, 1)(), network_path_factory(network, model, 1)()]
-    tqdm.monitor_interval = 0
     writer: RecordingWriter | None = None
     try:
         for frame, known in shown:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from app.machine import describe_machine
 from app.pipeline.paths.network_path import OVERRULING_LOG_ODDS
@@ -22,6 +21,7 @@ from hand.crop import crop_around_hand
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector
 from inference.runtime import load_network, log_odds
+from trainer.progress_bar import ProgressBar
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.scene import SceneRenderer
 from trainer.synthetic.scene_description import CROP_SETTINGS
@@ -38,9 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     runtime, detector = load_network(options.network), HandDetector(1, still=True)
     renderer = SceneRenderer(load_embedded_model(), SEED, backgrounds=BackgroundPool(SEED))
-    tqdm.monitor_interval = 0
     rows = []
-    for index in tqdm(range(options.pictures), unit="picture"):
+    for index in ProgressBar(range(options.pictures), unit="picture"):
         sample = renderer.crop(index, PICTURE_PX, CROP_SETTINGS)
         mirrored = index % 2 == 1
         picture = np.ascontiguousarray(sample.image_rgb[:, ::-1]) if mirrored else sample.image_rgb

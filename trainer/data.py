@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
-
-from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically
 from hand.embedded import training_hand_model
@@ -21,6 +18,7 @@ from trainer.datasets.shards import PER_SHARD, pack
 from trainer.evaluation.contact_sheet import write_png
 from trainer.evaluation.dataset_check import SetReport, check_set
 from trainer.evaluation.dataset_check_sheet import check_sheet
+from trainer.progress_bar import ProgressBar
 from trainer.recipe.dataset_facts import SETS
 from trainer.recipe.sources import SET_KINDS
 
@@ -34,7 +32,6 @@ _EXAMPLES: Final = """examples:
     python -m trainer data pack data/FreiHAND --out data/FreiHAND_shards
 docs/datasets.md lists the sources of the sets and their layouts.
 """
-
 
 EXIT_REFUSED: Final = 1
 """Of ``data check``: training would refuse the set."""
@@ -50,7 +47,6 @@ def main(arguments: Sequence[str]) -> int:
         HandliveError: the folder is no data set, or the hand model cannot be used.
     """
     options = _parser().parse_args(arguments)
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     if options.command == "check":
         return _check(options)
     _pack(options)
@@ -76,8 +72,8 @@ def _check(options: argparse.Namespace) -> int:
             continue
         wanted = len(hands) if options.most <= 0 else min(options.most, len(hands))
         fitter = fitter_for(hands, model, strict=False)
-        with tqdm(total=wanted, desc=split, unit=" hands") as bar:
-            report = check_set(hands, fitter, split, options.most, partial(bar.update, 1))
+        with ProgressBar(total=wanted, desc=split, unit=" hands") as bar:
+            report = check_set(hands, fitter, split, options.most, bar.update)
         sets.append((hands, report))
         reports.append(report)
     # the file first: writing to a closed pipe may end the program
@@ -103,13 +99,8 @@ def _pack(options: argparse.Namespace) -> None:
     kind = options.kind or recognised(options.folder)
     for split in splits_of(kind, options.folder):
         hands = open_set(kind, options.folder, split)
-        with tqdm(total=len(hands), desc=split, unit=" hands") as bar:
-            packed, left_out = pack(
-                hands,
-                options.out / split,
-                per_shard=options.per_shard,
-                tick=partial(bar.update, 1),
-            )
+        with ProgressBar(total=len(hands), desc=split, unit=" hands") as bar:
+            packed, left_out = pack(hands, options.out / split, per_shard=options.per_shard, tick=bar.update)
         without = f"; {left_out} without annotation were left out" if left_out else ""
         print(f"{options.out / split} holds {packed} hands of {hands.facts.title}{without}.")
 

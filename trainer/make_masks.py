@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
 from hand.picture_file import write_picture
+from trainer.progress_bar import ProgressBar
 from trainer.recipe.sources import PhotographSource
 from trainer.samples.hand_masks import mask_in_photograph, mask_name
 from trainer.samples.photographs import photograph_of, read_pseudo_labels
@@ -40,8 +39,7 @@ def main(arguments: Sequence[str]) -> None:
         PhotographSource(path=str(options.predictions), pictures=str(options.pictures), floor=options.floor)
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
-    for label in tqdm(labels, desc="masks", unit="hand"):
+    for label in ProgressBar(labels, desc="masks", unit="hand"):
         path = options.out / mask_name(label.file, label.joints_px)
         if not path.exists():
             write_picture(path, mask_in_photograph(photograph_of(label), label.joints_px))

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
-from tqdm import tqdm
 
 from hand.errors import ConfigError, DataError
 from trainer.arguments import whole_number
@@ -35,6 +34,7 @@ from trainer.dataset_writers.interhand_series import InterHandSeries
 from trainer.dataset_writers.label_lines import LabelLines
 from trainer.dataset_writers.recorded_series import RecordedSeries
 from trainer.dataset_writers.series import Series, SeriesWriter
+from trainer.progress_bar import ProgressBar
 from trainer.synthetic.backgrounds import BackgroundPool
 
 LAYOUTS: Final[dict[str, Callable[[Series], SeriesWriter]]] = {
@@ -81,8 +81,9 @@ def synthesize(layout: SeriesWriter, jobs: int) -> None:
         if lines.count > series.count:
             raise DataError(f"{series.out} holds {lines.count} samples, more than {series.count}; request more.")
         missing = range(lines.count, series.count)
-        tqdm.monitor_interval = 0  # its thread outlives the bar, and is for bars that skip updates, as ours never does
-        with tqdm(total=series.count, initial=lines.count, unit=" samples", mininterval=0.5, miniters=1) as progress:
+        with ProgressBar(
+            total=series.count, initial=lines.count, unit=" samples", mininterval=0.5, miniters=1
+        ) as progress:
             for line in _drawn(layout, missing, jobs):
                 lines.append(line)
                 progress.update()
