@@ -20,7 +20,7 @@ from hand.joints import FINGERS
 from hand.metrics import distances
 from hand.picture_file import write_picture
 from hand.torch_layer import TorchHandLayer
-from inference.runtime import NetworkRuntime, joint_confidence, load_network
+from inference.runtime import NetworkRuntime, load_network
 from trainer.arguments import whole_number
 from trainer.evaluate import OnnxNetwork
 from trainer.evaluation.compare_page import comparison_page, picture_pair
@@ -34,7 +34,14 @@ from trainer.evaluation.compare_statistics import (
 )
 from trainer.evaluation.confidence_calibration import GOOD_ERROR
 from trainer.evaluation.held_out import REPORT_SEED, rendered_crops
-from trainer.evaluation.predictions import Predictions, errors_2d, errors_pa_mm, predict_crops, prediction_metrics
+from trainer.evaluation.predictions import (
+    Predictions,
+    confidences,
+    errors_2d,
+    errors_pa_mm,
+    predict_crops,
+    prediction_metrics,
+)
 from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter, live_jitter
 from trainer.samples.labelled_crop import LabelledCrop
@@ -385,9 +392,7 @@ def _all_metrics(
     part: Predictions, network: NetworkRuntime, blocks: Int[np.ndarray, " N"], time_s: Float[np.ndarray, " N"]
 ) -> dict[str, float]:
     good = errors_2d(part) < GOOD_ERROR
-    curve = network.metadata["confidence"]
-    in_picture = [joint_confidence(float(value), curve) for value in part.certainty]
-    confidence = part.presence * np.array(in_picture)
+    confidence = confidences(part, network.metadata["confidence"])
     values = prediction_metrics(part)
     return {
         "pa_mpjpe_mm": values["pa_mpjpe_mm"],

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError, DataError
 from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
-from inference.runtime import DOUBTED, NetworkRuntime, joint_confidence, load_network, read_metadata
+from inference.runtime import DOUBTED, NetworkRuntime, load_network, read_metadata
 from trainer.arguments import whole_number
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, WRONG_ERROR
 from trainer.evaluation.contact_sheet import contact_sheet, write_png
@@ -30,6 +29,7 @@ from trainer.evaluation.held_out import data_set_crops, empty_crops, photograph_
 from trainer.evaluation.predictions import (
     Predictions,
     best_median_worst,
+    confidences,
     errors_2d,
     errors_pa_mm,
     joint_metrics,
@@ -40,6 +40,7 @@ from trainer.evaluation.report_page import PICTURES_PER_ROW, ReportSection, repo
 from trainer.networks.building import trained_network
 from trainer.networks.hand_network import NetworkConfig, certainty_of_sigma
 from trainer.networks.output import NetworkOutput
+from trainer.progress_bar import ProgressBar
 from trainer.recipe.config import FitConfig, build_dataclass, exported_layout, read_config
 from trainer.recipe.sources import PhotographSource
 from trainer.runs.run_folder import BEST_FILE
@@ -47,6 +48,8 @@ from trainer.runs.run_history import RunHistory, read_history
 from trainer.samples.labelled_crop import LabelledCrop
 
 REPORT_SCHEMA = 1
+_MOST_POINTS = 500
+"""Of the curve of the loss in report.json, at most."""
 
 _EXAMPLES = """examples:
   the shipped network, on unseen renderings and the photographs that its recipe holds out
@@ -82,16 +85,13 @@ def main(arguments: Sequence[str]) -> None:
     photographs = _photographs(sources, config, shown, options.crops)
     if options.contact_sheet is not None and not photographs:
         raise ConfigError("There are no photographs for a contact sheet; give --photographs PREDICTIONS FOLDER.")
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
     total = options.crops + options.wide + options.adorned
-    with tqdm(total=total, desc="unseen renderings", unit="crop") as bar:
-        sets = {"rendered": rendered_crops(size, options.crops, lambda: _tick(bar), upright=upright)}
+    with ProgressBar(total=total, desc="unseen renderings", unit="crop") as bar:
+        sets = {"rendered": rendered_crops(size, options.crops, bar.update, upright=upright)}
         if options.wide:
-            sets["wide"] = rendered_crops(size, options.wide, lambda: _tick(bar), wide_share=1.0, upright=upright)
+            sets["wide"] = rendered_crops(size, options.wide, bar.update, wide_share=1.0, upright=upright)
         if options.adorned:
-            sets["adorned"] = rendered_crops(
-                size, options.adorned, lambda: _tick(bar), adorned_share=1.0, upright=upright
-            )
+            sets["adorned"] = rendered_crops(size, options.adorned, bar.update, adorned_share=1.0, upright=upright)
     sets |= {name: list(crops.values()) for name, crops in photographs.items()}
     names = {name: list(crops) for name, crops in photographs.items()}
     model = training_hand_model(options.hand_model or config.hand_model)
@@ -221,9 +221,8 @@ def _score_data_set(options: argparse.Namespace) -> None:
                 "that it was trained with as --hand-model."
             )
         network, name = OnnxNetwork(runtime), str(options.network)
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
-    with tqdm(total=len(hands), desc=hands.facts.title, unit=" hands") as bar:
-        predictions = predict_set(network, model, hands, shown, tick=lambda count: _tick(bar, count))
+    with ProgressBar(total=len(hands), desc=hands.facts.title, unit=" hands") as bar:
+        predictions = predict_set(network, model, hands, shown, tick=bar.update)
     out = options.out or Path("pred.json")
     predictions.write(out)
     print(f"{out} holds the predictions of {name} for {len(hands)} hands of {hands.facts.title}.")
@@ -354,10 +353,7 @@ def _presence_metrics(with_hand: list[Predictions], without: Predictions) -> dic
 def _confidence_metrics(with_hand: list[Predictions], curve: Mapping[str, float]) -> dict[str, float]:
     """Whether the confidence falls where fingers are confused, and stays where they are not."""
     error = np.concatenate([errors_2d(part) for part in with_hand])
-    certainty = np.concatenate([part.certainty for part in with_hand])
-    presence = np.concatenate([part.presence for part in with_hand])
-    confidence = presence * np.array([joint_confidence(float(value), curve) for value in certainty])
-    doubted = confidence < DOUBTED
+    doubted = np.concatenate([confidences(part, curve) for part in with_hand]) < DOUBTED
     wrong, good = error > WRONG_ERROR, error < GOOD_ERROR
     values = {"wrong_hands": float(wrong.mean())}
     if wrong.any():
@@ -379,9 +375,5 @@ def _pictures(section: ReportSection) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _thinned(points: list[tuple[int, float]], most: int = 500) -> list[tuple[int, float]]:
-    return points[:: max(1, -(-len(points) // most))]
-
-
-def _tick(bar: tqdm, count: int = 1) -> None:
-    bar.update(count)
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    return points[:: max(1, -(-len(points) // _MOST_POINTS))]

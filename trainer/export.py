@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,23 +18,25 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from hand.atomic_file import folder_renewed, write_text_atomically
 from hand.embedded import training_hand_model
+from hand.model import HandModel
 from hand.torch_layer import TorchHandLayer
 from inference.runtime import METADATA_FILE, ONNX_FILE, OUTPUT_NAMES, SCHEMA, WEIGHTS_FILE
 from trainer.arguments import whole_number
 from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
-from trainer.evaluation.devices import add_device_option, measuring_device
+from trainer.evaluation.devices import add_device_option, device_of, measuring_device
 from trainer.evaluation.held_out import held_out_sets
 from trainer.evaluation.predictions import errors_2d, predict_crops, prediction_metrics
 from trainer.networks.building import LANDMARK_PREFIX, trained_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.networks.weights import save_weights
 from trainer.onnx_export import write_onnx_model
+from trainer.progress_bar import ProgressBar
 from trainer.recipe.config import FitConfig, read_config
 from trainer.samples.augmentation import training_jitter
+from trainer.samples.labelled_crop import LabelledCrop
 
 _PROCESSOR: Final = torch.device("cpu")
 
@@ -53,10 +55,9 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     config, device = read_config(options.config), measuring_device(options.device)
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
-    with tqdm(total=options.crops, desc="held-out renderings", unit="crop") as bar:
+    with ProgressBar(total=options.crops, desc="held-out renderings", unit="crop") as bar:
         facts = export_trained(
-            config, options.weights, options.out, options.crops, lambda: bar.update(1), device, half=options.half
+            config, options.weights, options.out, options.crops, bar.update, device, half=options.half
         )
     size_mb = (options.out / ONNX_FILE).stat().st_size / 1e6
     print(f"{options.out}: {size_mb:.1f} MB of ONNX; confidence {facts.confidence}")
@@ -92,25 +93,46 @@ def export_trained(
     network = trained_network(config.network, model, weights).to(device)
     if half:
         round_to_half(network)
-    layer = TorchHandLayer(model).to(device)
     sets = held_out_sets(config, crops, lambda text: print(text, file=sys.stderr), tick)
-    measured = {name: predict_crops(network, layer, part, refine_on=model) for name, part in sets.items()}
-    certainty = np.concatenate([part.certainty for part in measured.values()])
-    good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
-    facts = ExportFacts(
-        name=config.name,
-        hand_model=model.name,
-        hand_model_digest=model.digest,
-        crop_expansion=training_jitter(config.network.upright).expansion,
-        confidence=confidence_curve(certainty, good),
-        figures={
-            f"{name}_{key}": round(value, 5)
-            for name, p in measured.items()
-            for key, value in prediction_metrics(p).items()
-        },
-    )
+    expansion = training_jitter(config.network.upright).expansion
+    facts = measured_facts(network, model, sets, name=config.name, crop_expansion=expansion)
     export_network(network, facts, out, half=half)
     return facts
+
+
+def measured_facts(
+    network: HandNetwork,
+    model: HandModel,
+    sets: Mapping[str, Sequence[LabelledCrop]],
+    *,
+    name: str,
+    crop_expansion: float,
+) -> ExportFacts:
+    """Measures a network on held-out crops and calibrates its confidence there.
+
+    Args:
+        network: trained; it is measured where its weights are.
+        model: that it poses.
+        sets: held-out crops by name.
+        name: of the network.
+        crop_expansion: see :class:`ExportFacts`.
+    """
+    layer = TorchHandLayer(model).to(device_of(network))
+    measured = {part: predict_crops(network, layer, crops, refine_on=model) for part, crops in sets.items()}
+    certainty = np.concatenate([predictions.certainty for predictions in measured.values()])
+    good = np.concatenate([errors_2d(predictions) < GOOD_ERROR for predictions in measured.values()])
+    return ExportFacts(
+        name=name,
+        hand_model=model.name,
+        hand_model_digest=model.digest,
+        crop_expansion=crop_expansion,
+        confidence=confidence_curve(certainty, good),
+        figures={
+            f"{part}_{key}": round(value, 5)
+            for part, predictions in measured.items()
+            for key, value in prediction_metrics(predictions).items()
+        },
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

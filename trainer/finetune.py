@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
@@ -28,10 +27,8 @@ from inference.runtime import read_metadata
 from trainer.arguments import whole_number
 from trainer.average import averaged_weights, network_weights
 from trainer.compare import compare_networks, write_report
-from trainer.evaluation.confidence_calibration import GOOD_ERROR, confidence_curve
 from trainer.evaluation.held_out import rendered_crops
-from trainer.evaluation.predictions import errors_2d, predict_crops, prediction_metrics
-from trainer.export import ExportFacts, export_network
+from trainer.export import ExportFacts, export_network, measured_facts
 from trainer.fit import EVALUATION_SEED, StopSign, overrides, train
 from trainer.networks.building import build_network, trained_network
 from trainer.recipe.config import FitConfig, read_config
@@ -176,24 +173,9 @@ def export_tuned(request: FineTuneRequest, config: FitConfig, weights: Path, out
         if isinstance(source, RecordingSource)
         for crop in held_out_session_crops(source, config.network, count, EVALUATION_SEED)
     ]
-    measured = {
-        name: predict_crops(network, TorchHandLayer(model), crops, refine_on=model) for name, crops in sets.items()
-    }
-    certainty = np.concatenate([part.certainty for part in measured.values()])
-    good = np.concatenate([errors_2d(part) < GOOD_ERROR for part in measured.values()])
     before = read_metadata(Path(request.base))
-    facts = ExportFacts(
-        name=request.name or config.name,
-        hand_model=model.name,
-        hand_model_digest=model.digest,
-        crop_expansion=float(before["crop_expansion"]),
-        confidence=confidence_curve(certainty, good),
-        figures={
-            f"{name}_{key}": round(value, 5)
-            for name, p in measured.items()
-            for key, value in prediction_metrics(p).items()
-        },
-    )
+    expansion = float(before["crop_expansion"])
+    facts = measured_facts(network, model, sets, name=request.name or config.name, crop_expansion=expansion)
     export_network(network, facts, out)
     write_text_atomically(out / "card.md", _card(request, config, before, facts))
 

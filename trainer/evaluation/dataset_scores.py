@@ -78,7 +78,7 @@ def predict_set(
     layout: NetworkConfig,
     *,
     batch: int = 32,
-    tick: Callable[[int], None] = lambda count: None,
+    tick: Callable[[int], object] = lambda count: None,
 ) -> SetPredictions:
     """Runs a network over every hand of a split.
 

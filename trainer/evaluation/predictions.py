@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +19,11 @@ from hand.model import HandModel
 from hand.rotations import axis_angle_from_matrix
 from hand.torch_layer import TorchHandLayer
 from inference.pose_refinement import SHAPE_DEVIATION, refine_pose
+from inference.runtime import joint_confidence
 from trainer.networks.output import NetworkOutput
 from trainer.samples.labelled_crop import LabelledCrop, collate
 
+_BATCH: Final = 64
 _ROUNDING_RAD: Final = 1e-6
 """Spread of poses that are all the same, as numbers go."""
 
@@ -62,7 +64,6 @@ def predict_crops(
     network: nn.Module,
     layer: TorchHandLayer,
     crops: Sequence[LabelledCrop],
-    batch: int = 64,
     refine_on: HandModel | None = None,
     hand_shape: Float[np.ndarray, "10"] | None = None,
 ) -> Predictions:
@@ -72,7 +73,6 @@ def predict_crops(
         network: in any mode; it is put into evaluation mode and back.
         layer: on the network's device.
         crops: at least one.
-        batch: crops at a time.
         refine_on: the layer's hand model, to measure the hand as the program shows it, refined on its 2D joints; None
             for the network's own prediction.
         hand_shape: measured shape of the person, which the refinement starts from; the network's own when left out.
@@ -81,8 +81,8 @@ def predict_crops(
     network.eval()
     device = layer.template.device
     parts: dict[str, list[torch.Tensor]] = {}
-    for start in range(0, len(crops), batch):
-        labels = collate(crops[start : start + batch]).to(device)
+    for start in range(0, len(crops), _BATCH):
+        labels = collate(crops[start : start + _BATCH]).to(device)
         output = network(*labels.network_inputs())
         if refine_on is not None:
             if hand_shape is not None:
@@ -174,6 +174,17 @@ def errors_2d(predictions: Predictions) -> Float[np.ndarray, " N"]:
 def errors_pa_mm(predictions: Predictions) -> Float[np.ndarray, "N 21"]:
     """Error of every joint after similarity alignment."""
     return distances(aligned(predictions.joints_m, predictions.true_joints_m), predictions.true_joints_m) * 1000.0
+
+
+def confidences(predictions: Predictions, curve: Mapping[str, float]) -> Float[np.ndarray, " N"]:
+    """The confidence that the program shows for each hand: that there is one, times that its joints are good.
+
+    Args:
+        predictions: of a network.
+        curve: of its confidence (:func:`inference.runtime.joint_confidence`).
+    """
+    good_joints = [joint_confidence(float(certainty), curve) for certainty in predictions.certainty]
+    return predictions.presence * np.array(good_joints)
 
 
 def joint_metrics(predictions: Predictions) -> dict[str, list[float]]:
