@@ -18,7 +18,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from trainer.__main__ import main
 from trainer.data import _parser
-from trainer.datasets.crops import SetCrops, training_jitter
+from trainer.datasets.crops import SetCrops, data_set_jitter
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.pose_fit import fitter_for
 from trainer.samples.labelled_crop import LabelledCrop
@@ -107,7 +107,7 @@ def test_what_training_refuses_ends_in_a_verdict_and_exit_code_1(
 ) -> None:
     def first_crop(folder: Path) -> LabelledCrop:
         hands = FreihandSet(folder, "training")
-        return SetCrops(hands, fitter_for(hands, load_embedded_model()), 64, 0, training_jitter(0.0))[0]
+        return SetCrops(hands, fitter_for(hands, load_embedded_model()), 64, 0, data_set_jitter(0.0))[0]
 
     def refused_by_both(folder: Path, words: str) -> None:
         read_labels.cache_clear()

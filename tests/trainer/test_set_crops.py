@@ -18,7 +18,7 @@ from crops import shown_right
 from hand.camera import project
 from hand.embedded import load_embedded_model
 from hand.torch_layer import TorchHandLayer
-from trainer.datasets.crops import SetCrops, crop_beside, cut_hand, held_out_set_crops, training_jitter
+from trainer.datasets.crops import SetCrops, crop_beside, cut_hand, data_set_jitter, held_out_set_crops
 from trainer.datasets.freihand import FreihandSet, read_labels
 from trainer.datasets.hand_set import mask_of, picture_of
 from trainer.datasets.interhand import InterHandSet
@@ -73,7 +73,7 @@ def in_own_camera(crop: LabelledCrop) -> np.ndarray:
 
 def test_turned_moved_blurred_and_compressed_crops_keep_their_joints(dotted: FreihandSet) -> None:
     """The training stream as it is: turns to 90 degrees, scale, shift, colour, blur, JPEG, occluders."""
-    stream = SetCrops(dotted, fitter_for(dotted, load_embedded_model()), 128, 5, training_jitter(90.0))
+    stream = SetCrops(dotted, fitter_for(dotted, load_embedded_model()), 128, 5, data_set_jitter(90.0))
     plain = SetCrops(dotted, None, 128, 5, CropJitter(0.0, 0.0, 0.0, 0.0, any_angle_share=0.0))
     crops = shown_right(stream, 40)
     assert np.mean([brightness_at_joints(crop) > 40.0 for crop in crops.values()]) > 0.9
@@ -85,7 +85,7 @@ def test_turned_moved_blurred_and_compressed_crops_keep_their_joints(dotted: Fre
 def test_the_global_orientation_turns_with_the_picture(freihand_set: Path) -> None:
     hands = FreihandSet(freihand_set, "training")
     fitter = fitter_for(hands, load_embedded_model())
-    stream = SetCrops(hands, fitter, 128, 6, training_jitter(90.0))
+    stream = SetCrops(hands, fitter, 128, 6, data_set_jitter(90.0))
     crops = list(shown_right(stream, 40).values())
     for crop in crops:
         # perspective at the crop's edge is not that of the crop's own camera; a wrong turn is ten times this
@@ -113,7 +113,7 @@ def test_turns_reach_ninety_degrees_and_no_farther(freihand_set: Path) -> None:
 
 @pytest.mark.parametrize("largest_deg", [0.0, 10.0, 90.0])
 def test_no_crop_is_turned_farther_than_the_recipe_says(largest_deg: float) -> None:
-    jitter, points = training_jitter(largest_deg), np.random.default_rng(1).uniform(20.0, 200.0, (21, 2))
+    jitter, points = data_set_jitter(largest_deg), np.random.default_rng(1).uniform(20.0, 200.0, (21, 2))
     turns = [abs(jittered_crop(points, jitter, np.random.default_rng(seed)).angle_rad) for seed in range(400)]
     assert 0.95 * largest_deg <= np.degrees(max(turns)) <= largest_deg + 1e-9
 
@@ -136,7 +136,7 @@ def test_another_background_leaves_the_hand_and_nothing_else(freihand_set: Path)
 def test_a_stream_before_new_backgrounds_keeps_its_joints(dotted: FreihandSet, monkeypatch: pytest.MonkeyPatch) -> None:
     # it is about places: a crop that is far too dark would hide them
     monkeypatch.setattr("trainer.datasets.crops.jitter_colors", lambda image_rgb, rng: image_rgb)
-    jitter = training_jitter(90.0)
+    jitter = data_set_jitter(90.0)
     stream = SetCrops(dotted, None, 128, 5, jitter, new_background=1.0)
     before = SetCrops(dotted, None, 128, 5, jitter)
     assert np.mean([brightness_at_joints(crop) > 25.0 for crop in shown_right(stream, 8).values()]) > 0.8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hand.embedded import load_embedded_model
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.scene import SceneRenderer
-from trainer.synthetic.skin_decorations import Adorn, adorn, glove, lines, patches, rings
+from trainer.synthetic.skin import Skin
+from trainer.synthetic.skin_decorations import adorn, glove, lines, patches, rings
 
 PEOPLE = range(48)
 
@@ -46,7 +48,7 @@ def test_rings_lie_around_the_first_bones_of_at_most_three_fingers(plain: SceneR
 
 
 @pytest.mark.parametrize("kind", [patches, lines, glove])
-def test_other_things_cover_what_they_should(plain: SceneRenderer, kind: Adorn) -> None:
+def test_other_things_cover_what_they_should(plain: SceneRenderer, kind: Callable[..., Skin]) -> None:
     """A glove the whole hand and not the arm, patches and lines a part of both; colours stay colours."""
     skin, surface = plain.skin(3), plain.surface
     shares = []

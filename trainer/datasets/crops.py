@@ -16,7 +16,7 @@ from hand.errors import DataError
 from trainer.datasets.hand_set import HandSet, SetHand, mask_of, picture_of
 from trainer.datasets.pose_fit import FittedPose, PoseFitter
 from trainer.recipe.sources import EMPTY_SHARE, WRONG_SIDE_SHARE
-from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop
+from trainer.samples.augmentation import CropJitter, jitter_colors, jittered_crop, training_jitter
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop, without_hand
 from trainer.samples.new_background import before_another_background
 from trainer.samples.rendered import taught_empty_crop
@@ -29,8 +29,8 @@ _BACKGROUNDS: Final = 128
 """Made-up backgrounds: each process makes its own, and each costs as much as fifty crops."""
 
 
-def training_jitter(largest_turn_deg: float, upright: bool = False) -> CropJitter:
-    """Errors and turns of training crops: half of them are turned by up to an angle either way.
+def data_set_jitter(largest_turn_deg: float, upright: bool = False) -> CropJitter:
+    """Errors and turns of a data set's training crops: half of them are turned by up to an angle either way.
 
     The other half is turned as live crops are, with errors cut off at two deviations, and never farther.
 
@@ -39,7 +39,7 @@ def training_jitter(largest_turn_deg: float, upright: bool = False) -> CropJitte
         upright: for a network with crops that are turned upright; they then have a tracker's errors alone.
     """
     if upright:
-        return replace(CropJitter(), upright=True, any_angle_share=0.06)
+        return training_jitter(upright)
     largest_rad = float(np.radians(largest_turn_deg))
     deviation_rad = min(CropJitter().angle_deviation_rad, largest_rad / 2.0)
     return CropJitter(angle_deviation_rad=deviation_rad, any_angle_share=0.5, largest_angle_rad=largest_rad)

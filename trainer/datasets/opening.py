@@ -9,13 +9,13 @@ from torch.utils.data import Dataset
 
 from hand.errors import ConfigError, DataError
 from hand.model import HandModel
-from trainer.datasets.crops import SetCrops, held_out_set_crops, training_jitter
+from trainer.datasets.crops import SetCrops, data_set_jitter, held_out_set_crops
 from trainer.datasets.freihand import VERSIONS, FreihandSet
 from trainer.datasets.hand_set import HandSet
 from trainer.datasets.ho3d import Ho3dSet
 from trainer.datasets.interhand import InterHandSet, annotation_folder
 from trainer.datasets.pose_fit import fitter_for
-from trainer.datasets.set_files import what_is_there
+from trainer.datasets.set_files import folder_content
 from trainer.datasets.shards import ShardSet
 from trainer.recipe.config import FitConfig
 from trainer.recipe.dataset_facts import SETS, SplitName
@@ -43,7 +43,7 @@ def recognised(folder: Path) -> str:
             return kind
     titles = ", ".join(facts.title for facts in SETS.values())
     raise DataError(
-        f"{folder} should be the folder of a data set ({titles}) and has none of its files; {what_is_there(folder)}: "
+        f"{folder} should be the folder of a data set ({titles}) and has none of its files; {folder_content(folder)}: "
         "give the folder that holds, for example, training_xyz.json."
     )
 
@@ -116,7 +116,7 @@ def source_crops(source: DataSetSource, config: FitConfig, model: HandModel) -> 
         fitter_for(hands, model),
         config.network.input_px,
         config.seed,
-        training_jitter(source.rotation_deg, config.network.upright),
+        data_set_jitter(source.rotation_deg, config.network.upright),
         new_background=source.new_background,
         backgrounds=Path(source.backgrounds) if source.backgrounds else None,
         number_of=hands.nearby(config.seed) if isinstance(hands, ShardSet) else None,

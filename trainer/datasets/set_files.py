@@ -10,6 +10,9 @@ from hand.checked_files import read_json as read_json_values
 from hand.errors import DataError
 from trainer.recipe.dataset_facts import SetFacts
 
+_MOST_NAMES = 6
+"""Of the files that a message lists."""
+
 
 def read_json(facts: SetFacts, path: Path, meaning: str) -> Any:
     """The content of a JSON file.
@@ -75,15 +78,15 @@ def missing(facts: SetFacts, path: Path, wanted: str) -> DataError:
         path: what is missing.
         wanted: its content.
     """
-    return broken(facts, f"{path} ({wanted}) is missing, {what_is_there(path.parent)}")
+    return broken(facts, f"{path} ({wanted}) is missing, {folder_content(path.parent)}")
 
 
-def what_is_there(folder: Path, most: int = 6) -> str:
+def folder_content(folder: Path) -> str:
     """What a folder holds beside hidden files, in words: "DIR holds a, b and 130 others"."""
     if not folder.is_dir():
         return f"and {folder} is no folder" if folder.exists() else f"and so is its folder {folder}"
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir() if path.name[0] != ".")
     if not names:
         return f"{folder} is empty"
-    others = f" and {len(names) - most} others" if len(names) > most else ""
-    return f"{folder} holds {', '.join(names[:most])}{others}"
+    others = f" and {len(names) - _MOST_NAMES} others" if len(names) > _MOST_NAMES else ""
+    return f"{folder} holds {', '.join(names[:_MOST_NAMES])}{others}"

@@ -28,7 +28,7 @@ from hand.camera import Intrinsics
 from hand.errors import DataError
 from hand.frame_change import FrameChange
 from trainer.datasets.hand_set import HandSet, SetHand, SetPose
-from trainer.datasets.set_files import what_is_there
+from trainer.datasets.set_files import folder_content
 from trainer.recipe.dataset_facts import SETS, SplitName
 
 SCHEMA: Final = 1
@@ -61,7 +61,7 @@ def pack(
         DataError: the folder is in use or cannot be written, or a picture cannot be read.
     """
     if out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} should be empty to pack into; {what_is_there(out)}: give another folder.")
+        raise DataError(f"{out} should be empty to pack into; {folder_content(out)}: give another folder.")
     rows: list[list[int]] = []
     left_out = 0
     try:
@@ -124,7 +124,7 @@ class ShardSet:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             raise DataError(
                 f"{self.folder} should hold packed hands ({_NOTE}, {_INDEX} and tar files) and does not; "
-                f"{what_is_there(self.folder)}: pack it again with `python -m trainer data pack`."
+                f"{folder_content(self.folder)}: pack it again with `python -m trainer data pack`."
             ) from None
         shards, places = np.unique(self._index[:, 0], return_inverse=True)
         ends = np.zeros(len(shards), self._index.dtype)

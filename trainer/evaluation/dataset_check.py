@@ -71,7 +71,7 @@ class SetReport:
         return [checked for checked in self.hands if checked.broken]
 
     @property
-    def disbelieved(self) -> list[CheckedHand]:
+    def beyond_limit(self) -> list[CheckedHand]:
         """Hands with a pose that misses their joints by more than the limit."""
         return [each for each in self.hands if each.fitted is not None and each.fitted.residual_mm > self.limit_mm]
 
@@ -107,7 +107,7 @@ class SetReport:
         residuals = np.array([each.residual_mm for each in fitted])
         words.append(
             f"  pose - joints median {np.median(residuals):.3f} mm, worst {residuals.max():.3f} mm; "
-            f"{len(self.disbelieved)} of {len(fitted)} beyond {self.limit_mm:g} mm" + _named(self.disbelieved)
+            f"{len(self.beyond_limit)} of {len(fitted)} beyond {self.limit_mm:g} mm" + _named(self.beyond_limit)
         )
         turns = np.degrees([each.turn_rad for each in fitted])
         words.append(f"  axes          turned by {np.median(turns):.3f} degrees (median), {turns.max():.3f} at most")
@@ -130,7 +130,7 @@ class SetReport:
             "broken_annotations": list(self.broken_annotations),
             "broken_pictures": {checked.hand.name: checked.broken for checked in self.broken},
             "residual_mm": {name: round(each.residual_mm, 4) for name, each in fitted},
-            "beyond_limit": [checked.hand.name for checked in self.disbelieved],
+            "beyond_limit": [checked.hand.name for checked in self.beyond_limit],
             "limit_mm": self.limit_mm,
             "refusal": self.refusal,
         }

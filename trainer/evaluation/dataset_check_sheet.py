@@ -22,28 +22,27 @@ from trainer.synthetic.scene_description import crop_intrinsics
 COLUMNS: Final = 4
 """Hands in a row, each with two pictures."""
 
+MOST_ROWS: Final = 3
+"""Rows of hands of each split."""
+
 _EXPANSION: Final = 1.5
 _HEADING_PX: Final = 44
 
 
-def check_sheet(
-    sets: Sequence[tuple[HandSet, SetReport]], faces: Int[np.ndarray, "F 3"], rows: int = 3
-) -> UInt8[np.ndarray, "H W 3"]:
+def check_sheet(sets: Sequence[tuple[HandSet, SetReport]], faces: Int[np.ndarray, "F 3"]) -> UInt8[np.ndarray, "H W 3"]:
     """Some hands of each split, evenly spread; those with a pose that contradicts the joints come first.
 
     Args:
         sets: splits, with what was found out about them.
         faces: of the hand model that their poses were held against.
-        rows: of hands, for each split.
     """
-    parts = [_part(hands, report, faces, rows) for hands, report in sets]
-    return np.concatenate(parts)
+    return np.concatenate([_part(hands, report, faces) for hands, report in sets])
 
 
-def _part(hands: HandSet, report: SetReport, faces: Int[np.ndarray, "F 3"], rows: int) -> UInt8[np.ndarray, "H W 3"]:
+def _part(hands: HandSet, report: SetReport, faces: Int[np.ndarray, "F 3"]) -> UInt8[np.ndarray, "H W 3"]:
     usable = [checked for checked in report.hands if not checked.broken]
-    most = rows * COLUMNS
-    worst = [checked for checked in report.disbelieved if not checked.broken][: most // 3]
+    most = MOST_ROWS * COLUMNS
+    worst = [checked for checked in report.beyond_limit if not checked.broken][: most // 3]
     others = [checked for checked in usable if checked not in worst]
     left = min(most - len(worst), len(others))
     shown = worst + [others[place * len(others) // left] for place in range(left)]

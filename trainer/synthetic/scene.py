@@ -47,11 +47,11 @@ _SKINS: Final = 48
 _CLOTHES: Final = 48
 """Different people and clothes at a time: growing skin and weaving cloth cost more than drawing them."""
 
-_PICTURES_OF_A_CROWD: Final = 4096
-"""After so many pictures a series goes on with other people in other clothes."""
+_PICTURES_PER_GROUP: Final = 4096
+"""After so many pictures a series goes on with another group of people in other clothes."""
 
 _FEWEST_SEEN: Final = 6
-"""Company that leaves fewer joints in sight is sent away: such a picture teaches nothing about the hand."""
+"""Distractors that leave fewer joints visible are left out: such a picture has nothing to learn about the hand."""
 
 _NEAREST_SECOND_M: Final = 0.22
 """How near a second hand may come."""
@@ -163,17 +163,17 @@ class SceneRenderer:
     def crop_scene(self, index: int, size_px: int = 128, settings: SceneSettings = CROP_SETTINGS) -> Scene:
         """The scene that :meth:`crop` renders."""
         rng = np.random.default_rng((self.seed, index))
-        dice = np.random.default_rng((self.seed, 86028121, index))  # of its own: other crops stay what they are
-        loose = bool(dice.uniform() < settings.loose_share)
+        loose_rng = np.random.default_rng((self.seed, 86028121, index))  # of its own: other crops stay what they are
+        loose = bool(loose_rng.uniform() < settings.loose_share)
         scene = self._draw(rng, index, 640, 480, settings)
-        if settings.upright and not (loose and dice.uniform() < 0.5):
+        if settings.upright and not (loose and loose_rng.uniform() < 0.5):
             scene = self._stood_upright(scene, index)
         scene = self._add_distractors(scene, index, settings)
         hand = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         joints_px = project(hand.joints_m, scene.intrinsics)
         square = tracker_square(rng, joints_px)
         if loose:
-            square = search_square(dice, joints_px)
+            square = search_square(loose_rng, joints_px)
         return replace(
             scene,
             intrinsics=crop_intrinsics(scene.intrinsics, square, size_px),
@@ -185,7 +185,7 @@ class SceneRenderer:
         self, rng: np.random.Generator, index: int, width_px: int, height_px: int, settings: SceneSettings
     ) -> Scene:
         """A random scene; its background and effects are still to be chosen for the picture's final size."""
-        crowd = index // _PICTURES_OF_A_CROWD
+        group = index // _PICTURES_PER_GROUP
         pose = self.poses.draw(rng, settings.pose)
         orientation = draw_orientation(rng, self.starting_view, settings.view)
         pose[:3] = axis_angle_from_matrix(orientation)
@@ -200,8 +200,8 @@ class SceneRenderer:
             shape=shape,
             translation_m=place(joints, intrinsics, float(rng.uniform(*settings.cover)), center),
             forearm_bend=matrix_from_axis_angle(rng.normal(size=3) * [0.25, 0.08, 0.18]),
-            skin=self.skin(_SKINS * crowd + int(rng.integers(_SKINS))),
-            clothing=self.clothing(_CLOTHES * crowd + int(rng.integers(_CLOTHES))),
+            skin=self.skin(_SKINS * group + int(rng.integers(_SKINS))),
+            clothing=self.clothing(_CLOTHES * group + int(rng.integers(_CLOTHES))),
             lighting=draw_lighting(rng),
             effects=draw_effects(np.random.default_rng(0)),
             intrinsics=intrinsics,
@@ -221,7 +221,7 @@ class SceneRenderer:
         return replace(scene, pose_rad=pose, translation_m=translation_m)
 
     def _add_distractors(self, scene: Scene, index: int, settings: SceneSettings) -> Scene:
-        """Adds what else is there, by dice of its own: the hand is the same with and without distractors."""
+        """Adds distractors, drawn by a random generator of their own: the hand is the same with and without them."""
         rng = np.random.default_rng((self.seed, 49979687, index))
         held, front, second = rng.uniform(size=3) < [settings.held_share, settings.front_share, settings.second_share]
         if not (held or front or second):
@@ -325,7 +325,7 @@ class SceneRenderer:
 
 
 def _keep(people: dict[int, T], number: int, thing: T) -> None:
-    """Caches what was just made, and drops everything when crowds that have gone pile up."""
+    """Caches what was just made; drops everything when the cache holds several groups."""
     if len(people) >= 4 * _SKINS:
         people.clear()
     people[number] = thing

@@ -6,7 +6,6 @@ per vertex of the fine surface: no mesh is added, so nothing of the hand is hidd
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -25,8 +24,6 @@ _INKS_SRGB: Final = np.array([[0.10, 0.13, 0.17], [0.42, 0.17, 0.08], [0.12, 0.2
 """A tattoo's black, henna, ballpoint blue and red."""
 
 _UNPIGMENTED_SRGB: Final = np.array([0.93, 0.80, 0.74])
-
-Adorn = Callable[[Skin, HandSurface, np.random.Generator], Skin]
 
 
 def adorn(skin: Skin, surface: HandSurface, rng: np.random.Generator) -> Skin:
