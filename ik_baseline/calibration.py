@@ -60,7 +60,6 @@ class HandCalibrator:
         start: HandCalibration | None = None,
         offset_deviation_m: float = OFFSET_DEVIATION_M,
         effective_frames: float = EFFECTIVE_FRAMES,
-        solve_shape: bool = True,
     ) -> None:
         """Prepares an empty collection.
 
@@ -70,14 +69,12 @@ class HandCalibrator:
             start: calibration to refine; the default one when left out.
             offset_deviation_m: how far the offsets may go from the start.
             effective_frames: see :data:`EFFECTIVE_FRAMES`; more for a detector without errors of its own.
-            solve_shape: False holds the start's shape and solves the offsets alone.
         """
         self._solver = IkSolver(model, start)
         self._wanted = wanted_frames
         self._samples: list[_Sample] = []
         self._offset_deviation_m = offset_deviation_m
         self._effective_frames = effective_frames
-        self._solve_shape = solve_shape
         shape = self._solver.model.shape_directions_m.astype(np.float64)
         regressor = self._solver.model.joint_regressor.astype(np.float64)
         self._joint_directions = np.einsum("jv,vck->jck", regressor, shape)
@@ -122,8 +119,7 @@ class HandCalibrator:
         start = self._solver.calibration
         shared_start = np.concatenate([start.shape, start.landmark_offsets_m.ravel()])
         shared = shared_start.copy()
-        shape_weight = 1.0 if self._solve_shape else 1e12
-        prior = np.concatenate([np.full(10, shape_weight), np.full(63, 1.0 / self._offset_deviation_m**2)])
+        prior = np.concatenate([np.ones(10), np.full(63, 1.0 / self._offset_deviation_m**2)])
         share = min(self._effective_frames / len(self._samples), 1.0)
         targets = [self._target(sample) for sample in self._samples]
         states = [self._solver.converge(target) for target in targets]

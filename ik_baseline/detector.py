@@ -42,6 +42,12 @@ SECOND_HAND_INTERVAL: Final = 6
 A search costs as much as following a hand; ``python -m benchmarks.finder`` prints what the interval saves.
 """
 
+MIN_PALM_SCORE: Final = 0.5
+"""Below this, 0 to 1, the search does not report a palm."""
+
+MIN_PRESENCE: Final = 0.5
+"""Below this, 0 to 1, there is no hand in a region, and a followed one is given up."""
+
 PALM_LAYERS: Final = ((8, 2), (16, 6))
 """Stride and anchors at each place of the palm model's two layers (MediaPipe's ``palm_detection_full``)."""
 
@@ -97,10 +103,7 @@ class HandDetector:
         max_hands: int = 1,
         *,
         still: bool = False,
-        min_detection_confidence: float = 0.5,
-        min_tracking_confidence: float = 0.5,
         second_hand_interval: int = SECOND_HAND_INTERVAL,
-        threads: int = 1,
         tiles_per_picture: int = 0,
     ) -> None:
         """Loads both models and runs them once, so that the first picture is not delayed.
@@ -109,10 +112,7 @@ class HandDetector:
             max_hands: 1 or 2.
             still: pictures are unrelated; otherwise they are frames of one video, and a hand is followed from frame to
                 frame instead of being searched again.
-            min_detection_confidence: below this, 0 to 1, the search does not report a palm.
-            min_tracking_confidence: below this, 0 to 1, there is no hand in a region, and a followed one is given up.
             second_hand_interval: frames from one search for a second hand to the next while one is followed.
-            threads: of each model.
             tiles_per_picture: how many parts of a picture are searched too where the whole shows no hand, so that small
                 hands are found; the next picture goes on with the next ones. At ``ALL_TILES`` every picture is searched
                 to its end.
@@ -122,11 +122,10 @@ class HandDetector:
         """
         if max_hands not in (1, 2):
             raise DetectorError(f"The hand detector finds 1 or 2 hands, got {max_hands}.")
-        palm_model = PictureModel(MODELS_DIR / "palm_detection.onnx", threads=threads)
+        palm_model = PictureModel(MODELS_DIR / "palm_detection.onnx")
         anchors = anchor_centers(palm_model.width_px, PALM_LAYERS)
-        self._palms: SsdDetector | None = SsdDetector(palm_model, anchors, min_detection_confidence)
-        self._landmark_model: PictureModel | None = PictureModel(MODELS_DIR / "hand_landmark.onnx", threads=threads)
-        self._min_presence = min_tracking_confidence
+        self._palms: SsdDetector | None = SsdDetector(palm_model, anchors, MIN_PALM_SCORE)
+        self._landmark_model: PictureModel | None = PictureModel(MODELS_DIR / "hand_landmark.onnx")
         self._max_hands = max_hands
         self._still = still
         self._second_hand_interval = second_hand_interval
@@ -235,7 +234,7 @@ class HandDetector:
         hands = []
         for region in regions:
             landmarks, presence, rightness, world = self._landmark_model(region.cut(image_rgb, size_px))
-            if presence[0, 0] < self._min_presence:
+            if presence[0, 0] < MIN_PRESENCE:
                 continue
             places = landmarks.reshape(21, 3).astype(np.float64) / size_px
             points = region.to_picture(places[:, :2])

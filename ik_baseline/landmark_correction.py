@@ -231,10 +231,7 @@ def _add_changes(
 
 
 def gaussian_kernel(
-    points: Float[np.ndarray, "N D"],
-    centers: Float[np.ndarray, "C D"],
-    width: float,
-    centers_squared: Float[np.ndarray, " C"] | None = None,
+    points: Float[np.ndarray, "N D"], centers: Float[np.ndarray, "C D"], width: float
 ) -> Float[np.ndarray, "N C"]:
     """Gaussian kernel of points and centres, 1 where they coincide.
 
@@ -242,11 +239,8 @@ def gaussian_kernel(
         points: any number.
         centers: any number.
         width: of the kernel.
-        centers_squared: squared length of each centre, where it was computed before.
     """
-    if centers_squared is None:
-        centers_squared = (centers**2).sum(1)
-    squared = (points**2).sum(1)[:, None] + centers_squared[None] - 2.0 * points @ centers.T
+    squared = (points**2).sum(1)[:, None] + (centers**2).sum(1)[None] - 2.0 * points @ centers.T
     return np.asarray(np.exp(-np.maximum(squared, 0.0) / (2.0 * width**2)))
 
 

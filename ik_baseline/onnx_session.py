@@ -1,4 +1,4 @@
-"""Opens one of the detector's ONNX models for live use: few threads, and none that spins."""
+"""Opens one of the detector's ONNX models for live use: one thread, which does not spin."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ MODELS_DIR = ASSETS_DIR / "hand_finder"
 class PictureModel:
     """A model with one picture as input; belongs to the thread that made it."""
 
-    def __init__(self, path: Path, *, threads: int = 1, signed: bool = False) -> None:
+    def __init__(self, path: Path, *, signed: bool = False) -> None:
         """Loads the model and runs it once, so that the first picture is not delayed.
 
         Args:
             path: ONNX file with one input [1, 3, height, width], RGB.
-            threads: of this model alone. They sleep between operators: by default ONNX Runtime's threads spin, which
-                takes a core away from the other path.
             signed: the input goes from -1 to 1 and not from 0 to 1.
 
         Raises:
@@ -35,9 +33,9 @@ class PictureModel:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads
-            options.inter_op_num_threads = 1
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
+            # by default ONNX Runtime's threads spin between operators, which takes a core away from the other path
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             (picture,) = self._session.get_inputs()

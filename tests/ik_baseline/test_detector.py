@@ -136,8 +136,8 @@ def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, CountingModel]:
     """The models of the detectors that are made in a test, by file."""
     made: dict[str, CountingModel] = {}
 
-    def make(path: Path, *, threads: int = 1) -> CountingModel:
-        return made.setdefault(path.name, CountingModel(PictureModel(path, threads=threads)))
+    def make(path: Path) -> CountingModel:
+        return made.setdefault(path.name, CountingModel(PictureModel(path)))
 
     monkeypatch.setattr(detector_module, "PictureModel", make)
     return made
