@@ -99,17 +99,27 @@ def efficientnet_lite0(pretrained: bool) -> list[nn.Sequential]:
     return stages
 
 
-def _convolution(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """A convolution with batch normalisation, padded as TensorFlow's SAME does: strides leave the odd pixel below."""
+def same_padding(kernel: int, stride: int) -> tuple[list[nn.Module], int]:
+    """TensorFlow's SAME padding, which puts the odd pixel of a stride below and to the right.
+
+    Args:
+        kernel: side of the filters.
+        stride: of the filters.
+
+    Returns:
+        A layer for before the convolution where the two sides differ, and the convolution's own padding.
+    """
     before = (kernel - stride) // 2
     after = kernel - stride - before
-    padding: list[nn.Module] = [nn.ZeroPad2d((before, after, before, after))] if before != after else []
+    return ([nn.ZeroPad2d((before, after, before, after))], 0) if before != after else ([], before)
+
+
+def _convolution(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    """A convolution with batch normalisation."""
+    layers, padding = same_padding(kernel, stride)
     kind = DepthwiseConv2d if groups == inside else nn.Conv2d
-    return [
-        *padding,
-        kind(inside, outside, kernel, stride, padding=0 if padding else before, groups=groups, bias=False),
-        nn.BatchNorm2d(outside, eps=BATCH_NORM_EPSILON),
-    ]
+    layers.append(kind(inside, outside, kernel, stride, padding, groups=groups, bias=False))
+    return [*layers, nn.BatchNorm2d(outside, eps=BATCH_NORM_EPSILON)]
 
 
 def _load_published(stages: nn.ModuleList) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hand.errors import ConfigError
 from inference.landmark_reader import LANDMARK_FILE
-from trainer.networks.efficientnet_lite import InvertedResidual
+from trainer.networks.efficientnet_lite import InvertedResidual, same_padding
 
 POOLED: Final = 1152
 """Channels that are pooled before the read-out."""
@@ -151,11 +151,6 @@ def load_published(network: HandLandmarkNetwork, file: Path = LANDMARK_FILE) -> 
 
 
 def _convolution(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """A convolution with the batch normalisation folded into it, padded as TensorFlow's SAME does.
-
-    Strides leave the odd pixel below.
-    """
-    before = (kernel - stride) // 2
-    after = kernel - stride - before
-    padding: list[nn.Module] = [nn.ZeroPad2d((before, after, before, after))] if before != after else []
-    return [*padding, nn.Conv2d(inside, outside, kernel, stride, padding=0 if padding else before, groups=groups)]
+    """A convolution with the batch normalisation folded into it."""
+    layers, padding = same_padding(kernel, stride)
+    return [*layers, nn.Conv2d(inside, outside, kernel, stride, padding, groups=groups)]
