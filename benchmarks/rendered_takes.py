@@ -49,7 +49,7 @@ class PersonsHand(MovingHand):
         self.intrinsics = person.scene.intrinsics
         self._person = person.scene
 
-    def scene_at(self, index: int | float) -> Scene:
+    def scene_at(self, index: int) -> Scene:
         """What is rendered in a frame."""
         known = self._person
         return replace(

@@ -19,6 +19,8 @@ FEWEST_UNITS: Final = 6
 
 CONFIDENCE: Final = 0.95
 _DRAWS: Final = 4000
+_BINS: Final = 10
+"""Of equal width, for the calibration error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +87,15 @@ def blocks_of_time(
     return np.asarray(number).reshape(-1)
 
 
-def calibration_gap(confidence: Float[np.ndarray, " N"], good: Float[np.ndarray, " N"], bins: int = 10) -> float:
+def calibration_gap(confidence: Float[np.ndarray, " N"], good: Float[np.ndarray, " N"]) -> float:
     """Expected calibration error (Naeini et al. 2015): how far confidence lies from the share that really is good.
 
     Args:
         confidence: 0 to 1.
         good: 1 where the answer was good, else 0.
-        bins: of equal width.
     """
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(place, confidence - good, bins)
+    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gap = np.bincount(place, confidence - good, _BINS)
     return float(np.abs(gap).sum() / len(confidence))
 
 

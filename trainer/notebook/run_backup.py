@@ -14,28 +14,30 @@ KEPT_FILES: Final = (EVENTS_FILE, BEST_FILE, STATE_FILE)
 """What a run needs to go on and to be judged; the state last, so that a copy that has it has everything before it."""
 
 
+LEAST_INTERVAL_S: Final = 600.0
+"""Between two copies; the last checkpoint of a run is copied in any case."""
+
+
 class RunBackup:
     """Copies a run's files when it has saved a checkpoint; made to be given to ``EventLog.listen``.
 
     A place that cannot be written does not stop the training: the trouble is noted and the next checkpoint tries again.
     """
 
-    def __init__(self, run: Path, *places: Path, every_s: float = 600.0) -> None:
+    def __init__(self, run: Path, *places: Path) -> None:
         """Keeps the places.
 
         Args:
             run: the run's folder.
             places: folders for copies, such as one on a mounted drive and one on another disk.
-            every_s: least time between two copies; the last checkpoint of a run is copied in any case.
         """
         self._run = run
         self._places = places
-        self._every_s = every_s
         self._copied_s = -float("inf")
         self.troubles = list[str]()
 
     def __call__(self, event: dict[str, Any]) -> None:
-        due = event["event"] == "checkpoint" and time.monotonic() - self._copied_s >= self._every_s
+        due = event["event"] == "checkpoint" and time.monotonic() - self._copied_s >= LEAST_INTERVAL_S
         if due or event["event"] == "end":
             self.copy()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -48,13 +47,12 @@ def copy_verified(source: Path, target: Path) -> bool:
     return True
 
 
-def copy_tree_verified(source: Path, target: Path, tick: Callable[[Path], None] = lambda path: None) -> int:
+def copy_tree_verified(source: Path, target: Path) -> int:
     """Copies a folder file by file; a copy that was broken off goes on.
 
     Args:
         source: the folder.
         target: where to.
-        tick: called with each file.
 
     Returns:
         How many files the folder has.
@@ -67,7 +65,6 @@ def copy_tree_verified(source: Path, target: Path, tick: Callable[[Path], None] 
         raise DataError(f"{source} is missing or empty and should be copied to {target}; upload it again.")
     for path in files:
         copy_verified(path, target / path.relative_to(source))
-        tick(path)
     return len(files)
 
 
@@ -98,8 +95,5 @@ def unpack_verified(archive: Path, target: Path) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

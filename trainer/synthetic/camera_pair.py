@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -17,9 +18,16 @@ from hand.camera import Intrinsics
 from hand.layer import HandLayer
 from hand.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.lighting import triple
 from trainer.synthetic.moving_hand import FRAMES_PER_SECOND, MovingHand
 from trainer.synthetic.sample import SyntheticSample
 from trainer.synthetic.scene_description import Scene
+
+DISTANCE_M: Final = 0.6
+"""From either camera to the middle of the movement."""
+
+SECOND_FOV_DEG: Final = 66.0
+"""Field of view of the second camera along the longer side of its pictures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,34 +54,22 @@ class MovingHandPair:
         second_intrinsics: of the second camera; the first's are ``moving.intrinsics``.
     """
 
-    def __init__(
-        self,
-        moving: MovingHand,
-        seed: int,
-        *,
-        angle_deg: float = 60.0,
-        distance_m: float = 0.6,
-        second_fov_deg: float = 66.0,
-        second_late_s: float = 0.0,
-    ) -> None:
+    def __init__(self, moving: MovingHand, seed: int, *, angle_deg: float = 60.0) -> None:
         """Places the second camera.
 
         Args:
             moving: the hand before the first camera.
             seed: of the second camera's background.
             angle_deg: between the two directions of view.
-            distance_m: how far the middle of the movement is from either camera.
-            second_fov_deg: field of view of the second camera.
-            second_late_s: how much later than the first each picture of the second camera is taken.
         """
         self.moving = moving
         first = moving.intrinsics
         width, height = first.width_px, first.height_px
-        self.second_intrinsics = Intrinsics.from_fov(width, height, second_fov_deg)
+        self.second_intrinsics = Intrinsics.from_fov(width, height, SECOND_FOV_DEG)
         self.rotation = matrix_from_axis_angle(np.array([0.0, np.radians(angle_deg), 0.0]))
-        middle = np.array([0.0, 0.0, distance_m])
+        middle = np.array([0.0, 0.0, DISTANCE_M])
         self.translation_m = middle - self.rotation @ middle
-        self._late_frames = second_late_s * FRAMES_PER_SECOND
+        self._layer = HandLayer(moving.renderer.surface.model)
         places = np.stack([self._palm(moving.scene_at(index)) for index in range(0, moving.frames, 5)])
         self._shift_m = middle - places.mean(0)
         self._background = BackgroundPool(seed).draw(np.random.default_rng((seed, 2)), height, width)
@@ -86,9 +82,9 @@ class MovingHandPair:
 
     def scenes(self, index: int) -> tuple[Scene, Scene]:
         """What the two cameras see of a frame."""
-        now = self._moved(self.moving.scene_at(index))
-        then = self._moved(self.moving.scene_at(index + self._late_frames))
-        return now, self._seen_by_second(then)
+        scene = self.moving.scene_at(index)
+        scene = replace(scene, translation_m=scene.translation_m + self._shift_m)
+        return scene, self._seen_by_second(scene)
 
     def pairs(self, step: int = 1) -> Iterator[SamplePair]:
         """Every ``step``-th frame's pair, in order."""
@@ -96,17 +92,14 @@ class MovingHandPair:
             yield self.pair(index)
 
     def _palm(self, scene: Scene) -> Float[np.ndarray, "3"]:
-        joints = HandLayer(self.moving.renderer.surface.model)(scene.pose_rad, scene.shape, scene.translation_m)
+        joints = self._layer(scene.pose_rad, scene.shape, scene.translation_m)
         return np.asarray(joints.joints_m[[0, 9]].mean(0), np.float64)
-
-    def _moved(self, scene: Scene) -> Scene:
-        return replace(scene, translation_m=scene.translation_m + self._shift_m)
 
     def _seen_by_second(self, scene: Scene) -> Scene:
         pose = scene.pose_rad.copy()
         pose[:3] = axis_angle_from_matrix(self.rotation @ matrix_from_axis_angle(pose[:3]))
         # the translation is added after the hand was turned about its own root joint
-        root = np.asarray(HandLayer(self.moving.renderer.surface.model).shaped(scene.shape).joints_m[0], np.float64)
+        root = np.asarray(self._layer.shaped(scene.shape).joints_m[0], np.float64)
         wrist = self.rotation @ (root + scene.translation_m) + self.translation_m
         light = scene.lighting
         return replace(
@@ -117,14 +110,10 @@ class MovingHandPair:
             background=self._background,
             lighting=replace(
                 light,
-                key_direction=_triple(self.rotation @ light.key_direction),
-                fill_direction=_triple(self.rotation @ light.fill_direction),
+                key_direction=triple(self.rotation @ light.key_direction),
+                fill_direction=triple(self.rotation @ light.fill_direction),
             ),
             effects=replace(
                 scene.effects, noise_place=(scene.effects.noise_place[1], (scene.effects.noise_place[0] + 77) % 512)
             ),
         )
-
-
-def _triple(vector: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
-    return float(vector[0]), float(vector[1]), float(vector[2])

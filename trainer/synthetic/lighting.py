@@ -60,12 +60,12 @@ def draw_lighting(rng: np.random.Generator) -> Lighting:
     sky = rng.uniform(0.35, 0.9) * tint(rng, 0.06)
     return Lighting(
         key_direction=_unit(key_direction),
-        key=_triple(rng.uniform(0.5, 1.9) * tint(rng, 0.05)),
+        key=triple(rng.uniform(0.5, 1.9) * tint(rng, 0.05)),
         key_softness=float(rng.uniform(0.1, 0.9)),
         fill_direction=_unit(fill_direction),
-        fill=_triple(rng.uniform(0.0, 0.5) * tint(rng, 0.15)),
-        sky=_triple(sky),
-        ground=_triple(sky * rng.uniform(0.3, 0.9) * tint(rng, 0.08)),
+        fill=triple(rng.uniform(0.0, 0.5) * tint(rng, 0.15)),
+        sky=triple(sky),
+        ground=triple(sky * rng.uniform(0.3, 0.9) * tint(rng, 0.08)),
         gloss=float(rng.uniform(0.3, 0.9)),
     )
 
@@ -264,8 +264,9 @@ def light_vertices(
 
 
 def _unit(vector: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
-    return _triple(vector / np.linalg.norm(vector))
+    return triple(vector / np.linalg.norm(vector))
 
 
-def _triple(vector: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
+def triple(vector: Float[np.ndarray, "3"]) -> tuple[float, float, float]:
+    """A vector as plain numbers."""
     return float(vector[0]), float(vector[1]), float(vector[2])

@@ -72,7 +72,6 @@ class MovingHand:
         width_px: int = 640,
         height_px: int = 480,
         settings: MovingHandSettings | None = None,
-        levels: int = 1,
     ) -> None:
         """Draws everything that does not change, and the plan of what does.
 
@@ -83,14 +82,13 @@ class MovingHand:
             width_px: of the pictures.
             height_px: of the pictures.
             settings: how it moves.
-            levels: subdivision of the hand, see :class:`trainer.synthetic.scene.SceneRenderer`.
         """
         settings = settings or MovingHandSettings()
         self.frames = frames
         self._rng = np.random.default_rng((seed, 86028157))
         rng = self._rng
         backgrounds = BackgroundPool(seed)
-        self.renderer = SceneRenderer(model, seed, levels=levels, backgrounds=backgrounds)
+        self.renderer = SceneRenderer(model, seed, backgrounds=backgrounds)
         self._layer = HandLayer(model)
         self.shape = np.clip(rng.normal(size=10) * settings.shape_deviation, -2.5, 2.5)
         self._keys = _key_poses(rng, self.renderer, frames, settings)
@@ -124,20 +122,20 @@ class MovingHand:
     def frame(self, index: int) -> SyntheticSample:
         return self.renderer.render(self.scene_at(index), index)
 
-    def scene_at(self, index: int | float) -> Scene:
+    def scene_at(self, index: int) -> Scene:
         """What :meth:`frame` renders.
 
         Args:
-            index: number of the frame; a moment between two frames is a fraction.
+            index: number of the frame.
         """
         pose, translation = self.hand_at(index)
-        return replace(self._scene, pose_rad=pose, translation_m=translation, effects=self._effects_at(int(index)))
+        return replace(self._scene, pose_rad=pose, translation_m=translation, effects=self._effects_at(index))
 
-    def hand_at(self, index: int | float) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
+    def hand_at(self, index: int) -> tuple[Float[np.ndarray, "48"], Float[np.ndarray, "3"]]:
         """Pose and translation of a frame's hand.
 
         Args:
-            index: number of the frame; a moment between two frames is a fraction.
+            index: number of the frame.
         """
         time_s = index / FRAMES_PER_SECOND
         pose = self.renderer.poses.pose(self._angles_at(index))
@@ -165,7 +163,7 @@ class MovingHand:
         turned_palm = turn @ self.renderer.starting_view.T @ (palm_at_rest - rest[0]) + rest[0]
         return np.asarray(at_rest + palm_at_rest - turned_palm)
 
-    def _angles_at(self, index: int | float) -> Float[np.ndarray, "16 3"]:
+    def _angles_at(self, index: int) -> Float[np.ndarray, "16 3"]:
         starts, angles = self._keys
         step = int(np.searchsorted(starts, index, side="right")) - 1
         passed = (index - starts[step]) / (starts[step + 1] - starts[step])

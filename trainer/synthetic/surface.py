@@ -114,14 +114,13 @@ class HandSurface:
         return np.concatenate(blocks).astype(np.int32)
 
     def with_forearm(
-        self, hand_m: Float[np.ndarray, "H 3"], bend: Float[np.ndarray, "3 3"], girth: float = 1.0
+        self, hand_m: Float[np.ndarray, "H 3"], bend: Float[np.ndarray, "3 3"]
     ) -> Float[np.ndarray, "N 3"]:
         """Fine hand vertices in the rest frame (global rotation not yet applied), continued by the forearm.
 
         Args:
             hand_m: fine vertices of the hand.
             bend: turns the forearm against the hand about the wrist, in palm axes.
-            girth: thickness of the forearm.
         """
         wrist = self.rest_joints_m[0]
         rim = (hand_m[self.loop] - wrist) @ self.palm_axes
@@ -131,7 +130,7 @@ class HandSurface:
         step = (np.arange(1, FOREARM_RINGS + 1) / FOREARM_RINGS)[:, None]
         back = FOREARM_LENGTH_M * step**FOREARM_SPREAD
         # an ellipse that widens towards the elbow, reached smoothly from the rim's own outline
-        swell = 1.0 + 0.42 * soft_step(back, 0.03, 0.22) * girth
+        swell = 1.0 + 0.42 * soft_step(back, 0.03, 0.22)
         round_off = soft_step(back, 0.0, 0.12)
         outline = np.stack(
             [

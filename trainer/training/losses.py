@@ -228,12 +228,10 @@ def camera_terms(output: NetworkOutput, batch: HandBatch, joints_m: Float[Tensor
     }
 
 
-def gaussian_heat_maps(
-    joints_crop: Float[Tensor, "B 21 2"], grid: int, sigma_cells: float = 1.0
-) -> Float[Tensor, "B 21 GG"]:
-    """Target distributions over the cells of a grid, each summing to 1."""
+def gaussian_heat_maps(joints_crop: Float[Tensor, "B 21 2"], grid: int) -> Float[Tensor, "B 21 GG"]:
+    """Target distributions over the cells of a grid, each summing to 1; the deviation is one cell."""
     centres = torch.linspace(-1 + 1 / grid, 1 - 1 / grid, grid, device=joints_crop.device, dtype=joints_crop.dtype)
-    sigma = sigma_cells * 2.0 / grid
+    sigma = 2.0 / grid
     weight_x = torch.exp(-0.5 * ((joints_crop[..., :1] - centres) / sigma).square())
     weight_y = torch.exp(-0.5 * ((joints_crop[..., 1:] - centres) / sigma).square())
     maps = (weight_y[..., :, None] * weight_x[..., None, :]).flatten(2)
