@@ -37,6 +37,7 @@ from app.pipeline.output_selector import OutputChooser, OutputSettings
 from app.pipeline.paths.hand_path import HandPath
 from app.pipeline.paths.path_factories import chosen_paths
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH
+from benchmarks.clip_pictures import clip_pictures
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.types import Frame, HandState, PathId, PathResult
@@ -103,7 +104,7 @@ class Story:
             fx, fy, cx, cy = (float(number) for number in truth["intrinsics"])
             width, height = (int(number) for number in truth["picture_size_px"])
         self._intrinsics = Intrinsics(fx, fy, cx, cy, width, height)
-        self._clip = _read(DEMO_CLIP)
+        self._clip = list(clip_pictures(DEMO_CLIP))
         self.chapters = [chapter for chapter in STORY for _ in range(round(chapter.seconds * FRAMES_PER_SECOND))]
         empty = np.median(np.stack(self._clip[::10]), 0).astype(np.uint8)
         # the hand is always somewhere in the middle, so the wall is taken from beside it
@@ -258,17 +259,6 @@ def main() -> None:
     report(story, record)
     draw(story, record, options.out)
     print(f"plot: {options.out}")
-
-
-def _read(path: Path) -> list[np.ndarray]:
-    reader = cv2.VideoCapture(str(path))
-    frames: list[np.ndarray] = []
-    while True:
-        ok, image = reader.read()
-        if not ok:
-            reader.release()
-            return frames
-        frames.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
 def _stretches(story: Story) -> list[tuple[int, int, Chapter]]:

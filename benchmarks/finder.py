@@ -27,6 +27,7 @@ import numpy as np
 
 from app.machine import describe_machine
 from assets import ASSETS_DIR
+from benchmarks.clip_pictures import clip_pictures
 from hand.crop import crop_around
 from hand.landmark_distance import landmark_distance
 from hand.types import HandObservation
@@ -115,16 +116,6 @@ def own(detector: HandDetector) -> Finder:
     return find
 
 
-def clip_frames(path: Path) -> Iterator[np.ndarray]:
-    """All frames, RGB."""
-    capture = cv2.VideoCapture(str(path))
-    try:
-        while (read := capture.read())[0]:
-            yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB)
-    finally:
-        capture.release()
-
-
 def pictures(folder: Path) -> Iterator[np.ndarray]:
     """All JPEG files of a folder, RGB."""
     for path in sorted(folder.glob("*.jpg")):
@@ -166,7 +157,7 @@ def noise(python: str, clips: Sequence[Path]) -> None:
         plain, noisy = Peer(python, "solutions", 1, False), Peer(python, "solutions", 1, False)
         rng = np.random.default_rng(0)
         agreement = Agreement()
-        for image_rgb in clip_frames(clip):
+        for image_rgb in clip_pictures(clip):
             grain = rng.integers(-1, 2, image_rgb.shape)
             changed = np.clip(image_rgb + grain, 0, 255).astype(np.uint8)
             agreement.take(plain(image_rgb)[0], noisy(changed)[0], 1.0)
@@ -205,10 +196,10 @@ def main() -> None:
     print("| pictures | finder | as many hands | same side | 2D median | 2D p95 | our time over theirs | start, s |")
     print("|---|---|---|---|---|---|---|---|")
     for clip in clips:
-        compare(f"{clip.stem}, one hand", clip_frames(clip), 1, 1, False, peers)
+        compare(f"{clip.stem}, one hand", clip_pictures(clip), 1, 1, False, peers)
     for clip in clips:
         title = f"{clip.stem}, two requested, second sought every {SECOND_HAND_INTERVAL} frames"
-        compare(title, clip_frames(clip), 2, SECOND_HAND_INTERVAL, False, peers)
+        compare(title, clip_pictures(clip), 2, SECOND_HAND_INTERVAL, False, peers)
     if not options.clips and (REAL / "laptop_hands").is_dir():
         compare("laptop_hands, still, two requested", pictures(REAL / "laptop_hands"), 2, 1, True, peers)
 

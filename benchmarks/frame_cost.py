@@ -65,8 +65,9 @@ from app.ui.window.main_window import MainWindow
 from app.ui.window.metrics_refresh import MetricsRefresher
 from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window_options import WindowOptions
+from benchmarks.clip_pictures import clip_pictures
 from benchmarks.demo_window import wait, wait_for_hands
-from benchmarks.finder import Peer, clip_frames
+from benchmarks.finder import Peer
 from benchmarks.stage_clock import StageClock, thread_times_ms
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
@@ -185,7 +186,7 @@ class Alone:
         if self._peer is not None:
             peer = self._peer
             self._finders["MediaPipe 0.10.21"] = lambda image_rgb: peer(image_rgb)[1]
-        self._frames = chain.from_iterable(clip_frames(clip) for _ in count())
+        self._frames = chain.from_iterable(clip_pictures(clip) for _ in count())
         self.frame_ms(WARM_UP_FRAMES)
 
     def frame_ms(self, frames: int = REFERENCE_FRAMES) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from torch.profiler import ProfilerActivity, profile
 from app.machine import describe_machine
 from app.networks.live_network import load_candidate
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
+from benchmarks.times_in_turns import CALLS_PER_TURN, ROUNDS, times_in_turns_ms
 from hand.errors import CheckpointError
 from inference.runtime import load_network
 from trainer.serving.cuda_session import load_cuda_network
 from trainer.serving.torch_session import network_in_folder, packed
 
-_ROUNDS = 15
-_CALLS_PER_TURN = 20
 _TARGET_MS = 3.0
 _GRAPH = "graph, half precision"
 
@@ -51,10 +49,10 @@ def main() -> int:
         "kernel by kernel, full precision": _eager(folder, image),
         "ONNX Runtime, one core": lambda: processor.outputs(image),
     }
-    times = _times_ms(steps)
+    times = times_in_turns_ms(steps)
     machine = describe_machine()
     print(f"{torch.cuda.get_device_name()}; {machine['processor']}, {machine['cores']} cores; {machine['system']}")
-    print(f"one crop of {card.input_px} px, {_ROUNDS * _CALLS_PER_TURN} calls in turns of {_CALLS_PER_TURN}:")
+    print(f"one crop of {card.input_px} px, {ROUNDS * CALLS_PER_TURN} calls in turns of {CALLS_PER_TURN}:")
     for name, values in times.items():
         p50, p95 = np.percentile(values, (50, 95))
         print(f"  {name:34s} p50 {p50:6.2f}  p95 {p95:6.2f} ms   {p50 / np.median(times[_GRAPH]):6.2f} x the graph")
@@ -78,19 +76,6 @@ def _eager(folder: Path, image: np.ndarray) -> Callable[[], object]:
         return packed(network(torch.from_numpy(image).to("cuda"))).cpu()
 
     return run
-
-
-def _times_ms(steps: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    # in turns, so that a busy moment of the machine falls on all of them
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_number in range(_ROUNDS + 1):
-        for name, run in steps.items():
-            for _ in range(_CALLS_PER_TURN):
-                start = time.perf_counter()
-                run()
-                if round_number:  # the first round warms up
-                    times[name].append((time.perf_counter() - start) * 1e3)
-    return times
 
 
 def _copies(run: Callable[[], object]) -> str:

@@ -10,7 +10,6 @@ import os
 # before NumPy and torch start their thread pools: a live hand has one core, and its neighbours need the others
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import platform
 import time
 from collections.abc import Callable
 from statistics import median
@@ -70,9 +69,8 @@ def main() -> None:
     medians = {name: median(values) for name, values in times.items()}
     first_calls = median(times["numpy, live"][::_CALLS_PER_TURN])
 
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, one used; {model.vertex_count} vertices"
-    )
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, one used; {model.vertex_count} vertices")
     print(f"median of {_REPETITIONS} calls in turns of {_CALLS_PER_TURN}, one hand each, another pose every time:")
     for name, value in medians.items():
         print(f"  {name:20s} {value:7.3f} ms   {value / medians['numpy, live']:5.1f} x the live path")

@@ -1,6 +1,6 @@
 """The IK solver beside its peers, and the tracker on pictures; all in this run, on one thread.
 
-Run ``python benchmarks/ik.py``. It prints, as medians:
+Run ``python -m benchmarks.ik``. It prints, as medians:
 
 * reachable targets (the hand layer's own joints, hand moving some 18 mm a frame): time and joint error of a warm
   solve, a cold solve, scipy's ``least_squares`` with the same residuals and Jacobian, and 30 Adam iterations through a
@@ -15,11 +15,10 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import cv2
@@ -27,6 +26,8 @@ import numpy as np
 import torch  # before MediaPipe: its compiler library must not come after
 from scipy.optimize import least_squares
 
+from app.machine import describe_machine
+from benchmarks.clip_pictures import clip_pictures
 from hand.anatomy import rotations_from_angles
 from hand.camera import Intrinsics, project
 from hand.crop import crop_around
@@ -47,8 +48,11 @@ from ik_baseline.warm_start import WarmStart
 ROOT = Path(__file__).resolve().parent.parent
 CAMERA = Intrinsics.from_fov(640, 480)
 CLIPS, FRAMES = 4, 240
+MOST_PICTURES = 400
+"""Of a clip."""
+
 PEER_EVERY = 12
-"""Slow peers solve every so manieth frame; all of them still start one frame away."""
+"""Slow peers solve every so many frames; all of them still start one frame away."""
 
 
 @dataclass(frozen=True)
@@ -229,18 +233,6 @@ def reachable_targets(solver: IkSolver) -> None:
         )
 
 
-def read_clip(path: Path, every: int = 1, limit: int = 400) -> list[np.ndarray]:
-    """RGB frames of a video."""
-    capture, frames = cv2.VideoCapture(str(path)), []
-    while len(frames) < limit * every:
-        good, picture = capture.read()
-        if not good:
-            break
-        frames.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-    capture.release()
-    return frames[::every]
-
-
 def tracked(
     tracker: IkTracker, pictures: Sequence[np.ndarray], camera: Intrinsics
 ) -> Iterator[tuple[HandObservation, np.ndarray, np.ndarray, dict[str, float]]]:
@@ -259,7 +251,7 @@ def uncorrected(observation: HandObservation, camera: Intrinsics) -> HandObserva
 
 def pictures(path: Path, camera: Intrinsics | None = None) -> None:
     """Reprojection over a clip, and jitter on one of its frames."""
-    frames = read_clip(path)
+    frames = list(islice(clip_pictures(path), MOST_PICTURES))
     height, width = frames[0].shape[:2]
     camera = camera or Intrinsics.from_fov(width, height)
     model = load_embedded_model()
@@ -307,9 +299,8 @@ def main() -> None:
     """Prints everything."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, one used, load {os.getloadavg()[0]:.1f}"
-    )
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, one used, load {os.getloadavg()[0]:.1f}")
     model = load_embedded_model()
     solver = IkSolver(model, HandCalibration.without_offsets(model))
     solver.warm_up()

@@ -15,7 +15,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -28,6 +27,7 @@ import torch
 from app.machine import describe_machine
 from app.pipeline.paths.network_pose import NetworkHand, NetworkPoser, RefitState
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
+from benchmarks.times_in_turns import CALLS_PER_TURN, ROUNDS, times_in_turns_ms
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.embedded import load_embedded_model
@@ -49,8 +49,6 @@ from trainer.recipe.config import exported_layout, read_config
 
 RECIPE = Path(__file__).resolve().parent.parent / "configs" / "shipped.yaml"
 
-_ROUNDS = 15
-_CALLS_PER_TURN = 20
 _LIVE_TARGET = 1.6
 _LIVE = "live: crop, network, pose, mesh"
 _ALONE = "the same, reading landmarks"
@@ -93,10 +91,10 @@ def main() -> None:
         "ResNet-50, torch eager": lambda: peer_network(peer_tensor),
     }
     with torch.inference_mode():
-        medians = _medians_ms(paths)
+        medians = {name: median(times) for name, times in times_in_turns_ms(paths).items()}
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, one used; {config.trunk} + {config.head} head, ", end="")
-    print(f"{config.input_px} px; median of {_ROUNDS * _CALLS_PER_TURN} calls, in turns of {_CALLS_PER_TURN}:")
+    print(f"{config.input_px} px; median of {ROUNDS * CALLS_PER_TURN} calls, in turns of {CALLS_PER_TURN}:")
     for name, value in medians.items():
         print(f"  {name:32s} {value:7.2f} ms   {value / medians['network, ONNX Runtime']:5.2f} x the network")
     ratio, alone = (medians[name] / medians[_LANDMARKS] for name in (_LIVE, _ALONE))
@@ -124,19 +122,6 @@ def _landmark_network() -> Callable[[], object]:
     session = onnxruntime.InferenceSession(str(LANDMARK_FILE), options, providers=["CPUExecutionProvider"])
     image = np.random.default_rng(0).random((1, 3, LANDMARK_PX, LANDMARK_PX), np.float32)
     return lambda: session.run(None, {session.get_inputs()[0].name: image})
-
-
-def _medians_ms(paths: dict[str, Callable[[], object]]) -> dict[str, float]:
-    # in turns, so that a busy moment of the machine falls on all of them
-    times: dict[str, list[float]] = {name: [] for name in paths}
-    for round_number in range(_ROUNDS + 1):
-        for name, run in paths.items():
-            for _ in range(_CALLS_PER_TURN):
-                start = time.perf_counter()
-                run()
-                if round_number:  # the first round warms up
-                    times[name].append((time.perf_counter() - start) * 1000.0)
-    return {name: median(values) for name, values in times.items()}
 
 
 def _network(config: NetworkConfig) -> HandNetwork:

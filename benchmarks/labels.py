@@ -1,6 +1,6 @@
 """Labels computed over a whole session against MediaPipe + IK's live results, on rendered sessions of a known hand.
 
-    python benchmarks/labels.py [--sessions 6] [--frames 240] [--first-seed 1]
+    python -m benchmarks.labels [--sessions 6] [--frames 240] [--first-seed 1]
 
 Each session is another person (shape, skin), light, camera noise and movement, none of them among those that the
 landmark correction was learned from (their seeds begin at 1000). The pictures go through MediaPipe itself, live IK and
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,23 +20,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from app.labelling.session_labeller import label_session  # noqa: E402
-from app.pipeline.paths.path_factories import network_path_factory  # noqa: E402
-from hand.embedded import load_embedded_model  # noqa: E402
-from hand.errors import HandliveError  # noqa: E402
-from hand.metrics import aligned, distances, jitter_mm  # noqa: E402
-from hand.model import HandModel  # noqa: E402
-from hand.recording import RecordedHand, SessionInfo, recorded_hand  # noqa: E402
-from hand.recording_writer import RecordingWriter  # noqa: E402
-from hand.session_labels import read_session_labels  # noqa: E402
-from hand.types import Frame  # noqa: E402
-from ik_baseline.tracker import IkTracker  # noqa: E402
-from trainer.synthetic.moving_hand import FRAMES_PER_SECOND, MovingHand  # noqa: E402
-
-NETWORK = ROOT / "assets" / "network"
+from app.labelling.session_labeller import label_session
+from app.machine import describe_machine
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, network_path_factory
+from hand.embedded import load_embedded_model
+from hand.errors import HandliveError
+from hand.metrics import jitter_mm, mpjpe_mm, pa_error_mm
+from hand.model import HandModel
+from hand.recording import RecordedHand, SessionInfo, recorded_hand
+from hand.recording_writer import RecordingWriter
+from hand.session_labels import read_session_labels
+from hand.types import Frame
+from ik_baseline.tracker import IkTracker
+from trainer.synthetic.moving_hand import FRAMES_PER_SECOND, MovingHand
 
 
 def record(folder: Path, model: HandModel, seed: int, frames: int) -> None:
@@ -46,7 +40,7 @@ def record(folder: Path, model: HandModel, seed: int, frames: int) -> None:
     hand = MovingHand(model, seed, frames)
     info = SessionInfo(f"rendered, seed {seed}", hand.intrinsics, False, model.name, model.digest)
     try:
-        network = network_path_factory(NETWORK, model, 1)()
+        network = network_path_factory(SHIPPED_NETWORK_DIR, model, 1)()
     except HandliveError as error:
         print(f"  without the network: {error}")
         network = None
@@ -83,9 +77,7 @@ def errors(joints: np.ndarray, truth: np.ndarray) -> Errors:
     """Of joints (N, 21, 3) in metres."""
     if not len(joints):
         return Errors(float("nan"), float("nan"))
-    pa = distances(aligned(joints, truth), truth).mean() * 1e3
-    root = distances(joints - joints[:, :1], truth - truth[:, :1]).mean() * 1e3
-    return Errors(float(pa), float(root))
+    return Errors(pa_error_mm(joints, truth), mpjpe_mm(joints, truth))
 
 
 def measure(folder: Path) -> list[Errors | float]:
@@ -119,7 +111,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder to keep the sessions in, to measure again")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, load {os.getloadavg()[0]:.1f}")
     print("errors in mm: aligned (PA), and relative to the wrist; jitter is the second difference")
     print("seed | live IK       | offline       | ratio PA root | kept   | offline, kept | rejected      | light half")
     model, ratios, rows = load_embedded_model(), [], []

@@ -1,6 +1,6 @@
 """How fast a data set becomes training crops: pictures per second and core, decoded, cut out and augmented.
 
-python benchmarks/loader.py [--set DIR] [--kind freihand] [--input-px 128] [--seconds 4] [--workers 2]
+    python -m benchmarks.loader [--set DIR] [--kind freihand] [--input-px 128] [--seconds 4] [--workers 2]
 
 Without --set a small FreiHAND is rendered first, in a temporary folder; its pictures are in the page cache, so that
 this measures the processor and not the disk. The peer is the least that any loader does: decoding and resizing.
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,19 +19,17 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from hand.embedded import load_embedded_model  # noqa: E402
-from trainer.__main__ import main as trainer  # noqa: E402
-from trainer.datasets.hand_set import HandSet  # noqa: E402
-from trainer.datasets.opening import open_set, recognised  # noqa: E402
-from trainer.datasets.pose_fit import fitter_for  # noqa: E402
-from trainer.datasets.shards import pack  # noqa: E402
-from trainer.recipe.config import build_recipe  # noqa: E402
-from trainer.recipe.sources import SET_KINDS  # noqa: E402
-from trainer.samples.labelled_crop import LabelledCrop, collate  # noqa: E402
-from trainer.training.mixture import build_samples  # noqa: E402
+from app.machine import describe_machine
+from hand.embedded import load_embedded_model
+from trainer.__main__ import main as trainer
+from trainer.datasets.hand_set import HandSet
+from trainer.datasets.opening import open_set, recognised
+from trainer.datasets.pose_fit import fitter_for
+from trainer.datasets.shards import pack
+from trainer.recipe.config import build_recipe
+from trainer.recipe.sources import SET_KINDS
+from trainer.samples.labelled_crop import LabelledCrop, collate
+from trainer.training.mixture import build_samples
 
 ROUNDS = 5
 
@@ -131,7 +127,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}")
     if options.set is not None:
         measure(options.kind or recognised(options.set), options.set, options)
         return

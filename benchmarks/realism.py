@@ -12,14 +12,14 @@ a video.
 from __future__ import annotations
 
 import argparse
-import platform
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float
 
+from app.machine import describe_machine
+from benchmarks.clip_pictures import clip_pictures
 from hand.embedded import load_embedded_model
 from ik_baseline.detector import HandDetector
 from trainer.synthetic.backgrounds import BackgroundPool
@@ -94,21 +94,16 @@ def measure_frames(count: int, seed: int) -> bool:
 def measure_demo() -> None:
     """Follows the hand through the demo clip."""
     truth = np.load(DEMO / "demo_truth.npz")
-    video = cv2.VideoCapture(str(DEMO / "demo.mp4"))
     errors, sides, frames = [], 0, 0
     with HandDetector(max_hands=1) as detector:
-        while True:
-            there, picture = video.read()
-            if not there:
-                break
-            hands = detector.detect(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        for picture in clip_pictures(DEMO / "demo.mp4"):
+            hands = detector.detect(picture)
             if hands:
                 error = error_over_box(hands[0].landmarks_px, truth["joints_px"][frames])
                 if error < FOUND_WITHIN:
                     errors.append(error)
                     sides += hands[0].side == str(truth["side"])
             frames += 1
-    video.release()
     print(
         f"demo clip: found in {len(errors)} of {frames} frames, side right in {sides}, "
         f"error over box mean {np.mean(errors):.4f}, worst {np.max(errors):.4f}"
@@ -122,7 +117,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--demo-only", action="store_true", help="only follow the hand in the demo clip")
     arguments = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
+    machine = describe_machine()
+    print(f"{machine['processor']}, Python {machine['python']}")
     if not arguments.demo_only:
         print("targets reached" if measure_frames(arguments.count, arguments.seed) else "A TARGET WAS MISSED")
     measure_demo()

@@ -1,14 +1,12 @@
 """What recording costs the live paths: the demo clip at 30 frames a second through both, without and with a recorder.
 
-python benchmarks/recording.py [--seconds 12] [--methods ik network] [--folder DIR]
+python -m benchmarks.recording [--seconds 12] [--methods ik network] [--folder DIR]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,21 +14,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from app.machine import describe_machine
+from app.pipeline.live import LivePipeline
+from app.pipeline.output_selector import OutputChooser
+from app.pipeline.paths.hand_path import PathFactory
+from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, ik_path_factory, network_path_factory
+from app.pipeline.result_synchronizer import JoinedResult
+from app.recording.recorder import SessionRecorder
+from app.sources.base import Picture, SourceFacts
+from app.sources.demo import DEMO_CLIP
+from benchmarks.clip_pictures import clip_pictures
+from hand.embedded import load_embedded_model
+from hand.recording_reader import open_recording
+from hand.types import PathId
 
-from app.pipeline.live import LivePipeline  # noqa: E402
-from app.pipeline.output_selector import OutputChooser  # noqa: E402
-from app.pipeline.paths.hand_path import PathFactory  # noqa: E402
-from app.pipeline.paths.path_factories import ik_path_factory, network_path_factory  # noqa: E402
-from app.pipeline.result_synchronizer import JoinedResult  # noqa: E402
-from app.recording.recorder import SessionRecorder  # noqa: E402
-from app.sources.base import Picture, SourceFacts  # noqa: E402
-from hand.embedded import load_embedded_model  # noqa: E402
-from hand.recording_reader import open_recording  # noqa: E402
-from hand.types import PathId  # noqa: E402
-
-CLIP = ROOT / "assets" / "demo" / "demo.mp4"
 WARM_UP_S = 4.0
 
 
@@ -40,10 +37,7 @@ class LoopedClip:
     name = "demo clip, looped"
 
     def __init__(self) -> None:
-        capture, self._pictures, self._next = cv2.VideoCapture(str(CLIP)), [], 0
-        while (read := capture.read())[0]:
-            self._pictures.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
-        capture.release()
+        self._pictures, self._next = list(clip_pictures(DEMO_CLIP)), 0
 
     def open(self) -> SourceFacts:
         """Ready at once."""
@@ -122,10 +116,11 @@ def main() -> None:
     model = load_embedded_model()
     made: dict[PathId, PathFactory] = {
         "ik": ik_path_factory(model, 1),
-        "network": network_path_factory(ROOT / "assets" / "network", model, 1),
+        "network": network_path_factory(SHIPPED_NETWORK_DIR, model, 1),
     }
     paths: dict[PathId, PathFactory] = {name: made[name] for name in options.methods}
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(2):
             run(paths, options.seconds, None)

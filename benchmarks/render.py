@@ -1,6 +1,6 @@
 """How fast pictures are made, on one core, beside a ray caster that draws the same mesh in the same run.
 
-    OMP_NUM_THREADS=1 python benchmarks/render.py
+    OMP_NUM_THREADS=1 python -m benchmarks.render
 
 Prints milliseconds (median over repetitions, processor time, so that a busy machine affects none of them) and pictures
 per second and core. Whole pictures are timed by their mean: some have a second hand or an object in them and cost more,
@@ -11,18 +11,16 @@ for each pixel and interpolates a colour, which is what any ray caster must do f
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
+from app.machine import describe_machine
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.normals import vertex_normals
@@ -49,16 +47,6 @@ def milliseconds(
         work(index)
         times.append(time.process_time() - start)
     return average(times) * 1000.0
-
-
-def machine() -> str:
-    """The processor's name."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def cast_rays(
@@ -127,21 +115,14 @@ def time_live_view(repetitions: int) -> None:
     background = np.full((360, 480, 3), 30, np.uint8)
     for samples in (2, 1):
         renderer = MeshRenderer(model.faces, 480, 360, samples=samples)
-        work = partial(_draw_live, renderer, background, vertices, intrinsics)
-        spent = milliseconds(work, repetitions)
+
+        def draw(_: int, renderer: MeshRenderer = renderer) -> None:
+            renderer.draw_over(background.copy(), vertices, intrinsics)
+
+        spent = milliseconds(draw, repetitions)
         print(f"lit mesh over a 480 x 360 picture, {samples * samples} samples a pixel: {spent:.2f} ms")
     normals = milliseconds(lambda _: vertex_normals(vertices, model.faces), repetitions)
     print(f"smooth normals of {len(vertices)} vertices: {normals:.3f} ms")
-
-
-def _draw_live(
-    renderer: MeshRenderer,
-    background: UInt8[np.ndarray, "height width 3"],
-    vertices_m: Float[np.ndarray, "V 3"],
-    intrinsics: Intrinsics,
-    _: int,
-) -> None:
-    renderer.draw_over(background.copy(), vertices_m, intrinsics)
 
 
 def time_pictures(repetitions: int) -> bool:
@@ -176,7 +157,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=120)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    print(f"{machine()}, Python {platform.python_version()}, NumPy {np.__version__}")
+    machine = describe_machine()
+    print(f"{machine['processor']}, Python {machine['python']}, NumPy {np.__version__}")
     compare_drawing("live view 480 x 360", 0, (480, 360), arguments.repetitions)
     compare_drawing("frame 640 x 480", 2, (640, 480), arguments.repetitions)
     time_live_view(arguments.repetitions)

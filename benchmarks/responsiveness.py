@@ -30,17 +30,11 @@ from PyQt6.QtGui import QAction, QSurfaceFormat
 from PyQt6.QtWidgets import QApplication, QDockWidget
 
 from app.machine import describe_machine
-from app.networks.live_network import LiveNetwork
 from app.palette import DARK, LIGHT
-from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, chosen_paths
-from app.sources.choose import SourceOptions, choose_source
 from app.sources.demo import DEMO_CLIP
-from app.ui.extensions import install_extensions
 from app.ui.views.opengl_support import opengl_format
 from app.ui.window.main_window import MainWindow
-from app.ui.window_options import WindowOptions
-from benchmarks.demo_window import wait, wait_for_hands
-from hand.embedded import load_embedded_model
+from benchmarks.demo_window import open_window, wait, wait_for_hands
 
 LIMIT_MS = 50.0
 SETTLE_S = 1.2
@@ -120,20 +114,7 @@ def main() -> None:
     application.setStyle("Fusion")
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores; load before the start: {os.getloadavg()[0]:.1f}")
-    model, live = load_embedded_model(), LiveNetwork(SHIPPED_NETWORK_DIR)
-    window = MainWindow(
-        WindowOptions(
-            chosen=choose_source(str(DEMO_CLIP), SourceOptions(loop=True)),
-            source_options=SourceOptions(loop=True),
-            model=model,
-            paths=chosen_paths("both", None, model, 1, live_network=live, warn=print),
-            live_network=live,
-            theme="dark",
-        ),
-        install_extensions,
-    )
-    window.resize(1280, 720)
-    window.show()
+    window = open_window()
     wait_for_hands(window)
     print("| action | longest event, work ms | clock ms | which |\n|---|---|---|---|")
     too_long = 0

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from tqdm import tqdm
 
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR, network_path_factory
+from benchmarks.clip_pictures import clip_pictures
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.landmark_distance import landmark_distance
@@ -52,17 +53,12 @@ def compare(clip: Path, folder: Path) -> tuple[list[bool], float, list[float]]:
         clip: a video.
         folder: of the network.
     """
-    video = cv2.VideoCapture(str(clip))
     path = network_path_factory(folder, load_embedded_model(), 1)()
     swapped: list[bool] = []
     distances: list[float] = []
-    with HandDetector(1) as detector, tqdm(desc=clip.stem, unit="frame", leave=False) as bar:
-        number = 0
-        while True:
-            read, picture = video.read()
-            if not read:
-                break
-            image = np.ascontiguousarray(picture[..., ::-1])
+    pictures = tqdm(clip_pictures(clip), desc=clip.stem, unit="frame", leave=False)
+    with HandDetector(1) as detector:
+        for number, image in enumerate(pictures):
             frame = Frame(number, 0, image, Intrinsics.from_fov(image.shape[1], image.shape[0]), clip.stem)
             theirs, ours = detector.detect(image), path.process(frame).observations
             if theirs and ours:
@@ -70,10 +66,8 @@ def compare(clip: Path, folder: Path) -> tuple[list[bool], float, list[float]]:
                 if distance < SAME_HAND:
                     swapped.append(bool(swapped_tips(ours[0].landmarks_px, theirs[0].landmarks_px).any()))
                     distances.append(distance)
-            number += 1
-            bar.update(1)
     path.close()
-    return swapped, float(video.get(cv2.CAP_PROP_FPS)) or 30.0, distances
+    return swapped, float(cv2.VideoCapture(str(clip)).get(cv2.CAP_PROP_FPS)) or 30.0, distances
 
 
 def swapped_tips(ours_px: Float[np.ndarray, "21 2"], theirs_px: Float[np.ndarray, "21 2"]) -> Bool[np.ndarray, "5"]:
