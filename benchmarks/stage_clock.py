@@ -28,7 +28,7 @@ class StageClock:
         """Nothing wrapped.
 
         Args:
-            slowdown: every stage takes so many times its processor time; what is added burns it.
+            slowdown: factor by which every stage takes longer, in processor time.
         """
         self._slowdown = slowdown
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """Reads small structured files from any source: limits of size and depth, and one kind of failure.
 
-JSON and YAML from strangers may nest ten thousand levels deep, hold numbers that no float can, be gigabytes of zeros,
-or be no files at all but pipes that never end. The functions here return plain values, or raise
+Untrusted JSON and YAML may nest ten thousand levels deep, hold numbers that no float can, be gigabytes of zeros, or be
+no files at all but pipes that never end. The functions here return plain values, or raise
 :class:`DamagedFileError` with the end of a sentence ("it nests too deep"), or the :class:`OSError` of the system. Code
 that reads further into the values catches :data:`FILE_FAULTS`, and adds the file's name and what to do.
 """

@@ -6,10 +6,10 @@ Rotations are filtered on the sphere of quaternions: the speed is the angular ve
 interpolation, so nothing tears at a half turn and no axis is preferred. Vectors have one cutoff for all their
 components, for the same reason.
 
-Optionally the last value goes on along its trend before it is drawn to the measurement, as in double exponential
-smoothing with a damped trend (Gardner and McKenzie 1985, "Forecasting trends in time series"; for orientations LaViola
-2003, "Double exponential smoothing: an alternative to Kalman filter-based predictive tracking"). A moving value then
-has less lag for the same smoothness.
+Optionally the last value is extrapolated along its trend before it moves towards the measurement, as in double
+exponential smoothing with a damped trend (Gardner and McKenzie 1985, "Forecasting trends in time series"; for
+orientations LaViola 2003, "Double exponential smoothing: an alternative to Kalman filter-based predictive tracking"). A
+moving value then has less lag for the same smoothness.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class OneEuroSettings:
         min_cutoff_hz: cutoff at rest; lower is smoother, with more lag.
         speed_gain: how much the cutoff rises, in Hz per unit of speed (rad/s, m/s); higher has less lag.
         speed_cutoff_hz: cutoff of the filter on the speed itself; the paper keeps it at 1 Hz.
-        trend_share: how much of its trend a value goes on by from one step to the next, 0 (none, as in the paper) to 1.
+        trend_share: how much of its trend a value is extrapolated by in each step, 0 (none, as in the paper) to 1.
         trend_cutoff_hz: cutoff of the filter on the trend, the speed of the filtered value.
     """
 

@@ -1,4 +1,4 @@
-"""Single pictures as files: judged by their header before they are decoded, and written whole or not at all."""
+"""Single pictures as files: checked by their header before they are decoded, and written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a picture may be: judged by its header, before decoding takes the memory.
+"""How large a picture may be: checked in its header, before decoding takes the memory.
 
 The header of a file of a hundred kilobytes may declare a thousand million pixels. A picture larger than
 :func:`most_pixels` is refused; the environment variable ``HANDLIVE_MAX_MEGAPIXELS`` moves that limit. Import this

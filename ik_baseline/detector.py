@@ -114,8 +114,8 @@ class HandDetector:
                 frame instead of being searched again.
             second_hand_interval: frames from one search for a second hand to the next while one is followed.
             tiles_per_picture: how many parts of a picture are searched too where the whole shows no hand, so that small
-                hands are found; the next picture goes on with the next ones. At ``ALL_TILES`` every picture is searched
-                to its end.
+                hands are found; the next picture continues with the next parts. At ``ALL_TILES`` every picture is
+                searched to its end.
 
         Raises:
             DetectorError: a model is missing or damaged.

@@ -1,4 +1,4 @@
-"""``python -m trainer fit``: trains a network by a recipe, or goes on with a run that was stopped."""
+"""``python -m trainer fit``: trains a network by a recipe, or resumes a run that was stopped."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def pose_directions(
             rotations = rotations_from_angles(angles, joint_axes)
             pull = _pull_onto_posed_skin(hand, cage.vertices_mm, weights, rotations, joint)
             blend = np.einsum("nj,jab->nab", weights, bone_transforms(hand.skeleton.joints_mm, rotations)[:, :3, :3])
-            # a blend of opposite rotations can be singular: a small diagonal keeps the inverse tame
+            # a blend of opposite rotations can be singular: a small diagonal keeps the inverse well conditioned
             at_rest = np.linalg.solve(blend + 1e-3 * np.eye(3), smoothed(pull, average, _SMOOTHING_PASSES)[..., None])
             features.append((rotations[joint] - np.eye(3)).ravel())
             pulls.append(at_rest.ravel())

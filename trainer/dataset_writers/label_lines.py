@@ -1,4 +1,4 @@
-"""Labels as one line of JSON per sample, appended in order: how far a stopped series had come, and where it goes on."""
+"""Labels as one line of JSON per sample, appended in order: they tell where a stopped series resumes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def write_whole(path: Path, content: bytes) -> None:
         DataError: the disk is full or gone.
     """
     try:
-        # a stopped series is gone on with sample by sample, so none need be on the disk before the next one
+        # a stopped series resumes at any sample, so none need be on the disk before the next one
         write_bytes_atomically(path, content, sync=False)
     except OSError as error:
         raise cannot_write(path, error) from None

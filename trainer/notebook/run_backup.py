@@ -1,4 +1,4 @@
-"""Copies of a run in a second place, from which it goes on where the first place is gone, as a Colab machine is."""
+"""Copies of a run in a second place, to resume from when the first is lost, as a Colab machine is."""
 
 from __future__ import annotations
 

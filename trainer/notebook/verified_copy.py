@@ -48,7 +48,7 @@ def copy_verified(source: Path, target: Path) -> bool:
 
 
 def copy_tree_verified(source: Path, target: Path) -> int:
-    """Copies a folder file by file; a copy that was broken off goes on.
+    """Copies a folder file by file; an interrupted copy resumes.
 
     Args:
         source: the folder.

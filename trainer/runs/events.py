@@ -21,7 +21,7 @@ class EventLog:
     """Appends events to a run's file and repeats them on a stream."""
 
     def __init__(self, path: Path, stream: TextIO | None = None) -> None:
-        """Keeps the file, which is opened with the first event; a resumed run goes on in the same one.
+        """Keeps the file, which is opened with the first event; a resumed run appends to it.
 
         Args:
             path: events.jsonl of the run.

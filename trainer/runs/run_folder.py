@@ -1,10 +1,10 @@
 """The files of a fine-tuning run's folder, and how to read its history; free of torch, for programs that watch a run.
 
-    request.json        the request; the same request goes on where a stopped run was
+    request.json        the request; the same request resumes a stopped run
     events.jsonl        the run's history, one line per event; the reference
     lock                held by the running process, and given back by the system however that process ends
     stop                requests that the process save and end, whoever started it
-    last.pt             everything to go on from; best.safetensors: the best weights so far
+    last.pt             everything to resume from; best.safetensors: the best weights so far
     network/            the tuned network, exported, once training is over
     report/             before and after, as report.json and report.html
 

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a crash at any moment, and from which a run goes on as if it had never stopped."""
+"""Checkpoints that survive a crash at any moment, and from which a run resumes as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Progress:
     """How far a run has come.
 
     Attributes:
-        step: optimiser steps done; the sample stream goes on from here.
+        step: optimiser steps done; the sample stream resumes here.
         best_score: lowest evaluation score so far.
         evaluations_without_progress: for early stopping.
         measure: what that score is; scores of different measures are not compared.

@@ -35,8 +35,8 @@ def freeze(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
 def build_optimizer(network: nn.Module, config: FitConfig) -> AdamW:
     """AdamW for what is not frozen; each of its groups has its ``peak`` rate.
 
-    A state that is loaded later brings moments alone: rates and decay stay this recipe's, or a run that goes on with
-    a lower rate, as one that diverged should, would go on with the old one.
+    A state that is loaded later brings moments alone: rates and decay stay this recipe's; otherwise a run that is
+    resumed with a lower rate, as one that diverged should be, would keep the old one.
     """
     optimizer = AdamW(parameter_groups(network, config), weight_decay=config.weight_decay)
     of_recipe = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
@@ -83,7 +83,7 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
-    """What torch's own generator starts a step from, so that no state of it has to be kept for a run that goes on.
+    """What torch's own generator starts a step from, so that a run resumes without its state.
 
     Args:
         seed: of the run.
