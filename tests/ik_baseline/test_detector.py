@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from demo_clip import DEMO, demo_pictures
 from ik_cases import make_case
 
 from hand.errors import DetectorError
@@ -20,24 +19,9 @@ from ik_baseline.detector import HandDetector, merge_duplicates
 from ik_baseline.onnx_session import PictureModel
 from ik_baseline.solver import IkSolver
 
-ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "assets" / "demo"
-
-
-def demo_picture(number: int) -> np.ndarray:
-    """One frame of the demo clip, RGB."""
-    capture = cv2.VideoCapture(str(DEMO / "demo.mp4"))
-    try:
-        for _ in range(number + 1):
-            good, picture = capture.read()
-            assert good
-    finally:
-        capture.release()
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
 
 def test_a_rendered_right_hand_is_right_where_it_is_and_left_in_the_mirror() -> None:
-    picture = demo_picture(40)
+    (picture,) = demo_pictures([40])
     truth_px = np.load(DEMO / "demo_truth.npz")["joints_px"][40]
     box = np.ptp(truth_px, axis=0).max()
     with HandDetector(still=True) as detector:
@@ -103,22 +87,6 @@ def test_wrong_settings_and_a_damaged_model_are_one_sentence(monkeypatch: pytest
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_of_the_engine_reaches_the_terminal() -> None:
-    program = (
-        "import sys, cv2\n"
-        "from ik_baseline.detector import HandDetector\n"
-        "assert 'onnxruntime' not in sys.modules\n"
-        "capture = cv2.VideoCapture(sys.argv[1]); picture = capture.read()[1][:, :, ::-1]; capture.release()\n"
-        "with HandDetector() as detector:\n    print(len(detector.detect(picture)))\n"
-        "print('kept', file=sys.stderr)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(DEMO / "demo.mp4")], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "1"
-    assert done.stderr.strip() == "kept"
-
-
 class CountingModel:
     """Counts how often a model runs."""
 
@@ -144,7 +112,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, CountingModel]:
 
 
 def test_a_followed_hand_is_not_searched_and_a_second_one_seldom(models: dict[str, CountingModel]) -> None:
-    pictures = [demo_picture(number) for number in range(40, 53)]
+    pictures = demo_pictures(range(40, 53))
     with HandDetector() as one:
         assert all(len(one.detect(picture)) == 1 for picture in pictures)
     palms, landmarks = models["palm_detection.onnx"], models["hand_landmark.onnx"]
@@ -159,7 +127,7 @@ def test_a_followed_hand_is_not_searched_and_a_second_one_seldom(models: dict[st
 
 
 def test_the_same_pictures_give_the_same_hands() -> None:
-    pictures = [demo_picture(number) for number in (0, 20, 21, 22)]
+    pictures = demo_pictures((0, 20, 21, 22))
     with HandDetector(2) as first, HandDetector(2) as second:
         for detector in (first, second):
             detector.detect(pictures[0])
@@ -172,7 +140,7 @@ def test_the_same_pictures_give_the_same_hands() -> None:
 
 
 def test_a_hand_is_read_where_the_caller_holds_it_to_be(models: dict[str, CountingModel]) -> None:
-    picture = demo_picture(40)
+    (picture,) = demo_pictures([40])
     truth_px = np.load(DEMO / "demo_truth.npz")["joints_px"][40]
     box = np.ptp(truth_px, axis=0).max()
     with HandDetector(still=True) as detector:

@@ -8,25 +8,15 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from demo_clip import DEMO, demo_pictures
 
 from hand.errors import DetectorError
 from ik_baseline.finder_choice import open_detector
 from ik_baseline.mediapipe_tasks import TASK_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "assets" / "demo" / "demo.mp4"
-
-
-def demo_pictures(numbers: range) -> list[np.ndarray]:
-    capture = cv2.VideoCapture(str(DEMO))
-    try:
-        pictures = [cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for _ in range(numbers.stop)]
-    finally:
-        capture.release()
-    return [pictures[number] for number in numbers]
 
 
 def test_the_models_of_the_bundle_can_be_used_where_they_lie() -> None:
@@ -69,17 +59,22 @@ def test_both_finders_see_the_same_hands(still: bool) -> None:
                 assert np.linalg.norm(seen.world_landmarks_m - other.world_landmarks_m, axis=1).mean() < 0.01
 
 
-def test_the_package_writes_nothing_to_the_terminal() -> None:
-    pytest.importorskip("mediapipe", reason="the optional mediapipe package is not installed")
+@pytest.mark.parametrize(
+    ("module", "detector"), [("detector", "HandDetector"), ("mediapipe_tasks", "MediaPipeTasksDetector")]
+)
+def test_nothing_of_the_engine_reaches_the_terminal(module: str, detector: str) -> None:
+    if module == "mediapipe_tasks":
+        pytest.importorskip("mediapipe", reason="the optional mediapipe package is not installed")
     program = (
         "import sys, cv2\n"
-        "from ik_baseline.mediapipe_tasks import MediaPipeTasksDetector\n"
+        f"from ik_baseline.{module} import {detector}\n"
+        "assert 'onnxruntime' not in sys.modules\n"
         "capture = cv2.VideoCapture(sys.argv[1]); picture = capture.read()[1][:, :, ::-1]; capture.release()\n"
-        "with MediaPipeTasksDetector() as detector:\n    print(len(detector.detect(picture)))\n"
+        f"with {detector}() as detector:\n    print(len(detector.detect(picture)))\n"
         "print('kept', file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(DEMO)], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(DEMO / "demo.mp4")], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "1"
     assert done.stderr.strip() == "kept"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from test_detector import demo_picture
+from demo_clip import demo_pictures
 
 from app.pipeline.paths.crop_search import SlidingWindowDetector
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 3840, 2160
 
 def small_hand(width_px: int = WIDTH, height_px: int = HEIGHT, share: float = 0.08) -> tuple[np.ndarray, np.ndarray]:
     """A picture with a hand of a share of its height, by default 8 % of 4K, and that hand's middle."""
-    picture = demo_picture(40)
+    (picture,) = demo_pictures([40])
     with HandDetector(still=True) as detector:
         landmarks = detector.detect(picture)[0].landmarks_px
     low, high = landmarks.min(0), landmarks.max(0)

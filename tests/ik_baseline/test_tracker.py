@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from demo_clip import DEMO, demo_pictures
 from ik_cases import CAMERA, Case, make_case, mirrored
-from test_detector import DEMO, demo_picture
 
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
@@ -147,11 +147,12 @@ def test_a_closed_tracker_says_so() -> None:
 def test_the_demo_clips_hand_is_found_where_it_truly_is(still: bool) -> None:
     truth = np.load(DEMO / "demo_truth.npz")
     camera = Intrinsics(*(float(value) for value in truth["intrinsics"]), 640, 480)
+    numbers = range(0, 180, 12)
     ours, detectors, reprojections, depths = [], [], [], []
     with IkTracker(load_embedded_model(), still=still) as made:
-        for number in range(0, 180, 12):
+        for number, picture in zip(numbers, demo_pictures(numbers), strict=True):
             joints_m = truth["joints_m"][number].astype(np.float64)
-            result = made.process(Frame(number, 0, demo_picture(number), camera, "demo"))
+            result = made.process(Frame(number, 0, picture, camera, "demo"))
             (state,), (seen,) = result.states, result.observations
             ours.append(pa_error_mm(state.joints_m[None].astype(np.float64), joints_m[None]))
             detectors.append(pa_error_mm(seen.world_landmarks_m[None], joints_m[None]))
