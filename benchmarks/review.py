@@ -21,9 +21,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
@@ -33,6 +33,7 @@ from app.palette import DARK
 from app.review.session_review import open_review
 from app.sources.demo import DEMO_CLIP
 from app.ui.review.review_window import ReviewWindow
+from benchmarks.clip_pictures import clip_pictures
 from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.recording import FRAMES_FOLDER, LABELS_FILE, RecordedHand, SessionInfo
@@ -47,15 +48,12 @@ def make_session(folder: Path, frames: int) -> Path:
     """A session of so many frames with a live hand each."""
     model = load_embedded_model()
     camera = Intrinsics.from_fov(640, 480)
-    capture = cv2.VideoCapture(str(DEMO_CLIP))
     rng = np.random.default_rng(0)
     with RecordingWriter(folder, SessionInfo("demo", camera, False, model.name, model.digest)) as writer:
-        for index in range(DIFFERENT):
-            picture = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
+        for index, picture in enumerate(islice(clip_pictures(DEMO_CLIP), DIFFERENT)):
             numbers = rng.normal(0.0, 0.3, 48), np.zeros(10), np.zeros(3), rng.normal((0.0, 0.0, 0.5), 0.05, (21, 3))
             hand = RecordedHand("right", "ik", 0.9, *(array.astype(np.float32) for array in numbers))
             writer.add(Frame(index, index * 33_000_000, picture, camera, "demo"), [hand])
-    capture.release()
     lines = [json.loads(line) for line in (folder / LABELS_FILE).read_text(encoding="utf-8").splitlines()]
     with (folder / LABELS_FILE).open("a", encoding="utf-8") as file:
         for index in range(DIFFERENT, frames):

@@ -1,4 +1,4 @@
-"""Small data sets in the field's own formats, made once by the synthesize command; tests that break one copy it."""
+"""What many tests share: a renderer, and small data sets in the field's own formats. Tests that break a set copy it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hand.embedded import load_embedded_model
 from trainer.__main__ import main
+from trainer.synthetic.backgrounds import BackgroundPool
+from trainer.synthetic.scene import SceneRenderer
 
 FREIHAND_SAMPLES = 4
 FREIHAND_EVALUATION = 2
@@ -22,6 +25,12 @@ def threads_as_before() -> Iterator[None]:
     yield
     if torch is not None:
         torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def renderer() -> SceneRenderer:
+    """Hands before a small pool of backgrounds."""
+    return SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
 
 
 def synthesize(out: Path, *options: str) -> None:

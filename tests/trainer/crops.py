@@ -17,8 +17,9 @@ from hand.joints import BONES
 from hand.layer import HandLayer
 from hand.mirror import mirror_pose
 from hand.rotations import matrix_from_axis_angle
+from hand.torch_layer import TorchHandLayer
 from trainer.recipe.sources import PhotographSource
-from trainer.samples.labelled_crop import LabelledCrop, label_crop
+from trainer.samples.labelled_crop import LabelledCrop, collate, label_crop
 
 CAMERA = Intrinsics.from_fov(160, 120)
 
@@ -45,6 +46,14 @@ def stick_hand(index: int, input_px: int = 64) -> LabelledCrop:
         joints_m=geometry.joints_m,
         input_px=input_px,
     )
+
+
+def joints_as_posed(crop: LabelledCrop) -> np.ndarray:
+    """Where a crop's own pose, not its 2D joints, falls in it, through the crop camera."""
+    batch = collate([crop])
+    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m[0].numpy()
+    points = posed - posed[:1] + crop.root_m
+    return np.asarray(crop.focal * points[:, :2] / points[:, 2:])
 
 
 class StickHands(Dataset[LabelledCrop]):

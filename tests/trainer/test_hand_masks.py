@@ -14,21 +14,13 @@ import numpy as np
 from crops import photographs_in, write_left_hand
 
 from hand.crop import crop_around
-from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from trainer.__main__ import main
 from trainer.recipe.config import FitConfig
 from trainer.samples.hand_masks import hand_mask, mask_in, mask_in_photograph, mask_square
 from trainer.samples.photographs import in_another_skin
-from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.scene import SceneRenderer
 from trainer.training.mixture import build_samples
-
-
-@pytest.fixture(scope="module")
-def renderer() -> SceneRenderer:
-    """Hands before few backgrounds."""
-    return SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
 
 
 def test_hands_are_found_where_the_renderer_painted_them(renderer: SceneRenderer) -> None:

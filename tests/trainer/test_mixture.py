@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="the training part is not installed")
 import cv2
 import numpy as np
 import torch
-from crops import photographs_in, write_left_hand
+from crops import joints_as_posed, photographs_in, write_left_hand
 
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
@@ -255,14 +255,6 @@ def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path)
     for ours, theirs in zip(sets["photographs"], every.values(), strict=True):
         np.testing.assert_array_equal(ours.image, theirs.image)
     assert pixels.shape == (21, 2)
-
-
-def joints_as_posed(crop: LabelledCrop) -> np.ndarray:
-    """Where a crop's own 3D labels fall in it, through the crop camera."""
-    batch = collate([crop])
-    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m[0].numpy()
-    points = posed - posed[:1] + crop.root_m
-    return np.asarray(crop.focal * points[:, :2] / points[:, 2:])
 
 
 @pytest.mark.parametrize("kind", ["rendered", "photographs"])

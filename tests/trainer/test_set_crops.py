@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="the training part is not installed")
 import cv2
 import numpy as np
 import torch
-from crops import shown_right
+from crops import joints_as_posed, shown_right
 
 from hand.camera import project
 from hand.embedded import load_embedded_model
@@ -63,14 +63,6 @@ def brightness_at_joints(crop: LabelledCrop) -> float:
     return float(np.median(crop.image[y, x].mean(1)) - np.median(crop.image.mean(2)))
 
 
-def in_own_camera(crop: LabelledCrop) -> np.ndarray:
-    """Where the crop's pose, not its joints, falls in it."""
-    batch = collate([crop])
-    posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m[0].numpy()
-    points = posed - posed[:1] + crop.root_m
-    return np.asarray(crop.focal * points[:, :2] / points[:, 2:])
-
-
 def test_turned_moved_blurred_and_compressed_crops_keep_their_joints(dotted: FreihandSet) -> None:
     """The training stream as it is: turns to 90 degrees, scale, shift, colour, blur, JPEG, occluders."""
     stream = SetCrops(dotted, fitter_for(dotted, load_embedded_model()), 128, 5, data_set_jitter(90.0))
@@ -89,7 +81,7 @@ def test_the_global_orientation_turns_with_the_picture(freihand_set: Path) -> No
     crops = list(shown_right(stream, 40).values())
     for crop in crops:
         # perspective at the crop's edge is not that of the crop's own camera; a wrong turn is ten times this
-        assert np.abs(in_own_camera(crop) - crop.joints_crop).max() < 0.12
+        assert np.abs(joints_as_posed(crop) - crop.joints_crop).max() < 0.12
     batch = collate(crops)
     posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m
     torch.testing.assert_close(posed - posed[:, :1], batch.joints_m, atol=5e-5, rtol=0.0)
@@ -162,7 +154,7 @@ def test_left_hands_are_mirrored_with_everything(interhand_set: Path) -> None:
         crop = cut_hand(hand, fitted, picture, exact, rng, 96)
         if not hand.joints_known.all():  # then the crop is around a part of the hand, and shows it from the side
             continue
-        assert np.abs(in_own_camera(crop) - crop.joints_crop).max() < 0.12
+        assert np.abs(joints_as_posed(crop) - crop.joints_crop).max() < 0.12
         assert crop.right == 1.0
 
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hand.embedded import load_embedded_model
 from hand.poses import NAMED_POSES
 from hand.rotations import axis_angle_from_matrix
 from hand.topology import boundary_loop
 from tests.trainer.test_synthetic_scene import plain_scene
-from trainer.synthetic.backgrounds import BackgroundPool, make_background
+from trainer.synthetic.backgrounds import make_background
 from trainer.synthetic.distractors import hold_something
 from trainer.synthetic.props import Prop, prop_faces
 from trainer.synthetic.sample import SyntheticSample
@@ -21,12 +20,6 @@ from trainer.synthetic.scene_description import CROP_SETTINGS, Scene
 
 ALONE = replace(CROP_SETTINGS, held_share=0.0, front_share=0.0, second_share=0.0)
 COUNT = 12
-
-
-@pytest.fixture(scope="module")
-def renderer() -> SceneRenderer:
-    """One renderer with a small pool of backgrounds."""
-    return SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
 
 
 @pytest.fixture(scope="module")

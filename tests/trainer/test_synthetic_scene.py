@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,12 +27,6 @@ from trainer.synthetic.skin import TONES_SRGB, linear
 
 PLAIN_CAMERA = CameraEffects(0.4, np.ones(3), 0.0, 0.0, 0.0, 0.0, (0, 0), 0, fixed_gain=1.0)
 EVEN_LIGHT = Lighting((0.0, 0.0, -1.0), (0.0,) * 3, 0.5, (0.0, 0.0, -1.0), (0.0,) * 3, (1.0,) * 3, (1.0,) * 3, 0.0)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[SceneRenderer]:
-    """One renderer with a small pool of backgrounds."""
-    return SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
 
 
 @pytest.fixture(scope="module")
