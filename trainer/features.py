@@ -22,7 +22,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from hand.atomic_file import write_atomically
 from hand.crop import SquareCrop, crop_picture
@@ -34,6 +33,7 @@ from trainer.arguments import whole_number
 from trainer.networks.building import starting_network
 from trainer.networks.hand_network import HandNetwork
 from trainer.onnx_export import write_onnx_model
+from trainer.progress_bar import ProgressBar
 from trainer.recipe.config import FitConfig, read_config
 from trainer.samples.labelled_crop import LabelledCrop
 
@@ -354,8 +354,9 @@ def fill(
     stream = fresh_stream(source, config)
     folder = Path(source.features)
     folder.mkdir(parents=True, exist_ok=True)
-    tqdm.monitor_interval = 0  # its watchdog is a thread that outlives the bar
-    with tqdm(total=count, initial=first, desc=str(folder), unit="crop", mininterval=30.0, file=sys.stderr) as bar:
+    with ProgressBar(
+        total=count, initial=first, desc=str(folder), unit="crop", mininterval=30.0, file=sys.stderr
+    ) as bar:
         for start in range(first // PER_SHARD * PER_SHARD, count, PER_SHARD):
             file = folder / f"{start // PER_SHARD:05d}.npz"
             if not file.exists():
