@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -28,17 +29,18 @@ def read_color(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
         return None
 
 
-def write_picture(path: Path, image: np.ndarray) -> None:
+def write_picture(path: Path, image: np.ndarray, parameters: Sequence[int] = ()) -> None:
     """Writes a picture in the format of its suffix.
 
     Args:
         path: the file; its folder is made.
         image: as ``cv2.imwrite`` takes it.
+        parameters: of OpenCV's encoder.
 
     Raises:
         OSError: it cannot be written, which ``cv2.imwrite`` would keep to itself.
     """
-    done, data = cv2.imencode(path.suffix, image)
+    done, data = cv2.imencode(path.suffix, image, list(parameters))
     if not done:
         raise OSError(f"The picture {path} cannot be encoded.")
     write_bytes_atomically(path, data.tobytes())
