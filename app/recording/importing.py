@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from app.machine import product_version
 from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.paths.hand_path import HandPath
 from app.recording.recorder import recorded_hands
@@ -68,7 +69,16 @@ def import_session(
     camera = Intrinsics.from_fov(width, height)
     title = printable_name(source)
     number, named = next_number(folder.parent), name or Path(title).stem
-    info = SessionInfo(title, camera, False, model.name, model.digest, name=named, number=number)
+    info = SessionInfo(
+        title,
+        camera,
+        False,
+        model.name,
+        model.digest,
+        versions={"handlive": product_version()},
+        name=named,
+        number=number,
+    )
     with RecordingWriter(folder, info) as writer:
         for number, imported in enumerate(chain([first], pictures)):
             picture = _fitted(imported.image_rgb, width, height)

@@ -20,6 +20,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from app.machine import product_version
 from app.recording.sessions import next_number
 from hand.camera import Intrinsics
 from hand.errors import HandliveError
@@ -276,6 +277,7 @@ class SessionRecorder:
             mirrored=frame.mirrored,
             hand_model=self._model.name,
             hand_model_digest=self._model.digest,
+            versions={"handlive": product_version()},
             name=self._name,
             number=next_number(self.folder.parent),
             pair=self._pair,

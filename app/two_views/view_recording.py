@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from app.machine import product_version
 from app.pipeline.capture_thread import SourcePhase, SourceState
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.live import LivePipeline
@@ -194,6 +195,7 @@ class _View:
                     frame.mirrored,
                     self._model.name,
                     self._model.digest,
+                    versions={"handlive": product_version()},
                     pair=self._take_name,
                 )
                 self._writer = RecordingWriter(self._session, info)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.machine import product_version
 from app.recording.recorder import RecorderPhase, SessionRecorder
 from app.recording.sessions import delete_session, list_sessions, new_session_folder
 from hand.camera import Intrinsics
@@ -65,6 +66,7 @@ def test_every_frame_is_written_and_results_find_theirs(tmp_path: Path) -> None:
     recording = open_recording(tmp_path / "s")
     assert recording.complete
     assert recording.info.name == "Own hand"
+    assert recording.info.versions == {"handlive": product_version()}
     assert [frame.sequence for frame in recording.frames] == list(range(12))
     assert [bool(frame.hands) for frame in recording.frames] == [k % 3 == 0 for k in range(12)]
     assert recording.frames[3].hands[0].pose_rad[0] == pytest.approx(0.03)
