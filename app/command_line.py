@@ -165,7 +165,9 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _headless(options: argparse.Namespace) -> int:
     lens, model = _lens(options), load_model(options.hand_model)
-    chosen = choose_source(options.source, SourceOptions(options.size, options.fps, subfolders=options.subfolders))
+    chosen = choose_source(
+        options.source, SourceOptions(options.size, options.fps, loop=options.loop, subfolders=options.subfolders)
+    )
     if chosen.note:
         print_line(chosen.note, error=True)
     report_dir = options.report or _DEFAULT_REPORT_DIR

@@ -143,6 +143,15 @@ def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkey
     assert report["paths"]["ik"]["drops"] > 0
 
 
+def test_a_file_starts_again_without_a_window_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pictures").mkdir()
+    write_picture(tmp_path / "pictures" / "a.png")
+    monkeypatch.setattr("app.command_line.chosen_paths", lambda *_, **__: {"ik": lambda: FakePath(found)})
+    source, report = ["--source", str(tmp_path / "pictures")], ["--report", str(tmp_path / "report")]
+    assert run(["--headless", *source, "--loop", "--frames", "5", *report]) == 0
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["frames"] == 5
+
+
 def test_run_that_ends_early_saves_its_motion_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

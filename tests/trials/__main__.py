@@ -11,12 +11,14 @@ The exit code is 0 when every count is 0.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.end_signals import ENDING_SIGNALS
 from app.environment import prepare_process
 from tests.trials.counts import Outcome, table
 
@@ -34,6 +36,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=GROUPS)
     options = parser.parse_args()
     prepare_process()
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:  # under nohup, where the program would rightly ignore it, too
+            signal.signal(number, signal.SIG_DFL)
     outcomes: list[Outcome] = []
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="handlive-trial-") as scratch:
