@@ -74,7 +74,8 @@ def _window_size(options: WindowOptions) -> tuple[int, int]:
 
 def let_python_see_signals(application: QApplication) -> None:
     """Lets Ctrl+C and its like close the window: Python handles signals only while Python code runs."""
-    on_end_signal(application.closeAllWindows)
+    # by the event loop: windows that are closed before it runs do not end it
+    on_end_signal(lambda: QTimer.singleShot(0, application.closeAllWindows))
     heartbeat = QTimer(application)
     heartbeat.timeout.connect(lambda: None)
     heartbeat.start(250)
