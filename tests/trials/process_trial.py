@@ -142,7 +142,8 @@ def try_signals(scratch: Path) -> Iterator[Outcome]:
     for number in ENDING_SIGNALS:
         folder = scratch / "ended"
         folder.mkdir()
-        options = ["--headless", "--source", "demo", "--method", "ik", "--realtime", "--frames", "100000"]
+        # forty seconds, with its first picture after five
+        options = ["--headless", "--source", "demo", "--method", "ik", "--realtime", "--frames", "1200"]
         files = ["--report", str(folder / "report"), "--save-motion", str(folder / "motion.npz")]
         process = start([sys.executable, str(ROOT / "main_v2.py"), *options, "--loop", *files])
         end_s = time.monotonic() + PATIENCE_S
@@ -150,8 +151,11 @@ def try_signals(scratch: Path) -> Iterator[Outcome]:
             time.sleep(0.05)
         process.send_signal(number)
         code, said = ended(process)
-        there = (folder / "report" / "report.json").is_file() and (folder / "motion.npz").is_file()
+        report = folder / "report" / "report.json"
+        there = report.is_file() and (folder / "motion.npz").is_file()
         finding = Finding.HANG if code is None else None if there else Finding.LOST
+        if finding is None and json.loads(report.read_text())["end"] != "stopped":
+            finding = Finding.HANG  # it went on to its last frame
         if finding is None and TRACEBACK in said:
             finding = Finding.TRACEBACK
         yield Outcome("signals", number.name, finding, said.strip()[-300:] if finding else "")
