@@ -31,8 +31,8 @@ from inference.hand_fusion import HandFusion
 from inference.hand_matching import pair_hands
 
 IK_SHARE, IK_SHARE_OF_TURN = 0.2, 0.05
-"""Of the mean of both poses, for the fingers' joints and for the turn of the whole hand: the best constant shares with
-landmarks read as exactly as on photographs to 0.05, which `python -m benchmarks.fit_fusion_weights` prints."""
+"""Of the mean of both poses, for the fingers' joints and for the turn of the whole hand: within 0.05 of the best
+constant shares with landmarks read as exactly as on photographs (`python -m benchmarks.fit_fusion_weights`)."""
 
 LABEL_DEVIATION, POSE_FACTOR = 0.02, 0.2
 """Expected error of a label's joint in the picture, over the longer side of the hand's box, and of the mean pose over
