@@ -85,7 +85,7 @@ class FusionWeights:
         Args:
             hand: the situation of the hand (``inference.fusion_kernel.HAND_FEATURES``).
         """
-        return 0.5 * (1.0 + math.tanh(0.5 * (self.place_bias + float(self.place_slopes @ hand))))
+        return _probability(self.place_bias + float(self.place_slopes @ hand))
 
     def confidence_of(self, network_confidence: float, misfit: float) -> float:
         """Probability that the fused hand is right.
@@ -97,7 +97,7 @@ class FusionWeights:
         """
         offset, slope, misfit_slope = self.confidence
         half_odds, log_misfit = confidence_features(network_confidence, misfit)
-        return 0.5 * (1.0 + math.tanh(0.5 * (offset + slope * half_odds + misfit_slope * log_misfit)))
+        return _probability(offset + slope * half_odds + misfit_slope * log_misfit)
 
     def network_advantage(self, network_confidence: float, ik_confidence: float) -> float:
         """Log odds that the network's hand is right, less those of IK's; where they contradict each other it decides.
@@ -179,6 +179,11 @@ def confidence_features(network_confidence: float, misfit: float) -> tuple[float
     their order less well: nine slopes fit the pictures they were learned from.
     """
     return _half_log_odds(network_confidence), math.log(max(misfit, _LEAST_MISFIT))
+
+
+def _probability(log_odds: float) -> float:
+    """The logistic function, which in this form overflows nowhere."""
+    return 0.5 * (1.0 + math.tanh(0.5 * log_odds))
 
 
 def _half_log_odds(probability: float) -> float:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
+from hand.checked_files import FILE_FAULTS, fault_of
 from hand.errors import DataError
 from hand.picture_file import read_color, write_picture
+from trainer.samples.prediction_file import read_prediction_file
 
 MARGIN = 0.35
 """A hand's box is grown by this share of its longer side all round: joints leave out flesh and forearm."""
@@ -32,13 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder that its file names are relative to")
     parser.add_argument("--out", type=Path, required=True, help="folder for the parts")
     options = parser.parse_args(arguments)
-    try:
-        images = list(read_json(options.predictions, LARGE_BYTES)["images"])
-    except FILE_FAULTS as problem:
-        raise DataError(
-            f"{options.predictions} should be a prediction file and is not ({fault_of(problem)}); make it with "
-            "`python main_v2.py predict`."
-        ) from None
+    images = read_prediction_file(options.predictions)["images"]
     options.out.mkdir(parents=True, exist_ok=True)
     count = 0
     for image in images:

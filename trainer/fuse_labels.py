@@ -9,7 +9,6 @@ are read as exactly as on photographs.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import logit
 
 from hand.atomic_file import write_json_atomically
 from hand.camera import Intrinsics, project
-from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
+from hand.checked_files import FILE_FAULTS, fault_of
 from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from hand.layer import HandLayer
@@ -29,6 +29,7 @@ from hand.types import HandOrigin, HandState
 from inference.fusion_weights import FusionWeights
 from inference.hand_fusion import HandFusion
 from inference.hand_matching import pair_hands
+from trainer.samples.prediction_file import read_prediction_file
 
 IK_SHARE, IK_SHARE_OF_TURN = 0.2, 0.05
 """Of the mean of both poses, for the fingers' joints and for the turn of the whole hand: within 0.05 of the best
@@ -74,8 +75,8 @@ class LabelFusion:
             model: that both prediction files pose.
         """
         right = model if model.side == "right" else model.mirrored()
-        odds = np.full((16, 3), _log_odds(IK_SHARE))
-        odds[0] = _log_odds(IK_SHARE_OF_TURN)
+        odds = np.full((16, 3), logit(IK_SHARE))
+        odds[0] = logit(IK_SHARE_OF_TURN)
         weights = replace(FusionWeights.of_one_path("network"), bias=odds, prior_factor=POSE_FACTOR)
         self._fusion = HandFusion(right, weights)
         self._layers = {"right": HandLayer(right), "left": HandLayer(right.mirrored())}
@@ -159,9 +160,9 @@ def main(arguments: Sequence[str]) -> None:
         DataError: a prediction file is none, or both are of different hand models.
     """
     options = _parser().parse_args(arguments)
-    labels, network = _read(options.labels), _read(options.network)
+    labels, network = read_prediction_file(options.labels), read_prediction_file(options.network)
     model = load_embedded_model()
-    strange = {content["hand_model"] for content in (labels, network)} - {model.name}
+    strange = {content.get("hand_model") for content in (labels, network)} - {model.name}
     if strange:
         raise DataError(
             f"The prediction files should pose the hand model {model.name} and one poses {strange.pop()}; make both "
@@ -182,29 +183,11 @@ def main(arguments: Sequence[str]) -> None:
     )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = read_json(file, LARGE_BYTES)
-        if content["schema"] != 1 or not isinstance(content["images"], list):
-            raise ValueError("no schema 1 with a list of images")
-        str(content["hand_model"])
-    except FILE_FAULTS as problem:
-        raise DataError(
-            f"{file} should be a prediction file and is not ({fault_of(problem)}); make it with "
-            "`python main_v2.py predict`."
-        ) from None
-    return content
-
-
 def _numbers(values: object, size: int) -> Float[np.ndarray, "N"]:
     numbers = np.asarray(values, np.float32)
     if numbers.shape != (size,) or not np.isfinite(numbers).all():
         raise ValueError(f"{size} numbers were expected")
     return numbers
-
-
-def _log_odds(share: float) -> float:
-    return math.log(share / (1.0 - share))
 
 
 def _with_pose(hand: dict[str, Any], fused: HandState, camera: Intrinsics) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from torch.utils.data import Dataset
 
 from hand.camera import Intrinsics
-from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
+from hand.checked_files import FILE_FAULTS, fault_of
 from hand.crop import SquareCrop
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
@@ -26,6 +26,7 @@ from trainer.samples.augmentation import EXACT, CropJitter, jitter_colors, jitte
 from trainer.samples.hand_masks import mask_in, read_mask
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.new_background import before_another_background
+from trainer.samples.prediction_file import read_prediction_file
 from trainer.samples.right_hand_picture import right_hand_picture
 from trainer.synthetic.backgrounds import BackgroundPool
 
@@ -66,16 +67,7 @@ def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
         ConfigError: no label is left.
     """
     predictions = Path(source.path)
-    try:
-        content = read_json(predictions, LARGE_BYTES)
-        images = content["images"] if content["schema"] == 1 else None
-    except FILE_FAULTS:
-        images = None
-    if images is None:
-        raise DataError(
-            f"{predictions} should be a prediction file (schema 1) and is not; make it with "
-            "`python main_v2.py predict --input FOLDER --method ik --output pred.json`."
-        )
+    images = read_prediction_file(predictions, "--input FOLDER --method ik --output pred.json")["images"]
     try:
         labels = [
             _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand, source.depth_trust)
