@@ -191,7 +191,7 @@ def test_words_that_a_legacy_code_page_lacks_end_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code_page", ["ascii", "cp1252"])
 def test_commands_end_well_in_a_legacy_code_page_with_their_files_written(tmp_path: Path, code_page: str) -> None:
-    (tmp_path / "p.json").write_text('{"images": []}')
+    (tmp_path / "p.json").write_text('{"schema": 1, "images": []}')
     folder = tmp_path / "手 \N{MULTIPLICATION SIGN}"
     given = ["--predictions", str(tmp_path / "p.json"), "--pictures", str(tmp_path), "--out", str(folder)]
     board = str(folder / "board.png")
