@@ -11,7 +11,8 @@ It prints
   ``python -m trainer fuse-labels`` makes it;
 * photographs with labels in the picture (``main_v2.py predict --method ik --looks 5``): mean distance of the projected
   joints over the hand's box. The labels are MediaPipe's, as a mean over several copies, so they favour IK;
-* errors of the confident half of the fused hands over those of the other half;
+* errors of the confident half of the fused hands over those of the other half, beside that of an order by the true
+  errors, which no confidence can beat;
 * a moving rendered hand: jitter and lag (by cross-correlation of the joints' velocity with the truth's) of what is
   shown of each path and of the fused hand;
 * milliseconds for the fusion of one hand, beside those of one inverse-kinematics solution in the same run.
@@ -110,8 +111,10 @@ def _print_set(name: str, cases: Sequence[FusionCase], fusion: HandFusion) -> No
             print(f"{method:<12} {means[method][0]:.4f} ({medians[method][0]:.4f})")
     better = min(means["network"][0], means["ik"][0])
     print(f"fused over the better path: {means['fused'][0] / better - 1.0:+.1%}")
-    for who, order in (("fused", confidences), ("network", own)):
-        print(f"confident half over the other half, {who}: {_halves(order, errors[who]):.2f}")
+    fused_errors = errors["fused"]
+    print(f"confident half over the other half, network: {_halves(own, errors['network']):.2f}")
+    print(f"confident half over the other half, fused: {_halves(confidences, fused_errors):.2f}", end="")
+    print(f" (by the true errors: {_halves([-error for error, _ in fused_errors], fused_errors):.2f})")
     if truth_3d:
         _print_all(cases, fusion)
 
