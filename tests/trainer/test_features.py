@@ -19,7 +19,7 @@ from hand.errors import ConfigError, DataError
 from hand.landmark_reading import CROP_NUMBERS
 from inference.runtime import whole_square
 from trainer import features
-from trainer.features import StoredCrops, finder_square, main, stored_crops, write_shard
+from trainer.features import StoredCrops, finder_square, main, stored_crops, write_pictures, write_shard
 from trainer.networks.building import build_network, starting_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig, read_config
@@ -141,6 +141,32 @@ def test_landmarks_are_read_with_the_crops_where_their_network_is_frozen() -> No
         places, others = own[:-2].reshape(21, -1)[:, :2], torch.from_numpy(same.landmarks)[:-2].reshape(21, -1)[:, :2]
         assert float((places - others).norm(dim=1).median()) < 0.1
     np.testing.assert_array_equal(read[1].landmarks, same.landmarks)
+    corrected = replace(config.sources[0], corrected_readings=1.0)
+    nearer = build_samples(replace(config, freeze=("landmarks",), sources=(corrected,)))[1]
+    np.testing.assert_array_equal(nearer.image, same.image)
+    assert not np.array_equal(nearer.landmarks, same.landmarks)
+
+
+def test_fresh_crops_stand_beside_stored_pictures_and_not_beside_percepts(tmp_path: Path) -> None:
+    network = NetworkConfig(
+        trunk="efficientnet_lite0", trunk_px=32, landmarks=True, upright=True, input_px=224, width=16, layers=1
+    )
+    stored = RenderedSource(features=str(tmp_path / "stored"))
+    config = FitConfig(
+        network=network, sources=(stored, RenderedSource()), freeze=("landmarks",), stored_as="pictures", seed=3
+    )
+    crop = build_samples(replace(config, sources=(RenderedSource(),)))[0]
+    (tmp_path / "stored").mkdir()
+    write_shard(tmp_path / "stored" / "00000.npz", [crop.with_image(crop.landmarks.astype(np.float16))])
+    write_pictures(tmp_path / "stored" / "00000.pictures", crop.image[None])
+    samples = build_samples(config)
+    drawn = [samples[index] for index in range(12)]
+    collate(drawn)  # both kinds are one batch
+    is_stored = [np.array_equal(one.joints_crop, crop.joints_crop) for one in drawn[1:]]
+    assert 0 < sum(is_stored) < len(is_stored)
+    np.testing.assert_array_equal(drawn[5].image, samples[5].image)
+    with pytest.raises(ConfigError, match="has no folder of features beside others"):
+        build_samples(replace(config, stored_as="percepts", sources=(RenderedSource(), stored)))
 
 
 def test_finder_squares_lie_about_their_crop_and_show_left_hands_as_they_are() -> None:

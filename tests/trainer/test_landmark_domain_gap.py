@@ -94,7 +94,7 @@ def test_only_right_hands_with_a_pose_are_corrected(crops: list[LabelledCrop]) -
 
 def test_a_recipe_without_stored_readings_is_refused(tmp_path: Path) -> None:
     source = RenderedSource(kind="rendered", corrected_readings=0.5)
-    with pytest.raises(ConfigError, match="corrected_readings of the recipe plain needs crops that were stored"):
+    with pytest.raises(ConfigError, match="corrected_readings of the recipe plain needs crops with readings"):
         build_samples(FitConfig(name="plain", sources=(source,)))
     stored = FitConfig(name="stored", sources=(replace(source, features=str(tmp_path)),), stored_as="pictures")
     assert isinstance(fresh_stream(stored.sources[0], stored), RenderedCrops)

@@ -47,7 +47,8 @@ class RenderedSource(SourceConfig):
         jitter_share: how many get the colours and flaws that photographs get in training.
         loose_share: how many hands lie anywhere in a square that is too large, as where hands are searched.
         corrected_readings: how many hands come with a landmark reading with smaller errors, as on photographs
-            (``trainer.samples.landmark_domain_gap``); needs stored pictures, which have readings.
+            (``trainer.samples.landmark_domain_gap``); needs crops with readings: a frozen landmark network, and stored
+            pictures or fresh ones.
         repeat: draw from this many pictures again and again, in ever new colours; 0 for always fresh ones.
         views: how many crops are cut out of each rendering, with a tracker's errors.
         shape: 10 shape coefficients of the one person who is shown; everybody's hands when empty.

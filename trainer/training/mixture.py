@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 
 from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError
-from hand.model import HandModel
 from trainer.datasets.opening import source_crops
 from trainer.features import ReadCrops, StoredCrops, StoredPictures
 from trainer.recipe.config import FitConfig
@@ -57,29 +56,36 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
     """
     if not config.sources:
         raise ConfigError(f"The recipe {config.name} has no sources; give at least one, for example kind: rendered.")
-    model = training_hand_model(config.hand_model)
-    streams = [_build_stream(source, config, model) for source in config.sources]
-    mixture = Mixture(streams, [source.share for source in config.sources], config.seed)
-    reads = config.network.landmarks and "landmarks" in config.freeze and not any(s.features for s in config.sources)
-    return ReadCrops(mixture, config.network.seen_px, config.seed) if reads else mixture
+    streams = [_training_stream(source, config) for source in config.sources]
+    return Mixture(streams, [source.share for source in config.sources], config.seed)
 
 
-def _build_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
-    corrected = source.corrected_readings if isinstance(source, RenderedSource) else 0.0
-    if corrected > 0.0 and not (source.features and config.stored_as == "pictures"):
-        raise ConfigError(
-            f"corrected_readings of the recipe {config.name} needs crops that were stored with their readings; give "
-            "the source a folder of features and the recipe stored_as: pictures, or leave it out."
-        )
+def _training_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+    """A source's crops as the network takes them: stored or fresh, with the landmarks that it does not read itself."""
+    stream: Dataset[LabelledCrop]
     if source.features:
         stored = StoredPictures if config.stored_as == "pictures" else StoredCrops
         stream = stored(Path(source.features), config.seed)
-        return CorrectedReadings(stream, corrected, config.seed) if corrected > 0.0 else stream
-    if isinstance(source, DataSetSource):
-        return source_crops(source, config, model)
-    # the program's own labels are of the embedded hand
-    own = _own_stream(source, config)
-    return own if model.digest == load_embedded_model().digest else JointsOnly(own)
+        with_readings = config.stored_as == "pictures"
+    else:
+        if config.stored_as == "percepts" and any(other.features for other in config.sources):
+            raise ConfigError(
+                f"A source of the recipe {config.name} has no folder of features beside others that have; give it one, "
+                "or, where crops are stored as pictures, say so with stored_as: pictures."
+            )
+        stream = fresh_stream(source, config)
+        with_readings = config.network.landmarks and "landmarks" in config.freeze
+        if with_readings:
+            stream = ReadCrops(stream, config.network.seen_px, config.seed)
+    corrected = source.corrected_readings if isinstance(source, RenderedSource) else 0.0
+    if corrected == 0.0:
+        return stream
+    if not with_readings:
+        raise ConfigError(
+            f"corrected_readings of the recipe {config.name} needs crops with readings; freeze a landmark network "
+            "(freeze: [landmarks]), and where crops are stored, store pictures (stored_as: pictures), or leave it out."
+        )
+    return CorrectedReadings(stream, corrected, config.seed)
 
 
 def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
@@ -88,9 +94,12 @@ def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCro
     Raises:
         DataError: the source's files are missing or not what they should be.
     """
-    if isinstance(source, RenderedSource):
-        source = replace(source, corrected_readings=0.0)  # readings are corrected when stored crops are drawn
-    return _build_stream(replace(source, features=""), config, training_hand_model(config.hand_model))
+    model = training_hand_model(config.hand_model)
+    if isinstance(source, DataSetSource):
+        return source_crops(source, config, model)
+    # the program's own labels are of the embedded hand
+    own = _own_stream(source, config)
+    return own if model.digest == load_embedded_model().digest else JointsOnly(own)
 
 
 def _own_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
