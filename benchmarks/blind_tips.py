@@ -98,6 +98,8 @@ def write_sheets(pairs: Sequence[TipPair], between: tuple[str, str], options: ar
         tiles.append(_tile(pairs[index], options.photographs, order, number))
         key.append({color: between[place] for color, place in zip(_COLORS, order, strict=True)})
     options.out.mkdir(parents=True, exist_ok=True)
+    for sheet in options.out.glob("sheet_*.png"):
+        sheet.unlink()  # of another run
     per_sheet = _COLUMNS * _ROWS
     for start in range(0, len(tiles), per_sheet):
         part = tiles[start : start + per_sheet]

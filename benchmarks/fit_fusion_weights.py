@@ -58,8 +58,8 @@ WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED_SET
 certain: with equal weights the fused hand is 4 % worse than the network on ordinary renderings (2 % with these), and 11
 instead of 7 % better in wild poses with corrected landmarks."""
 
-PEOPLE_SHARE = 0.4
-"""Of paths of which the network is nearer to the finger tips of people in six of ten (``benchmarks.blind_tips``: 22 of
+IK_SHARE_ON_PEOPLE = 0.4
+"""Where the network is nearer to people's finger tips in six of ten cases (``benchmarks.blind_tips``: 22 of
 37). No rendering contains the network's own domain gap, from renderings to people, so that the fingers' share on
 photographs lies half way between this one and the best one on renderings. The optimum is flat: if either is right,
 three quarters of the gain are left."""
@@ -318,18 +318,20 @@ def fused_hands(weights: FusionWeights, model: HandModel, pairs: Pairs) -> list[
     ]
 
 
-def errors_beside(hands: Sequence[HandState], pairs: Pairs) -> float:
-    """The size of the hands' errors as :func:`fit_picture` minimises it, in a unit of the set.
+def mean_error(hands: Sequence[HandState], pairs: Pairs) -> float:
+    """The hands' error as :func:`fit_picture` minimises it, in a unit of the set.
 
     With a truth in 3D it is the mean of aligned and wrist-relative error in mm. On photographs of people both paths are
-    equally good in the picture, and the most probable place of a joint is half way between them: with errors of
-    variance 1 and correlation r, that place has the variance (1 + r) / 2, and either path lies (1 - r) / 2 from it.
+    about equally good in the picture, and the most probable place of a joint is the middle between theirs. If their
+    errors have the variance 1 and the correlation r, those of the middle have (1 + r) / 2, and the mean square of a
+    path's distance from it is (1 - r) / 2.
     """
     if pairs.cases[0].joints_m is None:
-        states = zip(hands, _states(pairs), pairs.cases, strict=True)
-        gaps = np.array([[_from_middle(hand, both, case) for hand in (fused, both[0])] for fused, both, case in states])
-        fused, network = np.square(gaps).mean(0)
-        return float(np.sqrt(0.5 * (1.0 + PATHS_CORRELATE) + 0.5 * (1.0 - PATHS_CORRELATE) * fused / network))
+        triples = zip(hands, _states(pairs), pairs.cases, strict=True)
+        gaps = np.array([[_from_middle(one, both, case) for one in (hand, both[0])] for hand, both, case in triples])
+        of_hands, of_network = np.square(gaps).mean(0)
+        r = PATHS_CORRELATE
+        return float(np.sqrt(0.5 * (1.0 + r) + 0.5 * (1.0 - r) * of_hands / of_network))
     joints = np.array([hand.joints_m for hand in hands], np.float64)
     truth = np.array([case.joints_m for case in pairs.cases], np.float64)
     from_wrist = distances(joints - joints[:, :1], truth - truth[:, :1])
@@ -357,7 +359,7 @@ def fit_picture(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs]
 
     The errors are those of each set over the network's there; gradients are differences of the whole estimate.
     """
-    usual = {name: errors_beside([network for network, _ in _states(pairs)], pairs) for name, pairs in sets.items()}
+    usual = {name: mean_error([network for network, _ in _states(pairs)], pairs) for name, pairs in sets.items()}
 
     def with_numbers(numbers: np.ndarray) -> FusionWeights:
         bias, sigma_factor, prior_factor, shape_share, *slopes = numbers.tolist()
@@ -372,7 +374,7 @@ def fit_picture(weights: FusionWeights, model: HandModel, sets: dict[str, Pairs]
 
     def total(numbers: np.ndarray) -> float:
         tried = with_numbers(numbers)
-        over = [errors_beside(fused_hands(tried, model, pairs), pairs) / usual[name] for name, pairs in sets.items()]
+        over = [mean_error(fused_hands(tried, model, pairs), pairs) / usual[name] for name, pairs in sets.items()]
         penalty = SLOPE_PENALTY * float(np.sum(numbers[len(PICTURE_START) :] ** 2))
         return float(np.average(over, weights=[WEIGHTS_OF_SETS[name] for name in sets])) + penalty
 
@@ -495,7 +497,7 @@ def main() -> None:
     for name, pairs in sets.items():
         print(f"{name}: the paths are {float(np.sqrt(np.mean(_apart_mm(pairs) ** 2))):.1f} mm apart (rms)")
     best, wrist = best_constant_shares([rendered[name] for name in CORRECTED_SETS], axes)
-    fingers = (best + PEOPLE_SHARE) / 2.0
+    fingers = (best + IK_SHARE_ON_PEOPLE) / 2.0
     print(f"IK's best constant shares with corrected landmarks: fingers {best:.2f}, the whole hand's turn {wrist:.2f}")
     fitted = fit_shares(rendered, photographs, axes, fingers, wrist)
     weights = replace(
