@@ -262,7 +262,7 @@ def _points(content: Any, kind: str, path: Path) -> list[np.ndarray]:
     for place, sample in enumerate(content):
         try:
             points = np.array(sample, dtype=np.float64)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             points = np.zeros(0)
         right_shape = points.ndim == 2 and points.shape[1] == 3 and (kind != "xyz" or len(points) == 21) and len(points)
         if not right_shape or not np.isfinite(points).all():

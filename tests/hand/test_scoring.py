@@ -219,6 +219,7 @@ def test_the_text_has_the_official_names(tmp_path: Path, truth: tuple[np.ndarray
         ),
         (json.dumps([[[[0, 0, None]] * 21], [[[0, 0, 0]]]]), "xyz of sample 0 should be 21 x 3 finite numbers"),
         (json.dumps([[[[0, 0, float("nan")]] * 21], [[[0, 0, 0]]]]), "finite numbers"),
+        (json.dumps([[[[0, 0, 10**400]] * 21], [[[0, 0, 0]]]]), "xyz of sample 0 should be 21 x 3 finite numbers"),
         (json.dumps([[[[0, 0, 1]] * 21] * 12, [[[0, 0, 1]]] * 11 + [[[0, 0, 1]] * 2]]), "same number of vertices"),
     ],
 )

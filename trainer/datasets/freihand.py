@@ -299,7 +299,7 @@ def _array(
         )
     try:
         array = np.array(content, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         array = np.zeros(0)
     if array.shape[1:] != shape:
         raise broken(_FACTS, f"{path} should hold {' x '.join(map(str, shape))} numbers per sample, it does not")

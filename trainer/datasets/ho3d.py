@@ -147,7 +147,7 @@ class Ho3dSet:
     ) -> Float[np.ndarray, "..."]:
         try:
             array = np.array(meta[key], np.float64)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             array = np.zeros(0)
         if (shape is not None and array.shape != shape) or not array.size or not np.isfinite(array).all():
             wanted = "finite numbers" if shape is None else f"{' x '.join(map(str, shape))} finite numbers"
