@@ -56,13 +56,13 @@ SLOPE_PENALTY, BIAS_PENALTY = 0.0002, 0.003
 WEIGHTS_OF_SETS = {"ordinary": 1.0, "wild": 1.0, **dict.fromkeys((*CORRECTED_SETS, "photographs"), 0.4)}
 """Of the sets' relative errors. What stands for people counts less than renderings as they are, because it is less
 certain: with equal weights the fused hand is 4 % worse than the network on ordinary renderings (2 % with these), and 11
-instead of 7 % better in wild poses with corrected landmarks."""
+instead of 7 % better in wild poses with corrected landmarks (measured with the network of part 15)."""
 
 IK_SHARE_ON_PEOPLE = 0.4
-"""Where the network is nearer to people's finger tips in six of ten cases (``benchmarks.blind_tips``: 22 of
-37). No rendering contains the network's own domain gap, from renderings to people, so that the fingers' share on
-photographs lies half way between this one and the best one on renderings. The optimum is flat: if either is right,
-three quarters of the gain are left."""
+"""The network is nearer to people's finger tips in six of ten cases (``benchmarks.blind_tips``: 22 of 37). No rendering
+contains the network's own domain gap, from renderings to people, so that the fingers' share on photographs lies half
+way between this one and the best one on renderings. The optimum is flat: if either is right, three quarters of the gain
+are left."""
 
 PHOTOGRAPH_WEIGHT = 0.2
 """Of a hand beside its best share on photographs, against the same relative error on renderings."""
