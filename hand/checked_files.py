@@ -15,6 +15,9 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final
 
+import numpy as np
+from jaxtyping import Float
+
 SMALL_BYTES: Final = 16 << 20
 """Of files with settings, metadata, one session's or run's head."""
 
@@ -63,6 +66,14 @@ def fault_of(problem: BaseException) -> str:
     if isinstance(problem, MemoryError):
         return "it is too large for this computer's memory"
     return (" ".join(str(problem).split()) or type(problem).__name__)[:200]
+
+
+def float_array(values: Any) -> Float[np.ndarray, "..."]:
+    """Plain values as an array; an empty one where they are none, of uneven length, or larger than floats can be."""
+    try:
+        return np.array(values, np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(0)
 
 
 def read_checked(path: Path, largest_bytes: int = SMALL_BYTES) -> bytes:

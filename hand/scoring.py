@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, read_json
+from hand.checked_files import FILE_FAULTS, LARGE_BYTES, fault_of, float_array, read_json
 from hand.errors import PredictionFileError
 from hand.metrics import aligned, distances, f_score, pck_curve
 
@@ -260,10 +260,7 @@ def _points(content: Any, kind: str, path: Path) -> list[np.ndarray]:
         raise PredictionFileError(f"{path.name}: {kind} should be a list of samples, got {_size(content)}.")
     samples: list[np.ndarray] = []
     for place, sample in enumerate(content):
-        try:
-            points = np.array(sample, dtype=np.float64)
-        except (ValueError, TypeError, OverflowError):
-            points = np.zeros(0)
+        points = float_array(sample)
         right_shape = points.ndim == 2 and points.shape[1] == 3 and (kind != "xyz" or len(points) == 21) and len(points)
         if not right_shape or not np.isfinite(points).all():
             wanted = "21 x 3" if kind == "xyz" else "V x 3"

@@ -12,6 +12,7 @@ from hand.checked_files import (
     DEEPEST,
     DamagedFileError,
     fault_of,
+    float_array,
     parse_json,
     parse_yaml,
     read_checked,
@@ -94,3 +95,9 @@ def test_faults_are_one_line() -> None:
     assert fault_of(ValueError("a\n  b")) == "a b"
     assert fault_of(RecursionError()) == "it nests too deep"
     assert fault_of(EOFError()) == "EOFError"
+
+
+@pytest.mark.parametrize("values", [[[1.0], [1.0, 2.0]], ["x"], {"a": 1}, [10**400], [None, {}]])
+def test_what_is_no_array_of_numbers_is_an_empty_one(values: object) -> None:
+    assert float_array(values).shape == (0,)
+    assert float_array([[1, 2], [3, 4.5]]).tolist() == [[1.0, 2.0], [3.0, 4.5]]

@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hand.camera import Intrinsics
+from hand.checked_files import float_array
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
 from hand.picture_file import read_color
@@ -297,10 +298,7 @@ def _array(
             f"{path} has {len(content)} entries where {part}_xyz.json has {count}: one of them is cut short or of "
             "another release",
         )
-    try:
-        array = np.array(content, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        array = np.zeros(0)
+    array = float_array(content)
     if array.shape[1:] != shape:
         raise broken(_FACTS, f"{path} should hold {' x '.join(map(str, shape))} numbers per sample, it does not")
     if not np.isfinite(array).all():

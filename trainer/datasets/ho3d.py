@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.camera import Intrinsics
+from hand.checked_files import float_array
 from hand.errors import ModelFileError, UnsafePickleError
 from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import from_mano_order
@@ -145,10 +146,7 @@ class Ho3dSet:
     def _numbers(
         self, meta: dict[str, Any], key: str, name: str, shape: tuple[int, ...] | None = None
     ) -> Float[np.ndarray, "..."]:
-        try:
-            array = np.array(meta[key], np.float64)
-        except (ValueError, TypeError, OverflowError):
-            array = np.zeros(0)
+        array = float_array(meta[key])
         if (shape is not None and array.shape != shape) or not array.size or not np.isfinite(array).all():
             wanted = "finite numbers" if shape is None else f"{' x '.join(map(str, shape))} finite numbers"
             raise self._wrong(name, key, wanted, array.shape)

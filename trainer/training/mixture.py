@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from hand.embedded import load_embedded_model, training_hand_model
 from hand.errors import ConfigError
+from hand.model import HandModel
 from trainer.datasets.opening import source_crops
 from trainer.features import ReadCrops, StoredCrops, StoredPictures
 from trainer.recipe.config import FitConfig
@@ -56,11 +57,12 @@ def build_samples(config: FitConfig) -> Dataset[LabelledCrop]:
     """
     if not config.sources:
         raise ConfigError(f"The recipe {config.name} has no sources; give at least one, for example kind: rendered.")
-    streams = [_training_stream(source, config) for source in config.sources]
+    model = training_hand_model(config.hand_model)
+    streams = [_training_stream(source, config, model) for source in config.sources]
     return Mixture(streams, [source.share for source in config.sources], config.seed)
 
 
-def _training_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCrop]:
+def _training_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
     """A source's crops as the network takes them: stored or fresh, with the landmarks that it does not read itself."""
     stream: Dataset[LabelledCrop]
     if source.features:
@@ -73,7 +75,7 @@ def _training_stream(source: SourceConfig, config: FitConfig) -> Dataset[Labelle
                 f"A source of the recipe {config.name} has no folder of features beside others that have; give it one, "
                 "or, where crops are stored as pictures, say so with stored_as: pictures."
             )
-        stream = fresh_stream(source, config)
+        stream = _fresh_stream(source, config, model)
         with_readings = config.network.landmarks and "landmarks" in config.freeze
         if with_readings:
             stream = ReadCrops(stream, config.network.seen_px, config.seed)
@@ -94,7 +96,10 @@ def fresh_stream(source: SourceConfig, config: FitConfig) -> Dataset[LabelledCro
     Raises:
         DataError: the source's files are missing or not what they should be.
     """
-    model = training_hand_model(config.hand_model)
+    return _fresh_stream(source, config, training_hand_model(config.hand_model))
+
+
+def _fresh_stream(source: SourceConfig, config: FitConfig, model: HandModel) -> Dataset[LabelledCrop]:
     if isinstance(source, DataSetSource):
         return source_crops(source, config, model)
     # the program's own labels are of the embedded hand
