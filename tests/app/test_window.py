@@ -193,6 +193,10 @@ def test_note_about_the_source_is_shown_over_the_picture(qtbot: QtBot, open_wind
     window = open_window(note="No camera was found, so the demo clip plays.")
     assert window.pane_area.notice_text == "No camera was found, so the demo clip plays."
     wait_for_result(qtbot, window)
+    (notice,) = (label for label in window.pane_area.findChildren(QLabel) if label.text().startswith("No camera"))
+    for pane in window.pane_area.shown_panes:
+        heading = pane.heading.mapTo(window.pane_area, pane.heading.rect().bottomLeft())
+        assert notice.geometry().top() > heading.y()  # titles and switches stay free
 
 
 def test_path_that_breaks_is_said_while_pictures_go_on_and_recovers(qtbot: QtBot, open_window: Open) -> None:

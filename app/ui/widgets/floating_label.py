@@ -24,6 +24,8 @@ class FloatingLabel(QLabel):
             aside: small and in the left corner, for what need not be read at once.
         """
         super().__init__(parent)
+        self.free_head_px = 0
+        """Height at the parent's head that stays free, for a label there."""
         self._at_top, self._aside = at_top, aside
         self._plain_name = "aside" if aside else "hint"
         self.setObjectName(self._plain_name)
@@ -55,6 +57,6 @@ class FloatingLabel(QLabel):
         self.setWordWrap(wide > room)
         self.setFixedWidth(max(1, min(wide, room)))
         self.adjustSize()
-        top = margin if self._at_top else parent.height() - self.height() - margin
+        top = self.free_head_px + margin if self._at_top else parent.height() - self.height() - margin
         self.move(margin if self._aside else (parent.width() - self.width()) // 2, top)
         self.raise_()

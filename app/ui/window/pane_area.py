@@ -112,8 +112,9 @@ class PaneArea(QWidget):
         self._message.hide()
 
     def notice(self, text: str) -> None:
-        """A line at the head; empty takes it away."""
+        """A line over the heads of the pictures; empty takes it away."""
         self._notice.show_text(text)
+        self._arrange_notice()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keeps messages and notices in place."""
@@ -126,6 +127,11 @@ class PaneArea(QWidget):
         self._message.move((self.width() - self._message.width()) // 2, (self.height() - self._message.height()) // 2)
         self._dim_overlay.raise_()
         self._message.raise_()
+        self._arrange_notice()
+
+    def _arrange_notice(self) -> None:
+        # below the titles, which stay readable
+        self._notice.free_head_px = max((pane.heading.height() for pane in self.shown_panes), default=0)
         self._notice.arrange()
 
 
