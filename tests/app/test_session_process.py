@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,21 @@ SAYS_A_SHARE_AND_STAYS = (
 SPEAKS_IN_HALVES = (
     "import sys, time; sys.stdout.write('{\"kept\": 3, \"la'); sys.stdout.flush(); time.sleep(0.3); print('bels\": 4}')"
 )
+
+COLLECTED_AS_GARBAGE = """
+import gc
+from PyQt6.QtCore import QObject
+from PyQt6.QtWidgets import QApplication
+from app.ui.recording.session_process import SessionWork
+
+application = QApplication([])
+for _ in range(20):
+    owner = QObject()
+    owner.itself, owner.work = owner, SessionWork(owner)
+    del owner
+    gc.collect()
+print("done")
+"""
 
 
 @pytest.fixture
@@ -52,6 +68,19 @@ def test_a_panel_that_is_destroyed_takes_its_work_along(qtbot: QtBot, panel: Rec
     while lives(process) and time.monotonic() < end:
         time.sleep(0.01)
     assert not lives(process)
+
+
+def test_python_may_collect_a_panel_and_its_work_as_garbage() -> None:
+    # Python empties the functions and partials that it collects before Qt emits `destroyed`: none may be called there
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED_AS_GARBAGE],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr
 
 
 def test_work_is_done_with_the_hand_model_of_the_window(

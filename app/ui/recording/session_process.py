@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 
 from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, pyqtSignal
 
@@ -35,9 +34,6 @@ class SessionWork(QObject):
         self._process.setProcessEnvironment(environment)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._end)
-        # Qt destroys a child after its parent, and a process that is destroyed while it runs still signals its end, to
-        # objects that are no more; so it has to be ended while all of them are there
-        self.destroyed.connect(partial(_end_quietly, self._process))
 
     @property
     def running(self) -> bool:
