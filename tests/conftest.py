@@ -1,4 +1,4 @@
-"""What every test runs under: shapes are checked, and no test may leave a thread behind."""
+"""Fixtures for all tests: array shapes are checked at run time, and a test that leaks a thread fails."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SHARED_REAL = ROOT.parent / "shared" / "real"
 def _modules_with_shapes() -> list[str]:
     """Modules of hand/ and trainer/ whose annotations are checked at run time.
 
-    Those that compile functions with numba are left out (numba compiles the plain function, not one wrapped in checks),
-    and so are packages themselves, because naming a package would take in all that is inside.
+    Modules that compile functions with numba are excluded (numba compiles the plain function, not one wrapped in
+    checks), and so are the packages themselves, because the hook would include every module of a named package.
     """
-    files = (path for room in ("hand", "inference", "trainer") for path in sorted((ROOT / room).rglob("*.py")))
+    files = (path for package in ("hand", "inference", "trainer") for path in sorted((ROOT / package).rglob("*.py")))
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in files
@@ -51,14 +51,14 @@ def no_leaked_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def training_part() -> None:
-    """Skips what trains, or runs a network under torch, where the live part alone is installed."""
+    """Skips tests that need torch where only the live part is installed."""
     if importlib.util.find_spec("torch") is None:
         pytest.skip("the training part is not installed")
 
 
 @pytest.fixture
 def shared_real() -> Path:
-    """The folder of real development pictures, which never enter the repository."""
+    """The folder of real development pictures, which are not part of the repository."""
     if not SHARED_REAL.is_dir():
         pytest.skip("the real development pictures (../shared/real) are not here")
     return SHARED_REAL

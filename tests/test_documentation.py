@@ -22,7 +22,7 @@ PAGES = sorted(
     for page in ROOT.glob(pattern)
 )
 NEEDS_TORCH = {"fit", "finetune", "compare", "features", "evaluate", "data", "export"}
-_ROOMS = "app|assets|benchmarks|configs|docs|hand|ik_baseline|inference|scripts|tests|trainer"
+_TOP_FOLDERS = "app|assets|benchmarks|configs|docs|hand|ik_baseline|inference|scripts|tests|trainer"
 
 
 def commands(page: Path) -> list[str]:
@@ -64,7 +64,7 @@ def test_links_and_paths_of_a_page_exist(page: Path) -> None:
             slugs = {re.sub(r"[^\w\- ]", "", heading.casefold()).strip().replace(" ", "-") for heading in headings}
             if anchor not in slugs:
                 missing.append(target)
-    for path in re.findall(rf"`((?:{_ROOMS})/[\w./-]+)`", text):
+    for path in re.findall(rf"`((?:{_TOP_FOLDERS})/[\w./-]+)`", text):
         if path.startswith(("docs/images/", "assets/", "runs/")):
             continue
         if not (ROOT / path).exists():
@@ -87,20 +87,20 @@ def test_the_program_accepts_the_command(page: str, line: str) -> None:
         "P": "9000",
     }
     words = [values.get(word, word) for word in words]
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             build_parser().parse_args(words)
     except SystemExit:
-        pytest.fail(f"{page}: {line}\n{said.getvalue()}")
+        pytest.fail(f"{page}: {line}\n{printed.getvalue()}")
 
 
 def known_options(name: str) -> str:
     """The help of a trainer command."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         trainer_main([*name.split(), "--help"])
-    return said.getvalue()
+    return printed.getvalue()
 
 
 @pytest.mark.parametrize(("page", "line"), [pair for pair in ALL_COMMANDS if "-m trainer " in pair[1]])
@@ -111,10 +111,10 @@ def test_the_trainer_accepts_the_command(page: str, line: str) -> None:
     if name in NEEDS_TORCH:
         pytest.importorskip("torch")
     options = {re.split(r"[=\]]", word.lstrip("["))[0] for word in words if word.lstrip("[").startswith("--")}
-    told = known_options(
+    help_text = known_options(
         f"data {words[1]}" if name == "data" and words[1:2] and words[1] in ("check", "pack") else name
     )
-    assert {option for option in options if option not in told} == set(), f"{page}: {line}"
+    assert {option for option in options if option not in help_text} == set(), f"{page}: {line}"
 
 
 @pytest.mark.parametrize(

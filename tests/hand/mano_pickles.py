@@ -1,4 +1,4 @@
-"""Writes pickles as the field's downloads really are: Python 2 strings, chumpy and scipy objects, protocol 2."""
+"""Writes pickles in the format of the official downloads: Python 2 strings, chumpy and scipy objects, protocol 2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Ch:
 
     def __init__(self, x: np.ndarray) -> None:
         self.x = x
-        # clutter that the real objects carry along
+        # attributes that the real objects also pickle
         self._dirty_vars: set[str] = set()
         self._itr = None
         self._depends_on_deps: dict[str, Any] = {}
@@ -57,7 +57,7 @@ class Select(Ch):
 
 
 class transpose(Ch):  # noqa: N801 - chumpy's own name
-    """Stand-in for an expression that no hand file needs, as SMPL body files hold them."""
+    """Stand-in for a chumpy expression that SMPL body files contain and hand files do not."""
 
 
 class csc_matrix:  # noqa: N801 - scipy's own name
@@ -73,18 +73,23 @@ class csc_matrix:  # noqa: N801 - scipy's own name
         self.format = "csc"
 
 
-_PLACES = {Ch: "chumpy.ch", Select: "chumpy.reordering", transpose: "chumpy.reordering", csc_matrix: "scipy.sparse.csc"}
+_MODULE_NAMES = {
+    Ch: "chumpy.ch",
+    Select: "chumpy.reordering",
+    transpose: "chumpy.reordering",
+    csc_matrix: "scipy.sparse.csc",
+}
 
 
 @contextmanager
 def field_modules() -> Iterator[None]:
     """Registers the stand-ins under the module names that the real files use, for as long as the block lasts."""
-    saved = {name: sys.modules.get(name) for name in (*_PLACES.values(), "chumpy")}
-    homes = {cls: cls.__module__ for cls in _PLACES}
+    saved = {name: sys.modules.get(name) for name in (*_MODULE_NAMES.values(), "chumpy")}
+    homes = {cls: cls.__module__ for cls in _MODULE_NAMES}
     try:
         for name in saved:
             sys.modules[name] = types.ModuleType(name)
-        for cls, module in _PLACES.items():
+        for cls, module in _MODULE_NAMES.items():
             setattr(sys.modules[module], cls.__name__, cls)
             cls.__module__ = module
         yield

@@ -38,7 +38,7 @@ def test_palm_frame_in_manos_rest_frame() -> None:
     assert palmar[1] < -0.95
 
 
-def test_positive_angles_do_what_they_are_called() -> None:
+def test_positive_angles_flex_and_abduct_in_their_anatomical_direction() -> None:
     """On each finger: flexion lowers the next joint to the palm side, abduction moves it to the thumb's side."""
     joints = rest_joints()
     frames = anatomical_frames(joints)
@@ -54,13 +54,13 @@ def test_positive_angles_do_what_they_are_called() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-3.0, 3.0), st.floats(-3.0, 3.0), st.floats(-1.5, 1.5)), min_size=16, max_size=16))
-def test_angles_survive_the_way_there_and_back(values: list[tuple[float, float, float]]) -> None:
+def test_angles_round_trip_through_rotations(values: list[tuple[float, float, float]]) -> None:
     angles = np.array(values)
     frames = Rotation.random(16, random_state=5).as_matrix()
     np.testing.assert_allclose(angles_from_rotations(rotations_from_angles(angles, frames), frames), angles, atol=1e-6)
 
 
-def test_the_order_of_rotations_is_that_of_scipys_intrinsic_yzx() -> None:
+def test_rotation_order_is_intrinsic_yzx() -> None:
     flexion, abduction, twist = 0.7, -0.3, 0.2
     angles = np.zeros((16, 3))
     angles[4] = flexion, abduction, twist
@@ -69,7 +69,7 @@ def test_the_order_of_rotations_is_that_of_scipys_intrinsic_yzx() -> None:
     np.testing.assert_allclose(rotations_from_angles(angles, identity)[4], expected, atol=1e-12)
 
 
-def test_limits_hold_every_named_pose_and_refuse_a_broken_finger() -> None:
+def test_named_poses_lie_within_limits_and_a_hyperextended_finger_exceeds_them() -> None:
     limits = joint_limits()
     for name, pose in NAMED_POSES.items():
         assert np.abs(limits.excess_rad(pose.radians())).max() < np.radians(0.01), name

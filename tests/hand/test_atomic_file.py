@@ -21,14 +21,14 @@ from hand.atomic_file import (
 posix = pytest.mark.skipif(os.name != "posix", reason="links and permission bits of POSIX systems")
 
 
-def test_content_arrives_whole_in_a_folder_that_is_made(tmp_path: Path) -> None:
+def test_write_creates_a_missing_folder_and_leaves_only_the_target(tmp_path: Path) -> None:
     file = tmp_path / "new" / "a.json"
     write_json_atomically(file, {"b": [1, 2.5]})
     assert json.loads(file.read_text()) == {"b": [1, 2.5]}
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_writer_that_breaks_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_old_file_and_no_temporary_file(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("old")
 
@@ -49,7 +49,7 @@ def test_nan_is_refused_before_anything_is_written(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_planted_temporary_file_is_not_followed(tmp_path: Path) -> None:
+def test_planted_temporary_symlink_is_not_followed(tmp_path: Path) -> None:
     victim, folder = tmp_path / "victim", tmp_path / "shared"
     folder.mkdir()
     victim.write_text("untouched")
@@ -61,7 +61,7 @@ def test_a_planted_temporary_file_is_not_followed(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_link_at_the_target_is_replaced_and_what_it_pointed_to_stays(tmp_path: Path) -> None:
+def test_symlink_at_the_target_is_replaced_and_its_target_is_unchanged(tmp_path: Path) -> None:
     victim, file = tmp_path / "victim", tmp_path / "a.json"
     victim.write_text("untouched")
     file.symlink_to(victim)
@@ -72,7 +72,7 @@ def test_a_link_at_the_target_is_replaced_and_what_it_pointed_to_stays(tmp_path:
 
 
 @posix
-def test_permissions_are_the_old_file_s_or_the_process_s_own(tmp_path: Path) -> None:
+def test_written_file_keeps_old_permissions_or_takes_the_process_default(tmp_path: Path) -> None:
     usual, file, private = tmp_path / "usual", tmp_path / "new", tmp_path / "private"
     usual.touch()
     write_json_atomically(file, 1)
@@ -82,7 +82,7 @@ def test_permissions_are_the_old_file_s_or_the_process_s_own(tmp_path: Path) -> 
     assert private.stat().st_mode & 0o777 == 0o600
 
 
-_WRITE_AGAIN_AND_AGAIN = """
+_REPEATED_WRITES = """
 import sys
 from pathlib import Path
 from hand.atomic_file import append_line, make_new_folder, write_json_atomically
@@ -94,10 +94,10 @@ for turn in range(150):
 """
 
 
-def test_processes_that_write_one_file_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_no_data(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     write_json_atomically(file, ["c"] * 500)
-    writers = [subprocess.Popen([sys.executable, "-c", _WRITE_AGAIN_AND_AGAIN, str(tmp_path), name]) for name in "ab"]
+    writers = [subprocess.Popen([sys.executable, "-c", _REPEATED_WRITES, str(tmp_path), name]) for name in "ab"]
     while any(writer.poll() is None for writer in writers):
         content = json.loads(file.read_text())
         assert content in ([name] * 500 for name in "abc"), "half of one file and half of another"
@@ -112,7 +112,7 @@ def test_a_new_folder_is_numbered_where_its_name_is_taken(tmp_path: Path) -> Non
     assert [make_new_folder(tmp_path / "new", "a").name for _ in range(3)] == ["a", "a_2", "a_3"]
 
 
-def test_a_folder_becomes_the_wanted_one_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
 
     def break_half_way() -> None:
@@ -133,7 +133,7 @@ def test_a_folder_becomes_the_wanted_one_as_a_whole_or_not_at_all(tmp_path: Path
     assert list(out.parent.rglob("*")) == [out, out / "a"]
 
 
-def test_a_line_is_appended_to_what_is_there(tmp_path: Path) -> None:
+def test_append_line_creates_the_file_and_keeps_existing_lines(tmp_path: Path) -> None:
     append_line(tmp_path / "new" / "lines", "a")
     append_line(tmp_path / "new" / "lines", "b")
     assert (tmp_path / "new" / "lines").read_text() == "a\nb\n"
@@ -151,7 +151,7 @@ def _old_folder(parent: Path) -> Path:
     return folder
 
 
-def test_a_folder_s_files_are_renewed_together_and_others_stay(tmp_path: Path) -> None:
+def test_renewed_files_are_replaced_together_and_other_files_are_kept(tmp_path: Path) -> None:
     folder = _old_folder(tmp_path)
     with folder_renewed(folder) as new:
         (new / "a").write_text("new")
@@ -161,16 +161,14 @@ def test_a_folder_s_files_are_renewed_together_and_others_stay(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_folder_that_is_not_there_is_made_as_a_whole(tmp_path: Path) -> None:
+def test_renewal_creates_a_missing_folder(tmp_path: Path) -> None:
     with folder_renewed(tmp_path / "deep" / "network") as new:
         (new / "a").write_text("new")
     assert _contents(tmp_path) == {"deep/network/a": "new"}
 
 
 @pytest.mark.parametrize("exchange", [True, False])
-def test_a_renewal_that_breaks_leaves_the_old_folder(
-    tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_renewal_keeps_the_old_folder(tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _old_folder(tmp_path)
     before = _contents(folder)
 
@@ -197,7 +195,7 @@ def test_a_renewal_that_breaks_leaves_the_old_folder(
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_renewal_works_without_an_exchange_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renewal_works_without_atomic_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atomic_file, "_exchanged_by_linux", lambda *_: False)
     folder = _old_folder(tmp_path)
     with folder_renewed(folder) as new:
@@ -207,7 +205,7 @@ def test_a_renewal_works_without_an_exchange_of_names(tmp_path: Path, monkeypatc
 
 
 @posix
-def test_a_link_to_a_folder_is_followed_when_its_files_are_renewed(tmp_path: Path) -> None:
+def test_renewal_follows_a_symlink_to_the_folder(tmp_path: Path) -> None:
     folder = _old_folder(tmp_path)
     (tmp_path / "link").symlink_to(folder)
     with folder_renewed(tmp_path / "link") as new:

@@ -1,4 +1,4 @@
-"""The way from figures to the model: each step against something known, and the whole to the byte."""
+"""The build of the hand model: each step against a closed form or brute force, the final file byte for byte."""
 
 import os
 import subprocess
@@ -109,7 +109,7 @@ def test_cage_lies_on_the_skin_without_folds(cage: Cage) -> None:
 
 
 @pytest.mark.slow
-def test_linear_shapes_stay_near_the_hands_they_stand_for(cage: Cage) -> None:
+def test_linear_shapes_approximate_the_fully_built_hands(cage: Cage) -> None:
     """Mixed proportions built in full, against the linear model and its regressed joints."""
     hand = reference_hand()
     weights = skinning_weights(hand, cage)
@@ -138,7 +138,7 @@ def test_npz_bytes_depend_on_the_arrays_alone() -> None:
 
 
 @pytest.mark.slow
-def test_the_committed_model_is_what_the_build_makes() -> None:
+def test_committed_model_equals_the_build_output() -> None:
     """As a user runs it; in a process of its own, because the tests' shape checks slow the build down fourfold."""
     run = subprocess.run(
         [sys.executable, "-m", "hand.build", "--check"],

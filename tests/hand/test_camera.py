@@ -17,7 +17,7 @@ def _points(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform([-0.2, -0.2, 0.3], [0.2, 0.2, 1.0], (50, 3))
 
 
-def test_projection_is_opencvs() -> None:
+def test_projection_agrees_with_opencv() -> None:
     points = _points()
     expected, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), CAMERA.matrix(), None)
     np.testing.assert_allclose(project(points, CAMERA), expected[:, 0], atol=1e-9)
@@ -30,13 +30,13 @@ def test_back_projection_undoes_projection() -> None:
     np.testing.assert_allclose(back_project(project(batch, CAMERA), batch[..., 2], CAMERA), batch, atol=1e-14)
 
 
-def test_points_behind_the_camera_have_no_pixel() -> None:
+def test_points_behind_the_camera_project_to_nan() -> None:
     pixels = project(np.array([[0.1, 0.1, -0.5], [0.1, 0.1, 0.0], [0.0, 0.0, 0.5]]), CAMERA)
     assert np.isnan(pixels[:2]).all()
     np.testing.assert_allclose(pixels[2], [310.0, 245.0])
 
 
-def test_the_field_of_view_reaches_from_edge_to_edge() -> None:
+def test_field_of_view_spans_the_outer_pixel_edges() -> None:
     """With pixel centres at whole numbers a picture of width W ends at W - 0.5."""
     camera = Intrinsics.from_fov(640, 480, 60.0)
     assert camera.assumed
@@ -46,7 +46,7 @@ def test_the_field_of_view_reaches_from_edge_to_edge() -> None:
     assert upright.fx_px == camera.fx_px
 
 
-def test_a_resized_picture_keeps_its_content_under_the_same_points() -> None:
+def test_scaled_intrinsics_project_onto_the_resized_picture() -> None:
     """A dot is drawn where a point projects; after cv2.resize it must be found where the scaled camera projects it."""
     point = np.array([[0.05, -0.03, 0.5]])
     image = np.zeros((480, 640), np.float32)
@@ -65,7 +65,7 @@ def test_scaling_there_and_back_is_the_identity() -> None:
     assert (back.width_px, back.height_px) == (640, 480)
 
 
-def test_the_mirrored_camera_sees_the_mirrored_scene_in_the_mirrored_picture() -> None:
+def test_mirrored_camera_projects_mirrored_points_to_mirrored_pixels() -> None:
     camera = Intrinsics(600.0, 610.0, 300.0, 245.0, 640, 480)
     points = _points()
     np.testing.assert_allclose(
@@ -84,7 +84,7 @@ def test_intrinsics_from_text() -> None:
             Intrinsics.from_text(text, 640, 480)
 
 
-def test_impossible_cameras_are_refused() -> None:
+def test_invalid_intrinsics_are_refused() -> None:
     with pytest.raises(IntrinsicsError, match="positive picture size"):
         Intrinsics(600.0, 600.0, 320.0, 240.0, 0, 480)
     for angle in (0.0, 180.0, -60.0, float("nan")):

@@ -1,4 +1,4 @@
-"""Whatever a file holds, reading it ends in values or in one sentence about the fault."""
+"""Reading an untrusted file returns its values or raises an error with a one-line fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hand.checked_files import (
     read_yaml,
 )
 
-LAUGHS = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+BILLION_LAUGHS = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{after}: &{after} [{', '.join(['*' + before] * 9)}]\n" for before, after in zip("abcdefg", "bcdefgh", strict=True)
 )
 
@@ -39,16 +39,18 @@ LAUGHS = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         (b"[" + b"9" * 5000 + b"]", "digits"),
     ],
 )
-def test_damaged_json_is_named_by_its_fault(tmp_path: Path, content: bytes, fault: str) -> None:
+def test_damaged_json_raises_an_error_naming_the_fault(tmp_path: Path, content: bytes, fault: str) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(DamagedFileError, match=fault):
         read_json(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("value", [None, 3, -2.5, "ü", [1, [2, {"a": [True]}]], {"b": {"c": []}}])
-def test_values_come_back_as_they_were(value: object) -> None:
+def test_json_and_yaml_values_round_trip(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
-    assert parse_json("\ufeff".encode() + json.dumps(value).encode()) == value, "editors of Windows write a mark"
+    assert parse_json("\ufeff".encode() + json.dumps(value).encode()) == value, (
+        "Windows editors write a byte order mark"
+    )
     assert parse_yaml(json.dumps(value)) == value
 
 
@@ -59,18 +61,18 @@ def test_values_come_back_as_they_were(value: object) -> None:
         ("a: !!python/object/apply:os.system ['true']", "not YAML"),
         ("a: 2020-99-99", "not YAML"),
         ("[" * 20_000 + "]" * 20_000, "nests deeper"),
-        (LAUGHS, "more than"),
+        (BILLION_LAUGHS, "more than"),
         ("a: &a [*a]", "nests deeper"),
         ("\x00", "not YAML"),
     ],
 )
-def test_damaged_yaml_is_named_by_its_fault(tmp_path: Path, content: str, fault: str) -> None:
+def test_damaged_yaml_raises_an_error_naming_the_fault(tmp_path: Path, content: str, fault: str) -> None:
     (tmp_path / "a.yaml").write_text(content)
     with pytest.raises(DamagedFileError, match=fault):
         read_yaml(tmp_path / "a.yaml")
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_non_regular_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match="folder"):
         read_checked(tmp_path)
     if hasattr(os, "mkfifo"):
@@ -98,6 +100,6 @@ def test_faults_are_one_line() -> None:
 
 
 @pytest.mark.parametrize("values", [[[1.0], [1.0, 2.0]], ["x"], {"a": 1}, [10**400], [None, {}]])
-def test_what_is_no_array_of_numbers_is_an_empty_one(values: object) -> None:
+def test_non_numeric_values_convert_to_an_empty_array(values: object) -> None:
     assert float_array(values).shape == (0,)
     assert float_array([[1, 2], [3, 4.5]]).tolist() == [[1.0, 2.0], [3.0, 4.5]]

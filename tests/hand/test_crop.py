@@ -1,4 +1,4 @@
-"""The crop: labels that are carried along must land on the same picture content."""
+"""Square crops: transformed labels land on the same picture content."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_square_maps_onto_the_whole_crop() -> None:
     np.testing.assert_allclose(transform_points(corners, crop.matrix(120)), expected, atol=1e-12)
 
 
-def test_a_crop_of_the_picture_itself_is_the_picture() -> None:
+def test_crop_of_the_whole_picture_equals_the_picture() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     whole = SquareCrop(31.5, 31.5, 64.0)
     np.testing.assert_array_equal(crop_picture(image, whole, 64), image)
@@ -75,7 +75,7 @@ def test_a_crop_of_the_picture_itself_is_the_picture() -> None:
     np.testing.assert_array_equal(crop_picture(image, flipped, 64), image[:, ::-1])
 
 
-def test_the_angle_turns_clockwise_as_seen() -> None:
+def test_positive_angle_turns_the_crop_clockwise() -> None:
     """A crop turned by 90 degrees has its own x axis pointing down the picture."""
     crop = SquareCrop(50.0, 50.0, 20.0, angle_rad=np.pi / 2)
     below = transform_points(np.array([[50.0, 55.0]]), crop.matrix(20))
@@ -87,13 +87,13 @@ _numbers = st.floats(-500, 500)
 
 @settings(max_examples=60, deadline=None)
 @given(_numbers, _numbers, st.floats(1, 2000), st.floats(-7, 7), st.booleans())
-def test_the_inverse_brings_points_back(x: float, y: float, size: float, angle: float, flipped: bool) -> None:
+def test_inverse_affine_round_trips_points(x: float, y: float, size: float, angle: float, flipped: bool) -> None:
     matrix = SquareCrop(x, y, size, angle, flipped).matrix(224)
     points = np.random.default_rng(0).uniform(-300, 900, (20, 2))
     np.testing.assert_allclose(
         transform_points(transform_points(points, matrix), invert_affine(matrix)), points, atol=1e-8
     )
-    # the map is a similarity; a flip is the only thing that turns it inside out
+    # the map is a similarity; only a flip reverses its orientation
     assert np.sign(np.linalg.det(matrix[:, :2])) == (-1 if flipped else 1)
 
 
@@ -118,7 +118,7 @@ def test_shrinking_does_not_alias() -> None:
 
 
 @pytest.mark.parametrize("factor", [1.5, 2.7, 2.8, 3.5, 4.8, 4.9, 7.0])
-def test_a_picture_is_blurred_as_one_gaussian_would_whether_it_is_halved_or_not(factor: float) -> None:
+def test_downscaling_matches_one_gaussian_with_and_without_halving(factor: float) -> None:
     """SciPy's Gaussian and bilinear samples of the whole picture, in floating point."""
     rough = np.random.default_rng(0).uniform(0.0, 255.0, (480, 640, 3))
     image = gaussian_filter(rough, (2.0, 2.0, 0.0))
@@ -130,14 +130,14 @@ def test_a_picture_is_blurred_as_one_gaussian_would_whether_it_is_halved_or_not(
     x, y = np.moveaxis(transform_points(grid, invert_affine(crop.matrix(48))), -1, 0)
     wanted = np.stack([map_coordinates(blurred[..., k], [y, x], order=1) for k in range(3)], -1)
     cut = crop_picture(image, crop, 48).astype(float)
+    # an offset of half a pixel would give an error several times as large
     assert np.abs(cut - wanted).mean() < 0.05 * wanted.std()
-    # the same place to a fraction of a pixel: half a pixel beside, it would be several times as far off
     assert np.abs((cut - wanted).mean()) < 0.5
 
 
 @pytest.mark.parametrize("center", [(-500.0, 240.0), (320.0, 5000.0), (0.0, 0.0), (639.0, 479.0)])
 @pytest.mark.parametrize("size", [10.0, 1000.0])
-def test_crops_that_leave_the_picture_are_black_there(center: tuple[float, float], size: float) -> None:
+def test_crop_is_black_outside_the_picture(center: tuple[float, float], size: float) -> None:
     image = np.full((480, 640, 3), 200, np.uint8)
     crop = SquareCrop(*center, size)
     cut = crop_picture(image, crop, 50)
@@ -160,7 +160,7 @@ def _joints(turn_rad: float) -> np.ndarray:
 
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("turn_rad", [0.0, 0.7, -2.0, 3.0])
-def test_an_upright_crop_shows_the_same_hand_however_it_is_turned(turn_rad: float, flipped: bool) -> None:
+def test_upright_crop_is_independent_of_the_hand_rotation(turn_rad: float, flipped: bool) -> None:
     joints = _joints(turn_rad)
     assert upright_angle_rad(joints) == pytest.approx(turn_rad)
     shown = transform_points(joints, crop_around_hand(joints, 1.6, upright=True, flipped=flipped).matrix(224))
@@ -171,6 +171,6 @@ def test_an_upright_crop_shows_the_same_hand_however_it_is_turned(turn_rad: floa
     assert shown[MIDDLE_KNUCKLE, 1] < shown[0, 1]
 
 
-def test_a_crop_that_is_not_to_be_turned_is_the_box_of_the_joints() -> None:
+def test_crop_without_upright_is_the_bounding_square_of_the_joints() -> None:
     joints = _joints(0.9)
     assert crop_around_hand(joints, 1.6, upright=False) == crop_around(joints, 1.6)

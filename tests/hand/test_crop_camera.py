@@ -16,7 +16,7 @@ CROPS = [
 
 
 @pytest.mark.parametrize("crop", CROPS)
-def test_rotation_is_proper_and_sees_the_crop_centre_straight_ahead(crop: SquareCrop) -> None:
+def test_rotation_is_proper_and_puts_the_crop_centre_on_the_optical_axis(crop: SquareCrop) -> None:
     camera = crop_camera(crop, CAMERA)
     np.testing.assert_allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(camera.rotation) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""The shipped hand: a clean mesh, weights and regressor as MANO's, shapes that stay hands, poses that do not cross."""
+"""The embedded hand model: mesh topology, MANO's frame and tree, weights, regressor, and the shape directions."""
 
 from collections import Counter
 
@@ -24,8 +24,8 @@ def layer(model: HandModel) -> HandLayer:
     return HandLayer(model, np.float64)
 
 
-def test_there_is_one_hand_of_each_side(model: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the same one in every form of the call, and the file is not read again."""
+def test_model_of_each_side_is_loaded_once(model: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every form of the call returns the same object, without reading the file again."""
     monkeypatch.setattr("hand.embedded.load_hand_model", None)
     assert load_embedded_model("right") is load_embedded_model(side="right") is model
     left = load_embedded_model("left")
@@ -42,7 +42,7 @@ def signed_volume(vertices: np.ndarray, faces: np.ndarray) -> float:
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
 
 
-def capped(model: HandModel, vertices: np.ndarray) -> float:
+def capped_volume(model: HandModel, vertices: np.ndarray) -> float:
     """Volume with the wrist closed by a fan; rim edges run the other way round in the fan."""
     edges = directed_edges(model.faces)
     known = {tuple(edge) for edge in edges.tolist()}
@@ -88,7 +88,7 @@ def test_winding_is_outward_and_no_face_is_degenerate(model: HandModel) -> None:
     area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
     assert area.min() > 0.5e-6  # half a square millimetre
     # a man's hand displaces about 350-400 ml with some of the forearm
-    assert 250e-6 < capped(model, model.v_template_m) < 500e-6
+    assert 250e-6 < capped_volume(model, model.v_template_m) < 500e-6
 
 
 def test_rest_frame_is_manos(model: HandModel, layer: HandLayer) -> None:
@@ -137,7 +137,7 @@ def test_skinning_weights_are_smooth_and_sparse(model: HandModel) -> None:
     assert np.abs(weights[edges[:, 0]] - weights[edges[:, 1]]).max() < 0.75
 
 
-def test_joint_regressor_is_convex_and_follows_the_shape(model: HandModel, layer: HandLayer) -> None:
+def test_joint_regressor_rows_are_convex_and_local(model: HandModel, layer: HandLayer) -> None:
     regressor = model.joint_regressor
     assert regressor.min() >= 0.0
     np.testing.assert_allclose(regressor.sum(1), 1.0, atol=1e-6)
@@ -171,7 +171,7 @@ def test_shape_names_are_the_proportions(model: HandModel) -> None:
 
 
 def measure(layer: HandLayer, shape: np.ndarray) -> dict[str, float]:
-    """The measures of a tape, metres."""
+    """Distances as a tape measure gives them, in metres, and the volume in cubic metres."""
     geometry = layer(REST, shape)
     joints, vertices = geometry.joints_m, geometry.vertices_m
     length = np.linalg.norm
@@ -186,7 +186,7 @@ def measure(layer: HandLayer, shape: np.ndarray) -> dict[str, float]:
         "knuckles": float(length(joints[5] - joints[17])),
         "wrist": float(np.ptp(wrist_rim[:, 2])),
         "depth": float(np.ptp(vertices[layer.model.skinning_weights[:, 0] > 0.9, 1])),
-        "volume": capped(layer.model, vertices),
+        "volume": capped_volume(layer.model, vertices),
     }
 
 
@@ -204,7 +204,7 @@ def measure(layer: HandLayer, shape: np.ndarray) -> dict[str, float]:
         ("wrist_breadth", {"wrist": 0.8}, ("middle", "palm", "thumb", "knuckles")),
     ],
 )
-def test_each_shape_direction_does_what_its_name_says(
+def test_shape_direction_changes_only_the_measures_it_is_named_after(
     layer: HandLayer, name: str, grows: dict[str, float], keeps: tuple[str, ...]
 ) -> None:
     shape = np.eye(10)[SHAPE_NAMES.index(name)]
@@ -217,7 +217,7 @@ def test_each_shape_direction_does_what_its_name_says(
         assert after[key] / before[key] - 1.0 == pytest.approx(0.0, abs=0.15 * sigma), key
 
 
-def test_index_ring_ratio(layer: HandLayer) -> None:
+def test_index_ring_ratio_direction_changes_the_ratio_by_its_sigma(layer: HandLayer) -> None:
     before = measure(layer, np.zeros(10))
     after = measure(layer, np.eye(10)[SHAPE_NAMES.index("index_ring_ratio")])
     ratio = (after["index"] / after["ring"]) / (before["index"] / before["ring"])

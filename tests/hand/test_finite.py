@@ -1,4 +1,4 @@
-"""Against NumPy's own word, number by number."""
+"""all_finite with a non-finite value at each position of an array."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hand.finite import all_finite
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
-def test_one_number_decides(precision: type[np.floating]) -> None:
+def test_single_non_finite_value_is_found_at_every_position(precision: type[np.floating]) -> None:
     whole = np.random.default_rng(0).normal(size=(7, 3)).astype(precision)
     largest = np.full(5, np.finfo(precision).max, precision)  # whose sum would not be finite
     assert all_finite(whole, largest, whole.T, whole[::2], np.empty((0, 3), precision))
@@ -21,5 +21,5 @@ def test_one_number_decides(precision: type[np.floating]) -> None:
             assert not all_finite(broken.T, largest)
 
 
-def test_nothing_is_finite() -> None:
+def test_no_arrays_count_as_finite() -> None:
     assert all_finite()

@@ -1,4 +1,4 @@
-"""The joint tables against the names they stand for."""
+"""The joint order tables against the joint names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_two_reorderings_undo_each_other() -> None:
     assert TO_MANO_WITH_TIPS[16:] == TIP_JOINTS
 
 
-def test_bones_follow_the_tree() -> None:
+def test_bones_follow_the_kinematic_tree() -> None:
     common = mano_joint_to_common()
     assert len(BONES) == 20
     for joint, parent in enumerate(MANO_PARENTS):

@@ -1,4 +1,4 @@
-"""One landmark reading, whatever square it was read in, and its coordinates in a network's crop."""
+"""Landmark readings: independent of the square they were read in, and converted to a network's crop coordinates."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_crop_vector_holds_crop_coordinates_that_the_crops_own_matrix_gives() ->
     np.testing.assert_allclose(joints_of(vector)[:, 2], reading.relative_depth_px / 90.0, atol=1e-5)
 
 
-def test_world_places_turn_with_the_crop() -> None:
+def test_world_landmarks_rotate_with_the_crop() -> None:
     reading = replace(some_reading(), world_m=np.tile([0.1, 0.0, 0.03], (21, 1)))
     quarter = replace(CROP, angle_rad=math.pi / 2.0)
     # the crop's own x axis points down in the picture, so that what points right there points up in the crop
@@ -66,13 +66,13 @@ def test_flipped_crop_is_the_crop_of_the_mirrored_picture() -> None:
     assert reading.in_crop(flipped)[-1] == pytest.approx(-math.log(9.0), abs=1e-5)
 
 
-def test_certainty_stays_finite() -> None:
+def test_logits_of_certain_readings_are_clamped() -> None:
     sure = replace(some_reading(), presence=1.0, rightness=0.0)
     assert sure.in_crop(CROP)[-2:].tolist() == pytest.approx([LARGEST_LOGIT, -LARGEST_LOGIT])
 
 
 @pytest.mark.parametrize("flipped", [False, True])
-def test_what_was_read_in_the_crop_itself_comes_back_unchanged(flipped: bool) -> None:
+def test_reading_made_in_the_crop_round_trips(flipped: bool) -> None:
     rng = np.random.default_rng(7)
     square = replace(CROP, flipped=flipped)
     landmarks, world = rng.uniform(0.0, 224.0, (21, 3)), rng.normal(0.0, 0.04, (21, 3))
@@ -82,7 +82,7 @@ def test_what_was_read_in_the_crop_itself_comes_back_unchanged(flipped: bool) ->
     np.testing.assert_allclose(vector[-2:], [math.log(0.7 / 0.3), math.log(4.0)], atol=1e-5)
 
 
-def test_two_squares_that_see_one_hand_alike_give_one_reading() -> None:
+def test_reading_is_independent_of_the_square() -> None:
     """A network that found every point exactly would give the same reading in any square."""
     rng = np.random.default_rng(11)
     points, world = np.array([300.0, 200.0]) + rng.normal(0.0, 30.0, (21, 2)), rng.normal(0.0, 0.04, (21, 3))

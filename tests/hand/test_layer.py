@@ -192,7 +192,7 @@ def test_mirrored_model_in_mirrored_pose_is_the_mirror_image(model: HandModel) -
     np.testing.assert_allclose(left.joints_m, mirror_points(right.joints_m), atol=1e-14)
 
 
-def test_asking_again_for_a_shape_costs_nothing(model: HandModel) -> None:
+def test_repeated_shape_returns_the_cached_shaped_hand(model: HandModel) -> None:
     layer = HandLayer(model)
     shape = np.random.default_rng(9).normal(size=10)  # double precision, not representable in the layer's own
     assert layer.shaped(shape) is layer.shaped(shape.copy())
@@ -207,7 +207,7 @@ def test_results_do_not_share_memory(model: HandModel) -> None:
     np.testing.assert_array_equal(first.vertices_m, kept)
 
 
-def test_a_checkpoint_does_not_carry_the_hand_model(model: HandModel) -> None:
+def test_state_dict_excludes_the_hand_model(model: HandModel) -> None:
     assert TorchHandLayer(model).state_dict() == {}
 
 

@@ -1,4 +1,4 @@
-"""Loading hand models: what a user downloads, what a user downloads by mistake, and what wishes the user harm."""
+"""Loading hand model files: official downloads, wrong files, and malicious pickles."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_python3_pickles_of_plain_arrays_load(tmp_path: Path, model: HandModel, 
     _assert_same_arrays(load_hand_model(path), model)
 
 
-def test_the_module_names_of_numpy_1_and_2_are_known() -> None:
+def test_pickles_of_numpy_1_and_2_load() -> None:
     data = pickle.dumps({"a": np.arange(6.0).reshape(2, 3), "b": np.float64(2.5)}, 2)
     old = data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     new = old.replace(b"numpy.core.multiarray", b"numpy._core.multiarray")
@@ -86,7 +86,7 @@ def test_scipys_own_pickles_of_all_three_forms_load() -> None:
         np.testing.assert_array_equal(allowed_pickle_from_bytes(data, form)["m"], dense)
 
 
-def test_array_kinds_orders_and_byte_orders_survive() -> None:
+def test_array_dtypes_memory_orders_and_byte_orders_are_read() -> None:
     fields = {
         "big_endian": np.arange(4, dtype=">f4"),
         "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
@@ -158,7 +158,7 @@ def test_left_hands_take_manopths_left_tips(tmp_path: Path, model: HandModel) ->
         load_hand_model(path, tips="openpose")
 
 
-def test_side_comes_from_the_geometry_when_the_name_is_silent(tmp_path: Path, model: HandModel) -> None:
+def test_side_comes_from_the_geometry_when_the_file_name_has_none(tmp_path: Path, model: HandModel) -> None:
     assert load_hand_model(_write(tmp_path / "model.pkl", mano_fields(model))).side == "right"
     assert load_hand_model(_write(tmp_path / "model.pkl", mano_fields(model.mirrored()))).side == "left"
 
@@ -174,9 +174,9 @@ def _with_faulty_left_shape(model: HandModel) -> HandModel:
     return replace(left, shape_directions_m=left.shape_directions_m * np.array([-1.0, 1.0, 1.0])[:, None])
 
 
-def test_the_fault_of_the_official_left_file_is_found_and_mended(tmp_path: Path, model: HandModel) -> None:
+def test_negated_shape_x_of_the_official_left_file_is_corrected(tmp_path: Path, model: HandModel) -> None:
     faulty, correct = _with_faulty_left_shape(model), model.mirrored()
-    # what programs with both files check: the two have the same x, although the hands are mirror images
+    # the usual check of programs that load both files: x is equal although the hands are mirror images
     assert np.abs(faulty.shape_directions_m[:, 0] - model.shape_directions_m[:, 0]).sum() < 1
     assert shape_x_is_negated(faulty) is True
     assert shape_x_is_negated(correct) is False
@@ -190,7 +190,7 @@ def test_the_fault_of_the_official_left_file_is_found_and_mended(tmp_path: Path,
     np.testing.assert_array_equal(load_hand_model(path).shape_directions_m, correct.shape_directions_m)
 
 
-def test_an_unclear_shape_sign_is_left_alone_and_logged(
+def test_ambiguous_shape_sign_is_kept_and_logged(
     tmp_path: Path, model: HandModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     noise = np.random.default_rng(3).normal(0.0, 0.001, model.shape_directions_m.shape).astype(np.float32)
@@ -234,7 +234,7 @@ def _smpl_body() -> dict[str, Any]:
         (b"PK\x03\x04 and then nothing", "is damaged"),
     ],
 )
-def test_wrong_files_are_told_apart(tmp_path: Path, content: bytes, message: str) -> None:
+def test_wrong_file_raises_an_error_naming_its_kind(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=message) as caught:
@@ -243,7 +243,7 @@ def test_wrong_files_are_told_apart(tmp_path: Path, content: bytes, message: str
     assert path.name in str(caught.value)
 
 
-def test_missing_files_and_folders_are_said(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="There is no file"):
         load_hand_model(tmp_path / "MANO_RIGHT.pkl")
     with pytest.raises(ModelFileError, match="is a folder"):
@@ -276,7 +276,7 @@ def test_a_truncated_download_is_damaged(tmp_path: Path, model: HandModel, keep:
         load_hand_model(path)
 
 
-def test_flipped_bytes_raise_the_one_error_or_none() -> None:
+def test_flipped_bytes_raise_model_file_error_or_nothing() -> None:
     data = python2_pickle(mano_fields(toy_model(160)))
     random = np.random.default_rng(5)
     outcomes = {"read": 0, "refused": 0}
@@ -343,7 +343,7 @@ def test_an_npz_with_python_objects_is_refused(tmp_path: Path, model: HandModel)
         load_hand_model(tmp_path / "hand.npz")
 
 
-def test_an_npz_saved_from_the_pickle_names_its_sparse_field_and_what_to_do(tmp_path: Path, model: HandModel) -> None:
+def test_npz_with_a_sparse_field_is_refused_with_instructions(tmp_path: Path, model: HandModel) -> None:
     sparse = pytest.importorskip("scipy.sparse")
     fields = mano_fields(model, chumpy=False)
     np.savez(tmp_path / "hand.npz", **{**fields, "J_regressor": sparse.csc_matrix(fields["J_regressor"])})
@@ -372,7 +372,7 @@ def _with_damaged_stream(path: Path, model: HandModel) -> bytes:
     return bytes(data)
 
 
-def _said_to_be_encrypted(path: Path, model: HandModel) -> bytes:
+def _flagged_as_encrypted(path: Path, model: HandModel) -> bytes:
     data = _compressed(path, model)
     with zipfile.ZipFile(path) as archive:
         data[archive.infolist()[0].header_offset + 6] |= 1
@@ -388,10 +388,8 @@ def _with_torn_array_header(path: Path, model: HandModel) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("damaged", [_with_damaged_stream, _said_to_be_encrypted, _with_torn_array_header])
-def test_an_npz_that_is_damaged_anywhere_is_refused(
-    tmp_path: Path, model: HandModel, damaged: Callable[[Path, HandModel], bytes]
-) -> None:
+@pytest.mark.parametrize("damaged", [_with_damaged_stream, _flagged_as_encrypted, _with_torn_array_header])
+def test_damaged_npz_is_refused(tmp_path: Path, model: HandModel, damaged: Callable[[Path, HandModel], bytes]) -> None:
     path = tmp_path / "hand.npz"
     path.write_bytes(damaged(path, model))
     with pytest.raises(ModelFileError, match="is damaged") as caught:
@@ -399,7 +397,7 @@ def test_an_npz_that_is_damaged_anywhere_is_refused(
     assert "\n" not in str(caught.value)
 
 
-# ---- hostile files: nothing of them may run --------------------------------------------------------------------------
+# ---- hostile files: none of their code may run -----------------------------------------------------------------------
 
 
 class _Call:
@@ -446,7 +444,7 @@ def test_hostile_pickles_are_refused_and_do_not_run(tmp_path: Path, which: str) 
     assert "\n" not in str(caught.value)
 
 
-def test_the_hostile_pickles_would_have_run_in_the_ordinary_reader(tmp_path: Path) -> None:
+def test_hostile_pickle_runs_in_the_standard_unpickler(tmp_path: Path) -> None:
     """Shows that the test above can fail."""
     witness = tmp_path / "it-ran"
     pickle.loads(_hostile_pickles(witness)["builtins.eval"])
@@ -454,7 +452,7 @@ def test_the_hostile_pickles_would_have_run_in_the_ordinary_reader(tmp_path: Pat
 
 
 def test_allowed_names_are_never_called() -> None:
-    """REDUCE on an allowed name only leaves a record: no array is made, nothing is encoded, no class touched."""
+    """REDUCE on an allowed name only records the call: no array is made, nothing is encoded, no class is changed."""
     huge = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1000000000000\ntS'b'\ntR."
     with pytest.raises(ModelFileError, match="an array without content"):
         allowed_pickle_from_bytes(huge, "x.pkl")
@@ -484,12 +482,12 @@ def _dictionary_with(value_stream: bytes) -> bytes:
             b"(I1\n(I1000000\nI1000000\ntcnumpy\ndtype\n(S'f8'\nI0\nI1\ntRI00\nS'abcdefgh'\ntb",
             "with 8 bytes instead of 8000000000000",
         ),
-        # a type whose texts are huge
+        # a string type with a huge item size
         (b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'S999999999'\ntRS'a'\ntR", "an array of type"),
         # a record type, which could hide objects
         (b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'V8'\ntRS'abcdefgh'\ntR", "an array of type 'V8'"),
         (b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'O8'\ntRS'abcdefgh'\ntR", "an array of type 'O8'"),
-        # a sparse matrix that unfolds to terabytes
+        # a sparse matrix whose dense form takes terabytes
         (b"cscipy.sparse.csc\ncsc_matrix\n(tR(dS'_shape'\n(I1000000\nI1000000\ntsb", "more memory than hand data"),
     ],
 )
@@ -510,7 +508,7 @@ def test_shared_structures_are_evaluated_once() -> None:
         allowed_pickle_from_bytes(stream, "x.pkl")
 
 
-def test_deep_nesting_and_self_reference_are_survived() -> None:
+def test_deep_nesting_is_refused_and_self_reference_is_read() -> None:
     with pytest.raises(ModelFileError, match="nested too deeply"):
         allowed_pickle_from_bytes(b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b".", "x.pkl")
     loop: dict[str, Any] = {}

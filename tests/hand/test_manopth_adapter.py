@@ -75,7 +75,7 @@ def test_centring_happens_only_without_a_translation(model: HandModel) -> None:
     torch.testing.assert_close(moved - free, torch.tensor([100.0, 200.0, 300.0], dtype=torch.float64).expand_as(free))
 
 
-def test_rotation_modes(model: HandModel) -> None:
+def test_rotation_modes_give_the_same_vertices(model: HandModel) -> None:
     pose = random_pose(4)
     expected, _ = _layer(model, use_pca=False)(torch.tensor(pose[None]))
     matrices = matrix_from_axis_angle(pose.reshape(1, 16, 3))

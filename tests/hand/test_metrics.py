@@ -71,7 +71,7 @@ def test_a_wrong_joint_order_is_large_even_in_a_perfect_pose(joints: np.ndarray)
     assert pa_error_mm(in_mano_order, joints) > 20.0
 
 
-def test_a_transposed_rotation_would_be_seen(joints: np.ndarray) -> None:
+def test_transposed_alignment_rotation_would_give_a_large_error(joints: np.ndarray) -> None:
     """The classic fault of hand-written alignments: it scores a perfect, turned prediction as centimetres."""
     moved = _moved(joints)
     x, y = moved - moved.mean(1, keepdims=True), joints - joints.mean(1, keepdims=True)
@@ -106,7 +106,7 @@ def test_alignment_is_the_best_of_all_proper_similarities(joints: np.ndarray) ->
     assert ours == pytest.approx(best, rel=1e-5)
 
 
-def test_rigid_alignment_is_scipys(joints: np.ndarray) -> None:
+def test_rigid_alignment_agrees_with_scipy(joints: np.ndarray) -> None:
     for predicted, target in zip(joints[:10], joints[10:20], strict=True):
         rotation, _ = Rotation.align_vectors(target - target.mean(0), predicted - predicted.mean(0))
         expected = rotation.apply(predicted - predicted.mean(0)) + target.mean(0)
@@ -114,7 +114,7 @@ def test_rigid_alignment_is_scipys(joints: np.ndarray) -> None:
         np.testing.assert_allclose(ours, expected, atol=1e-7)
 
 
-def test_flat_and_coinciding_points_are_survived() -> None:
+def test_alignment_of_degenerate_points_is_finite() -> None:
     random = np.random.default_rng(3)
     flat = np.concatenate([random.normal(size=(1, 21, 2)), np.zeros((1, 21, 1))], -1)
     assert pa_error_mm(_moved(flat), flat) < 1e-9
@@ -159,7 +159,7 @@ def test_auc_of_a_constant_error_is_known() -> None:
     assert pck_curve(np.full(10, 60.0)).auc == 0.0
 
 
-def test_f_score_is_that_of_a_search_tree() -> None:
+def test_f_score_agrees_with_a_kd_tree() -> None:
     random = np.random.default_rng(6)
     target = random.normal(0, 0.03, (400, 3)) + 0.5
     predicted = target[:300] + random.normal(0, 0.006, (300, 3))
@@ -171,7 +171,7 @@ def test_f_score_is_that_of_a_search_tree() -> None:
     assert f_score(target + 1.0, target, 15.0) == 0.0
 
 
-def test_jitter() -> None:
+def test_jitter_of_constant_speed_acceleration_and_alternation() -> None:
     frames = np.arange(20.0)[:, None, None]
     moving = np.broadcast_to(0.01 * frames, (20, 21, 3))
     assert jitter_mm(moving) < 1e-9, "constant speed is no jitter"
@@ -183,17 +183,17 @@ def test_jitter() -> None:
     assert math.isnan(jitter_mm(moving[:2]))
 
 
-def test_pose_spread_shows_a_collapsed_network() -> None:
+def test_pose_spread_of_a_collapsed_network_is_zero() -> None:
     random = np.random.default_rng(7)
     labels = np.concatenate([random.normal(0, 2, (500, 3)), random.normal(0, 0.3, (500, 45))], 1)
     collapsed = np.broadcast_to(labels.mean(0), labels.shape).copy()
-    collapsed[:, :3] = labels[:, :3]  # a turning hand does not hide a frozen one
+    collapsed[:, :3] = labels[:, :3]  # the spread ignores the global rotation
     assert pose_spread_rad(collapsed) < 1e-7
     assert pose_spread_rad(labels) == pytest.approx(0.3 * math.sqrt(3), rel=0.05)
     assert pose_spread_rad(0.1 * labels) == pytest.approx(0.03 * math.sqrt(3), rel=0.05)
 
 
-def test_pose_spread_is_scipys_about_scipys_mean() -> None:
+def test_pose_spread_agrees_with_scipy() -> None:
     poses = np.random.default_rng(8).normal(0, 0.4, (50, 48))
     squares = []
     for joint in range(1, 16):

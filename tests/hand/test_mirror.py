@@ -1,4 +1,4 @@
-"""Mirroring: what it does to rotations, pictures and models."""
+"""Mirroring of rotations, pixels, faces and hand models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_mirrored_rotation_is_the_conjugate_by_the_mirror() -> None:
     np.testing.assert_allclose(matrix_from_axis_angle(mirror_axis_angle(vectors)), expected, atol=1e-15)
 
 
-def test_everything_mirrored_twice_is_itself() -> None:
+def test_mirroring_twice_is_the_identity() -> None:
     points, pose = np.random.default_rng(1).normal(size=(21, 3)), random_pose(2)
     np.testing.assert_array_equal(mirror_points(mirror_points(points)), points)
     np.testing.assert_array_equal(mirror_pose(mirror_pose(pose)), pose)
@@ -46,7 +46,7 @@ def test_mirror_pixels_agrees_with_a_flipped_picture() -> None:
     assert (image[:, ::-1][int(y), int(x)] == 255).all()
 
 
-def test_sides() -> None:
+def test_mirroring_a_model_changes_its_side_and_digest() -> None:
     assert other_side("left") == "right"
     assert other_side("right") == "left"
     model = toy_model(300)
@@ -54,7 +54,7 @@ def test_sides() -> None:
     assert model.mirrored().digest != model.digest
 
 
-def test_mirrored_normals_stay_outside() -> None:
+def test_mirrored_faces_keep_outward_normals() -> None:
     """A tetrahedron's signed volume keeps its sign because the winding is reversed with the mirroring."""
     vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])

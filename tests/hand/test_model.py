@@ -1,4 +1,4 @@
-"""The hand model: checked once when it is made, then fixed."""
+"""HandModel: validated on construction, then immutable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def model() -> HandModel:
     return toy_model(300)
 
 
-def test_the_toy_hand_is_a_hand(model: HandModel) -> None:
+def test_toy_model_regresses_its_rest_joints(model: HandModel) -> None:
     np.testing.assert_allclose(model.joint_regressor @ model.v_template_m, REST_JOINTS_M, atol=1e-6)
     assert model.vertex_count == 300
     assert toy_model(778).faces.shape == (1538, 3)
@@ -29,7 +29,7 @@ def test_arrays_are_read_only(model: HandModel) -> None:
             array[...] = 0
 
 
-def test_the_digest_knows_every_array_but_not_the_name_or_the_precision(model: HandModel) -> None:
+def test_digest_depends_on_every_array_but_not_on_name_or_precision(model: HandModel) -> None:
     assert replace(model, name="other").digest == model.digest
     assert toy_model(300, dtype=np.float32).digest == model.digest
     changed = model.v_template_m.copy()
@@ -51,7 +51,7 @@ def test_the_digest_knows_every_array_but_not_the_name_or_the_precision(model: H
         ({"pose_directions_m": np.full((300, 3, 135), np.inf)}, "posedirs should be finite numbers, got 121500"),
     ],
 )
-def test_what_is_not_a_hand_is_refused(model: HandModel, change: dict[str, object], message: str) -> None:
+def test_invalid_model_is_refused(model: HandModel, change: dict[str, object], message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
         replace(model, **change)  # type: ignore[arg-type]
 
@@ -69,7 +69,7 @@ def test_negative_weights_are_refused(model: HandModel) -> None:
         replace(model, skinning_weights=weights)
 
 
-def test_every_error_is_one_family() -> None:
+def test_every_error_derives_from_handlive_error() -> None:
     import hand.errors
 
     kinds = [kind for kind in vars(hand.errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]

@@ -1,4 +1,4 @@
-"""The One-Euro filter against a scalar version written from the paper, and where rotations make it hard."""
+"""The One-Euro filter against a scalar version written from the paper, and on rotations past half a turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME_NS = 33_333_333
 
 
 class _PaperFilter:
-    """Algorithm 1 of the paper for one number, word for word."""
+    """Algorithm 1 of the paper for a scalar."""
 
     def __init__(self, mincutoff: float, beta: float, dcutoff: float) -> None:
         self.mincutoff, self.beta, self.dcutoff = mincutoff, beta, dcutoff
@@ -100,8 +100,8 @@ def test_a_trend_is_double_exponential_smoothing_with_damping() -> None:
         np.testing.assert_allclose(turned, axis * expected_rotation(angle, rate), atol=1e-10)
 
 
-def test_a_trend_follows_a_steady_turn_more_closely_and_passes_little_where_it_stops() -> None:
-    """At half a trend; the axis changes from sample to sample, so that the trend is carried along with the rotation."""
+def test_trend_reduces_lag_on_a_steady_turn_and_overshoots_less_than_one_frame() -> None:
+    """The axis changes from sample to sample, so that the trend has to be transported with the rotation."""
     turn, step = Rotation.identity(), Rotation.from_rotvec([0.03, 0.05, -0.02])
     plain = RotationOneEuroFilter(OneEuroSettings(min_cutoff_hz=2.0))
     trending = RotationOneEuroFilter(OneEuroSettings(min_cutoff_hz=2.0, trend_share=0.5))
@@ -117,7 +117,7 @@ def test_a_trend_follows_a_steady_turn_more_closely_and_passes_little_where_it_s
     assert abs(behind["trending"][-1]) < 1e-3
 
 
-def test_turning_past_a_half_turn_does_not_tear() -> None:
+def test_rotation_past_half_a_turn_is_continuous() -> None:
     """The axis-angle vector jumps from +pi to -pi there; the rotation does not."""
     ours = RotationOneEuroFilter(OneEuroSettings(min_cutoff_hz=1.0, speed_gain=1.0))
     previous = None
@@ -154,7 +154,7 @@ def test_noise_at_rest_shrinks_and_motion_is_followed() -> None:
     assert 0 < lag < 0.012
 
 
-def test_gaps_and_backward_time_start_anew() -> None:
+def test_filter_restarts_after_a_gap_or_backward_time() -> None:
     for times in ((0, FRAME_NS, 2_000_000_000), (5_000_000_000, 5_000_000_000 + FRAME_NS, 1_000_000_000)):
         vector = OneEuroFilter(OneEuroSettings())
         rotation = RotationOneEuroFilter(OneEuroSettings())
@@ -172,7 +172,7 @@ def test_the_same_time_again_returns_the_last_result() -> None:
     np.testing.assert_array_equal(vector(np.full(3, 9.0), FRAME_NS), first)
 
 
-def test_a_measurement_that_is_not_finite_does_not_poison_the_rest() -> None:
+def test_non_finite_measurement_leaves_later_results_unchanged() -> None:
     for build in (OneEuroFilter, RotationOneEuroFilter):
         one, other = build(OneEuroSettings()), build(OneEuroSettings())
         for time_ns, value in ((0, 0.1), (FRAME_NS, math.nan), (2 * FRAME_NS, 0.2)):
@@ -182,7 +182,7 @@ def test_a_measurement_that_is_not_finite_does_not_poison_the_rest() -> None:
                 np.testing.assert_array_equal(result, other(vector, time_ns))
 
 
-def test_results_are_the_callers_own() -> None:
+def test_results_do_not_share_memory_with_the_filter() -> None:
     vector = OneEuroFilter(OneEuroSettings())
     start = np.zeros(3)
     result = vector(start, 0)
@@ -207,7 +207,7 @@ def _state(layer: HandLayer, pose: np.ndarray, translation: np.ndarray, side: st
     )
 
 
-def test_a_whole_hand_gets_calmer_and_stays_consistent() -> None:
+def test_hand_state_filter_reduces_jitter_and_keeps_geometry_consistent() -> None:
     layer = HandLayer(toy_model(300))
     hand_filter = HandStateFilter(layer)
     random = np.random.default_rng(5)
@@ -226,7 +226,7 @@ def test_a_whole_hand_gets_calmer_and_stays_consistent() -> None:
     assert jitter_mm(np.stack(calm)[20:]) < 0.35 * jitter_mm(np.stack(raw)[20:])
 
 
-def test_another_side_starts_anew() -> None:
+def test_hand_state_filter_restarts_when_the_side_changes() -> None:
     layer = HandLayer(toy_model(300))
     hand_filter = HandStateFilter(layer)
     hand_filter(_state(layer, random_pose(7), np.zeros(3)), 0)

@@ -1,4 +1,4 @@
-"""Pictures as files: what cannot be decoded is None, and what cannot be written leaves the old one."""
+"""Picture files: an undecodable file reads as None, and a failed write keeps the old file."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_a_picture_is_read_as_opencv_reads_it(tmp_path: Path) -> None:
     )
 
 
-def test_a_picture_whose_header_says_too_much_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture_above_the_pixel_limit_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1500, 1500, 3), np.uint8))
     assert read_color(tmp_path / "a.png") is not None
     monkeypatch.setenv(LIMIT_VARIABLE, "2")
     assert read_color(tmp_path / "a.png") is None
 
 
-def test_what_is_no_picture_is_none(tmp_path: Path) -> None:
+def test_unreadable_picture_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
     assert read_color(tmp_path / "a.jpg") is None
     assert read_color(tmp_path / "missing.jpg") is None
@@ -44,7 +44,7 @@ def test_what_is_no_picture_is_none(tmp_path: Path) -> None:
         assert read_color(tmp_path / "pipe.jpg") is None
 
 
-def test_a_picture_that_cannot_be_encoded_leaves_the_old_one(tmp_path: Path) -> None:
+def test_failed_encoding_keeps_the_old_file(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png", picture())
     before = (tmp_path / "a.png").read_bytes()
     with pytest.raises((OSError, cv2.error)):

@@ -1,4 +1,4 @@
-"""A picture is judged by its header, before it is decoded."""
+"""The pixel limit is checked against the header, before a picture is decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hand.picture_limits import LIMIT_VARIABLE, USUAL_MEGAPIXELS, decode_color, 
 
 
 def png_bomb(width: int, height: int) -> bytes:
-    """A PNG of one colour; a gigabyte of zeros packs into a megabyte, and a header alone into nothing."""
+    """A small PNG whose header claims the given size; its pixel data is far shorter than that."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
@@ -38,7 +38,7 @@ def test_headers_are_read_as_opencv_wrote_them(suffix: str, size: tuple[int, int
     assert picture.shape == (height, width, 3)
 
 
-def test_a_progressive_photograph_with_a_comment_has_a_size_too() -> None:
+def test_size_of_a_progressive_jpeg_with_exif_is_read() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (321, 123)).save(stream, "JPEG", progressive=True, exif=b"Exif\x00\x00" + bytes(500))
     assert header_size(stream.getvalue()) == (321, 123)
@@ -47,12 +47,12 @@ def test_a_progressive_photograph_with_a_comment_has_a_size_too() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xe1\x00\x00" * 9, b"\x89PNG\r\n\x1a\n"]
 )
-def test_half_a_header_says_nothing(data: bytes) -> None:
+def test_truncated_header_gives_no_size_and_no_picture(data: bytes) -> None:
     assert header_size(data) is None
     assert decode_color(data) is None
 
 
-def test_a_bomb_is_refused_and_the_limit_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bomb_is_refused_and_the_limit_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LIMIT_VARIABLE, raising=False)
     assert most_pixels() == USUAL_MEGAPIXELS * 1_000_000
     file = tmp_path / "bomb.png"
@@ -67,6 +67,6 @@ def test_a_bomb_is_refused_and_the_limit_can_be_raised(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("word", ["", "none", "nan", "-3", "1e400", "0"])
-def test_a_limit_that_is_none_is_the_usual_one(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+def test_invalid_limit_falls_back_to_the_default(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, word)
     assert most_pixels() == USUAL_MEGAPIXELS * 1_000_000

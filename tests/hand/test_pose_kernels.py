@@ -75,7 +75,7 @@ def test_layer_is_smpls_formula(precision: type[np.floating], sparse: bool) -> N
         np.testing.assert_allclose(orientations, turns, atol=tolerance)
 
 
-def test_matrices_and_vectors_are_those_of_the_rotations() -> None:
+def test_kernels_agree_with_the_numpy_rotation_conversions() -> None:
     vectors = _vectors()
     matrices = np.empty((len(vectors), 3, 3))
     matrices_of_axis_angles(vectors, matrices)

@@ -24,7 +24,7 @@ def model() -> HandModel:
     return toy_model(300)
 
 
-def test_presets_are_those_of_the_field() -> None:
+def test_presets_match_the_published_conventions() -> None:
     assert not CONVENTIONS["freihand"].flat_hand_mean
     assert CONVENTIONS["ho3d"].flat_hand_mean
     assert not CONVENTIONS["interhand"].flat_hand_mean
@@ -44,7 +44,7 @@ def test_zeros_mean_the_flat_hand_or_the_mean_hand(model: HandModel) -> None:
 
 @pytest.mark.parametrize("flat", [True, False])
 @pytest.mark.parametrize("components", [None, 6, 45])
-def test_there_and_back(model: HandModel, flat: bool, components: int | None) -> None:
+def test_pose_conventions_round_trip(model: HandModel, flat: bool, components: int | None) -> None:
     raw = np.random.default_rng(0).normal(size=(4, 3 + (components or 45)))
     pose = canonical_pose(model, raw, flat_hand_mean=flat, pca_components=components)
     assert pose.shape == (4, 48)
@@ -75,7 +75,7 @@ def test_bad_conventions_are_refused(model: HandModel) -> None:
 
 
 @pytest.mark.parametrize("name", ["smplx.MANO", "smplx with pca off, mean added", "smplx.MANOLayer"])
-def test_smplx_means_the_same_hand(tmp_path: Path, model: HandModel, name: str) -> None:
+def test_smplx_gives_the_same_vertices(tmp_path: Path, model: HandModel, name: str) -> None:
     smplx = pytest.importorskip("smplx")
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(python2_pickle({**mano_fields(model), "J_regressor": model.joint_regressor}))

@@ -1,4 +1,4 @@
-"""Named poses: they are what they are called, and no part of the hand goes through another."""
+"""Named poses: each has the geometry of its name, and no part of the hand intersects another."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def gap_mm(geometry: HandGeometry, first: int, second: int) -> float:
     return float(np.linalg.norm(geometry.joints_m[first] - geometry.joints_m[second]) * 1000.0)
 
 
-def test_there_are_at_least_fourteen_with_the_four_that_everyone_knows() -> None:
+def test_at_least_fourteen_poses_include_the_four_common_ones() -> None:
     assert len(NAMED_POSES) >= 14
     assert {"open_hand", "fist", "pinch", "pointing"} <= set(NAMED_POSES)
 
@@ -42,7 +42,7 @@ def test_no_crossing_beyond_soft_contact(layer: HandLayer, detector: CrossingDet
     assert not [crossing for crossing in crossings if crossing.depth_mm > SOFT_CONTACT_MM], crossings[:4]
 
 
-def test_the_detector_sees_a_thumb_through_a_fist(layer: HandLayer, detector: CrossingDetector) -> None:
+def test_detector_finds_a_thumb_through_a_fist(layer: HandLayer, detector: CrossingDetector) -> None:
     fist = NAMED_POSES["fist"]
     pierced = HandAngles(fist.index, fist.middle, fist.ring, fist.pinky, ThumbAngles(25.0, -3.0, -15.0, 37.0, 38.0))
     assert layer.model.joint_axes is not None
@@ -52,7 +52,7 @@ def test_the_detector_sees_a_thumb_through_a_fist(layer: HandLayer, detector: Cr
     assert "thumb" in deepest.of + deepest.into
 
 
-def test_the_detector_sees_nothing_at_rest_and_is_blind_to_moving_the_hand(
+def test_detector_finds_nothing_at_rest_and_is_translation_invariant(
     layer: HandLayer, detector: CrossingDetector
 ) -> None:
     assert detector.deepest_mm(layer(np.zeros(48), np.zeros(10)).vertices_m) == 0.0

@@ -117,7 +117,7 @@ def test_a_sphere_has_the_silhouette_and_normals_of_the_closed_form(samples: int
     np.testing.assert_allclose(image.values[y, x][clear], (hit / radius)[clear], atol=0.02)
 
 
-def test_the_nearest_wins_whatever_the_order() -> None:
+def test_nearest_face_is_drawn_in_any_order() -> None:
     """Two crossing planes: each pixel shows the nearer one, in both drawing orders and in two draws."""
     points = np.array([[-1.0, -1.0], [101.0, -1.0], [50.0, 101.0]] * 2)
     depth = np.array([1.0, 3.0, 2.0, 3.0, 1.0, 2.0])
@@ -147,7 +147,7 @@ def test_nothing_behind_the_camera_is_drawn(bad_depth: float) -> None:
 
 
 @pytest.mark.parametrize("outside", [[1e7, 0.0], [np.inf, 1.0], [np.nan, 1.0], [-200.0, -300.0]])
-def test_points_far_outside_the_picture_are_harmless(outside: list[float]) -> None:
+def test_points_far_outside_the_picture_draw_nothing(outside: list[float]) -> None:
     """Wild projections neither crash nor touch the picture beyond what the triangle covers."""
     points = np.array([[-40.0, -40.0], [-20.0, -40.0], outside])
     assert rasterize(points, np.ones(3), TRIANGLE, np.ones((3, 1)), 8, 8).coverage.max() == 0.0

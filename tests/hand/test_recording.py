@@ -1,4 +1,4 @@
-"""Recordings: what was written comes back, and whatever a killed program leaves behind can be opened."""
+"""Recordings: data round trips, and the files of a killed process can be opened."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _assert_same_hand(one: RecordedHand, other: RecordedHand) -> None:
             assert first == second, name
 
 
-def test_what_was_written_comes_back(tmp_path: Path) -> None:
+def test_recording_round_trips(tmp_path: Path) -> None:
     recording = open_recording(_record(tmp_path / "session"))
     assert recording.info == INFO
     assert recording.complete
@@ -93,21 +93,21 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
         assert np.abs(picture.astype(int) - original).mean() < 6, "JPEG, but the colours are in the right order"
 
 
-def test_files_are_handed_to_the_disk_through_writable_handles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fsync_is_called_on_writable_handles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
     modes: list[int] = []
 
     def note(handle: int) -> None:
-        if stat.S_ISREG(os.fstat(handle).st_mode):  # folders, which Windows does not flush, are opened to be read
+        if stat.S_ISREG(os.fstat(handle).st_mode):  # folders are opened read-only, and not flushed on Windows
             modes.append(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE)
 
     monkeypatch.setattr(os, "fsync", note)
     _record(tmp_path / "session")
     assert len(modes) >= 6, "five pictures and the labels"
-    assert os.O_RDONLY not in modes, "Windows refuses to flush what it may not write"
+    assert os.O_RDONLY not in modes, "Windows cannot flush a read-only handle"
 
 
-def test_a_state_and_its_observation_are_kept() -> None:
+def test_recorded_hand_takes_landmarks_from_the_observation() -> None:
     random = np.random.default_rng(0)
     state = HandState(
         3, "right", random.normal(size=48), random.normal(size=10), np.zeros(3), random.normal(size=(21, 3)),
@@ -118,7 +118,7 @@ def test_a_state_and_its_observation_are_kept() -> None:
     assert recorded_hand(state, observation).landmarks_px is observation.landmarks_px
 
 
-def test_landmarks_and_unknown_reprojection_come_back(tmp_path: Path) -> None:
+def test_landmarks_and_unknown_reprojection_round_trip(tmp_path: Path) -> None:
     hand = replace(
         _hand(0), reprojection_px=float("nan"), landmarks_px=np.full((21, 2), 0.1, np.float32),
         world_landmarks_m=np.full((21, 3), 1 / 3, np.float32),
@@ -157,7 +157,7 @@ def test_an_exception_leaves_the_recording_incomplete(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_a_killed_program_loses_nothing_that_was_written(tmp_path: Path) -> None:
+def test_killed_process_loses_no_written_frame(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
@@ -173,16 +173,16 @@ def test_a_killed_program_loses_nothing_that_was_written(tmp_path: Path) -> None
         [sys.executable, "-c", code, str(ROOT), str(tmp_path / "s")], stdout=subprocess.PIPE, cwd=ROOT, text=True
     )
     assert process.stdout is not None
-    told = 0
+    reported = 0
     for line in process.stdout:
-        told = int(line)
-        if told >= 25:
+        reported = int(line)
+        if reported >= 25:
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
     recording = open_recording(tmp_path / "s")
-    assert len(recording.frames) >= told
+    assert len(recording.frames) >= reported
     assert not recording.complete
     for frame in recording.frames[-2:]:
         recording.picture(frame)
@@ -202,7 +202,7 @@ def test_every_prefix_of_the_labels_is_valid(tmp_path: Path) -> None:
         torn = length not in (0, *ends)
         assert any("was torn" in repair for repair in recording.repairs) == torn
         assert len((folder / "labels.jsonl").read_bytes()) == (ends[whole - 1] if whole else 0)
-        assert not any("torn" in repair for repair in open_recording(folder).repairs), "mended for good"
+        assert not any("torn" in repair for repair in open_recording(folder).repairs), "the repair is permanent"
 
 
 def test_a_tail_of_zeros_is_a_torn_tail(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_damage_in_the_middle_is_an_error_and_changes_nothing(tmp_path: Path) ->
         open_recording(folder)
 
 
-def test_missing_and_empty_pictures_are_left_out_and_said(tmp_path: Path) -> None:
+def test_missing_and_empty_pictures_are_left_out_and_reported(tmp_path: Path) -> None:
     folder = _record(tmp_path / "s", 5)
     (folder / "frames" / "00000001.jpg").unlink()
     (folder / "frames" / "00000003.jpg").write_bytes(b"")
@@ -238,7 +238,7 @@ def test_missing_and_empty_pictures_are_left_out_and_said(tmp_path: Path) -> Non
     assert recording.repairs == ("2 of 5 frames have no picture and were left out.",)
 
 
-def test_a_damaged_picture_is_an_error_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_damaged_picture_raises_an_error_when_it_is_read(tmp_path: Path) -> None:
     folder = _record(tmp_path / "s", 2)
     (folder / "frames" / "00000001.jpg").write_bytes(b"not a picture")
     recording = open_recording(folder)
@@ -247,7 +247,7 @@ def test_a_damaged_picture_is_an_error_when_it_is_asked_for(tmp_path: Path) -> N
         recording.picture(recording.frames[1])
 
 
-def test_complete_says_how_many_frames_there_must_be(tmp_path: Path) -> None:
+def test_frame_count_that_differs_from_the_complete_file_is_reported(tmp_path: Path) -> None:
     folder = _record(tmp_path / "s", 4)
     lines = (folder / "labels.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "labels.jsonl").write_bytes(b"".join(lines[:2]))
@@ -259,13 +259,13 @@ def test_complete_says_how_many_frames_there_must_be(tmp_path: Path) -> None:
     assert "COMPLETE file is damaged" in recording.repairs[0]
 
 
-def test_drops_survive_a_kill(tmp_path: Path) -> None:
+def test_dropped_count_is_read_without_the_complete_file(tmp_path: Path) -> None:
     folder = _record(tmp_path / "s", 4)
     (folder / "COMPLETE").unlink()
     assert open_recording(folder).dropped == 3, "those before the last frame"
 
 
-def test_an_unwritable_recording_opens_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_recording_opens_without_repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _record(tmp_path / "s", 2)
     with (folder / "labels.jsonl").open("ab") as file:
         file.write(b'{"frame":')
@@ -282,7 +282,9 @@ def test_an_unwritable_recording_opens_all_the_same(tmp_path: Path, monkeypatch:
     assert "is torn (9 bytes) and was left out" in recording.repairs[0]
 
 
-def test_a_full_disk_stops_before_and_during(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_disk_space_stops_a_recording_at_its_start_and_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(RecordingError, match="leaves free"):
         RecordingWriter(tmp_path / "s", INFO, min_free_bytes=1 << 62)
     writer = RecordingWriter(tmp_path / "t", INFO)
@@ -296,7 +298,7 @@ def test_a_full_disk_stops_before_and_during(tmp_path: Path, monkeypatch: pytest
     assert len(open_recording(tmp_path / "t").frames) == 30
 
 
-def test_what_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
+def test_invalid_folders_and_frames_are_refused(tmp_path: Path) -> None:
     _record(tmp_path / "s")
     with pytest.raises(RecordingError, match="is not empty"):
         RecordingWriter(tmp_path / "s", INFO)
@@ -351,7 +353,7 @@ def test_opening_holds_one_line_at_a_time(tmp_path: Path) -> None:
     assert peak_bytes < 4 * 60 * len(lines)  # the file, and the arrays made of it
 
 
-def test_a_disk_that_is_full_from_the_first_picture_on_leaves_no_session(
+def test_full_disk_at_the_first_picture_leaves_no_session_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = RecordingWriter(tmp_path / "session", INFO, min_free_bytes=0)

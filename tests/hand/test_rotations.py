@@ -1,4 +1,4 @@
-"""Rotations against SciPy's, above all where formulas lose their digits: near zero and near a half turn."""
+"""Rotations against SciPy, especially near zero and half a turn, where naive formulas lose precision."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_batches_and_single_precision() -> None:
     )
 
 
-def test_sixd_is_made_of_columns_and_forgives_scale_and_skew() -> None:
+def test_sixd_is_the_first_two_columns_and_scale_and_skew_are_removed() -> None:
     matrix = Rotation.random(10, random_state=0).as_matrix()
     np.testing.assert_array_equal(sixd_from_matrix(matrix)[:, :3], matrix[:, :, 0])
     np.testing.assert_array_equal(sixd_from_matrix(matrix)[:, 3:], matrix[:, :, 1])

@@ -1,4 +1,4 @@
-"""The official scores, against a slow re-enactment of the published scripts with SciPy's own Procrustes."""
+"""The official scores against a slow reimplementation of the published scripts with SciPy's Procrustes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _noisy(truth: tuple[np.ndarray, ...], seed: int = 0) -> tuple[np.ndarray, ..
     )
 
 
-# ---- a re-enactment of what the published scripts compute, from their description ------------------------------------
+# ---- a reimplementation of the published scripts, from their description ---------------------------------------------
 
 
 def _slow_alignment(
@@ -112,7 +112,7 @@ def _to_opengl(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 @pytest.mark.parametrize("which", ["freihand", "ho3d"])
-def test_the_figures_are_those_of_the_official_script(
+def test_scores_agree_with_a_reimplementation_of_the_official_script(
     tmp_path: Path, truth: tuple[np.ndarray, np.ndarray], which: str
 ) -> None:
     if which == "ho3d":
@@ -129,7 +129,9 @@ def test_the_figures_are_those_of_the_official_script(
     assert 0.1 < score.f_al_score_5 < 0.95, "a case in which the figures differ"
 
 
-def test_known_answers(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_perfect_and_similar_predictions_have_no_aligned_error(
+    tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]
+) -> None:
     perfect = _score(tmp_path, truth, truth, "freihand")
     assert perfect.xyz_mean3d == 0.0
     assert perfect.xyz_al_mean3d < 1e-5
@@ -165,11 +167,11 @@ def test_joints_and_vertices_are_aligned_separately(tmp_path: Path, truth: tuple
     assert score.mesh_al_mean3d < 1e-5
 
 
-def test_manos_joint_order_is_large_in_freihand(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_mano_joint_order_gives_a_large_freihand_error(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
     assert _score(tmp_path, truth, (to_mano_order(truth[0]), truth[1]), "freihand").xyz_al_mean3d > 2.0
 
 
-def test_a_zero_predictor_is_the_size_of_the_hand(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_zero_predictor_scores_the_size_of_the_hand(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
     score = _score(tmp_path, truth, tuple(np.zeros_like(array) for array in truth), "freihand")
     spread = np.linalg.norm(truth[0] - truth[0].mean(1, keepdims=True), axis=-1).mean() * 100
     assert score.xyz_al_mean3d == pytest.approx(spread, rel=1e-6)
@@ -193,7 +195,7 @@ def test_another_mesh_has_no_mesh_error_and_the_scripts_own_f_score(
     assert score.f_al_score_15 == pytest.approx(np.mean(expected))
 
 
-def test_ho3d_insists_on_opengl_axes(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_ho3d_refuses_points_in_opencv_axes(tmp_path: Path, truth: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(PredictionFileError, match=r"OpenGL axes.*multiply points in OpenCV axes by \(1, -1, -1\)"):
         _score(tmp_path, truth, truth, "ho3d")
 
@@ -223,13 +225,15 @@ def test_the_text_has_the_official_names(tmp_path: Path, truth: tuple[np.ndarray
         (json.dumps([[[[0, 0, 1]] * 21] * 12, [[[0, 0, 1]]] * 11 + [[[0, 0, 1]] * 2]]), "same number of vertices"),
     ],
 )
-def test_wrong_files_are_said(tmp_path: Path, truth: tuple[np.ndarray, ...], content: str, message: str) -> None:
+def test_invalid_prediction_file_is_reported(
+    tmp_path: Path, truth: tuple[np.ndarray, ...], content: str, message: str
+) -> None:
     _score(tmp_path, truth, truth, "freihand")
     (tmp_path / "pred.json").write_text(content)
     with pytest.raises(PredictionFileError, match=message):
         score_freihand(tmp_path / "pred.json", tmp_path)
 
 
-def test_missing_files_are_said(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(PredictionFileError, match=r"no file .*evaluation_xyz\.json"):
         score_freihand(tmp_path / "pred.json", tmp_path)

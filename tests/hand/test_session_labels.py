@@ -1,4 +1,4 @@
-"""Final labels: who has the last word about a frame, and that nothing of it is lost or mixed up on the way."""
+"""Final labels: precedence of user verdicts, offline labels and recorded hands, and the files they are stored in."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _offline(*labels: OfflineLabel) -> OfflineLabels:
     return OfflineLabels(labels, np.arange(10, dtype=np.float32) / 3, "d" * 64, {"program": "1"})
 
 
-def test_without_a_pass_the_label_is_the_truth_or_else_what_ik_saw(tmp_path: Path) -> None:
+def test_label_without_offline_pass_is_the_truth_or_else_the_ik_hand(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik"), _hand("truth", 0.1, 1.0)], [_hand("network"), _hand("ik")], []])
     session = read_session_labels(folder)
     assert [label.hand.origin for label in session.labels] == ["truth", "ik"]
@@ -59,7 +59,7 @@ def test_without_a_pass_the_label_is_the_truth_or_else_what_ik_saw(tmp_path: Pat
     assert session.recording.info.name == "Monday"
 
 
-def test_the_user_stands_above_the_pass_and_the_pass_above_all_else(tmp_path: Path) -> None:
+def test_user_verdicts_override_offline_labels_and_those_override_recorded_hands(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik"), _hand("truth", 0.5, 1.0)] for _ in range(5)])
     weights = (0.9, 0.8, 0.0, 0.0, 0.6)
     write_offline(
@@ -78,7 +78,7 @@ def test_the_user_stands_above_the_pass_and_the_pass_above_all_else(tmp_path: Pa
     )
 
 
-def test_taking_a_word_back_is_a_word_too(tmp_path: Path) -> None:
+def test_undecided_verdict_reverts_an_earlier_one(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]] * 2)
     append_verdicts(folder, [Verdict(0, "rejected"), Verdict(1, "corrected", _hand("corrected"))])
     append_verdicts(folder, [Verdict(0, "undecided"), Verdict(1, "undecided")])
@@ -86,7 +86,7 @@ def test_taking_a_word_back_is_a_word_too(tmp_path: Path) -> None:
     assert [(label.status, label.decided) for label in read_session_labels(folder).labels] == [("kept", False)] * 2
 
 
-def test_everything_the_pass_says_comes_back(tmp_path: Path) -> None:
+def test_offline_labels_round_trip(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]])
     label = OfflineLabel(0, _hand("offline", 1 / 3), 0.25, ("landmarks jump",), {"network_mm": 12.5})
     write_offline(folder, _offline(label))
@@ -97,7 +97,7 @@ def test_everything_the_pass_says_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.labels[0].hand.pose_rad, label.hand.pose_rad)
 
 
-def test_a_torn_decision_is_forgotten_and_the_next_one_is_whole(tmp_path: Path) -> None:
+def test_torn_verdict_line_is_skipped_and_the_next_one_is_read(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]] * 3)
     append_verdicts(folder, [Verdict(0, "rejected")])
     with (folder / REVIEW_FILE).open("ab") as file:
@@ -106,7 +106,7 @@ def test_a_torn_decision_is_forgotten_and_the_next_one_is_whole(tmp_path: Path) 
     assert sorted(read_verdicts(folder)) == [0, 2]
 
 
-def test_damage_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_damaged_files_raise_an_error_naming_the_fault(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]])
     (folder / OFFLINE_FILE).write_text('{"schema":1}\n')
     with pytest.raises(RecordingError, match="label the session again"):
@@ -117,7 +117,7 @@ def test_damage_is_said_in_one_sentence(tmp_path: Path) -> None:
         read_session_labels(folder)
 
 
-def test_a_recording_of_before_names_and_markers_opens(tmp_path: Path) -> None:
+def test_recording_without_names_and_markers_opens(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]])
     content = json.loads((folder / "session.json").read_text())
     assert content.pop("name") == "Monday"
@@ -126,16 +126,16 @@ def test_a_recording_of_before_names_and_markers_opens(tmp_path: Path) -> None:
     assert (recording.info.name, recording.frames[0].marker, dict(recording.frames[0].timings_ms)) == ("", "", {})
 
 
-def test_a_decision_after_a_line_of_zeros_can_be_read(tmp_path: Path) -> None:
+def test_verdict_after_a_line_of_zeros_is_read(tmp_path: Path) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]] * 3)
     append_verdicts(folder, [Verdict(0, "rejected"), Verdict(1, "corrected", _hand("corrected"))])
     with (folder / REVIEW_FILE).open("ab") as file:
-        file.write(b"\0" * 100_000 + b"\n")  # more than is looked at first, and it ends like a line
+        file.write(b"\0" * 100_000 + b"\n")  # longer than the tail that is read first, and it ends like a line
     append_verdicts(folder, [Verdict(2, "rejected")])
     assert sorted(read_verdicts(folder)) == [0, 1, 2]
 
 
-def test_a_decision_does_not_read_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_appending_a_verdict_does_not_read_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _session(tmp_path / "s", [[_hand("ik")]])
     append_verdicts(folder, [Verdict(0, "rejected")])
 

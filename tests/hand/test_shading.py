@@ -1,4 +1,4 @@
-"""Lighting, the orbiting camera, the closed wrist, and pictures of the mesh where they belong."""
+"""Lighting, the orbiting camera, the capped wrist, and the position of the drawn mesh."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.hand.test_raster import sphere_mesh
 CAMERA = Intrinsics.from_fov(160, 120, 50.0)
 
 
-def open_tube() -> tuple[np.ndarray, np.ndarray]:
-    """A bottle: a sphere whose lowest ring of faces is missing, the hole at positive y."""
+def open_sphere() -> tuple[np.ndarray, np.ndarray]:
+    """A sphere whose lowest ring of faces is missing, the hole at positive y."""
     vertices, faces = sphere_mesh(12, 0.1)
     vertices = vertices[:, [0, 2, 1]] * [1.0, -1.0, 1.0]  # the pole that is cut away points down (+y)
     hole = faces[(faces == len(vertices) - 1).any(1) == 0]
@@ -64,7 +64,7 @@ def test_orbit_keeps_the_target_in_the_middle_at_its_distance(azimuth: float, el
     np.testing.assert_allclose(camera, wanted, atol=1e-12)
 
 
-def test_the_mesh_is_drawn_where_the_camera_sees_it() -> None:
+def test_mesh_is_drawn_at_its_projection() -> None:
     """Pixels that change are the projection of the sphere; its silhouette centre is where it projects."""
     vertices, faces = sphere_mesh(24, 0.05)
     vertices = vertices + np.array([0.06, -0.03, 0.5])
@@ -82,8 +82,8 @@ def test_the_mesh_is_drawn_where_the_camera_sees_it() -> None:
     np.testing.assert_allclose(faint[solid], (picture[solid].astype(float) + 9) / 2, atol=1.0)
 
 
-def test_a_mesh_behind_the_camera_leaves_the_picture_alone() -> None:
-    """A tracker that loses a hand may put it anywhere; the picture survives."""
+def test_mesh_behind_the_camera_leaves_the_picture_unchanged() -> None:
+    """A tracker that loses a hand may place it anywhere."""
     vertices, faces = sphere_mesh(8, 0.05)
     picture = np.full((120, 160, 3), 9, np.uint8)
     MeshRenderer(faces, CAMERA.width_px, CAMERA.height_px).draw_over(picture, vertices - [0.0, 0.0, 0.5], CAMERA)
@@ -92,7 +92,7 @@ def test_a_mesh_behind_the_camera_leaves_the_picture_alone() -> None:
 
 def test_the_hole_is_found_and_closed_with_the_same_winding() -> None:
     """After capping, every edge is shared by two faces in opposite directions and the volume is positive."""
-    vertices, faces = open_tube()
+    vertices, faces = open_sphere()
     loop = boundary_loop(faces)
     assert len(loop) == 24
     closed = np.concatenate([faces, cap_faces(faces)])
@@ -120,7 +120,7 @@ def test_looking_into_the_wrist_shows_a_closed_end() -> None:
     assert np.isfinite(vertex_normals(turned, hole)).all()
 
 
-def test_a_seen_mesh_is_moved_projected_and_lit_as_one_by_one() -> None:
+def test_see_mesh_agrees_with_separate_transform_projection_and_shading() -> None:
     random = np.random.default_rng(2)
     vertices = random.normal(0.0, 0.1, (200, 3)).astype(np.float32)
     normals = random.normal(size=(200, 3))

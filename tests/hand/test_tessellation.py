@@ -1,4 +1,4 @@
-"""Phong tessellation: a sphere gets rounder, a plane stays flat, nothing moves, the mesh stays whole."""
+"""Phong tessellation: a closed form on a sphere, flat planes, unmoved vertices, and the topology of the hand."""
 
 from collections import Counter
 
@@ -21,7 +21,7 @@ def test_perpendicular_normals_leave_midpoints_on_the_chord() -> None:
     np.testing.assert_allclose(np.linalg.norm(refined[6:], axis=1), np.sqrt(0.5), atol=1e-12)
 
 
-def test_midpoints_on_a_ball_rise_as_far_as_the_formula_says() -> None:
+def test_midpoints_on_a_sphere_rise_by_the_closed_form() -> None:
     """By symmetry the normals of the refined octahedron's corners are radial, which gives equation 2 a closed form."""
     vertices, faces = octahedron()
     once = PhongTessellation(faces)

@@ -1,4 +1,4 @@
-"""The torch rotations: the NumPy twins' values, and gradients that are finite and right at every angle."""
+"""The torch rotations: the values of the NumPy functions, and finite, correct gradients at every angle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _vectors() -> np.ndarray:
     return np.concatenate([axes * angle for angle in ANGLES])
 
 
-def test_values_are_those_of_the_numpy_twins() -> None:
+def test_values_agree_with_the_numpy_functions() -> None:
     vectors = _vectors()
     matrices = reference.matrix_from_axis_angle(vectors)
     np.testing.assert_allclose(torch_rotations.matrix_from_axis_angle(torch.tensor(vectors)), matrices, atol=1e-14)

@@ -1,4 +1,4 @@
-"""What flows between the rooms cannot be changed on the way."""
+"""The data types that the packages exchange are immutable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_frames_picture_is_read_only() -> None:
         frame.image_rgb[0, 0, 0] = 1
 
 
-def test_values_are_frozen_and_without_hidden_fields() -> None:
+def test_values_are_frozen_and_have_no_dict() -> None:
     frame = _frame()
     observation = HandObservation("left", 0.5, np.zeros((21, 2)), np.zeros((21, 3)), SquareCrop(1.0, 2.0, 3.0))
     result = PathResult(frame, "ik", ())
@@ -32,6 +32,6 @@ def test_values_are_frozen_and_without_hidden_fields() -> None:
         assert not hasattr(value, "__dict__")
 
 
-def test_timings_of_a_result_without_any_cannot_be_shared_by_accident() -> None:
+def test_default_timings_are_read_only() -> None:
     with pytest.raises(TypeError):
         PathResult(_frame(), "ik", ()).timings_ms["x"] = 1.0  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""A small made-up hand in MANO's structure: random where it may be, a hand where the checks test it."""
+"""A small synthetic hand in MANO's structure: random values that pass the checks of HandModel."""
 
 from __future__ import annotations
 

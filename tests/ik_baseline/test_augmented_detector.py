@@ -1,4 +1,4 @@
-"""Test-time augmentation: geometry there and back, medians, and low scores where the copies disagree."""
+"""Test-time augmentation: geometry round trips, medians, and low scores where the copies disagree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 320, 240
 
 
 def dots_picture() -> tuple[np.ndarray, np.ndarray]:
-    """21 places, each with a grey of its own, so that they are known again in any copy."""
+    """21 dots and their places; each dot has a distinct grey, which identifies it in any copy."""
     rng = np.random.default_rng(3)
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     cells = rng.permutation(35)[:21]
@@ -28,7 +28,7 @@ def dots_picture() -> tuple[np.ndarray, np.ndarray]:
 
 
 def side_of(places: np.ndarray) -> Side:
-    """By which way round the first three places lie."""
+    """The side, from the orientation of the triangle of the first three places."""
     (x1, y1), (x2, y2) = places[1] - places[0], places[2] - places[0]
     return "right" if x1 * y2 - y1 * x2 > 0.0 else "left"
 
@@ -49,7 +49,7 @@ class DotDetector:
         found = self._disturb(self.calls, pixels)
         self.calls += 1
         world = np.concatenate([found - found.mean(0), np.linspace(-5.0, 5.0, 21)[:, None]], 1)
-        # one side, as a person's hand has: the copy of a right hand in a mirror is a left one
+        # the side changes in a mirrored copy, as that of a real hand does
         return (HandObservation(side_of(found), 0.9, found, world, crop_around(found, 1.5)),)
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class DotDetector:
 
 
 @pytest.mark.parametrize("copies", [1, 3, len(AUGMENTATIONS)])
-def test_what_is_seen_in_every_copy_comes_back_to_its_place(copies: int) -> None:
+def test_landmarks_of_every_copy_map_back_to_their_places(copies: int) -> None:
     picture, places = dots_picture()
     detector = DotDetector()
     (hand,) = AugmentedDetector(detector, copies).detect(picture)
@@ -82,14 +82,14 @@ def test_copies_that_disagree_lower_the_score() -> None:
     assert doubtful.score < 0.4 * sure.score
 
 
-def test_one_look_gone_astray_does_not_move_the_hand() -> None:
+def test_one_outlier_copy_does_not_move_the_hand() -> None:
     picture, places = dots_picture()
-    astray = DotDetector(lambda look, pixels: pixels + (40.0 if look == 2 else 0.0))
-    (hand,) = AugmentedDetector(astray, 5).detect(picture)
+    outlier = DotDetector(lambda look, pixels: pixels + (40.0 if look == 2 else 0.0))
+    (hand,) = AugmentedDetector(outlier, 5).detect(picture)
     np.testing.assert_allclose(hand.landmarks_px, places, atol=1.5)
 
 
-def test_a_hand_that_most_looks_miss_is_none() -> None:
+def test_hand_missed_in_most_copies_is_not_returned() -> None:
     picture, _ = dots_picture()
 
     class Seldom(DotDetector):
@@ -105,7 +105,7 @@ def test_a_hand_that_most_looks_miss_is_none() -> None:
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_a_hand_that_is_only_seen_upright_is_found_in_a_picture_that_lies_on_its_side(turns: int) -> None:
+def test_quarter_turns_find_a_hand_that_is_only_detected_upright(turns: int) -> None:
     picture, _ = dots_picture()
     straight = DotDetector().detect(picture)[0]
     lying = np.ascontiguousarray(np.rot90(picture, -turns))

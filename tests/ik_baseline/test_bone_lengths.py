@@ -1,4 +1,4 @@
-"""Constant bones choose the part of a correction that belongs to the hand that is seen."""
+"""The share of the landmark correction that makes the bone lengths of the observed hand constant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ik_baseline.landmark_correction import (
 from ik_baseline.solver import IkSolver
 
 
-def test_one_hands_bones_are_constant_whatever_its_pose(solver: IkSolver) -> None:
+def test_bone_lengths_are_independent_of_pose_and_scale(solver: IkSolver) -> None:
     rng = np.random.default_rng(1)
     hands = np.array([make_case(solver, rng).joints_m for _ in range(20)])
     assert scatter(bone_lengths(hands)) < 0.01
@@ -28,13 +28,13 @@ def test_one_hands_bones_are_constant_whatever_its_pose(solver: IkSolver) -> Non
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_the_part_that_was_done_to_the_landmarks_is_found(solver: IkSolver, share: float) -> None:
+def test_share_of_the_correction_is_recovered(solver: IkSolver, share: float) -> None:
     correction, rng = measured_correction(), np.random.default_rng(2)
     seen = []
     for _ in range(60):
         true = make_case(solver, rng).observation
         wrong = correction(true, CAMERA)
-        # the correction of the wrong landmarks is not quite the inverse of their error, so a few rounds
+        # the correction of the wrong landmarks is only nearly the inverse of their error, so iterate
         for _ in range(12):
             back = correction(wrong, CAMERA, form_share=share, picture_share=0.0)
             gap = back.world_landmarks_m - (true.world_landmarks_m - true.world_landmarks_m.mean(0))
@@ -43,7 +43,7 @@ def test_the_part_that_was_done_to_the_landmarks_is_found(solver: IkSolver, shar
     assert correction_strength(correction, seen, CAMERA) == share
 
 
-def test_too_few_hands_are_treated_as_photographs_are(solver: IkSolver) -> None:
+def test_too_few_hands_give_the_photograph_share(solver: IkSolver) -> None:
     seen = [make_case(solver, np.random.default_rng(3)).observation]
     assert correction_strength(measured_correction(), seen, CAMERA) == PHOTOGRAPH_SHARE
     assert photograph_correction(seen[0], CAMERA).side == seen[0].side

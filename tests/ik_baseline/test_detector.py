@@ -20,7 +20,7 @@ from ik_baseline.onnx_session import PictureModel
 from ik_baseline.solver import IkSolver
 
 
-def test_a_rendered_right_hand_is_right_where_it_is_and_left_in_the_mirror() -> None:
+def test_rendered_right_hand_is_located_and_its_mirror_image_is_left() -> None:
     (picture,) = demo_pictures([40])
     truth_px = np.load(DEMO / "demo_truth.npz")["joints_px"][40]
     box = np.ptp(truth_px, axis=0).max()
@@ -53,7 +53,7 @@ def test_real_pictures_agree_with_their_mirror_images(shared_real: Path) -> None
     assert all(seen != in_mirror for seen, in_mirror in sides)
 
 
-def test_one_hand_found_twice_is_one_hand(solver: IkSolver) -> None:
+def test_duplicate_detections_are_merged(solver: IkSolver) -> None:
     seen = make_case(solver, np.random.default_rng(0)).observation
     again = replace(seen, side="left", score=0.6, landmarks_px=seen.landmarks_px + 3.0)
     elsewhere = replace(seen, score=0.7, landmarks_px=seen.landmarks_px + np.array([200.0, 0.0]))
@@ -75,7 +75,9 @@ def test_closing_frees_the_threads() -> None:
         detector.detect(np.zeros((48, 64, 3), np.uint8))
 
 
-def test_wrong_settings_and_a_damaged_model_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_invalid_settings_and_a_damaged_model_raise_one_line_errors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(DetectorError, match="1 or 2 hands, got 3"):
         HandDetector(3)
     monkeypatch.setattr(detector_module, "MODELS_DIR", tmp_path)
@@ -91,11 +93,11 @@ class CountingModel:
     """Counts how often a model runs."""
 
     def __init__(self, model: PictureModel) -> None:
-        self.model, self.asked = model, 0
+        self.model, self.calls = model, 0
         self.width_px, self.height_px = model.width_px, model.height_px
 
     def __call__(self, picture_rgb: np.ndarray) -> Sequence[np.ndarray]:
-        self.asked += 1
+        self.calls += 1
         return self.model(picture_rgb)
 
 
@@ -111,19 +113,19 @@ def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, CountingModel]:
     return made
 
 
-def test_a_followed_hand_is_not_searched_and_a_second_one_seldom(models: dict[str, CountingModel]) -> None:
+def test_palm_detection_runs_only_until_a_hand_is_tracked_or_at_the_interval(models: dict[str, CountingModel]) -> None:
     pictures = demo_pictures(range(40, 53))
     with HandDetector() as one:
         assert all(len(one.detect(picture)) == 1 for picture in pictures)
     palms, landmarks = models["palm_detection.onnx"], models["hand_landmark.onnx"]
-    assert (palms.asked, landmarks.asked) == (1, 13)
-    palms.asked = 0
+    assert (palms.calls, landmarks.calls) == (1, 13)
+    palms.calls = 0
     with HandDetector(2, second_hand_interval=6) as two:
         assert all(len(two.detect(picture)) == 1 for picture in pictures)
-        assert palms.asked == 3  # frames 0, 6 and 12
+        assert palms.calls == 3  # frames 0, 6 and 12
         two.reset()
         two.detect(pictures[0])
-        assert palms.asked == 4
+        assert palms.calls == 4
 
 
 def test_the_same_pictures_give_the_same_hands() -> None:
@@ -139,15 +141,15 @@ def test_the_same_pictures_give_the_same_hands() -> None:
             np.testing.assert_array_equal(hands[0].world_landmarks_m, again[0].world_landmarks_m)
 
 
-def test_a_hand_is_read_where_the_caller_holds_it_to_be(models: dict[str, CountingModel]) -> None:
+def test_hint_replaces_palm_detection_and_a_wrong_hint_falls_back_to_it(models: dict[str, CountingModel]) -> None:
     (picture,) = demo_pictures([40])
     truth_px = np.load(DEMO / "demo_truth.npz")["joints_px"][40]
     box = np.ptp(truth_px, axis=0).max()
     with HandDetector(still=True) as detector:
         (seen,) = detector.detect(picture, [truth_px + 3.0])
-        assert models["palm_detection.onnx"].asked == 0
+        assert models["palm_detection.onnx"].calls == 0
         assert np.linalg.norm(seen.landmarks_px - truth_px, axis=1).mean() < 0.08 * box
-        # a wrong hint costs nothing but time: the whole picture is searched then
+        # after a wrong hint the whole picture is searched
         (found,) = detector.detect(picture, [truth_px / 8.0])
-        assert models["palm_detection.onnx"].asked == 1
+        assert models["palm_detection.onnx"].calls == 1
         assert np.linalg.norm(found.landmarks_px - truth_px, axis=1).mean() < 0.08 * box

@@ -19,7 +19,7 @@ from ik_baseline.mediapipe_tasks import TASK_FILE
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_models_of_the_bundle_can_be_used_where_they_lie() -> None:
+def test_bundled_models_are_stored_uncompressed_and_aligned() -> None:
     content = TASK_FILE.read_bytes()
     with zipfile.ZipFile(TASK_FILE) as bundle:
         assert [entry.filename for entry in bundle.infolist()] == [
@@ -33,7 +33,7 @@ def test_the_models_of_the_bundle_can_be_used_where_they_lie() -> None:
             assert begin % 16 == 0
 
 
-def test_without_the_package_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_raises_an_error_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", None)
     with pytest.raises(DetectorError, match=r"pip install -c constraints.txt '\.\[mediapipe\]'") as caught:
@@ -42,7 +42,7 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("still", [True, False])
-def test_both_finders_see_the_same_hands(still: bool) -> None:
+def test_both_finders_detect_the_same_hands(still: bool) -> None:
     pytest.importorskip("mediapipe", reason="the optional mediapipe package is not installed")
     with (
         closing(open_detector("built-in", 1, still=still)) as ours,
@@ -62,7 +62,7 @@ def test_both_finders_see_the_same_hands(still: bool) -> None:
 @pytest.mark.parametrize(
     ("module", "detector"), [("detector", "HandDetector"), ("mediapipe_tasks", "MediaPipeTasksDetector")]
 )
-def test_nothing_of_the_engine_reaches_the_terminal(module: str, detector: str) -> None:
+def test_engine_prints_nothing_to_stdout_or_stderr(module: str, detector: str) -> None:
     if module == "mediapipe_tasks":
         pytest.importorskip("mediapipe", reason="the optional mediapipe package is not installed")
     program = (

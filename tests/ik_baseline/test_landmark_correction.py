@@ -1,4 +1,4 @@
-"""The correction of MediaPipe's landmarks: what it changes, what it leaves alone, and that both hands agree."""
+"""The correction of MediaPipe's landmarks: closed forms, its share for photographs, and mirror symmetry."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ik_baseline.landmark_correction import (
 from ik_baseline.solver import IkSolver
 
 
-def test_no_correction_gives_the_observation_back(solver: IkSolver) -> None:
+def test_zero_correction_returns_the_observation(solver: IkSolver) -> None:
     nothing = LandmarkCorrection(np.zeros((1, 114)), np.zeros((1, 105)), np.zeros(105), 1.0)
     seen = make_case(solver, np.random.default_rng(0)).observation
     same = nothing(seen, CAMERA)
     np.testing.assert_allclose(same.landmarks_px, seen.landmarks_px, atol=1e-9)
-    # about their mean: the origin of world landmarks means nothing
+    # about their mean: the origin of world landmarks is arbitrary
     np.testing.assert_allclose(
         same.world_landmarks_m, seen.world_landmarks_m - seen.world_landmarks_m.mean(0), atol=1e-9
     )
@@ -39,7 +39,7 @@ def test_a_left_hand_is_corrected_as_its_mirror_image(solver: IkSolver) -> None:
     assert left.side == "left"
 
 
-def test_photographs_get_their_share_in_3d_and_keep_their_landmarks_in_the_picture(solver: IkSolver) -> None:
+def test_photograph_correction_scales_the_3d_change_and_keeps_2d_landmarks(solver: IkSolver) -> None:
     seen = make_case(solver, np.random.default_rng(3)).observation
     nothing, whole, real = (
         measured_correction()(seen, CAMERA, form_share=0.0, picture_share=0.0),

@@ -163,7 +163,7 @@ def run(model: onnx.ModelProto, picture: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_an_operator_says_what_the_reference_says(name: str) -> None:
+def test_converted_operator_agrees_with_the_reference(name: str) -> None:
     content = MODELS[name]()
     picture = RNG.normal(size=PICTURE.shape).astype(np.float32)
     (wanted,) = reference(content, picture)
@@ -176,7 +176,7 @@ def test_an_operator_says_what_the_reference_says(name: str) -> None:
     assert np.ptp(wanted) > 0.02
 
 
-def test_prelu_is_gone_and_what_is_no_longer_used_too() -> None:
+def test_rewrite_removes_prelu_and_unused_initializers() -> None:
     model = to_onnx(read_tflite(MODELS["PRELU"]()), "image", ["result"])
     rewritten = rewrite_prelu(model)
     assert [node.op_type for node in model.graph.node] == ["PRelu"]
@@ -185,7 +185,7 @@ def test_prelu_is_gone_and_what_is_no_longer_used_too() -> None:
     assert {initializer.name for initializer in rewritten.graph.initializer} <= used
 
 
-def test_what_is_not_known_is_named() -> None:
+def test_unsupported_operator_is_named_in_the_error() -> None:
     with pytest.raises(DataError, match="SQUEEZE"):
         to_onnx(read_tflite(one("SQUEEZE", (9, 8, 4))), "image", ["result"])
     with pytest.raises(DataError, match="TANH"):
@@ -195,7 +195,7 @@ def test_what_is_not_known_is_named() -> None:
 
 
 @pytest.mark.parametrize("member", conversion.TASK_MEMBERS)
-def test_the_shipped_hand_models_are_those_of_the_bundle(member: str) -> None:
+def test_shipped_models_equal_the_converted_bundle(member: str) -> None:
     model = conversion.TASK_MEMBERS[member]
     with zipfile.ZipFile(ASSETS_DIR / "hand_finder" / conversion.TASK_FILE) as bundle:
         content = bundle.read(member)
@@ -209,7 +209,7 @@ def test_the_shipped_hand_models_are_those_of_the_bundle(member: str) -> None:
     assert onnx.load_from_string(conversion.converted(model, content)) == shipped
 
 
-def test_a_wheel_that_is_another_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wheel_with_unexpected_content_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wheel = tmp_path / "mediapipe.whl"
     wheel.write_bytes(b"no zip")
     assert conversion.main(["--wheel", str(wheel), "--out", str(tmp_path / "out")]) == 2

@@ -1,4 +1,4 @@
-"""What belongs to one person: its file, and solving it from many frames."""
+"""The calibration of one person: its file, and solving it from many frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolver
 
 
-def test_measured_offsets_are_those_of_a_hand() -> None:
+def test_measured_offsets_have_plausible_size_and_direction() -> None:
     offsets_mm = measured_offsets_m() * 1e3
     assert offsets_mm.shape == (21, 3)
     assert np.linalg.norm(offsets_mm, axis=1).max() < 25.0
@@ -30,7 +30,7 @@ def test_measured_offsets_are_those_of_a_hand() -> None:
     assert offsets_mm[0, 0] < 0.0
 
 
-def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_calibration_round_trips_through_its_file(tmp_path: Path) -> None:
     model = load_embedded_model()
     rng = np.random.default_rng(0)
     written = HandCalibration(rng.normal(size=10), rng.normal(0.0, 0.005, (21, 3)), model.digest, 40, 2)
@@ -40,7 +40,7 @@ def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
     assert (read.frames, read.views) == (40, 2)
 
 
-def test_calibrations_of_before_are_of_one_view(tmp_path: Path) -> None:
+def test_calibration_file_without_views_has_one_view(tmp_path: Path) -> None:
     model = load_embedded_model()
     file = HandCalibration.default(model).save(tmp_path / "calibration.json")
     content = json.loads(file.read_text())
@@ -109,7 +109,7 @@ def test_a_persons_shape_is_found_over_many_frames(solver: IkSolver) -> None:
     assert np.linalg.norm(found - rest, axis=1).mean() < 0.2 * np.linalg.norm(average - rest, axis=1).mean()
 
 
-def test_the_same_frame_twice_teaches_nothing(solver: IkSolver) -> None:
+def test_repeated_frame_is_not_added(solver: IkSolver) -> None:
     calibrator = HandCalibrator(solver.model)
     observation = make_case(solver, np.random.default_rng(1)).observation
     assert calibrator.add(observation, CAMERA)
@@ -118,7 +118,7 @@ def test_the_same_frame_twice_teaches_nothing(solver: IkSolver) -> None:
         HandCalibrator(solver.model).solve()
 
 
-def test_a_hand_that_rolls_in_the_picture_teaches_nothing_and_one_that_tilts_does(solver: IkSolver) -> None:
+def test_frame_rotated_in_plane_is_not_added_and_a_tilted_one_is(solver: IkSolver) -> None:
     layer = HandLayer(solver.model, np.float64)
     bones = rotations_from_angles(natural_angles(np.random.default_rng(1)), solver.chain.axes)
     facing = make_case(solver, np.random.default_rng(1)).rotation

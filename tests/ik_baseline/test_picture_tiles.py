@@ -37,7 +37,7 @@ def small_hand(width_px: int = WIDTH, height_px: int = HEIGHT, share: float = 0.
 
 
 @pytest.mark.parametrize(("width", "height", "in_the_whole"), [(640, 480, 0.15), (1280, 720, 0.2), (3840, 2160, 0.2)])
-def test_the_least_hand_that_the_documentation_promises_is_found(width: int, height: int, in_the_whole: float) -> None:
+def test_smallest_documented_hand_is_found(width: int, height: int, in_the_whole: float) -> None:
     with HandDetector(still=True) as whole, HandDetector(still=True, tiles_per_picture=ALL_TILES) as tiled:
         for detector, share in ((whole, in_the_whole), (tiled, 0.06)):
             picture, middle = small_hand(width, height, share)
@@ -46,15 +46,13 @@ def test_the_least_hand_that_the_documentation_promises_is_found(width: int, hei
 
 
 @pytest.mark.parametrize(("width", "height", "share"), [(640, 480, 0.15), (1280, 720, 0.15), (3840, 2160, 0.1)])
-def test_the_network_alone_finds_the_least_hand_that_the_documentation_promises(
-    width: int, height: int, share: float
-) -> None:
+def test_network_alone_finds_the_smallest_documented_hand(width: int, height: int, share: float) -> None:
     picture, middle = small_hand(width, height, share)
     (seen,) = SlidingWindowDetector(load_network(SHIPPED_NETWORK_DIR)).detect(picture)
     assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 0.3 * share * height
 
 
-def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_does_not_show() -> None:
+def test_tiles_find_a_hand_that_detection_in_the_whole_picture_misses() -> None:
     picture, middle = small_hand()
     with HandDetector(still=True) as whole:
         assert whole.detect(picture) == ()
@@ -64,12 +62,12 @@ def test_tiles_find_a_hand_of_8_percent_of_the_height_that_the_whole_picture_doe
     assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 40.0
 
 
-def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tracker_finds_a_small_hand_in_a_still_and_within_one_round_of_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a video one tile is searched per frame, and none while a hand is followed."""
-    looked, cut = list[Tile](), Tile.cut
+    tiles_cut, cut = list[Tile](), Tile.cut
 
     def counted(tile: Tile, picture: np.ndarray) -> np.ndarray:
-        looked.append(tile)
+        tiles_cut.append(tile)
         return cut(tile, picture)
 
     monkeypatch.setattr(Tile, "cut", counted)
@@ -83,16 +81,16 @@ def test_a_tracker_finds_it_in_a_picture_and_within_a_few_seconds_of_video(monke
     with IkTracker(model, still=True) as tracker:
         (seen,) = tracker.process(frame(0)).observations
         assert np.abs(seen.landmarks_px.mean(0) - middle).max() < 40.0
-    looked.clear()
+    tiles_cut.clear()
     with IkTracker(model) as tracker:
         for number in range(frames):
             observations = tracker.process(frame(number)).observations
-            assert len(looked) == (number + 1) * TILES_PER_FRAME
+            assert len(tiles_cut) == (number + 1) * TILES_PER_FRAME
             if observations:
                 break
         assert np.abs(observations[0].landmarks_px.mean(0) - middle).max() < 40.0
         assert tracker.process(frame(number + 1)).observations
-        assert len(looked) == (number + 1) * TILES_PER_FRAME
+        assert len(tiles_cut) == (number + 1) * TILES_PER_FRAME
 
 
 @pytest.mark.parametrize("size_px", [(3840, 2160), (640, 480), (1500, 300), (30_000, 500), (500, 30_000), (8000, 8000)])

@@ -1,4 +1,4 @@
-"""Turned squares: cut, carried back, and where the next one lies."""
+"""Rotated square regions: cutting, mapping back, and the region for the next frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ik_baseline.rotated_region import RotatedRegion, region_of_landmarks, region_of_palm, upright_angle
 
 
-def test_what_is_cut_lies_where_the_region_says() -> None:
+def test_cut_pixels_map_back_to_their_picture_positions() -> None:
     picture = np.zeros((300, 400, 3), np.uint8)
     spots = np.array([[150, 120], [190, 160], [170, 90]])
     for x, y in spots:
@@ -45,7 +45,7 @@ def test_overlap_of_squares_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0.0, 30.0, 90.0, 179.0, -120.0])
-def test_an_upright_hand_that_is_turned_has_the_turn_as_its_angle(degrees: float) -> None:
+def test_upright_angle_equals_the_hand_rotation(degrees: float) -> None:
     turn = math.radians(degrees)
     up = np.array([math.sin(turn), -math.cos(turn)])  # straight up, turned clockwise as seen
     assert upright_angle(np.array([5.0, 6.0]), np.array([5.0, 6.0]) + 3.0 * up) == pytest.approx(turn)
@@ -65,7 +65,7 @@ def test_regions_turn_with_the_hand() -> None:
     )
 
 
-def test_the_numbers_of_the_palm_rule() -> None:
+def test_palm_region_expands_and_shifts_the_box() -> None:
     region = region_of_palm(np.array([90.0, 80.0, 110.0, 110.0]), np.array([100.0, 110.0]), np.array([100.0, 80.0]))
     # the longer side 30, expanded 2.6 times, after a shift up by half the box's height
     assert (region.size, region.angle_rad) == pytest.approx((78.0, 0.0))

@@ -46,7 +46,7 @@ def test_translation_is_recovered_under_known_intrinsics(solver: IkSolver) -> No
     np.testing.assert_allclose(solution.camera_translation_m, case.translation_m, atol=1e-3)
 
 
-def test_reachable_hands_are_reached_from_nothing(solver: IkSolver) -> None:
+def test_reachable_hands_are_solved_without_a_warm_start(solver: IkSolver) -> None:
     errors = []
     for seed in SEEDS:
         case = make_case(solver, np.random.default_rng(seed))
@@ -67,7 +67,7 @@ def test_a_moving_hand_is_followed(solver: IkSolver) -> None:
     assert np.median(errors) < 0.1
 
 
-def test_pose_poses_the_layer_where_the_solver_says(solver: IkSolver) -> None:
+def test_solved_pose_gives_the_solved_joints_in_the_hand_layer(solver: IkSolver) -> None:
     case = make_case(solver, np.random.default_rng(2))
     solution = solver.solve(case.observation, CAMERA)
     posed = HandLayer(solver.model, np.float64)(solution.pose_rad, solution.shape, solution.camera_translation_m)
@@ -92,7 +92,7 @@ def test_a_left_hand_projects_onto_its_own_landmarks(solver: IkSolver) -> None:
     assert gaps.mean() < 0.5
 
 
-def test_one_wild_landmark_does_not_move_the_hand(solver: IkSolver) -> None:
+def test_one_outlier_landmark_does_not_move_the_hand(solver: IkSolver) -> None:
     case = make_case(solver, np.random.default_rng(6))
     pixels, world = case.observation.landmarks_px.copy(), case.observation.world_landmarks_m.copy()
     pixels[11] += (90.0, -70.0)
@@ -104,7 +104,7 @@ def test_one_wild_landmark_does_not_move_the_hand(solver: IkSolver) -> None:
     assert error_mm.max() < 6.0
 
 
-def test_joint_limits_are_never_left(solver: IkSolver) -> None:
+def test_joint_limits_are_never_exceeded(solver: IkSolver) -> None:
     rng = np.random.default_rng(7)
     limits = joint_limits()
     for _ in range(20):
@@ -130,7 +130,7 @@ def test_known_landmark_offsets_are_taken_into_account(solver: IkSolver) -> None
     assert joint_error_mm(ignored, truth.joints_m) > 2.0
 
 
-def test_a_still_noisy_hand_trembles_less_than_its_landmarks(solver: IkSolver) -> None:
+def test_solved_still_hand_has_less_jitter_than_its_landmarks(solver: IkSolver) -> None:
     case = make_case(solver, np.random.default_rng(10))
     rng = np.random.default_rng(11)
     seen, solved, warm = [], [], None
@@ -141,11 +141,11 @@ def test_a_still_noisy_hand_trembles_less_than_its_landmarks(solver: IkSolver) -
         warm = solution.warm
         seen.append(pixels)
         solved.append(project(solution.joints_m, CAMERA))
-    trembling = [np.std(np.array(points[10:]), axis=0).mean() for points in (seen, solved)]
-    assert trembling[1] < 0.5 * trembling[0]
+    jitter_px = [np.std(np.array(points[10:]), axis=0).mean() for points in (seen, solved)]
+    assert jitter_px[1] < 0.5 * jitter_px[0]
 
 
-def test_confidence_falls_with_nonsense(solver: IkSolver) -> None:
+def test_confidence_is_low_for_scrambled_landmarks(solver: IkSolver) -> None:
     case = make_case(solver, np.random.default_rng(12))
     good = confidence_of(solver.solve(case.observation, CAMERA), case.observation)
     scrambled = replace(

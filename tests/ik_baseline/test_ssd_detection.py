@@ -9,7 +9,7 @@ from ik_baseline.detector import PALM_LAYERS
 from ik_baseline.ssd_detection import Letterbox, SsdDetector, anchor_centers, weighted_suppression
 
 
-def test_the_palm_models_anchors() -> None:
+def test_anchor_centers_of_the_palm_model() -> None:
     anchors = anchor_centers(192, PALM_LAYERS)
     assert anchors.shape == (24 * 24 * 2 + 12 * 12 * 6, 2)
     np.testing.assert_allclose(anchors[:4] * 192, [[4, 4], [4, 4], [12, 4], [12, 4]], rtol=1e-6)
@@ -27,14 +27,14 @@ def test_overlapping_boxes_become_their_weighted_mean() -> None:
     np.testing.assert_allclose(found[2].box, boxes[3])  # overlaps by 0.18 only
 
 
-def test_boxes_without_area_do_not_hold_the_loop_up() -> None:
+def test_suppression_of_zero_area_boxes_terminates() -> None:
     boxes = np.zeros((3, 4))
     found = weighted_suppression(np.array([0.5, 0.6, 0.7]), boxes, np.zeros((3, 1, 2)))
     assert [detection.score for detection in found] == [0.7, 0.6, 0.5]
 
 
 @pytest.mark.parametrize("size", [(120, 160), (160, 120), (90, 90)])
-def test_a_letterboxed_picture_and_its_points(size: tuple[int, int]) -> None:
+def test_letterbox_keeps_the_aspect_ratio_and_maps_points_back(size: tuple[int, int]) -> None:
     image = np.full((*size, 3), 200, np.uint8)
     letterbox = Letterbox.of(image)
     fitted = letterbox.picture(image, 80)
@@ -60,7 +60,7 @@ class OneAnchor:
         return self.outputs
 
 
-def test_offsets_are_taken_from_the_anchor() -> None:
+def test_box_offsets_are_relative_to_the_anchor() -> None:
     anchors = np.array([[0.1, 0.1], [0.5, 0.6]], np.float32)
     ((found,), letterbox) = SsdDetector(OneAnchor(0.8), anchors, 0.5).detect(np.zeros((200, 200, 3), np.uint8))
     assert found.score == pytest.approx(0.8)

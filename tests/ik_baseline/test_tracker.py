@@ -23,7 +23,7 @@ from ik_baseline.tracker import FORGET_AFTER_FRAMES, IkTracker
 
 
 class ScriptedDetector:
-    """Answers with what the test put in."""
+    """Returns the detections that the test queued."""
 
     def __init__(self, kind: str, max_hands: int = 1, *, still: bool = False, tiles_per_picture: int = 0) -> None:
         self.answers: list[Sequence[HandObservation]] = []
@@ -46,13 +46,13 @@ def tracker(monkeypatch: pytest.MonkeyPatch) -> Iterator[IkTracker]:
     monkeypatch.setattr(tracker_module, "open_detector", ScriptedDetector)
     model = load_embedded_model()
     calibration = HandCalibration.without_offsets(model)
-    # this detector makes no mistakes that could be corrected
+    # the scripted landmarks are exact, so nothing is corrected
     with IkTracker(model, max_hands=2, calibration=calibration, correct=lambda seen, _: seen) as made:
         yield made
 
 
 def run(tracker: IkTracker, *answers: Sequence[HandObservation]) -> list[tuple]:
-    """One frame an answer; the states of each."""
+    """Processes one frame per answer and returns the results."""
     detector = tracker._detector
     assert isinstance(detector, ScriptedDetector)
     results = []
@@ -88,7 +88,7 @@ def test_a_state_describes_the_hand_of_the_picture(tracker: IkTracker, case: Cas
     assert set(result.timings_ms) == {"detector", "solver", "mesh", "total"}
 
 
-def test_what_is_solved_is_corrected_and_what_is_passed_on_is_not(
+def test_solver_gets_corrected_landmarks_and_the_result_keeps_the_raw_ones(
     monkeypatch: pytest.MonkeyPatch, solver: IkSolver, case: Case
 ) -> None:
     monkeypatch.setattr(tracker_module, "open_detector", ScriptedDetector)
@@ -121,21 +121,21 @@ def test_one_frame_of_a_wrong_side_does_not_flip_the_hand(tracker: IkTracker, ca
     assert sides[-1] == "left"
 
 
-def test_a_lost_hand_is_forgotten_and_found_again(tracker: IkTracker, case: Case) -> None:
+def test_lost_hand_is_dropped_and_found_again(tracker: IkTracker, case: Case) -> None:
     gap = [[]] * (FORGET_AFTER_FRAMES + 1)
     results = run(tracker, [case.observation], *gap, [case.observation])
     assert [len(result.states) for result in results] == [1, *[0] * len(gap), 1]
     np.testing.assert_allclose(results[-1].states[0].joints_m, results[0].states[0].joints_m, atol=1e-6)
 
 
-def test_a_jump_across_the_picture_starts_anew(tracker: IkTracker, case: Case) -> None:
+def test_jump_across_the_picture_starts_a_new_track(tracker: IkTracker, case: Case) -> None:
     far = shifted(case.observation, 250.0)
     results = run(tracker, [case.observation], [far])
     assert len(results[1].states) == 1
     assert results[1].states[0].reprojection_px < 2.0
 
 
-def test_a_closed_tracker_says_so() -> None:
+def test_closed_tracker_refuses_frames() -> None:
     made = IkTracker(load_embedded_model())
     made.close()
     made.close()
@@ -144,7 +144,7 @@ def test_a_closed_tracker_says_so() -> None:
 
 
 @pytest.mark.parametrize("still", [False, True])
-def test_the_demo_clips_hand_is_found_where_it_truly_is(still: bool) -> None:
+def test_demo_clip_hand_is_tracked_close_to_the_truth(still: bool) -> None:
     truth = np.load(DEMO / "demo_truth.npz")
     camera = Intrinsics(*(float(value) for value in truth["intrinsics"]), 640, 480)
     numbers = range(0, 180, 12)

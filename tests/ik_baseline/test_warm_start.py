@@ -1,4 +1,4 @@
-"""What one frame hands on to the next: knowledge of what rests, and none of what moved."""
+"""The warm start of the next frame: information is kept for parts at rest and dropped for parts that moved."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _frame(seed: int) -> tuple[WarmStart, Target]:
     return WarmStart(state, pixels.copy(), world.copy(), half @ half.T), target
 
 
-def test_a_hand_at_rest_keeps_what_is_known() -> None:
+def test_hand_at_rest_keeps_its_information() -> None:
     before, target = _frame(0)
-    shifted = target._replace(world=target.world + 0.3)  # the detector's metres have no place of their own
+    shifted = target._replace(world=target.world + 0.3)  # world landmarks have no absolute position
     information, settled_px, settled_world_m = steadied(before, shifted)
     np.testing.assert_allclose(information, STEADINESS * before.information)
     np.testing.assert_allclose(settled_px, before.settled_px)
@@ -34,7 +34,7 @@ def test_a_hand_at_rest_keeps_what_is_known() -> None:
 
 
 @pytest.mark.parametrize("part", range(6))
-def test_what_moves_lets_go_and_the_rest_does_not(part: int) -> None:
+def test_information_is_dropped_for_the_moved_part_only(part: int) -> None:
     before, target = _frame(part)
     pixels = target.pixels.copy()
     pixels[PARTS[part][-1], 0] += PIXEL_MOVED_M * FOCAL_PX / DEPTH_M  # one landmark decides for its part
@@ -46,11 +46,11 @@ def test_what_moves_lets_go_and_the_rest_does_not(part: int) -> None:
     np.testing.assert_allclose(settled_px, pixels)
 
 
-def test_half_a_movement_keeps_a_share() -> None:
+def test_half_a_movement_keeps_a_share_of_the_information() -> None:
     before, target = _frame(7)
     step_m = 0.5 * WORLD_MOVED_M
     world = target.world.copy()
-    world[8, 2] += step_m * 21.0 / 20.0  # against the mean, which goes along by a twenty-first
+    world[8, 2] += step_m * 21.0 / 20.0  # relative to the mean, which moves by 1/21 of the step
     information, _, settled_world_m = steadied(before, target._replace(world=world))
     kept = STEADINESS * (1.0 - 0.25) ** 2
     np.testing.assert_allclose(information[3:12, 3:12], kept * before.information[3:12, 3:12])

@@ -66,7 +66,7 @@ def apart_rad(one: HandState, other: HandState) -> np.ndarray:
 
 
 @pytest.mark.parametrize("weights", [EVEN, FusionWeights.of_one_path("network"), FusionWeights.of_one_path("ik")])
-def test_equal_hands_stay_what_they_are(weights: FusionWeights) -> None:
+def test_equal_hands_are_unchanged_by_fusion(weights: FusionWeights) -> None:
     pose = random_pose(1)
     network, ik = state(pose, "network"), state(pose, "ik")
     fused = HandFusion(MODEL, weights).fuse(network, ik, CAMERA)
@@ -77,7 +77,7 @@ def test_equal_hands_stay_what_they_are(weights: FusionWeights) -> None:
 
 
 @pytest.mark.parametrize("path", ["network", "ik"])
-def test_a_path_of_infinite_weight_is_the_answer(path: str) -> None:
+def test_path_with_infinite_weight_determines_the_result(path: str) -> None:
     network, ik = state(random_pose(1), "network"), state(random_pose(2), "ik")
     fusion = HandFusion(MODEL, FusionWeights.of_one_path(path))
     fused = fusion.fuse(network, ik, CAMERA)
@@ -103,7 +103,7 @@ def test_the_mean_of_two_rotations_is_scipys() -> None:
 
 
 @pytest.mark.parametrize("isotropic", [True, False])
-def test_the_weighted_mean_is_where_the_weighted_squares_are_least(isotropic: bool) -> None:
+def test_weighted_mean_minimises_the_weighted_squares(isotropic: bool) -> None:
     """By finite differences of the sum that the mean minimises: exactly with one weight, else to second order."""
     rng = np.random.default_rng(6)
     first = Rotation.random(16, random_state=7)
@@ -127,7 +127,7 @@ def test_the_weighted_mean_is_where_the_weighted_squares_are_least(isotropic: bo
         assert np.abs(gradient).max() < (1e-6 * size if isotropic else 0.5 * size**2)
 
 
-def test_the_features_say_how_far_apart_the_poses_are() -> None:
+def test_features_measure_the_distance_between_the_poses() -> None:
     network, ik = state(random_pose(1), "network"), state(random_pose(2), "ik")
     situation = HandFusion(MODEL, EVEN).describe(network, ik, CAMERA)
     expected = (rotations(network).inv() * rotations(ik)).magnitude()
@@ -151,7 +151,7 @@ def test_places_are_weighed_by_inverse_variances() -> None:
     np.testing.assert_allclose(sigma, np.sqrt(3.2 * 80.0))
 
 
-def test_a_finder_that_is_farther_off_than_the_network_expects_counts_less() -> None:
+def test_ik_share_falls_with_its_distance_relative_to_the_expected_error() -> None:
     slopes = np.zeros(len(HAND_FEATURES))
     slopes[HAND_FEATURES.index("apart_sigma")] = -2.0
     weights = replace(EVEN, place_slopes=slopes)
@@ -180,7 +180,7 @@ def test_2d_joints_bend_the_mean_towards_what_was_seen() -> None:
     assert fused.reprojection_px < 0.5 * np.linalg.norm(project(network.joints_m, CAMERA) - seen, axis=1).mean()
 
 
-def test_left_hands_are_fused_in_the_mirror() -> None:
+def test_left_hands_are_fused_as_mirrored_right_hands() -> None:
     fusion = HandFusion(MODEL, EVEN)
     pair = state(random_pose(1), "network"), state(random_pose(2), "ik")
     right = fusion.fuse(*pair, CAMERA)
@@ -220,7 +220,7 @@ def test_hands_without_2d_joints_are_fused_too() -> None:
     assert apart_rad(fused, network).max() < apart_rad(ik, network).max()
 
 
-def test_weights_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_weights_round_trip_and_damaged_files_are_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     weights = replace(
         EVEN,
@@ -251,7 +251,7 @@ def test_confidence_and_credibility_are_logistic() -> None:
     assert weights.network_advantage(0.5, 0.9) == pytest.approx(0.5 - 0.5 * np.log(9.0))
 
 
-def test_confidence_follows_from_how_far_the_hand_misses_its_joints() -> None:
+def test_confidence_depends_on_the_misfit_to_the_2d_joints() -> None:
     weights = replace(EVEN, confidence=(-6.0, 0.3, -2.0))
     network, ik = state(random_pose(1), "network"), state(random_pose(1), "ik")
     assert network.seen_px is not None

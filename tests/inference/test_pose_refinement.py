@@ -1,4 +1,4 @@
-"""Settling: a hand bent onto its 2D joints, against known answers."""
+"""Pose refinement: a predicted hand fitted to its 2D joints, against known poses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def gap_px(joints_m: np.ndarray, pixels: np.ndarray) -> float:
     return float(np.linalg.norm(project(joints_m, CAMERA) - pixels, axis=1).mean())
 
 
-def test_a_hand_that_lies_on_its_joints_stays_as_it_is() -> None:
+def test_hand_that_fits_its_joints_is_unchanged() -> None:
     rotations, joints_m = true_hand(1)
     refined = refine_pose(LAYER, rotations, SHAPE, project(joints_m, CAMERA), np.full(21, 3.0), CAMERA, WRIST_M)
     np.testing.assert_allclose(refined.rotations, rotations, atol=1e-4)
@@ -45,7 +45,7 @@ def test_a_hand_that_lies_on_its_joints_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_hand_predicted_beside_its_joints_is_bent_onto_them(seed: int) -> None:
+def test_refinement_moves_a_wrong_pose_onto_its_2d_joints(seed: int) -> None:
     """Nearer in the picture, and nearer to the truth in depth too."""
     rotations, joints_m = true_hand(seed)
     wrong = rotations @ matrix_from_axis_angle(np.random.default_rng(50 + seed).normal(0.0, 0.15, (16, 3)))
@@ -71,7 +71,7 @@ def bent_index_finger(rotations: np.ndarray, angle_rad: float) -> np.ndarray:
     return bent
 
 
-def test_a_hand_of_another_shape_is_bent_in_its_pose_and_shape() -> None:
+def test_free_shape_fits_a_hand_of_another_shape_better() -> None:
     """Longer fingers are found as longer fingers, so that the joints need not be turned to reach the same places."""
     rotations, _ = true_hand(5)
     true_shape = np.random.default_rng(3).normal(0.0, 1.0, 10)
@@ -101,11 +101,11 @@ def test_joints_follow_the_shape_along_their_bones() -> None:
             for link in range(4):
                 joint = 1 + 4 * finger + link
                 place = place + turns[0 if link == 0 else knuckle + link - 1] @ bones[joint]
-                # skin gives a little at the tips, which no bone does
+                # tips are skin vertices, which do not move exactly with the bones
                 np.testing.assert_allclose(place, moved[joint] - moved[0], atol=1e-6 if link < 3 else 2e-4)
 
 
-def test_the_pose_is_held_less_firmly_where_it_does_not_fit_its_joints() -> None:
+def test_prior_scale_rises_with_the_residual_within_bounds() -> None:
     usual = np.full(21, 0.8)
     assert prior_scale(usual) == pytest.approx(1.0)
     assert prior_scale(0.1 * usual) == 0.7
@@ -115,7 +115,7 @@ def test_the_pose_is_held_less_firmly_where_it_does_not_fit_its_joints() -> None
     assert prior_scale(usual) == pytest.approx(1.0)
 
 
-def test_doubtful_joints_bend_nothing() -> None:
+def test_joints_with_large_sigma_do_not_change_the_pose() -> None:
     rotations, joints_m = true_hand(2)
     bent = LAYER.from_matrices(bent_index_finger(rotations, 0.4), SHAPE).joints_m
     bent_m = bent - bent[0] + WRIST_M
@@ -143,14 +143,14 @@ def test_fingers_bend_rather_than_twist() -> None:
         assert np.abs(turn[1:]).max() < 0.1
 
 
-def test_a_model_without_axes_of_its_own_is_settled_by_its_bones() -> None:
+def test_prior_without_joint_axes_is_derived_from_the_bones() -> None:
     model = load_embedded_model()
-    nameless = prior_precisions(replace(model, joint_axes=None))
-    gaps = np.linalg.norm(nameless - prior_precisions(model), axis=(1, 2)) / np.linalg.norm(nameless, axis=(1, 2))
+    from_bones = prior_precisions(replace(model, joint_axes=None))
+    gaps = np.linalg.norm(from_bones - prior_precisions(model), axis=(1, 2)) / np.linalg.norm(from_bones, axis=(1, 2))
     assert gaps.max() < 0.35
 
 
-def test_nonsense_gives_a_hand_all_the_same() -> None:
+def test_random_joints_give_a_finite_hand() -> None:
     rotations, _ = true_hand(3)
     pixels = np.random.default_rng(0).uniform(-3000.0, 3000.0, (21, 2))
     refined = refine_pose(LAYER, rotations, SHAPE, pixels, np.full(21, 1e-6), CAMERA, WRIST_M)

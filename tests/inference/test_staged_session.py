@@ -1,4 +1,4 @@
-"""A network in two stages computes what the whole network does, whatever is between its inputs and its outputs."""
+"""A network split into two stages computes the outputs of the whole network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def in_engine(model: bytes) -> onnxruntime.InferenceSession:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_both_stages_of_the_network_that_comes_along_say_what_it_says(batch: int) -> None:
+def test_stages_of_the_shipped_network_agree_with_the_whole(batch: int) -> None:
     model = (NETWORK / ONNX_FILE).read_bytes()
     whole, staged = in_engine(model), StagedSession(model, LANDMARKS_NAME, in_engine)
     rng = np.random.default_rng(batch)
@@ -35,11 +35,11 @@ def test_both_stages_of_the_network_that_comes_along_say_what_it_says(batch: int
         LANDMARKS_NAME: rng.normal(0.0, 0.3, shapes[LANDMARKS_NAME]).astype(np.float32),
     }
     names = [output.name for output in whole.get_outputs()]
-    for said, expected in zip(staged.run(names, inputs), whole.run(names, inputs), strict=True):
-        np.testing.assert_allclose(said, expected, atol=2e-5)
+    for actual, expected in zip(staged.run(names, inputs), whole.run(names, inputs), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=2e-5)
 
 
-def test_one_look_serves_several_readings() -> None:
+def test_encoded_features_are_reusable_for_several_readings() -> None:
     model = (NETWORK / ONNX_FILE).read_bytes()
     whole, staged = in_engine(model), StagedSession(model, LANDMARKS_NAME, in_engine)
     rng = np.random.default_rng(0)
@@ -47,9 +47,9 @@ def test_one_look_serves_several_readings() -> None:
     features = staged.encode({INPUT_NAME: image})
     for _ in range(3):
         landmarks = rng.normal(0.0, 0.3, (1, whole.get_inputs()[1].shape[1])).astype(np.float32)
-        (said,) = staged.conclude(["joints_crop"], features, landmarks)
+        (actual,) = staged.conclude(["joints_crop"], features, landmarks)
         (expected,) = whole.run(["joints_crop"], {INPUT_NAME: image, LANDMARKS_NAME: landmarks})
-        np.testing.assert_allclose(said, expected, atol=2e-5)
+        np.testing.assert_allclose(actual, expected, atol=2e-5)
 
 
 def small_model(folder: Path, *, late_reaches_output: bool = True) -> bytes:
@@ -91,7 +91,7 @@ def test_a_graph_that_cannot_be_cut_is_refused(tmp_path: Path, late_input: str) 
         StagedSession(small_model(tmp_path, late_reaches_output=False), late_input, in_engine)
 
 
-def test_looking_ahead_changes_no_prediction_and_serves_its_own_picture_alone() -> None:
+def test_features_encoded_ahead_are_used_only_for_their_own_picture_and_crop() -> None:
     runtime = load_network(NETWORK)
     rng = np.random.default_rng(1)
     image, other = (rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(2))

@@ -40,7 +40,7 @@ def test_mean_of_equal_predictions_is_that_prediction() -> None:
         np.testing.assert_allclose(getattr(mean, name), getattr(one, name), atol=1e-12)
 
 
-def test_joints_count_by_the_inverse_of_their_variance() -> None:
+def test_joints_are_weighted_by_inverse_variance() -> None:
     rng = np.random.default_rng(2)
     exact, vague = prediction(rng, sigma_px=1.0), prediction(rng, sigma_px=2.0)
     mean = mean_prediction([exact, vague])

@@ -1,4 +1,4 @@
-"""The script behind `make run`: which system libraries it misses, which Python it takes, and what it installs."""
+"""The script behind `make run`: missing system libraries, the choice of Python, and what it installs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup.sh"
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("VENV", "PYTHON")}
-"""Without what ``make`` hands to the script that runs these tests."""
+"""Without the variables that ``make`` exports to the tests."""
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the script needs bash")
 
 
-def _what_is_said(folder: Path, commands: dict[str, str]) -> str:
-    """Runs the script in a checkout whose Python packages are there; some of the system's commands are replaced."""
+def _output_of(folder: Path, commands: dict[str, str]) -> str:
+    """The script's output in a checkout with all Python packages installed and some system commands replaced."""
     (folder / "scripts").mkdir()
     (folder / ".venv").mkdir()
     (folder / "bin").mkdir()
@@ -39,26 +39,26 @@ def _what_is_said(folder: Path, commands: dict[str, str]) -> str:
     return done.stdout + done.stderr
 
 
-NOBODY = {"id": "echo 1000", "sudo": "exit 1"}
+UNPRIVILEGED = {"id": "echo 1000", "sudo": "exit 1"}
 """A user who may install nothing; the script prints the command."""
 
 RENAMED = "libglib2.0-0"
 """One of the libraries that Ubuntu 24.04 and Debian 13 have under a name that ends in t64."""
 
 
-def test_a_library_that_is_there_under_its_new_name_is_not_missed(tmp_path: Path) -> None:
+def test_library_installed_under_its_t64_name_is_not_reported(tmp_path: Path) -> None:
     dpkg_query = f"""for name; do :; done
 case "$name" in {RENAMED}) exit 1 ;; {RENAMED}t64) ;; *t64) exit 1 ;; esac
 printf 'install ok installed'"""
-    assert _what_is_said(tmp_path, {**NOBODY, "dpkg-query": dpkg_query}) == ""
+    assert _output_of(tmp_path, {**UNPRIVILEGED, "dpkg-query": dpkg_query}) == ""
 
 
 @pytest.mark.parametrize(("known", "wanted"), [("exit 100", RENAMED), (f'[ "$2" = {RENAMED}t64 ]', f"{RENAMED}t64")])
-def test_a_missing_library_is_asked_for_by_the_name_it_has_here(tmp_path: Path, known: str, wanted: str) -> None:
+def test_missing_library_is_requested_by_its_name_in_this_release(tmp_path: Path, known: str, wanted: str) -> None:
     dpkg_query = f"""for name; do :; done
 case "$name" in {RENAMED}*) printf 'deinstall ok config-files' ;; *) printf 'install ok installed' ;; esac"""
-    said = _what_is_said(tmp_path, {**NOBODY, "dpkg-query": dpkg_query, "apt-cache": known})
-    assert said.endswith(f"sudo apt-get install -y {wanted}\n")
+    output = _output_of(tmp_path, {**UNPRIVILEGED, "dpkg-query": dpkg_query, "apt-cache": known})
+    assert output.endswith(f"sudo apt-get install -y {wanted}\n")
 
 
 FAKE_PYTHON = """case "$1 $2" in
@@ -69,7 +69,7 @@ FAKE_PYTHON = """case "$1 $2" in
 esac"""
 """Prints its version, makes copies of itself for environments, and repeats pip's arguments."""
 
-SHIM_OF_NOTHING = "echo 'pyenv: this version is not selected' >&2; exit 127"
+BROKEN_SHIM = "echo 'pyenv: this version is not selected' >&2; exit 127"
 
 
 class Checkout:
@@ -102,7 +102,7 @@ class Checkout:
 
 
 def test_the_newest_python_that_runs_is_taken(tmp_path: Path) -> None:
-    interpreters = {"python3.14": SHIM_OF_NOTHING, "python3.13": FAKE_PYTHON, "python3.11": FAKE_PYTHON}
+    interpreters = {"python3.14": BROKEN_SHIM, "python3.13": FAKE_PYTHON, "python3.11": FAKE_PYTHON}
     checkout = Checkout(tmp_path, interpreters)
     done = checkout.set_up()
     assert done.returncode == 0, done.stderr
@@ -130,7 +130,7 @@ def test_the_python_that_is_named_is_taken(tmp_path: Path) -> None:
         ({"python3.13": FAKE_PYTHON}, {"PYTHON": "missing"}, "PYTHON=missing is no Python 3.11"),
     ],
 )
-def test_without_a_python_one_sentence_says_so(
+def test_missing_python_is_reported(
     tmp_path: Path, interpreters: dict[str, str], environment: dict[str, str], sentence: str
 ) -> None:
     done = Checkout(tmp_path, interpreters).set_up(**environment)
@@ -139,7 +139,7 @@ def test_without_a_python_one_sentence_says_so(
     assert not (tmp_path / ".venv").exists()
 
 
-def test_an_environment_with_the_detector_of_before_is_made_anew(tmp_path: Path) -> None:
+def test_environment_with_an_old_mediapipe_is_rebuilt(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path, {"python3.12": FAKE_PYTHON})
     checkout.set_up()
     (tmp_path / ".venv" / "lib" / "python3.12" / "site-packages" / "mediapipe-0.10.21.dist-info").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What many tests share: a renderer, and small data sets in the field's own formats. Tests that break a set copy it."""
+"""Shared fixtures: a renderer, and small data sets in the published formats. Tests that modify a set copy it first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FREIHAND_EVALUATION = 2
 
 @pytest.fixture(autouse=True)
 def threads_as_before() -> Iterator[None]:
-    """Commands that measure take all cores; a training test that inherited them crawls on a busy machine."""
+    """Restores torch's thread count: measuring sets it to all cores, which slows later tests on a busy machine."""
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch is not None else 0
     yield
@@ -29,7 +29,7 @@ def threads_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def renderer() -> SceneRenderer:
-    """Hands before a small pool of backgrounds."""
+    """Renders hands in front of a small pool of backgrounds."""
     return SceneRenderer(load_embedded_model(), 5, backgrounds=BackgroundPool(5, size=4))
 
 

@@ -1,4 +1,4 @@
-"""Labelled crops of the embedded hand on a flat ground, quick to make: enough to test the trainer's own workings."""
+"""Labelled crops of the embedded hand on a plain background, quick to make, for tests of the training code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def stick_hand(index: int, input_px: int = 64) -> LabelledCrop:
 
 
 def joints_as_posed(crop: LabelledCrop) -> np.ndarray:
-    """Where a crop's own pose, not its 2D joints, falls in it, through the crop camera."""
+    """The joints of a crop's pose, not its 2D labels, projected through the crop camera."""
     batch = collate([crop])
     posed = TorchHandLayer(load_embedded_model())(batch.rotations, batch.shape).joints_m[0].numpy()
     points = posed - posed[:1] + crop.root_m

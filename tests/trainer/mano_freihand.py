@@ -33,7 +33,7 @@ def write_mano_freihand(folder: Path, samples: int = 4, part: str = "training") 
         pose = random_pose(sample, 0.3)
         shape = np.random.default_rng(sample).normal(0.0, 0.5, 10)
         hand = layer(pose, shape, np.array([0.01, -0.02, 0.55]))
-        # their joints: the 16 of MANO, then vertices of their own choice as tips
+        # FreiHAND's joints: the 16 of MANO, then its own tip vertices
         with_tips = np.concatenate(
             [hand.joints_m[np.argsort(FROM_MANO_WITH_TIPS)][:16], hand.vertices_m[list(TIP_VERTICES["freihand"])]]
         )

@@ -13,16 +13,16 @@ from pathlib import Path
 
 
 def run(notebook: Path, settings: dict[str, object], folder: Path) -> None:
-    """Executes the cells; settings win over those of the cell that is tagged "parameters"."""
+    """Executes the cells; settings override those of the cell that is tagged "parameters"."""
     place = types.ModuleType("notebook")
     # dataclasses resolve their annotations in their module
     sys.modules["notebook"] = place
-    # remembers `from __future__ import` from cell to cell, as Jupyter does
+    # keeps `from __future__` imports from cell to cell, as Jupyter does
     compiler = codeop.Compile()
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] != "code":
             continue
-        # in files, where tracebacks and numba find the source; an old one stays, and what numba made of it with it
+        # in files, for tracebacks and numba; an unchanged file is not written again, which keeps numba's cache valid
         path, text = folder / f"{cell['id']}.py", "".join(cell["source"]) + "\n"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ FIRST = {"weight": torch.tensor([1.0, 3.0]), "count": torch.tensor(4)}
 SECOND = {"weight": torch.tensor([2.0, 7.0]), "count": torch.tensor(9), "more": torch.tensor([5.0])}
 
 
-def test_numbers_are_averaged_and_the_rest_is_the_second_networks() -> None:
+def test_float_weights_are_averaged_and_others_come_from_the_second_network() -> None:
     mean = averaged_weights(FIRST, SECOND, 0.25)
     torch.testing.assert_close(mean["weight"], torch.tensor([1.25, 4.0]))
     assert mean["count"] == 9
@@ -44,7 +44,7 @@ def test_a_file_and_a_run_are_averaged_into_a_file(tmp_path: Path) -> None:
         (FIRST, ["--share", "nan"], "between 0 and 1"),
     ],
 )
-def test_what_cannot_be_averaged_ends_in_a_sentence(
+def test_incompatible_inputs_are_reported(
     first: dict[str, torch.Tensor], options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_weights(tmp_path / "first.safetensors", first, {})

@@ -1,4 +1,4 @@
-"""The blind comparison of finger tips: which tips are asked for, and that colors and key belong together."""
+"""The blind comparison of finger tips: which tips are selected, and the colors on the sheet against the key."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def case() -> FusionCase:
     return FusionCase("a.png", CAMERA, *hands, "right", joints_px, None, None, np.ones(21, bool))
 
 
-def test_the_tips_that_are_apart_are_asked_for(case: FusionCase) -> None:
+def test_tips_that_differ_are_selected(case: FusionCase) -> None:
     (pair,) = tip_pairs([case], ("network", "ik"))
     assert FINGERS[pair.finger] == "index"
     np.testing.assert_allclose(pair.places_px[0], case.joints_px[8], atol=1e-3)

@@ -32,7 +32,7 @@ META = {
 
 
 class KnownNetwork:
-    """Answers with the labels of its crops in order, all fingers turned and 2D joints shifted."""
+    """Returns the labels of its crops in order, with all fingers turned and 2D joints shifted."""
 
     def __init__(self, crops: Sequence[LabelledCrop], turned_rad: float, shifted: float) -> None:
         self._crops = list(crops)
@@ -77,7 +77,7 @@ def compared(crops: list[LabelledCrop], before: tuple[float, float], after: tupl
     return compare_on("your hand", networks, crops, frames // 3, frames // 3, frames / 30.0)
 
 
-def test_a_network_that_became_perfect(crops: list[LabelledCrop]) -> None:
+def test_perfect_network_is_better_with_zero_error(crops: list[LabelledCrop]) -> None:
     result = compared(crops, (0.4, 0.1), (0.0, 0.0))
     assert result.change.verdict == "better"
     assert result.change.share == pytest.approx(-1.0, abs=1e-4)
@@ -94,7 +94,7 @@ def test_a_network_that_became_perfect(crops: list[LabelledCrop]) -> None:
         assert after == pytest.approx(0.0, abs=1e-3)
 
 
-def test_joints_that_are_off_in_the_picture_take_the_hand_along(crops: list[LabelledCrop]) -> None:
+def test_shifted_2d_joints_shift_the_refined_hand(crops: list[LabelledCrop]) -> None:
     result = compared(crops, (0.0, 0.1), (0.0, 0.0))
     # every joint is off by 0.1 along both axes of the crop; under perspective a moved hand looks a little different
     extents = [np.ptp(crop.joints_crop, axis=0).max() for crop in crops]
@@ -112,7 +112,7 @@ def test_hands_are_measured_with_the_shape_of_the_person(crops: list[LabelledCro
     assert error_mm(np.array([2.0, -1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])) > 0.5
 
 
-def test_what_the_shape_brings_is_said_apart_from_the_training() -> None:
+def test_gain_of_the_shape_is_reported_apart_from_the_training() -> None:
     of = change(5.9, 5.8, "no clear difference")
     part = SetComparison("set", 1, of, of, of, {}, {}, {}, ())
     gain = ShapeGain(change(7.5, 5.9, "better"), change(7.5, 5.8, "better"))
@@ -121,7 +121,7 @@ def test_what_the_shape_brings_is_said_apart_from_the_training() -> None:
     assert "shape of your hand brought 7.5 to 5.9 mm" in comparison.sentence
 
 
-def test_the_same_network_twice_and_the_other_way_round(crops: list[LabelledCrop]) -> None:
+def test_equal_networks_show_no_difference_and_swapped_ones_are_worse(crops: list[LabelledCrop]) -> None:
     assert compared(crops, (0.3, 0.0), (0.3, 0.0)).change.verdict == "no clear difference"
     assert compared(crops, (0.1, 0.0), (0.4, 0.0)).change.verdict == "worse"
 
@@ -147,7 +147,7 @@ def change(before: float, after: float, verdict: str) -> Change:
 
 
 @pytest.mark.parametrize("verdict", ["better", "worse", "no clear difference"])
-def test_labels_of_a_single_view_are_never_called_the_hand(verdict: str) -> None:
+def test_sentence_on_single_view_labels_claims_no_gain_on_the_hand(verdict: str) -> None:
     of = change(10.0, 7.0, verdict)
     part = SetComparison("set", 1, of, of, of, {}, {}, {}, ())
     comparison = Comparison("a", "b", part, part, "labels")
@@ -157,7 +157,7 @@ def test_labels_of_a_single_view_are_never_called_the_hand(verdict: str) -> None
     assert comparison.verdict != "better"
 
 
-def test_the_sentence_says_what_was_measured_against() -> None:
+def test_sentence_names_the_reference() -> None:
     of = change(10.0, 7.0, "better")
     part = SetComparison("set", 1, of, of, of, {}, {}, {}, ())
     assert "against the truth of the second camera" in Comparison("a", "b", part, part, "two_views").sentence
@@ -172,7 +172,9 @@ def test_the_sentence_says_what_was_measured_against() -> None:
         (change(10.0, 7.0, "better"), change(8.0, 7.0, "better"), ("fell from 10.0 to 7.0 mm", "got better too")),
     ],
 )
-def test_the_sentence_is_plain(own: Change, general: Change, words: tuple[str, str]) -> None:
+def test_sentence_contains_the_verdicts_on_own_and_general_hands(
+    own: Change, general: Change, words: tuple[str, str]
+) -> None:
     def part(of: Change) -> SetComparison:
         return SetComparison("set", 1, of, of, of, {}, {}, {}, ())
 

@@ -31,7 +31,7 @@ def test_the_same_error_is_no_difference(rng: np.random.Generator) -> None:
     assert (change.verdict, change.share, change.low, change.high) == ("no clear difference", 0.0, 0.0, 0.0)
 
 
-def test_many_frames_of_few_moments_are_not_many_measurements() -> None:
+def test_frames_of_one_moment_count_as_one_measurement() -> None:
     # ten moments, five better and four worse by much: as a thousand frames that would seem certain
     per_block = np.array([-3.0, -3.0, -3.0, -3.0, -3.0, 2.5, 2.5, 2.5, 2.5, 0.0])
     before = np.full(1000, 10.0)
@@ -40,12 +40,12 @@ def test_many_frames_of_few_moments_are_not_many_measurements() -> None:
     assert paired_change(before, after, np.arange(1000) // 100).verdict == "no clear difference"
 
 
-def test_three_moments_prove_nothing() -> None:
+def test_three_moments_give_no_clear_difference() -> None:
     before = np.full(90, 10.0)
     assert paired_change(before, before / 2.0, np.arange(90) // 30).verdict == "no clear difference"
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_interval_covers_the_true_change_at_its_nominal_rate() -> None:
     rng = np.random.default_rng(11)
     held = 0
     for trial in range(200):
@@ -73,15 +73,15 @@ def test_calibration_gap_of_known_cases() -> None:
     assert calibration_gap(np.array([1.0, 1.0, 1.0, 0.0]), good) == pytest.approx(0.0)
 
 
-def test_jitter_is_the_trembling_and_not_the_offset_or_the_drift() -> None:
+def test_jitter_ignores_offset_and_drift() -> None:
     frames = np.arange(60)
     drift = np.zeros((60, 21, 3))
     drift[..., 0] = 0.01 + 0.001 * frames[:, None]
     unit, time_s = np.zeros(60, int), frames / 30.0
     assert jitter_mm(drift, unit, time_s, 0.1) == pytest.approx(0.0, abs=1e-9)
-    trembling = drift.copy()
-    trembling[::2, :, 1] += 0.001
-    # 1 mm to and fro has second differences of 2 mm
-    assert jitter_mm(trembling, unit, time_s, 0.1) == pytest.approx(2.0)
-    assert np.isnan(jitter_mm(trembling, frames, time_s, 0.1))
-    assert np.isnan(jitter_mm(trembling, unit, time_s * 100.0, 0.1))
+    alternating = drift.copy()
+    alternating[::2, :, 1] += 0.001
+    # an alternation of 1 mm has second differences of 2 mm
+    assert jitter_mm(alternating, unit, time_s, 0.1) == pytest.approx(2.0)
+    assert np.isnan(jitter_mm(alternating, frames, time_s, 0.1))
+    assert np.isnan(jitter_mm(alternating, unit, time_s * 100.0, 0.1))

@@ -1,4 +1,4 @@
-"""Landmarks of renderings with smaller errors: against the landmarks that MediaPipe finds, and those of the truth."""
+"""Corrected landmarks of renderings: against the detector's own landmarks and the true ones."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_left_hand_is_the_mirror_image(sample: SyntheticSample) -> None:
     assert (right.rightness > 0.5, left.rightness > 0.5) == (sample.side == "right", sample.side == "left")
 
 
-def test_errors_shrink_and_other_hands_are_left_alone(sample: SyntheticSample) -> None:
+def test_errors_shrink_and_other_hands_are_unchanged(sample: SyntheticSample) -> None:
     truth = true_landmarks(sample)
     rng = np.random.default_rng(0)
     noise_px, noise_m = rng.normal(0.0, 3.0, (21, 2)), rng.normal(0.0, 0.01, (21, 3))
@@ -70,7 +70,7 @@ def test_errors_shrink_and_other_hands_are_left_alone(sample: SyntheticSample) -
     assert landmarks.corrected(elsewhere) is elsewhere
 
 
-def test_both_ways_of_reading_are_corrected_while_it_is_open(sample: SyntheticSample) -> None:
+def test_detector_and_reader_are_corrected_inside_the_context_only(sample: SyntheticSample) -> None:
     methods = HandDetector.detect, LandmarkReader.read
     picture = np.ascontiguousarray(sample.image_rgb)
 

@@ -1,4 +1,4 @@
-"""The network on a graphics card returns what it does on the processor; packing is checked everywhere."""
+"""The network on a graphics card agrees with the processor; packing is tested on every machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def crops(count: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, 3, SIDE, SIDE)).astype(np.float32)
 
 
-def test_packing_loses_nothing() -> None:
+def test_packing_round_trips() -> None:
     with torch.inference_mode():
         output = small_network()(torch.from_numpy(crops(2)))
         answers = packed(output).numpy()
@@ -47,19 +47,19 @@ def test_packing_loses_nothing() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
-def test_machine_without_a_graphics_card_is_told_what_to_do() -> None:
+def test_missing_graphics_card_is_reported() -> None:
     with pytest.raises(CheckpointError, match="no graphics card that torch can use"):
         CudaSession(small_network())
 
 
 @needs_cuda
 @pytest.mark.parametrize("count", [1, 3])
-def test_graph_says_what_the_processor_says(count: int, tmp_path: Path) -> None:
+def test_cuda_graph_agrees_with_the_processor(count: int, tmp_path: Path) -> None:
     network = small_network()
     facts = ExportFacts("small", "", load_embedded_model().digest, 1.6, {"offset": 0.0, "slope": 1.0}, {})
     export_network(network, facts, tmp_path)
     on_card, on_processor = load_cuda_network(tmp_path), load_network(tmp_path)
-    for _ in range(3):  # a graph that was recorded once answers again and again
+    for _ in range(3):  # the recorded graph is replayed
         images = crops(count)
         here, there = on_card.outputs(images), on_processor.outputs(images)
         for name in OUTPUT_NAMES:

@@ -1,4 +1,4 @@
-"""``data check``: what it counts, what it names, and that its sheet shows hands."""
+"""``data check``: its counts, the faults that it names, and its contact sheet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trainer.datasets.pose_fit import fitter_for
 from trainer.samples.labelled_crop import LabelledCrop
 
 
-def test_help_teaches_by_examples_that_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_in_the_help_can_be_parsed(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["check"], ["pack"]):
         with pytest.raises(SystemExit) as left:
             main(["data", *arguments, "--help"])
@@ -93,7 +93,7 @@ def test_broken_pictures_and_wrong_poses_are_counted_and_named(
 
 
 def test_the_sheet_shows_each_hand_with_the_mesh_on_it(freihand_set: Path, tmp_path: Path) -> None:
-    """The mesh covers the masked hand: the picture under it is changed there and nowhere else."""
+    """The mesh changes a part of the picture the size of a hand and none of its upper edge."""
     assert check(freihand_set, tmp_path) == 0
     sheet = cv2.imread(str(tmp_path / "sheet.png")).astype(int)
     plain, meshed = sheet[44 : 44 + 256, 6 : 6 + 256], sheet[44 : 44 + 256, 6 + 256 : 6 + 512]
@@ -102,7 +102,7 @@ def test_the_sheet_shows_each_hand_with_the_mesh_on_it(freihand_set: Path, tmp_p
     assert not changed[:4].any()
 
 
-def test_what_training_refuses_ends_in_a_verdict_and_exit_code_1(
+def test_set_that_training_refuses_gets_a_verdict_and_exit_code_1(
     freihand_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def first_crop(folder: Path) -> LabelledCrop:
@@ -130,20 +130,20 @@ def test_what_training_refuses_ends_in_a_verdict_and_exit_code_1(
     refused_by_both(half, "training_xyz.json (joints) is missing")
 
 
-def test_what_was_found_is_written_before_anything_is_said(
+def test_report_and_sheet_are_written_before_anything_is_printed(
     freihand_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there: list[bool] = []
+    written: list[bool] = []
     monkeypatch.setattr(
-        "builtins.print", lambda *_, **__: there.append((tmp_path / "check.json").is_file() & sheet.is_file())
+        "builtins.print", lambda *_, **__: written.append((tmp_path / "check.json").is_file() & sheet.is_file())
     )
     sheet = tmp_path / "sheet.png"
     assert check(freihand_set, tmp_path) == 0
-    assert there
-    assert all(there)
+    assert written
+    assert all(written)
 
 
-def test_a_folder_that_is_no_set_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_a_data_set_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path, tmp_path / "out") == 2
     assert "should be the folder of a data set (FreiHAND v2, HO-3D, InterHand2.6M)" in capsys.readouterr().err
     assert check(tmp_path, tmp_path / "out", "--kind", "freihand") == 1

@@ -41,7 +41,7 @@ INPUT_PX = 64
 
 
 class Oracle(nn.Module):
-    """Answers with the labelled pose of hand after hand, as a perfect network would in each crop's own camera."""
+    """Returns the labelled pose of each hand in turn, as a perfect network would in each crop's own camera."""
 
     def __init__(self, hands: HandSet, model: HandModel) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Oracle(nn.Module):
 
 
 def test_a_perfect_network_scores_zero_unaligned_and_aligned(freihand_set: Path, tmp_path: Path) -> None:
-    """Crop camera, wrist and axes and all: any mistake on the way back into the camera shows in the unaligned error."""
+    """Any mistake in the transform from the crop camera back into the camera shows in the unaligned error."""
     hands = FreihandSet(freihand_set, "evaluation")
     predictions = predict_set(
         Oracle(hands, load_embedded_model()), load_embedded_model(), hands, NetworkConfig(input_px=INPUT_PX), batch=1
@@ -110,7 +110,7 @@ def test_the_sets_own_finger_tips_are_submitted(tmp_path: Path) -> None:
     assert score.mesh_mean3d < 1e-3
 
 
-def test_a_mirrored_hand_is_free_officially_and_not_properly(freihand_set: Path, tmp_path: Path) -> None:
+def test_mirrored_hands_score_zero_officially_and_not_properly(freihand_set: Path, tmp_path: Path) -> None:
     hands = FreihandSet(freihand_set, "evaluation")
     right = predict_set(
         Oracle(hands, load_embedded_model()), load_embedded_model(), hands, NetworkConfig(input_px=INPUT_PX)
@@ -123,7 +123,7 @@ def test_a_mirrored_hand_is_free_officially_and_not_properly(freihand_set: Path,
     assert "2 hands; in 2 of them the official alignment mirrors the hand" in text
 
 
-def test_ho3d_is_written_in_its_order_and_axes_with_the_wrist_it_gives(ho3d_set: Path, tmp_path: Path) -> None:
+def test_ho3d_predictions_use_its_joint_order_axes_and_given_wrist(ho3d_set: Path, tmp_path: Path) -> None:
     evaluation = Ho3dSet(ho3d_set, "evaluation")
     truth = np.array(json.loads((ho3d_set / "evaluation_xyz.json").read_text()))
     joints = truth[:, _from_mano()] * [1.0, -1.0, -1.0]
@@ -135,7 +135,7 @@ def test_ho3d_is_written_in_its_order_and_axes_with_the_wrist_it_gives(ho3d_set:
     assert first is not None
     np.testing.assert_allclose(first.joints_m[0], joints[0][0], atol=1e-6)
 
-    class Silent(nn.Module):
+    class MeanHandNetwork(nn.Module):
         """Returns the mean hand only."""
 
         def forward(self, image: Float[Tensor, "B 3 S S"]) -> NetworkOutput:
@@ -152,7 +152,7 @@ def test_ho3d_is_written_in_its_order_and_axes_with_the_wrist_it_gives(ho3d_set:
             nothing = torch.zeros(count)
             return NetworkOutput(**{name: made.get(name, nothing) for name in NetworkOutput._fields})
 
-    predictions = predict_set(Silent(), load_embedded_model(), evaluation, NetworkConfig(input_px=64))
+    predictions = predict_set(MeanHandNetwork(), load_embedded_model(), evaluation, NetworkConfig(input_px=64))
     np.testing.assert_allclose(predictions.joints_m[:, 0], truth[:, 0], atol=1e-6)
     predictions.write(tmp_path / "pred.json")
     score = score_ho3d(tmp_path / "pred.json", ho3d_set)
@@ -169,7 +169,7 @@ def _from_mano() -> list[int]:
     return order
 
 
-def test_the_command_prints_what_the_definition_says(
+def test_printed_scores_agree_with_the_definition(
     freihand_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The shipped network through the command line; its pred.json scored once more, slowly, with SciPy."""
@@ -200,7 +200,7 @@ def test_the_command_prints_what_the_definition_says(
         (["ho3d", "DIR"], r"evaluation.txt (the list of frames) is missing"),
     ],
 )
-def test_what_cannot_be_scored_is_said(
+def test_unusable_data_set_is_reported(
     freihand_set: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
     given = [argument.replace("DIR", str(freihand_set)) for argument in arguments]
@@ -208,7 +208,7 @@ def test_what_cannot_be_scored_is_said(
     assert sentence in capsys.readouterr().err
 
 
-def test_without_the_truth_the_file_is_written_all_the_same(ho3d_set: Path, tmp_path: Path) -> None:
+def test_missing_truth_gives_no_score_and_the_file_is_written(ho3d_set: Path, tmp_path: Path) -> None:
     assert score_set("ho3d", tmp_path, tmp_path / "pred.json") is None
     kept = SetPredictions(np.zeros((1, 21, 3)), np.zeros((1, 30, 3)))
     replace(kept, joints_m=kept.joints_m + 0.5).write(tmp_path / "pred.json")

@@ -1,4 +1,4 @@
-"""Where networks are measured: all cores, or the card; and on both the same."""
+"""The device on which networks are measured: all CPU cores or CUDA, with the same figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainer.networks.hand_network import NetworkConfig
 
 
 @pytest.fixture(autouse=True)
-def as_many_threads_as_before() -> Iterator[None]:
+def restored_thread_count() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -35,7 +35,7 @@ def test_the_processor_is_used_with_all_its_cores(monkeypatch: pytest.MonkeyPatc
     assert torch.get_num_threads() == 3
 
 
-def test_a_card_is_taken_where_there_is_one_and_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_is_used_when_available_and_refused_when_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [measuring_device(name).type for name in DEVICE_NAMES] == ["cuda", "cpu", "cuda"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -45,7 +45,7 @@ def test_a_card_is_taken_where_there_is_one_and_refused_where_there_is_none(monk
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
-def test_a_card_measures_what_the_processor_measures() -> None:
+def test_cuda_measures_the_same_figures_as_the_cpu() -> None:
     crops = {"stick": [stick_hand(index) for index in range(8)]}
     network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), load_embedded_model()).eval()
     here, _ = measure(network, crops, empty_crops(64, 4))

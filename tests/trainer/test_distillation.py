@@ -37,48 +37,48 @@ def batch() -> HandBatch:
     return collate([stick_hand(index) for index in range(4)])
 
 
-def nothing_else(output: NetworkOutput, batch: HandBatch) -> LossTerms:
+def no_label_loss(output: NetworkOutput, batch: HandBatch) -> LossTerms:
     del batch
     return LossTerms(0.0 * output.shape.sum(), {})
 
 
-def test_who_is_its_own_teacher_has_nothing_to_imitate(batch: HandBatch) -> None:
+def test_imitation_loss_is_zero_for_a_copy_of_the_teacher(batch: HandBatch) -> None:
     by_labels = SimpleManoLoss()
     with torch.no_grad():
         output = network(1)(batch.image.float())
-        told = DistillationLoss(by_labels, network(1), weight=5.0)(output, batch)
-    assert told.terms["imitation"] < 1e-8
-    assert float(told.total) == pytest.approx(float(by_labels(output, batch).total), rel=1e-5)
+        result = DistillationLoss(by_labels, network(1), weight=5.0)(output, batch)
+    assert result.terms["imitation"] < 1e-8
+    assert float(result.total) == pytest.approx(float(by_labels(output, batch).total), rel=1e-5)
 
 
-def test_the_difference_is_measured_by_the_size_of_the_teachers_features(batch: HandBatch) -> None:
+def test_imitation_loss_is_relative_to_the_size_of_the_teachers_features(batch: HandBatch) -> None:
     with torch.no_grad():
         output, theirs = network(1)(batch.image.float()), network(2)(batch.image.float()).features.numpy()
-        told = DistillationLoss(nothing_else, network(2), weight=5.0)(output, batch)
+        result = DistillationLoss(no_label_loss, network(2), weight=5.0)(output, batch)
     expected = np.mean((output.features.numpy() - theirs) ** 2) / np.mean(theirs**2)
-    assert told.terms["imitation"] == pytest.approx(float(expected), rel=1e-4)
-    assert float(told.total) == pytest.approx(5.0 * float(expected), rel=1e-4)
+    assert result.terms["imitation"] == pytest.approx(float(expected), rel=1e-4)
+    assert float(result.total) == pytest.approx(5.0 * float(expected), rel=1e-4)
 
 
-def test_features_become_the_teachers_and_the_teacher_stays(batch: HandBatch) -> None:
+def test_training_moves_features_towards_an_unchanged_teacher(batch: HandBatch) -> None:
     learner, teacher = network(1), network(2)
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    loss = DistillationLoss(nothing_else, teacher, weight=1.0)
+    loss = DistillationLoss(no_label_loss, teacher, weight=1.0)
     optimizer = torch.optim.Adam([*learner.parameters(), *loss.parameters()], lr=3e-3)
     differences = []
     for _ in range(25):
-        told = loss(learner(batch.image.float()), batch)
-        differences.append(told.terms["imitation"])
+        result = loss(learner(batch.image.float()), batch)
+        differences.append(result.terms["imitation"])
         optimizer.zero_grad()
-        told.total.backward()
+        result.total.backward()
         optimizer.step()
     assert differences[-1] < 0.3 * differences[0]
     for name, value in teacher.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0.0, atol=0.0)
 
 
-def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batch: HandBatch) -> None:
-    """Why features are given to be imitated: the heads of the recipe for ResNet-18 are the teacher's."""
+def test_equal_features_and_the_teachers_heads_give_equal_joints(batch: HandBatch) -> None:
+    """Imitating the features is sufficient because the heads in the ResNet-18 recipe are the teacher's."""
     config = replace(read_config(ROOT / "configs" / "freihand_resnet18.yaml"), teacher=str(ROOT / "assets" / "network"))
     teacher = teacher_of(config)
     learner = HandNetwork(config.network, torch.zeros(16, 6)).eval()
@@ -86,11 +86,11 @@ def test_with_its_teachers_heads_a_network_that_sees_the_same_says_the_same(batc
     image = torch.nn.functional.interpolate(batch.image.float(), size=config.network.input_px)
     with torch.no_grad():
         features = teacher.eval().joint_features(image)
-        said = []
+        joints = []
         for network in (learner, teacher):
             scores = torch.nn.functional.interpolate(network.to_heat_maps(features), size=(32, 32), mode="bilinear")
-            said.append(network._read_heat_maps(scores, features)[0])
-    torch.testing.assert_close(said[0], said[1])
+            joints.append(network._read_heat_maps(scores, features)[0])
+    torch.testing.assert_close(joints[0], joints[1])
 
 
 def test_a_teacher_with_other_features_is_refused() -> None:

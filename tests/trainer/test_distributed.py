@@ -1,4 +1,4 @@
-"""Two processes on CPUs (gloo), as on many machines: the same learning, one voice, and no waiting for the dead."""
+"""Two processes on CPUs (gloo), as on several machines: same weights, one writer, no deadlock after a failure."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from trainer.training.checkpoint import load_training_state
 from trainer.training.distributed import Termination, first_rank_with
 from trainer.training.loop import share_batch_statistics
 
-pytestmark = pytest.mark.timeout(500)  # on a machine that is busy with other work, three Pythons take long to begin
+pytestmark = pytest.mark.timeout(500)  # starting three Python processes is slow on a busy machine
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 def started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """A process group of its own, so that nothing of it can outlive a test."""
+    """Starts a command in its own process group, so that a test can end all of it."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with log.open("wb") as file:
         return subprocess.Popen(
@@ -51,7 +51,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes left behind, see two_processes.py."""
+    """The output folder of two processes, see two_processes.py."""
     folder = tmp_path_factory.mktemp("together")
     command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder)]
     process = started(command, folder / "log")
@@ -68,27 +68,27 @@ def apart(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> flo
     return float((one - other).norm() / one.norm())
 
 
-def test_two_processes_learn_what_one_learns(together: Path, tmp_path: Path) -> None:
+def test_two_processes_train_the_same_weights_as_one(together: Path, tmp_path: Path) -> None:
     alone = trained(Fabric(accelerator="cpu", devices=1), tmp_path, lambda numbers: numbers)
     first, second = (torch.load(together / f"state_of_{rank}.pt") for rank in (0, 1))
     for name in ("gradients", "weights"):
         assert apart(first["together"][name], second["together"][name]) == 0.0
         assert apart(alone[name], first["together"][name]) < 1e-5
-    # each process by its own number of labelled hands: what a plain average of gradients learns
-    assert apart(alone["gradients"], first["careless"]["gradients"]) > 0.1
-    stories = [read_events(folder / "events.jsonl")[0] for folder in (tmp_path, together / "run_of_0")]
-    losses, their_losses = ([event["loss"] for event in story if event["event"] == "step"] for story in stories)
+    # "plain_average": each process divides by its own number of labelled hands before the gradients are averaged
+    assert apart(alone["gradients"], first["plain_average"]["gradients"]) > 0.1
+    histories = [read_events(folder / "events.jsonl")[0] for folder in (tmp_path, together / "run_of_0")]
+    losses, their_losses = ([event["loss"] for event in history if event["event"] == "step"] for history in histories)
     assert their_losses == pytest.approx(losses, rel=1e-4)
 
 
-def test_the_first_process_alone_writes(together: Path) -> None:
+def test_only_the_first_process_writes(together: Path) -> None:
     assert {path.name for path in (together / "run_of_0").iterdir()} == {
         *("events.jsonl", "last.pt", "progress.json", "best.safetensors"),
     }
     assert not (together / "run_of_1").exists()
 
 
-def test_what_one_cannot_make_none_waits_for(together: Path) -> None:
+def test_requests_and_failures_are_shared_between_the_processes(together: Path) -> None:
     first, second = (json.loads((together / f"words_of_{rank}.json").read_text()) for rank in (0, 1))
     assert first["request of the second"] == second["request of the second"] == 1
     assert first["no request"] is None
@@ -100,7 +100,7 @@ def test_what_one_cannot_make_none_waits_for(together: Path) -> None:
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    """Hours of training on two processes, for a test to end."""
+    """A recipe that trains for hours; the tests interrupt it."""
     content: dict[str, Any] = {
         "name": "long",
         "steps": 100_000,
@@ -120,7 +120,7 @@ def recipe(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def training(recipe: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """torchrun with the real command on two processes, some steps on its way."""
+    """torchrun with the real command on two processes, after a few steps."""
     fit = ["-m", "trainer", "fit", "--config", str(recipe), "--out", str(recipe.parent / "run")]
     process = started([*TORCHRUN, *fit], recipe.parent / "log")
     while step_of(recipe.parent / "run") < 3 and process.poll() is None:
@@ -131,7 +131,7 @@ def training(recipe: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def step_of(run: Path) -> int:
-    """How far a run has come."""
+    """The last step that a run has logged."""
     return max((event["step"] for event in read_events(run / "events.jsonl")[0] if event["event"] == "step"), default=0)
 
 
@@ -149,15 +149,15 @@ def test_a_killed_process_ends_the_run_with_one_message_and_a_checkpoint(
 ) -> None:
     os.kill(second_process(training), signal.SIGKILL)
     assert training.wait(timeout=60) != 0
-    said = (recipe.parent / "log").read_text()
-    assert said.count("Another one of the 2 processes of this training has ended") == 1
+    output = (recipe.parent / "log").read_text()
+    assert output.count("Another one of the 2 processes of this training has ended") == 1
     # the one traceback is torchrun's own
-    assert said.count("Traceback") == 1
+    assert output.count("Traceback") == 1
     events = read_events(recipe.parent / "run" / "events.jsonl")[0]
     saved = load_training_state(recipe.parent / "run")
     assert saved is not None
     assert saved[0].step == events[-1]["step"]
-    # the report of a step is an exchange too: where that is what breaks, the step before it is done and saved
+    # reporting a step is a collective operation too; where that one fails, its step is already done and saved
     assert saved[0].step - step_of(recipe.parent / "run") in (0, 1)
     assert events[-1]["event"] == "checkpoint"
 
@@ -181,7 +181,7 @@ def test_ctrl_c_in_the_terminal_saves_the_last_whole_step(recipe: Path) -> None:
     assert read_events(run / "events.jsonl")[0][-1]["reason"] == "stopped"
 
 
-BREAKS_WHILE_A_WORKER_WORKS = """
+RAISES_WHILE_A_WORKER_RUNS = """
 from lightning.fabric import Fabric
 from trainer.recipe.config import FitConfig
 from trainer.samples.rendered import RenderedCrops
@@ -194,8 +194,8 @@ raise OSError("the folder is gone")
 """
 
 
-def test_a_training_that_breaks_does_not_wait_for_its_workers(tmp_path: Path) -> None:
-    process = started([sys.executable, "-c", BREAKS_WHILE_A_WORKER_WORKS], tmp_path / "log")
+def test_failed_training_exits_without_waiting_for_its_workers(tmp_path: Path) -> None:
+    process = started([sys.executable, "-c", RAISES_WHILE_A_WORKER_RUNS], tmp_path / "log")
     try:
         assert process.wait(timeout=60) == 1
     finally:
@@ -204,7 +204,7 @@ def test_a_training_that_breaks_does_not_wait_for_its_workers(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT])
-def test_a_request_to_end_is_a_wish_once_training_has_begun(request_to_end: signal.Signals) -> None:
+def test_termination_signal_sets_a_flag_once_it_is_polled(request_to_end: signal.Signals) -> None:
     before = signal.getsignal(request_to_end)
     with Termination() as terminated:
         assert signal.getsignal(request_to_end) is before
@@ -216,7 +216,7 @@ def test_a_request_to_end_is_a_wish_once_training_has_begun(request_to_end: sign
     assert signal.getsignal(request_to_end) is before
 
 
-def test_batch_statistics_are_shared_on_gpus_under_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_norm_is_synchronised_on_several_gpus_only(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     names = list(network.state_dict())
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -233,6 +233,6 @@ def test_batch_statistics_are_shared_on_gpus_under_the_same_names(monkeypatch: p
     assert list(network.state_dict()) == names
 
 
-def test_alone_a_wish_needs_no_others() -> None:
+def test_request_in_a_single_process_needs_no_exchange() -> None:
     fabric = Fabric(accelerator="cpu", devices=1)
     assert (first_rank_with(fabric, True), first_rank_with(fabric, False)) == (0, None)

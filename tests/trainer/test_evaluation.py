@@ -46,8 +46,8 @@ NETWORK = NetworkConfig("mobilenet_v3_small", "mlp", 64, 32)
 CROPS = [stick_hand(index) for index in range(12)]
 
 
-class Answering(nn.Module):
-    """Returns the labels themselves, with changes by the test."""
+class LabelNetwork(nn.Module):
+    """Returns the labels of the given crops."""
 
     def __init__(self, crops: list[LabelledCrop], batch: int = 64) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ class Answering(nn.Module):
 
 
 def predictions_of(crops: list[LabelledCrop]) -> Predictions:
-    return predict_crops(Answering(crops), TorchHandLayer(load_embedded_model()), CROPS)
+    return predict_crops(LabelNetwork(crops), TorchHandLayer(load_embedded_model()), CROPS)
 
 
-def test_true_answers_have_no_error() -> None:
+def test_labels_as_predictions_have_no_error() -> None:
     values = prediction_metrics(predictions_of(CROPS))
     assert values["pa_mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
     assert values["mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
@@ -77,7 +77,7 @@ def test_true_answers_have_no_error() -> None:
     assert values["spread_ratio"] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_mean_pose_for_every_crop_shows_as_no_spread() -> None:
+def test_one_pose_for_every_crop_has_no_spread() -> None:
     """The collapse: errors stay moderate, the spread does not."""
     one = [replace(crop, rotations=CROPS[0].rotations) for crop in CROPS]
     values = prediction_metrics(predictions_of(one))
@@ -103,7 +103,7 @@ def test_2d_errors_count_in_hand_boxes() -> None:
     assert joint_metrics(moved)["epe_2d_median"] == pytest.approx([0.1] * 21, abs=1e-4)
 
 
-def test_confidence_that_knows_its_errors_separates_the_halves() -> None:
+def test_sigma_ordered_as_the_errors_separates_the_halves() -> None:
     truth = predictions_of(CROPS)
     size = np.linspace(0.01, 0.12, len(CROPS))
     moved = replace(
@@ -130,7 +130,7 @@ def test_exported_and_trained_network_measure_the_same(tmp_path: Path) -> None:
     assert theirs["empty"] == pytest.approx(ours["empty"], abs=1e-4)
 
 
-def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path) -> None:
+def test_report_is_one_self_contained_page(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text("name: tiny\nnetwork: {trunk: mobilenet_v3_small, head: mlp, input_px: 64, width: 32}\n")
     model = load_embedded_model()
@@ -174,7 +174,7 @@ def write_run(folder: Path) -> None:
     log.close()
 
 
-def test_a_story_tells_repeated_steps_once(tmp_path: Path) -> None:
+def test_history_lists_repeated_steps_once(tmp_path: Path) -> None:
     write_run(tmp_path)
     history = read_history(tmp_path)
     assert history.losses == [(10, 8.0), (20, 7.0), (30, 5.5)]
@@ -216,7 +216,7 @@ def test_a_run_is_reported_with_its_curves_and_its_pictures(tmp_path: Path, caps
         (["--config", "configs/debug.yaml", "--network", "nowhere"], "There is no trained network at nowhere"),
     ],
 )
-def test_what_is_missing_is_said_before_anything_is_rendered(arguments: list[str], message: str) -> None:
+def test_missing_arguments_are_reported_before_rendering(arguments: list[str], message: str) -> None:
     with pytest.raises(HandliveError, match=message):
         main(arguments)
 
@@ -233,6 +233,6 @@ def test_ticks_are_round_and_enclose_the_values() -> None:
     assert round_ticks(3.0, 3.0, 5)[-1] >= 3.0
 
 
-def test_pictures_to_look_at_are_the_extremes_and_the_middle() -> None:
+def test_report_pictures_are_best_median_and_worst() -> None:
     chosen = best_median_worst(np.array([5.0, 1.0, 4.0, 2.0, 3.0]), 2)
     assert chosen == {"best": [1, 3], "median": [3, 4], "worst": [0, 2]}

@@ -32,13 +32,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FACTS = ExportFacts("test", "embedded", "digest", 1.6, {"offset": 0.0, "slope": 1.0}, {"rendered_pa_mpjpe_mm": 7.0})
 
 
-def lively_network(trunk: str, head: str) -> HandNetwork:
-    """A random network whose predictions differ from crop to crop, so that agreement means something."""
+def random_network(trunk: str, head: str) -> HandNetwork:
+    """A random network whose predictions differ from crop to crop, so that agreement is significant."""
     torch.manual_seed(4)
     network = build_network(NetworkConfig(trunk, head, 128, width=64), load_embedded_model())  # type: ignore[arg-type]
     torch.nn.init.normal_(network.pose_head.numbers.weight, std=0.5)  # type: ignore[union-attr, arg-type]
-    # running statistics of pictures, not of nothing: without them all crops have the same features in an untrained
-    # trunk
+    # BatchNorm statistics of real inputs: with the initial ones an untrained trunk gives all crops equal features
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
@@ -57,7 +56,7 @@ def pictures(count: int, start: int = 0) -> torch.Tensor:
 )
 def test_onnx_runtime_and_torch_pose_the_same_hand(tmp_path: Path, trunk: str, head: str) -> None:
     """Joints within 0.1 mm, for one crop and for several at once."""
-    network = lively_network(trunk, head)
+    network = random_network(trunk, head)
     export_network(network, FACTS, tmp_path)
     assert not network.training
     images = pictures(3)
@@ -78,20 +77,20 @@ def test_onnx_runtime_and_torch_pose_the_same_hand(tmp_path: Path, trunk: str, h
             ).joints_m
             assert np.linalg.norm(ours - truth, axis=1).max() < 1e-4
             posed.append(ours)
-    # crops that all give one hand would agree for nothing
+    # if all crops gave one hand, the agreement would be meaningless
     assert np.linalg.norm(posed[1] - posed[2], axis=1).max() > 5e-3
 
 
 def test_in_half_precision_both_files_hold_the_same_rounded_numbers(tmp_path: Path) -> None:
-    network = lively_network("mobilenet_v3_large", "transformer")
+    network = random_network("mobilenet_v3_large", "transformer")
     export_network(network, FACTS, tmp_path / "whole")
     round_to_half(network)
     export_network(network, FACTS, tmp_path / "half", half=True)
     images = pictures(2)
     with torch.no_grad():
         expected = network(images)
-    said = load_network(tmp_path / "half").outputs(images.numpy())
-    for name, value in said.items():
+    values_by_name = load_network(tmp_path / "half").outputs(images.numpy())
+    for name, value in values_by_name.items():
         np.testing.assert_allclose(value, getattr(expected, name).numpy(), atol=1e-3, rtol=1e-3)
     stored = load_weights(tmp_path / "half" / "network.safetensors")
     for name, value in network.state_dict().items():
@@ -101,7 +100,7 @@ def test_in_half_precision_both_files_hold_the_same_rounded_numbers(tmp_path: Pa
         assert half < 0.6 * whole
 
 
-def test_metadata_and_weights_travel_along(tmp_path: Path) -> None:
+def test_metadata_and_weights_are_exported(tmp_path: Path) -> None:
     network = build_network(NetworkConfig("mobilenet_v3_small", "mlp", 64, 32), load_embedded_model())
     export_network(network, FACTS, tmp_path)
     runtime = load_network(tmp_path)
@@ -157,17 +156,17 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 import trainer.export
-from test_export import FACTS, lively_network
-network = lively_network("resnet18", "mlp")
+from test_export import FACTS, random_network
+network = random_network("resnet18", "mlp")
 steps = {"write_onnx_model": 1, "save_weights": 2, "write_text_atomically": 3}
-def then_die(name, act):
+def kill_after(name, act):
     def wrapped(*arguments, **options):
         act(*arguments, **options)
         if name == sys.argv[2]:
             os.kill(os.getpid(), signal.SIGKILL)
     return wrapped
 for name in steps:
-    setattr(trainer.export, name, then_die(name, getattr(trainer.export, name)))
+    setattr(trainer.export, name, kill_after(name, getattr(trainer.export, name)))
 trainer.export.export_network(network, FACTS, Path(sys.argv[1]))
 """
 
@@ -175,7 +174,7 @@ trainer.export.export_network(network, FACTS, Path(sys.argv[1]))
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed")
 @pytest.mark.parametrize("after", ["write_onnx_model", "save_weights", "write_text_atomically"])
-def test_an_export_that_is_killed_leaves_the_network_of_before_whole(tmp_path: Path, after: str) -> None:
+def test_killed_export_leaves_the_old_network_intact(tmp_path: Path, after: str) -> None:
     folder = tmp_path / "network"
     shutil.copytree(ASSETS_DIR / "network", folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -191,11 +190,11 @@ def test_an_export_that_is_killed_leaves_the_network_of_before_whole(tmp_path: P
     load_network(folder)
 
 
-def test_an_export_over_a_network_renews_its_files_and_leaves_others(tmp_path: Path) -> None:
+def test_export_replaces_the_network_files_and_keeps_others(tmp_path: Path) -> None:
     folder = tmp_path / "network"
     shutil.copytree(ASSETS_DIR / "network", folder)
     card = (folder / "card.md").read_bytes()
-    export_network(lively_network("resnet18", "mlp"), FACTS, folder)
+    export_network(random_network("resnet18", "mlp"), FACTS, folder)
     assert json.loads((folder / "network.json").read_text())["name"] == "test"
     assert (folder / "card.md").read_bytes() == card
     assert list(tmp_path.iterdir()) == [folder]

@@ -1,4 +1,4 @@
-"""Stored percepts: what is written is read, a stopped run goes on, and a recipe learns from them."""
+"""Stored percepts: round trip, continuing a stopped run, and training from them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def recipe(folder: Path) -> Path:
     return file
 
 
-def test_what_is_stored_comes_back(tmp_path: Path) -> None:
+def test_stored_crops_round_trip(tmp_path: Path) -> None:
     crops = [RenderedCrops(32, 7)[index] for index in range(3)]
     vectors = [np.full(5, index, np.float16) for index in range(3)]
     write_shard(tmp_path / "0.npz", [crop.with_image(one) for crop, one in zip(crops, vectors, strict=True)])
@@ -52,7 +52,7 @@ def test_what_is_stored_comes_back(tmp_path: Path) -> None:
     assert drawn == {0, 1, 2}
 
 
-def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
+def test_empty_or_damaged_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="python -m trainer features"):
         StoredCrops(tmp_path, 1)
     (tmp_path / "0.npz").write_bytes(b"no")
@@ -60,9 +60,7 @@ def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
         StoredCrops(tmp_path, 1)
 
 
-def test_the_command_fills_what_is_missing_and_a_recipe_learns_from_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_adds_missing_shards_and_a_recipe_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "PER_SHARD", 2)
     file = recipe(tmp_path)
     main(["--config", str(file), "--count", "2"])
@@ -77,14 +75,14 @@ def test_the_command_fills_what_is_missing_and_a_recipe_learns_from_it(
 
 
 def percept_recipe(folder: Path, content: dict) -> Path:
-    """The recipe of a trunk's teaching again, its crops stored as percepts, in another folder."""
+    """The recipe ``content`` with its crops stored as percepts, in another folder."""
     file = folder / "percepts.yaml"
     source = content["sources"][0] | {"features": str(folder / "percepts")}
     file.write_text(yaml.safe_dump(content | {"stored_as": "percepts", "sources": [source]}))
     return file
 
 
-def test_a_recipe_that_teaches_the_trunk_gets_pictures_and_landmarks(
+def test_recipe_that_trains_the_trunk_gets_pictures_and_landmarks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(features, "PER_SHARD", 2)
@@ -147,7 +145,7 @@ def test_landmarks_are_read_with_the_crops_where_their_network_is_frozen() -> No
     assert not np.array_equal(nearer.landmarks, same.landmarks)
 
 
-def test_fresh_crops_stand_beside_stored_pictures_and_not_beside_percepts(tmp_path: Path) -> None:
+def test_fresh_crops_mix_with_stored_pictures_but_not_with_percepts(tmp_path: Path) -> None:
     network = NetworkConfig(
         trunk="efficientnet_lite0", trunk_px=32, landmarks=True, upright=True, input_px=224, width=16, layers=1
     )

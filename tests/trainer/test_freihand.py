@@ -43,7 +43,7 @@ from trainer.training.mixture import build_samples
 
 @pytest.fixture
 def copy(freihand_set: Path, tmp_path: Path) -> Path:
-    """A copy to break; what was read of other folders is forgotten."""
+    """A copy to modify; labels cached from other folders are cleared."""
     freihand.read_labels.cache_clear()
     return Path(shutil.copytree(freihand_set, tmp_path / "copy"))
 
@@ -136,11 +136,11 @@ def test_mano_labels_are_learned_with_a_mano_file(tmp_path: Path) -> None:
     assert wrong.fit(hand, hand.pose).residual_mm > 2.0
 
 
-def test_mano_labels_teach_the_embedded_hand_joints_alone(tmp_path: Path) -> None:
+def test_mano_labels_give_the_embedded_hand_joint_weights_only(tmp_path: Path) -> None:
     write_mano_freihand(tmp_path)
-    said: list[str] = []
-    assert fitter_for(FreihandSet(tmp_path, "training"), load_embedded_model(), said.append) is None
-    assert "joints are learned, its poses and shapes are not" in said[0]
+    messages: list[str] = []
+    assert fitter_for(FreihandSet(tmp_path, "training"), load_embedded_model(), messages.append) is None
+    assert "joints are learned, its poses and shapes are not" in messages[0]
     config = FitConfig(sources=(FreihandSource(path=str(tmp_path)),))
     ((place, crop),) = shown_right(build_samples(config), 1).items()
     assert (crop.pose_weight, crop.shape_weight) == (0.0, 0.0)
@@ -243,7 +243,7 @@ def test_one_version_alone_is_a_set_too(copy: Path) -> None:
         ("training_K.json", "negative", "positive focal lengths"),
     ],
 )
-def test_labels_that_are_not_what_they_should_be_are_said(copy: Path, name: str, content: str, message: str) -> None:
+def test_invalid_labels_are_reported(copy: Path, name: str, content: str, message: str) -> None:
     path = copy / name
     entries = json.loads(path.read_text())
     if content == "short":

@@ -79,7 +79,7 @@ def test_errors_in_opposite_directions_shrink() -> None:
     assert made["confidence"] == label["confidence"]
 
 
-def test_in_the_picture_the_label_counts() -> None:
+def test_2d_joints_of_the_fused_hand_follow_the_label() -> None:
     label, network = hand(0.35, "ik"), hand(0.45, "network")
     made, _ = fused(label, network)
     gaps = {
@@ -104,13 +104,13 @@ def test_a_left_hand_is_the_mirror_image() -> None:
     ],
     ids=["the other side", "a fist"],
 )
-def test_a_label_that_the_network_does_not_share_stays(network: dict[str, Any], count: FusedCount) -> None:
+def test_label_that_the_network_misses_or_contradicts_is_unchanged(network: dict[str, Any], count: FusedCount) -> None:
     label = hand(0.0, "ik")
     before = copy.deepcopy(label)
     assert fused(label, network) == (before, count)
 
 
-def test_a_picture_that_the_network_was_not_shown_keeps_its_labels() -> None:
+def test_picture_without_network_predictions_keeps_its_labels() -> None:
     label = hand(0.3, "ik")
     made, count = LabelFusion(MODEL).fuse_images(images(label), [])
     assert (made, count) == (images(label), FusedCount(alone=1))
@@ -141,7 +141,7 @@ def test_the_command_writes_a_prediction_file(tmp_path: Path, capsys: pytest.Cap
     ],
     ids=["another file", "another hand model", "a damaged image", "a damaged hand"],
 )
-def test_what_cannot_be_fused_ends_in_a_sentence(
+def test_unusable_files_are_reported(
     content: dict[str, Any], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     labels, out = tmp_path / "labels.json", tmp_path / "out.json"

@@ -74,12 +74,12 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         load_published(HandLandmarkNetwork(), palm)
 
 
-def test_landmarks_want_their_own_crop_size() -> None:
+def test_landmarks_require_their_own_crop_size() -> None:
     with pytest.raises(ConfigError, match="landmarks: true needs input_px: 224"):
         build_network(NetworkConfig(input_px=128, landmarks=True), load_embedded_model(), published=False)
 
 
-def test_reducing_is_what_the_one_crop_does() -> None:
+def test_reduction_matrix_agrees_with_crop_picture() -> None:
     picture = RenderedCrops(LANDMARK_PX, 5, only_right_hands=True, upright=True)[1].image
     matrix = reduction_matrix(224, 128)
     reduced = matrix @ torch.from_numpy(picture).permute(2, 0, 1).float() @ matrix.T
@@ -90,7 +90,7 @@ def test_reducing_is_what_the_one_crop_does() -> None:
     assert gap.mean() < 0.4
 
 
-def test_an_exported_network_says_the_same_with_given_landmarks_and_with_its_own(tmp_path: Path) -> None:
+def test_exported_network_gives_equal_joints_with_given_and_own_landmarks(tmp_path: Path) -> None:
     """The runtime's own reading of a crop, the same given from outside, and torch on the crop."""
     torch.manual_seed(5)
     network = build_network(LAYOUT, load_embedded_model()).eval()
@@ -118,7 +118,7 @@ def test_an_exported_network_says_the_same_with_given_landmarks_and_with_its_own
         torch.testing.assert_close(before, after, rtol=0.0, atol=0.0)
 
 
-def test_reducing_keeps_a_constant_and_puts_pixels_where_they_were() -> None:
+def test_reduction_matrix_keeps_constants_and_pixel_positions() -> None:
     matrix = reduction_matrix(224, 128)
     torch.testing.assert_close(matrix.sum(1), torch.ones(128))
     # a ramp stays one, with pixel centres at integers on both sides; borders get less of it
@@ -126,7 +126,7 @@ def test_reducing_keeps_a_constant_and_puts_pixels_where_they_were() -> None:
     torch.testing.assert_close(ramp[2:-2], ((torch.arange(128.0) + 0.5) * 1.75 - 0.5)[2:-2], atol=0.2, rtol=0.0)
 
 
-def test_the_published_read_out_is_among_what_the_pose_head_reads(
+def test_percept_contains_the_published_landmarks(
     network: HandNetwork, published: HandLandmarkNetwork, image: torch.Tensor
 ) -> None:
     with torch.inference_mode():
@@ -135,7 +135,7 @@ def test_the_published_read_out_is_among_what_the_pose_head_reads(
     torch.testing.assert_close((places + 1.0) * 112.0, read.image.reshape(21, 3)[:, :2], atol=1e-3, rtol=1e-4)
 
 
-def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, image: torch.Tensor) -> None:
+def test_stored_percept_gives_the_outputs_of_its_crop(network: HandNetwork, image: torch.Tensor) -> None:
     with torch.inference_mode():
         seen, stored = network(image), network(network.perceive(image).flat())
     for name in OUTPUT_NAMES:
@@ -143,7 +143,7 @@ def test_a_stored_percept_gives_the_answer_of_its_crop(network: HandNetwork, ima
     assert stored.heat_maps.shape[-1] == 0
 
 
-def test_a_head_begins_between_its_two_witnesses(network: HandNetwork, image: torch.Tensor) -> None:
+def test_pose_head_starts_at_the_mean_of_trunk_and_landmark_joints(network: HandNetwork, image: torch.Tensor) -> None:
     with torch.inference_mode():
         percept = network.perceive(image)
         fused = network.pose_head.fused(percept)
@@ -154,7 +154,7 @@ def test_a_head_begins_between_its_two_witnesses(network: HandNetwork, image: to
 
 
 @pytest.mark.parametrize("blind_to", ["trunk", "landmarks"])
-def test_a_blinded_head_does_not_see_what_it_is_blind_to(
+def test_blinded_head_ignores_the_input_it_is_blind_to(
     network: HandNetwork, image: torch.Tensor, blind_to: Literal["trunk", "landmarks"]
 ) -> None:
     blind = build_network(replace(LAYOUT, blind_to=blind_to), load_embedded_model()).eval()

@@ -1,4 +1,4 @@
-"""Masks of hands in photographs: against the renderer's own masks, and what training makes of them."""
+"""Masks of hands in photographs: against the renderer's own masks, and their use in training."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from trainer.synthetic.scene import SceneRenderer
 from trainer.training.mixture import build_samples
 
 
-def test_hands_are_found_where_the_renderer_painted_them(renderer: SceneRenderer) -> None:
-    """Nine in ten of their pixels, under any light and before any background; a finger lost would be one in ten."""
+def test_mask_covers_the_rendered_hand(renderer: SceneRenderer) -> None:
+    """A median of nine in ten pixels over different lights and backgrounds; a missing finger would be one in ten."""
     found, together = [], []
     for index in range(12):
         scene = renderer.without_hiding_distractors(renderer.crop_scene(index, 192))
@@ -51,7 +51,7 @@ def test_a_mask_lies_on_the_hand_in_every_crop_of_the_photograph(renderer: Scene
     assert ((ours > 127) == (expected > 127)).mean() > 0.98
 
 
-def test_photographs_get_other_backgrounds_and_keep_their_hands(tmp_path: Path) -> None:
+def test_share_of_the_photographs_gets_other_backgrounds(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     plain = replace(photographs_in(tmp_path), masks=str(tmp_path / "masks"))
     arguments = ["--predictions", plain.path, "--pictures", plain.pictures, "--out", plain.masks]
@@ -67,12 +67,12 @@ def test_photographs_get_other_backgrounds_and_keep_their_hands(tmp_path: Path) 
     assert 8 <= sum(changed) <= 36
 
 
-def test_labels_stay_as_they_were_before_another_background(tmp_path: Path) -> None:
+def test_new_background_leaves_the_labels_unchanged(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), masks=str(tmp_path), new_background=1.0)
     assert main(["masks", "--predictions", source.path, "--pictures", source.pictures, "--out", source.masks]) == 0
     there = build_samples(FitConfig(seed=4, sources=(source,)))[0]
-    # the first thing that chance decides is the label and the crop, in both
+    # both streams draw the label and the crop first
     here = build_samples(FitConfig(seed=4, sources=(replace(source, new_background=0.0),)))[0]
     for name in ("joints_crop", "rotations", "joints_m"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
@@ -96,14 +96,14 @@ def test_photographs_get_other_skins_before_their_own_backgrounds(tmp_path: Path
     tinted = build_samples(FitConfig(seed=4, sources=(source,)))[0]
     plain = build_samples(FitConfig(seed=4, sources=(replace(source, new_skin=0.0),)))[0]
     changed = np.abs(tinted.image.astype(int) - plain.image).mean(-1)
-    # its dots are all there is to tint; what is black stays so, but for what the contrast of the whole crop does
+    # only the dots can be tinted; black pixels change only with the contrast of the whole crop
     dots = plain.image.min(-1) > 100
     assert changed[dots].mean() > 5.0
     assert changed[dots].mean() > 3.0 * changed[~dots].mean()
     np.testing.assert_array_equal(tinted.joints_crop, plain.joints_crop)
 
 
-def test_a_mask_of_an_older_label_is_refused(tmp_path: Path) -> None:
+def test_missing_mask_of_the_present_label_is_refused(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), masks=str(tmp_path / "masks"), new_background=1.0)
     with pytest.raises(DataError, match="has no mask of its present label"):

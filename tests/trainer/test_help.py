@@ -1,4 +1,4 @@
-"""--help teaches by examples, and examples that the commands themselves would refuse teach nothing."""
+"""--help of the trainer commands: its layout, and examples that the commands accept."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from trainer import average, evaluate, export, fit
 from trainer.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
-TEACHING = {"fit": fit, "evaluate": evaluate, "average": average, "export": export}
+COMMANDS_WITH_EXAMPLES = {"fit": fit, "evaluate": evaluate, "average": average, "export": export}
 
 
-@pytest.fixture(params=TEACHING)
+@pytest.fixture(params=COMMANDS_WITH_EXAMPLES)
 def help_text(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as left:
         main([request.param, "--help"])
@@ -26,19 +26,19 @@ def help_text(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
     return capsys.readouterr().out
 
 
-def test_help_says_what_happens_and_shows_how(help_text: str) -> None:
+def test_help_has_usage_and_examples_within_the_line_length(help_text: str) -> None:
     assert re.search(r"usage: python -m trainer \w+", help_text)
     assert "examples:" in help_text
     assert max(map(len, help_text.splitlines())) <= 120
 
 
-def test_every_example_of_a_trainer_command_is_understood(help_text: str) -> None:
+def test_examples_in_the_help_can_be_parsed(help_text: str) -> None:
     lines = help_text[help_text.index("examples:") :].replace("\\\n", " ").splitlines()
     examples = [line.split(" -m trainer ", 1)[1] for line in lines if " -m trainer " in line]
     assert examples
     for example in examples:
         command, *arguments = shlex.split(example)
-        options = TEACHING[command]._parser().parse_args(arguments)
+        options = COMMANDS_WITH_EXAMPLES[command]._parser().parse_args(arguments)
         if getattr(options, "config", None) is not None:
             assert (ROOT / options.config).is_file()
 
@@ -63,7 +63,7 @@ def test_the_overview_names_every_command_of_the_guides(capsys: pytest.CaptureFi
         (MemoryError(), "evaluate ran out of memory"),
     ],
 )
-def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
+def test_system_errors_are_one_line_and_exit_code_2(
     problem: BaseException, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(_arguments: object) -> None:
@@ -71,6 +71,6 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
 
     monkeypatch.setattr(evaluate, "main", broken)
     assert main(["evaluate"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(sentence)
-    assert len(said.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(sentence)
+    assert len(error.splitlines()) == 1

@@ -53,7 +53,7 @@ def rewrite(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -
     path.write_bytes(python2_pickle(meta))
 
 
-def test_labels_are_in_our_order_and_axes_and_the_pose_gives_them(ho3d_set: Path) -> None:
+def test_labels_are_in_common_order_and_opencv_axes_and_fit_the_pose(ho3d_set: Path) -> None:
     hands = Ho3dSet(ho3d_set, "training")
     fitter = fitter_for(hands, load_embedded_model())
     assert fitter is not None

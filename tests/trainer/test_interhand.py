@@ -59,7 +59,7 @@ def test_fingers_are_reversed_and_the_wrist_is_last() -> None:
 
 
 def test_world_becomes_camera_and_left_hands_right_ones(interhand_set: Path) -> None:
-    """Joints by the set's own formula; MANO posed in the world frame, independently of how it is done here."""
+    """Joints by the set's own formula; MANO posed in the world frame, independently of the loader."""
     hands = InterHandSet(interhand_set, "training")
     cameras, world, fits = (read(interhand_set, name) for name in ("camera", "joint_3d", "MANO_NeuralAnnot"))
     images = {image["id"]: image for image in read(interhand_set, "data")["images"]}
@@ -98,7 +98,7 @@ def test_world_becomes_camera_and_left_hands_right_ones(interhand_set: Path) -> 
 
 
 @pytest.mark.parametrize("subset", ["all", "human_annot", "machine_annot"])
-def test_the_first_releases_layout_and_its_name_of_the_fits_are_read(
+def test_layout_and_file_names_of_the_first_release_are_read(
     copy: Path, subset: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     newer = InterHandSet(copy, "training")
@@ -119,7 +119,7 @@ def test_the_first_releases_layout_and_its_name_of_the_fits_are_read(
     assert "Verdict on InterHand2.6M, training: it can be used." in capsys.readouterr().out
 
 
-def test_leaving_manos_root_out_of_a_frame_change_costs_centimetres() -> None:
+def test_frame_change_without_manos_root_is_off_by_centimetres() -> None:
     layer = HandLayer(load_embedded_model(), np.float64)
     rng = np.random.default_rng(3)
     change = FrameChange(matrix_from_axis_angle(rng.normal(size=3)), rng.normal(size=3))
@@ -148,7 +148,7 @@ def test_two_hands_in_a_picture_are_two_samples(interhand_set: Path) -> None:
     assert (first.mirrored, second.mirrored) == (False, True)
 
 
-def test_joints_that_are_not_annotated_are_not_taught(copy: Path) -> None:
+def test_unannotated_joints_have_zero_weight(copy: Path) -> None:
     content = read(copy, "joint_3d")
     frame = content["0"]["0"]
     frame["world_coord"][0], frame["joint_valid"][0] = [1e6, float("nan"), 0.0], [0]
@@ -173,7 +173,7 @@ def test_joints_that_are_not_annotated_are_not_taught(copy: Path) -> None:
     torch.testing.assert_close((posed - posed[:, :1])[whole], batch.joints_m[whole], atol=5e-5, rtol=0.0)
 
 
-def test_a_fit_that_misses_costs_the_pose_and_not_the_joints(copy: Path) -> None:
+def test_fit_that_misses_its_joints_drops_the_pose_and_keeps_the_joints(copy: Path) -> None:
     fits = read(copy, "MANO_NeuralAnnot")
     fits["0"]["0"]["right"]["pose"][3:48] = [1.2] * 45
     fits["0"]["3"]["right"] = None
@@ -193,7 +193,7 @@ def test_a_fit_that_misses_costs_the_pose_and_not_the_joints(copy: Path) -> None
 
 
 def posed_hand(folder: Path) -> tuple[PoseFitter, SetHand]:
-    """The first hand of a set, which has a pose, and what judges it."""
+    """The first hand of a set, which has a pose, and the fitter that checks it."""
     hands = InterHandSet(folder, "training")
     fitter, hand = fitter_for(hands, load_embedded_model()), hands.hand(0)
     assert fitter is not None
@@ -202,11 +202,11 @@ def posed_hand(folder: Path) -> tuple[PoseFitter, SetHand]:
 
 
 def test_a_few_inexact_joints_do_not_turn_the_pose(interhand_set: Path) -> None:
-    """The known joints of a finger or two are nearly on a line, and leave the turn about it to their errors."""
+    """The known joints are nearly collinear, so that a fitted rotation about their line depends on their errors."""
     fitter, whole = posed_hand(interhand_set)
     assert whole.pose is not None
     rng, known = np.random.default_rng(0), np.isin(np.arange(21), [5, 6, 7, 8])
-    asked_rad = []
+    fitted_turns_rad = []
     for _ in range(10):
         off = whole.joints_m + rng.normal(0.0, 0.006, (21, 3))
         consistent, fitted = fitter.check(replace(whole, joints_m=off, joints_known=known))
@@ -214,11 +214,11 @@ def test_a_few_inexact_joints_do_not_turn_the_pose(interhand_set: Path) -> None:
         assert fitted is not None
         np.testing.assert_allclose(fitted.rotations[0], matrix_from_axis_angle(whole.pose.pose_rad[:3]), atol=1e-12)
         np.testing.assert_allclose(fitted.joints_m[known].mean(0), off[known].mean(0), atol=1e-9)
-        asked_rad.append(fitted.turn_rad)
-    assert np.degrees(np.median(asked_rad)) > 10.0
+        fitted_turns_rad.append(fitted.turn_rad)
+    assert np.degrees(np.median(fitted_turns_rad)) > 10.0
 
 
-def test_a_pose_in_other_axes_than_its_joints_is_not_taught(interhand_set: Path) -> None:
+def test_pose_in_other_axes_than_its_joints_is_dropped(interhand_set: Path) -> None:
     fitter, hand = posed_hand(interhand_set)
     assert hand.pose is not None
     turned = FrameChange(matrix_from_axis_angle(np.array([0.0, 0.0, 0.9])), np.zeros(3)).pose(hand.pose.pose_rad)
@@ -259,7 +259,7 @@ def test_labels_are_kept_as_arrays(copy: Path) -> None:
     assert (first.name, first.joints_m.tobytes()) == (last.name, last.joints_m.tobytes())
 
 
-def test_incomplete_labels_are_named_when_they_are_asked_for(copy: Path) -> None:
+def test_incomplete_labels_are_named_when_they_are_read(copy: Path) -> None:
     joints, fits, data = (read(copy, name) for name in ("joint_3d", "MANO_NeuralAnnot", "data"))
     del data["annotations"][1]["joint_valid"][3]
     annotation(copy, "data").write_text(json.dumps(data))
@@ -297,8 +297,8 @@ def test_incomplete_annotations_are_named(copy: Path) -> None:
         InterHandSet(copy, "training")
 
 
-def test_the_best_network_is_chosen_as_this_set_is_measured(copy: Path) -> None:
-    """From the wrist and without alignment, which would forgive a hand that is turned or too large."""
+def test_best_network_is_chosen_by_unaligned_mpjpe(copy: Path) -> None:
+    """Relative to the wrist and unaligned: alignment would hide errors of rotation and size."""
     for path in (copy / "annotations" / "train").iterdir():
         path.rename(path.with_name(path.name.replace("_train_", "_val_")))
     for folder in ("annotations", "images"):

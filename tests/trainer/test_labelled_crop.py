@@ -47,12 +47,12 @@ def test_2d_labels_lie_where_the_crop_shows_the_joint() -> None:
 
 
 def test_a_label_that_was_not_turned_with_its_crop_is_far_off() -> None:
-    """The mistake that ruined an earlier attempt at this task: picture turned, label not."""
+    """The error if the picture is turned and its label is not."""
     crop = SquareCrop(80.0, 60.0, 90.0, angle_rad=0.8)
     point = np.array([[110.0, 40.0]])
     turned = transform_points(point, crop.matrix(64))
-    forgotten = transform_points(point, replace(crop, angle_rad=0.0).matrix(64))
-    assert np.abs(turned - forgotten).max() > 10.0
+    unturned = transform_points(point, replace(crop, angle_rad=0.0).matrix(64))
+    assert np.abs(turned - unturned).max() > 10.0
     assert (
         np.abs(crop_camera(crop, CAMERA).rotation - crop_camera(replace(crop, angle_rad=0.0), CAMERA).rotation).max()
         > 0.5

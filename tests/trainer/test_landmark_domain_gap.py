@@ -1,4 +1,4 @@
-"""Readings of renderings with smaller errors: the truth in a reading's coordinates, and the way towards it."""
+"""Corrected readings of renderings: the true reading, and errors that shrink towards it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def joints_of(vector: np.ndarray) -> np.ndarray:
     return np.asarray(vector, np.float64)[:-2].reshape(21, 6)
 
 
-def test_the_truth_is_what_a_reading_without_errors_says(crops: list[LabelledCrop]) -> None:
+def test_true_reading_equals_a_reading_without_errors(crops: list[LabelledCrop]) -> None:
     """Against the reading's own conversion, from the hand model posed anew."""
     layer = HandLayer(load_embedded_model(), np.float64)
     for crop in crops:

@@ -67,12 +67,14 @@ def train(
     folder: Path, stop_after: int | None = None, config: FitConfig = CONFIG, plugin: Precision | None = None
 ) -> dict[str, Tensor]:
     run = tiny_run(folder, stop_after, config)
-    go(run, plugin=plugin)
+    train_run(run, plugin=plugin)
     return {name: value.clone() for name, value in run.network.state_dict().items()}
 
 
-def go(run: Run, precision: Any = None, plugin: Precision | None = None) -> tuple[Progress, list[dict[str, Any]]]:
-    """Trains, and gives how far it came and the whole story of the run's folder."""
+def train_run(
+    run: Run, precision: Any = None, plugin: Precision | None = None
+) -> tuple[Progress, list[dict[str, Any]]]:
+    """Trains and returns the progress and all events of the run's folder."""
     events = EventLog(run.folder / "events.jsonl")
     progress = fit(run, events, Fabric(accelerator="cpu", devices=1, precision=precision, plugins=plugin))
     events.close()
@@ -81,7 +83,7 @@ def go(run: Run, precision: Any = None, plugin: Precision | None = None) -> tupl
 
 @pytest.mark.parametrize("trunk", ["mobilenet_v3_small", "efficientnet_b0"])
 def test_stopping_and_resuming_equals_never_stopping(tmp_path: Path, trunk: str) -> None:
-    """EfficientNet drops blocks by chance while it trains, which has to be the same chance."""
+    """EfficientNet drops blocks at random in training, so that the random state has to be restored too."""
     config = replace(CONFIG, network=replace(CONFIG.network, trunk=trunk))
     whole = train(tmp_path / "whole", config=config)
     train(tmp_path / "parts", stop_after=2, config=config)
@@ -102,7 +104,7 @@ def half_precision() -> MixedPrecision:
     return MixedPrecision("16-mixed", "cpu", GradScaler("cpu", init_scale=4.0, growth_interval=1))
 
 
-def test_the_scale_of_a_loss_in_half_precision_goes_on_too(tmp_path: Path) -> None:
+def test_loss_scale_of_half_precision_is_resumed(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", plugin=half_precision())
     train(tmp_path / "parts", stop_after=2, plugin=half_precision())
     resumed = half_precision()
@@ -112,21 +114,21 @@ def test_the_scale_of_a_loss_in_half_precision_goes_on_too(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("plugin", [None, half_precision()])
-def test_a_state_of_an_older_version_has_no_precision_and_goes_on(tmp_path: Path, plugin: Precision | None) -> None:
+def test_state_of_an_older_version_without_precision_is_resumed(tmp_path: Path, plugin: Precision | None) -> None:
     train(tmp_path, stop_after=2)
     old = torch.load(tmp_path / STATE_FILE, weights_only=True)
     del old["precision"]
     torch.save(old, tmp_path / STATE_FILE)
-    progress, _ = go(tiny_run(tmp_path), plugin=plugin)
+    progress, _ = train_run(tiny_run(tmp_path), plugin=plugin)
     assert progress.step == CONFIG.steps
 
 
-def test_a_run_goes_on_with_the_rates_that_its_recipe_has_now(tmp_path: Path) -> None:
+def test_resumed_run_uses_the_current_rates_of_its_recipe(tmp_path: Path) -> None:
     train(tmp_path, stop_after=3)
     config = replace(CONFIG, learning_rate=1e-5, trunk_rate=0.5, weight_decay=0.3)
     groups: list[dict[str, Any]] = []
     hook = register_optimizer_step_pre_hook(lambda optimizer, *_: groups.extend(map(dict, optimizer.param_groups)))
-    go(tiny_run(tmp_path, config=config))
+    train_run(tiny_run(tmp_path, config=config))
     hook.remove()
     factors = [learning_rate_factor(step, CONFIG.warmup_steps, CONFIG.steps) for step in (3, 4, 5)]
     trunk, rest = groups[::2], groups[1::2]
@@ -143,10 +145,10 @@ def test_a_run_goes_on_with_the_rates_that_its_recipe_has_now(tmp_path: Path) ->
 def test_a_run_of_another_network_is_refused_in_one_sentence(tmp_path: Path, config: FitConfig) -> None:
     train(tmp_path, stop_after=1)
     with pytest.raises(CheckpointError, match=r"another network or other frozen modules .*another folder \(--out\)"):
-        go(tiny_run(tmp_path, config=config))
+        train_run(tiny_run(tmp_path, config=config))
 
 
-def test_a_run_tells_its_story_in_events(tmp_path: Path) -> None:
+def test_run_logs_its_start_steps_evaluations_and_end(tmp_path: Path) -> None:
     train(tmp_path)
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     kinds = [event["event"] for event in events]
@@ -175,7 +177,7 @@ def test_a_torn_checkpoint_is_refused_in_one_sentence(tmp_path: Path) -> None:
         load_training_state(tmp_path)
 
 
-def test_processes_share_every_batch_and_no_list_is_made() -> None:
+def test_sample_order_is_split_between_processes_and_lazy() -> None:
     """A list of the samples of 10,000,000 steps took 13 GB."""
     parts = [list(SampleOrder(range(2, 4), 6, range(3 * rank, 3 * rank + 3))) for rank in range(2)]
     assert parts == [[12, 13, 14, 18, 19, 20], [15, 16, 17, 21, 22, 23]]
@@ -187,27 +189,29 @@ def test_processes_share_every_batch_and_no_list_is_made() -> None:
     tracemalloc.stop()
 
 
-def test_without_progress_a_run_stops_by_itself(tmp_path: Path) -> None:
+def test_run_stops_after_evaluations_without_progress(tmp_path: Path) -> None:
     scores = iter([3.0, 2.0, 2.5, 2.0, 1.0])
     config = replace(CONFIG, evaluate_every=1, patience=2)
-    progress, story = go(replace(tiny_run(tmp_path), config=config, evaluate=lambda average: {"score": next(scores)}))
+    progress, logged = train_run(
+        replace(tiny_run(tmp_path), config=config, evaluate=lambda average: {"score": next(scores)})
+    )
     # the second evaluation was the best; two more without progress are the patience
     assert (progress.step, progress.best_score) == (4, 2.0)
-    assert story[-1]["reason"] == "no progress"
+    assert logged[-1]["reason"] == "no progress"
 
 
 def test_scores_of_another_measure_are_not_compared(tmp_path: Path) -> None:
-    """A resumed run whose evaluation has changed would else keep a best that nothing can beat, or that is none."""
+    """A resumed run whose evaluation has changed would otherwise keep a best score that is not comparable."""
     first = replace(tiny_run(tmp_path, stop_after=3), evaluate=lambda average: {"score": 0.1}, measure="exact crops")
-    assert go(first)[0].best_score == 0.1
+    assert train_run(first)[0].best_score == 0.1
     second = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 0.2}, measure="live crops")
-    progress, _ = go(second)
+    progress, _ = train_run(second)
     assert (progress.best_score, progress.measure) == (0.2, "live crops")
 
 
 @contextmanager
 def step_lengths() -> Iterator[list[float]]:
-    """Lengths of the gradients that each optimiser step gets to see."""
+    """The norm of all gradients at each optimiser step."""
     lengths: list[float] = []
 
     def measure(optimizer: Any, *_: Any) -> None:
@@ -221,9 +225,9 @@ def step_lengths() -> Iterator[list[float]]:
 
 def test_gradients_are_clipped_before_every_step(tmp_path: Path) -> None:
     with step_lengths() as free:
-        go(replace(tiny_run(tmp_path / "free"), config=replace(CONFIG, clip_norm=1e6)))
+        train_run(replace(tiny_run(tmp_path / "free"), config=replace(CONFIG, clip_norm=1e6)))
     with step_lengths() as clipped:
-        go(replace(tiny_run(tmp_path / "clipped"), config=replace(CONFIG, clip_norm=0.01)))
+        train_run(replace(tiny_run(tmp_path / "clipped"), config=replace(CONFIG, clip_norm=0.01)))
     assert min(free) > 0.1
     assert clipped == pytest.approx([0.01] * 6, rel=1e-3)
 
@@ -234,17 +238,17 @@ def test_mixed_precision_computes_in_half_and_keeps_whole_weights(tmp_path: Path
     run.network.to_heat_maps.register_forward_hook(  # type: ignore[union-attr, operator]
         lambda module, given, answer: kinds.add(answer.dtype)
     )
-    _, story = go(replace(run, config=replace(CONFIG, precision="bf16-mixed")), precision="bf16-mixed")
+    _, logged = train_run(replace(run, config=replace(CONFIG, precision="bf16-mixed")), precision="bf16-mixed")
     assert torch.bfloat16 in kinds
     assert {value.dtype for value in run.network.parameters()} == {torch.float32}
-    whole = [event["loss"] for event in go(tiny_run(tmp_path / "whole"))[1] if event["event"] == "step"]
-    half = [event["loss"] for event in story if event["event"] == "step"]
+    whole = [event["loss"] for event in train_run(tiny_run(tmp_path / "whole"))[1] if event["event"] == "step"]
+    half = [event["loss"] for event in logged if event["event"] == "step"]
     assert half[0] == pytest.approx(whole[0], rel=0.05)
     assert half[-1] < half[0]
 
 
-class MeanPose(nn.Module):
-    """Answers every crop with the mean of the poses it was made with: the collapse."""
+class CollapsedNetwork(nn.Module):
+    """Returns one pose, that of the first crop, for all crops of a batch."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -255,7 +259,7 @@ class MeanPose(nn.Module):
         return output._replace(rotations=output.rotations[:1].expand_as(output.rotations))
 
 
-def test_a_mean_pose_predictor_is_warned_of(
+def test_collapsed_network_logs_a_warning(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trainer.training.loop.WARM_UP_SAMPLES", 3 * CONFIG.batch)
@@ -263,11 +267,11 @@ def test_a_mean_pose_predictor_is_warned_of(
     crops = [stick_hand(index) for index in range(8)]
 
     def evaluate(average: nn.Module) -> dict[str, float]:
-        values = prediction_metrics(predict_crops(MeanPose(average), layer, crops))
+        values = prediction_metrics(predict_crops(CollapsedNetwork(average), layer, crops))
         return {f"rendered_{name}": value for name, value in values.items()} | {"score": values["mpjpe_mm"]}
 
-    _, story = go(replace(tiny_run(tmp_path), evaluate=evaluate))
-    warnings = [event for event in story if event["event"] == "warning"]
+    _, logged = train_run(replace(tiny_run(tmp_path), evaluate=evaluate))
+    warnings = [event for event in logged if event["event"] == "warning"]
     assert [(event["step"], event["hint"], event["set"]) for event in warnings] == [
         (3, "collapsed", "rendered"),
         (6, "collapsed", "rendered"),
@@ -276,13 +280,13 @@ def test_a_mean_pose_predictor_is_warned_of(
     # at first every network is near the mean pose it starts from
     monkeypatch.setattr("trainer.training.loop.WARM_UP_SAMPLES", 7 * CONFIG.batch)
     early = replace(tiny_run(tmp_path / "early"), evaluate=evaluate)
-    assert not [event for event in go(early)[1] if event["event"] == "warning"]
+    assert not [event for event in train_run(early)[1] if event["event"] == "warning"]
 
 
-def test_a_lively_network_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_with_spread_logs_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.training.loop.WARM_UP_SAMPLES", 0)
     run = replace(tiny_run(tmp_path), evaluate=lambda average: {"score": 1.0, "rendered_spread_ratio": 0.4})
-    assert not [event for event in go(run)[1] if event["event"] == "warning"]
+    assert not [event for event in train_run(run)[1] if event["event"] == "warning"]
 
 
 def test_events_become_tensorboard_curves_across_a_resume(tmp_path: Path) -> None:
@@ -296,8 +300,8 @@ def test_events_become_tensorboard_curves_across_a_resume(tmp_path: Path) -> Non
     drawn = EventAccumulator(str(tmp_path / "tensorboard"))
     drawn.Reload()
     assert {"loss", "terms/heat_map", "samples_per_second", "evaluation/score"} <= set(drawn.Tags()["scalars"])
-    story = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    losses = [(event["step"], event["loss"]) for event in story if event["event"] == "step"]
+    logged = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    losses = [(event["step"], event["loss"]) for event in logged if event["event"] == "step"]
     assert [(point.step, pytest.approx(point.value, rel=1e-4)) for point in drawn.Scalars("loss")] == losses
 
 

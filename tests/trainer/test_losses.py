@@ -41,11 +41,11 @@ def perfect(batch: HandBatch) -> NetworkOutput:
     )
 
 
-def test_certainty_is_taught_by_how_good_the_joints_are_and_moves_nothing_else() -> None:
+def test_certainty_loss_depends_on_joint_errors_and_has_no_other_gradient() -> None:
     batch = collate([stick_hand(index) for index in range(4)])
     output = perfect(batch)
     wrong = output.joints_crop.clone()
-    wrong[2:] += 0.6  # of a crop whose hand takes less than all of it: more than a tenth of the hand
+    wrong[2:] += 0.6  # in crop coordinates: more than a tenth of the hand, which is smaller than the crop
     joints = wrong.requires_grad_()
     certainty = torch.zeros(4, requires_grad=True)
     term = crop_terms(output._replace(joints_crop=joints, certainty=certainty), batch)["certainty"]
@@ -61,27 +61,27 @@ def mano_loss() -> ManoLoss:
     return ManoLoss(TorchHandLayer(load_embedded_model()), {"vertices": 1.0})
 
 
-def test_a_perfect_prediction_costs_nothing_geometric(batch: HandBatch) -> None:
+def test_perfect_prediction_has_no_geometric_loss(batch: HandBatch) -> None:
     terms = mano_loss()(perfect(batch), batch).terms
     for name in GEOMETRIC:
         assert terms[name] < 1e-5, name
 
 
 def test_2d_labels_alone_are_reprojected_onto_the_crop(batch: HandBatch) -> None:
-    """Without 3D labels what remains is the crop camera's own small stretch, and no more."""
+    """Without 3D labels only the small stretch of the crop camera remains."""
     flat = replace(batch, root_weight=torch.zeros(4), root_m=torch.ones(4, 3))
     terms = mano_loss()(perfect(batch), flat).terms
     assert 1e-4 < terms["reprojection"] < 0.02
 
 
-def test_the_mean_pose_is_not_mistaken_for_a_good_one(batch: HandBatch) -> None:
+def test_flat_pose_has_a_large_loss(batch: HandBatch) -> None:
     flat = perfect(batch)._replace(rotations=torch.eye(3).expand(4, 16, 3, 3))
     terms = mano_loss()(flat, batch).terms
     assert terms["rotations"] > 0.05
     assert terms["joints"] > 0.005
 
 
-def test_a_shape_that_is_given_poses_the_hand_and_is_not_learned(batch: HandBatch) -> None:
+def test_given_shape_poses_the_hand_and_gets_no_gradient(batch: HandBatch) -> None:
     shape = torch.full((4, 10), 1.5)
     layer = TorchHandLayer(load_embedded_model())
     joints = layer(batch.rotations, shape).joints_m
@@ -96,12 +96,12 @@ def test_a_shape_that_is_given_poses_the_hand_and_is_not_learned(batch: HandBatc
     assert gradient is None or float(gradient.abs().max()) == 0.0
 
 
-def test_joints_in_mano_order_are_caught(batch: HandBatch) -> None:
+def test_labels_in_mano_order_give_a_large_joint_loss(batch: HandBatch) -> None:
     permuted = replace(batch, joints_m=batch.joints_m[:, list(FROM_MANO_WITH_TIPS)])
     assert mano_loss()(perfect(batch), permuted).terms["joints"] > 0.01
 
 
-def test_labels_without_weight_teach_nothing(batch: HandBatch) -> None:
+def test_labels_without_weight_add_no_loss(batch: HandBatch) -> None:
     nothing = replace(
         batch,
         pose_weight=torch.zeros(4),
@@ -115,13 +115,13 @@ def test_labels_without_weight_teach_nothing(batch: HandBatch) -> None:
     assert all(terms[name] == 0.0 for name in (*GEOMETRIC, "heat_map", "joints_2d", "right"))
 
 
-def test_an_unknown_joint_is_not_taught_and_the_others_of_its_hand_are(batch: HandBatch) -> None:
+def test_unknown_joint_adds_no_loss_and_other_joints_do(batch: HandBatch) -> None:
     known = torch.ones(4, 21)
     known[:, 8] = 0.0
     partly = replace(batch, joints_weight=known, joints_crop_weight=known)
 
     def terms_with(joint: int) -> dict[str, float]:
-        """What it costs that the label of a joint lies 5 cm, and half a crop, beside the hand."""
+        """The loss terms if the label of a joint is moved by 5 cm, and by 0.5 in crop coordinates."""
         off_m, off_crop = batch.joints_m.clone(), batch.joints_crop.clone()
         off_m[:, joint] += 0.05
         off_crop[:, joint] += 0.5
@@ -142,7 +142,7 @@ def test_a_weight_of_a_term_that_does_not_exist_is_refused() -> None:
         ManoLoss(TorchHandLayer(load_embedded_model()), {"joint": 400.0})
 
 
-def test_sigma_settles_at_the_size_of_the_error(batch: HandBatch) -> None:
+def test_loss_is_least_where_sigma_equals_the_error(batch: HandBatch) -> None:
     """For a fixed error e, e / sigma + log sigma is least at sigma = e."""
     off = perfect(batch)
     costs = {
@@ -161,5 +161,5 @@ def test_heat_maps_sum_to_one_and_peak_at_the_joint() -> None:
     assert (peak % 32, peak // 32) in {(23, 11), (24, 11), (23, 12), (24, 12)}
 
 
-def test_the_simple_loss_never_poses_a_hand(batch: HandBatch) -> None:
+def test_simple_loss_has_no_3d_joint_term(batch: HandBatch) -> None:
     assert "joints" not in SimpleManoLoss()(perfect(batch), batch).terms

@@ -41,8 +41,8 @@ def test_every_recipe_can_be_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_recipe_builds_a_network_that_answers(path: Path) -> None:
-    """Without ImageNet's weights, which a machine may lack, and without memory, which a ViT-B takes a lot of."""
+def test_every_recipe_builds_a_network_with_valid_outputs(path: Path) -> None:
+    """Without ImageNet weights, which may be missing, and on the meta device, because a ViT-B needs much memory."""
     config = replace(read_config(path).network, pretrained=False)
     with torch.device("meta"):
         network = HandNetwork(config, torch.zeros(16, 6)).eval()
@@ -53,7 +53,7 @@ def test_every_recipe_builds_a_network_that_answers(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_recipe_says_what_to_expect_and_on_which_machine(path: Path) -> None:
+def test_header_of_every_recipe_states_expected_result_device_and_duration(path: Path) -> None:
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     text = " ".join(header).lower()
     assert "expect" in text
@@ -75,8 +75,8 @@ def test_rendered_crops_depend_on_seed_and_index_alone() -> None:
     assert np.abs(first[3].image.astype(int) - first[4].image.astype(int)).mean() > 5.0
 
 
-def test_some_crops_without_a_hand_show_nothing_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lens that is covered, or far out of focus; a network without such pictures in training predicted a hand."""
+def test_share_of_empty_crops_is_featureless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a covered or defocused lens; a network trained without such pictures predicted hands in them."""
 
     def stream(share: float) -> list[LabelledCrop]:
         monkeypatch.setattr("trainer.samples.rendered.FEATURELESS_SHARE", share)
@@ -94,21 +94,21 @@ def test_some_crops_without_a_hand_show_nothing_at_all(monkeypatch: pytest.Monke
         assert index in empty or np.array_equal(one.image, other.image)
 
 
-def test_wide_crops_take_their_share_and_leave_the_others_alone() -> None:
-    """Half of them are other hands; the rest are to the bit those of a recipe without."""
+def test_wide_crops_take_their_share_and_leave_the_others_unchanged() -> None:
+    """Half of the crops differ; the rest are bit-identical to those of a recipe without wide crops."""
     narrow, wide = RenderedCrops(64, seed=5), RenderedCrops(64, seed=5, wide_share=0.5)
     same = [np.array_equal(narrow[index].image, wide[index].image) for index in range(24)]
     assert 6 <= sum(same) <= 19
 
 
-def test_crops_without_a_hand_take_the_share_that_a_recipe_gives_them() -> None:
+def test_empty_crops_take_the_share_of_the_recipe() -> None:
     source = RenderedSource(empty_share=0.5)
     config = FitConfig(seed=5, network=NetworkConfig(input_px=64), sources=(source,))
     shown = [build_samples(config)[index].present for index in range(40)]
     assert 12 <= shown.count(0.0) <= 28
 
 
-def test_renderings_get_the_flaws_of_photographs_in_their_share_and_keep_their_labels() -> None:
+def test_share_of_renderings_is_jittered_and_all_keep_their_labels() -> None:
     plain, flawed = RenderedCrops(64, seed=5), RenderedCrops(64, seed=5, jitter_share=0.5)
     pairs = [(plain[index], flawed[index]) for index in range(40)]
     assert 10 <= sum(np.array_equal(one.image, other.image) for one, other in pairs) <= 30
@@ -117,8 +117,8 @@ def test_renderings_get_the_flaws_of_photographs_in_their_share_and_keep_their_l
         assert (one.present, one.right) == (other.present, other.right)
 
 
-def test_loose_crops_show_whole_hands_anywhere_and_leave_the_others_alone() -> None:
-    """Hands of a search are smaller and farther from the middle than a tracker's, and not cut off by the square."""
+def test_loose_crops_show_smaller_whole_hands_off_centre() -> None:
+    """As in a search window: smaller and farther from the middle, but not cut off; other crops are unchanged."""
     tight, loose = (
         [RenderedCrops(64, seed=5, only_right_hands=True, loose_share=share)[index] for index in range(30)]
         for share in (0.0, 1.0)
@@ -136,7 +136,7 @@ def test_loose_crops_show_whole_hands_anywhere_and_leave_the_others_alone() -> N
     assert 14 <= sum(same) <= 28
 
 
-def test_empty_crops_may_look_closely() -> None:
+def test_empty_crops_may_enlarge_a_small_part_of_a_background() -> None:
     """A small part of a background, enlarged, is smoother than most of it."""
     pool = BackgroundPool(5, size=6)
 
@@ -149,7 +149,7 @@ def test_empty_crops_may_look_closely() -> None:
     assert detail(0.1) < 0.9 * detail(0.9)
 
 
-def test_photographs_weigh_less_in_depth_than_in_the_picture(tmp_path: Path) -> None:
+def test_depth_trust_scales_the_3d_weights_of_photographs(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), depth_trust=0.25)
     crop = PhotographCrops(read_pseudo_labels(source), 128, seed=1, jitter=None)[0]
@@ -157,7 +157,7 @@ def test_photographs_weigh_less_in_depth_than_in_the_picture(tmp_path: Path) -> 
         assert weight == pytest.approx(0.25 * crop.joints_crop_weight[0])
 
 
-def test_some_photographs_are_shown_mirrored_but_none_that_is_measured(tmp_path: Path) -> None:
+def test_some_training_photographs_are_mirrored_and_no_measured_one_is(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     labels = read_pseudo_labels(photographs_in(tmp_path))
     learned, measured = (
@@ -231,8 +231,8 @@ def test_a_recipe_without_sources_is_refused() -> None:
         build_samples(FitConfig(sources=()))
 
 
-def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path) -> None:
-    """In training and in reports alike: the same photograph, the same error, thinned out or not."""
+def test_each_measured_photograph_has_one_fixed_crop_error(tmp_path: Path) -> None:
+    """The error is the same in training and in reports, for all photographs or a selection of them."""
     pixels = write_left_hand(tmp_path)
     content = json.loads((tmp_path / "pred.json").read_text())
     hand = content["images"][0]["hands"][0]
@@ -247,7 +247,7 @@ def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path)
         np.testing.assert_array_equal(crop.joints_crop, every[name].joints_crop)
     places = np.stack([crop.joints_crop.mean(0) for crop in every.values()])
     assert np.ptp(places, axis=0).min() > 0.05
-    # what training chooses its checkpoint by are these crops
+    # training chooses its checkpoint on these crops
     config = FitConfig(evaluation_count=1, held_out=(source,), network=NetworkConfig(input_px=128))
     model = load_embedded_model()
     sets, measure = _held_out_sets(config, model, build_network(config.network, model))
@@ -258,8 +258,8 @@ def test_photographs_are_measured_under_one_live_crop_error_each(tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["rendered", "photographs"])
-def test_every_turned_crop_brings_its_labels_along(tmp_path: Path, kind: str) -> None:
-    """Pose, joints and picture are three statements about one hand; a crop that turns one of them alone breaks them."""
+def test_labels_are_turned_with_their_crop(tmp_path: Path, kind: str) -> None:
+    """Pose, 2D joints and picture have to be turned together."""
     if kind == "rendered":
         stream: RenderedCrops | PhotographCrops = RenderedCrops(128, seed=8, only_right_hands=True)
     else:
@@ -269,14 +269,14 @@ def test_every_turned_crop_brings_its_labels_along(tmp_path: Path, kind: str) ->
     crops = [stream[index] for index in range(8)]
     for crop in crops:
         assert np.abs(joints_as_posed(crop) - crop.joints_crop).max() < 0.08
-    # the mistake: the 2D label of another turn than the picture's and the pose's
+    # counter-check: 2D labels turned by another angle than the picture and the pose
     angles = 0.6
     spin = np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]], np.float32)
     for crop in crops:
         assert np.abs(joints_as_posed(crop) @ spin.T - crop.joints_crop).max() > 0.15
 
 
-def test_the_dots_of_a_photograph_lie_under_its_labels_however_it_is_turned(tmp_path: Path) -> None:
+def test_labels_lie_on_the_dots_of_a_turned_photograph(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     jitter = CropJitter(angle_deviation_rad=0.5, any_angle_share=0.5)
     stream = PhotographCrops(read_pseudo_labels(photographs_in(tmp_path)), 128, 3, jitter, augment=False)

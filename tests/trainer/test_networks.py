@@ -63,8 +63,8 @@ def test_heat_maps_are_read_at_their_peak() -> None:
     torch.testing.assert_close(pooled, torch.full((1, 21, 1), 7.0), atol=1e-3, rtol=0.0)
 
 
-def test_published_transformers_are_stretched_to_the_size_of_the_crop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights of 224 px serve crops of 64 px: only the places of the patches change."""
+def test_published_position_embedding_is_resized_to_the_crop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights for 224 px are used for crops of 64 px: only the position embedding of the patches changes."""
     torch.manual_seed(1)
     published = VisionTransformer(224, 16, 3, 2, 32, 128)
     published.encoder.pos_embedding.data.normal_()
@@ -76,12 +76,12 @@ def test_published_transformers_are_stretched_to_the_size_of_the_crop(monkeypatc
     torch.testing.assert_close(trunk.late[0].mlp[0].weight, published.encoder.layers[2].mlp[0].weight)
 
 
-def test_weights_that_nobody_has_are_refused() -> None:
+def test_pretrained_without_published_weights_is_refused() -> None:
     with pytest.raises(ConfigError, match="There are no published ImageNet weights of vit_tiny_8"):
         HandNetwork(NetworkConfig("vit_tiny_8", "mlp", 64, pretrained=True), MEAN)
 
 
-def test_weights_that_cannot_be_fetched_are_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_download_of_weights_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
@@ -91,7 +91,7 @@ def test_weights_that_cannot_be_fetched_are_said_in_one_sentence(monkeypatch: py
         HandNetwork(NetworkConfig("resnet18", "mlp", 64, pretrained=True), MEAN)
 
 
-def test_a_size_whose_cells_do_not_fit_is_refused() -> None:
+def test_unsupported_input_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="input_px should be 32, 64, 128 or 256, got 224"):
         HandNetwork(NetworkConfig("resnet18", "mlp", 224), MEAN)
 

@@ -1,4 +1,4 @@
-"""The Colab notebook: fresh, readable, and run from its first cell to its last, twice, as after a disconnect."""
+"""The Colab notebook: up to date, readable, and run twice from first to last cell, as after a disconnect."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHANGES: dict[str, Any] = {
     "evaluation_count": 2,
     "log_every": 1,
     "network": {"trunk": "mobilenet_v3_small", "head": "mlp", "input_px": 64, "width": 128},
-    # as in recipes that begin with the shipped network; it lies where the notebook has put it
+    # as in recipes that begin with the shipped network; this is where the notebook puts it
     "start_from": "assets/network/network.safetensors",
     "start_partly": True,
 }
@@ -73,11 +73,11 @@ def cells() -> list[dict[str, Any]]:
     return [cell | {"text": "".join(cell["source"])} for cell in content["cells"]]
 
 
-def test_the_notebook_is_what_the_package_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notebook_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["notebook", "--check"]) == 0, capsys.readouterr().err
 
 
-def test_a_stale_notebook_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stale_notebook_is_detected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = tmp_path / "old.ipynb"
     old.write_text(NOTEBOOK.read_text(encoding="utf-8").replace("0.5 * (1.0 + math.cos", "0.4 * (1.0 + math.cos"))
     assert main(["notebook", "--check", "--out", str(old)]) == 2
@@ -91,7 +91,7 @@ def test_the_file_is_a_notebook() -> None:
     nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
 
 
-def test_all_code_is_there_to_be_read(cells: list[dict[str, Any]]) -> None:
+def test_notebook_contains_the_code_that_it_runs(cells: list[dict[str, Any]]) -> None:
     code = [cell["text"] for cell in cells if cell["cell_type"] == "code"]
     assert not any(re.search(r"^\s*(from|import) (hand|trainer)\b", text, re.MULTILINE) for text in code)
     assert max(len(line) for text in code for line in text.splitlines()) <= 160
@@ -112,7 +112,9 @@ def test_all_code_is_there_to_be_read(cells: list[dict[str, Any]]) -> None:
     ]
 
 
-def test_a_name_that_two_modules_use_gets_the_modules_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_defined_in_two_modules_is_prefixed_with_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "hand").mkdir()
     (tmp_path / "hand" / "one.py").write_text(ONE + "\n\ndef unused():\n    pass\n")
     (tmp_path / "hand" / "two.py").write_text(TWO)
@@ -154,7 +156,7 @@ def run_all(drive: Path, project: Path, **changes: Any) -> str:
         str(settings),
         str(cells),
     ]
-    # away from the repository: the notebook needs nothing of it but what lies on the Drive
+    # outside the repository: the notebook may use only what is on the Drive
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=cells, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -163,17 +165,17 @@ def run_all(drive: Path, project: Path, **changes: Any) -> str:
 
 @pytest.mark.timeout(1300)
 def test_the_notebook_runs_from_end_to_end_and_again_after_a_disconnect(drive: Path, tmp_path: Path) -> None:
-    said = run_all(drive, tmp_path / "machine", steps=3)
-    assert "rendered_hands.zip is here and whole" in said
-    assert re.search(r"step +3 .*mpjpe_mm", said)
+    printed = run_all(drive, tmp_path / "machine", steps=3)
+    assert "rendered_hands.zip is here and whole" in printed
+    assert re.search(r"step +3 .*mpjpe_mm", printed)
     run = drive / "runs" / "tiny"
     for name in ("last.pt", "best.safetensors", "events.jsonl", "report/report.html"):
         assert (run / name).read_bytes() == (tmp_path / "machine" / "runs" / "tiny" / name).read_bytes()
     assert (tmp_path / "machine" / "backup" / "tiny" / "last.pt").is_file()
     assert (tmp_path / "machine" / "runs" / "tiny" / "pictures" / "report_rendered.png").is_file()
-    # the machine is gone; another one goes on
-    said = run_all(drive, tmp_path / "other_machine", steps=5)
-    assert f"The run goes on from its copy in {run}" in said
+    # another machine continues the run
+    printed = run_all(drive, tmp_path / "other_machine", steps=5)
+    assert f"The run goes on from its copy in {run}" in printed
     assert [event["step"] for event in read_events(run / "events.jsonl")[0] if event["event"] == "run_started"] == [
         0,
         3,

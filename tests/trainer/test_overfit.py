@@ -1,4 +1,4 @@
-"""The known-answer proof in small: a few drawn hands are learned by heart."""
+"""The overfitting check on a small scale: a network memorises a few drawn hands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CROPS = [stick_hand(index) for index in range(4)]
 
 
 @pytest.mark.slow
-def test_a_network_learns_a_few_hands_by_heart(tmp_path: Path) -> None:
+def test_network_overfits_a_few_hands(tmp_path: Path) -> None:
     curve: list[float] = []
     values = overfit(NETWORK, CROPS, tmp_path, steps=180, report=lambda values: curve.append(values["pa_mpjpe_mm"]))
     assert learned(values), values

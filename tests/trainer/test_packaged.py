@@ -1,4 +1,4 @@
-"""What an installed package needs beside its code is packed with it."""
+"""Data files that an installed package needs are part of the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_recipe_for_a_users_own_hand_is_packed(monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(ROOT)
     packed = apply_configuration(Distribution(), str(ROOT / "pyproject.toml"))
     assert packed.packages is not None
-    # the recipe lies as far from the code when both are installed as it does here
+    # the path from the code to the recipe is the same when both are installed
     assert CONFIG.parent == ROOT / "configs"
     assert "configs" in packed.packages
     assert any(fnmatch(CONFIG.name, pattern) for pattern in packed.package_data["configs"])

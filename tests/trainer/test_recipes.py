@@ -42,7 +42,7 @@ def test_the_table_lists_every_recipe_once() -> None:
 
 
 @pytest.mark.parametrize("path", [*filter(uses_a_data_set, sorted(CONFIGS.glob("*.yaml")))], ids=lambda path: path.stem)
-def test_a_data_sets_recipe_names_source_need_and_what_was_not_run(path: Path) -> None:
+def test_header_of_a_data_set_recipe_names_its_target_and_required_data(path: Path) -> None:
     config = read_config(path)
     header = " ".join(line.lstrip("# ") for line in path.read_text().splitlines() if line.startswith("#"))
     assert "Published" in header or "target of ours" in header
@@ -59,7 +59,7 @@ def test_a_data_sets_recipe_names_source_need_and_what_was_not_run(path: Path) -
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
+def test_every_recipe_has_known_keys_only(path: Path) -> None:
     assert read_config(path).sources
 
 
@@ -86,7 +86,7 @@ def test_every_recipe_says_only_what_somebody_listens_to(path: Path) -> None:
         ("steps", "written key=value"),
     ],
 )
-def test_what_nobody_would_listen_to_is_refused(override: str, sentence: str) -> None:
+def test_unknown_or_unused_keys_are_refused(override: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         read_config(CONFIGS / "debug.yaml", overrides([override]))
 
@@ -106,19 +106,19 @@ def test_recipes_of_old_and_new_runs_are_read(kind: str) -> None:
     values = {"sources": [{**OLD_KEYS, "kind": kind, "share": 3.0}]}
     (source,) = build_dataclass(FitConfig, values, "the run's recipe").sources
     assert source == SOURCE_KINDS[kind](share=3.0)
-    told = json.loads(json.dumps(asdict(FitConfig(sources=(source,)))))
-    assert build_dataclass(FitConfig, told, "the run's recipe").sources == (source,)
+    saved = json.loads(json.dumps(asdict(FitConfig(sources=(source,)))))
+    assert build_dataclass(FitConfig, saved, "the run's recipe").sources == (source,)
 
 
 @pytest.mark.parametrize("name", ["resnet50_mlp", "handformer", "vit"])
-def test_a_data_sets_recipe_trains_on_renderings_by_the_words_of_its_head(name: str) -> None:
+def test_override_in_a_recipe_header_trains_on_renderings(name: str) -> None:
     path = CONFIGS / f"{name}.yaml"
     (line,) = [line for line in path.read_text().splitlines() if "On fresh renderings instead" in line]
     config = read_config(path, overrides(shlex.split(line.partition(": ")[2])))
     assert (config.sources, config.held_out) == ((RenderedSource(),), ())
 
 
-def test_networks_that_go_on_have_the_layout_of_those_they_go_on_from() -> None:
+def test_recipes_with_start_weights_have_the_layout_of_those_weights() -> None:
     assert recipe("ho3d").start_from == "runs/handformer/best.safetensors"
     assert recipe("ho3d").network == replace(recipe("handformer").network, pretrained=False)
     shipped = build_dataclass(
@@ -137,7 +137,7 @@ def shipped_weights() -> Path:
     return ROOT / recipe("freihand_transformer").start_from
 
 
-def test_what_fits_of_another_network_is_taken_and_the_rest_begins_anew(tmp_path: Path) -> None:
+def test_partial_start_loads_matching_weights_only(tmp_path: Path) -> None:
     config = recipe("freihand_resnet18")
     assert config.start_partly
     network = build_network(config.network, load_embedded_model())
@@ -179,6 +179,6 @@ def test_the_commands_of_the_docs_name_recipes_that_exist() -> None:
         ({"learning_rate": 10**400}, "learning_rate"),
     ],
 )
-def test_numbers_and_names_that_cannot_be_meant_are_refused_by_name(values: dict, named: str) -> None:
+def test_out_of_range_values_are_refused_by_key(values: dict, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         build_recipe(values, "recipe")

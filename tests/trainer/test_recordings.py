@@ -97,7 +97,7 @@ def test_labels_lie_on_the_hand_and_pose_it(tmp_path: Path, left: bool) -> None:
     assert batch.joints_weight.flatten().tolist() == pytest.approx([0.8] * 6 * 21)
 
 
-def test_a_label_of_a_single_view_teaches_the_picture_and_no_depth(tmp_path: Path) -> None:
+def test_single_view_label_has_2d_weights_only(tmp_path: Path) -> None:
     write_session(tmp_path / "s", origin="ik")
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
@@ -108,12 +108,12 @@ def test_a_label_of_a_single_view_teaches_the_picture_and_no_depth(tmp_path: Pat
 
 
 @pytest.mark.parametrize("left", [False, True])
-def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Path, left: bool) -> None:
+def test_single_view_label_keeps_the_depth_of_the_network(tmp_path: Path, left: bool) -> None:
     write_session(tmp_path / "s", origin="ik", network=True, left=left)
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
     measured = crop_session_hand(hand, CropJitter(), np.random.default_rng(1), 64)
-    # in the picture half way to the label, or all of it where the user set it right; in depth the network's
+    # in 2D half way to the label, or at the label where the user corrected it; in depth the network's
     assert hand.anchor is not None
     square = jittered_crop(hand.joints_px, CropJitter(), np.random.default_rng(1))
     corners = [
@@ -132,7 +132,7 @@ def test_what_one_view_cannot_know_is_held_where_the_network_saw_it(tmp_path: Pa
     assert (crop.pose_weight, crop.root_weight) == (0.5, 0.0)
 
 
-def test_a_label_of_two_views_is_taught_as_a_whole(tmp_path: Path) -> None:
+def test_two_view_label_has_full_weights(tmp_path: Path) -> None:
     write_session(tmp_path / "s", origin="two_views", network=True)
     hand = read_session_hands(recordings(tmp_path))[0]
     crop = teaching_crop(hand, CropJitter(), np.random.default_rng(1), 64)
@@ -141,7 +141,7 @@ def test_a_label_of_two_views_is_taught_as_a_whole(tmp_path: Path) -> None:
     assert (crop.pose_weight, crop.root_weight) == (0.8, 0.8)
 
 
-def test_some_hands_are_shown_as_the_wrong_one_and_teach_nothing_but_that(tmp_path: Path) -> None:
+def test_some_hands_are_shown_as_the_other_side_with_the_side_weight_only(tmp_path: Path) -> None:
     write_session(tmp_path / "s")
     crops = RecordingCrops(read_session_hands(recordings(tmp_path)), 32, 3, CropJitter())
     drawn = [crops[index] for index in range(200)]
@@ -171,7 +171,7 @@ def test_rejected_frames_are_not_learned_from(tmp_path: Path) -> None:
         read_session_hands(recordings(tmp_path, floor=0.9))
 
 
-def test_sessions_and_spans_of_time_are_taken_apart(tmp_path: Path) -> None:
+def test_sessions_and_time_spans_are_selected(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_session(tmp_path / name)
     assert [folder.name for folder in find_sessions(tmp_path)] == ["a", "b"]
@@ -186,14 +186,14 @@ def test_sessions_and_spans_of_time_are_taken_apart(tmp_path: Path) -> None:
         find_sessions(tmp_path / "a" / "frames")
 
 
-def test_another_hand_models_pose_is_not_taught_but_its_joints_are(tmp_path: Path) -> None:
+def test_pose_of_another_hand_model_has_no_weight_and_its_joints_have(tmp_path: Path) -> None:
     write_session(tmp_path / "s", digest="another")
     crop = RecordingCrops(read_session_hands(recordings(tmp_path)), 64, 1, CropJitter())[0]
     assert (crop.pose_weight, crop.shape_weight) == (0.0, 0.0)
     assert crop.joints_weight.tolist() == pytest.approx([0.8] * 21)
 
 
-def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
+def test_same_index_gives_the_same_crop(tmp_path: Path) -> None:
     write_session(tmp_path / "s")
     config = FitConfig(sources=(recordings(tmp_path),))
     first, second = build_samples(config), build_samples(config)
@@ -205,7 +205,7 @@ def test_the_same_number_gives_the_same_crop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("origin", ["two_views", "offline"])
-def test_a_shape_is_measured_where_two_cameras_made_all_labels(tmp_path: Path, origin: Recorded) -> None:
+def test_shape_is_measured_from_two_view_labels_only(tmp_path: Path, origin: Recorded) -> None:
     write_session(tmp_path / "s")
     shape = np.linspace(-1.0, 2.0, 10, dtype=np.float32)
     labels = [
@@ -223,7 +223,7 @@ def test_a_shape_is_measured_where_two_cameras_made_all_labels(tmp_path: Path, o
         np.testing.assert_allclose(measured, shape, atol=1e-6)
 
 
-def test_renderings_of_one_person_have_that_persons_shape_in_everybodys_poses() -> None:
+def test_renderings_with_a_given_shape_keep_the_drawn_poses() -> None:
     shape = tuple(np.linspace(-1.0, 2.0, 10).tolist())
     crops = [RenderedCrops(64, 5, shape=shape, empty_share=0.0)[index] for index in range(3)]
     others = [RenderedCrops(64, 5, empty_share=0.0)[index] for index in range(3)]
@@ -243,7 +243,7 @@ def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_pa
     split, (report,) = with_recordings(config, tmp_path)
     assert (split.sources[0].sessions, report.sessions) == (("a",), ("b",))
     assert split.held_out[0].sessions == ("a",)  # the checkpoint is not chosen on what the report measures
-    # the user named what to learn from and holds nothing out: then what was left out is not measured on either
+    # sessions to learn from are named and none is held out: the others are not measured either
     named, (report,) = with_recordings(config, tmp_path, ["a"])
     assert (named.sources[0].sessions, report.sessions, report.span) == (("a",), ("a",), (0.8, 1.0))
     with pytest.raises(ConfigError, match="'b' is to be learned from and held out"):
@@ -252,7 +252,7 @@ def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_pa
         with_recordings(config, tmp_path, [], ["a", "b"])
 
 
-def test_variants_of_a_recipe(tmp_path: Path) -> None:
+def test_variants_of_a_recipe_set_the_frozen_modules(tmp_path: Path) -> None:
     quick, thorough = (read_config(CONFIGS / "finetune.yaml", {"variant": name}) for name in ("quick", "thorough"))
     assert quick.freeze == ("trunk",)
     assert thorough.freeze == ()

@@ -1,4 +1,4 @@
-"""Copies that are compared, and runs that are brought back from them."""
+"""Verified copies, and runs that are restored from them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_copy_that_differs_is_refused_and_the_old_one_kept(tmp_path: Path, mon
     source, target = tmp_path / "file", tmp_path / "copy"
     source.write_bytes(b"new content")
     target.write_bytes(b"old")
-    # a drive that gives back something else than was written to it
+    # a drive that returns other bytes than were written
     monkeypatch.setattr("trainer.notebook.verified_copy._sha256", lambda path: "another")
     with pytest.raises(DataError, match="differs from it"):
         copy_verified(source, target)
@@ -84,7 +84,7 @@ def test_a_run_is_copied_at_checkpoints_not_too_often_and_at_its_end(run: Path, 
     assert (tmp_path / "drive" / "last.pt").read_text() == "later"
 
 
-def test_a_run_that_is_gone_is_brought_back_and_one_that_is_there_left_alone(run: Path, tmp_path: Path) -> None:
+def test_missing_run_is_restored_and_an_existing_one_is_unchanged(run: Path, tmp_path: Path) -> None:
     RunBackup(run, tmp_path / "drive").copy()
     (run / "last.pt").write_text("later")
     assert RunBackup(run, tmp_path / "drive").bring_back() is None
@@ -94,7 +94,7 @@ def test_a_run_that_is_gone_is_brought_back_and_one_that_is_there_left_alone(run
     assert (again / "best.safetensors").is_file()
 
 
-def test_a_drive_that_is_gone_does_not_stop_the_training(run: Path, tmp_path: Path) -> None:
+def test_unavailable_drive_does_not_stop_the_training(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     backup = RunBackup(run, tmp_path / "file" / "drive", tmp_path / "second")
     backup({"event": "end"})

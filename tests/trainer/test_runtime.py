@@ -1,4 +1,4 @@
-"""The network without torch: its output for a crop has to arrive in the picture's camera, exactly."""
+"""The network without torch: outputs for a crop are transformed exactly into the picture's camera."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ METADATA = {
     "hand_model_digest": "",
     "confidence": {"offset": 0.0, "slope": 1.0},
 }
-# neither centred nor with equal focal lengths to the last digit: what is confused shows
+# not centred, so that a confused principal point or mirroring shows
 CAMERA = Intrinsics(610.0, 610.0, 300.0, 250.0, 640, 480)
 
 
-class TruthfulSession:
-    """Returns the label of the crop as its output, and keeps the picture it was given."""
+class LabelSession:
+    """Returns the label of the crop as the network's output and keeps the input picture."""
 
     def __init__(self, label: LabelledCrop) -> None:
         scale = label.focal / label.root_m[2]
@@ -77,7 +77,7 @@ def joints_of(rotations: np.ndarray, shape: np.ndarray, root_m: np.ndarray) -> n
 @pytest.mark.parametrize("flipped", [False, True], ids=["right", "left"])
 @pytest.mark.parametrize("angle_rad", [0.0, 0.9, -2.4])
 @pytest.mark.parametrize("place_m", [(0.0, 0.05, 0.5), (-0.22, 0.12, 0.6), (0.2, -0.05, 0.42)])
-def test_a_true_answer_arrives_as_the_truth(
+def test_labels_as_outputs_are_decoded_to_the_true_joints(
     place_m: tuple[float, float, float], angle_rad: float, flipped: bool
 ) -> None:
     """Joints within 0.1 mm in camera axes and 2D within half a pixel, wherever and however the crop was taken."""
@@ -96,7 +96,7 @@ def test_a_true_answer_arrives_as_the_truth(
         joints_m=joints_m,
         input_px=INPUT_PX,
     )
-    session = TruthfulSession(label)
+    session = LabelSession(label)
     crop = mirrored_crop(upright, 640) if flipped else upright
     prediction = NetworkRuntime(session, METADATA).predict(image, crop, CAMERA)
 
@@ -104,14 +104,14 @@ def test_a_true_answer_arrives_as_the_truth(
     np.testing.assert_allclose(decoded, joints_m, atol=1e-4)
     np.testing.assert_allclose(prediction.joints_px, joints_px, atol=0.5)
     assert prediction.sigma_px == pytest.approx(np.full(21, 0.05 * upright.size_px / 2.0))
-    # what the network is shown is the very crop that training would have cut
+    # the network's input is the crop that training would cut
     assert session.seen is not None
     difference = np.abs(session.seen[0].transpose(1, 2, 0) - label.image.astype(float))
     assert np.mean(difference) < 2.0
 
 
-def test_a_left_hand_comes_back_as_the_mirror_image_of_its_prediction() -> None:
-    """The whole way round: mirror the decoded right hand and it projects onto the left hand of the picture."""
+def test_mirrored_right_hand_projects_onto_the_left_hand() -> None:
+    """The mirrored pose of the left model, and its projection in the camera that is not mirrored."""
     left_layer = HandLayer(load_embedded_model("left"), np.float64)
     pose, shape, mirrored_joints = right_hand((-0.15, 0.05, 0.5))
     left_joints = mirror_points(mirrored_joints)
@@ -123,7 +123,7 @@ def test_a_left_hand_comes_back_as_the_mirror_image_of_its_prediction() -> None:
 
 
 @pytest.mark.parametrize("start_factor", [0.75, 1.0, 1.4])
-def test_the_wrist_is_placed_where_the_joints_are_seen(start_factor: float) -> None:
+def test_root_translation_is_recovered_despite_a_joint_with_large_sigma(start_factor: float) -> None:
     _, _, joints_m = right_hand((-0.1, 0.05, 0.55))
     pixels = project(joints_m, CAMERA)
     sigma = np.full(21, 2.0)
@@ -138,7 +138,7 @@ def test_the_wrist_is_placed_where_the_joints_are_seen(start_factor: float) -> N
     assert np.linalg.norm(projected - pixels, axis=1)[sure].mean() < 0.5
 
 
-def test_placing_never_leads_behind_the_camera() -> None:
+def test_root_translation_from_random_joints_is_in_front_of_the_camera() -> None:
     _, _, joints_m = right_hand((0.0, 0.0, 0.5))
     nonsense = np.random.default_rng(0).uniform(-2000, 2000, (21, 2))
     found = solve_root_translation(joints_m - joints_m[0], nonsense, np.full(21, 1.0), CAMERA, joints_m[0])
@@ -146,7 +146,7 @@ def test_placing_never_leads_behind_the_camera() -> None:
     assert found[2] > 0.0
 
 
-def test_confidence_follows_what_was_good_on_held_out_crops() -> None:
+def test_fitted_confidence_recovers_a_logistic_curve() -> None:
     rng = np.random.default_rng(0)
     certainty = rng.normal(2.5, 0.7, 20_000)
     good = rng.random(20_000) < 1.0 / (1.0 + np.exp(-(-6.0 + 2.5 * certainty)))
@@ -167,7 +167,7 @@ def test_the_fitted_curve_does_not_depend_on_the_unit_of_the_certainty(unit: flo
     assert curve["offset"] == pytest.approx(-3.0, rel=0.15)
 
 
-def test_the_curve_that_ships_doubts_a_few_good_hands_to_catch_the_wrong_ones() -> None:
+def test_shipped_confidence_curve_doubts_a_fixed_share_of_good_hands() -> None:
     rng = np.random.default_rng(2)
     good = rng.random(20_000) > 0.02
     certainty = np.where(good, rng.normal(4.0, 1.0, 20_000), rng.normal(0.5, 1.0, 20_000))
@@ -179,7 +179,7 @@ def test_the_curve_that_ships_doubts_a_few_good_hands_to_catch_the_wrong_ones() 
     assert doubted(shipped, good) == pytest.approx(DOUBTED_GOOD, abs=0.001)
     assert doubted(plain, good) < 0.5 * DOUBTED_GOOD
     assert doubted(shipped, ~good) > doubted(plain, ~good) + 0.05
-    # where nothing was good nothing can be moved
+    # without good hands the curve is not shifted
     assert confidence_curve(certainty, np.zeros(20_000, bool)) == fit_confidence(certainty, np.zeros(20_000, bool))
 
 
@@ -211,7 +211,7 @@ def test_an_unusable_network_is_refused_in_one_sentence(tmp_path: Path, content:
         load_network(tmp_path)
 
 
-def test_the_placed_wrist_is_where_the_weighted_errors_are_least() -> None:
+def test_root_translation_minimises_the_weighted_errors() -> None:
     """Every small step away from it makes them larger, the prior of the depth included."""
     _, _, joints_m = right_hand((0.08, -0.04, 0.6))
     random = np.random.default_rng(3)

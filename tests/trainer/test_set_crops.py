@@ -56,7 +56,7 @@ def dotted(freihand_set: Path, tmp_path: Path) -> FreihandSet:
 
 
 def brightness_at_joints(crop: LabelledCrop) -> float:
-    """How bright the picture is under the labelled joints that lie in it, over how bright it is elsewhere."""
+    """Median brightness at the labelled joints inside the crop, less that of the whole crop."""
     side = crop.image.shape[0]
     inside = np.abs(crop.joints_crop).max(1) < 0.95
     x, y = ((crop.joints_crop[inside] + 1.0) * (side / 2) - 0.5).round().astype(int).T
@@ -69,7 +69,7 @@ def test_turned_moved_blurred_and_compressed_crops_keep_their_joints(dotted: Fre
     plain = SetCrops(dotted, None, 128, 5, CropJitter(0.0, 0.0, 0.0, 0.0, any_angle_share=0.0))
     crops = shown_right(stream, 40)
     assert np.mean([brightness_at_joints(crop) > 40.0 for crop in crops.values()]) > 0.9
-    # the mistake that this is about: the picture turned, its labels not
+    # counter-check: the upright picture under the labels of the turned crop
     mistaken = [crop.with_image(plain[index].image) for index, crop in crops.items()]
     assert np.mean([brightness_at_joints(crop) > 40.0 for crop in mistaken]) < 0.5
 
@@ -104,13 +104,13 @@ def test_turns_reach_ninety_degrees_and_no_farther(freihand_set: Path) -> None:
 
 
 @pytest.mark.parametrize("largest_deg", [0.0, 10.0, 90.0])
-def test_no_crop_is_turned_farther_than_the_recipe_says(largest_deg: float) -> None:
+def test_crop_angles_stay_within_the_limit_of_the_recipe(largest_deg: float) -> None:
     jitter, points = data_set_jitter(largest_deg), np.random.default_rng(1).uniform(20.0, 200.0, (21, 2))
     turns = [abs(jittered_crop(points, jitter, np.random.default_rng(seed)).angle_rad) for seed in range(400)]
     assert 0.95 * largest_deg <= np.degrees(max(turns)) <= largest_deg + 1e-9
 
 
-def test_another_background_leaves_the_hand_and_nothing_else(freihand_set: Path) -> None:
+def test_new_background_keeps_the_hand_and_changes_the_rest(freihand_set: Path) -> None:
     hands = FreihandSet(freihand_set, "training")
     pool = BackgroundPool(3, size=4)
     for index in range(3):
@@ -125,8 +125,8 @@ def test_another_background_leaves_the_hand_and_nothing_else(freihand_set: Path)
         assert np.abs(changed[outside].astype(int) - picture[outside]).mean() > 15.0
 
 
-def test_a_stream_before_new_backgrounds_keeps_its_joints(dotted: FreihandSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    # it is about places: a crop that is far too dark would hide them
+def test_crops_with_new_backgrounds_keep_their_joints(dotted: FreihandSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a very dark crop would hide the dots
     monkeypatch.setattr("trainer.datasets.crops.jitter_colors", lambda image_rgb, rng: image_rgb)
     jitter = data_set_jitter(90.0)
     stream = SetCrops(dotted, None, 128, 5, jitter, new_background=1.0)
@@ -136,7 +136,7 @@ def test_a_stream_before_new_backgrounds_keeps_its_joints(dotted: FreihandSet, m
     assert np.mean(darkness[:6]) < 30.0 < np.mean(darkness[6:])
 
 
-def test_left_hands_are_mirrored_with_everything(interhand_set: Path) -> None:
+def test_left_hands_are_mirrored_with_their_labels(interhand_set: Path) -> None:
     """No picture is mirrored without its labels: a left hand's pose gives its joints, as a right hand's."""
     hands = InterHandSet(interhand_set, "training")
     fitter = fitter_for(hands, load_embedded_model())
@@ -188,7 +188,7 @@ def test_a_set_alone_also_shows_left_hands_and_no_hand(
     assert {(crop.present, crop.right) for crop in held_out.values()} == {(1.0, 1.0)}
 
 
-def test_what_lies_beside_a_hand_shows_nothing_of_it(freihand_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crop_beside_a_hand_contains_no_part_of_it(freihand_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The picture is bright in the box of the joints and a little around it, as a hand's flesh is."""
     monkeypatch.setattr("trainer.datasets.crops.jitter_colors", lambda image, rng: image)
     near = FreihandSet(freihand_set, "training").hand(0)

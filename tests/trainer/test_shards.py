@@ -1,4 +1,4 @@
-"""Packed sets: what is read back is what was packed, and crops of a stream are the same however often it is opened."""
+"""Packed sets: round trips, and streams that give the same crops each time they are opened."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def assert_same(ours: SetHand | None, theirs: SetHand | None) -> None:
 
 
 @pytest.mark.parametrize("kind", ["freihand", "ho3d", "interhand"])
-def test_every_set_comes_back_bit_by_bit(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_every_set_round_trips_bit_for_bit(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     hands: HandSet = open_set(kind, request.getfixturevalue(f"{kind}_set"), "training")
     assert pack(hands, tmp_path / "training", per_shard=3) == (len(hands), 0)
     back = ShardSet(tmp_path, "training")
@@ -53,7 +53,7 @@ def test_every_set_comes_back_bit_by_bit(kind: str, request: pytest.FixtureReque
         assert back.mask_bytes(index) == hands.mask_bytes(index)
 
 
-def test_any_tar_reader_finds_keys_that_belong_together(packed: Path, freihand_set: Path) -> None:
+def test_tar_members_follow_the_webdataset_convention(packed: Path, freihand_set: Path) -> None:
     """WebDataset's convention: what comes before a name's first dot is one sample, side by side in the file."""
     hands = open_set("freihand", freihand_set, "training")
     seen: list[str] = []
@@ -71,7 +71,7 @@ def test_any_tar_reader_finds_keys_that_belong_together(packed: Path, freihand_s
     assert seen == [f"{number:08d}" for number in range(len(hands))]
 
 
-def test_a_recipe_reads_them_and_sees_the_same_crops_each_time(packed: Path) -> None:
+def test_recipe_on_shards_gives_the_same_crops_each_time(packed: Path) -> None:
     source = ShardSource(path=str(packed))
     config = FitConfig(sources=(source,), network=NetworkConfig(input_px=64))
     first, second = build_samples(config), build_samples(config)
@@ -84,7 +84,7 @@ def test_a_recipe_reads_them_and_sees_the_same_crops_each_time(packed: Path) -> 
     assert len(open_set("shards", packed, held_out.split)) == 4
 
 
-def test_a_stream_moves_through_all_hands_a_few_files_at_a_time(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_visits_all_hands_file_by_file(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "OPEN_SHARDS", 1)
     hands = ShardSet(packed, "training")
     assert len(hands) == 12
@@ -99,9 +99,7 @@ def test_a_stream_moves_through_all_hands_a_few_files_at_a_time(packed: Path, mo
     assert every == set(range(12))
 
 
-def test_what_is_not_packed_to_the_end_is_said(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_incomplete_shards_are_reported(packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = Path(shutil.copytree(packed, tmp_path / "copy"))
     shard = copy / "training" / "000001.tar"
     shard.write_bytes(shard.read_bytes()[:3000])

@@ -1,4 +1,4 @@
-"""The synthesize command: what it writes, read by small readers of our own; and that no interruption shows."""
+"""The synthesize command: its files, read by independent readers, and continuing after an interruption."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def all_files(folder: Path) -> dict[str, bytes]:
 
 
 def children_of(parent: int) -> list[str]:
-    """Process numbers of the children, read from /proc: a bare machine has no ps."""
+    """Process ids of the children, read from /proc because ps may not be installed."""
     children = []
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -201,7 +201,7 @@ def test_a_recording_is_read_by_the_programs_own_reader(recording: Path) -> None
 
 
 @pytest.mark.parametrize("layout", ["recording", "freihand"])
-def test_a_stopped_series_goes_on_as_if_it_had_not_stopped(tmp_path: Path, layout: str) -> None:
+def test_resumed_series_equals_an_uninterrupted_one(tmp_path: Path, layout: str) -> None:
     """A torn line, a part file and missing last files: the same command ends with the very same bytes."""
     options = ["--format", layout, *(["--size", "160x120"] if layout == "recording" else ["--size", "64x64"])]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -293,7 +293,7 @@ def test_a_killed_run_leaves_only_whole_files_and_no_processes(tmp_path: Path) -
         (["--backgrounds", "/nowhere"], "should hold photographs"),
     ],
 )
-def test_what_does_not_go_together_is_said_in_a_sentence(
+def test_incompatible_options_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
 ) -> None:
     """Exit code 2, no traceback, nothing written."""
@@ -302,7 +302,7 @@ def test_what_does_not_go_together_is_said_in_a_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_other_folders_and_other_series_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_folders_and_other_series_are_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder with other files, a series of another seed, and a file in the place of a folder."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -318,8 +318,8 @@ def test_other_folders_and_other_series_are_left_alone(tmp_path: Path, capsys: p
     assert "cannot be made" in capsys.readouterr().err
 
 
-def test_wrong_values_leave_with_code_two(tmp_path: Path) -> None:
-    """Counts and sizes that are none."""
+def test_invalid_values_exit_with_code_2(tmp_path: Path) -> None:
+    """Invalid counts, sizes and formats."""
     for options in (["--size", "wide"], ["--jobs", "0"], ["--crops", "-3"], ["--format", "coco"]):
         with pytest.raises(SystemExit) as left:
             synthesize(tmp_path / "out", *options)

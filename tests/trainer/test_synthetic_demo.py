@@ -69,7 +69,7 @@ def test_the_hand_moves_smoothly_and_ends_as_it_begins(truth: dict[str, np.ndarr
     assert (truth["joints_px"] < truth["picture_size_px"]).all()
 
 
-def test_the_command_would_make_the_shipped_motion_again(truth: dict[str, np.ndarray]) -> None:
+def test_command_reproduces_the_shipped_motion(truth: dict[str, np.ndarray]) -> None:
     """The code's motion on the embedded hand is the one in the file."""
     renderer = SceneRenderer(load_embedded_model(), int(truth["seed"]), levels=0)
     assert len(truth["pose_rad"]) == FRAME_COUNT
@@ -89,7 +89,7 @@ def test_rendering_needs_neither_torch_nor_a_detector_nor_a_window() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=120)
 
 
-def test_an_unknown_command_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_command_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and one sentence; --help lists the commands."""
     assert main(["paint"]) == 2
     assert "demo-clip" in capsys.readouterr().err

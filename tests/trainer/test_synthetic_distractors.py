@@ -1,4 +1,4 @@
-"""Held things, things in front, second hands and faces: what they cover, and that the labels contain it."""
+"""Held objects, objects in front, second hands and faces: what they cover, and the mask and visibility labels."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_a_ball_hides_what_is_behind_it_and_nothing_before_it(renderer: SceneRen
     assert behind.joint_visible.all()
 
 
-def test_a_thing_just_before_the_skin_hides_the_joint_under_it(renderer: SceneRenderer, open_palm: Scene) -> None:
-    """Nearer than flesh may be, but no flesh: a ball around the knuckle that sticks out of the palm by millimetres."""
+def test_object_just_in_front_of_the_skin_hides_the_joint_under_it(renderer: SceneRenderer, open_palm: Scene) -> None:
+    """A ball around the knuckle that protrudes from the palm by millimetres, as flesh over a joint does."""
     bare = renderer.render(open_palm)
     sample = renderer.render(replace(open_palm, props=(ball(bare.joints_m[9], 0.018),)))
     x, y = np.rint(sample.joints_px[9]).astype(int)
@@ -124,7 +124,7 @@ def test_a_second_hand_before_the_first_hides_it(renderer: SceneRenderer, open_p
 def test_distractors_cover_parts_of_the_same_hand(
     renderer: SceneRenderer, alone: list[SyntheticSample], kind: str
 ) -> None:
-    """Pose, place and camera stay; the mask only loses; most hands stay in sight, and some joints get hidden."""
+    """Pose, place and camera stay; the mask only shrinks; most hands stay visible, and some joints are hidden."""
     settings = replace(ALONE, **{kind: 1.0})
     hidden = 0
     for index, bare in enumerate(alone):
@@ -152,7 +152,7 @@ def test_shares_decide_how_often_there_are_distractors(renderer: SceneRenderer) 
         assert abs(seen - count * share) < 3.0 * np.sqrt(count * share * (1.0 - share))
 
 
-def test_held_things_lie_at_the_hand_and_leave_it_room(renderer: SceneRenderer, open_palm: Scene) -> None:
+def test_held_objects_lie_near_the_hand_and_not_around_a_bone(renderer: SceneRenderer, open_palm: Scene) -> None:
     """Each lies within reach of the fingers, on the palm's side of an open hand, and not around a bone."""
     joints = renderer.render(open_palm).joints_m.astype(float)
     palmar = np.array([0.0, 0.0, -1.0])  # the palm faces the camera
@@ -165,8 +165,8 @@ def test_held_things_lie_at_the_hand_and_leave_it_room(renderer: SceneRenderer, 
         assert np.linalg.det(prop.axes) > 0
 
 
-def test_faces_change_backgrounds_and_nothing_else() -> None:
-    """With and without faces the same picture, save where the face is; skin colours appear."""
+def test_faces_change_a_part_of_the_background() -> None:
+    """The background with a face differs from the one without in 1 % to 90 % of its pixels."""
     for seed in range(4):
         without = make_background(np.random.default_rng(seed), 0.0, 0.0).astype(int)
         changed = np.abs(make_background(np.random.default_rng(seed), 0.0, 1.0).astype(int) - without).max(-1) > 12

@@ -24,7 +24,7 @@ def surface() -> HandSurface:
     return HandSurface(load_embedded_model(), 1)
 
 
-def test_an_octahedron_subdivides_as_loop_wrote_it() -> None:
+def test_octahedron_is_subdivided_with_loops_weights() -> None:
     """Every old corner has four neighbours (b = 3/32): 5/8 of itself and 3/32 of each; edges 3/8, 3/8, 1/8, 1/8."""
     corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], float)
     faces = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
@@ -90,7 +90,7 @@ def test_digits_are_measured_in_their_bones_axes(surface: HandSurface) -> None:
 
 @pytest.mark.parametrize("kind", ["natural", "free", "fingers"])
 def test_drawn_poses_keep_limits_and_do_not_cross(surface: HandSurface, kind: PoseKind) -> None:
-    """A hundred poses: within joint limits, no rod inside another, and far from all alike."""
+    """A hundred poses: within joint limits, no rod inside another, and varied flexion."""
     prior = PosePrior(surface)
     limits = joint_limits()
     poses = np.stack([prior.draw(np.random.default_rng(index), kind) for index in range(100)])
@@ -102,8 +102,8 @@ def test_drawn_poses_keep_limits_and_do_not_cross(surface: HandSurface, kind: Po
     assert (prior.draw(np.random.default_rng(5), kind) == poses[5]).all()
 
 
-def test_free_poses_bend_knuckles_and_what_lies_beyond_apart(surface: HandSurface) -> None:
-    """A hook (knuckle straight, the rest bent) and a table (the other way round) are among them; blends are poorer."""
+def test_free_poses_bend_knuckles_independently_of_the_other_joints(surface: HandSurface) -> None:
+    """Hooks (knuckle straight, the rest bent) and tables (the reverse) occur; among blended poses tables are rare."""
     prior = PosePrior(surface)
 
     def hooks_and_tables(kind: PoseKind) -> tuple[int, int]:
@@ -117,7 +117,7 @@ def test_free_poses_bend_knuckles_and_what_lies_beyond_apart(surface: HandSurfac
     assert tables > 3 * hooks_and_tables("natural")[1]
 
 
-def test_poses_about_fingers_stretch_each_finger_alone_and_none(surface: HandSurface) -> None:
+def test_finger_poses_extend_each_finger_alone_or_none(surface: HandSurface) -> None:
     """Lone fingers of every kind, and fists; other poses hardly ever stretch a ring finger alone."""
     prior = PosePrior(surface)
 
@@ -132,7 +132,7 @@ def test_poses_about_fingers_stretch_each_finger_alone_and_none(surface: HandSur
     assert min(alone("natural")) < 4
 
 
-def test_a_thumb_pushed_through_the_index_is_noticed(surface: HandSurface) -> None:
+def test_crossing_fingers_are_detected(surface: HandSurface) -> None:
     """The crossing test detects straight fingers laid over each other, and a finger in the palm."""
     prior = PosePrior(surface)
     rest = np.zeros(48)

@@ -38,7 +38,7 @@ def crops(renderer: SceneRenderer) -> list[SyntheticSample]:
 
 @pytest.fixture(scope="module")
 def with_distractors(renderer: SceneRenderer) -> list[SyntheticSample]:
-    """The same crops with everything that training has."""
+    """The same crops with the distractors of training."""
     return [renderer.crop(index) for index in range(24)]
 
 
@@ -69,7 +69,7 @@ def test_labels_are_those_of_the_hand_layer_in_float64(crops: list[SyntheticSamp
         assert sample.joints_m[:, 2].min() > 0.1
 
 
-def test_the_picture_shows_the_hand_where_the_labels_say(crops: list[SyntheticSample]) -> None:
+def test_rendered_hand_lies_at_its_labels(crops: list[SyntheticSample]) -> None:
     """Model vertices drawn by OpenCV as a silhouette lie in the mask; visible joints are on the hand."""
     faces = load_embedded_model().faces
     for sample in crops:
@@ -100,7 +100,7 @@ def test_seed_and_index_alone_decide_a_sample(with_distractors: list[SyntheticSa
     assert (SceneRenderer(load_embedded_model(), 6).crop(3).pose_rad != crops[3].pose_rad).any()
 
 
-def test_pictures_are_lively_and_hands_differ(crops: list[SyntheticSample]) -> None:
+def test_pictures_are_well_exposed_and_skin_tones_differ(crops: list[SyntheticSample]) -> None:
     """No black, blown-out or constant pictures; hands of many tones; most joints within the crop."""
     for sample in crops:
         assert sample.image_rgb.shape == (128, 128, 3)
@@ -113,7 +113,7 @@ def test_pictures_are_lively_and_hands_differ(crops: list[SyntheticSample]) -> N
 
 
 def test_mirrored_sample_is_a_left_hand_that_still_projects(crops: list[SyntheticSample]) -> None:
-    """Picture, camera and labels of the other hand agree with the mirrored model; twice is where it started."""
+    """Picture, camera and labels of the other hand agree with the mirrored model; mirroring twice is the identity."""
     left_layer = HandLayer(load_embedded_model("left"), np.float64)
     for sample in crops[:6]:
         left = mirror_sample(sample)
@@ -150,7 +150,7 @@ def test_fingers_hidden_by_the_palm_are_not_visible(renderer: SceneRenderer) -> 
             assert sample.joint_visible.all()
 
 
-def test_light_follows_lambert_and_shadows_take_it_away() -> None:
+def test_light_follows_lambert_and_is_shadowed_by_occluders() -> None:
     """Without wrap a facing vertex gets albedo times light; a sphere between it and the light takes most of it."""
     lighting = replace(
         EVEN_LIGHT,
@@ -170,7 +170,7 @@ def test_light_follows_lambert_and_shadows_take_it_away() -> None:
     np.testing.assert_allclose(free, 1.0, atol=1e-3)
 
 
-def test_skin_features_lie_where_they_belong(renderer: SceneRenderer) -> None:
+def test_nails_pads_and_creases_lie_on_their_regions(renderer: SceneRenderer) -> None:
     """Nails on the backs of finger ends, pads opposite, palm lines on the palm, on every one of five fingers."""
     where, surface = renderer._skin_map, renderer.surface
     for digit, tip in zip(surface.digits, surface.model.tip_vertices, strict=True):
@@ -233,7 +233,7 @@ def test_photographs_serve_as_backgrounds(tmp_path: Path) -> None:
         broken.draw(np.random.default_rng(0), 16, 16)
 
 
-def test_full_frames_have_the_size_and_the_hand_that_was_asked_for(renderer: SceneRenderer) -> None:
+def test_full_frames_have_the_requested_size_and_hand_extent(renderer: SceneRenderer) -> None:
     """640 x 480 by default; the hand takes about the requested share of the height."""
     sample = renderer.frame(0, settings=SceneSettings(pose="open", view="palm", cover=(0.5, 0.5)))
     assert sample.image_rgb.shape == (480, 640, 3)

@@ -1,4 +1,4 @@
-"""What people have on their skin: where it is, and that it changes nothing but the skin."""
+"""Rings, patches, lines and gloves: where they are on the skin, and that they change nothing else."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ def test_rings_lie_around_the_first_bones_of_at_most_three_fingers(plain: SceneR
 
 
 @pytest.mark.parametrize("kind", [patches, lines, glove])
-def test_other_things_cover_what_they_should(plain: SceneRenderer, kind: Callable[..., Skin]) -> None:
-    """A glove the whole hand and not the arm, patches and lines a part of both; colours stay colours."""
+def test_patches_lines_and_gloves_cover_their_share_of_the_hand(
+    plain: SceneRenderer, kind: Callable[..., Skin]
+) -> None:
+    """A glove the whole hand and not the arm, patches and lines a part of both; albedo stays between 0 and 1."""
     skin, surface = plain.skin(3), plain.surface
     shares = []
     for seed in range(24):
@@ -64,7 +66,7 @@ def test_other_things_cover_what_they_should(plain: SceneRenderer, kind: Callabl
     assert np.std(shares) > 0.0
 
 
-def test_adorning_takes_its_share_of_the_people_and_leaves_the_others_alone(plain: SceneRenderer) -> None:
+def test_adorned_share_of_people_is_decorated_and_others_are_unchanged(plain: SceneRenderer) -> None:
     some = renderer_with(0.5)
     same = [np.array_equal(plain.skin(number).albedo, some.skin(number).albedo) for number in PEOPLE]
     assert 12 <= sum(same) <= 36
@@ -85,7 +87,7 @@ def test_gloves_go_to_people_who_wear_nothing_else(plain: SceneRenderer) -> None
     assert 10 <= newly <= 30
 
 
-def test_a_hand_keeps_its_labels_whatever_is_on_it(plain: SceneRenderer) -> None:
+def test_decorations_change_the_picture_and_not_the_labels(plain: SceneRenderer) -> None:
     """Only the picture changes."""
     bare_scene = replace(plain.crop_scene(2), props=(), second=None)
     worn_skin = adorn(bare_scene.skin, plain.surface, np.random.default_rng(4))
@@ -95,11 +97,11 @@ def test_a_hand_keeps_its_labels_whatever_is_on_it(plain: SceneRenderer) -> None
     assert np.abs(bare.image_rgb.astype(int) - worn.image_rgb).max() > 20
 
 
-def test_a_long_series_goes_on_with_other_people(plain: SceneRenderer) -> None:
-    """The second crowd has no person of the first, and coming back gives the same people again."""
+def test_long_series_draws_other_people(plain: SceneRenderer) -> None:
+    """Later crops show none of the first people, and the first crops drawn again show the same people."""
     first = {plain.crop_scene(index).skin.albedo.tobytes() for index in range(12)}
     later = {plain.crop_scene(index).skin.albedo.tobytes() for index in range(5000, 5012)}
     assert not first & later
-    for number in range(1000, 1400):  # so many that the first are forgotten
+    for number in range(1000, 1400):  # enough to evict the first ones from the cache
         plain.skin(number)
     assert first == {plain.crop_scene(index).skin.albedo.tobytes() for index in range(12)}

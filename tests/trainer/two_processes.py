@@ -83,7 +83,7 @@ def trained(fabric: Fabric, folder: Path, all_reduce_mean: AllReduceMean) -> dic
 
 
 def outcome(act: Callable[[], Any]) -> str:
-    """What became of it, in words."""
+    """The result or the exception of a call, as text."""
     try:
         return f"gave {act()}"
     except (DataError, SystemExit) as problem:
@@ -102,8 +102,8 @@ def main(out: Path) -> None:
 
     torch.set_num_threads(1)
     state = trained(fabric, out / f"run_of_{rank}", partial(averaged, fabric))
-    careless = trained(fabric, out / f"careless_run_of_{rank}", lambda numbers: numbers)
-    torch.save({"together": state, "careless": careless}, out / f"state_of_{rank}.pt")
+    plain_average = trained(fabric, out / f"plain_average_run_of_{rank}", lambda numbers: numbers)
+    torch.save({"together": state, "plain_average": plain_average}, out / f"state_of_{rank}.pt")
     words = {
         "request of the second": first_rank_with(fabric, rank == 1),
         "no request": first_rank_with(fabric, False),
