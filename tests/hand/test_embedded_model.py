@@ -7,7 +7,7 @@ import pytest
 
 from hand.build.anthropometry import SHAPE_NAMES, VARIATIONS
 from hand.embedded import load_embedded_model
-from hand.joints import MANO_PARENTS
+from hand.joints import MANO_PARENTS, mano_joint_to_common
 from hand.layer import HandLayer
 from hand.model import HandModel
 
@@ -137,11 +137,15 @@ def test_skinning_weights_are_smooth_and_sparse(model: HandModel) -> None:
     assert np.abs(weights[edges[:, 0]] - weights[edges[:, 1]]).max() < 0.75
 
 
-def test_joint_regressor_rows_are_convex_and_local(model: HandModel, layer: HandLayer) -> None:
+def test_joint_regressor_is_convex_local_and_follows_the_shape(model: HandModel, layer: HandLayer) -> None:
     regressor = model.joint_regressor
     assert regressor.min() >= 0.0
     np.testing.assert_allclose(regressor.sum(1), 1.0, atol=1e-6)
     assert ((regressor > 0).sum(1) < 61).all(), "a joint depends on vertices near it alone"
+    shape = np.random.default_rng(2).normal(0.0, 1.0, 10)
+    shaped_m = model.v_template_m + model.shape_directions_m @ shape
+    order = [mano_joint_to_common()[joint] for joint in range(16)]
+    np.testing.assert_allclose(layer(np.zeros(48), shape, np.zeros(3)).joints_m[order], regressor @ shaped_m, atol=1e-6)
 
 
 def test_pose_directions_of_a_joint_stay_near_it(model: HandModel) -> None:

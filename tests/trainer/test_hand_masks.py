@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,18 @@ def test_photographs_get_other_skins_before_their_own_backgrounds(tmp_path: Path
 def test_missing_mask_of_the_present_label_is_refused(tmp_path: Path) -> None:
     write_left_hand(tmp_path)
     source = replace(photographs_in(tmp_path), masks=str(tmp_path / "masks"), new_background=1.0)
+    with pytest.raises(DataError, match="has no mask of its present label"):
+        build_samples(FitConfig(seed=4, sources=(source,)))[0]
+
+
+def test_mask_of_an_outdated_label_is_refused(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    source = replace(photographs_in(tmp_path), masks=str(tmp_path / "masks"), new_background=1.0)
+    assert main(["masks", "--predictions", source.path, "--pictures", source.pictures, "--out", source.masks]) == 0
+    labels = json.loads(Path(source.path).read_text())
+    for hand in labels["images"][0]["hands"]:
+        hand["joints_px"] = [[x + 9.0, y] for x, y in hand["joints_px"]]
+    Path(source.path).write_text(json.dumps(labels))
     with pytest.raises(DataError, match="has no mask of its present label"):
         build_samples(FitConfig(seed=4, sources=(source,)))[0]
 

@@ -6,7 +6,7 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from time import process_time
+from typing import Any, ClassVar
 
 import pytest
 
@@ -31,6 +31,20 @@ def packed(freihand_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("shards") / "freihand"
     assert main(["data", "pack", str(freihand_set), "--out", str(out), "--per-shard", "5"]) == 0
     return out
+
+
+class CountedPasses(np.ndarray):
+    """An array that counts the operations on all of its rows."""
+
+    count: ClassVar[int] = 0
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        CountedPasses.count += 1
+        return getattr(ufunc, method)(*(np.asarray(value) for value in inputs), **options)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        CountedPasses.count += 1
+        return super().__array_function__(function, types, arguments, options)
 
 
 def assert_same(ours: SetHand | None, theirs: SetHand | None) -> None:
@@ -114,7 +128,9 @@ def test_incomplete_shards_are_reported(packed: Path, tmp_path: Path, capsys: py
     assert "should be empty to pack into" in capsys.readouterr().err
 
 
-def test_thousands_of_tar_files_are_opened_in_one_pass_over_the_hands(packed: Path, tmp_path: Path) -> None:
+def test_thousands_of_tar_files_are_opened_in_few_passes_over_the_hands(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pass for each of these 1500 files took 2.5 s, and a minute for five times as many of each."""
     folder = tmp_path / "training"
     folder.mkdir()
@@ -126,9 +142,16 @@ def test_thousands_of_tar_files_are_opened_in_one_pass_over_the_hands(packed: Pa
     for shard in range(1500):
         with (folder / f"{shard:06d}.tar").open("wb") as file:
             file.truncate(612)
-    before_s = process_time()
+    read: Any = np.load
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        loaded = read(*arguments, **options)
+        return loaded.view(CountedPasses) if isinstance(loaded, np.ndarray) and len(loaded) == len(index) else loaded
+
+    monkeypatch.setattr(np, "load", counted)
+    CountedPasses.count = 0
     assert len(ShardSet(tmp_path, "training")) == len(index)
-    assert process_time() - before_s < 0.8
+    assert 0 < CountedPasses.count < 20
     with (folder / "000777.tar").open("wb") as file:
         file.truncate(611)
     with pytest.raises(DataError, match=r"000777\.tar is missing or cut short"):
