@@ -1,4 +1,4 @@
-"""The network from the command line: chosen, refused, and run in a process that never loads torch."""
+"""--method and --network on the command line, and prediction without importing torch."""
 
 from __future__ import annotations
 
@@ -74,15 +74,13 @@ def test_both_methods_predict_without_torch(network_dir: Path, picture: Path, tm
     assert set(by_method) == {"ik", "network", "fused"}
     camera = Intrinsics.from_fov(image["width"], image["height"])
     middle = {method: project(np.array(hand["joints_m"]), camera).mean(0) for method, hand in by_method.items()}
-    # an untrained network has no pose, but its crops are where the hand is
+    # the pose of an untrained network is arbitrary, but its crops lie on the hand
     size = np.ptp(np.array(by_method["ik"]["joints_px"]), axis=0).max()
     assert np.linalg.norm(middle["ik"] - middle["network"]) < 0.8 * size
     assert by_method["ik"]["side"] == by_method["network"]["side"]
 
 
-def test_a_network_folder_that_is_none_is_refused(
-    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folder_without_a_network_is_refused(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "pred.json"
     for start in (["predict", "--input", str(picture), "--output", str(output)], ["--headless", "--source", "demo"]):
         assert run([*start, "--method", "network", "--network", str(tmp_path)]) == 2
@@ -90,15 +88,17 @@ def test_a_network_folder_that_is_none_is_refused(
     assert not output.exists()
 
 
-def test_methods_become_paths(network_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    model, said = load_embedded_model(), []  # type: ignore[var-annotated]
+def test_method_selects_the_paths_and_both_falls_back_to_ik_without_a_network(
+    network_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model, warnings = load_embedded_model(), []  # type: ignore[var-annotated]
     for method, wanted in (("ik", ["ik"]), ("network", ["network"]), ("both", ["network", "ik"])):
-        paths = chosen_paths(method, network_dir, model, 1, warn=said.append)  # type: ignore[arg-type]
+        paths = chosen_paths(method, network_dir, model, 1, warn=warnings.append)  # type: ignore[arg-type]
         assert list(paths) == wanted
-    assert said == []
+    assert warnings == []
     monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", tmp_path)
-    assert list(chosen_paths("both", None, model, 1, warn=said.append)) == ["ik"]
-    assert said == ["No trained network is installed, so --method both runs ik alone."]
+    assert list(chosen_paths("both", None, model, 1, warn=warnings.append)) == ["ik"]
+    assert warnings == ["No trained network is installed, so --method both runs ik alone."]
 
 
 def test_both_paths_run_by_default(network_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def onnx_package() -> Any:
 
 
 def rewritten(source: Path, target: Path, extra: dict[str, bytes]) -> Path:
-    """A shared file with parts added or replaced."""
+    """A copy of a shared file with entries added or replaced."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             if name not in extra:
@@ -48,7 +48,7 @@ def shared(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_network_travels_in_one_file(library: NetworkLibrary, shared: Path) -> None:
+def test_packed_network_can_be_added_loaded_and_deleted(library: NetworkLibrary, shared: Path) -> None:
     entry = library.add(shared)
     for name in ("network.onnx", "network.safetensors", "network.json", "card.md"):
         assert (entry.folder / name).read_bytes() == (SHIPPED / name).read_bytes()
@@ -63,7 +63,7 @@ def test_a_network_travels_in_one_file(library: NetworkLibrary, shared: Path) ->
 
 
 @pytest.mark.parametrize("name", ["../escaped.txt", "/tmp/escaped.txt", "sub/network.onnx", "network.pkl", "run.py"])
-def test_a_file_with_anything_else_inside_is_refused(library: NetworkLibrary, shared: Path, name: str) -> None:
+def test_archive_with_an_unexpected_entry_is_refused(library: NetworkLibrary, shared: Path, name: str) -> None:
     bad = rewritten(shared, shared.with_name("bad.handnet"), {name: b"boo"})
     with pytest.raises(CheckpointError, match="which no network's file has"):
         library.add(bad)
@@ -71,7 +71,7 @@ def test_a_file_with_anything_else_inside_is_refused(library: NetworkLibrary, sh
     assert not (library.folder.parent / "escaped.txt").exists()
 
 
-def test_a_bomb_is_refused_before_it_fills_the_disk(library: NetworkLibrary, shared: Path) -> None:
+def test_zip_bomb_is_refused_before_it_is_unpacked(library: NetworkLibrary, shared: Path) -> None:
     bomb = rewritten(shared, shared.with_name("bomb.handnet"), {"network.safetensors": bytes(300 << 20)})
     assert bomb.stat().st_size < 30 << 20
     with pytest.raises(CheckpointError, match="too large"):
@@ -79,15 +79,15 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(library: NetworkLibrary, sha
     assert not list(library.folder.glob("*"))
 
 
-def test_a_card_beyond_its_size_is_refused(library: NetworkLibrary, shared: Path) -> None:
+def test_oversized_card_is_refused(library: NetworkLibrary, shared: Path) -> None:
     words = np.random.default_rng(0).bytes(2 << 20)
     with pytest.raises(CheckpointError, match="too large"):
         library.add(rewritten(shared, shared.with_name("long.handnet"), {"card.md": words}))
 
 
-def test_a_file_that_lies_about_its_sizes_is_refused(library: NetworkLibrary, shared: Path) -> None:
+def test_archive_with_a_wrong_declared_size_is_refused(library: NetworkLibrary, shared: Path) -> None:
     data = bytearray(shared.read_bytes())
-    # the directory's claim about the first part's length, at byte 24 of its entry
+    # the uncompressed size of the first entry, at byte 24 of its central directory header
     entry = data.index(b"PK\x01\x02")
     data[entry + 24 : entry + 28] = (1000).to_bytes(4, "little")
     shared.write_bytes(bytes(data))
@@ -97,14 +97,14 @@ def test_a_file_that_lies_about_its_sizes_is_refused(library: NetworkLibrary, sh
 
 
 @pytest.mark.parametrize("cut", [0, 10, 5000, -10])
-def test_a_torn_file_is_refused_in_one_sentence(library: NetworkLibrary, shared: Path, cut: int) -> None:
+def test_truncated_archive_is_refused(library: NetworkLibrary, shared: Path, cut: int) -> None:
     shared.write_bytes(shared.read_bytes()[:cut])
     with pytest.raises(CheckpointError, match="request it again"):
         library.add(shared)
     assert not list(library.folder.glob("*"))
 
 
-def test_a_link_in_the_file_becomes_no_link(library: NetworkLibrary, shared: Path) -> None:
+def test_symlink_entry_is_unpacked_as_a_regular_file(library: NetworkLibrary, shared: Path) -> None:
     bad = shared.with_name("link.handnet")
     with zipfile.ZipFile(shared) as old, zipfile.ZipFile(bad, "w") as new:
         for name in ("network.onnx", "network.json"):
@@ -117,7 +117,7 @@ def test_a_link_in_the_file_becomes_no_link(library: NetworkLibrary, shared: Pat
     assert entry.card == "/etc/passwd"
 
 
-def test_a_model_that_reads_other_files_is_refused(library: NetworkLibrary, shared: Path) -> None:
+def test_model_with_external_data_is_refused(library: NetworkLibrary, shared: Path) -> None:
     onnx = onnx_package()
     model = onnx.load(str(SHIPPED / "network.onnx"))
     tensor = model.graph.initializer[0]
@@ -138,7 +138,7 @@ def test_a_model_with_foreign_operators_is_refused(library: NetworkLibrary, shar
         library.add(bad)
 
 
-def test_weights_that_are_a_pickle_are_refused_unread(library: NetworkLibrary, shared: Path, tmp_path: Path) -> None:
+def test_pickled_weights_are_refused_without_unpickling(library: NetworkLibrary, shared: Path, tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     evil = b"cos\nsystem\n(S'touch " + str(mark).encode() + b"'\ntR."
     bad = rewritten(shared, shared.with_name("bad.handnet"), {"network.safetensors": evil})
@@ -147,7 +147,7 @@ def test_weights_that_are_a_pickle_are_refused_unread(library: NetworkLibrary, s
     assert not mark.exists()
 
 
-def test_a_network_is_none_before_it_was_checked(
+def test_network_is_not_listed_before_its_check(
     library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = {name: (SHIPPED / name).read_bytes() for name in ("network.json", "network.onnx")}
@@ -169,9 +169,7 @@ def test_another_schema_is_refused(tmp_path: Path, shared: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_figures_that_are_no_numbers_are_left_out_and_keep_no_window_from_starting(
-    library: NetworkLibrary, shared: Path
-) -> None:
+def test_figures_that_are_not_finite_numbers_are_left_out(library: NetworkLibrary, shared: Path) -> None:
     metadata = json.loads((SHIPPED / "network.json").read_text())
     odd = {"a": None, "b": "much", "c": [], "d": True, "e": float("nan"), "f": 10**400, "g": 7, "h": 1.5}
     for name, figures in (("odd", odd), ("list", [1.0]), ("none", None)):
@@ -181,9 +179,7 @@ def test_figures_that_are_no_numbers_are_left_out_and_keep_no_window_from_starti
     assert figures == {"odd": {"g": 7.0, "h": 1.5}, "list": {}, "none": {}}
 
 
-def test_a_network_that_cannot_be_deleted_is_said(
-    library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_deletion_is_reported(library: NetworkLibrary, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_folder: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -193,14 +189,14 @@ def test_a_network_that_cannot_be_deleted_is_said(
         library.delete(entry)
 
 
-def test_a_name_cannot_lead_out_of_the_library(library: NetworkLibrary, shared: Path) -> None:
+def test_file_name_cannot_escape_the_library_folder(library: NetworkLibrary, shared: Path) -> None:
     strange = shared.with_name("..  a;b ..handnet")
     shutil.copyfile(shared, strange)
     assert library.add(strange).folder.parent == library.folder
 
 
 def broken(folder: Path, scale: float) -> Path:
-    """The shipped network with its pose layer, the one of 109 numbers, multiplied."""
+    """A copy of the shipped network whose pose layer, the one with 109 outputs, is scaled."""
     shutil.copytree(SHIPPED, folder)
     onnx = onnx_package()
     model = onnx.load(str(folder / "network.onnx"))
@@ -214,7 +210,7 @@ def broken(folder: Path, scale: float) -> Path:
     return folder
 
 
-def test_a_clearly_worse_network_wants_a_confirmation(tmp_path: Path) -> None:
+def test_clearly_worse_network_raises_a_doubt(tmp_path: Path) -> None:
     live = load_candidate(SHIPPED)
     assert try_network(live, live).doubts == ()
     trial = try_network(load_candidate(broken(tmp_path / "bad", 40.0)), live)
@@ -240,7 +236,7 @@ def test_swap_and_revert(tmp_path: Path) -> None:
     assert live.revert() is second
 
 
-def test_the_history_is_kept_and_survives_damage(library: NetworkLibrary) -> None:
+def test_history_is_listed_newest_first_without_a_damaged_line(library: NetworkLibrary) -> None:
     library.note(Path("a"), "first", "start")
     library.note(Path("b"), "second", "swap")
     with (library.folder / "history.jsonl").open("a") as file:
@@ -248,7 +244,7 @@ def test_the_history_is_kept_and_survives_damage(library: NetworkLibrary) -> Non
     assert [(swap.name, swap.reason) for swap in library.history()] == [("second", "swap"), ("first", "start")]
 
 
-def test_a_network_that_takes_long_to_load_holds_nobody_up_who_asks_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_properties_do_not_block_while_the_network_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     loading, allowed = threading.Event(), threading.Event()
     ready = load_candidate(SHIPPED)
 

@@ -1,4 +1,4 @@
-"""The network as a path, on a network with the true hands: followed, lost, found again, left, two, other models."""
+"""NetworkPath with a fake network that returns the true hands: tracking, re-detection, sides and hand models."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TrueHand:
 
 
 class Scene:
-    """Runtime and finder at once, over the same true hands."""
+    """Fake runtime and fake detector over the same true hands."""
 
     crop_expansion = 1.6
     upright = False
@@ -72,7 +72,7 @@ class Scene:
         self.hand_model_digest = digest
         self.visible_to_detector = True
         self.detector_confuses_sides = False
-        self.searches = self.predictions = self.closed = self.foreseen = self.resets = 0
+        self.searches = self.predictions = self.closed = self.encoded_ahead = self.resets = 0
         self.readings: list[LandmarkReading | None] = []
 
     def encode(self, image_rgb: np.ndarray, crop: SquareCrop) -> CropFeatures:
@@ -87,7 +87,7 @@ class Scene:
         seen: CropFeatures | None = None,
     ) -> CropPrediction:
         self.predictions += 1
-        self.foreseen += seen is not None and seen.image_rgb is image_rgb and seen.crop == crop
+        self.encoded_ahead += seen is not None and seen.image_rgb is image_rgb and seen.crop == crop
         self.readings.append(landmarks)
         center = np.array([crop.center_x_px, crop.center_y_px])
         hand = min(self.hands, key=lambda hand: float(np.abs(hand.joints_px.mean(0) - center).max()))
@@ -95,10 +95,10 @@ class Scene:
         near = np.abs(hand.joints_px.mean(0) - center).max() < 0.35 * crop.size_px
         pixels = mirror_pixels(hand.joints_px, 640) if shown_as == "left" else hand.joints_px
         if crop.size_px < 0.8 * crop_around(hand.joints_px, 1.6).size_px:
-            # as with a network that gets only a part of the hand: it fits a hand into that part
+            # a network that gets only a part of the hand fits a whole hand into that part
             pixels = pixels.mean(0) + 0.5 * (pixels - pixels.mean(0))
         rotations = matrix_from_axis_angle(hand.pose.reshape(16, 3))
-        # a depth that is off, as a scale guessed from one crop is
+        # a depth error, since the scale is ambiguous in a single crop
         root = hand.upright_joints_m[0] * 1.15
         presence = hand.presence if near else 0.02
         right = hand.right if shown_as == hand.side else 1.0 - hand.right
@@ -106,11 +106,11 @@ class Scene:
 
     def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
         self.searches += 1
-        self.told_px = list(last_seen_px)
+        self.last_seen_px = list(last_seen_px)
         if not self.visible_to_detector:
             return ()
         return tuple(
-            # landmarks of a detector that is some pixels off
+            # a detector error of a few pixels
             HandObservation(
                 other_side(hand.side) if self.detector_confuses_sides else hand.side,
                 0.9,
@@ -128,15 +128,15 @@ class Scene:
         self.closed += 1
 
 
-class Finds:
+class ConstantDetector:
     """A detector with constant detections."""
 
     def __init__(self, *seen: HandObservation) -> None:
         self.seen = seen
-        self.asked = self.closed = 0
+        self.calls = self.closed = 0
 
     def detect(self, image_rgb: np.ndarray, last_seen_px: Sequence[np.ndarray] = ()) -> tuple[HandObservation, ...]:
-        self.asked += 1
+        self.calls += 1
         return self.seen
 
     def reset(self) -> None:
@@ -160,7 +160,7 @@ def worst_mm(result: PathResult, hand: TrueHand) -> float:
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_a_followed_hand_needs_no_detector(side: Side) -> None:
+def test_tracked_hand_needs_no_detector(side: Side) -> None:
     scene = Scene(TrueHand((-0.12, 0.06, 0.5), side))
     path = path_over(scene)
     for sequence in range(12):
@@ -179,7 +179,7 @@ def test_a_followed_hand_needs_no_detector(side: Side) -> None:
     assert scene.closed == 1
 
 
-def test_mesh_and_parameters_say_the_same_hand() -> None:
+def test_mesh_and_joints_match_the_pose_parameters() -> None:
     scene = Scene(TrueHand((0.05, 0.05, 0.45), "left"))
     (state,) = path_over(scene).process(frame(0)).states
     layer = HandLayer(load_embedded_model("left"), np.float64)
@@ -190,7 +190,7 @@ def test_mesh_and_parameters_say_the_same_hand() -> None:
     np.testing.assert_allclose(state.pose_rad, mirror_pose(scene.hands[0].pose), atol=3e-5)
 
 
-def test_a_measured_shape_is_taken_for_the_pictures_of_cameras_alone() -> None:
+def test_measured_hand_shape_is_used_for_live_frames_only() -> None:
     shape = np.array([2.0, -1.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     scene = Scene(TrueHand((0.0, 0.0, 0.5)))
     path = NetworkPath(scene, MODEL, (scene,), hand_shape=shape)  # type: ignore[arg-type]
@@ -200,7 +200,7 @@ def test_a_measured_shape_is_taken_for_the_pictures_of_cameras_alone() -> None:
     assert np.linalg.norm(of_camera.shape - shape) < 0.5 * np.linalg.norm(shape)
 
 
-def test_a_hand_is_kept_longer_than_it_would_be_started() -> None:
+def test_tracked_hand_needs_less_presence_than_a_new_one() -> None:
     scene = Scene(TrueHand((-0.1, 0.05, 0.5), presence=0.5))
     path = path_over(scene)
     assert path.process(frame(0)).states == ()
@@ -222,20 +222,20 @@ def test_a_lost_hand_is_found_again_in_the_same_frame() -> None:
     assert "detector" in result.timings_ms
 
 
-def test_further_detectors_are_asked_until_one_finds_a_hand_that_the_network_confirms() -> None:
-    """A detector without detections and one that takes a chair for a hand do not end the search."""
+def test_detectors_run_in_order_until_the_network_confirms_a_hand() -> None:
+    """A detector without detections or with a false detection does not end the search."""
     scene = Scene(TrueHand((-0.15, 0.05, 0.5)))
     (true,) = scene.detect(np.zeros((4, 4, 3), np.uint8))
-    chair = replace(true, landmarks_px=true.landmarks_px + np.array([250.0, 0.0]))
-    finders = [Finds(), Finds(chair), Finds(true), Finds(true)]
+    false_detection = replace(true, landmarks_px=true.landmarks_px + np.array([250.0, 0.0]))
+    finders = [ConstantDetector(), ConstantDetector(false_detection), ConstantDetector(true), ConstantDetector(true)]
     path = NetworkPath(scene, MODEL, finders)  # type: ignore[arg-type]
     assert worst_mm(path.process(frame(0)), scene.hands[0]) < 1.0
-    assert [finder.asked for finder in finders] == [1, 1, 1, 0]
+    assert [finder.calls for finder in finders] == [1, 1, 1, 0]
     path.close()
     assert [finder.closed for finder in finders] == [1, 1, 1, 1]
 
 
-def test_two_hands_are_followed_with_their_sides_and_searched_now_and_then() -> None:
+def test_second_hand_is_found_by_an_occasional_search_and_both_keep_their_sides() -> None:
     right, left = TrueHand((-0.15, 0.05, 0.55)), TrueHand((0.15, 0.05, 0.5), "left", seed=3)
     scene = Scene(right)
     path = path_over(scene, max_hands=2)
@@ -250,11 +250,11 @@ def test_two_hands_are_followed_with_their_sides_and_searched_now_and_then() -> 
     assert max(worst_mm(result, hand) for hand in scene.hands) < 1.0
 
 
-def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> None:
+def test_uncertain_track_is_corrected_by_the_detector_and_kept_without_it() -> None:
     scene = Scene(TrueHand((-0.1, 0.05, 0.5)))
     path = path_over(scene)
     path.process(frame(0))
-    assert scene.told_px == []  # nothing was seen yet
+    assert scene.last_seen_px == []  # nothing is tracked yet
     scene.hands[0].confidence = 0.1
     # the crop shrank onto a part of the hand
     (track,) = path._tracks
@@ -266,7 +266,7 @@ def test_a_doubted_hand_is_set_right_by_the_detector_and_kept_without_it() -> No
     np.testing.assert_allclose(found[-1], scene.hands[0].joints_px, atol=1e-6)
     assert 2 <= scene.searches - searches <= 3
     assert path._tracks == [track]
-    assert len(scene.told_px) == 1  # the detector searches at the doubted hand before the whole picture
+    assert len(scene.last_seen_px) == 1  # the place of the uncertain hand, which is searched first
     scene.visible_to_detector = False
     for sequence in range(20, 40):
         assert len(path.process(frame(sequence)).states) == 1
@@ -283,7 +283,7 @@ def test_two_tracks_never_share_one_hand() -> None:
     scene = Scene(first, second)
     path = path_over(scene, max_hands=2)
     assert len(path.process(frame(0)).states) == 2
-    # one hand leaves, and what is left of its crop shows the other
+    # one hand leaves, and the other moves into both crops
     scene.hands = [first]
     first.wrist_m = (0.0, 0.05, 0.5)
     for sequence in range(1, 4):
@@ -291,7 +291,7 @@ def test_two_tracks_never_share_one_hand() -> None:
         assert len(result.states) <= 1
 
 
-def test_a_wrong_side_is_noticed_after_a_while_and_not_at_once() -> None:
+def test_wrong_side_changes_after_several_frames_but_not_at_once() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path = path_over(scene)
     path.process(frame(0))
@@ -301,17 +301,17 @@ def test_a_wrong_side_is_noticed_after_a_while_and_not_at_once() -> None:
     assert sides[-1] == "left"
 
 
-def test_a_network_that_doubts_either_side_keeps_the_one_it_has() -> None:
+def test_side_is_kept_while_the_evidence_against_it_is_weak() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path = path_over(scene)
     path.process(frame(0))
-    scene.hands[0].right = 0.2  # presented as right it is predicted left, and as left right: 2.8 in log-odds
+    scene.hands[0].right = 0.2  # 0.2 as a right and 0.8 as a left hand: 2.8 in log-odds
     assert {path.process(frame(sequence)).states[0].side for sequence in range(1, 60)} == {"right"}
-    # the test costs an inference of its own, and runs now and then only
+    # each test of the other side is one more inference, so it must be rare
     assert scene.predictions < 75
 
 
-def test_still_pictures_have_no_past() -> None:
+def test_still_pictures_are_not_tracked() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path = path_over(scene, still=True)
     path.process(frame(0))
@@ -319,28 +319,28 @@ def test_still_pictures_have_no_past() -> None:
     assert path.process(frame(1)).states == ()
 
 
-def test_still_pictures_are_looked_at_again_where_the_network_itself_saw_the_hand() -> None:
+def test_still_picture_is_predicted_again_in_augmented_crops_around_the_first_prediction() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5)))
     path_over(scene, still=True).process(frame(0))
-    # as either hand, and once more where its joints are, there in several crops
+    # once as each side, then in the augmented crops around the predicted joints
     assert (scene.searches, scene.predictions) == (1, 2 + len(TURNS_AND_SCALES))
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("still", [False, True])
-def test_the_network_overrules_a_detector_that_takes_one_hand_for_the_other(side: Side, still: bool) -> None:
+def test_network_overrules_a_detector_that_confuses_the_sides(side: Side, still: bool) -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5), side))
     scene.detector_confuses_sides = True
     assert worst_mm(path_over(scene, still=still).process(frame(0)), scene.hands[0]) < 1.0
 
 
-def test_a_network_that_is_not_sure_of_the_side_leaves_it_to_the_detector() -> None:
+def test_network_without_a_clear_side_keeps_that_of_the_detector() -> None:
     scene = Scene(TrueHand((0.0, 0.05, 0.5), right=0.2))
     (state,) = path_over(scene).process(frame(0)).states
     assert state.side == "right"
 
 
-def test_another_hand_model_is_refitted_and_said() -> None:
+def test_hand_is_refitted_to_another_hand_model_with_a_message() -> None:
     larger = replace(
         MODEL, name="my own hand", v_template_m=(MODEL.v_template_m * 1.03).astype(MODEL.v_template_m.dtype)
     )
@@ -360,7 +360,7 @@ def test_another_hand_model_is_refitted_and_said() -> None:
 
 def test_a_network_for_an_unknown_hand_model_is_refused() -> None:
     with pytest.raises(CheckpointError, match="trained for a hand model that is not here"):
-        path_over(Scene(digest="nobody's"))
+        path_over(Scene(digest="unknown"))
 
 
 def test_a_crop_stays_while_the_hand_hardly_moves() -> None:
@@ -373,24 +373,24 @@ def test_a_crop_stays_while_the_hand_hardly_moves() -> None:
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_a_network_of_upright_crops_is_shown_a_turning_hand_upright(side: Side) -> None:
+def test_crops_of_an_upright_network_turn_with_the_hand(side: Side) -> None:
     scene = Scene(TrueHand((-0.05, 0.06, 0.5), side))
     scene.upright = True
     shown: list[SquareCrop] = []
     predict = scene.predict
 
-    def noting(image_rgb: np.ndarray, crop: SquareCrop, *rest: object) -> CropPrediction:
+    def recording_predict(image_rgb: np.ndarray, crop: SquareCrop, *rest: object) -> CropPrediction:
         shown.append(crop)
         return predict(image_rgb, crop, *rest)  # type: ignore[arg-type]
 
-    scene.predict = noting  # type: ignore[method-assign]
+    scene.predict = recording_predict  # type: ignore[method-assign]
     path = path_over(scene)
     turn = matrix_from_axis_angle(np.array([0.0, 0.0, 0.2 if side == "right" else -0.2]))
     for sequence in range(10):
         result = path.process(frame(sequence))
         assert worst_mm(result, scene.hands[0]) < 1.0
         off = shown[-1].angle_rad - upright_angle_rad(scene.hands[0].joints_px)
-        # a crop lags by one frame, and by as much as is let pass
+        # a crop lags by one frame and by the tolerance of steady_crop
         assert abs(np.angle(np.exp(1j * off))) < 0.35
         first = matrix_from_axis_angle(scene.hands[0].pose[:3])
         scene.hands[0].pose[:3] = axis_angle_from_matrix(turn @ first)
@@ -404,7 +404,7 @@ def test_an_upright_crop_turns_only_when_the_hand_does() -> None:
     assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 0.05)) is crop
     turned = replace(crop, angle_rad=crop.angle_rad + 0.3)
     assert steady_crop(crop, turned) is turned
-    # a whole turn is none
+    # a full turn is the same angle
     assert steady_crop(crop, replace(crop, angle_rad=crop.angle_rad + 2.0 * np.pi)) is crop
 
 
@@ -419,7 +419,7 @@ def detected(shared: SharedDetections, frame: Frame, *hands: TrueHand) -> None:
     shared.detected(frame, tuple(seen))
 
 
-def test_shared_detections_start_and_feed_the_network_without_a_detector_of_its_own() -> None:
+def test_shared_detections_replace_the_detector_of_the_network() -> None:
     hands = (TrueHand((-0.12, 0.0, 0.5)), TrueHand((0.12, 0.0, 0.5), "left", seed=3))
     scene, shared = Scene(*hands), SharedDetections()
     shared.opened()
@@ -438,21 +438,21 @@ def test_shared_detections_start_and_feed_the_network_without_a_detector_of_its_
     }
 
 
-def test_a_finder_that_follows_hands_gives_the_network_their_landmarks_in_every_frame() -> None:
+def test_tracking_finder_supplies_landmarks_in_every_frame() -> None:
     hand = TrueHand((0.0, 0.0, 0.5))
     scene = Scene(hand)
     landmarks = LandmarkReading(hand.joints_px + 3.0, np.zeros(21), hand.joints_m, 0.99, 1.0)
     (seen,) = scene.detect(np.zeros((4, 4, 3), np.uint8))
-    finder = Finds(replace(seen, reading=landmarks))
+    finder = ConstantDetector(replace(seen, reading=landmarks))
     path = NetworkPath(scene, MODEL, (finder, scene), detect_every_frame=True)  # type: ignore[arg-type]
     scene.searches = 0
     for sequence in range(3):
         result = path.process(frame(sequence))
         assert worst_mm(result, hand) < 1.0
         assert "detector" not in result.timings_ms
-    assert finder.asked == 3
+    assert finder.calls == 3
     assert all(reading is landmarks for reading in scene.readings)
-    finder.seen = ()  # the finder loses the hand, and the network goes on without it
+    finder.seen = ()  # the finder loses the hand, and the network continues without it
     assert len(path.process(frame(3)).states) == 1
     assert scene.readings[-1] is None
     assert scene.searches == 0
@@ -460,12 +460,12 @@ def test_a_finder_that_follows_hands_gives_the_network_their_landmarks_in_every_
     assert scene.resets == 1
 
 
-def test_only_a_video_without_a_path_beside_it_has_a_finder_that_follows_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tracking_finder_is_opened_only_for_a_video_with_a_single_path(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[bool] = []
 
-    def note(kind: str, max_hands: int, *, still: bool, tiles_per_picture: int) -> Finds:
+    def note(kind: str, max_hands: int, *, still: bool, tiles_per_picture: int) -> ConstantDetector:
         opened.append(still)
-        return Finds()
+        return ConstantDetector()
 
     monkeypatch.setattr("app.pipeline.paths.path_factories.open_detector", note)
     live = LiveNetwork(SHIPPED_NETWORK_DIR)
@@ -479,7 +479,7 @@ def test_only_a_video_without_a_path_beside_it_has_a_finder_that_follows_hands(m
     assert opened == [False, True, True, True]
 
 
-def test_without_a_detection_of_the_same_frame_the_network_looks_for_itself() -> None:
+def test_network_runs_its_own_detector_without_a_shared_detection_of_the_frame() -> None:
     hand = TrueHand((0.0, 0.0, 0.5))
     scene, shared = Scene(hand), SharedDetections()
     path = NetworkPath(scene, MODEL, (scene,), shared=shared)  # type: ignore[arg-type]
@@ -488,7 +488,7 @@ def test_without_a_detection_of_the_same_frame_the_network_looks_for_itself() ->
     assert set(scene.readings) == {None}
 
 
-def test_a_hand_that_the_shared_detector_does_not_see_stays_followed() -> None:
+def test_hand_that_the_shared_detector_misses_stays_tracked() -> None:
     hand = TrueHand((0.0, 0.0, 0.5))
     scene, shared = Scene(hand), SharedDetections()
     shared.opened()
@@ -501,7 +501,7 @@ def test_a_hand_that_the_shared_detector_does_not_see_stays_followed() -> None:
     assert scene.searches == 0
 
 
-def test_the_network_looks_at_followed_hands_before_their_landmarks_are_there() -> None:
+def test_tracked_hands_are_encoded_before_their_landmarks_arrive() -> None:
     hands = (TrueHand((-0.12, 0.0, 0.5)), TrueHand((0.12, 0.0, 0.5), "left", seed=3))
     scene, shared = Scene(*hands), SharedDetections()
     shared.opened()
@@ -510,5 +510,5 @@ def test_the_network_looks_at_followed_hands_before_their_landmarks_are_there() 
         now = frame(sequence)
         detected(shared, now, *hands)
         path.process(now)
-    # in the first frame nothing is followed yet, and each hand is shown both ways
-    assert scene.foreseen == 2 * 2
+    # two hands in the second and third frame; the first has no tracks yet
+    assert scene.encoded_ahead == 2 * 2

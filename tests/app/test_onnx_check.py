@@ -1,4 +1,4 @@
-"""Every place of an ONNX file that can name another file or an operator of a stranger, made by the onnx package."""
+"""External data and custom operators are found in every place of an ONNX file that can hold them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.networks.onnx_check import onnx_demands
 from app.pipeline.paths.path_factories import SHIPPED_NETWORK_DIR
 
 
-def test_the_shipped_network_asks_for_nothing() -> None:
+def test_shipped_network_needs_no_external_data_and_no_custom_operators() -> None:
     demands = onnx_demands(SHIPPED_NETWORK_DIR / "network.onnx")
     assert (demands.domains, demands.is_split) == (frozenset({""}), False)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", b"\x3a\xff\xff\xff\xff\x0f", b"PK\x03\x04" + bytes(40)])
-def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_an_onnx_model_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "network.onnx"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=r"\S"):
@@ -72,30 +72,28 @@ HOLDING_NODES = [_add_subgraph, _add_listed_subgraph, _add_function, _add_traini
 
 @pytest.mark.parametrize("add", HOLDING_TENSORS)
 @pytest.mark.parametrize("is_marked", [True, False])
-def test_numbers_in_another_file_are_found_wherever_they_stand(
-    tmp_path: Path, add: Callable[..., None], is_marked: bool
-) -> None:
+def test_external_data_is_found_in_every_place(tmp_path: Path, add: Callable[..., None], is_marked: bool) -> None:
     onnx, model, tensor, node = _parts()
     add(onnx, model, tensor, node)
-    assert _asked(_written(model, tmp_path)) == (frozenset({""}), False)
+    assert _demands_of(_written(model, tmp_path)) == (frozenset({""}), False)
     onnx, model, tensor, node = _parts()
     onnx.external_data_helper.set_external_data(tensor, "../../elsewhere")
     tensor.ClearField("raw_data")
     if not is_marked:
         tensor.ClearField("data_location")
     add(onnx, model, tensor, node)
-    assert _asked(_written(model, tmp_path)) == (frozenset({""}), True)
+    assert _demands_of(_written(model, tmp_path)) == (frozenset({""}), True)
 
 
 @pytest.mark.parametrize("add", HOLDING_NODES)
-def test_operators_of_a_stranger_are_found_wherever_they_stand(tmp_path: Path, add: Callable[..., None]) -> None:
+def test_custom_operators_are_found_in_every_place(tmp_path: Path, add: Callable[..., None]) -> None:
     onnx, model, tensor, node = _parts()
     node.domain = "com.evil"
     add(onnx, model, tensor, node)
-    assert _asked(_written(model, tmp_path)) == (frozenset({"", "com.evil"}), False)
+    assert _demands_of(_written(model, tmp_path)) == (frozenset({"", "com.evil"}), False)
 
 
-def _asked(file: Path) -> tuple[frozenset[str], bool]:
+def _demands_of(file: Path) -> tuple[frozenset[str], bool]:
     demands = onnx_demands(file)
     return demands.domains, demands.is_split
 

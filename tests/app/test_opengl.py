@@ -1,4 +1,4 @@
-"""The OpenGL view against the software view: two renderers, one picture."""
+"""The OpenGL view renders the same picture as the software view."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZE = 360
 @pytest.mark.gl
 @pytest.mark.parametrize("turn", [(0.0, 0.0), (1.1, 0.5), (-2.4, -0.3)])
 @pytest.mark.parametrize("ghosted", [False, True])
-def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, float], ghosted: bool) -> None:
+def test_opengl_view_matches_the_software_view(qtbot: QtBot, turn: tuple[float, float], ghosted: bool) -> None:
     if not opengl_renderer():
         pytest.skip("there is no OpenGL 4.1 on this display")
     frame = Frame(0, 0, plain_image(), IntrinsicsChoice().intrinsics_for(320, 240), "x")
@@ -63,7 +63,7 @@ def test_opengl_draws_what_the_software_draws(qtbot: QtBot, turn: tuple[float, f
     assert difference < 8.0  # of 255: light per pixel against light per vertex
 
 
-def test_software_is_taken_where_no_graphics_card_draws(qtbot: QtBot) -> None:
+def test_auto_renderer_is_software_without_hardware_opengl(qtbot: QtBot) -> None:
     view = make_mesh_view("auto")
     assert isinstance(view, OpenGLMeshView if hardware_renderer() else SoftwareMeshView)
     assert isinstance(make_mesh_view("software"), SoftwareMeshView)

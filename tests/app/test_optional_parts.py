@@ -37,7 +37,7 @@ def product(tmp_path: Path) -> Path:
 
 
 def follow(installation: Installation, until: Callable[[InstallState], bool] | None = None) -> list[InstallState]:
-    """The different states one after the other, up to the end or to the one that is waited for."""
+    """The distinct states in order, up to the end or to the first for which ``until`` is true."""
     states: list[InstallState] = []
     end_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < end_s:
@@ -47,11 +47,11 @@ def follow(installation: Installation, until: Callable[[InstallState], bool] | N
         if state.phase is not InstallPhase.RUNNING or (until is not None and until(state)):
             return states
         time.sleep(0.02)
-    pytest.fail(f"the installation did not get there: {states}")
+    pytest.fail(f"the expected state was not reached: {states}")
 
 
 def add_distribution(site: Path, name: str, version: str) -> None:
-    """Metadata of a package that is installed."""
+    """Writes the metadata of an installed package."""
     folder = site / f"{name}-{version}.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -60,11 +60,13 @@ def add_distribution(site: Path, name: str, version: str) -> None:
 # requirements
 
 
-def test_what_is_installed_is_held_and_what_is_new_is_pinned(environment: PythonEnvironment, product: Path) -> None:
+def test_constraints_hold_installed_versions_and_pin_new_packages(
+    environment: PythonEnvironment, product: Path
+) -> None:
     add_distribution(environment.site_packages, "NumPy", "2.1")
     add_distribution(environment.site_packages, "typing_extensions", "4.0")
     add_distribution(environment.site_packages, "pip", "23.0")
-    add_distribution(environment.site_packages, "~orch", "2.0")  # left behind by a removal that was broken off
+    add_distribution(environment.site_packages, "~orch", "2.0")  # left behind by an interrupted removal
     (product / "constraints.txt").write_text(
         "numpy==1.9\ntyping.extensions==5\ntorch==2.14 ; python_version >= '3'\n# no\n"
     )
@@ -75,7 +77,7 @@ def test_what_is_installed_is_held_and_what_is_new_is_pinned(environment: Python
     ]
 
 
-def test_a_part_that_nobody_defines_is_refused(tmp_path: Path) -> None:
+def test_part_that_the_product_does_not_define_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="defines the tiny part"):
         part_requirements(TINY_PART, write_product(tmp_path, "numpy") / "no such folder")
 
@@ -88,17 +90,17 @@ def test_every_part_is_an_extra_of_the_product(name: str) -> None:
     assert PARTS[name].cost.download_mb > 0
 
 
-def test_a_part_is_there_only_with_its_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_part_is_installed_only_with_its_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     assert not TINY_PART.is_installed()
     (tmp_path / f"{MODULE}.py").write_text("raise RuntimeError('must not be imported')")
-    assert not TINY_PART.is_installed()  # as an installation that was broken off leaves it
+    assert not TINY_PART.is_installed()  # the state after an interrupted installation
     add_distribution(tmp_path, MODULE, "1.0")
     assert TINY_PART.is_installed()
     assert MODULE not in sys.modules
 
 
-# an installation that works
+# successful installations
 
 
 def test_an_installation_from_start_to_end(environment: PythonEnvironment, product: Path, tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_an_installation_from_start_to_end(environment: PythonEnvironment, produ
     assert not Path(arguments[arguments.index("--constraint") + 1]).exists()
 
 
-def test_the_download_is_told_in_megabytes(
+def test_download_progress_is_reported_in_megabytes(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "wait while downloading")
@@ -125,7 +127,7 @@ def test_the_download_is_told_in_megabytes(
     assert state.share == pytest.approx(0.75 * 2.0 / 3.0)
 
 
-def test_success_without_the_part_is_no_success(
+def test_installation_fails_if_the_part_is_missing_after_pip_succeeds(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "nothing")
@@ -134,7 +136,7 @@ def test_success_without_the_part_is_no_success(
     assert f"{MODULE} is not there" in end.text
 
 
-# one that is broken off
+# cancelled installations
 
 
 def test_cancelling_a_download_ends_all_processes_and_changes_nothing(
@@ -151,7 +153,7 @@ def test_cancelling_a_download_ends_all_processes_and_changes_nothing(
     assert not any((environment.site_packages / ".handlive-install").glob("temporary/*"))
 
 
-def test_cancelling_while_unpacking_says_what_is_left(
+def test_cancelling_while_unpacking_reports_the_packages_that_stay(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "wait while unpacking")
@@ -161,12 +163,12 @@ def test_cancelling_while_unpacking_says_what_is_left(
     end = follow(installation)[-1]
     assert end.phase is InstallPhase.CANCELLED
     assert end.text.startswith("Cancelled. 1 of its packages stay; they do no harm")
-    # and the next try goes on
+    # the next attempt succeeds
     monkeypatch.setenv("PIP_FAKE", "install")
     assert follow(Installation(TINY_PART, environment, product))[-1].phase is InstallPhase.DONE
 
 
-def test_an_installer_that_does_not_listen_is_killed(
+def test_installer_that_ignores_termination_is_killed(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "do not listen")
@@ -178,7 +180,7 @@ def test_an_installer_that_does_not_listen_is_killed(
     assert KILL_AFTER_S > 0.3
 
 
-def test_two_installations_at_once_are_one_too_many(
+def test_second_installation_at_the_same_time_is_refused(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "wait while downloading")
@@ -189,7 +191,7 @@ def test_two_installations_at_once_are_one_too_many(
     assert first.poll().phase is InstallPhase.CANCELLED
 
 
-# one that fails
+# failed installations
 
 NO_NETWORK = (
     "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NewConnectionError('<pip._vendor"
@@ -237,7 +239,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", list(FAILURES))
-def test_a_failure_becomes_a_sentence(case: str) -> None:
+def test_failure_is_explained_in_one_line(case: str) -> None:
     output, words = FAILURES[case]
     sentence = explain_failure(output.replace("|", "\n"), 1, TRAIN)
     assert words in sentence
@@ -245,17 +247,17 @@ def test_a_failure_becomes_a_sentence(case: str) -> None:
     assert "{" not in sentence
 
 
-def test_a_complaint_that_was_got_over_is_not_the_cause() -> None:
-    got_over = NO_NETWORK.split("|")[0]
-    output = "\n".join([got_over, *["Collecting x"] * 40, "ERROR: ResolutionImpossible: for help visit x"])
+def test_recovered_error_is_not_reported_as_the_cause() -> None:
+    recovered = NO_NETWORK.split("|")[0]
+    output = "\n".join([recovered, *["Collecting x"] * 40, "ERROR: ResolutionImpossible: for help visit x"])
     assert "exclude each other" in explain_failure(output, 1, TRAIN)
 
 
-def test_an_installer_that_was_killed_is_said() -> None:
+def test_signal_that_killed_the_installer_is_reported() -> None:
     assert "signal 9" in explain_failure("Collecting torch", -9, TRAIN)
 
 
-def test_a_failed_installation_says_so_and_can_be_tried_again(
+def test_failed_installation_is_reported_and_can_be_repeated(
     environment: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", NO_NETWORK)
@@ -269,7 +271,9 @@ def test_a_failed_installation_says_so_and_can_be_tried_again(
     assert follow(Installation(TINY_PART, environment, product))[-1].phase is InstallPhase.DONE
 
 
-def test_a_disk_that_is_too_full_is_refused_beforehand(environment: PythonEnvironment, product: Path) -> None:
+def test_installation_without_enough_disk_space_is_refused_beforehand(
+    environment: PythonEnvironment, product: Path
+) -> None:
     large = OptionalPart("tiny", "large part", "x", (MODULE,), {"": Cost(10**9, 10**9, 1.0)})
     with pytest.raises(InstallError, match=r"needs 2000000\.0 GB of free space .* free some and try again"):
         Installation(large, environment, product)
@@ -298,7 +302,7 @@ def without_pip(tmp_path: Path) -> PythonEnvironment:
     return PythonEnvironment(tmp_path / "bare" / "venv" / place, tmp_path / "bare", ())
 
 
-def test_without_pip_and_uv_it_is_said(
+def test_missing_pip_and_uv_is_reported(
     without_pip: PythonEnvironment, product: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
@@ -327,7 +331,7 @@ def test_uv_installs_where_there_is_no_pip(
 # what pip and uv print
 
 
-def test_the_lines_of_pip() -> None:
+def test_pip_output_is_parsed() -> None:
     output = InstallerOutput()
     for line in (
         "Collecting torch>=2.6 (from handlive)",
@@ -343,7 +347,7 @@ def test_the_lines_of_pip() -> None:
     assert output.unpacking == ("mpmath", "nvidia-nvtx", "torch")
 
 
-def test_the_lines_of_uv() -> None:
+def test_uv_output_is_parsed() -> None:
     output = InstallerOutput()
     for line in ("Resolved 61 packages in 1.2s", "Downloading torch (848.0MiB)", "Downloading triton (100.0MiB)"):
         output.feed(line)
@@ -367,13 +371,13 @@ def test_the_real_pip_installs_a_wheel_and_changes_nothing_else(
     except subprocess.CalledProcessError:
         pytest.skip("this Python cannot make an environment with pip")
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    asked = subprocess.run(
+    printed = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    site = Path(asked.stdout.strip())
+    site = Path(printed.stdout.strip())
     environment = PythonEnvironment(python, site, (str(site),))
     wheels = tmp_path / "wheels"
     for version in ("1.0", "2.0"):
@@ -387,7 +391,7 @@ def test_the_real_pip_installs_a_wheel_and_changes_nothing_else(
     neighbour = OptionalPart("tiny", "neighbour", "x", ("handlive_tiny_neighbour",), {"": Cost(1, 1, 0.1)})
     old = write_product(tmp_path / "old", "handlive_tiny_neighbour==1.0")
     assert follow(Installation(neighbour, environment, old))[-1].phase is InstallPhase.DONE
-    # the newest part would take the neighbour to 2.0; it stays, and the part before comes
+    # the newest part needs the neighbour 2.0; the installed 1.0 is held, so the older part is installed
     assert (
         follow(Installation(TINY_PART, environment, write_product(tmp_path / "new", MODULE)))[-1].phase
         is InstallPhase.DONE
@@ -395,7 +399,7 @@ def test_the_real_pip_installs_a_wheel_and_changes_nothing_else(
     there = environment.installed_versions()
     assert (there["handlive-tiny-neighbour"], there[MODULE.replace("_", "-")]) == ("1.0", "1.0")
     subprocess.run([python, "-c", f"import {MODULE}"], check=True)
-    # where there is no way around it, it is reported
+    # a conflict without a solution is reported
     end = follow(Installation(TINY_PART, environment, write_product(tmp_path / "newer", f"{MODULE}>=2")))[-1]
     assert end.phase is InstallPhase.FAILED
     assert "exclude each other" in end.text
@@ -407,8 +411,8 @@ def test_the_real_pip_installs_a_wheel_and_changes_nothing_else(
 
 def test_the_command_line_lists_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["install"]) == 0
-    said = capsys.readouterr().out
-    assert all(part.purpose in said for part in PARTS.values())
+    output = capsys.readouterr().out
+    assert all(part.purpose in output for part in PARTS.values())
 
 
 @pytest.mark.parametrize(("behaviour", "code"), [("install", 0), (NO_NETWORK, 2)])
@@ -426,12 +430,14 @@ def test_the_command_line_installs(
         "app.optional_parts.command.Installation", lambda part: Installation(part, environment, product)
     )
     assert run(["install", "train"]) == code
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     if code:
-        assert said.err.startswith("handlive: The tiny part was not installed. The package index cannot be reached.")
-        assert "Traceback" not in said.err
+        assert captured.err.startswith(
+            "handlive: The tiny part was not installed. The package index cannot be reached."
+        )
+        assert "Traceback" not in captured.err
     else:
-        assert said.out.splitlines()[-1] == "The tiny part is installed."
+        assert captured.out.splitlines()[-1] == "The tiny part is installed."
 
 
 def test_this_interpreters_environment() -> None:
@@ -452,4 +458,4 @@ def wait_for_end_of(process: int) -> None:
         if state == "Z":
             return
         time.sleep(0.02)
-    pytest.fail(f"process {process} still lives")
+    pytest.fail(f"process {process} is still running")

@@ -1,4 +1,4 @@
-"""What leaves the program: the person's own hand, numbers other programs read, and words that end no run."""
+"""Exports and output: unmirrored hands, motion files, OSC, console encodings and broken pipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MODEL = load_embedded_model()
 
 
 def mirrored_result(sequence: int = 0) -> JoinedResult:
-    """What the program has of a person's right hand in a mirrored picture: a left hand."""
+    """The result for a person's right hand in a mirrored picture: a left hand."""
     intrinsics = replace(Intrinsics.from_fov(320, 240), cx_px=150.0)
     frame = Frame(sequence, sequence * 40_000_000, plain_image(), intrinsics, "Camera", mirrored=True, live=True)
     result = found(frame, "left")
@@ -49,7 +49,7 @@ def mirrored_result(sequence: int = 0) -> JoinedResult:
     )
 
 
-def test_a_mirrored_picture_is_turned_back_with_everything_in_it() -> None:
+def test_mirrored_result_is_unmirrored_with_its_hands_and_landmarks() -> None:
     joined = mirrored_result()
     seen = as_seen_by_camera(joined, picture=True)
     (before,), (state,) = joined.results["ik"].states, seen.results["ik"].states
@@ -67,7 +67,7 @@ def test_a_mirrored_picture_is_turned_back_with_everything_in_it() -> None:
     assert as_seen_by_camera(plain) is plain
 
 
-def test_a_right_hand_before_a_mirror_is_saved_as_a_right_skeleton(tmp_path: Path) -> None:
+def test_right_hand_in_a_mirrored_picture_is_saved_as_a_right_skeleton(tmp_path: Path) -> None:
     recorder = MotionRecorder(MODEL)
     for sequence in range(3):
         recorder.take(mirrored_result(sequence))
@@ -77,7 +77,7 @@ def test_a_right_hand_before_a_mirror_is_saved_as_a_right_skeleton(tmp_path: Pat
     assert Bvh(file.read_text()).frames == 3
 
 
-def test_streams_and_snapshots_describe_the_persons_own_hand(tmp_path: Path) -> None:
+def test_streams_and_snapshots_use_the_unmirrored_side(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(10)
@@ -90,7 +90,7 @@ def test_streams_and_snapshots_describe_the_persons_own_hand(tmp_path: Path) -> 
     assert '"mirrored": false' in files.description.read_text()
 
 
-def test_angles_next_to_each_other_have_no_jumps_and_are_the_same_rotations() -> None:
+def test_unwrapped_euler_angles_have_no_jumps_and_keep_the_rotations() -> None:
     rng = np.random.default_rng(5)
     steps = Rotation.from_rotvec(rng.normal(0, 0.15, (400, 3)))
     rotations = [Rotation.identity()]
@@ -140,7 +140,9 @@ def test_osc_has_no_doubles_and_counts_seconds_from_the_first_frame() -> None:
     assert not any(b"d" in tag for tag in tags)
 
 
-def test_pages_of_an_allowed_origin_may_listen_and_others_are_told_the_option(caplog: pytest.LogCaptureFixture) -> None:
+def test_allowed_origins_may_connect_and_others_are_refused_with_the_option_to_use(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -156,7 +158,7 @@ def test_pages_of_an_allowed_origin_may_listen_and_others_are_told_the_option(ca
         assert "--stream-origin https://hands.example.org" in streams.states()[0][1].sentence
 
 
-def test_a_headless_run_says_how_many_datagrams_failed_and_why(
+def test_headless_run_reports_the_count_of_failed_datagrams_and_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Unplugged(socket.socket):
@@ -168,29 +170,29 @@ def test_a_headless_run_says_how_many_datagrams_failed_and_why(
     clip = write_clip(tmp_path / "clip.mp4", frames=6)
     arguments = ["--headless", "--source", str(clip), "--report", str(tmp_path / "r"), "--stream", "udp:9000"]
     assert run(arguments) == 0
-    said = [line for line in capsys.readouterr().err.splitlines() if "datagrams" in line]
-    assert len(said) == 1
-    assert said[0].endswith("datagrams of udp:127.0.0.1:9000 could not be sent (Network is unreachable).")
-    failed, total = (int(word) for word in said[0].split(" datagrams")[0].split(" of "))
+    lines = [line for line in capsys.readouterr().err.splitlines() if "datagrams" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("datagrams of udp:127.0.0.1:9000 could not be sent (Network is unreachable).")
+    failed, total = (int(word) for word in lines[0].split(" datagrams")[0].split(" of "))
     assert failed == total > 0
 
 
 def start(code: str, tmp_path: Path, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
-    """Runs Python in a process of its own, as the program begins."""
+    """Runs code in a child process that was prepared as the program prepares its own."""
     values = {name: value for name, value in os.environ.items() if environment.get(name, "") is not None}
     values |= {name: value for name, value in environment.items() if value is not None}
     begin = "from app.environment import prepare_process; prepare_process()\n"
     return subprocess.run([sys.executable, "-c", begin + code], cwd=ROOT, env=values, capture_output=True)
 
 
-def test_words_that_a_legacy_code_page_lacks_end_no_run(tmp_path: Path) -> None:
+def test_characters_outside_a_legacy_code_page_can_be_printed(tmp_path: Path) -> None:
     done = start("print('手 \\u2192 \\udcff done')", tmp_path, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
     assert done.returncode == 0, done.stderr
     assert b"done" in done.stdout
 
 
 @pytest.mark.parametrize("code_page", ["ascii", "cp1252"])
-def test_commands_end_well_in_a_legacy_code_page_with_their_files_written(tmp_path: Path, code_page: str) -> None:
+def test_commands_succeed_in_a_legacy_code_page_and_write_their_files(tmp_path: Path, code_page: str) -> None:
     (tmp_path / "p.json").write_text('{"schema": 1, "images": []}')
     folder = tmp_path / "手 \N{MULTIPLICATION SIGN}"
     given = ["--predictions", str(tmp_path / "p.json"), "--pictures", str(tmp_path), "--out", str(folder)]
@@ -205,7 +207,7 @@ def test_commands_end_well_in_a_legacy_code_page_with_their_files_written(tmp_pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows always has a profile folder")
-def test_a_missing_home_is_lent(tmp_path: Path) -> None:
+def test_missing_home_folder_is_replaced_by_a_temporary_one(tmp_path: Path) -> None:
     code = (
         "from app.user_dirs import settings_file; from pathlib import Path; print(Path.home()); print(settings_file())"
     )
@@ -217,7 +219,7 @@ def test_a_missing_home_is_lent(tmp_path: Path) -> None:
     assert b"There is no home folder" in done.stderr
 
 
-def test_nothing_is_reported_to_the_maker_of_the_inference_engine(tmp_path: Path) -> None:
+def test_telemetry_of_onnxruntime_is_disabled(tmp_path: Path) -> None:
     code = (
         "from ik_baseline.onnx_session import MODELS_DIR, PictureModel\n"
         "PictureModel(MODELS_DIR / 'palm_detection.onnx')"
@@ -228,8 +230,8 @@ def test_nothing_is_reported_to_the_maker_of_the_inference_engine(tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs folders without write access")
-def test_compiled_functions_have_a_place_where_program_and_home_are_read_only(tmp_path: Path) -> None:
-    # /proc takes no file, for any user
+def test_numba_cache_is_temporary_where_program_and_home_are_read_only(tmp_path: Path) -> None:
+    # _is_writable is replaced, as an administrator may write to any folder
     code = (
         "import os, app.environment as e\n"
         "e._is_writable = lambda folder: False\n"
@@ -243,8 +245,8 @@ def test_compiled_functions_have_a_place_where_program_and_home_are_read_only(tm
 
 
 @pytest.fixture
-def lost_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever read what the program prints is gone."""
+def broken_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing raises BrokenPipeError, as after the reader of a pipe has ended."""
 
     def broken(*_: object, **__: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
@@ -253,8 +255,8 @@ def lost_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.print", broken)
 
 
-@pytest.mark.usefixtures("lost_reader")
-def test_a_run_whose_reader_went_away_has_written_its_files(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("broken_stdout")
+def test_headless_run_writes_its_files_with_a_broken_stdout_pipe(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=4)
     motion, report = tmp_path / "m.npz", tmp_path / "r"
     assert run(["--headless", "--source", str(clip), "--report", str(report), "--save-motion", str(motion)]) == 0
@@ -262,12 +264,12 @@ def test_a_run_whose_reader_went_away_has_written_its_files(tmp_path: Path) -> N
     assert (report / "report.json").is_file()
 
 
-@pytest.mark.usefixtures("lost_reader")
-def test_other_commands_whose_reader_went_away_have_written_their_files(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("broken_stdout")
+def test_other_commands_write_their_files_with_a_broken_stdout_pipe(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     write_picture(pictures / "a.png")
-    (pictures / "b.png").write_bytes(b"damaged")  # of which it warns
+    (pictures / "b.png").write_bytes(b"damaged")  # causes a warning
     (pictures / "notes.txt").touch()
     output, motion, board = tmp_path / "p.json", tmp_path / "m.npz", tmp_path / "board.png"
     assert run(["predict", "--input", str(pictures), "--output", str(output), "--save-motion", str(motion)]) == 0

@@ -1,4 +1,4 @@
-"""The output follows the network, then MediaPipe + IK, and back, and never jumps."""
+"""The output changes between the network and MediaPipe + IK by confidence, without jumps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def frame(index: int) -> Frame:
 
 
 def hand(index: int, path_id: PathId, confidence: float) -> HandState:
-    """The hand drifts slowly; the paths disagree about fingers, place and shape."""
+    """A slowly drifting hand; the paths differ in fingers, position and shape."""
     state = hand_state(frame(index), "right", 0.001 * index)
     if path_id == "network":
         return replace(state, origin="network", confidence=confidence)
@@ -81,7 +81,7 @@ def largest_step_m(outputs: list[OutputHand | None]) -> float:
     return max(float(np.linalg.norm(b - a, axis=1).max()) for a, b in pairwise(vertices))
 
 
-def test_network_leads_while_it_is_sure() -> None:
+def test_network_is_the_output_while_its_confidence_is_high() -> None:
     outputs = list(play([0.9] * 5, [0.9] * 5))
     assert path_ids(outputs) == ["network"] * 5
     assert outputs[-1] is not None
@@ -90,7 +90,7 @@ def test_network_leads_while_it_is_sure() -> None:
     assert outputs[-1].offset_share == 0.0
 
 
-def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
+def test_output_changes_to_ik_at_low_confidence_and_back_after_a_delay() -> None:
     network: list[float | None] = [0.9] * 5 + [0.1] * 10 + [0.45] * 10 + [0.9] * 30
     outputs = list(play(network, [0.8] * 55))
     # between the thresholds the output stays where it is; above them it returns 250 ms (8 frames) later
@@ -102,7 +102,7 @@ def test_unsure_network_hands_over_and_takes_back_only_after_a_while() -> None:
 
 
 @pytest.mark.parametrize("gone", [0.05, None])
-def test_the_change_never_jumps_even_when_the_old_path_falls_silent(gone: float | None) -> None:
+def test_change_of_path_is_smooth_even_when_the_old_path_loses_its_hand(gone: float | None) -> None:
     network: list[float | None] = [0.9] * 10 + [gone] * 20 + [0.9] * 30
     smooth = list(play(network, [0.8] * 60))
     abrupt = list(play(network, [0.8] * 60, OutputSettings(fade_ms=0.0)))
@@ -128,7 +128,7 @@ def test_fade_turns_along_the_shortest_arc_and_ends_on_the_path() -> None:
     wanted = hand(14, "ik", 0.8)
     assert outputs[-1] is not None
     np.testing.assert_allclose(outputs[-1].state.vertices_m, wanted.vertices_m, atol=1e-6)
-    # a bent hand is a posed hand: its mesh is what the layer makes of its own parameters
+    # during the fade the mesh still matches the pose parameters
     middle = outputs[5]
     assert middle is not None
     assert 0.0 < middle.offset_share < 1.0
@@ -145,14 +145,14 @@ def test_network_stays_when_the_other_path_is_no_better() -> None:
     assert reason_text(outputs[1].reason) == "the confidence of both paths is low (network 10%, IK 5%)"
 
 
-def test_a_hand_that_is_covered_stays_where_it_was_until_it_is_gone_or_seen_again() -> None:
+def test_output_is_held_at_low_confidence_for_a_limited_time() -> None:
     covered = list(play([0.9, 0.9, 0.05, None], [0.8, 0.8, None, None]))
     assert covered[1] is not None
     assert covered[2] is not None
     assert covered[2].held
     np.testing.assert_array_equal(covered[2].state.joints_m, covered[1].state.joints_m)
     assert covered[3] is None
-    # a network that stays unsure is followed again: it may be right, and there is no other word
+    # a network that stays unsure is followed again, since no other path has a hand
     for_long = list(play([0.9] + [0.05] * 20, [None] * 21))
     assert for_long[1] is not None
     assert for_long[-1] is not None
@@ -165,21 +165,21 @@ def test_lost_detector_leaves_the_output_with_the_network() -> None:
     assert largest_step_m(outputs) < 0.002
 
 
-def test_no_hand_no_output_and_a_hand_that_comes_back_later_appears_anew() -> None:
+def test_no_hand_gives_no_output_and_a_returning_hand_starts_without_a_fade() -> None:
     outputs = list(play([0.9, None] + [None] * 15 + [0.9], [None] * 18))
     assert path_ids(outputs) == ["network"] + ["-"] * 16 + ["network"]
     assert outputs[-1] is not None
     assert outputs[-1].offset_share == 0.0
 
 
-def test_a_silent_path_is_named_with_its_reason() -> None:
+def test_reason_names_the_disabled_path() -> None:
     chooser = OutputChooser(load_embedded_model())
     result = PathResult(frame(0), "ik", (hand(0, "ik", 0.8),))
     (output,) = chooser.choose(frame(0), {"ik": result}, {"network": MissingReason.DISABLED})
     assert reason_text(output.reason) == "the network is switched off"
 
 
-def test_two_hands_follow_their_own_path_each() -> None:
+def test_path_is_chosen_for_each_hand_separately() -> None:
     chooser = OutputChooser(load_embedded_model())
     for index, sure in enumerate((0.9, 0.9, 0.1, 0.1)):
         right = replace(hand_state(frame(index), "right", 0.12), origin="network", confidence=sure)
@@ -191,7 +191,7 @@ def test_two_hands_follow_their_own_path_each() -> None:
     assert {output.state.side: output.origin for output in outputs} == {"right": "ik", "left": "network"}
 
 
-def test_another_side_is_shown_at_once() -> None:
+def test_change_of_side_is_shown_without_a_fade() -> None:
     chooser = OutputChooser(load_embedded_model())
     network = PathResult(frame(0), "network", (hand(0, "network", 0.9),))
     chooser.choose(frame(0), {"network": network})
@@ -200,7 +200,7 @@ def test_another_side_is_shown_at_once() -> None:
     np.testing.assert_array_equal(output.state.vertices_m, left.vertices_m)
 
 
-def test_pairs_go_by_place_and_leave_strangers_alone() -> None:
+def test_hands_are_paired_by_position_and_distant_ones_stay_unpaired() -> None:
     here, there = hand_state(frame(0), "right", 0.1), hand_state(frame(0), "right", -0.1)
     assert picture_gap(here, here) == 0.0
     assert pair_hands((here, there), (there, here)) == [(here, here), (there, there)]

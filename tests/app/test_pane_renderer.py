@@ -1,4 +1,4 @@
-"""What the panes show, without a window: overlays where hands are, colours that mean millimetres, late frames."""
+"""Rendering of the panes without a window: overlays, disagreement colours and late frames."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_mesh_overlay_covers_the_hands_silhouette(meshes: HandMeshBuilder, frame
     assert near(changed)[inside[:, 1], inside[:, 0]].mean() > 0.98
 
 
-def test_side_by_side_waits_for_nobody_but_colours_do(meshes: HandMeshBuilder, frame: Frame) -> None:
+def test_scene_is_prepared_per_path_except_with_disagreement_colours(meshes: HandMeshBuilder, frame: Frame) -> None:
     plain = painter_for(meshes, "network", "ik")
     assert plain.prepare(found(frame)).scene is not None
     colored = painter_for(meshes, "network", "ik", by_disagreement=True)
@@ -126,30 +126,30 @@ def test_side_by_side_waits_for_nobody_but_colours_do(meshes: HandMeshBuilder, f
         )
 
 
-def test_combined_view_lays_the_ghost_onto_the_wrist(meshes: HandMeshBuilder, frame: Frame) -> None:
+def test_combined_view_aligns_the_ghost_at_the_wrist(meshes: HandMeshBuilder, frame: Frame) -> None:
     pane = compose(painter_for(meshes, "combined"), both(frame))["combined"]
     scene = pane.scene
     assert scene is not None
     assert scene.solid is not None
     assert scene.ghost is not None
-    # the two hands differ by a shift alone
+    # the two hands differ by a translation only
     np.testing.assert_allclose(scene.ghost.vertices_m, scene.solid.vertices_m, atol=1e-6)
     assert pane.other_picture is not None
     assert (pane.picture.image_bgra != pane.other_picture.image_bgra).any()
 
 
-def test_combined_view_shows_the_one_hand_there_is(meshes: HandMeshBuilder, frame: Frame) -> None:
+def test_combined_view_shows_a_single_hand_without_a_ghost(meshes: HandMeshBuilder, frame: Frame) -> None:
     painter = painter_for(meshes, "combined")
     pane = compose(painter, {"ik": found(frame)}, {"network": MissingReason.DISABLED})["combined"]
     assert pane.scene is not None
     assert pane.scene.solid is not None
     assert pane.scene.ghost is None
-    # a path that is only late is waited for: its frame comes again, with both
+    # while a path is late nothing is drawn; the frame is composed again with both results
     assert compose(painter, {"ik": found(frame)}, {"network": MissingReason.LATE}) == {}
     assert set(compose(painter, both(frame), late=True)) == {"combined"}
 
 
-def test_path_that_is_off_keeps_its_picture(meshes: HandMeshBuilder, frame: Frame) -> None:
+def test_pane_of_a_disabled_path_shows_the_picture_without_a_hand(meshes: HandMeshBuilder, frame: Frame) -> None:
     painter = painter_for(meshes, "network", "ik")
     panes = compose(painter, {"ik": found(frame)}, {"network": MissingReason.DISABLED})
     assert panes["network"].scene is None

@@ -1,4 +1,4 @@
-"""Pictures of every kind as people see them, and folders with other things in them."""
+"""Picture files (orientation, colour profiles, bit depths) and folders with other files in them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hand.recording_reader import open_recording
 from hand.types import Frame, PathResult
 
 MODEL = load_embedded_model()
-TURNED_BY_EXIF = {1: "top left", 3: "bottom right", 6: "top right", 8: "bottom left"}
+CORNER_BY_ORIENTATION = {1: "top left", 3: "bottom right", 6: "top right", 8: "bottom left"}
 
 
 def corner_picture() -> np.ndarray:
@@ -45,7 +45,7 @@ def bright_corner(image: np.ndarray) -> str:
     return max(corners, key=lambda name: float(corners[name].mean()))
 
 
-@pytest.mark.parametrize("orientation", TURNED_BY_EXIF)
+@pytest.mark.parametrize("orientation", CORNER_BY_ORIENTATION)
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif", "avif"])
 def test_pictures_are_upright_whatever_their_format(tmp_path: Path, kind: str, orientation: int) -> None:
     exif = Image.Exif()
@@ -53,10 +53,10 @@ def test_pictures_are_upright_whatever_their_format(tmp_path: Path, kind: str, o
     Image.fromarray(corner_picture()).save(tmp_path / f"a.{kind}", exif=exif)
     shown = read_picture(tmp_path / f"a.{kind}")
     assert shown.shape == ((60, 80, 3) if orientation in (1, 3) else (80, 60, 3))
-    assert bright_corner(shown) == TURNED_BY_EXIF[orientation]
+    assert bright_corner(shown) == CORNER_BY_ORIENTATION[orientation]
 
 
-def test_a_deep_picture_is_upright_too(tmp_path: Path) -> None:
+def test_16_bit_pictures_are_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     deep = corner_picture()[..., 0].astype(np.uint16) * 257
@@ -75,9 +75,7 @@ def test_other_formats_are_read(tmp_path: Path, kind: str) -> None:
     assert np.abs(shown - corner_picture()).mean() < 6.0
 
 
-def test_heic_is_read_with_the_package_for_it_and_named_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_heic_is_read_with_pillow_heif_and_refused_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "IMG_1.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     assert list_pictures(tmp_path).files == (path,)
@@ -94,7 +92,7 @@ DISPLAY_P3 = np.array([[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0
 """Linear Display P3 to XYZ under D50, a column each for red, green and blue (ICC registry, Display P3)."""
 
 SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
-"""The same of sRGB (IEC 61966-2-1 adapted to D50)."""
+"""Linear sRGB to XYZ under D50, as above (IEC 61966-2-1 adapted to D50)."""
 
 
 def profile_of(to_xyz: np.ndarray, gamma: float) -> bytes:
@@ -125,8 +123,8 @@ def profile_of(to_xyz: np.ndarray, gamma: float) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "tif", "jpg", "avif"])
-def test_pictures_with_a_wide_gamut_have_the_colours_that_people_see(tmp_path: Path, kind: str) -> None:
-    """By the profile's own formula: linear light through XYZ into sRGB."""
+def test_wide_gamut_pictures_are_converted_to_srgb(tmp_path: Path, kind: str) -> None:
+    """The expected colour comes from the formula of the profile: linear light to XYZ to sRGB."""
     skin = np.array([205, 150, 120])
     linear = np.linalg.inv(SRGB) @ DISPLAY_P3 @ (skin / 255.0) ** 2.2
     wanted = 255.0 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -140,7 +138,7 @@ def test_pictures_with_a_wide_gamut_have_the_colours_that_people_see(tmp_path: P
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
-def test_deep_pictures_are_as_bright_as_people_see_them(tmp_path: Path, bits: int) -> None:
+def test_brightness_of_deep_pictures_is_scaled_to_8_bits(tmp_path: Path, bits: int) -> None:
     ramp = np.tile(np.linspace(0, 2**bits - 1, 200).astype(np.uint16), (40, 1))
     cv2.imwrite(str(tmp_path / "grey.png"), ramp)
     cv2.imwrite(str(tmp_path / "colour.tif"), np.dstack([ramp] * 3))
@@ -158,21 +156,21 @@ def test_floating_point_pictures_are_read_in_their_own_range(tmp_path: Path, top
         assert np.abs(read_picture(tmp_path / name)[20, :, 1] - np.linspace(0, 255, 200)).max() <= 1.0
 
 
-def test_numbers_that_are_none_and_highlights_do_not_darken_a_picture() -> None:
+def test_non_finite_values_and_highlights_do_not_darken_a_picture() -> None:
     pixels = np.full((4, 4), 0.5, np.float32)
     pixels[0, 0], pixels[1, 1], pixels[2, 2] = np.nan, np.inf, 3.0
     shown = eight_bits(pixels)
     assert (shown[0, 0], shown[1, 1], shown[2, 2], shown[3, 3]) == (0, 255, 255, 128)
 
 
-def test_grey_cmyk_palette_and_alpha_are_seen_as_people_see_them(tmp_path: Path) -> None:
+def test_grey_cmyk_palette_and_alpha_pictures_are_converted_to_rgb(tmp_path: Path) -> None:
     colour = Image.fromarray(corner_picture())
     colour.convert("L").save(tmp_path / "grey.jpg")
     colour.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
     colour.convert("CMYK").save(tmp_path / "cmyk.tif")
     colour.quantize(16).save(tmp_path / "palette.png")
     hidden = np.dstack([corner_picture(), np.full((60, 80), 255, np.uint8)])
-    hidden[40:] = (255, 0, 0, 0)  # red that is invisible
+    hidden[40:] = (255, 0, 0, 0)  # fully transparent red
     Image.fromarray(hidden).save(tmp_path / "alpha.png")
     cv2.imwrite(str(tmp_path / "deep_alpha.png"), hidden[..., [2, 1, 0, 3]].astype(np.uint16) * 257)
     for name in ("cmyk.jpg", "cmyk.tif", "palette.png"):
@@ -192,7 +190,7 @@ def test_a_picture_too_long_for_opencv_is_refused_in_a_sentence(tmp_path: Path) 
         read_picture(tmp_path / "long.png")
 
 
-def test_folders_are_in_the_order_people_count_in(tmp_path: Path) -> None:
+def test_folder_is_listed_in_natural_order(tmp_path: Path) -> None:
     for name in ("frame10.png", "frame2.png", "Frame1.png", "frame02b.png", "10.png", "9.png"):
         write_picture(tmp_path / name)
     names = [path.name for path in list_pictures(tmp_path).files]
@@ -215,7 +213,7 @@ def mixed_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_a_folder_holds_besides_is_said_in_one_sentence_with_counts(mixed_folder: Path) -> None:
+def test_skipped_files_and_subfolders_are_counted_in_one_sentence(mixed_folder: Path) -> None:
     listing = list_pictures(mixed_folder)
     assert [path.name for path in listing.files] == ["a.png"]
     assert listing.skipped == (
@@ -224,13 +222,13 @@ def test_what_a_folder_holds_besides_is_said_in_one_sentence_with_counts(mixed_f
     source = FolderSource(mixed_folder)
     assert source.open().note == listing.skipped
     assert len(read_all(source)) == 1
-    said: list[str] = []
-    predict(PredictionRun(mixed_folder, mixed_folder.parent / "p.json", {"ik": FakePath}, MODEL, warn=said.append))
-    import_session(mixed_folder, mixed_folder.parent / "session", MODEL, [FakePath()], warn=said.append)
-    assert said == [listing.skipped, listing.skipped]
+    warnings: list[str] = []
+    predict(PredictionRun(mixed_folder, mixed_folder.parent / "p.json", {"ik": FakePath}, MODEL, warn=warnings.append))
+    import_session(mixed_folder, mixed_folder.parent / "session", MODEL, [FakePath()], warn=warnings.append)
+    assert warnings == [listing.skipped, listing.skipped]
 
 
-def test_subfolders_are_read_when_they_are_asked_for(mixed_folder: Path, tmp_path: Path) -> None:
+def test_subfolders_are_read_on_request(mixed_folder: Path, tmp_path: Path) -> None:
     source = FolderSource(mixed_folder, subfolders=True)
     assert "subfolder" not in source.open().note
     assert len([read for read in read_all(source) if isinstance(read, Picture)]) == 3
@@ -241,7 +239,7 @@ def test_subfolders_are_read_when_they_are_asked_for(mixed_folder: Path, tmp_pat
     assert import_session(mixed_folder, tmp_path / "session", MODEL, [], subfolders=True) == 3
 
 
-def test_an_imported_folder_is_in_the_order_people_count_in(tmp_path: Path) -> None:
+def test_folder_is_imported_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     for number in (10, 9, 2):
         write_picture(tmp_path / "pictures" / f"{number}.png", plain_image(20 * number))
@@ -251,7 +249,7 @@ def test_an_imported_folder_is_in_the_order_people_count_in(tmp_path: Path) -> N
     assert means == sorted(means)
 
 
-def test_a_video_given_to_predict_is_told_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_refuses_a_video_with_the_command_to_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = write_clip(tmp_path / "my clip.mp4", frames=2)
     with pytest.raises(SourceError, match=r"my clip\.mp4 is a video.*--headless --source '.*my clip\.mp4'"):
         predict(PredictionRun(clip, tmp_path / "p.json", {"ik": FakePath}, MODEL))
@@ -260,7 +258,7 @@ def test_a_video_given_to_predict_is_told_the_command(tmp_path: Path, capsys: py
     assert "no file or folder at" in capsys.readouterr().err
 
 
-def test_a_run_that_is_stopped_keeps_what_it_predicted(tmp_path: Path) -> None:
+def test_interrupted_run_keeps_its_predictions(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     for number in range(5):
         write_picture(tmp_path / "pictures" / f"{number}.png")
@@ -283,7 +281,7 @@ def test_a_run_that_is_stopped_keeps_what_it_predicted(tmp_path: Path) -> None:
     assert path.closed == 1
 
 
-def test_a_picture_that_breaks_a_path_costs_only_itself(tmp_path: Path) -> None:
+def test_picture_that_raises_in_a_path_does_not_stop_the_others(tmp_path: Path) -> None:
     for number in range(3):
         write_picture(tmp_path / f"{number}.png")
 
@@ -292,17 +290,17 @@ def test_a_picture_that_breaks_a_path_costs_only_itself(tmp_path: Path) -> None:
             raise RuntimeError("out of memory")
         return nothing(frame)
 
-    said: list[str] = []
+    warnings: list[str] = []
     arguments = PredictionRun(
-        tmp_path, tmp_path / "p.json", {"ik": lambda: FakePath(break_at_the_second)}, MODEL, warn=said.append
+        tmp_path, tmp_path / "p.json", {"ik": lambda: FakePath(break_at_the_second)}, MODEL, warn=warnings.append
     )
     content = predict(arguments)
     assert ["error" in image for image in content["images"]] == [False, True, False]
-    assert said == ["1.png could not be worked on (RuntimeError: out of memory); the other pictures go on."]
+    assert warnings == ["1.png could not be worked on (RuntimeError: out of memory); the other pictures go on."]
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no names that are no text")
-def test_a_picture_whose_name_is_no_utf8_is_predicted(tmp_path: Path) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has file names that are not valid UTF-8")
+def test_picture_with_a_non_utf8_name_is_predicted(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     write_picture(tmp_path / "a.png").replace(tmp_path / "pictures" / os.fsdecode(b"hand\xff.png"))
     content = predict(PredictionRun(tmp_path / "pictures", tmp_path / "p.json", {"ik": FakePath}, MODEL))

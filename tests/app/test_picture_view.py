@@ -1,4 +1,4 @@
-"""The picture view: the picture in its place, the bars beside it in their colour, and nothing left over."""
+"""The picture view paints the picture and fills the bars beside it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _color(color: QColor) -> tuple[int, int, int]:
 
 
 def _rendered(view: PictureView) -> np.ndarray:
-    """What the view paints, BGR, on a ground that it has to cover."""
+    """The view as BGR, painted over magenta so that uncovered pixels are noticed."""
     image = QImage(view.size(), QImage.Format.Format_RGB32)
     image.fill(QColor("#ff00ff"))
     view.render(image)

@@ -1,4 +1,4 @@
-"""The live pipeline with fake sources and paths: losses, breakages, switching and closing at any moment."""
+"""The live pipeline with fake sources and paths: losses, failures, switching and closing at any time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def next_update(pipeline: LivePipeline[int, None]) -> PathUpdate[int]:
     return updates[0]
 
 
-def test_results_carry_their_frame_and_what_was_prepared() -> None:
+def test_update_carries_its_frame_and_the_prepared_value() -> None:
     with running() as pipeline:
         pipeline.show(FakeSource(forever=True))
         update = next_update(pipeline)
@@ -95,7 +95,7 @@ def test_mirrored_frames_are_flipped_with_their_intrinsics() -> None:
     assert frame.intrinsics.cx_px == pytest.approx(319 - 100)
 
 
-def test_end_of_file_is_said_and_the_source_closed() -> None:
+def test_end_of_file_is_reported_and_the_source_closed() -> None:
     source = FakeSource([plain_image()] * 3)
     with running() as pipeline:
         pipeline.show(source)
@@ -106,7 +106,7 @@ def test_end_of_file_is_said_and_the_source_closed() -> None:
         wait_until(lambda: source.opened == 2 and pipeline.source_state.phase is SourcePhase.ENDED)
 
 
-def test_a_file_waits_at_its_first_picture_until_somebody_looks() -> None:
+def test_file_waits_at_its_first_picture_until_the_path_has_started() -> None:
     loaded = threading.Event()
 
     def load() -> FakePath:
@@ -116,7 +116,7 @@ def test_a_file_waits_at_its_first_picture_until_somebody_looks() -> None:
     with running(load) as pipeline:
         pipeline.show(FakeSource([plain_image()] * 5))
         wait_until(lambda: pipeline.source_state.frames == 1)
-        threading.Event().wait(0.1)  # twenty pictures' time
+        threading.Event().wait(0.1)  # long enough for several more pictures
         assert pipeline.source_state.phase is SourcePhase.RUNNING
         assert pipeline.source_state.frames == 1
         loaded.set()
@@ -124,7 +124,7 @@ def test_a_file_waits_at_its_first_picture_until_somebody_looks() -> None:
         assert pipeline.source_state.frames == 5
 
 
-def test_a_few_failed_reads_are_forgiven() -> None:
+def test_failed_reads_within_the_budget_do_not_end_the_source() -> None:
     failure = ReadFailure("hiccup")
     source = FakeSource([plain_image(), *[failure] * (READ_FAILURE_BUDGET - 1), plain_image()])
     with running() as pipeline:
@@ -148,7 +148,7 @@ def test_unplugged_camera_is_lost_and_comes_back() -> None:
         assert camera.opened == 2
 
 
-def test_source_that_cannot_be_opened_says_so_and_is_tried_again() -> None:
+def test_source_that_cannot_be_opened_is_reported_and_retried() -> None:
     source = FakeSource(forever=True)
     source.plugged.clear()
     with running() as pipeline:
@@ -182,7 +182,7 @@ def test_skipped_pictures_are_reported_and_do_not_use_up_the_budget() -> None:
         assert pipeline.source_state.read_failures == 30
 
 
-def test_path_that_breaks_is_said_and_starts_again() -> None:
+def test_path_that_raises_is_reported_and_restarted() -> None:
     made: list[FakePath] = []
 
     def breaks_once(frame: Frame) -> PathResult:
@@ -207,7 +207,7 @@ def test_path_that_breaks_is_said_and_starts_again() -> None:
     assert [path.closed for path in made] == [1, 1]
 
 
-def test_path_that_cannot_start_shows_its_own_sentence() -> None:
+def test_path_that_cannot_start_shows_its_error_message() -> None:
     def refuse() -> FakePath:
         raise DetectorError("MediaPipe's hand model is missing; install mediapipe 0.10.21.")
 
@@ -216,7 +216,7 @@ def test_path_that_cannot_start_shows_its_own_sentence() -> None:
         wait_until(lambda: pipeline.path_state("ik").phase is PathPhase.FAILED)
         assert pipeline.path_state("ik").sentence == "MediaPipe's hand model is missing; install mediapipe 0.10.21."
         frames: list[Frame | None] = []
-        wait_until(lambda: frames.append(pipeline.take_frame()) or frames[-1] is not None)  # pictures go on
+        wait_until(lambda: frames.append(pipeline.take_frame()) or frames[-1] is not None)  # pictures continue
 
 
 def test_source_switched_fifty_times_ends_on_the_last_with_all_others_closed() -> None:
@@ -233,12 +233,12 @@ def test_source_switched_fifty_times_ends_on_the_last_with_all_others_closed() -
 
 
 @pytest.mark.parametrize("moment", ["open", "read"])
-def test_a_source_that_never_returns_does_not_hold_up_the_next(moment: str) -> None:
-    hangs, let_go = threading.Event(), threading.Event()
+def test_hanging_source_does_not_block_the_next(moment: str) -> None:
+    hangs, release = threading.Event(), threading.Event()
 
     def hang() -> None:
         hangs.set()
-        let_go.wait(60.0)
+        release.wait(60.0)
 
     class Hanging(FakeSource):
         def open(self) -> SourceFacts:
@@ -255,16 +255,16 @@ def test_a_source_that_never_returns_does_not_hold_up_the_next(moment: str) -> N
             wait_until(lambda: next_update(pipeline).result.frame.source_id == "Next")
             assert pipeline.source_state.name == "Next"
             before = next_update(pipeline).result.frame.sequence
-            let_go.set()
+            release.set()
             wait_until(lambda: not stuck.is_open)
             wait_until(lambda: next_update(pipeline).result.frame.sequence > before + 5)
             assert next_update(pipeline).result.frame.source_id == "Next"
             assert pipeline.source_state.name == "Next"
     finally:
-        let_go.set()
+        release.set()
 
 
-def test_path_forgets_when_the_source_or_the_mirror_changes() -> None:
+def test_path_is_reset_when_the_source_or_the_mirror_changes() -> None:
     path = FakePath()
     with running(lambda: path) as pipeline:
         for resets, name in enumerate(("one", "two", "three")):
@@ -276,8 +276,8 @@ def test_path_forgets_when_the_source_or_the_mirror_changes() -> None:
         assert path.resets == 3
 
 
-def test_a_file_that_is_not_paced_keeps_its_own_time() -> None:
-    """What is smoothed over time would else depend on how fast the machine reads."""
+def test_unpaced_file_keeps_its_own_frame_times() -> None:
+    """Otherwise smoothing would depend on how fast the machine reads."""
     path = FakePath()
     with running(lambda: path, every_frame=True) as pipeline:
         pipeline.show(FakeSource(forever=True, name="file", frames_per_second=50.0))
@@ -288,8 +288,8 @@ def test_a_file_that_is_not_paced_keeps_its_own_time() -> None:
         assert next_update(pipeline).result.frame.capture_time_ns > times_ns[-1]
 
 
-def test_no_frame_of_the_old_source_takes_the_count_of_the_new_one() -> None:
-    """Another source is chosen while a picture is being read, which then comes too late."""
+def test_late_frame_of_the_old_source_takes_no_sequence_number_of_the_new_one() -> None:
+    """The source is switched while a picture is being read, so that picture arrives too late."""
     path = FakePath()
     with running(lambda: path, every_frame=True) as pipeline:
 
@@ -354,7 +354,7 @@ def test_redraw_prepares_the_last_result_again() -> None:
         assert next_update(pipeline).result is first.result
 
 
-def test_lens_prefers_the_users_word_and_refuses_nonsense_at_once() -> None:
+def test_lens_uses_the_given_field_of_view_and_refuses_malformed_intrinsics() -> None:
     lens = IntrinsicsChoice(longer_side_fov_deg=90.0)
     assert lens.intrinsics_for(640, 480).fx_px == pytest.approx(320.0)
     assert not lens.intrinsics_for(640, 480).assumed

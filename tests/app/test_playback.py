@@ -1,4 +1,4 @@
-"""Files that are paused, moved, slowed down and turned."""
+"""Playback of files: pausing, stepping, seeking, looping, speed and rotation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from hand.types import Frame
 FRAMES = 12
 
 
-def brightness(image: np.ndarray) -> int:
-    """Which frame of :func:`write_clip` this is."""
+def frame_index(image: np.ndarray) -> int:
+    """The index of this frame of :func:`write_clip`."""
     return round((float(image.mean()) - 40) / 10)
 
 
@@ -43,7 +43,7 @@ class Player:
 
     @property
     def shown(self) -> list[int]:
-        return [brightness(frame.image_rgb) for frame in self.frames]
+        return [frame_index(frame.image_rgb) for frame in self.frames]
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ def test_video_seeks_to_exactly_the_frame(clip: Path) -> None:
         source.seek(index)
         read = source.read()
         assert isinstance(read, Picture)
-        assert brightness(read.image_rgb) == index
+        assert frame_index(read.image_rgb) == index
         assert source.position == index + 1
     source.seek(999)
     read = source.read()
     assert isinstance(read, Picture)
-    assert brightness(read.image_rgb) == FRAMES - 1
+    assert frame_index(read.image_rgb) == FRAMES - 1
     source.close()
 
 
@@ -91,7 +91,7 @@ def test_folder_seeks_too(tmp_path: Path) -> None:
     source.seek(2)
     read = source.read()
     assert isinstance(read, Picture)
-    assert brightness(read.image_rgb) == 2
+    assert frame_index(read.image_rgb) == 2
     assert (source.length, source.position) == (4, 3)
 
 
@@ -116,10 +116,10 @@ def test_paused_file_stands_still_steps_and_seeks(clip: Path, play: type[Player]
     wait_until(lambda: player.thread.state.phase is SourcePhase.ENDED)
     assert player.shown[count:] == [5, 6, 7, 8, 9, 10, 11]
     sequences = [frame.sequence for frame in player.frames]
-    assert sequences == sorted(set(sequences))  # both paths are joined on them
+    assert sequences == sorted(set(sequences))  # the results of both paths are joined by them
 
 
-def test_file_that_loops_starts_again_and_stops_when_it_shall(clip: Path, play: type[Player]) -> None:
+def test_looping_file_restarts_until_looping_is_switched_off(clip: Path, play: type[Player]) -> None:
     player = play(VideoSource(clip, loop=True, frames_per_second=500.0))
     wait_until(lambda: len(player.frames) > 2 * FRAMES)
     assert player.thread.playback.state.loop
@@ -130,7 +130,7 @@ def test_file_that_loops_starts_again_and_stops_when_it_shall(clip: Path, play: 
     assert player.shown[: FRAMES + 1] == [*range(FRAMES), 0]
 
 
-def test_another_source_is_not_paused(clip: Path, play: type[Player]) -> None:
+def test_pause_does_not_carry_over_to_another_source(clip: Path, play: type[Player]) -> None:
     player = play(VideoSource(clip, loop=True, frames_per_second=200.0))
     wait_until(lambda: len(player.frames) >= 1)
     player.thread.playback.pause(True)
@@ -148,7 +148,7 @@ def test_camera_cannot_be_paused() -> None:
     assert not playback.is_waiting()
 
 
-def test_speed_stays_within_what_is_offered() -> None:
+def test_speed_is_clamped_to_its_range() -> None:
     playback = Playback()
     playback.set_speed(100.0)
     assert playback.state.speed == 4.0

@@ -1,4 +1,4 @@
-"""Predictions for pictures: the schema to the letter, and pictures that cannot be read."""
+"""Predictions for pictures: the schema of the file, and pictures that cannot be read."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_schema_of_a_prediction(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_joint_behind_the_camera_has_no_pixel_and_costs_nobody_the_file(tmp_path: Path) -> None:
+def test_joint_behind_the_camera_has_no_pixel_and_the_file_is_written(tmp_path: Path) -> None:
     def reaching_behind(frame: Frame) -> PathResult:
         state = hand_state(frame)
         joints = np.array(state.joints_m)
@@ -105,6 +105,6 @@ def test_missing_input_is_refused(tmp_path: Path) -> None:
         prediction(tmp_path / "missing", tmp_path / "pred.json")
 
 
-def test_without_a_path_there_is_nothing_to_run(tmp_path: Path) -> None:
+def test_prediction_without_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No checkpoint"):
         predict(PredictionRun(tmp_path, tmp_path / "pred.json", {}, load_embedded_model()))

@@ -1,4 +1,4 @@
-"""Memory that nothing uses is given back to the system."""
+"""Unused memory is returned to the system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resident_bytes() -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="concerns glibc's allocator")
-def test_free_pages_between_used_ones_are_given_back() -> None:
+def test_free_pages_between_used_ones_are_returned() -> None:
     return_free_memory()
     blocks = [np.ones(BLOCK_BYTES, np.uint8) for _ in range(BLOCKS)]
     kept = blocks[:: BLOCKS // 20]
@@ -31,6 +31,6 @@ def test_free_pages_between_used_ones_are_given_back() -> None:
     assert all(block.all() for block in kept)
 
 
-def test_another_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allocator_other_than_glibc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.process_memory.ctypes.CDLL", lambda _name: object())
     return_free_memory()

@@ -64,9 +64,9 @@ def record(qtbot: QtBot, panel: RecordPanel, name: str = "Own hand") -> Path:
     recorder = panel.recorder
     assert recorder is not None
     qtbot.waitUntil(lambda: recorder.state.frames == 30, timeout=20_000)
-    with qtbot.waitSignal(panel.notice, timeout=10_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=10_000) as emitted:
         panel.record.click()
-    assert said.args == ["30 frames recorded, 0 dropped."]
+    assert emitted.args == ["30 frames recorded, 0 dropped."]
     return recorder.folder
 
 
@@ -84,7 +84,7 @@ def test_a_session_is_recorded_after_a_countdown(qtbot: QtBot, panel: RecordPane
     assert panel.record.text() == "Record"
 
 
-def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
+def test_sessions_are_listed_by_a_thread_and_the_selection_is_kept(
     qtbot: QtBot, panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allowed, sessions = threading.Event(), panel.sessions
@@ -110,7 +110,7 @@ def test_sessions_are_read_beside_the_window_and_what_was_chosen_stays_chosen(
     assert chosen.text(0) == "first"
 
 
-def test_a_session_is_deleted_beside_the_window(
+def test_session_is_deleted_by_a_thread_and_leaves_the_list_at_once(
     qtbot: QtBot, panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, sessions = record(qtbot, panel), panel.sessions
@@ -128,14 +128,14 @@ def test_a_session_is_deleted_beside_the_window(
     sessions.list.setCurrentItem(sessions.list.topLevelItem(0))
     sessions.delete.click()
     qtbot.waitUntil(lambda: sessions.list.topLevelItemCount() == 0, timeout=20_000)
-    assert any(folder.parent.iterdir())  # it is out of the list at once, although its files still go
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    assert any(folder.parent.iterdir())  # removed from the list while its files are still being deleted
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as emitted:
         allowed.set()
-    assert "cannot be deleted (Input/output error)" in said.args[0]
+    assert "cannot be deleted (Input/output error)" in emitted.args[0]
     assert not any(folder.parent.iterdir())
 
 
-def test_the_countdown_can_be_broken_off(qtbot: QtBot, panel: RecordPanel) -> None:
+def test_countdown_can_be_cancelled(qtbot: QtBot, panel: RecordPanel) -> None:
     panel.record.click()
     assert panel.record.text().startswith("Break off")
     panel.record.click()
@@ -162,7 +162,7 @@ def test_pause_and_mark(qtbot: QtBot, panel: RecordPanel) -> None:
     assert [frame.sequence for frame in frames if frame.marker] == [10]
 
 
-def test_the_window_goes_on_while_a_recording_is_still_written(
+def test_next_recording_can_start_while_the_last_is_still_written(
     qtbot: QtBot, panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk_is_free = threading.Event()
@@ -180,7 +180,7 @@ def test_the_window_goes_on_while_a_recording_is_still_written(
     panel.finish()
     assert not panel.is_recording()
     assert panel.progress.text() == "Saving …"
-    panel.begin()  # the next one need not wait for it
+    panel.begin()  # the next recording does not wait for it
     feed(panel, 5, 8)
     second = panel.recorder
     assert second is not None
@@ -195,7 +195,7 @@ def test_the_window_goes_on_while_a_recording_is_still_written(
         assert len(recording.frames) == count
 
 
-def test_closing_waits_for_all_unwritten_recordings_as_long_as_for_one(
+def test_closing_waits_for_all_unwritten_recordings_within_one_time_limit(
     panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited_s: list[float] = []
@@ -211,7 +211,7 @@ def test_closing_waits_for_all_unwritten_recordings_as_long_as_for_one(
     assert waited_s == [0.0, 0.0, 0.0, SAVE_S, 0.0, 0.0]
 
 
-def test_what_is_shown_fills_the_table_and_changes_the_card(qtbot: QtBot, panel: RecordPanel) -> None:
+def test_recorded_hands_fill_the_coverage_table(qtbot: QtBot, panel: RecordPanel) -> None:
     panel.begin()
     before = panel.cards.texts
     feed(panel, 0, 30)
@@ -247,7 +247,7 @@ def test_frames_are_decided_by_key_and_by_range_and_undone(qtbot: QtBot, review:
     assert review.review.status[0] == 1
 
 
-def test_nothing_is_decided_about_a_frame_that_the_filter_does_not_show(qtbot: QtBot, review: ReviewWindow) -> None:
+def test_key_decides_nothing_when_the_filter_shows_no_frame(qtbot: QtBot, review: ReviewWindow) -> None:
     review.filter.setCurrentIndex(review.filter.findData("rejected"))
     assert len(review.film.numbers) == 0
     qtbot.keyClick(review, Qt.Key.Key_X)
@@ -270,25 +270,25 @@ def test_a_dragged_joint_solves_the_hand_and_marks_it_corrected(qtbot: QtBot, re
     assert moved[8] > 2.0 * moved[[0, 17, 20]].max()
 
 
-def test_a_click_on_a_joint_says_nothing_about_its_frame(qtbot: QtBot, review: ReviewWindow) -> None:
-    told: list[bool] = []
-    review.picture.dragged.connect(lambda _joint, _x, _y, done: told.append(done))
+def test_click_on_a_joint_without_a_drag_changes_nothing(qtbot: QtBot, review: ReviewWindow) -> None:
+    drags: list[bool] = []
+    review.picture.dragged.connect(lambda _joint, _x, _y, done: drags.append(done))
     tip = review.picture.place_of(*review.review.labels(0)[0].joints_px(review.review.recording.info.intrinsics)[8])
     left, right = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
     for button, way in ((left, QPoint(0, 0)), (left, QPoint(2, 2)), (right, QPoint(30, 30))):
         qtbot.mousePress(review.picture, button, pos=tip.toPoint())
         qtbot.mouseMove(review.picture, tip.toPoint() + way)
         qtbot.mouseRelease(review.picture, button, pos=tip.toPoint() + way)
-    assert told == []
+    assert drags == []
     qtbot.mousePress(review.picture, left, pos=tip.toPoint())
     review.go_to(1)  # in the middle of a drag
     qtbot.mouseMove(review.picture, tip.toPoint() + QPoint(30, 30))
     qtbot.mouseRelease(review.picture, left, pos=tip.toPoint() + QPoint(30, 30))
-    assert told == []
+    assert drags == []
     assert list(review.review.status[:2]) == [1, 1]
 
 
-def test_what_cannot_be_written_is_said_and_nothing_goes_on(
+def test_failed_write_is_reported_and_the_review_does_not_advance(
     qtbot: QtBot, review: ReviewWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -308,14 +308,14 @@ def test_what_cannot_be_written_is_said_and_nothing_goes_on(
     assert review.description.text().startswith("Frame 0")
 
 
-def test_the_timeline_goes_where_one_clicks(qtbot: QtBot, review: ReviewWindow) -> None:
+def test_click_on_the_timeline_selects_the_frame(qtbot: QtBot, review: ReviewWindow) -> None:
     qtbot.mouseClick(review.timeline, Qt.MouseButton.LeftButton, pos=QPoint(review.timeline.width() // 2, 20))
     assert review.current == 15
 
 
-def test_a_decision_draws_its_own_frames_anew_and_no_others(qtbot: QtBot, review: ReviewWindow) -> None:
-    told: list[tuple[int, int]] = []
-    review.film.dataChanged.connect(lambda first, last, _roles: told.append((first.row(), last.row())))
+def test_decision_repaints_only_its_own_frames(qtbot: QtBot, review: ReviewWindow) -> None:
+    repainted: list[tuple[int, int]] = []
+    review.film.dataChanged.connect(lambda first, last, _roles: repainted.append((first.row(), last.row())))
     review.go_to(4)
     review.go_to(8, extend=True)
     qtbot.keyClick(review, Qt.Key.Key_X)
@@ -323,33 +323,33 @@ def test_a_decision_draws_its_own_frames_anew_and_no_others(qtbot: QtBot, review
     qtbot.keyClick(review, Qt.Key.Key_K)
     qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert told == [(4, 8), (20, 20), (20, 20), (4, 8)]
+    assert repainted == [(4, 8), (20, 20), (20, 20), (4, 8)]
 
 
-def test_a_session_that_cannot_be_begun_is_said(qtbot: QtBot, panel: RecordPanel, tmp_path: Path) -> None:
+def test_session_that_cannot_be_created_is_reported(qtbot: QtBot, panel: RecordPanel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     panel.home = tmp_path / "file" / "sessions"
-    with qtbot.waitSignal(panel.notice) as said:
+    with qtbot.waitSignal(panel.notice) as emitted:
         panel.begin()
-    assert "cannot be made" in said.args[0]
+    assert "cannot be made" in emitted.args[0]
     assert panel.recorder is None
 
 
-def test_damaged_sessions_are_named_once_beside_the_whole_ones(qtbot: QtBot, panel: RecordPanel) -> None:
+def test_damaged_session_is_listed_and_reported_once(qtbot: QtBot, panel: RecordPanel) -> None:
     record(qtbot, panel)
     damaged = panel.home / "damaged"
     damaged.mkdir()
     (damaged / "session.json").write_text("{")
-    said: list[str] = []
-    panel.notice.connect(said.append)
+    notices: list[str] = []
+    panel.notice.connect(notices.append)
     for _ in range(2):
         panel.sessions.show_sessions()
         qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=10_000)
     assert panel.sessions.list.topLevelItemCount() == 2
-    assert len([sentence for sentence in said if "session.json" in sentence]) == 1
+    assert len([sentence for sentence in notices if "session.json" in sentence]) == 1
 
 
-def test_the_next_start_goes_on_with_a_deletion(qtbot: QtBot, tmp_path: Path) -> None:
+def test_interrupted_deletion_is_completed_at_the_next_start(qtbot: QtBot, tmp_path: Path) -> None:
     left = tmp_path / "sessions" / ".deleting-a"
     left.mkdir(parents=True)
     (left / "frame.jpg").write_bytes(b"1")

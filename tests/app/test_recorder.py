@@ -1,4 +1,4 @@
-"""The recorder: results find their frames, nothing waits for it, and neither a kill nor a full disk costs a second."""
+"""The recorder: results joined to frames, callers that never wait, and recovery after a kill or a full disk."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def _result(frame: Frame) -> PathResult:
 def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never came to that"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.005)
 
 
-def test_every_frame_is_written_and_results_find_theirs(tmp_path: Path) -> None:
+def test_every_frame_is_written_with_its_result(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, name="Own hand", min_free_bytes=0)
     frames = [_frame(k) for k in range(12)]
     for frame in frames:
@@ -77,7 +77,7 @@ def test_every_frame_is_written_and_results_find_theirs(tmp_path: Path) -> None:
 def test_results_may_come_before_their_frames_but_not_from_another_run(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     frames = [_frame(k) for k in range(6)]
-    before = _frame(5)  # the last frame of the run before, of the same number
+    before = _frame(5)  # the last frame of the previous run, with the same sequence number
     recorder.offer_result(before, {"ik": _result(before)})
     for frame in frames[:3]:
         recorder.offer_result(frame, {"ik": _result(frame)})
@@ -89,7 +89,9 @@ def test_results_may_come_before_their_frames_but_not_from_another_run(tmp_path:
     assert [bool(frame.hands) for frame in open_recording(tmp_path / "s").frames] == [True] * 5 + [False]
 
 
-def test_what_does_not_fit_is_dropped_counted_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_beyond_the_queue_are_dropped_and_their_count_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real_add = RecordingWriter.add
 
     def slow_add(self: RecordingWriter, *arguments: object, **more: object) -> None:
@@ -101,7 +103,7 @@ def test_what_does_not_fit_is_dropped_counted_and_stored(tmp_path: Path, monkeyp
     started = time.monotonic()
     for k in range(40):
         recorder.offer_frame(_frame(k))
-    assert time.monotonic() - started < 1.0, "whoever offers a frame does not wait for the disk"
+    assert time.monotonic() - started < 1.0, "offer_frame waited for the disk"
     state = recorder.stop()
     assert state.dropped >= 30
     recording = open_recording(tmp_path / "s")
@@ -109,7 +111,7 @@ def test_what_does_not_fit_is_dropped_counted_and_stored(tmp_path: Path, monkeyp
     assert state.frames + state.dropped == 40
 
 
-def test_a_pause_lets_frames_pass(tmp_path: Path) -> None:
+def test_frames_during_a_pause_are_not_recorded(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     for k in range(9):
         recorder.paused = 3 <= k < 6
@@ -118,7 +120,7 @@ def test_a_pause_lets_frames_pass(tmp_path: Path) -> None:
     assert [frame.sequence for frame in open_recording(tmp_path / "s").frames] == [0, 1, 2, 6, 7, 8]
 
 
-def test_another_source_ends_the_session_and_says_so(tmp_path: Path) -> None:
+def test_change_of_source_ends_the_session_with_a_message(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     recorder.offer_frame(_frame(0))
     recorder.offer_frame(_frame(1, "another camera"))
@@ -129,13 +131,13 @@ def test_another_source_ends_the_session_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_source_that_begins_anew_ends_the_session_although_nothing_waits(tmp_path: Path, paused: bool) -> None:
+def test_restarted_source_ends_the_session_even_with_an_empty_queue(tmp_path: Path, paused: bool) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     for k in range(5):
         frame = _frame(k)
         recorder.offer_frame(frame)
         recorder.offer_result(frame, {"ik": _result(frame)})
-    _until(lambda: recorder.state.frames == 5)  # all is written, as after a cable was out for a while
+    _until(lambda: recorder.state.frames == 5)  # the queue is empty, as after a camera was unplugged for a while
     recorder.paused = paused
     recorder.offer_frame(_frame(0))
     _until(lambda: not recorder._thread.is_alive())
@@ -145,7 +147,7 @@ def test_a_source_that_begins_anew_ends_the_session_although_nothing_waits(tmp_p
     assert [(frame.sequence, bool(frame.hands)) for frame in frames] == [(k, True) for k in range(5)]
 
 
-def test_a_source_may_begin_anew_before_anything_is_recorded(tmp_path: Path) -> None:
+def test_source_may_restart_before_anything_is_recorded(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0, paused=True)
     for k in (0, 1, 2, 0, 1):
         recorder.offer_frame(_frame(k))
@@ -155,7 +157,7 @@ def test_a_source_may_begin_anew_before_anything_is_recorded(tmp_path: Path) -> 
     assert (state.phase, state.frames) == (RecorderPhase.STOPPED, 1)
 
 
-def test_another_lens_ends_the_session(tmp_path: Path) -> None:
+def test_change_of_intrinsics_ends_the_session(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     recorder.offer_frame(_frame(0))
     recorder.offer_frame(replace(_frame(1), intrinsics=Intrinsics.from_fov(64, 48, 90.0)))
@@ -165,7 +167,7 @@ def test_another_lens_ends_the_session(tmp_path: Path) -> None:
     assert (len(recording.frames), recording.info.intrinsics) == (1, CAMERA)
 
 
-def test_it_does_not_start_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+def test_recording_does_not_start_on_a_nearly_full_disk(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=1 << 60)
     recorder.offer_frame(_frame(0))
     _until(lambda: recorder.state.phase is RecorderPhase.FAILED)
@@ -175,7 +177,7 @@ def test_it_does_not_start_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with room for some hundred frames."""
+    """A mounted file system with room for some hundred frames."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     place = tmp_path / "disk"
     place.mkdir()
@@ -190,7 +192,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run([umount, str(place)], check=True)
 
 
-def test_a_disk_that_fills_up_costs_the_last_frame_alone(small_disk: Path) -> None:
+def test_full_disk_loses_only_the_last_frame(small_disk: Path) -> None:
     recorder = SessionRecorder(small_disk / "s", MODEL, min_free_bytes=0)
     offered = 0
     while recorder.state.phase is not RecorderPhase.FAILED and offered < 3000:
@@ -208,9 +210,7 @@ def test_a_disk_that_fills_up_costs_the_last_frame_alone(small_disk: Path) -> No
     assert recording.picture(recording.frames[-1]).shape == (48, 64, 3)
 
 
-def test_a_write_error_half_way_through_a_line_leaves_a_recording(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_write_error_within_a_line_leaves_a_readable_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     real = RecordingWriter._append
     lines = 0
@@ -287,7 +287,7 @@ def test_sessions_are_listed_and_really_deleted(tmp_path: Path) -> None:
         delete_session(tmp_path)
 
 
-def test_what_is_left_of_a_session_is_not_listed_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remains_of_a_failed_deletion_are_named_and_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
     recorder.offer_frame(_frame(0))
     recorder.stop()
@@ -320,7 +320,7 @@ def test_a_recording_that_is_refused_or_empty_leaves_no_folder(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sessions_are_in_the_order_they_were_recorded_in_whatever_the_clock_says(tmp_path: Path) -> None:
+def test_sessions_are_listed_newest_first_regardless_of_their_dates(tmp_path: Path) -> None:
     for name, day in (("first", 20), ("second", 3), ("third", 11)):
         recorder = SessionRecorder(new_session_folder(name, tmp_path, datetime(2026, 1, day)), MODEL, min_free_bytes=0)
         recorder.offer_frame(_frame(0))
@@ -328,7 +328,7 @@ def test_sessions_are_in_the_order_they_were_recorded_in_whatever_the_clock_says
     assert [entry.folder.name.split("_")[-1] for entry in list_sessions(tmp_path)] == ["third", "second", "first"]
 
 
-def test_one_damaged_session_takes_no_other_out_of_the_list(tmp_path: Path) -> None:
+def test_damaged_session_does_not_hide_the_others(tmp_path: Path) -> None:
     for name in ("good", "bad"):
         recorder = SessionRecorder(tmp_path / name, MODEL, min_free_bytes=0)
         recorder.offer_frame(_frame(0))
@@ -340,7 +340,7 @@ def test_one_damaged_session_takes_no_other_out_of_the_list(tmp_path: Path) -> N
         b'{"frame": 0, "sequence": 0, "capture_time_ns": NaN}\n',
     ):
         labels.write_bytes(damage)
-        words = {entry.folder.name: entry.problem for entry in list_sessions(tmp_path)}
-        assert set(words) == {"good", "bad"}
-        assert words["good"] == ""
-        assert words["bad"]
+        problems = {entry.folder.name: entry.problem for entry in list_sessions(tmp_path)}
+        assert set(problems) == {"good", "bad"}
+        assert problems["good"] == ""
+        assert problems["bad"]

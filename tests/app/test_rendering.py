@@ -1,4 +1,4 @@
-"""What is drawn: on the right pixels, the right way round, in the right light."""
+"""Rendering of skeletons, meshes and composed pictures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_skeleton_lies_on_the_projected_joints(frame: Frame) -> None:
     np.testing.assert_allclose(drawing.observed_px, joints + 2.0)
 
 
-def test_label_names_the_persons_hand(frame: Frame) -> None:
+def test_label_names_the_side_of_the_person(frame: Frame) -> None:
     state = hand_state(frame)
     assert hand_label(state, mirrored=False) == "Right hand  90%"
     assert hand_label(state, mirrored=True) == "Left hand  90%"
@@ -53,7 +53,7 @@ def test_overlay_colors_the_joint_at_its_scaled_place(frame: Frame) -> None:
     assert picture[y, x].tolist() == list(rgb(FINGER_COLORS[2]))
 
 
-def test_mesh_lies_under_its_joints_in_the_cameras_own_view(frame: Frame) -> None:
+def test_mesh_is_upright_and_fills_the_view_in_the_default_orbit(frame: Frame) -> None:
     result = found(frame)
     mesh = HandMeshBuilder(load_embedded_model()).build(result.states, 0)
     assert mesh is not None
@@ -80,7 +80,7 @@ def test_left_hand_is_the_mirror_image_of_the_right(frame: Frame) -> None:
         pictures.append(MeshPainter().paint(Scene(mesh, None, focus), Orbit(), (200, 200), DARK))
     silhouettes = [(picture != background_picture(200, 200, DARK)).any(2) for picture in pictures]
     assert (silhouettes[0] != silhouettes[1][:, ::-1]).mean() < 0.01
-    # the light does not mirror, but no side may be inside out (dark)
+    # the light is not mirrored, but a mesh that is inside out would be dark
     lightness = [picture[mask].mean() for picture, mask in zip(pictures, silhouettes, strict=True)]
     assert lightness[0] == pytest.approx(lightness[1], rel=0.15)
 
@@ -111,7 +111,7 @@ def test_small_hands_look_the_same_in_a_quarter_of_the_triangles(frame: Frame, s
     mesh = builder.build([hand_state(frame, side, 0.08 * x) for x, side in enumerate(sides)], 0)
     assert mesh is not None
     assert mesh.coarse is not None
-    assert len(mesh.faces) / len(mesh.coarse.faces) == pytest.approx(4.0, abs=0.05)  # the wrists are closed apart
+    assert len(mesh.faces) / len(mesh.coarse.faces) == pytest.approx(4.0, abs=0.05)  # the wrists are closed separately
     assert mesh.for_scale(0.9 * SMALL_EDGE_PX / mesh.coarse.edge_m) is mesh.coarse
     assert mesh.for_scale(1.1 * SMALL_EDGE_PX / mesh.coarse.edge_m) is mesh
     focus = FocusFollower().follow(mesh.vertices_m, 0)
@@ -145,7 +145,7 @@ def test_smoothing_keeps_planes_and_rounds_an_octahedron() -> None:
     ones = hand.refine(np.ones((model.vertex_count, 3), np.float32))
     np.testing.assert_allclose(ones, 1.0, atol=1e-6)  # weights sum to 1
     moved = hand.refine(model.v_template_m)[: model.vertex_count] - model.v_template_m
-    assert np.linalg.norm(moved, axis=1).max() < 0.003  # what is looked at stays what is meant
+    assert np.linalg.norm(moved, axis=1).max() < 0.003  # the smoothed surface stays near the vertices of the model
 
     with pytest.raises(ValueError, match="two triangles"):
         SmoothSurface(np.array([[0, 1, 2], [0, 1, 3], [0, 1, 4]]), 5)

@@ -1,4 +1,4 @@
-"""Results of two paths are joined on their frames, in order, without waiting in vain."""
+"""Results of two paths are joined by frame, in order, without waiting for results that will not come."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LENS = IntrinsicsChoice().intrinsics_for(320, 240)
 
 
 class Bench:
-    """A synchronizer with a clock of its own that writes down what it emits."""
+    """A synchronizer with a fake clock and a list of what it emits."""
 
     def __init__(self, *, wait_for_all: bool = False) -> None:
         self.now_ns = 0
@@ -55,7 +55,7 @@ class Bench:
         ]
 
 
-def test_frame_is_passed_on_when_both_have_spoken() -> None:
+def test_frame_is_emitted_when_both_paths_have_a_result() -> None:
     bench = Bench()
     bench.deliver("network", 0)
     assert bench.log == []
@@ -69,7 +69,7 @@ def test_frame_is_passed_on_when_both_have_spoken() -> None:
 def test_path_that_skipped_a_frame_is_not_awaited_for_it() -> None:
     bench = Bench()
     bench.deliver("network", 0)
-    bench.deliver("ik", 1)  # it will never have a result for frame 0 any more
+    bench.deliver("ik", 1)  # so there will be no result for frame 0
     assert bench.log == [(0, "network")]
     assert bench.emitted[0][0].missing == {"ik": MissingReason.LATE}
     bench.deliver("network", 1)
@@ -81,17 +81,17 @@ def test_path_that_begins_a_later_frame_is_not_awaited_for_those_it_skipped() ->
     bench.synchronizer.begin("ik", bench.frames[0])
     bench.deliver("network", 0)
     bench.deliver("network", 1)
-    assert bench.log == [], "it still works on frame 0"
+    assert bench.log == [], "ik still works on frame 0"
     bench.deliver("ik", 0)
     assert bench.log == [(0, "ik+network")]
     bench.synchronizer.begin("ik", bench.frames[2])
-    assert bench.log[1:] == [(1, "network")], "before it has spoken about frame 2"
+    assert bench.log[1:] == [(1, "network")], "before the result of ik for frame 2"
     bench.deliver("ik", 2)
     bench.deliver("network", 2)
     assert bench.log[2:] == [(2, "ik+network")]
 
 
-def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits() -> None:
+def test_disabled_path_is_not_awaited_and_disabling_it_releases_waiting_frames() -> None:
     bench = Bench()
     bench.deliver("network", 0)
     bench.synchronizer.expect("ik", MissingReason.DISABLED)
@@ -106,16 +106,16 @@ def test_path_that_is_off_is_not_awaited_and_letting_go_of_it_frees_what_waits()
     assert bench.log[2:] == [(2, "ik+network")]
 
 
-def test_hitch_of_one_path_holds_the_other_up_for_two_frames_at_most() -> None:
+def test_stalled_path_delays_the_other_by_two_frames_at_most() -> None:
     bench = Bench()
     for index in range(5):
         bench.deliver("network", index, 33.0)
     assert bench.log == [(0, "network"), (1, "network"), (2, "network")]
 
 
-def test_slow_path_is_soon_not_awaited_and_comes_late() -> None:
+def test_slow_path_is_soon_not_awaited_and_its_results_are_late() -> None:
     bench = Bench()
-    for index in range(0, 30, 5):  # it takes five frames for one
+    for index in range(0, 30, 5):  # ik has a result for every fifth frame
         for step in range(5):
             bench.deliver("network", index + step, 33.0)
         bench.deliver("ik", index, 1.0)
@@ -131,21 +131,21 @@ def test_slow_path_is_soon_not_awaited_and_comes_late() -> None:
     assert bench.chosen == list(range(30))
 
 
-def test_slow_path_is_awaited_while_the_other_one_sees_no_hand() -> None:
-    """Else the one hand there is would always come late, and never be the output."""
+def test_slow_path_is_awaited_while_the_other_finds_no_hand() -> None:
+    """Otherwise the only hand would always be late and never become the output."""
     bench = Bench()
-    for index in range(0, 30, 5):  # it takes five frames for one, so it is usually late
+    for index in range(0, 30, 5):  # network has a result for every fifth frame, so it is usually late
         for step in range(5):
             bench.deliver("ik", index + step, 33.0, hand=False)
         bench.deliver("network", index, 1.0)
     assert bench.log[-5:] == [(21, "ik"), (22, "ik"), (23, "ik"), (24, "ik"), (25, "ik+network")]
     assert bench.chosen == list(range(26))
-    for index in range(30, 40):  # but not for ever
+    for index in range(30, 40):  # but only up to a limit
         bench.deliver("ik", index, 33.0, hand=False)
     assert bench.log[-1] == (39 - MOST_PENDING_HANDLESS, "ik")
 
 
-def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:
+def test_wait_for_all_awaits_a_slow_path_for_every_frame() -> None:
     bench = Bench(wait_for_all=True)
     for index in range(0, 20, 4):
         for step in range(4):
@@ -155,7 +155,7 @@ def test_patient_joiner_awaits_a_slow_path_for_every_frame() -> None:
     assert bench.log == [(index, "ik+network") for index in range(20)]
 
 
-def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
+def test_wait_for_all_does_not_await_a_failed_path() -> None:
     bench = Bench(wait_for_all=True)
     for index in range(4):
         bench.deliver("network", index, 33.0)
@@ -164,7 +164,7 @@ def test_patient_joiner_lets_go_of_a_path_that_broke() -> None:
     assert bench.log == [(index, "network") for index in range(4)]
 
 
-def test_path_that_is_quick_again_is_awaited_again() -> None:
+def test_path_that_becomes_fast_is_awaited_again() -> None:
     bench = Bench()
     for index in range(10):
         bench.deliver("network", index, 33.0)
@@ -175,7 +175,7 @@ def test_path_that_is_quick_again_is_awaited_again() -> None:
     assert bench.log[-1] == (38, "ik+network")
 
 
-def test_result_drawn_again_is_no_new_measurement() -> None:
+def test_redrawn_result_is_not_a_new_measurement() -> None:
     bench = Bench()
     network, _ = bench.deliver("network", 0), bench.deliver("ik", 0)
     bench.synchronizer.add("network", network)
@@ -190,7 +190,7 @@ def test_listener_gets_everything_in_order_in_its_own_thread() -> None:
     def listen(item: int) -> None:
         names.add(threading.current_thread().name)
         if item == 3:
-            raise ValueError("its own trouble")
+            raise ValueError("an error in the listener")
         got.append(item)
 
     listeners: Listeners[int] = Listeners()
@@ -205,11 +205,11 @@ def test_listener_gets_everything_in_order_in_its_own_thread() -> None:
     assert 11 not in got
 
 
-def test_listener_is_left_alone_while_it_wants_nothing() -> None:
+def test_disabled_listener_gets_nothing() -> None:
     got: list[int] = []
     wanted = threading.Event()
     listeners: Listeners[int] = Listeners()
-    listener = listeners.add("choosy", got.append, enabled=wanted.is_set)
+    listener = listeners.add("optional", got.append, enabled=wanted.is_set)
     listeners.put(0)
     assert not listener._queue
     wanted.set()
@@ -220,7 +220,7 @@ def test_listener_is_left_alone_while_it_wants_nothing() -> None:
     assert got == [1]
 
 
-def test_gathering_listener_gets_everything_in_order_and_the_rest_when_it_is_closed() -> None:
+def test_collecting_listener_gets_everything_in_order_and_the_rest_on_close() -> None:
     got: list[int] = []
     listeners: Listeners[int] = Listeners()
     listener = listeners.add("slow start", got.append, collect_s=0.02)
@@ -230,12 +230,12 @@ def test_gathering_listener_gets_everything_in_order_and_the_rest_when_it_is_clo
     listener._collect_s = 60.0
     listeners.put(5)
     wait_until(lambda: listener._queue)
-    assert got[-1] == 4, "it gathers for a minute"
+    assert got[-1] == 4, "it collects for a minute"
     listeners.close()
     assert got == [0, 1, 2, 3, 4, 5]
 
 
-def test_slow_listener_loses_the_oldest_and_counts() -> None:
+def test_slow_listener_drops_the_oldest_items_and_counts_them() -> None:
     gate = threading.Event()
     got: list[int] = []
     listeners: Listeners[int] = Listeners()

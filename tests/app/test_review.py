@@ -1,4 +1,4 @@
-"""Review: filters find what they promise, decisions last and can be undone, a dragged joint takes its finger along."""
+"""Review: filters, decisions that persist and can be undone, and correction by dragging a joint."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def make_session(folder: Path, count: int = 60) -> Path:
     return folder
 
 
-def test_filters_find_what_they_promise(tmp_path: Path) -> None:
+def test_filters_select_the_matching_frames(tmp_path: Path) -> None:
     review = SessionReview(make_session(tmp_path / "s"))
     assert len(review.chosen("all")) == 60
     assert list(review.chosen("rejected")) == [50, 51]
@@ -67,7 +67,7 @@ def test_filters_find_what_they_promise(tmp_path: Path) -> None:
     assert review.status[5] == 0
 
 
-def test_decisions_last_and_can_be_taken_back(tmp_path: Path) -> None:
+def test_decisions_persist_and_can_be_undone(tmp_path: Path) -> None:
     folder = make_session(tmp_path / "s")
     review = SessionReview(folder)
     review.decide(range(20, 40), "rejected")
@@ -94,7 +94,7 @@ def test_a_correction_becomes_the_label(tmp_path: Path) -> None:
     assert read_session_labels(folder).labels[6].status == "kept"
 
 
-def test_to_keep_a_correction_leaves_the_hand_that_was_set_right(tmp_path: Path) -> None:
+def test_keeping_a_corrected_frame_preserves_the_correction(tmp_path: Path) -> None:
     folder = make_session(tmp_path / "s")
     review = SessionReview(folder)
     review.decide([8], "rejected")
@@ -106,7 +106,7 @@ def test_to_keep_a_correction_leaves_the_hand_that_was_set_right(tmp_path: Path)
     assert list(review.status[6:10]) == [1, 3, 2, 1]
 
 
-def test_an_undo_that_cannot_be_written_can_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_can_be_repeated_after_a_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise RecordingError("The disk is full.")
 
@@ -121,7 +121,7 @@ def test_an_undo_that_cannot_be_written_can_be_tried_again(tmp_path: Path, monke
 
 
 @pytest.mark.slow
-def test_twenty_thousand_frames_answer_at_once(tmp_path: Path) -> None:
+def test_filters_decisions_and_undo_on_twenty_thousand_frames(tmp_path: Path) -> None:
     folder = make_session(tmp_path / "s", 60)
     line = (folder / LABELS_FILE).read_text().splitlines()[0]
     with (folder / LABELS_FILE).open("a") as file:
@@ -157,7 +157,7 @@ def _posed(side: str) -> RecordedHand:
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_a_dragged_tip_takes_its_finger_along_and_leaves_the_others(side: str) -> None:
+def test_dragged_fingertip_moves_only_its_own_finger(side: str) -> None:
     camera = Intrinsics.from_fov(640, 480)
     label = _posed(side)
     corrector = HandCorrector(MODEL, label, camera)

@@ -1,4 +1,4 @@
-"""Reviews as windows of their own: read beside the main window, in its colours, and gone when they are closed."""
+"""Review windows: loaded by a thread, in the theme of the main window, and freed when they are closed."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def color_of(review: ReviewWindow) -> str:
     return review.grab().toImage().pixelColor(3, 3).name()
 
 
-def test_a_review_follows_the_colours_of_the_window_and_keeps_its_own_rules(
+def test_review_follows_the_theme_of_the_window_and_keeps_its_own_style_rules(
     qtbot: QtBot, open_window: Open, tmp_path: Path
 ) -> None:
     window = open_window()
     review = opened_review(qtbot, window, make_session(tmp_path / "s"))
 
-    def wears(theme: Theme) -> bool:
+    def has_theme(theme: Theme) -> bool:
         sheet = review.styleSheet()
         return sheet.startswith(style_sheet(theme)) and "ReviewWindow {" in sheet and color_of(review) == theme.window
 
-    assert wears(DARK)
+    assert has_theme(DARK)
     for theme in (LIGHT, DARK):
         window.set_theme(theme)
         qtbot.wait(300)  # the hidden parts of the window follow one by one
-        assert wears(theme)
+        assert has_theme(theme)
         assert theme.surface in review.strip.styleSheet()
     review.close()
 
 
-def test_nothing_stays_of_a_review_that_was_closed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+def test_closed_review_is_freed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     window = open_window()
     review = opened_review(qtbot, window, make_session(tmp_path / "s"))
     session = weakref.ref(review.review)
@@ -65,7 +65,7 @@ def test_nothing_stays_of_a_review_that_was_closed(qtbot: QtBot, open_window: Op
     qtbot.waitUntil(lambda: gc.collect() >= 0 and session() is None, timeout=20_000)
 
 
-def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_closed(
+def test_session_is_read_by_a_thread_and_not_shown_after_the_window_was_closed(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, allowed = threading.Event(), threading.Event()
@@ -79,7 +79,7 @@ def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_clo
     window = open_window()
     panel = window.findChild(RecordPanel)
     assert panel is not None
-    panel.review_requested.emit(make_session(tmp_path / "s"))  # comes back at once
+    panel.review_requested.emit(make_session(tmp_path / "s"))  # returns at once
     assert reading.wait(20.0)
     threading.Timer(0.3, allowed.set).start()
     window.close()
@@ -87,7 +87,7 @@ def test_a_session_is_read_beside_the_window_and_shown_no_more_when_that_was_clo
     assert window.findChild(ReviewWindow) is None
 
 
-def test_a_session_that_cannot_be_reviewed_is_said(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+def test_session_that_cannot_be_reviewed_is_reported(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     window = open_window()
     panel = window.findChild(RecordPanel)
     assert panel is not None

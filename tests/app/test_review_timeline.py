@@ -1,4 +1,4 @@
-"""The timeline: what became of frames is seen at once, and going on draws nothing anew but the place."""
+"""The timeline: colours of the frames by status, and a position that moves without repainting the curves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_worst_frame_of_a_pixel_gives_its_colour(timeline: ReviewTimeline) -
     assert shown[100:200] == [KEPT] * 100
 
 
-def test_going_on_draws_the_curves_no_second_time(timeline: ReviewTimeline) -> None:
+def test_change_of_position_does_not_repaint_the_curves(timeline: ReviewTimeline) -> None:
     before = picture(timeline)
     curves = timeline._curves
     timeline.show_place(FRAMES // 2, (FRAMES // 4, FRAMES // 2))
@@ -52,7 +52,7 @@ def test_going_on_draws_the_curves_no_second_time(timeline: ReviewTimeline) -> N
     assert after.pixel(WIDTH * 3 // 8, 5) != before.pixel(WIDTH * 3 // 8, 5)
 
 
-def test_another_size_other_colours_and_decisions_are_drawn(timeline: ReviewTimeline) -> None:
+def test_change_of_theme_status_or_size_is_repainted(timeline: ReviewTimeline) -> None:
     before = picture(timeline)
     timeline.set_theme(LIGHT)
     other = picture(timeline)

@@ -1,4 +1,4 @@
-"""The panel about a second camera in a host that is no window: each state is shown, and off costs nothing."""
+"""The panel of the second camera in a fake host: each state is shown, and nothing runs while it is off."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def host(qtbot: QtBot) -> Iterator[FakeHost]:
 def source(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
     made = FakeSource(name="Cam B", live=True, forever=True)
 
-    def choose(text: str, _wishes: object) -> ChosenSource:
+    def choose(text: str, _options: object) -> ChosenSource:
         if text == "nonsense":
             raise SourceError("There is no camera, file or folder called 'nonsense'.")
         return ChosenSource(made, is_camera=True)
@@ -80,7 +80,7 @@ def panel(host: FakeHost, source: FakeSource, tmp_path: Path) -> Iterator[Second
 
 
 def errors_of(path: str, view: int, mm: float) -> PathErrors:
-    """Sixteen seconds of a path that is everywhere wrong by so much, and by a little more now and then."""
+    """Sixteen seconds of a path whose joints are all wrong by about ``mm`` millimetres."""
     count = 160
     wave = mm * (1.0 + 0.1 * np.sin(np.arange(count) / 7.0))
     joints = np.repeat(wave[:, None], 21, 1)
@@ -98,7 +98,7 @@ def reading_of(state: PairState = PairState.GOOD, sentence: str = "") -> PairRea
     return PairReading(state, sentence, 1.0, CALIBRATION, 3.2, errors, comparisons, 16.0)
 
 
-def test_off_costs_nothing(panel: SecondCameraPanel) -> None:
+def test_nothing_runs_before_a_camera_is_opened(panel: SecondCameraPanel) -> None:
     assert not panel.running
     assert panel.sentence.text() == OFF_SENTENCE
     assert not panel._timer.isActive()
@@ -107,7 +107,7 @@ def test_off_costs_nothing(panel: SecondCameraPanel) -> None:
         assert widget.isHidden()
 
 
-def test_what_names_nothing_is_refused(panel: SecondCameraPanel) -> None:
+def test_invalid_source_or_palm_length_is_refused(panel: SecondCameraPanel) -> None:
     panel.open()
     assert panel.sentence.text() == MISSING_FIRST_SENTENCE
     panel.source.setText("nonsense")
@@ -155,7 +155,7 @@ def test_a_camera_is_opened_lost_found_again_and_closed(
     assert panel.source.isEnabled()
 
 
-def test_calibrated_cameras_are_said_in_words_and_millimetres(panel: SecondCameraPanel) -> None:
+def test_calibrated_cameras_are_shown_with_their_error_in_millimetres(panel: SecondCameraPanel) -> None:
     panel.show_reading(reading_of(sentence=CALIBRATION.describe()))
     assert panel.title.text() == "Calibrated, good: joints within 5 mm"
     assert not panel.path_errors.isHidden()
@@ -164,7 +164,7 @@ def test_calibrated_cameras_are_said_in_words_and_millimetres(panel: SecondCamer
     assert panel.progress.isHidden()
 
 
-def test_a_moved_camera_is_said_and_calibrating_again_is_offered(panel: SecondCameraPanel) -> None:
+def test_moved_camera_is_reported_and_calibration_is_offered_again(panel: SecondCameraPanel) -> None:
     panel.show_reading(reading_of(PairState.MOVED, "A camera was moved."))
     assert panel.title.text() == "A camera was moved"
     assert panel.again.objectName() == "primary"
@@ -190,7 +190,7 @@ def test_the_errors_show_each_camera_and_each_measure(qtbot: QtBot) -> None:
         view.measure.setCurrentIndex(2)
     assert chosen.args == ["depth_mm"]
     assert view.joints.isHidden()
-    assert view.verdicts.isHidden()  # they are about another measure until the next second
+    assert view.verdicts.isHidden()  # until the verdicts for this measure are computed
     view.show_reading(PairReading())
     assert view.value("network", "aligned_mm") == "–"  # noqa: RUF001
 

@@ -18,10 +18,10 @@ from app.recording.__main__ import _parser as exchange
 from app.ui.recording.record_panel import RecordPanel
 from hand.embedded import load_embedded_model
 
-SAYS_A_SHARE_AND_STAYS = (
+PRINTS_PROGRESS_AND_SLEEPS = (
     "import json, os, time; print(json.dumps({'stage': str(os.getpid()), 'share': 0.5}), flush=True); time.sleep(60)"
 )
-SPEAKS_IN_HALVES = (
+PRINTS_A_LINE_IN_TWO_PARTS = (
     "import sys, time; sys.stdout.write('{\"kept\": 3, \"la'); sys.stdout.flush(); time.sleep(0.3); print('bels\": 4}')"
 )
 
@@ -46,7 +46,7 @@ def panel(tmp_path: Path) -> RecordPanel:
     return RecordPanel(load_embedded_model(), tmp_path / "sessions")
 
 
-def lives(process: int) -> bool:
+def is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -54,24 +54,24 @@ def lives(process: int) -> bool:
     return True
 
 
-def test_a_panel_that_is_destroyed_takes_its_work_along(qtbot: QtBot, panel: RecordPanel) -> None:
+def test_destroyed_panel_ends_its_process(qtbot: QtBot, panel: RecordPanel) -> None:
     work = panel.sessions.work
-    with qtbot.waitSignal(work.progressed, timeout=20_000) as told:
-        work.run([sys.executable, "-c", SAYS_A_SHARE_AND_STAYS])
-    process = int(told.args[0].split(":")[0])
-    assert lives(process)
+    with qtbot.waitSignal(work.progressed, timeout=20_000) as emitted:
+        work.run([sys.executable, "-c", PRINTS_PROGRESS_AND_SLEEPS])
+    process = int(emitted.args[0].split(":")[0])
+    assert is_running(process)
     with qtbot.captureExceptions() as raised:
         sip.delete(panel)
         qtbot.wait(100)
     assert raised == []
     end = time.monotonic() + 5.0
-    while lives(process) and time.monotonic() < end:
+    while is_running(process) and time.monotonic() < end:
         time.sleep(0.01)
-    assert not lives(process)
+    assert not is_running(process)
 
 
-def test_python_may_collect_a_panel_and_its_work_as_garbage() -> None:
-    # Python empties the functions and partials that it collects before Qt emits `destroyed`: none may be called there
+def test_panel_and_its_process_can_be_garbage_collected() -> None:
+    # Python clears the functions and partials it collects before Qt emits `destroyed`, so it must not call any of them
     done = subprocess.run(
         [sys.executable, "-c", COLLECTED_AS_GARBAGE],
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
@@ -83,40 +83,41 @@ def test_python_may_collect_a_panel_and_its_work_as_garbage() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr
 
 
-def test_work_is_done_with_the_hand_model_of_the_window(
+def test_process_gets_the_hand_model_of_the_window(
     open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the work's process starts elsewhere
     file, session = tmp_path / "MANO_RIGHT.pkl", tmp_path / "session"
     panel = open_window(hand_model_file=Path(file.name)).findChild(RecordPanel)
     assert panel is not None
-    begun: list[tuple[str, ...]] = []
-    monkeypatch.setattr(panel.sessions.work, "start", lambda *words: begun.append(words))
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(panel.sessions.work, "start", lambda *words: started.append(words))
     panel.sessions.label(session)
     panel.sessions.import_from(tmp_path / "clip.mp4")
     panel.sessions.export_to(session, tmp_path / "out", "freihand")
-    assert [words[0] for words in begun] == [f"app.{name}" for name in ("labelling", "recording", "recording")]
+    assert [words[0] for words in started] == [f"app.{name}" for name in ("labelling", "recording", "recording")]
     (labelled, imported, exported) = (
-        parser.parse_args(words[1:]) for parser, words in zip((labelling(), exchange(), exchange()), begun, strict=True)
+        parser.parse_args(words[1:])
+        for parser, words in zip((labelling(), exchange(), exchange()), started, strict=True)
     )
     assert (labelled.hand_model, labelled.sessions) == (file, [session])
     assert (imported.hand_model, imported.what, imported.source) == (file, "import", tmp_path / "clip.mp4")
     assert (exported.hand_model, exported.what, exported.session) == (file, "export", session)
 
 
-def test_a_line_that_comes_in_halves_is_read_whole(qtbot: QtBot, panel: RecordPanel) -> None:
+def test_line_that_arrives_in_two_parts_is_read_whole(qtbot: QtBot, panel: RecordPanel) -> None:
     qtbot.addWidget(panel)
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
-        panel.sessions.work.run([sys.executable, "-c", SPEAKS_IN_HALVES])
-    assert said.args == ["3 of 4 labels are good enough for training."]
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as emitted:
+        panel.sessions.work.run([sys.executable, "-c", PRINTS_A_LINE_IN_TWO_PARTS])
+    assert emitted.args == ["3 of 4 labels are good enough for training."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)
 
 
-def test_work_that_fails_says_why_and_makes_room_for_the_next(qtbot: QtBot, panel: RecordPanel) -> None:
+def test_failed_process_is_reported_and_another_can_start(qtbot: QtBot, panel: RecordPanel) -> None:
     qtbot.addWidget(panel)
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as emitted:
         panel.sessions.work.run([sys.executable, "-c", "import sys; sys.exit('The disk is full.')"])
         assert not panel.sessions.importer.isEnabled()
-    assert said.args == ["The disk is full."]
+    assert emitted.args == ["The disk is full."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)
     assert panel.sessions.importer.isEnabled()

@@ -1,4 +1,4 @@
-"""Settings survive a restart, and a file that does not survive costs nothing but itself."""
+"""Settings are restored after a restart, and a damaged file is replaced by the defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QDockWidget
 from pytestqt.qtbot import QtBot
-from test_window_tools import own_folders, press, said  # noqa: F401 - fixtures
+from test_window_tools import notices, own_folders, press  # noqa: F401 - fixtures
 from windows import Open, wait_for_result
 
 from app.diagnostics import LINES_KEPT, LogMemory
@@ -20,7 +20,7 @@ from app.settings import LoadedSettings, Settings, load_settings, save_changes, 
 from app.ui.tools.help import COPIED_SENTENCE, LogPanel, shortcuts_of
 
 
-def test_settings_come_back(tmp_path: Path) -> None:
+def test_saved_settings_are_loaded_again(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "settings.json"
     wanted = Settings(
         theme="light",
@@ -38,7 +38,7 @@ def test_settings_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"schema": 99}', b"\xff\xfe"])
-def test_damaged_file_is_said_and_the_usual_settings_are_used(tmp_path: Path, content: bytes) -> None:
+def test_damaged_file_is_reported_and_the_defaults_are_used(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "settings.json"
     file.write_bytes(content)
     loaded = load_settings(file)
@@ -47,7 +47,7 @@ def test_damaged_file_is_said_and_the_usual_settings_are_used(tmp_path: Path, co
     assert loaded.sentence.endswith("the usual ones are in use.")
 
 
-def test_values_that_mean_nothing_are_left_out_one_by_one(tmp_path: Path) -> None:
+def test_invalid_values_are_left_out_individually(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text(
         json.dumps({"schema": 1, "theme": "pink", "view": "ik", "smoothing": 7, "geometry": 3, "new": "field"})
@@ -74,7 +74,7 @@ def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path
     assert (streams.isVisible(), camera.isVisible()) == (True, False)
 
 
-def test_following_the_desktop_is_kept_until_the_user_chooses_colours(
+def test_system_theme_is_kept_until_the_user_chooses_a_theme(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "settings.json"
@@ -92,20 +92,20 @@ def test_following_the_desktop_is_kept_until_the_user_chooses_colours(
     assert load_settings(file).settings.theme == "dark"
 
 
-def test_window_without_a_file_keeps_nothing_and_a_damaged_one_is_said(
+def test_window_without_a_file_keeps_nothing_and_a_damaged_file_is_reported(
     qtbot: QtBot,
     open_window: Open,
-    said: list[str],  # noqa: F811
+    notices: list[str],  # noqa: F811
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "settings.json"
     file.write_text("damaged")
     open_window(settings_file=file)
-    assert any("cannot be read" in sentence for sentence in said)
+    assert any("cannot be read" in sentence for sentence in notices)
     assert not open_window().restore_geometry()
 
 
-def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window: Open) -> None:
+def test_every_shortcut_is_listed_once_with_a_description(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     pairs = shortcuts_of(window.actions())
     keys = [key for key, _ in pairs]
@@ -118,7 +118,7 @@ def test_every_shortcut_is_listed_once_and_with_words(qtbot: QtBot, open_window:
 def test_log_is_shown_and_diagnostics_are_copied(
     qtbot: QtBot,
     open_window: Open,
-    said: list[str],  # noqa: F811
+    notices: list[str],  # noqa: F811
 ) -> None:
     window = open_window()
     wait_for_result(qtbot, window)
@@ -128,7 +128,7 @@ def test_log_is_shown_and_diagnostics_are_copied(
     assert panel is not None
     qtbot.waitUntil(lambda: "something odd" in panel.text.toPlainText(), timeout=10_000)
     panel.copy_button.click()
-    assert said[-1] == COPIED_SENTENCE
+    assert notices[-1] == COPIED_SENTENCE
     clipboard = QGuiApplication.clipboard()
     assert clipboard is not None
     text = clipboard.text()
@@ -147,7 +147,7 @@ def test_log_memory_is_bounded() -> None:
     assert memory.lines()[-1].endswith(f"line {LINES_KEPT + 9}")
 
 
-def test_two_windows_keep_each_other_s_changes(tmp_path: Path) -> None:
+def test_two_windows_keep_the_changes_of_each_other(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     save_settings(Settings(smoothing=0.2), file)
     loaded = load_settings(file).settings  # by both windows
@@ -156,7 +156,7 @@ def test_two_windows_keep_each_other_s_changes(tmp_path: Path) -> None:
     assert load_settings(file).settings == Settings(theme="dark", view="ik", smoothing=0.2)
 
 
-def test_a_damaged_file_of_settings_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_damaged_file_is_overwritten_by_the_next_save(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text("damaged")
     save_changes(Settings(), Settings(view="ik"), file)

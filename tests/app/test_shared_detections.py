@@ -1,4 +1,4 @@
-"""Detections shared between paths: awaited where they are on the way, and never where they are not."""
+"""Detections shared between paths are awaited only while the detector works on the same frame."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def frame(sequence: int) -> Frame:
     return Frame(sequence, sequence, np.zeros((16, 16, 3), np.uint8), CAMERA, "test")
 
 
-def while_asked(shared: SharedDetections, about: Frame, act: Callable[[], None]) -> list[object]:
-    """The answer of a path that is already waiting when something happens."""
-    answers: list[object] = []
-    asking = threading.Thread(target=lambda: answers.append(shared.of(about)))
-    asking.start()
+def result_of_waiting_path(shared: SharedDetections, of_frame: Frame, act: Callable[[], None]) -> list[object]:
+    """The result of a path that is already waiting when ``act`` is called."""
+    results: list[object] = []
+    waiting = threading.Thread(target=lambda: results.append(shared.of(of_frame)))
+    waiting.start()
     time.sleep(0.02)
     act()
-    asking.join(5.0)
-    assert not asking.is_alive()
-    return answers
+    waiting.join(5.0)
+    assert not waiting.is_alive()
+    return results
 
 
-def test_what_is_done_is_there_at_once_for_the_last_frames() -> None:
+def test_finished_detections_of_the_last_frames_are_returned_at_once() -> None:
     shared, frames = SharedDetections(), [frame(number) for number in range(5)]
     shared.opened()
     for one in frames:
@@ -45,12 +45,12 @@ def test_what_is_done_is_there_at_once_for_the_last_frames() -> None:
     assert shared.of(frames[0]) is None
 
 
-def test_a_detection_on_its_way_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_detection_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_detections, "LONGEST_WAIT_S", 5.0)
     shared, now = SharedDetections(), frame(0)
     shared.opened()
     shared.started(now)
-    assert while_asked(shared, now, lambda: shared.detected(now, SEEN)) == [SEEN]
+    assert result_of_waiting_path(shared, now, lambda: shared.detected(now, SEEN)) == [SEEN]
 
 
 def test_a_detector_that_is_busy_with_another_frame_is_not_awaited() -> None:
@@ -60,15 +60,15 @@ def test_a_detector_that_is_busy_with_another_frame_is_not_awaited() -> None:
     assert shared.of(frame(1)) is None
 
 
-def test_a_detector_that_is_closed_while_it_is_awaited_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_the_detector_releases_a_waiting_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_detections, "LONGEST_WAIT_S", 5.0)
     shared, now = SharedDetections(), frame(0)
     shared.opened()
     shared.started(now)
-    assert while_asked(shared, now, shared.closed) == [None]
+    assert result_of_waiting_path(shared, now, shared.closed) == [None]
 
 
-def test_on_every_frame_a_detector_is_awaited_through_loading_and_the_frames_before() -> None:
+def test_detector_for_every_frame_is_awaited_through_loading_and_earlier_frames() -> None:
     shared, before, now = SharedDetections(every_frame=True), frame(0), frame(1)
 
     def load_and_detect() -> None:
@@ -77,6 +77,6 @@ def test_on_every_frame_a_detector_is_awaited_through_loading_and_the_frames_bef
             shared.started(one)
             shared.detected(one, SEEN)
 
-    assert while_asked(shared, now, load_and_detect) == [SEEN]
+    assert result_of_waiting_path(shared, now, load_and_detect) == [SEEN]
     shared.closed()
     assert shared.of(frame(2)) is None

@@ -1,4 +1,4 @@
-"""The filter behind a path: calmer on a still hand, on the hand when it moves, off when it is off."""
+"""Smoothing of a path: less jitter on a still hand, little lag on a moving one, and no change when it is disabled."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LAYER = HandLayer(MODEL)
 FRAME_NS = 33_000_000
 
 
-class Restless:
-    """A hand at a place that moves by ``speed_m_s``, with noise on pose and place."""
+class NoisyPath:
+    """A path with a hand that moves by ``speed_m_s``, with noise on its pose and position."""
 
     def __init__(self, speed_m_s: float = 0.0, noise: float = 1.0) -> None:
         self._rng = np.random.default_rng(0)
@@ -63,11 +63,11 @@ def run(path: SmoothedPath, count: int) -> list[HandState]:
     return [path.process(frame(sequence)).states[0] for sequence in range(count)]
 
 
-def test_a_still_hand_becomes_calm_and_the_gain_is_told() -> None:
+def test_jitter_of_a_still_hand_is_reduced_and_measured() -> None:
     removed = []
     for strength in (0.2, 0.5, 1.0):
         smoothing = Smoothing(strength)
-        run(SmoothedPath(Restless(), MODEL, smoothing), 60)
+        run(SmoothedPath(NoisyPath(), MODEL, smoothing), 60)
         jitter = smoothing.jitter("network")
         assert jitter is not None
         removed.append(jitter.removed)
@@ -75,37 +75,37 @@ def test_a_still_hand_becomes_calm_and_the_gain_is_told() -> None:
     assert removed[1] > 0.6
 
 
-def test_a_moving_hand_is_not_left_behind() -> None:
-    restless = Restless(speed_m_s=0.6, noise=0.0)
-    last = run(SmoothedPath(restless, MODEL, Smoothing()), 40)[-1]
+def test_moving_hand_lags_by_less_than_a_frame() -> None:
+    noisy = NoisyPath(speed_m_s=0.6, noise=0.0)
+    last = run(SmoothedPath(noisy, MODEL, Smoothing()), 40)[-1]
     # one frame at this speed is 20 mm; the filter may lag by less than one
-    assert abs(float(last.camera_translation_m[0] - restless.true_place(39)[0])) < 0.012
+    assert abs(float(last.camera_translation_m[0] - noisy.true_place(39)[0])) < 0.012
 
 
-def test_the_mesh_belongs_to_the_filtered_pose() -> None:
-    state = run(SmoothedPath(Restless(), MODEL, Smoothing()), 10)[-1]
+def test_mesh_matches_the_filtered_pose() -> None:
+    state = run(SmoothedPath(NoisyPath(), MODEL, Smoothing()), 10)[-1]
     posed = LAYER(state.pose_rad, state.shape, state.camera_translation_m)
     np.testing.assert_allclose(state.vertices_m, posed.vertices_m, atol=1e-7)
 
 
-def test_switched_off_nothing_is_touched() -> None:
-    raw = run(SmoothedPath(Restless(), MODEL, Smoothing(0.0)), 5)
-    own = [Restless().process(frame(0)).states[0]]
+def test_disabled_smoothing_returns_the_states_unchanged() -> None:
+    raw = run(SmoothedPath(NoisyPath(), MODEL, Smoothing(0.0)), 5)
+    own = [NoisyPath().process(frame(0)).states[0]]
     np.testing.assert_array_equal(raw[0].joints_m, own[0].joints_m)
 
 
-def test_turning_the_knob_takes_effect_while_running() -> None:
+def test_change_of_strength_takes_effect_while_running() -> None:
     smoothing = Smoothing(1.0)
-    restless = Restless()
-    path = SmoothedPath(restless, MODEL, smoothing)
-    assert not np.array_equal(run(path, 30)[-1].joints_m, restless.last.joints_m)
+    noisy = NoisyPath()
+    path = SmoothedPath(noisy, MODEL, smoothing)
+    assert not np.array_equal(run(path, 30)[-1].joints_m, noisy.last.joints_m)
     smoothing.strength = 0.0
     shown = path.process(frame(30)).states[0]
-    np.testing.assert_array_equal(shown.joints_m, restless.last.joints_m)
+    np.testing.assert_array_equal(shown.joints_m, noisy.last.joints_m)
 
 
 def test_sides_do_not_mix() -> None:
-    class Both(Restless):
+    class Both(NoisyPath):
         def process(self, frame: Frame) -> PathResult:
             right = super().process(frame)
             left = replace(right.states[0], side="left", camera_translation_m=np.array([0.3, 0.0, 0.5], np.float32))
@@ -116,8 +116,8 @@ def test_sides_do_not_mix() -> None:
     assert result.states[1].camera_translation_m[0] == pytest.approx(0.3)
 
 
-class TwoPeople(Restless):
-    """Two right hands: a restless one, and a still one 30 cm beside it."""
+class TwoPeople(NoisyPath):
+    """Two right hands: a noisy one, and a still one 30 cm beside it."""
 
     def process(self, frame: Frame) -> PathResult:
         first = super().process(frame)
@@ -143,7 +143,7 @@ def test_two_hands_of_one_side_do_not_mix() -> None:
 
 def test_jitter_of_two_hands_of_one_side_is_each_measured_against_itself() -> None:
     alone, together = Smoothing(), Smoothing()
-    run(SmoothedPath(Restless(), MODEL, alone), 60)
+    run(SmoothedPath(NoisyPath(), MODEL, alone), 60)
     run(SmoothedPath(TwoPeople(), MODEL, together), 60)
     one, both = alone.jitter("network"), together.jitter("network")
     assert one is not None
@@ -152,8 +152,8 @@ def test_jitter_of_two_hands_of_one_side_is_each_measured_against_itself() -> No
 
 
 def test_reset_and_close_reach_the_path() -> None:
-    restless = Restless()
-    path = SmoothedPath(restless, MODEL, Smoothing())
+    noisy = NoisyPath()
+    path = SmoothedPath(noisy, MODEL, Smoothing())
     path.reset()
     path.close()
-    assert (restless.resets, restless.closed) == (1, 1)
+    assert (noisy.resets, noisy.closed) == (1, 1)

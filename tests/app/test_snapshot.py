@@ -31,7 +31,7 @@ MODEL = load_embedded_model()
 
 def joined() -> JoinedResult:
     image = plain_image()
-    image[:, :, 0] = 200  # so that red and blue cannot be mixed up unnoticed
+    image[:, :, 0] = 200  # so that swapped red and blue channels are noticed
     frame = Frame(5, time.monotonic_ns(), image, Intrinsics.from_fov(320, 240), "Fake")
     left = found(frame, "left")
     return JoinedResult(frame, {"ik": left}, (OutputHand(left.states[0], OutputReason(OutputCause.ONLY_PATH)),))
@@ -90,7 +90,7 @@ def test_another_library_reads_the_same_mesh(tmp_path: Path, suffix: str) -> Non
         assert read["normals"][2] @ (0.0, 0.0, 1.0) > 0.99  # outwards, as its only triangle is turned
 
 
-def test_without_open3d_the_window_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_open3d_is_reported_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         mesh_files.importlib.util, "find_spec", lambda name: None if name == "open3d" else find_spec(name)
@@ -113,7 +113,7 @@ def test_both_hands_of_one_side_are_kept() -> None:
     assert list(meshes_of(twice, MODEL)) == ["output_left", "output_left_2"]
 
 
-def test_wrong_format_and_wrong_folder_are_said(tmp_path: Path) -> None:
+def test_unknown_format_and_unwritable_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"not as '\.fbx'"):
         save_snapshot(joined(), MODEL, tmp_path, mesh_suffix=".fbx")
     (tmp_path / "file").write_text("in the way")

@@ -1,4 +1,4 @@
-"""Sources: what they read, and the one sentence when they cannot."""
+"""Sources: what they read, and their errors when they cannot."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_folder_skips_what_is_not_a_picture_and_reports_a_damaged_one(tmp_path: 
     assert "b.png" in second.sentence
 
 
-def test_picture_whose_header_speaks_of_absurd_sizes_is_none(tmp_path: Path) -> None:
+def test_picture_that_declares_an_absurd_size_is_refused(tmp_path: Path) -> None:
     header = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, 60_000, 40_000, 1, 24, 0, 0, 0, 0, 0, 0)
     (tmp_path / "huge.bmp").write_bytes(header)
     with pytest.raises(SourceError, match=r"huge\.bmp declares 60000 x 40000 pixels"):
@@ -97,7 +97,7 @@ def test_empty_folder_is_refused_until_there_is_a_picture(tmp_path: Path) -> Non
     assert source.may_be_back()
 
 
-def test_picture_comes_once_or_is_held(tmp_path: Path) -> None:
+def test_picture_is_read_once_or_held(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png")
     once, held = PictureSource(path), PictureSource(path, hold=True)
     once.open()
@@ -131,7 +131,7 @@ def test_linux_cameras_in_a_container_without_the_class_folder(tmp_path: Path) -
 
 
 class _FakeCapture:
-    """Stands for cv2.VideoCapture: accepts every setting, gives a size of its own."""
+    """Replaces cv2.VideoCapture: accepts every setting, but its size and rate stay the same."""
 
     indices: list[int] = []  # noqa: RUF012 - shared on purpose
 
@@ -154,7 +154,7 @@ class _FakeCapture:
         pass
 
 
-def test_camera_says_what_it_really_gives_and_is_found_by_name_after_replugging(
+def test_camera_reports_its_actual_format_and_is_found_by_name_after_replugging(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plugged: tuple[CameraInfo, ...] = (CameraInfo(0, "Laptop Camera"), CameraInfo(2, "USB Camera"))
@@ -173,7 +173,7 @@ def test_camera_says_what_it_really_gives_and_is_found_by_name_after_replugging(
     assert _FakeCapture.indices == [2, 4]
 
 
-def test_camera_that_another_program_holds_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_camera_held_by_another_program_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.sources.camera.list_cameras", lambda: (CameraInfo(0, "Laptop Camera"),))
     monkeypatch.setattr("app.sources.camera.cv2.VideoCapture", _FakeCapture)
     monkeypatch.setattr(_FakeCapture, "isOpened", lambda _capture: False)
@@ -181,7 +181,7 @@ def test_camera_that_another_program_holds_says_so(monkeypatch: pytest.MonkeyPat
         CameraSource(0).open()
 
 
-def test_missing_camera_names_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_for_a_missing_camera_lists_the_existing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.sources.camera._ON_LINUX", True)
     monkeypatch.setattr("app.sources.camera.list_cameras", lambda: (CameraInfo(0, "Laptop Camera"),))
     with pytest.raises(SourceError, match=r"no camera number 3; cameras found: 0 \(Laptop Camera\)"):
@@ -216,5 +216,5 @@ def test_camera_with_a_dot_in_its_name_is_no_file(tmp_path: Path, monkeypatch: p
     assert choose_source("USB2.0 HD UVC WebCam", SourceOptions()).is_camera
     assert choose_source("usb2.0", SourceOptions()).is_camera
     assert isinstance(choose_source("usb3.0", SourceOptions()).source, VideoSource)
-    (tmp_path / "hand.mp4").touch()  # a file that is there is what was meant
+    (tmp_path / "hand.mp4").touch()  # an existing file takes precedence
     assert isinstance(choose_source("hand.mp4", SourceOptions()).source, VideoSource)

@@ -96,7 +96,7 @@ def unpack(content: dict) -> np.ndarray:
         ("udp:studio.local:9000", StreamAddress("udp", 9000, "studio.local")),
     ],
 )
-def test_address_as_people_write_it(text: str, wanted: StreamAddress) -> None:
+def test_valid_address_is_parsed(text: str, wanted: StreamAddress) -> None:
     assert parse_stream_address(text) == wanted
     assert parse_stream_address(wanted.describe()).host == wanted.host
 
@@ -105,17 +105,17 @@ def test_address_as_people_write_it(text: str, wanted: StreamAddress) -> None:
     "text",
     ["", "udp", "udp:", "udp:x", "tcp:9000", "udp:0", "udp:70000", "ws:8765,fast", "ws:8765,rate=0", "udp:9000 mesh"],
 )
-def test_anything_else_is_refused_in_a_sentence_that_shows_how(text: str) -> None:
+def test_invalid_address_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_stream_address(text)
     assert str(refused.value).endswith(".")
 
 
-def test_nothing_leaves_this_machine_unless_told() -> None:
+def test_default_host_is_localhost() -> None:
     assert parse_stream_address("ws:8765").host == parse_stream_address("udp:1").host == "127.0.0.1"
 
 
-def test_udp_carries_what_the_path_found(receiver: socket.socket) -> None:
+def test_udp_message_has_the_hands_of_the_output(receiver: socket.socket) -> None:
     sent = output(7, hands=2)
     with streams(StreamAddress("udp", receiver.getsockname()[1])) as running:
         running.publish(sent)
@@ -149,7 +149,7 @@ def test_udp_mesh_comes_with_its_triangles(receiver: socket.socket) -> None:
         np.testing.assert_array_equal(unpack(about["faces"][side]), load_embedded_model(side).faces)
 
 
-def test_a_mesh_too_large_for_a_datagram_is_left_out_and_said_so(receiver: socket.socket) -> None:
+def test_mesh_too_large_for_a_datagram_is_left_out_and_reported(receiver: socket.socket) -> None:
     sent = output()
     huge = replace(HANDS[0].state, vertices_m=np.zeros((9000, 3), np.float32))
     with streams(StreamAddress("udp", receiver.getsockname()[1], mesh=True)) as running:
@@ -192,24 +192,24 @@ def test_web_socket_client_gets_about_and_then_every_new_frame() -> None:
         assert running.states()[0][1].clients == 1
 
 
-def test_web_socket_client_that_goes_away_or_talks_rubbish_harms_nobody() -> None:
+def test_web_socket_clients_that_fail_do_not_affect_the_others() -> None:
     address = StreamAddress("ws", free_port(socket.SOCK_STREAM), rate_hz=UNLIMITED_HZ)
     url = f"ws://{LOCALHOST}:{address.port}"
     with streams(address) as running, connect(url) as good:
         good.recv(10)
         with socket.create_connection((LOCALHOST, address.port)) as raw:  # no handshake at all
             raw.sendall(b"\x00\xff rubbish\r\n\r\n")
-        with connect(url) as talkative:
-            talkative.send("x" * 5000)  # more than a client may send
-        with connect(url) as rude:
-            rude.socket.close()  # without goodbye
+        with connect(url) as verbose:
+            verbose.send("x" * 5000)  # more than a client may send
+        with connect(url) as abrupt:
+            abrupt.socket.close()  # without a closing handshake
         for sequence in range(3):
             running.publish(output(sequence))
             assert json.loads(good.recv(10))["sequence"] == sequence
         wait_until(lambda: running.states()[0][1].clients == 1)
 
 
-def test_pages_of_other_sites_may_not_listen() -> None:
+def test_pages_of_other_origins_are_refused() -> None:
     address = StreamAddress("ws", free_port(socket.SOCK_STREAM), rate_hz=UNLIMITED_HZ)
     url = f"ws://{LOCALHOST}:{address.port}"
     with streams(address):
@@ -231,7 +231,7 @@ def test_slow_client_is_dropped_while_a_quick_one_gets_every_frame() -> None:
         slow_socket.sendall(
             b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )  # and from here on it reads nothing
+        )  # from here on it reads nothing
         with slow_socket, connect(f"ws://{LOCALHOST}:{port}") as quick:
             quick.recv(10)
             wait_until(lambda: sink.state.clients == 2)
@@ -266,7 +266,7 @@ def test_client_that_reads_late_gets_the_newest_frame_and_no_backlog() -> None:
     assert len(received) < last / 2, "frames were queued instead of dropped"
 
 
-def test_only_so_many_clients() -> None:
+def test_clients_beyond_the_limit_are_refused() -> None:
     address = StreamAddress("ws", free_port(socket.SOCK_STREAM), rate_hz=UNLIMITED_HZ)
     url = f"ws://{LOCALHOST}:{address.port}"
     with streams(address), ExitStack() as clients:
@@ -278,7 +278,7 @@ def test_only_so_many_clients() -> None:
         assert closed.value.rcvd.code == 1013
 
 
-def test_port_in_use_is_said_and_leaves_nothing_open(receiver: socket.socket) -> None:
+def test_port_in_use_is_refused(receiver: socket.socket) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
         taken.bind((LOCALHOST, 0))
         taken.listen()
@@ -289,13 +289,13 @@ def test_port_in_use_is_said_and_leaves_nothing_open(receiver: socket.socket) ->
         running.close()
 
 
-def test_unknown_host_is_said() -> None:
+def test_unknown_host_is_refused() -> None:
     with pytest.raises(ConfigError, match="is not known"):
         Streams([StreamAddress("udp", 9000, "no-such-host.invalid")], MODEL).open()
 
 
 @pytest.mark.parametrize("host", ["192.168..5", "a" * 64, "no-such-host.invalid"])
-def test_a_server_at_a_host_that_cannot_be_says_so_and_leaves_nobody_waiting(host: str) -> None:
+def test_server_at_an_invalid_host_is_refused_without_blocking(host: str) -> None:
     sentences: list[str] = []
 
     def open_it() -> None:
@@ -309,7 +309,7 @@ def test_a_server_at_a_host_that_cannot_be_says_so_and_leaves_nobody_waiting(hos
     assert len(sentences) == 1
 
 
-def test_a_kind_of_address_that_this_machine_does_not_speak_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_address_family_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> socket.socket:
         raise OSError(97, "Address family not supported by protocol")
 
@@ -318,7 +318,7 @@ def test_a_kind_of_address_that_this_machine_does_not_speak_is_said(monkeypatch:
         Streams([StreamAddress("udp", 9000, "::1")], MODEL).open()
 
 
-def test_closing_while_clients_are_connected_tells_them() -> None:
+def test_closing_disconnects_the_clients() -> None:
     address = StreamAddress("ws", free_port(socket.SOCK_STREAM), rate_hz=UNLIMITED_HZ)
     running = Streams([address], MODEL)
     running.open()
@@ -331,18 +331,18 @@ def test_closing_while_clients_are_connected_tells_them() -> None:
 
 def test_publishing_never_waits_for_a_stream_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with streams(StreamAddress("udp", free_port(socket.SOCK_DGRAM))) as running:
-        hangs, entered = threading.Event(), threading.Event()
+        release, entered = threading.Event(), threading.Event()
 
         def hang(_output: JoinedResult) -> None:
             entered.set()
-            hangs.wait()
+            release.wait()
 
         monkeypatch.setattr(running._sinks[0], "send", hang)
         running.publish(output())
         assert entered.wait(10)
         for sequence in range(1000):
             running.publish(output(sequence))
-        hangs.set()
+        release.set()
 
 
 def test_rate_limit_thins_evenly_in_spite_of_jitter() -> None:

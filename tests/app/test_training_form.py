@@ -1,4 +1,4 @@
-"""The use of each session in the form, while sessions come and are labelled."""
+"""The role of each session in the form while sessions are added and labelled."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def choose(qtbot: QtBot, form: FineTuneForm, row: int, key: Qt.Key) -> None:
     qtbot.keyClick(role, key)
 
 
-def test_the_newest_session_is_held_out_and_no_other_until_the_user_says_so(qtbot: QtBot) -> None:
+def test_only_the_newest_session_is_held_out_and_chosen_roles_are_kept(qtbot: QtBot) -> None:
     form = FineTuneForm()
     qtbot.addWidget(form)
     for count in range(1, 5):
@@ -38,7 +38,7 @@ def test_the_newest_session_is_held_out_and_no_other_until_the_user_says_so(qtbo
     assert list(form.roles().values()) == ["leave out", "learn", "learn", "leave out", "learn", "held out"]
 
 
-def test_a_session_that_was_labelled_meanwhile_is_shown_so(qtbot: QtBot) -> None:
+def test_title_of_a_session_changes_when_it_is_labelled(qtbot: QtBot) -> None:
     form = FineTuneForm()
     qtbot.addWidget(form)
     first, second = rows(2, labelled=False)

@@ -21,9 +21,9 @@ from trainer.runs.run_history import RunHistory, RunPhase, is_running
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420), pytest.mark.usefixtures("training_part")]
 
 
-def wait_until(true: Callable[[], bool], run: TrainingRun, seconds: float = 180.0) -> None:
+def wait_until(condition: Callable[[], bool], run: TrainingRun, seconds: float = 180.0) -> None:
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         run.refresh()
         assert time.monotonic() < end, f"{run.phase}, step {run.history.step}: {run.history.lines}\n{run.log_tail()}"
         time.sleep(0.1)
@@ -49,7 +49,7 @@ def test_a_run_from_start_to_report(tmp_path: Path, runs: TrainingRuns) -> None:
     report = json.loads((run.folder / "report" / "report.json").read_text())
     assert report["own"]["count"] == 20  # the newest session alone
     assert (run.folder / "report" / "report.html").is_file()
-    # whoever opens the program later finds the same story
+    # a later start of the program reads the same history
     later = TrainingRuns(runs.folder).refresh()
     assert [(found.phase, found.history.sentence) for found in later] == [(RunPhase.FINISHED, run.history.sentence)]
 
@@ -65,7 +65,7 @@ def test_a_killed_training_process_loses_no_checkpoint(tmp_path: Path, runs: Tra
     saved = run.history.checkpoint_step
     run.start()
     wait_until(lambda: any(line.startswith("Going on at step") for line in run.history.lines), run)
-    # a checkpoint may have been whole when its event was not yet written
+    # a checkpoint may be complete before its event is written
     (going_on,) = (line for line in run.history.lines if line.startswith("Going on at step"))
     assert int(going_on.rstrip(".").split()[-1]) >= saved >= 2
     wait_until(lambda: run.history.step > saved + 1 and run.phase is RunPhase.TRAINING, run)
@@ -74,12 +74,12 @@ def test_a_killed_training_process_loses_no_checkpoint(tmp_path: Path, runs: Tra
     run.stop()
     wait_until(lambda: run.phase is RunPhase.STOPPED, run)
     assert run.history.checkpoint_step == run.history.step
-    # what there is can be finished without training on
+    # the run can be finished without further training
     run.start(finish=True)
     wait_until(lambda: run.phase is RunPhase.FINISHED, run)
 
 
-def test_a_killed_window_leaves_the_training_at_work(tmp_path: Path, runs: TrainingRuns) -> None:
+def test_training_continues_after_its_window_is_killed(tmp_path: Path, runs: TrainingRuns) -> None:
     run = runs.create(tiny_request(tmp_path, steps=400))
     window = (
         "import sys, time; from pathlib import Path; from app.jobs.training import TrainingRuns\n"
@@ -94,7 +94,7 @@ def test_a_killed_window_leaves_the_training_at_work(tmp_path: Path, runs: Train
         process.kill()
     step = run.history.step
     wait_until(lambda: run.history.step > step, run)
-    # another window finds it at work and can stop it
+    # another window finds the running process and can stop it
     found = TrainingRuns(runs.folder).refresh()[0]
     assert found.phase is RunPhase.TRAINING
     found.stop()
@@ -102,7 +102,7 @@ def test_a_killed_window_leaves_the_training_at_work(tmp_path: Path, runs: Train
     assert found.history.checkpoint_step >= 1
 
 
-def test_a_process_that_does_not_listen_can_be_terminated(tmp_path: Path, runs: TrainingRuns) -> None:
+def test_unresponsive_process_can_be_terminated_and_killed(tmp_path: Path, runs: TrainingRuns) -> None:
     run = runs.create(tiny_request(tmp_path, steps=400))
     run.start()
     wait_until(lambda: run.history.checkpoint_step >= 2, run)
@@ -115,13 +115,13 @@ def test_a_process_that_does_not_listen_can_be_terminated(tmp_path: Path, runs: 
     run.terminate()
     run._terminated_s = time.monotonic() - 60.0
     run.refresh()
-    assert run.may_kill  # stopped by a signal, it does not react to a request to end
+    assert run.may_kill  # a process stopped by SIGSTOP does not react to termination
     run.kill()
     wait_until(lambda: not run.running, run)
     assert run.phase is RunPhase.INTERRUPTED
 
 
-def test_a_request_that_cannot_be_met_is_said_in_one_sentence(tmp_path: Path, runs: TrainingRuns) -> None:
+def test_request_without_a_base_network_fails_with_a_message(tmp_path: Path, runs: TrainingRuns) -> None:
     run = runs.create(FineTuneRequest(base=str(tmp_path / "nothing"), recordings=str(tmp_path)))
     run.start()
     wait_until(lambda: not run.running, run)
@@ -129,7 +129,7 @@ def test_a_request_that_cannot_be_met_is_said_in_one_sentence(tmp_path: Path, ru
     assert "There is no trained network at" in run.history.error
 
 
-def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
+def test_history_skips_truncated_and_unknown_lines(tmp_path: Path) -> None:
     lines = ['{"event": "step", "step": 3, "loss": 1.0}', "garbage", '{"no": 1}', '{"event": "end", "rea']
     (tmp_path / "events.jsonl").write_text("\n".join(lines))
     events, place, damaged = read_events(tmp_path / "events.jsonl")
@@ -144,7 +144,7 @@ def test_a_story_survives_torn_and_foreign_lines(tmp_path: Path) -> None:
     assert history.phase(running=False) is RunPhase.STOPPED
 
 
-def test_a_value_that_no_event_has_costs_its_line_alone_and_is_named_once(tmp_path: Path) -> None:
+def test_lines_with_invalid_values_are_skipped_and_reported_once(tmp_path: Path) -> None:
     lines = ['{"event": "step", "step": null}', '{"event": "evaluation"}', '{"event": "step", "step": 3, "loss": 1.0}']
     (tmp_path / "events.jsonl").write_text("\n".join(lines) + "\n")
     history = RunHistory(tmp_path)
@@ -159,7 +159,7 @@ def test_a_value_that_no_event_has_costs_its_line_alone_and_is_named_once(tmp_pa
     ]
 
 
-def test_a_damaged_run_is_named_and_hides_no_other(tmp_path: Path) -> None:
+def test_damaged_run_is_reported_and_does_not_hide_the_others(tmp_path: Path) -> None:
     runs = TrainingRuns(tmp_path)
     whole = runs.create(FineTuneRequest(base="base", recordings="sessions"))
     (tmp_path / "bad").mkdir()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform == "win32", reason="the trial plants pipes, devices and links")
-def test_nothing_is_executed_lost_or_left_hanging() -> None:
+def test_short_hostile_trial_has_no_findings() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.trials", "--short"], cwd=ROOT, capture_output=True, text=True, check=False
     )

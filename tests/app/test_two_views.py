@@ -59,7 +59,7 @@ def with_output(track: ViewTrack) -> ViewTrack:
 
 
 def seen(pair: CameraPair, joints: np.ndarray, noise_px: float, seed: int = 1) -> tuple[ViewTrack, ViewTrack]:
-    """What two observers see, the second path with noise of its own."""
+    """Tracks of a hand in both views, with independent noise for each path."""
     rng = np.random.default_rng(seed)
     tracks = []
     for camera, at in ((pair.first, joints), (pair.second, pair.to_second(joints))):
@@ -119,21 +119,21 @@ def test_linear_part_agrees_with_opencv(joints: np.ndarray) -> None:
     ]
     theirs = cv2.triangulatePoints(*matrices, sightings[0].joints_px[0].T, sightings[1].joints_px[0].T)
     apart = triangulate(pair, sightings).joints_m[0] - (theirs[:3] / theirs[3]).T
-    # theirs is not weighted by depth, ours goes on to the least reprojection error
+    # OpenCV does not weight by depth, triangulate minimizes the reprojection error
     assert np.linalg.norm(apart, axis=1).max() < 0.002
 
 
-def test_covariance_is_that_of_repeated_measurements(joints: np.ndarray) -> None:
+def test_covariance_matches_the_spread_of_repeated_measurements(joints: np.ndarray) -> None:
     pair = pair_of()
     runs = [triangulate(pair, sighted(pair, joints[:3], 2.0, seed)) for seed in range(200)]
     errors = np.stack([run.joints_m - joints[:3] for run in runs])
     spread = np.nanmean(np.einsum("rnji,rnjk->rnjik", errors, errors), 0)
-    said = np.nanmean(np.stack([run.covariance_m2 for run in runs]), 0)
-    ratio = np.trace(said, axis1=-2, axis2=-1).mean() / np.trace(spread, axis1=-2, axis2=-1).mean()
+    predicted = np.nanmean(np.stack([run.covariance_m2 for run in runs]), 0)
+    ratio = np.trace(predicted, axis1=-2, axis2=-1).mean() / np.trace(spread, axis1=-2, axis2=-1).mean()
     assert ratio == pytest.approx(1.0, abs=0.12)
 
 
-def test_derivative_of_the_reprojection(joints: np.ndarray) -> None:
+def test_reprojection_jacobian_matches_finite_differences(joints: np.ndarray) -> None:
     pair, points = pair_of(), joints[0]
     _, jacobian = reprojection(pair, 1, points, np.zeros((21, 2)))
     for axis in range(3):
@@ -153,7 +153,7 @@ def test_one_wrong_observer_of_three_is_left_out(joints: np.ndarray) -> None:
     assert np.nanmedian(np.linalg.norm(made.joints_m - joints[:20], axis=-1)) < 0.004
 
 
-def test_joints_that_contradict_each_other_are_gaps(joints: np.ndarray) -> None:
+def test_inconsistent_joints_are_missing(joints: np.ndarray) -> None:
     pair = pair_of()
     clean = sighted(pair, joints[:20], 1.0)
     clean[1].joints_px[:, 8] += [0.0, 40.0]
@@ -162,7 +162,7 @@ def test_joints_that_contradict_each_other_are_gaps(joints: np.ndarray) -> None:
     assert np.isfinite(np.delete(made.joints_m, 8, axis=1)).mean() > 0.95
 
 
-def test_steady_bones_bring_noisy_joints_nearer(joints: np.ndarray) -> None:
+def test_constant_bone_lengths_reduce_the_noise_of_joints(joints: np.ndarray) -> None:
     rng = np.random.default_rng(3)
     noisy = joints + rng.normal(size=joints.shape) * 0.004
     covariance = np.broadcast_to(np.eye(3) * 0.004**2, (*joints.shape, 3)).copy()
@@ -195,12 +195,12 @@ def test_dependent_observers_get_the_weights_of_the_best_linear_mean() -> None:
     assert alone[0].item() == 2.0
 
 
-def off_in_hand(found: np.ndarray, joints: np.ndarray) -> float:
+def centred_error_m(found: np.ndarray, joints: np.ndarray) -> float:
     apart = (found - np.nanmean(found, 1, keepdims=True)) - (joints - joints.mean(1, keepdims=True))
     return float(np.nanmedian(np.linalg.norm(apart, axis=-1)))
 
 
-def turn_between(one: CameraPair, other: CameraPair) -> float:
+def rotation_between_deg(one: CameraPair, other: CameraPair) -> float:
     return float(np.degrees(np.arccos(np.clip((np.trace(one.rotation @ other.rotation.T) - 1.0) / 2.0, -1.0, 1.0))))
 
 
@@ -209,11 +209,11 @@ def test_calibration_from_the_hand_alone(
 ) -> None:
     found, first, second = calibrated
     exact = pair_of()
-    assert turn_between(found.pair, exact) < 1.0
+    assert rotation_between_deg(found.pair, exact) < 1.0
     assert found.pair.baseline_m == pytest.approx(exact.baseline_m, rel=0.02)
     assert found.quality == "good"
     truth = measure_truth(found, first, second)
-    assert off_in_hand(truth.joints_m, joints) < 0.003
+    assert centred_error_m(truth.joints_m, joints) < 0.003
     assert np.isfinite(truth.joints_m).mean() > 0.9
 
 
@@ -222,10 +222,10 @@ def test_calibration_of_cameras_whose_field_of_view_is_assumed(joints: np.ndarra
     first, second = (one_path(track) for track in seen(pair, joints, 1.5))
     assumed = Intrinsics.from_fov(640, 480)
     found = calibrate_pair(first, second, assumed, assumed, palm_of(joints))
-    assert turn_between(found.pair, pair) < 4.0
+    assert rotation_between_deg(found.pair, pair) < 4.0
     before, after = (abs(np.log(camera.fx_px / FIRST.fx_px)) for camera in (assumed, found.pair.first))
     assert after < before
-    assert off_in_hand(measure_truth(found, first, second).joints_m, joints) < 0.004
+    assert centred_error_m(measure_truth(found, first, second).joints_m, joints) < 0.004
 
 
 def test_the_expected_error_is_not_below_the_real_one(
@@ -235,7 +235,7 @@ def test_the_expected_error_is_not_below_the_real_one(
     truth = measure_truth(replace(found, pair=pair_of()), first, second)
     real = np.sqrt(np.nanmean((truth.joints_m - joints) ** 2) * 3.0)
     expected = np.sqrt(np.nanmean(truth.expected_m**2))
-    # errors of these observers are independent of each other, those of real ones are not and the factor for that is in
+    # the errors of these observers are independent, and the estimate has a factor for dependent ones
     assert real < expected < 3.0 * real
 
 
@@ -268,7 +268,7 @@ def test_two_different_movements_are_not_credible() -> None:
     assert not skew.credible
 
 
-def test_frames_between_two_frames_are_interpolated_and_missing_ones_are_not(joints: np.ndarray) -> None:
+def test_times_between_frames_are_interpolated_but_gaps_are_not(joints: np.ndarray) -> None:
     pair = pair_of()
     first, second = seen(pair, joints, 0.0)
     kept = np.ones(len(joints), bool)
@@ -332,7 +332,7 @@ def recording_of(track: ViewTrack, intrinsics: Intrinsics, name: str) -> ViewRec
 def result() -> tuple[TwoViewResult, tuple[ViewRecording, ViewRecording]]:
     joints, pair = moving_joints(480, seed=2), pair_of()
     first, second = seen(pair, joints, 1.5)
-    # one path is wrong by a finger that is bent a centimetre away
+    # in one path a fingertip is off by a centimetre
     for track in (first, second):
         track.joints_m["ik"][:, 8] += [0.01, 0.0, 0.0]
     views = recording_of(first, pair.first, "a.mp4"), recording_of(second, pair.second, "b.mp4")
@@ -397,7 +397,7 @@ def write_view(folder: Path, joints: np.ndarray, intrinsics: Intrinsics, start_s
             writer.add(Frame(n, round((start_s + n / RATE) * 1e9), picture, intrinsics, folder.name), [hand])
 
 
-def test_sessions_of_two_views_get_labels_that_know_depth(tmp_path: Path) -> None:
+def test_labels_of_two_views_have_the_right_depth(tmp_path: Path) -> None:
     pair, joints = pair_of(), moving_joints(130, seed=4)
     write_view(tmp_path / "first", joints, pair.first, 100.0, 1.0)
     write_view(tmp_path / "second", pair.to_second(joints)[4:], pair.second, 100.0 + 4 / RATE, 1.0)
@@ -409,7 +409,7 @@ def test_sessions_of_two_views_get_labels_that_know_depth(tmp_path: Path) -> Non
         found = np.stack([label.hand.joints_m for label in session.labels]).astype(np.float64)
         frames = np.array([label.frame.index for label in session.labels])
         exact = joints[frames] if view == 0 else pair.to_second(joints)[4:][frames]
-        assert off_in_hand(found, exact) < 0.006
+        assert centred_error_m(found, exact) < 0.006
         assert pa_error_mm(found, exact) < 5.0
         assert min(label.weight for label in session.labels) > 0.0
     assert np.abs(labels[0].shape).max() < 1.5
@@ -430,7 +430,7 @@ def test_the_printed_board_in_both_views_gives_exact_cameras(joints: np.ndarray)
         )
     found = pair_from_boards(views, pair.first, pair.second)  # type: ignore[arg-type]
     assert found is not None
-    assert turn_between(found, pair) < 0.2
+    assert rotation_between_deg(found, pair) < 0.2
     assert np.abs(found.translation_m - pair.translation_m).max() < 0.002
     first, second = (one_path(track) for track in seen(pair, joints, 1.5))
     assessed = assess_pair(found, first, second, palm_of(joints))
@@ -464,11 +464,11 @@ def test_the_board_is_found_in_rendered_pictures_of_both_cameras() -> None:
     assert len(boards) >= 6
     found = pair_from_boards(boards, pair.first, pair.second)
     assert found is not None
-    assert turn_between(found, pair) < 0.3
+    assert rotation_between_deg(found, pair) < 0.3
     assert np.abs(found.translation_m - pair.translation_m).max() < 0.003
     by_board = calibrate_views(views[0], views[1], None)
     assert by_board.length == BOARD_LENGTH
-    assert turn_between(by_board.pair, pair) < 0.3
+    assert rotation_between_deg(by_board.pair, pair) < 0.3
 
 
 def test_lengths_of_the_palm_are_not_counted_twice() -> None:

@@ -1,4 +1,4 @@
-"""Files of the user are where earlier versions left them, or are moved from there."""
+"""Files of earlier versions are moved to the present folders, or used where they are."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_files_of_an_earlier_version_on_windows_are_moved_and_read(windows: Path
     assert not (windows / "handlive" / "handlive" / "settings.json").exists()
 
 
-def test_newer_files_are_left_alone(windows: Path) -> None:
+def test_existing_files_are_not_replaced_by_older_ones(windows: Path) -> None:
     write_old_files(windows)
     new = windows / "handlive" / "settings.json"
     new.write_text(json.dumps({**OLD_SETTINGS, "theme": "dark"}))
@@ -83,7 +83,7 @@ def test_newer_files_are_left_alone(windows: Path) -> None:
     assert (windows / "handlive" / "handlive" / "settings.json").exists()
 
 
-def test_what_cannot_be_moved_is_used_where_it_is(windows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_cannot_be_moved_is_used_where_it_is(windows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_old_files(windows)
 
     def refuse(_path: Path, _target: Path) -> None:

@@ -1,4 +1,4 @@
-"""A stranger's network is tried in a child process with limits, and one bad hand of it costs itself alone."""
+"""Untrusted networks are tried in a child process with limits, and hands that are not finite are left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from inference.runtime import read_metadata
 from tests.trials.hostile_networks import hostile_network
 
 SHIPPED = ASSETS_DIR / "network"
-limited = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory are Linux's")
+limited = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory limits need Linux")
 
 
 def copy_of_shipped(folder: Path) -> Path:
@@ -36,17 +36,17 @@ def copy_of_shipped(folder: Path) -> Path:
 
 
 @pytest.mark.vetting
-def test_a_network_is_tried_once_and_known_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_with_the_same_content_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copy_of_shipped(tmp_path / "a")
     NetworkVetting().vet(folder)
     assert len(vetting.vetted_file().read_text().split()) == 1
-    monkeypatch.setattr(NetworkVetting, "_try", lambda *_: pytest.fail("it was tried again"))
+    monkeypatch.setattr(NetworkVetting, "_try", lambda *_: pytest.fail("the network was tried again"))
     NetworkVetting().vet(copy_of_shipped(tmp_path / "b"))
     NetworkVetting().vet(SHIPPED)
 
 
 @pytest.mark.vetting
-def test_a_network_that_repeats_itself_is_refused(tmp_path: Path) -> None:
+def test_network_with_a_loop_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the training part is not installed")
     with pytest.raises(CheckpointError, match="repeats parts of itself"):
         load_candidate(hostile_network(tmp_path / "bad", "loop"))
@@ -63,7 +63,7 @@ def test_a_network_that_takes_all_memory_is_refused(tmp_path: Path) -> None:
 
 @limited
 @pytest.mark.vetting
-def test_a_network_that_computes_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trial_that_does_not_end_is_stopped_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_: str) -> list[str]:
         return [sys.executable, "-c", "while True: pass"]
 
@@ -74,7 +74,7 @@ def test_a_network_that_computes_for_ever_is_ended(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.vetting
-def test_a_trial_that_nobody_waits_for_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelled_trial_ends_at_once_and_cannot_be_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = threading.Event()
 
     def endless(*_: str) -> list[str]:
@@ -82,13 +82,13 @@ def test_a_trial_that_nobody_waits_for_ends_at_once(tmp_path: Path, monkeypatch:
         return [sys.executable, "-c", "while True: pass"]
 
     monkeypatch.setattr(vetting, "python_command", endless)
-    trial, folder, said = NetworkVetting(), copy_of_shipped(tmp_path / "bad"), list[str]()
+    trial, folder, errors = NetworkVetting(), copy_of_shipped(tmp_path / "bad"), list[str]()
 
     def vet() -> None:
         try:
             trial.vet(folder)
         except CheckpointError as problem:
-            said.append(str(problem))
+            errors.append(str(problem))
 
     thread = threading.Thread(target=vet)
     thread.start()
@@ -96,12 +96,12 @@ def test_a_trial_that_nobody_waits_for_ends_at_once(tmp_path: Path, monkeypatch:
     trial.break_off()
     thread.join(5.0)
     assert not thread.is_alive()
-    assert "broken off" in said[0]
+    assert "broken off" in errors[0]
     vet()
-    assert len(said) == 2, "for good"
+    assert len(errors) == 2, "a cancelled vetting was started again"
 
 
-def test_the_shipped_network_does_not_repeat_itself() -> None:
+def test_shipped_network_passes_the_onnx_check() -> None:
     refuse_unsafe_onnx(SHIPPED / "network.onnx", "the product")
 
 
@@ -112,9 +112,9 @@ BAD_METADATA: dict[str, tuple[tuple[str, ...], Any]] = {
     "huge slope": (("confidence", "slope"), 10**400),
     "a list": (("confidence",), []),
     "no pixels": (("network", "input_px"), 0),
-    "a truth": (("network", "input_px"), True),
+    "a boolean": (("network", "input_px"), True),
     "too many pixels": (("network", "input_px"), 10**9),
-    "a text": (("network", "input_px"), "128"),
+    "a string": (("network", "input_px"), "128"),
     "upright": (("network", "upright"), "yes"),
     "network": (("network",), 3),
     "expansion": (("crop_expansion",), 1e30),
@@ -128,7 +128,7 @@ BAD_METADATA: dict[str, tuple[tuple[str, ...], Any]] = {
 
 
 @pytest.mark.parametrize("case", BAD_METADATA)
-def test_numbers_that_cannot_be_meant_are_refused_by_name(tmp_path: Path, case: str) -> None:
+def test_invalid_metadata_is_refused_by_field_name(tmp_path: Path, case: str) -> None:
     keys, value = BAD_METADATA[case]
     content = json.loads((SHIPPED / "network.json").read_text())
     place = content
@@ -155,7 +155,7 @@ def _state(side: str, joint_m: float) -> HandState:
     )
 
 
-def test_one_bad_hand_is_left_out_and_nothing_else() -> None:
+def test_only_the_hand_that_is_not_finite_is_left_out() -> None:
     frame = Frame(0, 0, np.zeros((4, 4, 3), np.uint8), Intrinsics(4.0, 4.0, 2.0, 2.0, 4, 4), "a")
     good = PathResult(frame, "network", (_state("right", 0.1), _state("left", 0.2)))
     assert without_broken_hands(good) is good

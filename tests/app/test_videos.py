@@ -1,4 +1,4 @@
-"""Videos as phones, cameras and broken copies give them: upright, square, at their own times, and as far as they go."""
+"""Videos of phones and cameras, and damaged ones: rotation, pixel aspect ratio, frame times and missing frames."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def read_video(path: Path) -> tuple[SourceFacts, list[Picture], list[ReadFailure
     return facts, pictures, failures, read.shortfall
 
 
-def number_of(picture: Picture | Frame) -> int:
-    """Which of the frames it is."""
+def frame_index(picture: Picture | Frame) -> int:
+    """The index of the frame, from its brightness."""
     return round((float(picture.image_rgb[40:90, 40:90].mean()) - 37.0) / 4.0)
 
 
@@ -84,7 +84,9 @@ def bright_corner(image: np.ndarray) -> str:
         (270, "bottom left", (96, 128)),
     ],
 )
-def test_a_phones_video_is_upright(video: Path, clockwise_deg: int, corner: str, size_px: tuple[int, int]) -> None:
+def test_video_with_rotation_metadata_is_upright(
+    video: Path, clockwise_deg: int, corner: str, size_px: tuple[int, int]
+) -> None:
     turn(video, clockwise_deg)
     facts, pictures, *_ = read_video(video)
     assert (facts.width_px, facts.height_px) == size_px
@@ -92,7 +94,7 @@ def test_a_phones_video_is_upright(video: Path, clockwise_deg: int, corner: str,
     assert bright_corner(pictures[0].image_rgb) == corner
 
 
-def test_a_phones_video_is_tracked_and_imported_upright(video: Path, tmp_path: Path) -> None:
+def test_video_with_rotation_metadata_is_tracked_and_imported_upright(video: Path, tmp_path: Path) -> None:
     turn(video, 90)
     tracked: list[str] = []
 
@@ -107,7 +109,7 @@ def test_a_phones_video_is_tracked_and_imported_upright(video: Path, tmp_path: P
     assert tracked == imported == ["top right"] * FRAMES
 
 
-def test_pixels_that_are_not_square_are_stretched_and_said(video: Path) -> None:
+def test_non_square_pixels_are_stretched_with_a_note(video: Path) -> None:
     set_pixel_ratio(video, 64, 45)
     facts, pictures, *_ = read_video(video)
     assert (facts.width_px, facts.height_px) == (182, 96)
@@ -132,7 +134,7 @@ def test_frames_carry_the_files_own_times(video: Path) -> None:
     assert (failures, shortfall) == ([], None)
 
 
-def test_a_seek_in_a_file_of_uneven_times_finds_the_frame_that_was_seen(video: Path) -> None:
+def test_seek_with_uneven_frame_times_finds_the_same_frame(video: Path) -> None:
     set_frame_times(video, UNEVEN_MS)
     source = VideoSource(video)
     source.open()
@@ -142,7 +144,7 @@ def test_a_seek_in_a_file_of_uneven_times_finds_the_frame_that_was_seen(video: P
         read, before = source.read(), seen[index]
         assert isinstance(read, Picture)
         assert isinstance(before, Picture)
-        assert (source.position, number_of(read)) == (index + 1, index)
+        assert (source.position, frame_index(read)) == (index + 1, index)
         assert read.media_time_ns == before.media_time_ns
     source.close()
 
@@ -156,8 +158,8 @@ def test_a_motion_has_the_files_times(video: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(times_s, [sum(UNEVEN_MS[:index]) / 1000 for index in range(FRAMES)], atol=1e-6)
 
 
-def test_a_hand_is_smoothed_over_the_files_times(video: Path, tmp_path: Path) -> None:
-    """As by the filter alone with these times, and not with the file's mean rate."""
+def test_smoothing_uses_the_files_frame_times(video: Path, tmp_path: Path) -> None:
+    """The result equals that of the filter with these times, not that with the mean frame rate."""
 
     def jump_at_the_thirtieth(frame: Frame) -> PathResult:
         result = found(frame)
@@ -173,18 +175,18 @@ def test_a_hand_is_smoothed_over_the_files_times(video: Path, tmp_path: Path) ->
     )
     states = [(one.results["ik"].unfiltered[0], one.results["ik"].states[0]) for one in joined]
     assert len(states) == FRAMES
-    of_the_file_ms = [sum(UNEVEN_MS[:index]) for index in range(FRAMES)]
-    of_the_mean_rate_ms = np.arange(FRAMES) * np.mean(UNEVEN_MS)
+    file_times_ms = [sum(UNEVEN_MS[:index]) for index in range(FRAMES)]
+    mean_rate_times_ms = np.arange(FRAMES) * np.mean(UNEVEN_MS)
 
-    def off_mm(times_ms: Sequence[float] | np.ndarray) -> float:
+    def largest_error_mm(times_ms: Sequence[float] | np.ndarray) -> float:
         alone = HandStateFilter(HandLayer(MODEL))
         alone.tune(smoothing.settings())
         wanted = [alone(raw, round(time * 1e6)) for (raw, _), time in zip(states, times_ms, strict=True)]
         pairs = zip(wanted, (smooth for _, smooth in states), strict=True)
         return 1000.0 * max(float(np.abs(one.joints_m - other.joints_m).max()) for one, other in pairs)
 
-    assert off_mm(of_the_file_ms) < 1e-3
-    assert off_mm(of_the_mean_rate_ms) > 1.0
+    assert largest_error_mm(file_times_ms) < 1e-3
+    assert largest_error_mm(mean_rate_times_ms) > 1.0
 
 
 def test_a_session_has_the_files_times(video: Path, tmp_path: Path) -> None:
@@ -228,7 +230,7 @@ def test_frames_are_due_at_the_files_times(
     assert due_ns == [sum(UNEVEN_MS[:index]) * 1_000_000 for index in range(FRAMES)]
 
 
-def test_the_pacer_waits_for_the_time_of_each_frame_and_once_for_one_asked_about_twice() -> None:
+def test_pacer_waits_for_the_time_of_each_frame_and_only_once_for_a_repeated_one() -> None:
     now = 0.0
     pacer = Pacer(10.0, 2.0, clock=lambda: now)
     waits = []
@@ -238,17 +240,17 @@ def test_the_pacer_waits_for_the_time_of_each_frame_and_once_for_one_asked_about
     assert waits == pytest.approx([0.0, 0.02, 0.05, 0.0])
 
 
-def test_damage_in_the_middle_is_read_over_with_numbers_and_times_kept(video: Path) -> None:
+def test_damaged_frames_are_skipped_and_the_others_keep_their_numbers_and_times(video: Path) -> None:
     spoil_frames(video, 10, 15)
     _, pictures, failures, shortfall = read_video(video)
-    assert [number_of(picture) for picture in pictures] == [*range(10), *range(15, FRAMES)]
+    assert [frame_index(picture) for picture in pictures] == [*range(10), *range(15, FRAMES)]
     assert [round((p.media_time_ns or 0) / 1e6) for p in pictures] == [40 * i for i in [*range(10), *range(15, FRAMES)]]
     assert [failure.sentence for failure in failures] == ["video.mp4 is damaged: frames 10 to 14 cannot be read."]
     assert all(failure.skipped for failure in failures)
     assert shortfall == Shortfall(FRAMES, FRAMES - 5)
 
 
-def test_half_a_download_says_what_it_promised(video: Path) -> None:
+def test_truncated_video_reports_declared_and_read_frames(video: Path) -> None:
     put_index_first(video)
     data = video.read_bytes()
     video.write_bytes(data[: len(data) * 6 // 10])
@@ -257,7 +259,7 @@ def test_half_a_download_says_what_it_promised(video: Path) -> None:
     assert shortfall == Shortfall(FRAMES, len(pictures))
 
 
-def test_a_looping_damaged_video_says_so_once_a_round_and_goes_on(video: Path) -> None:
+def test_looping_truncated_video_is_reported_once_per_loop(video: Path) -> None:
     put_index_first(video)
     data = video.read_bytes()
     video.write_bytes(data[: len(data) * 6 // 10])
@@ -265,13 +267,13 @@ def test_a_looping_damaged_video_says_so_once_a_round_and_goes_on(video: Path) -
     source.open()
     reads = [source.read() for _ in range(3 * FRAMES)]
     source.close()
-    said = [read.sentence for read in reads if isinstance(read, ReadFailure)]
-    assert len(said) in (4, 5, 6)
-    assert set(said) == {said[0]}
-    assert "declares 40 frames" in said[0]
+    sentences = [read.sentence for read in reads if isinstance(read, ReadFailure)]
+    assert len(sentences) in (4, 5, 6)
+    assert set(sentences) == {sentences[0]}
+    assert "declares 40 frames" in sentences[0]
 
 
-def test_a_run_on_a_damaged_video_reports_promised_and_read(video: Path, tmp_path: Path) -> None:
+def test_headless_run_on_a_damaged_video_reports_declared_and_read_frames(video: Path, tmp_path: Path) -> None:
     spoil_frames(video, 10, 15)
     numbers: list[int] = []
 
@@ -286,7 +288,7 @@ def test_a_run_on_a_damaged_video_reports_promised_and_read(video: Path, tmp_pat
     assert any("declares 40 frames, of which 35 could be read" in note for note in report["notes"])
 
 
-def test_a_run_on_half_a_download_ends_with_a_note_of_promised_and_read(
+def test_command_line_run_on_a_truncated_video_reports_declared_and_read_frames(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("app.command_line._paths", lambda *_, **__: {"ik": FakePath})
@@ -302,11 +304,11 @@ def test_a_run_on_half_a_download_ends_with_a_note_of_promised_and_read(
     assert f"{read} frames" in out
 
 
-def test_an_import_of_a_damaged_video_says_promised_and_read(video: Path, tmp_path: Path) -> None:
+def test_import_of_a_damaged_video_warns_with_declared_and_read_frames(video: Path, tmp_path: Path) -> None:
     spoil_frames(video, 10, 15)
-    said: list[str] = []
-    assert import_session(video, tmp_path / "s", MODEL, [FakePath()], warn=said.append) == FRAMES - 5
-    assert [sentence for sentence in said if "declares 40 frames, of which 35 could be read" in sentence]
+    warnings: list[str] = []
+    assert import_session(video, tmp_path / "s", MODEL, [FakePath()], warn=warnings.append) == FRAMES - 5
+    assert [sentence for sentence in warnings if "declares 40 frames, of which 35 could be read" in sentence]
     frames = open_recording(tmp_path / "s").frames
     assert [frame.sequence for frame in frames] == [*range(10), *range(15, FRAMES)]
 
@@ -323,8 +325,10 @@ def test_videos_with_odd_names_are_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(read_video(Path(name))[1]) == 5
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no names that are no text")
-def test_a_video_whose_name_is_no_utf8_is_read_and_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has file names that are not valid UTF-8")
+def test_video_with_a_non_utf8_name_is_read_and_its_name_is_printable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / os.fsdecode(b"hand\xff\xe9.mp4")
     write_clip(tmp_path / "clip.mp4", frames=5).replace(path)
     facts, pictures, *_ = read_video(path)

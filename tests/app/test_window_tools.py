@@ -1,4 +1,4 @@
-"""Tools of the window with fake sources: what they write and send is what was on the screen."""
+"""Tools of the window with fake sources: motions, snapshots, streams, playback and camera calibration."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sentences: list[str] = []
     monkeypatch.setattr(MainWindow, "notify", lambda _window, sentence: sentences.append(sentence))
     return sentences
@@ -52,7 +52,7 @@ def press(window: MainWindow, shortcut: str) -> None:
 
 
 def test_motion_is_recorded_between_two_presses(
-    qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, open_window: Open, notices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "motion.glb"
     monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: file)
@@ -62,7 +62,7 @@ def test_motion_is_recorded_between_two_presses(
     for _ in range(5):
         wait_for_result(qtbot, window)
     press(window, "Ctrl+Shift+M")
-    qtbot.waitUntil(lambda: any("saved to" in sentence for sentence in said), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: any("saved to" in sentence for sentence in notices), timeout=PATIENCE_MS)
     vertices = Gltf(file).skinned_vertices("right_hand_mesh", 0.0)
     joined = window.joined
     assert joined is not None
@@ -74,7 +74,7 @@ def test_motion_that_is_being_recorded_is_kept_when_the_window_closes(
 ) -> None:
     window = open_window()
     press(window, "Ctrl+Shift+M")
-    for _ in range(4):  # the first result may be of a frame that was under way before
+    for _ in range(4):  # the first result may be of a frame from before the recording
         wait_for_result(qtbot, window)
     window.close()
     (file,) = (tmp_path / "motions").glob("*.npz")
@@ -82,27 +82,29 @@ def test_motion_that_is_being_recorded_is_kept_when_the_window_closes(
         assert len(arrays["right_frame"]) >= 3
 
 
-def test_recording_nothing_says_so(
-    qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_recording_without_a_hand_is_reported(
+    qtbot: QtBot, open_window: Open, notices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MotionTool, "ask_for_file", lambda _tool: tmp_path / "motion.npz")
     window = open_window()
     window.pipeline.set_enabled("ik", False)
     press(window, "Ctrl+Shift+M")
     press(window, "Ctrl+Shift+M")
-    qtbot.waitUntil(lambda: any("There is no motion to save" in sentence for sentence in said), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: any("There is no motion to save" in sentence for sentence in notices), timeout=PATIENCE_MS)
 
 
 @pytest.mark.slow
-def test_snapshot_keeps_what_is_on_the_screen(qtbot: QtBot, open_window: Open, said: list[str], tmp_path: Path) -> None:
+def test_snapshot_is_saved_in_the_chosen_mesh_format(
+    qtbot: QtBot, open_window: Open, notices: list[str], tmp_path: Path
+) -> None:
     window = open_window(settings_file=tmp_path / "settings.json")
     press(window, "Ctrl+S")
-    assert said[-1] == NOTHING_SENTENCE
+    assert notices[-1] == NOTHING_SENTENCE
     (chosen,) = (action for action in window.findChildren(QAction) if action.text() == "PLY")
     chosen.trigger()
     wait_for_result(qtbot, window)
     press(window, "Ctrl+S")
-    qtbot.waitUntil(lambda: any("Snapshot kept" in sentence for sentence in said), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: any("Snapshot kept" in sentence for sentence in notices), timeout=PATIENCE_MS)
     (description,) = (tmp_path / "snapshots").glob("*.json")
     content = json.loads(description.read_text())
     assert cv2.imread(str(description.with_name(content["files"]["picture"]))) is not None
@@ -114,7 +116,7 @@ def test_snapshot_keeps_what_is_on_the_screen(qtbot: QtBot, open_window: Open, s
 
 
 def test_inspection_shows_the_output_hand(
-    qtbot: QtBot, open_window: Open, said: list[str], monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, open_window: Open, notices: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[list[str]] = []
 
@@ -129,10 +131,10 @@ def test_inspection_shows_the_output_hand(
     wait_for_result(qtbot, window)
     press(window, "Ctrl+I")
     qtbot.waitUntil(lambda: shown == [["output_right"]], timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: "The inspection window opens in a few seconds." in said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "The inspection window opens in a few seconds." in notices, timeout=PATIENCE_MS)
 
 
-def test_window_streams_what_the_command_line_asked_for(qtbot: QtBot, open_window: Open) -> None:
+def test_window_opens_the_streams_of_the_command_line(qtbot: QtBot, open_window: Open) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind((LOCALHOST, 0))
         receiver.settimeout(0.01)
@@ -153,7 +155,7 @@ def test_window_streams_what_the_command_line_asked_for(qtbot: QtBot, open_windo
         assert "messages sent" in panel.rows[0].state.text()
 
 
-def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
+def test_stream_panel_starts_stops_and_reports_errors(qtbot: QtBot) -> None:
     panel = StreamPanel(load_embedded_model())
     qtbot.addWidget(panel)
     panel.field.setText("tcp:9000")
@@ -176,15 +178,13 @@ def test_stream_panel_starts_stops_and_says_what_is_wrong(qtbot: QtBot) -> None:
     panel.close_all()
 
 
-def test_stream_whose_host_is_looked_up_for_long_does_not_hold_the_window_up(
-    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    panel, known = StreamPanel(load_embedded_model()), threading.Event()
+def test_slow_host_lookup_does_not_block_the_window(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel, resolved = StreamPanel(load_embedded_model()), threading.Event()
     qtbot.addWidget(panel)
     look_up = socket.getaddrinfo
 
     def slowly(*arguments: Any, **named: Any) -> Any:
-        assert known.wait(20.0)
+        assert resolved.wait(20.0)
         return look_up(*arguments, **named)
 
     monkeypatch.setattr("app.outputs.datagrams.socket.getaddrinfo", slowly)
@@ -193,17 +193,17 @@ def test_stream_whose_host_is_looked_up_for_long_does_not_hold_the_window_up(
     panel.start_button.click()  # one at a time
     assert not panel.rows
     assert panel.message.text() == "Starting udp:127.0.0.1:9000 …"
-    known.set()
+    resolved.set()
     qtbot.waitUntil(lambda: bool(panel.rows), timeout=PATIENCE_MS)
     panel.start(StreamAddress("udp", 9001))
-    panel.close_all()  # also what is only just starting
+    panel.close_all()  # also streams that are still starting
     qtbot.waitUntil(panel.start_button.isEnabled, timeout=PATIENCE_MS)
     assert not panel.rows
 
 
-def test_stream_of_the_command_line_that_cannot_be_is_told(qtbot: QtBot, open_window: Open, said: list[str]) -> None:
+def test_invalid_stream_of_the_command_line_is_reported(qtbot: QtBot, open_window: Open, notices: list[str]) -> None:
     open_window(streams=(StreamAddress("ws", 8765, "192.168..5"),))
-    qtbot.waitUntil(lambda: any("ws:192.168..5:8765 cannot listen there" in sentence for sentence in said))
+    qtbot.waitUntil(lambda: any("ws:192.168..5:8765 cannot listen there" in sentence for sentence in notices))
 
 
 def test_transport_pauses_steps_and_seeks_a_file(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_camera_is_calibrated_in_the_window_although_its_picture_is_mirrored_and
     panel = window.findChild(CameraPanel)
     assert panel is not None
     panel.start_button.click()
-    assert panel.hint.text() == NO_CAMERA_SENTENCE  # nothing runs yet, and then it is no camera
+    assert panel.hint.text() == NO_CAMERA_SENTENCE  # no frame was shown yet, or its source is not a camera
     window.show_source(ChosenSource(FakeSource(views, name="Cam", live=True, forever=True), is_camera=True))
     qtbot.waitUntil(lambda: window.joined is not None and window.joined.frame.live, timeout=PATIENCE_MS)
     panel.start_button.click()

@@ -1,4 +1,4 @@
-"""A network and sessions so small that a real training process is through with them in seconds."""
+"""A network and sessions so small that a real training process takes seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAMERA = Intrinsics.from_fov(160, 120)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StickHand:
-    """A frame with a stick hand in it, and the truth about that hand."""
+    """A frame with a stick hand in it, and the ground truth of that hand."""
 
     frame: Frame
     pose_rad: np.ndarray
@@ -50,7 +50,7 @@ def stick_hands(frames: int, seed: int) -> Iterator[StickHand]:
 
 
 def write_session(folder: Path, frames: int, seed: int) -> None:
-    """A session of stick hands with live IK labels that are true."""
+    """Writes a session of stick hands with exact live IK labels."""
     model = load_embedded_model()
     with RecordingWriter(folder, SessionInfo("test", CAMERA, False, model.name, model.digest)) as writer:
         for shown in stick_hands(frames, seed):
@@ -59,7 +59,7 @@ def write_session(folder: Path, frames: int, seed: int) -> None:
 
 
 def write_network(folder: Path) -> None:
-    """An exported network that was never trained."""
+    """Exports a network that was never trained."""
     import torch
 
     from trainer.export import ExportFacts, export_network
@@ -74,7 +74,7 @@ def write_network(folder: Path) -> None:
 
 
 def tiny_request(folder: Path, *, sessions: bool = True, **values: Any) -> FineTuneRequest:
-    """A request that names the network and the sessions in a folder, which are made, the latter if wished."""
+    """Writes a network and, unless ``sessions`` is false, sessions to a folder; returns a request for them."""
     write_network(folder / "base")
     for number in (1, 2, 3) if sessions else ():
         write_session(folder / "sessions" / f"s{number}", 20, number)

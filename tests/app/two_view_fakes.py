@@ -1,4 +1,4 @@
-"""Two cameras, and a hand that moves before them."""
+"""Two cameras and a moving hand in front of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pair_of(angle_deg: float = 60.0) -> CameraPair:
 
 
 def moving_joints(frames: int, seed: int = 0) -> np.ndarray:
-    """A hand that opens, closes, turns and wanders at 0.6 m."""
+    """Joints of a hand that opens, closes, turns and moves at a distance of 0.6 m."""
     layer, rng = HandLayer(load_embedded_model()), np.random.default_rng(seed)
     phases, rates = rng.uniform(0, 6.28, 30), rng.uniform(0.15, 0.9, 30)
     joints = []

@@ -1,4 +1,4 @@
-"""Videos with what phones, cameras and broken copies do to them, made of what OpenCV writes by editing its MP4 boxes.
+"""Videos with rotation, pixel ratio, uneven frame times or damage, made by editing the MP4 boxes that OpenCV writes.
 
 Boxes are those of ISO/IEC 14496-12: four bytes of size, four of type, the content.
 """
@@ -15,7 +15,7 @@ import numpy as np
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
 _TO_MATRIX = 40
 _SAMPLE_ENTRY = 8 + 78
-"""Of a visual sample entry: its box header and fixed fields, behind which its own boxes lie."""
+"""Bytes of a visual sample entry before its child boxes: the box header and the fixed fields."""
 
 _TURNS = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 """Entries a, b, c, d of a track's matrix for a picture to be turned clockwise."""
@@ -63,7 +63,7 @@ def set_pixel_ratio(path: Path, width: int, height: int) -> None:
 
 
 def put_index_first(path: Path) -> None:
-    """Moves the index before the pictures, where files for the web have it."""
+    """Moves the index (moov) before the pictures, as in files for the web."""
     boxes = list(_boxes(path.read_bytes()))
     index = next(content for kind, content in boxes if kind == b"moov")
     shift = len(index) + 8
@@ -79,13 +79,13 @@ def put_index_first(path: Path) -> None:
     path.write_bytes(b"".join(_packed(*box) for box in [*first, (b"moov", index), *others]))
 
 
-def spoil_frames(path: Path, first: int, behind: int) -> None:
-    """Overwrites some frames, as a bad sector does."""
+def spoil_frames(path: Path, first: int, end: int) -> None:
+    """Overwrites the frames from ``first`` to before ``end``, as a bad sector does."""
     data = bytearray(path.read_bytes())
     sizes = _table(bytes(data), b"stsz", 12)
     (start,) = _table(bytes(data), b"stco", 8)[:1]
     offset = start + sum(sizes[:first])
-    length = sum(sizes[first:behind])
+    length = sum(sizes[first:end])
     data[offset : offset + length] = b"\xa5" * length
     path.write_bytes(bytes(data))
 

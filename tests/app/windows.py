@@ -1,4 +1,4 @@
-"""What tests of the window share; the fixture ``open_window`` is in conftest.py."""
+"""Helpers for tests of the window; the fixture ``open_window`` is in conftest.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hand.embedded import load_embedded_model
 from hand.types import PathId
 
 PATIENCE_MS = 90_000
-"""Only what is broken takes this long; the first window of a fresh checkout waits for its compiled kernels."""
+"""Far above the usual time, because the first window of a fresh checkout compiles its kernels."""
 
 Open = Callable[..., MainWindow]
 
