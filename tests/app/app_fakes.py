@@ -28,14 +28,14 @@ _UPRIGHT = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 def plain_image(value: int = 90) -> np.ndarray:
-    """A picture of one grey, with one white column on the left, so that mirroring shows."""
+    """A uniform grey image with a white leftmost column, which makes mirroring visible."""
     image = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
     image[:, 0] = 255
     return image
 
 
 class FakeSource:
-    """Plays a script of pictures, failures and ends; clearing `plugged` pulls its cable."""
+    """Returns scripted pictures and failures, then the end; clearing `plugged` simulates an unplugged camera."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ def hand_state(frame: Frame, side: Side = "right", offset_m: float = 0.0) -> Han
 
 
 class FakePath:
-    """Finds one known hand in every frame, or the results of `behave`."""
+    """Returns one known hand for every frame, or the result of `behave`."""
 
     def __init__(self, behave: Callable[[Frame], PathResult] | None = None, side: Side = "right") -> None:
         self.behave = behave
@@ -144,7 +144,7 @@ class FakePath:
 
 
 def found(frame: Frame, side: Side = "right") -> PathResult:
-    """A result with one hand, two pixels beside the detector's landmarks."""
+    """A result with one hand whose joints project 2 px left of and above the detector's landmarks."""
     state = hand_state(frame, side)
     landmarks = project(np.asarray(state.joints_m, float), frame.intrinsics) + 2.0
     seen = HandObservation(side, 0.9, landmarks, np.asarray(state.joints_m), crop_around(landmarks, 1.5))
@@ -168,15 +168,15 @@ def press_ctrl_c_at(picture: int) -> Callable[[], None]:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Waits for something that other threads bring about; a time-out is a failure, never a measurement."""
+    """Waits for a condition that other threads fulfil, and fails after the timeout."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the condition was not fulfilled in time"
         time.sleep(0.002)
 
 
 def write_clip(path: Path, frames: int = 12, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
-    """A short video of moving grey."""
+    """Writes a short video of uniform frames that get brighter."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, size)
     assert writer.isOpened()
     for index in range(frames):
@@ -186,6 +186,6 @@ def write_clip(path: Path, frames: int = 12, size: tuple[int, int] = (WIDTH, HEI
 
 
 def write_picture(path: Path, image: np.ndarray | None = None) -> Path:
-    """A picture file."""
+    """Writes a picture file, by default of :func:`plain_image`."""
     assert cv2.imwrite(str(path), plain_image() if image is None else image)
     return path

@@ -1,4 +1,4 @@
-"""A small reader of BVH files with forward kinematics, to check our files by."""
+"""A minimal BVH reader with forward kinematics, for checking exported files."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class Bvh:
                 if channel.endswith("position"):
                     position[axis] += value
                 else:
-                    rotation = rotation @ _turn(axis, np.radians(value))
+                    rotation = rotation @ _axis_rotation(axis, np.radians(value))
             local = np.eye(4)
             local[:3, :3], local[:3, 3] = rotation, position
             matrices.append(local if joint.parent < 0 else matrices[joint.parent] @ local)
         return {joint.name: matrix[:3, 3] for joint, matrix in zip(self.joints, matrices, strict=True)}
 
 
-def _turn(axis: int, angle: float) -> np.ndarray:
+def _axis_rotation(axis: int, angle: float) -> np.ndarray:
     a, b = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.eye(3)
     matrix[a, a] = matrix[b, b] = np.cos(angle)

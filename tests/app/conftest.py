@@ -1,4 +1,4 @@
-"""Every test of the app fails when it leaves a timer or a window behind (after napari's tests)."""
+"""Every test of the app fails when it leaves a timer or a window behind (modelled on napari's tests)."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def no_leaked_qt_objects() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def trusted_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Networks are loaded without their trial in a child process, except where a test is about that.
+    """Loads networks without vetting them in a child process, except in tests marked ``vetting``.
 
-    A process each would take as long as all the rest.
+    A child process for each network would double the duration of the tests.
     """
     monkeypatch.setattr("app.networks.vetting.vetted_file", lambda: tmp_path / "vetted.txt")
     if request.node.get_closest_marker("vetting") is None:
@@ -64,7 +64,7 @@ def trusted_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def open_window(qtbot: QtBot) -> Iterator[Open]:
-    """Opens windows on fakes (:func:`windows.make_window`) and closes them behind the test."""
+    """Opens windows on fakes (:func:`windows.make_window`) and closes them after the test."""
     from windows import make_window
 
     opened = []

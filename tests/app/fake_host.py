@@ -65,7 +65,7 @@ class FakeHost(QObject):
         self.pipeline.show(self._source)
 
     def close(self) -> None:
-        """Ends as the window does."""
+        """Closes in the order of the window: signals and pipeline, then the widgets."""
         self.closing.emit()
         self.pipeline.close()
         self.closed.emit()
@@ -135,7 +135,7 @@ class FakeHost(QObject):
                 restore(values[key])
 
     def press(self, shortcut: str) -> None:
-        """Presses a key of a tool, or one that was bound anew."""
+        """Triggers the action of a key, of a tool or rebound."""
         (action,) = (action for action in self.key_actions() if action.shortcut().toString() == shortcut)
         action.trigger()
 
@@ -144,5 +144,5 @@ class FakeHost(QObject):
 
 
 def as_host(host: FakeHost) -> ExtensionHost:
-    """The same object, for a type checker."""
+    """The same object, for the type checker."""
     return host

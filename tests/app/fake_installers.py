@@ -19,9 +19,7 @@ from app.optional_parts.parts import Cost, OptionalPart
 
 MODULE = "handlive_tiny_part"
 
-TINY_PART = OptionalPart(
-    "tiny", "tiny part", "It holds nothing but itself, for tests.", (MODULE,), {"": Cost(3, 4, 0.1)}
-)
+TINY_PART = OptionalPart("tiny", "tiny part", "It is an empty module for tests.", (MODULE,), {"": Cost(3, 4, 0.1)})
 
 _PIP_FAKE = """
 import os, pathlib, subprocess, sys, time
@@ -84,7 +82,7 @@ def write_fake_pip(folder: Path) -> Path:
 
 
 def use_fake_pip(folder: Path, monkeypatch: pytest.MonkeyPatch) -> PythonEnvironment:
-    """An empty folder of packages below a folder, and this interpreter with the fake pip, which installs there."""
+    """This interpreter with the fake pip, which installs into an empty site-packages folder below ``folder``."""
     site = folder / "site"
     site.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(folder / "fake")))

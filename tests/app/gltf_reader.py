@@ -1,4 +1,4 @@
-"""A small reader of animated GLB files, written from the glTF 2.0 specification alone, to check our files by."""
+"""A small reader of animated GLB files, written from the glTF 2.0 specification alone, for checking exported files."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Gltf:
             share = float(np.clip((time_s - times[before]) / span, 0, 1)) if span > 0 else 0.0
             mixed = (1 - share) * outputs[before] + share * outputs[after]
             if path == "rotation":
-                assert outputs[before] @ outputs[after] >= 0  # the short way
+                assert outputs[before] @ outputs[after] >= 0  # shortest arc
                 mixed = mixed / np.linalg.norm(mixed)
             values[channel["target"]["node"], path] = mixed
         return values

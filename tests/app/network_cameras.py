@@ -1,4 +1,4 @@
-"""Cameras on this machine's own network: JPEG pictures over HTTP, as phones send them, and over RTSP, as IP cameras do.
+"""Camera servers on the loopback interface: MJPEG over HTTP, as phone apps send it, and JPEG over RTSP (IP cameras).
 
 RTSP as in RFC 2326 with RTP interleaved in the same connection (its section 10.12), pictures as in RFC 2435.
 """
@@ -28,12 +28,12 @@ _RTP_JPEG = 26
 _RTP_PAYLOAD = 1200
 _RTP_CLOCK_HZ = 90_000
 
-_PATIENCE_S = 20.0
-"""After so long a camera that sends nothing hangs up itself, and a test fails that waits for the other end to do so."""
+_SILENCE_LIMIT_S = 20.0
+"""A silent camera closes its connection after this time, so that a client that never disconnects fails the test."""
 
 
 def jpeg(number: int) -> bytes:
-    """A picture with its number coded as brightness."""
+    """A picture whose brightness encodes its number."""
     return bytes(cv2.imencode(".jpg", plain_image(60 + number % 100))[1].tobytes())
 
 
@@ -42,16 +42,16 @@ class _Camera:
 
     def __init__(self) -> None:
         self.silent = threading.Event()
-        """Set by a test: send nothing more."""
-        self.left = threading.Event()
-        """Set once a client that was sent nothing has hung up."""
+        """Set by a test to stop the pictures without closing the connection."""
+        self.client_gone = threading.Event()
+        """Set when a client of a silent camera has closed the connection."""
         self.closing = threading.Event()
         self.authorizations: list[str | None] = []
 
     def stay_silent(self, connection: socket.socket) -> None:
-        """Returns when whoever waits at the other end hangs up, or when this end does, after a long while."""
+        """Sends nothing until the client disconnects, the camera is closed or the limit is reached."""
         connection.settimeout(0.05)
-        end_s = time.monotonic() + _PATIENCE_S
+        end_s = time.monotonic() + _SILENCE_LIMIT_S
         while not self.closing.is_set() and time.monotonic() < end_s:
             try:
                 if connection.recv(4096):
@@ -60,12 +60,12 @@ class _Camera:
                 continue
             except OSError:
                 pass
-            self.left.set()
+            self.client_gone.set()
             return
 
 
 class PhoneCamera(_Camera):
-    """A web server that sends JPEG pictures as phones' camera apps do, until it is switched to silence."""
+    """An MJPEG server like those of phone camera apps; it stops sending while `silent` is set."""
 
     def __init__(self, port: int = 0, *, encrypted: bool = False) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class PhoneCamera(_Camera):
 
 
 class RtspCamera(_Camera):
-    """A server of one RTSP stream, ``/stream``; ``/locked`` needs a user, ``/never`` gets no answer."""
+    """A server of one RTSP stream, ``/stream``; ``/locked`` needs credentials, ``/never`` gets no answer."""
 
     def __init__(self, port: int = 0) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class RtspCamera(_Camera):
                     return
 
             def _answer(self) -> bool:
-                """One request; False at the end of the connection."""
+                """Answers one request; returns False when the connection is to be closed."""
                 request = self.rfile.readline().decode().split()
                 if not request:
                     return False
@@ -214,7 +214,7 @@ class RtspCamera(_Camera):
 
 @contextmanager
 def served_folder(folder: Path) -> Iterator[str]:
-    """A web server of the files in a folder; its address."""
+    """Serves the files of a folder over HTTP; yields its base address."""
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -230,9 +230,9 @@ def served_folder(folder: Path) -> Iterator[str]:
 
 
 def rtp_payloads(data: bytes) -> list[tuple[bytes, bool]]:
-    """A baseline JPEG with 4:2:0 colours in RTP payloads, and which of them is the picture's last (RFC 2435, 3.1)."""
+    """RTP payloads of a baseline JPEG with 4:2:0 subsampling, each with a flag for the last one (RFC 2435, 3.1)."""
     tables, size_px, scan = b"", (0, 0), 0
-    place = 2  # behind the start of the image
+    place = 2  # after the SOI marker
     while not scan:
         marker, length = struct.unpack_from(">HH", data, place)
         segment = data[place + 4 : place + 2 + length]
@@ -243,10 +243,10 @@ def rtp_payloads(data: bytes) -> list[tuple[bytes, bool]]:
         elif marker == 0xFFDA:
             scan = place + 2 + length
         place += 2 + length
-    pixels = data[scan:-2]  # without the end of the image
+    pixels = data[scan:-2]  # without the EOI marker
     payloads = []
     for offset in range(0, len(pixels), _RTP_PAYLOAD):
-        # type 1: 4:2:0; quality 255: the tables come with the first part
+        # type 1: 4:2:0; quality 255: the first payload contains the quantization tables
         head = struct.pack(">IBBBB", offset, 1, 255, size_px[0] // 8, size_px[1] // 8)
         if offset == 0:
             head += struct.pack(">BBH", 0, 0, len(tables)) + tables

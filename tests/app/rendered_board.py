@@ -1,4 +1,4 @@
-"""The printed board before a camera."""
+"""Renderings of the printed calibration board."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Network cameras: read, limited in time, found again, and never with their password in what is written."""
+"""Network cameras: reading, timeouts, reconnection, and no password in any output."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_camera_is_a_live_source(serve: Serve, kind: str) -> None:
-    """A certificate that the camera has signed itself is taken."""
+    """A self-signed certificate is accepted."""
     source = AddressSource(serve(kind).address())
     facts = source.open()
     pictures = [source.read() for _ in range(5)]
@@ -75,7 +75,7 @@ def test_a_network_camera_is_a_live_source(serve: Serve, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_camera_that_falls_silent_is_left(serve: Serve, kind: str) -> None:
+def test_silent_camera_is_a_read_failure_and_its_connection_is_closed(serve: Serve, kind: str) -> None:
     camera = serve(kind)
     source = AddressSource(camera.address())
     source.open()
@@ -86,18 +86,18 @@ def test_a_camera_that_falls_silent_is_left(serve: Serve, kind: str) -> None:
     source.close()
     assert isinstance(read, ReadFailure)
     assert read.gone
-    wait_until(camera.left.is_set)
+    wait_until(camera.client_gone.is_set)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_camera_that_never_answers_is_left(serve: Serve, kind: str) -> None:
+def test_camera_that_never_answers_is_refused_after_the_open_timeout(serve: Serve, kind: str) -> None:
     camera = serve(kind)
     with pytest.raises(SourceError, match=rf"No video came from {kind}://127\.0\.0\.1:\d+/never within 1.5 seconds"):
         AddressSource(camera.address("never")).open()
-    wait_until(camera.left.is_set)
+    wait_until(camera.client_gone.is_set)
 
 
-def test_what_is_no_video_and_nobody_is_said_at_once(serve: Serve) -> None:
+def test_web_page_and_closed_port_are_refused_with_a_hint(serve: Serve) -> None:
     for address in (serve().address("page"), f"rtsp://127.0.0.1:{free_port()}/stream"):
         with pytest.raises(SourceError, match=r"There is no video at .*many phone apps serve it at http://PHONE:8080"):
             AddressSource(address).open()
@@ -115,7 +115,8 @@ def test_a_lost_camera_stays_lost_until_it_is_found_again(
     first.close()
     wait_until(lambda: player.thread.state.phase is SourcePhase.LOST)
     before = len(player.frames)
-    wait_until(lambda: player.thread.state.sentence.startswith("There is no video at"))  # tried in vain
+    # an attempt to reconnect fails
+    wait_until(lambda: player.thread.state.sentence.startswith("There is no video at"))
     assert player.thread.state.phase is SourcePhase.LOST
     serve(kind, first.port)
     wait_until(lambda: len(player.frames) > before + 3)
@@ -165,7 +166,7 @@ def test_a_run_whose_camera_stays_away_is_incomplete(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_password_is_used_and_written_nowhere(
+def test_password_is_sent_to_the_camera_and_written_nowhere(
     serve: Serve,
     kind: str,
     tmp_path: Path,
@@ -187,13 +188,13 @@ def test_the_password_is_used_and_written_nowhere(
     assert any(value and value.startswith("Basic ") for value in camera.authorizations)
     camera.close()
     sentences = []
-    no_addresses = (
+    malformed_addresses = (
         "ftp://me:{}@host/x",
         "http://me:{}@[::1/x",
         "me:{}@192.168.1.20:8080/video.mp4",
         "http//me:{}@host/x",
     )
-    for wrong in (address, *(text.format(SECRET) for text in no_addresses)):
+    for wrong in (address, *(text.format(SECRET) for text in malformed_addresses)):
         with pytest.raises(SourceError) as refused:
             choose_source(wrong, SourceOptions()).source.open()
         sentences += [str(refused.value), UnusableSource(wrong, "").name]
@@ -224,7 +225,7 @@ UNEVEN_MS = [40] * 20 + [100] * 20
 
 @pytest.fixture
 def served_video(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A phone's portrait video of uneven times and pixels that are not square, and its address on a web server."""
+    """A portrait video with variable frame times and non-square pixels, and its address on a web server."""
     video = write_video(tmp_path / "video.mp4", [plain_image(40 + 4 * index) for index in range(len(UNEVEN_MS))])
     set_frame_times(video, UNEVEN_MS)
     set_pixel_ratio(video, 64, 45)
@@ -237,10 +238,10 @@ def served_video(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 def test_a_video_on_a_server_is_read_as_a_file_is(served_video: tuple[Path, str]) -> None:
     video, address = served_video
     file, served = VideoSource(video), AddressSource(address)
-    of_the_file, of_the_server = file.open(), served.open()
-    assert replace(of_the_server, name="", kind="video", note="") == replace(of_the_file, name="", note="")
-    assert (of_the_server.width_px, of_the_server.height_px, of_the_server.live) == (240, 455, False)
-    assert "not square" in of_the_server.note
+    file_facts, served_facts = file.open(), served.open()
+    assert replace(served_facts, name="", kind="video", note="") == replace(file_facts, name="", note="")
+    assert (served_facts.width_px, served_facts.height_px, served_facts.live) == (240, 455, False)
+    assert "not square" in served_facts.note
     for time_ms in np.cumsum([0, *UNEVEN_MS[:-1]]):
         wanted, picture = file.read(), served.read()
         assert isinstance(wanted, Picture)
@@ -252,7 +253,7 @@ def test_a_video_on_a_server_is_read_as_a_file_is(served_video: tuple[Path, str]
     served.close()
 
 
-def test_half_a_video_on_a_server_says_what_it_promised(served_video: tuple[Path, str]) -> None:
+def test_truncated_video_on_a_server_reports_its_missing_frames(served_video: tuple[Path, str]) -> None:
     video, address = served_video
     data = video.read_bytes()
     video.write_bytes(data[: len(data) * 6 // 10])
@@ -266,7 +267,7 @@ def test_half_a_video_on_a_server_says_what_it_promised(served_video: tuple[Path
     assert read.shortfall == Shortfall(len(UNEVEN_MS), count)
 
 
-def test_an_address_is_told_from_a_file() -> None:
+def test_addresses_are_distinguished_from_file_paths() -> None:
     assert is_address("http://192.168.1.20:8080/video")
     assert is_address("RTSP://camera.local/stream")
     assert not is_address("C:\\clips\\hand.mp4")

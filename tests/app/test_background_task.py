@@ -1,4 +1,4 @@
-"""Background tasks: results arrive in the window's thread, and not at all after the receiver is gone."""
+"""Background tasks: results are delivered in the GUI thread, and never to a deleted receiver."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _this_thread() -> threading.Thread:
     return threading.current_thread()
 
 
-def test_who_waits_has_the_results() -> None:
+def test_wait_returns_after_the_results_are_delivered() -> None:
     parent = QObject()
     received: list[int] = []
     tasks = BackgroundTasks(parent, received.append)
@@ -48,7 +48,7 @@ def test_who_waits_has_the_results() -> None:
     assert not tasks.busy
 
 
-def test_a_task_that_was_abandoned_or_outlives_its_owner_reaches_nobody(qtbot: QtBot) -> None:
+def test_result_is_not_delivered_after_the_task_is_abandoned_or_its_owner_deleted(qtbot: QtBot) -> None:
     for end in (lambda tasks: tasks.abandon(0.01), lambda tasks: tasks.parent().deleteLater()):
         parent = QObject()
         received: list[str] = []
@@ -69,7 +69,7 @@ def test_a_task_that_was_abandoned_or_outlives_its_owner_reaches_nobody(qtbot: Q
         assert received == []
 
 
-def test_a_shut_gate_keeps_threads_from_objects_that_are_gone(qtbot: QtBot) -> None:
+def test_shut_signal_gate_blocks_signals_of_deleted_objects(qtbot: QtBot) -> None:
     parent = QObject()
     gate = SignalGate()
     names: list[str] = []
@@ -77,5 +77,6 @@ def test_a_shut_gate_keeps_threads_from_objects_that_are_gone(qtbot: QtBot) -> N
     gate.emit(lambda: parent.objectNameChanged.emit("first"))
     gate.shut()
     sip.delete(parent)
-    gate.emit(lambda: parent.objectNameChanged.emit("second"))  # would raise, and end the process in a thread
+    # would raise RuntimeError here, and could crash the process in another thread
+    gate.emit(lambda: parent.objectNameChanged.emit("second"))
     assert names == ["first"]

@@ -1,4 +1,4 @@
-"""The window with both paths on fakes: views, the output and its fallback, switching off, breaking, closing."""
+"""The window with two fake paths: views, the output and its fallback, disabled and failing paths, closing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OpenBoth = Callable[..., MainWindow]
 
 
 def network_found(frame: Frame, confidence: float = 0.9) -> PathResult:
-    """A hand one centimetre beside that of the other path."""
+    """A hand one centimetre to the side of the other path's."""
     state = replace(hand_state(frame, "right", 0.01), origin="network", confidence=confidence)
     return PathResult(frame, "network", (state,), (), {"total": 2.0})
 
@@ -55,7 +55,7 @@ def open_both(open_window: Open) -> OpenBoth:
         **options: object,
     ) -> MainWindow:
         paths = {"network": network or (lambda: FakePath(network_found)), "ik": ik or FakePath}
-        # the fakes' hands would be fused; most of what is tested here is about which path is followed
+        # the fakes' hands would be fused, but most of these tests check which single path the output follows
         options = {"size": (1280, 720), "output_mode": OutputMode.NETWORK_FIRST, **options}
         return open_window(source, paths, **options)
 
@@ -112,7 +112,7 @@ def test_every_view_paints_its_panes(qtbot: QtBot, open_both: OpenBoth) -> None:
 def test_the_fused_hand_has_a_view_between_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both(output_mode=OutputMode.FUSED)
     wait_for_output(qtbot, window, "fused")
-    assert window.panes["output"].picture.caption_text == ""  # nobody sees it
+    assert window.panes["output"].picture.caption_text == ""  # the pane is hidden
     window.show_view("three")
     assert window.panes["output"].heading.title == "Output: Fused"
     assert [pane.name for pane in window.pane_area.shown_panes] == ["network", "output", "ik"]
@@ -137,7 +137,7 @@ def test_the_mode_of_the_output_is_chosen_in_its_panel(qtbot: QtBot, open_both: 
     wait_for_output(qtbot, window, "network")
 
 
-def test_views_become_a_menu_where_their_buttons_have_no_room(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_view_buttons_collapse_to_a_menu_in_a_narrow_window(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both(size=(1500, 800))
     window.show_view("three")
     qtbot.waitUntil(lambda: not window.bar.views.compact, timeout=PATIENCE_MS)
@@ -148,7 +148,7 @@ def test_views_become_a_menu_where_their_buttons_have_no_room(qtbot: QtBot, open
     qtbot.waitUntil(lambda: not window.bar.views.compact, timeout=PATIENCE_MS)
 
 
-def test_views_make_room_for_the_name_of_another_source(qtbot: QtBot) -> None:
+def test_view_buttons_collapse_when_a_long_source_name_needs_the_space(qtbot: QtBot) -> None:
     window = QWidget()
     qtbot.addWidget(window)
     bar = TopBar(window)
@@ -171,7 +171,7 @@ def colors_in(image: QImage) -> int:
     return len({image.pixel(x, middle) for x in range(20, image.width() - 20, 3)})
 
 
-def test_disagreement_colours_the_meshes_and_explains_them(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_difference_colours_are_cool_where_the_paths_agree(qtbot: QtBot, open_both: OpenBoth) -> None:
     window = open_both()
     wait_for_output(qtbot, window, "network")
     for _ in range(3):
@@ -182,7 +182,7 @@ def test_disagreement_colours_the_meshes_and_explains_them(qtbot: QtBot, open_bo
     def is_cool() -> bool:
         return reddest(window.panes["network"].scene.widget.grab().toImage()) < plain - 40
 
-    # the fakes' hands are parallel, so laid onto each other they agree everywhere: cool colours
+    # the fakes' hands differ by a translation only, so once aligned they agree everywhere: cool colours
     qtbot.waitUntil(is_cool, timeout=PATIENCE_MS)
 
 
@@ -193,7 +193,7 @@ def reddest(image: QImage) -> int:
     return max(color.red() - color.blue() for color in colors)
 
 
-def test_unsure_network_hands_over_to_ik_and_takes_back(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_output_follows_ik_while_the_network_confidence_is_low(qtbot: QtBot, open_both: OpenBoth) -> None:
     confidence = {"now": 0.9}
     window = open_both(lambda: FakePath(lambda frame: network_found(frame, confidence["now"])))
     wait_for_output(qtbot, window, "network")
@@ -205,22 +205,26 @@ def test_unsure_network_hands_over_to_ik_and_takes_back(qtbot: QtBot, open_both:
     wait_for_output(qtbot, window, "network")
 
 
-def test_covered_network_and_lost_detector_leave_the_output_on_the_hand(qtbot: QtBot, open_both: OpenBoth) -> None:
-    blind = {"network": False, "ik": False}
+def test_output_follows_the_path_that_still_finds_the_hand(qtbot: QtBot, open_both: OpenBoth) -> None:
+    finds_nothing = {"network": False, "ik": False}
     window = open_both(
-        lambda: FakePath(lambda frame: PathResult(frame, "network", ()) if blind["network"] else network_found(frame)),
-        lambda: FakePath(lambda frame: nothing(frame) if blind["ik"] else found(frame)),
+        lambda: FakePath(
+            lambda frame: PathResult(frame, "network", ()) if finds_nothing["network"] else network_found(frame)
+        ),
+        lambda: FakePath(lambda frame: nothing(frame) if finds_nothing["ik"] else found(frame)),
     )
     wait_for_output(qtbot, window, "network")
-    blind["network"] = True
+    finds_nothing["network"] = True
     wait_for_output(qtbot, window, "ik")
-    blind["network"], blind["ik"] = False, True
+    finds_nothing["network"], finds_nothing["ik"] = False, True
     wait_for_output(qtbot, window, "network")
     picture = window.panes["network"].picture
     qtbot.waitUntil(lambda: "MediaPipe finds no hand" in picture.caption_text, timeout=PATIENCE_MS)
 
 
-def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_network_that_cannot_start_shows_its_error_in_its_pane_while_ik_continues(
+    qtbot: QtBot, open_both: OpenBoth
+) -> None:
     def refuse() -> FakePath:
         raise CheckpointError("network.onnx is damaged; export the network again.")
 
@@ -228,13 +232,14 @@ def test_network_that_cannot_start_is_said_in_its_place_while_ik_goes_on(qtbot: 
     wait_for_output(qtbot, window, "ik")
     hint = "network.onnx is damaged; export the network again."
     qtbot.waitUntil(lambda: window.panes["network"].picture.hint_text == hint, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: window.panes["network"].display is not None, timeout=PATIENCE_MS)  # the picture goes on
+    # the picture is still shown
+    qtbot.waitUntil(lambda: window.panes["network"].display is not None, timeout=PATIENCE_MS)
     assert window.panes["ik"].picture.hint_text == ""
     assert window.joined is not None
     assert window.joined.missing["network"] in (MissingReason.FAILED, MissingReason.STARTING)
 
 
-def test_folder_of_the_wrong_kind_is_a_path_that_says_so(tmp_path: Path) -> None:
+def test_invalid_network_folder_raises_only_at_path_start_if_tolerant(tmp_path: Path) -> None:
     (tmp_path / "network.json").write_text("{}", encoding="utf-8")
     model = load_embedded_model()
     paths = chosen_paths("both", tmp_path, model, 1, tolerant=True, warn=print)
@@ -245,7 +250,7 @@ def test_folder_of_the_wrong_kind_is_a_path_that_says_so(tmp_path: Path) -> None
         chosen_paths("both", tmp_path, model, 1, warn=print)
 
 
-def test_path_that_breaks_again_and_again_leaves_the_other_alone(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_repeatedly_failing_path_does_not_affect_the_other_path(qtbot: QtBot, open_both: OpenBoth) -> None:
     def explode(frame: Frame) -> PathResult:
         raise RuntimeError("boom")
 
@@ -256,7 +261,7 @@ def test_path_that_breaks_again_and_again_leaves_the_other_alone(qtbot: QtBot, o
     assert window.pipeline.path_state("network").failures == 0
 
 
-def test_path_that_is_switched_off_rests_and_comes_back(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_disabled_path_processes_no_frames_and_resumes_when_enabled(qtbot: QtBot, open_both: OpenBoth) -> None:
     path = FakePath(network_found)
     window = open_both(lambda: path)
     wait_for_output(qtbot, window, "network")
@@ -266,13 +271,13 @@ def test_path_that_is_switched_off_rests_and_comes_back(qtbot: QtBot, open_both:
     done = len(path.processed)
     for _ in range(5):
         wait_for_result(qtbot, window)
-    assert len(path.processed) == done  # it costs nothing
+    assert len(path.processed) == done  # no work while disabled
     assert window.panes["network"].picture.hint_text == "Network is switched off"
     assert window.panes["network"].display is not None
-    assert not window.panes["network"].display.has_hand  # but its picture goes on
+    assert not window.panes["network"].display.has_hand  # but the picture is still shown
     window.panes["network"].heading.switch.click()
     wait_for_output(qtbot, window, "network")
-    assert path.closed == 0  # its engine was kept
+    assert path.closed == 0  # the path was not recreated
 
 
 def test_both_paths_off_still_shows_the_picture(qtbot: QtBot, open_both: OpenBoth) -> None:
@@ -298,14 +303,14 @@ def test_slow_path_does_not_slow_the_other_down(qtbot: QtBot, open_both: OpenBot
     window = open_both(lambda: path, lambda: FakePath(slow))
     qtbot.waitUntil(lambda: window.statistics("ik").frames >= 3, timeout=PATIENCE_MS)
     assert window.statistics("network").frames > 2 * window.statistics("ik").frames
-    # on the same frames all the same
+    # both paths still share frames, so they can be compared
     qtbot.waitUntil(lambda: window.comparison.numbers().compared > 0, timeout=PATIENCE_MS)
     numbers = window.comparison.numbers()
     assert numbers.disagreement_mm == pytest.approx(0.0, abs=0.1)
     assert numbers.placement_mm == pytest.approx(10.0, abs=0.1)
 
 
-def test_sources_switched_fifty_times_with_both_paths(qtbot: QtBot, open_both: OpenBoth) -> None:
+def test_only_the_last_of_fifty_switched_sources_stays_open(qtbot: QtBot, open_both: OpenBoth) -> None:
     sources = [FakeSource(forever=True, name=f"Fake {number}", live=number % 3 == 0) for number in range(50)]
     window = open_both()
     for number, source in enumerate(sources):
@@ -333,8 +338,8 @@ def test_changing_resolution_is_followed_by_both_panes(qtbot: QtBot, open_both: 
     pytest.fail(f"only {seen} were shown")
 
 
-@pytest.mark.parametrize("moment", ["starting", "running", "switching", "resting", "broken", "another view"])
-def test_closed_in_the_middle_of_anything_leaves_no_thread(qtbot: QtBot, open_both: OpenBoth, moment: str) -> None:
+@pytest.mark.parametrize("moment", ["starting", "running", "switching", "disabled", "failing", "another view"])
+def test_closing_the_window_in_any_state_leaves_no_thread(qtbot: QtBot, open_both: OpenBoth, moment: str) -> None:
     before = {thread.name for thread in threading.enumerate()}
 
     def explode(frame: Frame) -> PathResult:
@@ -344,13 +349,13 @@ def test_closed_in_the_middle_of_anything_leaves_no_thread(qtbot: QtBot, open_bo
         threading.Event().wait(0.2)
         return FakePath()
 
-    ik: PathFactory = {"starting": make_slowly, "broken": lambda: FakePath(explode)}.get(moment, FakePath)
+    ik: PathFactory = {"starting": make_slowly, "failing": lambda: FakePath(explode)}.get(moment, FakePath)
     window = open_both(ik=ik)
     if moment != "starting":
         wait_for_result(qtbot, window)
     if moment == "switching":
         window.show_source(ChosenSource(FakeSource([plain_image()] * 3)))
-    elif moment == "resting":
+    elif moment == "disabled":
         window.set_enabled("ik", False)
     elif moment == "another view":
         window.show_view("combined")
@@ -420,7 +425,7 @@ def test_listeners_get_each_frame_once_with_its_output(qtbot: QtBot, open_both: 
             received.append((joined.frame.sequence, "" if joined.output is None else joined.output.origin))
 
     window.pipeline.add_listener("test", listen)
-    # on a busy machine the network may be late for a frame, which is then the other path's
+    # on a busy machine the network may be late for a frame, whose output then comes from the other path
     qtbot.waitUntil(lambda: len(received) > 10 and received[-1][1] == "network", timeout=PATIENCE_MS)
     sequences = [sequence for sequence, _ in received]
     assert sequences == sorted(set(sequences))
@@ -435,7 +440,7 @@ def test_short_soak_grows_no_threads_and_no_files(qtbot: QtBot, open_both: OpenB
     half = samples[len(samples) // 2 :]
     before = samples[: len(half)]
     assert min(sample.threads for sample in half) <= min(sample.threads for sample in before)
-    # while a source is opened anew there are its threads and those of the one before, for a moment
+    # while a source is reopened, the threads of the old and the new one coexist for a moment
     qtbot.waitUntil(lambda: count_threads() <= max(sample.threads for sample in before))
     assert half[-1].files <= samples[0].files + 2
     assert growth_mb(samples) < LIMIT_MB

@@ -1,4 +1,4 @@
-"""The window by keyboard alone: keys press the button that was gone to with the Tab key, and no other."""
+"""Keyboard operation of the window: keys press a button only if it got the focus with the Tab key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.ui.window.main_window import MainWindow
 
 @pytest.fixture
 def playing(qtbot: QtBot, open_window: Open, tmp_path: Path) -> MainWindow:
-    """A window in front in which a clip plays, over and over."""
+    """An active window that plays a looping clip."""
     clip = write_clip(tmp_path / "clip.mp4", frames=12)
     window = open_window(VideoSource(clip, frames_per_second=20.0, loop=True))
     window.activateWindow()
@@ -43,7 +43,7 @@ def tab_to(qtbot: QtBot, window: MainWindow, button: QPushButton) -> None:
     pytest.fail(f"the Tab key does not reach {button.accessibleName() or button.text()}")
 
 
-def test_space_pauses_unless_the_tab_key_went_to_a_button(qtbot: QtBot, playing: MainWindow) -> None:
+def test_space_pauses_unless_a_button_was_focused_with_tab(qtbot: QtBot, playing: MainWindow) -> None:
     playback, mirror = playing.pipeline.playback, playing.bar.mirror
     press(qtbot, playing, Qt.Key.Key_Space)
     assert playback.state.paused
@@ -56,16 +56,14 @@ def test_space_pauses_unless_the_tab_key_went_to_a_button(qtbot: QtBot, playing:
     assert (playback.state.paused, mirror.isChecked()) == (False, False)
 
 
-def test_return_presses_the_button_that_the_tab_key_went_to(qtbot: QtBot, playing: MainWindow) -> None:
+def test_return_presses_the_button_focused_with_tab(qtbot: QtBot, playing: MainWindow) -> None:
     tab_to(qtbot, playing, playing.bar.mirror)
     press(qtbot, playing, Qt.Key.Key_Return)
     assert playing.bar.mirror.isChecked()
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Escape])
-def test_the_first_steps_are_put_away_by_key_and_the_keys_are_the_windows_again(
-    qtbot: QtBot, playing: MainWindow, key: Qt.Key
-) -> None:
+def test_key_closes_the_guide_and_space_pauses_playback_again(qtbot: QtBot, playing: MainWindow, key: Qt.Key) -> None:
     guide = playing.findChild(Guide)
     assert guide is not None
     guide.open()

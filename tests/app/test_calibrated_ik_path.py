@@ -22,8 +22,8 @@ LONG_FINGERS = np.array([0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 """Proportions, not size: one camera cannot distinguish a large hand from a near one."""
 
 
-class HandBeforeTheCamera:
-    """A tracker with a detector that returns the exact joints of one person's moving hand."""
+class ExactTracker:
+    """A tracker whose detector returns the exact joints of one person's moving hand."""
 
     def __init__(self) -> None:
         self.model = load_embedded_model()
@@ -67,7 +67,7 @@ def frame(sequence: int, *, live: bool = False) -> Frame:
 
 
 def proportion_error(result: PathResult) -> float:
-    """How far the solved index finger over the palm is from the person's own, whatever the pose."""
+    """Relative error of the ratio of index finger length to palm length, which does not depend on the pose."""
     person = HandLayer(load_embedded_model(), np.float64)(np.zeros(48), LONG_FINGERS).joints_m
 
     def proportion(joints: np.ndarray) -> float:
@@ -77,19 +77,17 @@ def proportion_error(result: PathResult) -> float:
     return abs(proportion(result.states[0].joints_m) / proportion(person) - 1.0)
 
 
-def test_a_hand_is_learned_kept_and_used_with_cameras_only(tmp_path: Path) -> None:
+def test_calibrated_shape_is_saved_and_applied_to_camera_frames_only(tmp_path: Path) -> None:
     file = tmp_path / "hand.json"
-    learning = CalibratedIkPath(
-        HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(True, file, frames=25)
-    )
+    learning = CalibratedIkPath(ExactTracker(), load_embedded_model(), SubjectCalibrationOptions(True, file, frames=25))
     before = proportion_error(learning.process(frame(0)))
     assert before > 0.05
-    words = [learning.process(frame(k)).message for k in range(1, 40)]
-    assert words[0].startswith("Learning your hand: ")
-    assert words[-1] == f"Your hand is learned and kept in {file}."
+    messages = [learning.process(frame(k)).message for k in range(1, 40)]
+    assert messages[0].startswith("Learning your hand: ")
+    assert messages[-1] == f"Your hand is learned and kept in {file}."
     assert proportion_error(learning.process(frame(50))) < 0.6 * before
 
-    later = CalibratedIkPath(HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(file=file))
+    later = CalibratedIkPath(ExactTracker(), load_embedded_model(), SubjectCalibrationOptions(file=file))
     from_file, from_camera = later.process(frame(60)), later.process(frame(61, live=True))
     assert not from_file.message
     np.testing.assert_array_equal(from_file.states[0].shape, np.zeros(10))
@@ -101,28 +99,28 @@ def test_a_shape_that_two_cameras_measured_is_not_calibrated_over(tmp_path: Path
     file, model = tmp_path / "hand.json", load_embedded_model()
     measured = replace(HandCalibration.default(model), shape=LONG_FINGERS, frames=800, views=2)
     measured.save(file)
-    path = CalibratedIkPath(HandBeforeTheCamera(), model, SubjectCalibrationOptions(True, file, frames=3))
-    words = {path.process(frame(k, live=True)).message for k in range(12)}
-    assert words == {f"Two cameras measured your hand; to calibrate it with one camera, delete {file} first."}
+    path = CalibratedIkPath(ExactTracker(), model, SubjectCalibrationOptions(True, file, frames=3))
+    messages = {path.process(frame(k, live=True)).message for k in range(12)}
+    assert messages == {f"Two cameras measured your hand; to calibrate it with one camera, delete {file} first."}
     np.testing.assert_allclose(HandCalibration.load(model, file).shape, LONG_FINGERS, atol=1e-6)
     assert HandCalibration.load(model, file).views == 2
 
 
-def test_a_broken_calibration_is_said_and_the_average_hand_used(
+def test_damaged_calibration_is_logged_and_the_average_hand_is_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "hand.json"
     file.write_text("{")
-    path = CalibratedIkPath(HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(file=file))
+    path = CalibratedIkPath(ExactTracker(), load_embedded_model(), SubjectCalibrationOptions(file=file))
     assert "is damaged" in caplog.text
     np.testing.assert_array_equal(path.process(frame(0, live=True)).states[0].shape, np.zeros(10))
 
 
-def test_a_file_that_cannot_be_written_keeps_the_hand_for_this_run(tmp_path: Path) -> None:
+def test_calibration_that_cannot_be_saved_is_kept_for_this_run(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     path = CalibratedIkPath(
-        HandBeforeTheCamera(), load_embedded_model(), SubjectCalibrationOptions(True, blocked / "x.json", frames=3)
+        ExactTracker(), load_embedded_model(), SubjectCalibrationOptions(True, blocked / "x.json", frames=3)
     )
-    words = [path.process(frame(k)).message for k in range(12)]
-    assert words[-1].startswith("Your hand is learned for this run only. The hand calibration cannot be written")
+    messages = [path.process(frame(k)).message for k in range(12)]
+    assert messages[-1].startswith("Your hand is learned for this run only. The hand calibration cannot be written")

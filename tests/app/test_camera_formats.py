@@ -1,4 +1,4 @@
-"""The camera's own list of formats, from a driver that answers as the kernel does."""
+"""Enumeration of camera formats, with a fake V4L2 driver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MJPG, YUYV = (int.from_bytes(name, "little") for name in (b"MJPG", b"YUYV"))
 
 
 class Driver:
-    """Implements the binary interface by its own reading of linux/videodev2.h: offsets, not the product's layouts."""
+    """A fake V4L2 driver with offsets from linux/videodev2.h, independent of the product's struct layouts."""
 
     def __init__(self, offers: dict[int, dict[tuple[int, int], list[tuple[int, int]]]]) -> None:
         self.offers = offers
@@ -49,7 +49,7 @@ def test_requests_are_the_kernels_own_numbers() -> None:
     assert (ENUM_FORMATS, ENUM_SIZES, ENUM_INTERVALS) == (0xC0405602, 0xC02C564A, 0xC034564B)
 
 
-def test_compressed_formats_are_listed_where_there_are_some() -> None:
+def test_compressed_formats_are_preferred_to_raw_ones() -> None:
     driver = Driver(
         {
             YUYV: {(640, 480): [(1, 30)], (1280, 720): [(1, 10)]},
@@ -85,7 +85,7 @@ def test_camera_that_takes_any_size_offers_the_common_ones() -> None:
     assert {offer.frames_per_second for offer in offers} == {15.0, 30.0}
 
 
-def test_a_driver_that_tells_nothing_offers_nothing() -> None:
+def test_driver_without_format_enumeration_offers_no_formats() -> None:
     def driver(_request: int, _data: bytearray) -> None:
         raise OSError(errno.ENOTTY, "no such request")
 
@@ -93,6 +93,6 @@ def test_a_driver_that_tells_nothing_offers_nothing() -> None:
 
 
 @pytest.mark.parametrize("system", ["Linux", "Windows"])
-def test_no_such_camera_or_another_system_offers_nothing(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_camera_and_unsupported_system_offer_no_formats(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: system)
     assert camera_formats(987) == ()

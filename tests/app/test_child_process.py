@@ -1,4 +1,4 @@
-"""No child process executes what lies in a folder that the user stands in, or is given the user's tokens."""
+"""Child processes import no modules from the current folder and do not inherit secrets from the environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLANTED = ("torch", "numpy", "json", "runpy", "yaml", "sitecustomize", "usercust
 
 
 def plant(folder: Path) -> Path:
-    """Modules that note that they were executed; returns the note."""
+    """Writes modules that record their execution; returns the file of the record."""
     note = folder / "executed"
     for name in PLANTED:
         (folder / f"{name}.py").write_text(f"open({str(note)!r}, 'a').write({name!r})\n", encoding="utf-8")
@@ -32,7 +32,7 @@ def plant(folder: Path) -> Path:
 
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder and a relative import path are full of such modules, and the environment of tokens."""
+    """The current folder, which relative import paths name too, has such modules, and the environment has tokens."""
     here = tmp_path / "here"
     here.mkdir()
     note = plant(here)
@@ -44,7 +44,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not note.exists(), note.read_text()
 
 
-# what each imports stands in its first lines; arguments that it refuses keep it short
+# the imports at the top of each module are tested; help or invalid arguments then end the process
 MODULES = {
     "trainer": ("synthesize", "--help"),
     "app.labelling": ("--help",),
@@ -54,7 +54,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_modules_run_from_any_folder_without_its_code(planted: Path, module: str) -> None:
+def test_modules_do_not_import_from_the_current_folder(planted: Path, module: str) -> None:
     done = subprocess.run(
         python_command(module, *MODULES[module]), env=child_environment(), capture_output=True, text=True, check=False
     )
@@ -71,14 +71,14 @@ def test_training_imports_the_installed_torch(planted: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_planted_modules_would_be_noticed(tmp_path: Path) -> None:
+def test_planted_modules_are_executed_without_isolation(tmp_path: Path) -> None:
     note = plant(tmp_path)
     subprocess.run([sys.executable, "-c", "import torch"], cwd=tmp_path, check=True)
     assert note.exists()
 
 
 class StartedError(Exception):
-    """Takes the place of a process."""
+    """Raised instead of starting a process."""
 
 
 def _train(folder: Path) -> None:
@@ -89,7 +89,7 @@ def _estimate(folder: Path) -> None:
     EstimateProcess(FineTuneRequest("base", "sessions"), folder)
 
 
-def _card(folder: Path) -> None:
+def _gpu_session(folder: Path) -> None:
     GpuSession(folder, "cuda", {})
 
 
@@ -98,7 +98,7 @@ def _meshes(_folder: Path) -> None:
     mesh_files.show_meshes({"a": mesh}, "A")
 
 
-@pytest.mark.parametrize("start", [_train, _estimate, _card, _meshes])
+@pytest.mark.parametrize("start", [_train, _estimate, _gpu_session, _meshes])
 def test_every_child_is_isolated(
     planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Path], None]
 ) -> None:
@@ -115,12 +115,12 @@ def test_every_child_is_isolated(
     assert given["command"][:2] == [sys.executable, "-P"]
     assert given["cwd"] == PRODUCT_FOLDER
     assert "secret" not in given["env"].values()
-    assert given["env"]["PYTHONPATH"] == str(PRODUCT_FOLDER), "a relative folder would be the current one"
+    assert given["env"]["PYTHONPATH"] == str(PRODUCT_FOLDER), "a relative entry would be the current folder"
     relative = [word for word in given["command"][4:] if word in ("base", "sessions")]
-    assert relative == [], "the child stands elsewhere"
+    assert relative == [], "the child has another working folder"
 
 
-def test_an_environment_holds_what_libraries_need_and_no_secret() -> None:
+def test_child_environment_keeps_library_variables_and_drops_secrets() -> None:
     full = {
         "PATH": "/bin",
         "HF_TOKEN": "x",

@@ -1,4 +1,4 @@
-"""The program as its users start it: exit codes, one sentence per refusal, and no torch in the process."""
+"""The command line: exit codes, one sentence per error, saved settings, and no torch in the process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_refusals_are_one_sentence_and_exit_code_2(tmp_path: Path, capsys: pytes
         assert lines[0].startswith("handlive: ")
 
 
-def test_network_says_that_no_checkpoint_is_installed(
+def test_network_without_an_installed_checkpoint_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.pipeline.paths.path_factories.SHIPPED_NETWORK_DIR", tmp_path / "nothing")
@@ -98,7 +98,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[WindowOptions]:
 
 
 @pytest.mark.parametrize(("given", "strength"), [([], 0.2), (["--smoothing", "0.5"], 0.5), (["--smoothing", "0"], 0.0)])
-def test_smoothing_is_as_it_was_kept_unless_the_command_line_says_otherwise(
+def test_saved_smoothing_is_used_unless_the_command_line_sets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[WindowOptions], given: list[str], strength: float
 ) -> None:
     save_settings(Settings(smoothing=0.2), tmp_path / "settings.json")
@@ -107,17 +107,17 @@ def test_smoothing_is_as_it_was_kept_unless_the_command_line_says_otherwise(
     assert started[0].smoothing.strength == strength
 
 
-@pytest.mark.parametrize(("words", "theme"), [([], "dark"), (["--theme", "system"], "system")])
-def test_a_window_follows_the_desktop_again_when_that_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[WindowOptions], words: list[str], theme: str
+@pytest.mark.parametrize(("given", "theme"), [([], "dark"), (["--theme", "system"], "system")])
+def test_saved_theme_is_used_unless_the_command_line_sets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[WindowOptions], given: list[str], theme: str
 ) -> None:
     save_settings(Settings(theme="dark"), tmp_path / "settings.json")
     monkeypatch.setattr("app.command_line.settings_file", lambda: tmp_path / "settings.json")
-    assert run(["--source", "demo", *words]) == 0
+    assert run(["--source", "demo", *given]) == 0
     assert started[0].theme == theme
 
 
-def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_so(
+def test_missing_hand_model_opens_the_window_with_the_embedded_one_and_a_note(
     tmp_path: Path, started: list[WindowOptions]
 ) -> None:
     missing = tmp_path / "MANO_RIGHT.pkl"
@@ -126,10 +126,10 @@ def test_a_window_without_the_users_hand_model_shows_the_embedded_one_and_says_s
     assert options.model.digest == load_embedded_model().digest
     assert str(missing) in options.opening_note
     assert options.opening_note.endswith("The embedded hand is shown meanwhile.")
-    assert options.hand_model_file is None  # what works on sessions takes the hand that is shown
+    assert options.hand_model_file is None  # tools for sessions use the model that is shown
 
 
-def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headless_camera_run_is_in_real_time_and_drops_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(frame: Frame) -> PathResult:
         time.sleep(0.02)  # ten frames of the camera
         return found(frame)
@@ -143,7 +143,7 @@ def test_cameras_without_a_window_drop_frames_as_with_one(tmp_path: Path, monkey
     assert report["paths"]["ik"]["drops"] > 0
 
 
-def test_a_file_starts_again_without_a_window_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headless_run_loops_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures").mkdir()
     write_picture(tmp_path / "pictures" / "a.png")
     monkeypatch.setattr("app.command_line.chosen_paths", lambda *_, **__: {"ik": lambda: FakePath(found)})
@@ -152,7 +152,7 @@ def test_a_file_starts_again_without_a_window_too(tmp_path: Path, monkeypatch: p
     assert json.loads((tmp_path / "report" / "report.json").read_text())["frames"] == 5
 
 
-def test_run_that_ends_early_saves_its_motion_and_says_so(
+def test_run_that_ends_early_saves_its_motion_and_prints_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def breaks_for_good(frame: Frame) -> PathResult:
@@ -187,10 +187,10 @@ def test_options_are_read() -> None:
 
 def test_options_before_a_command_hold_for_it() -> None:
     predict = ["predict", "--input", "a.png", "--output", "a.json"]
-    said = ["--fov", "78", "--method", "network", "--network", "folder", "--device", "cuda", "--hands", "2"]
-    said += ["--hand-model", "model.npz", "--save-motion", "hand.glb"]
-    assert parse([*said, *predict]) == parse([*predict, *said])
-    assert parse([*said, *predict, "--hands", "1"]).hands == 1
+    options = ["--fov", "78", "--method", "network", "--network", "folder", "--device", "cuda", "--hands", "2"]
+    options += ["--hand-model", "model.npz", "--save-motion", "hand.glb"]
+    assert parse([*options, *predict]) == parse([*predict, *options])
+    assert parse([*options, *predict, "--hands", "1"]).hands == 1
     assert parse(["--source", "demo", "--size", "1280x720", "calibrate-camera"]) == parse(
         ["calibrate-camera", "--source", "demo", "--size", "1280x720"]
     )
@@ -211,7 +211,7 @@ def test_every_command_has_all_defaults(capsys: pytest.CaptureFixture[str]) -> N
     assert "SUPPRESS" not in text
 
 
-def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_display_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("app.display_check.platform.system", lambda: "Linux")
@@ -224,7 +224,7 @@ def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) ->
     assert why_no_window() == ""
 
 
-def test_opencv_leaves_qt_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepared_process_has_no_qt_variables_and_one_opencv_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QT_QPA_PLATFORM_PLUGIN_PATH", raising=False)
     code = (
         "from app.environment import prepare_process; prepare_process(); import os, cv2; "
@@ -277,14 +277,14 @@ def test_exception_in_a_slot_is_logged_and_does_not_end_the_program() -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_hand_model_of_either_side_becomes_a_right_one() -> None:
+def test_default_hand_model_is_right_and_a_missing_file_is_refused() -> None:
     assert load_model(None).side == "right"
     with pytest.raises(ModelFileError):
         load_model(Path("missing.pkl"))
 
 
 @pytest.mark.slow
-def test_headless_run_without_a_display_finds_no_torch(tmp_path: Path) -> None:
+def test_headless_run_without_a_display_imports_neither_torch_nor_qt(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=5)
     code = (
         "import sys; from app.environment import prepare_process; prepare_process(); from app.command_line import run; "
@@ -299,8 +299,8 @@ def test_headless_run_without_a_display_finds_no_torch(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_demo_clip_is_followed_and_its_prediction_lies_on_the_truth(tmp_path: Path) -> None:
-    """The whole product on known ground: MediaPipe + IK on our own rendered hand, against what was rendered."""
+def test_prediction_on_the_demo_clip_matches_its_ground_truth(tmp_path: Path) -> None:
+    """MediaPipe + IK on a frame of the rendered demo clip, against its ground truth."""
     assert DEMO_CLIP.is_file()
     source = demo_source(loop=False)
     source.open()

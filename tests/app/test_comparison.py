@@ -1,4 +1,4 @@
-"""The comparison's numbers against values worked out by hand, and the session's files."""
+"""The comparison's numbers against values calculated by hand, and the saved files of a session."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def joined(
     wobble_m: float = 0.0,
     late: bool = False,
 ) -> JoinedResult:
-    """Both see the hand; the network's finger tips lie 21 mm (joint 8) beside, its wrist 30 mm behind."""
+    """Both paths find the hand; the network's lies 30 mm behind IK's, its joint 8 also 21 mm to the side."""
     here = frame(index)
     ik = found(here)
     joints = ik.states[0].joints_m.copy() + np.array([0.0, 0.0, 0.03], np.float32)
@@ -52,7 +52,7 @@ def joined(
     return JoinedResult(here, {name: results[name] for name in path_ids}, outputs, late=late)
 
 
-def test_numbers_are_what_was_put_in() -> None:
+def test_numbers_match_hand_calculated_values() -> None:
     comparison = Comparison()
     for index in range(60):
         comparison.record(joined(index, output="network" if index < 45 else "ik", wobble_m=0.001))
@@ -73,7 +73,7 @@ def test_numbers_are_what_was_put_in() -> None:
     assert numbers.changes == 1
 
 
-def test_window_forgets_and_the_session_does_not() -> None:
+def test_numbers_cover_the_recent_window_and_rows_the_whole_session() -> None:
     comparison = Comparison()
     for index in range(400):  # 20 s, and for the last 10 s without MediaPipe
         comparison.record(joined(index, ("network", "ik") if index < 200 else ("network",)))
@@ -101,7 +101,7 @@ def test_late_frames_count_once_and_are_compared() -> None:
     assert row["output_network_frames"] == 10
 
 
-def test_hand_of_nobody_gives_no_numbers() -> None:
+def test_frames_without_a_hand_give_no_numbers() -> None:
     comparison = Comparison()
     here = frame(0)
     comparison.record(JoinedResult(here, {"ik": PathResult(here, "ik", ())}))

@@ -1,4 +1,4 @@
-"""The command that compiles before the first start leaves the kernels of both paths compiled."""
+"""The command that compiles ahead of the first start caches the kernels of both paths."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_kernels_of_both_paths_are_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "instead" not in done.stdout
     kept = " ".join(file.name for file in (tmp_path / "cache").rglob("*.nbc"))
-    # the solver of the one path, the refinement of the other, and what draws both
+    # the solver of IK, the refinement of the network's output, and the renderer
     for kernel in ("minimise", "_bend", "pose_hand", "draw_triangles"):
         assert kernel in kept
 
 
-def test_a_run_that_fails_is_named_and_stops_nothing(
+def test_failing_run_is_reported_and_does_not_fail_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = tmp_path / "main_v2.py"

@@ -1,4 +1,4 @@
-"""Coverage: every named pose is recognised from every side, by both hands, and what is missing is requested."""
+"""Coverage: every named pose is recognised in every view and for both hands, and missing ones are requested."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_views_are_told_apart(view: str) -> None:
 
 
 @pytest.mark.parametrize("name", POSES)
-def test_a_pose_counts_for_its_own_card_with_either_hand(name: str) -> None:
+def test_pose_is_counted_under_its_name_for_both_hands(name: str) -> None:
     coverage = Coverage(MODEL)
     pose, joints = _hand(name, "palm")
     assert coverage.add("right", pose, joints) == (name, "palm")
@@ -47,16 +47,16 @@ def test_a_pose_counts_for_its_own_card_with_either_hand(name: str) -> None:
     assert coverage.counts.sum() == 2
 
 
-def test_what_was_shown_is_not_asked_for_again() -> None:
+def test_completed_cards_are_not_requested_again() -> None:
     coverage = Coverage(MODEL)
     assert coverage.share == 0.0
-    asked = []
+    requested = []
     for _ in range(len(POSES) * len(VIEWS)):
         card = coverage.missing(1)[0]
-        asked.append((card.pose, card.view))
+        requested.append((card.pose, card.view))
         for _ in range(ENOUGH_FRAMES):
             coverage.add("right", *_hand(card.pose, card.view))
-    assert len(set(asked)) == len(POSES) * len(VIEWS)
+    assert len(set(requested)) == len(POSES) * len(VIEWS)
     assert coverage.share == 1.0
     assert coverage.missing() == []
 

@@ -75,7 +75,7 @@ def test_squares_cover_the_picture_and_stay_inside(size_px: int) -> None:
     assert seen.mean() > 0.98
 
 
-def test_moves_onto_the_hand_wherever_it_is() -> None:
+def test_crop_converges_on_the_hand() -> None:
     (hand,) = SlidingWindowDetector(FakeClassifier()).detect(picture_with_blob(470, 300, 120))
     assert hand.side == "right"
     assert abs(hand.crop.center_x_px - 529.5) < 2
@@ -83,7 +83,7 @@ def test_moves_onto_the_hand_wherever_it_is() -> None:
     assert hand.crop.size_px == pytest.approx(119 * 1.6)
 
 
-def test_a_left_hand_is_told_and_keeps_its_place() -> None:
+def test_left_hand_is_detected_at_its_position_in_the_picture() -> None:
     (hand,) = SlidingWindowDetector(FakeClassifier(side="left")).detect(picture_with_blob(40, 60, 150))
     assert hand.side == "left"
     assert abs(hand.landmarks_px.mean(0) - (115, 135)).max() < 25
@@ -94,24 +94,24 @@ def test_an_empty_picture_and_an_unsure_network_give_nothing() -> None:
     assert list(SlidingWindowDetector(FakeClassifier(confidence=0.2)).detect(picture_with_blob(200, 200, 150))) == []
 
 
-def test_a_search_that_shrinks_onto_something_tiny_has_found_no_hand() -> None:
+def test_search_that_converges_on_a_tiny_blob_finds_no_hand() -> None:
     assert len(SlidingWindowDetector(FakeClassifier()).detect(picture_with_blob(300, 200, 80))) == 1
     assert list(SlidingWindowDetector(FakeClassifier()).detect(picture_with_blob(300, 200, 40))) == []
 
 
-def test_one_sure_look_among_doubtful_ones_is_not_enough() -> None:
-    class Deceived(FakeClassifier):
-        looks = 0
+def test_single_confident_prediction_among_doubtful_ones_is_not_enough() -> None:
+    class MostlyDoubtful(FakeClassifier):
+        calls = 0
 
         def predict(self, image_rgb: np.ndarray, crop: SquareCrop, intrinsics: Intrinsics) -> CropPrediction:
-            self.looks += 1
-            seen = super().predict(image_rgb, crop, intrinsics)
-            return replace(seen, confidence=0.8 if self.looks % 4 == 0 else 0.1)
+            self.calls += 1
+            prediction = super().predict(image_rgb, crop, intrinsics)
+            return replace(prediction, confidence=0.8 if self.calls % 4 == 0 else 0.1)
 
-    assert list(SlidingWindowDetector(Deceived()).detect(picture_with_blob(200, 200, 150))) == []
+    assert list(SlidingWindowDetector(MostlyDoubtful()).detect(picture_with_blob(200, 200, 150))) == []
 
 
-def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
+def test_video_search_classifies_few_squares_per_frame_and_covers_the_picture() -> None:
     classifier = FakeClassifier()
     search = SlidingWindowDetector(classifier, squares_per_search=5)
     every = len(list(search_squares(WIDTH, HEIGHT)))
@@ -121,9 +121,9 @@ def test_video_pays_for_few_squares_at_a_time_and_gets_round() -> None:
     assert any(found)
 
 
-def test_a_network_of_upright_crops_is_asked_in_every_quarter_turn_and_then_shown_the_hand_upright() -> None:
+def test_upright_network_tries_each_quarter_turn_and_gets_an_upright_crop() -> None:
     class Turned(FakeClassifier):
-        """Surest of a hand that it is shown upside down."""
+        """Most confident on crops that are turned by 180 degrees."""
 
         upright = True
 
@@ -158,7 +158,7 @@ def test_a_search_is_bounded_in_squares_and_memory_whatever_the_picture(size_px:
     assert 0 < largest_batch <= BATCH
 
 
-def test_a_banner_is_looked_at_whole_and_not_in_specks() -> None:
+def test_squares_of_a_banner_have_its_full_height_and_overlap() -> None:
     sides = {square.size_px for square in search_squares(1500, 40)}
     assert sides == {40.0}
     centers = sorted(square.center_x_px for square in search_squares(1500, 40))

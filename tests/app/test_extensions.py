@@ -1,4 +1,4 @@
-"""Tools and panels in a host that is no window: they need nothing but the protocol."""
+"""Tools and panels in a fake host: they depend on the host protocol only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def host(qtbot: QtBot) -> Iterator[FakeHost]:
     host.close()
 
 
-def test_the_window_and_the_fake_have_what_the_protocol_names(qtbot: QtBot, open_window: Open, host: FakeHost) -> None:
+def test_window_and_fake_host_implement_the_host_protocol(qtbot: QtBot, open_window: Open, host: FakeHost) -> None:
     names = {name for name in vars(ExtensionHost) if not name.startswith("_")}
     window = open_window()
     for implementation in (window, host):
@@ -67,7 +67,7 @@ def test_all_extensions_go_into_a_host_without_a_window(
     host.theme_changed.emit(LIGHT)
 
 
-def test_smoothing_is_turned(host: FakeHost) -> None:
+def test_smoothing_slider_sets_the_strength(host: FakeHost) -> None:
     install_smoothing(host)
     panel = host.panels["Smoothing"]
     assert isinstance(panel, SmoothingPanel)
@@ -78,7 +78,7 @@ def test_smoothing_is_turned(host: FakeHost) -> None:
     assert host.options.smoothing.strength == 1.0
 
 
-def test_typed_lens_reaches_the_pipeline_and_only_a_camera_is_calibrated(qtbot: QtBot, host: FakeHost) -> None:
+def test_entered_intrinsics_reach_the_pipeline_and_only_a_camera_is_calibrated(qtbot: QtBot, host: FakeHost) -> None:
     install_camera(host)
     panel = host.panels["Camera"]
     assert isinstance(panel, CameraPanel)
@@ -99,7 +99,7 @@ def test_typed_lens_reaches_the_pipeline_and_only_a_camera_is_calibrated(qtbot: 
     assert not panel.running
 
 
-def test_pictures_are_turned_and_the_space_bar_is_the_playback_bars(host: FakeHost) -> None:
+def test_playback_bar_rotates_pictures_and_binds_the_space_key(host: FakeHost) -> None:
     install_playback(host)
     assert isinstance(host.panels["Playback"], PlaybackBar)
     host.press("Shift+R")
@@ -119,7 +119,7 @@ def test_snapshot_needs_a_picture_and_its_format_is_kept(host: FakeHost, tmp_pat
     assert host.saved_state() == {"mesh_suffix": ".ply"}
 
 
-def test_first_steps_are_shown_to_whoever_has_not_read_them(qtbot: QtBot, host: FakeHost) -> None:
+def test_guide_is_shown_unless_the_settings_mark_it_as_read(qtbot: QtBot, host: FakeHost) -> None:
     install_guide(host)
     (guide,) = host.overlay_area.findChildren(Guide)
     host.restore_state({"guided": True})
@@ -132,7 +132,7 @@ def test_first_steps_are_shown_to_whoever_has_not_read_them(qtbot: QtBot, host: 
     assert host.saved_state() == {"guided": True}
 
 
-def test_diagnostics_name_what_draws(host: FakeHost) -> None:
+def test_diagnostics_contain_the_renderer(host: FakeHost) -> None:
     install_help(host)
     host.tools["Copy diagnostics"].trigger()
     clipboard = QApplication.clipboard()
@@ -141,7 +141,7 @@ def test_diagnostics_name_what_draws(host: FakeHost) -> None:
     assert host.notices == [COPIED_SENTENCE]
 
 
-def test_settings_hold_what_extensions_keep_and_leave_the_rest_alone(qtbot: QtBot, tmp_path: Path) -> None:
+def test_settings_save_the_state_of_extensions_and_preserve_the_rest(qtbot: QtBot, tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     save_settings(Settings(mesh_suffix=".obj", panels="AAAA", view="ik", guided=True), file)
     host = FakeHost(settings_file=file)

@@ -1,4 +1,4 @@
-"""A scripted user goes through the whole loop with the real panels, real files and a real training process."""
+"""The whole fine-tuning loop with real panels, files and training processes, driven by simulated input."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MODEL = load_embedded_model()
 FRAMES = 20
 
 
-class NoFinder:
+class EmptyDetector:
     def detect(self, image_rgb: np.ndarray, last_seen_px: object = ()) -> list[object]:
         return []
 
@@ -53,16 +53,16 @@ class NoFinder:
         pass
 
 
-def wait_for(qtbot: QtBot, true: Callable[[], bool], panel: FineTunePanel, seconds: float = 600.0) -> None:
+def wait_for(qtbot: QtBot, condition: Callable[[], bool], panel: FineTunePanel, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         qtbot.wait(200)
         panel.refresh()
         run = panel.view._run
         assert time.monotonic() < end, run and (run.phase, run.history.lines, run.log_tail())
 
 
-def shown_to_both(panel: RecordPanel, hand: StickHand) -> None:
+def pass_to_recorder(panel: RecordPanel, hand: StickHand) -> None:
     """Passes a frame and then its results to the recorder, as the pipeline does."""
     frame, joints_m = hand.frame, hand.geometry.joints_m
     panel.take_frame(frame)
@@ -91,11 +91,11 @@ def record_session(qtbot: QtBot, panel: RecordPanel, name: str, seed: int) -> Pa
     recorder = panel.recorder
     assert recorder is not None
     for hand in stick_hands(FRAMES, seed):
-        shown_to_both(panel, hand)
+        pass_to_recorder(panel, hand)
     qtbot.waitUntil(lambda: recorder.state.frames == FRAMES, timeout=20_000)
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as notice:
         qtbot.mouseClick(panel.record, Qt.MouseButton.LeftButton)
-    assert said.args == [f"{FRAMES} frames recorded, 0 dropped."]
+    assert notice.args == [f"{FRAMES} frames recorded, 0 dropped."]
     return recorder.folder
 
 
@@ -109,9 +109,9 @@ def label_and_review(qtbot: QtBot, panel: RecordPanel, folder: Path) -> None:
     """Labels a session by the button, reviews it, and rejects two frames by key."""
     qtbot.waitUntil(lambda: not panel.sessions.listing, timeout=20_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
-    with qtbot.waitSignal(panel.notice, timeout=300_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=300_000) as notice:
         qtbot.mouseClick(panel.sessions.label_button, Qt.MouseButton.LeftButton)
-    assert "labels are good enough for training" in said.args[0]
+    assert "labels are good enough for training" in notice.args[0]
     qtbot.waitUntil(lambda: session_item(panel, folder).text(3) == "yes", timeout=300_000)
     panel.sessions.list.setCurrentItem(session_item(panel, folder))
     with qtbot.waitSignal(panel.review_requested, timeout=5000) as wanted:
@@ -142,7 +142,7 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
     live = LiveNetwork(library.shipped)
     first = live.current()
-    path = NetworkPath(live.runtime, MODEL, (NoFinder(),), network_now=lambda: live.runtime)  # type: ignore[arg-type]
+    path = NetworkPath(live.runtime, MODEL, (EmptyDetector(),), network_now=lambda: live.runtime)  # type: ignore[arg-type]
     panel = FineTunePanel(library, tmp_path / "sessions", TrainingRuns(tmp_path / "runs"))
     networks = NetworksPanel(library, live)
     panel.run_shown.connect(networks.show_run)
@@ -151,7 +151,7 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
         widget.set_theme(DARK)
         widget.show()
     panel.form.template = request
-    # the newest session is held out, and the user leaves it so
+    # by default the newest session is held out
     names = [folder.name for folder in folders]
     assert panel.form.roles() == dict(zip(names, ("learn", "learn", "held out"), strict=True))
     panel.form.name.setText("Tiny hand")
@@ -162,16 +162,16 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
     assert (run.request.train, run.request.held_out) == ((names[0], names[1]), (names[2],))
     assert "your hand" in networks.report.sentence.text()
     assert panel.list.topLevelItem(0).text(1) == "done"  # type: ignore[union-attr]
-    # one click brings it live, between two frames
+    # the swap takes effect between two frames
     path.process(Frame(0, 0, np.zeros((120, 160, 3), np.uint8), CAMERA, "test"))
     qtbot.mouseClick(networks.swap_tuned, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: live.current() is not first or networks.anyway.isVisible(), timeout=30_000)
-    if networks.anyway.isVisible():  # an untrained network may well get worse on the demo clip
+    if networks.anyway.isVisible():  # a network without training may be worse on the demo clip
         qtbot.mouseClick(networks.anyway, Qt.MouseButton.LeftButton)
     assert live.current().name == "Tiny hand"
     path.process(Frame(1, 1, np.zeros((120, 160, 3), np.uint8), CAMERA, "test"))
     assert path._runtime is live.runtime
-    # and one click goes back
+    # and so does the revert
     assert networks.revert.isVisible()
     qtbot.mouseClick(networks.revert, Qt.MouseButton.LeftButton)
     assert live.current() is first
@@ -181,7 +181,9 @@ def test_record_teach_report_swap_and_revert(qtbot: QtBot, tmp_path: Path, monke
     panel.close_quietly()
 
 
-def test_a_doubtful_network_waits_for_a_yes(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_that_fails_its_trial_is_swapped_in_only_after_confirmation(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_network(tmp_path / "base")
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
     other = library.add(tmp_path / "base", name="other")
@@ -206,53 +208,53 @@ def test_a_doubtful_network_waits_for_a_yes(qtbot: QtBot, tmp_path: Path, monkey
     assert library.last_live() == other.folder
 
 
-def test_what_cannot_be_loaded_is_said_and_changes_nothing(qtbot: QtBot, tmp_path: Path) -> None:
+def test_network_that_cannot_be_loaded_is_reported_and_not_swapped_in(qtbot: QtBot, tmp_path: Path) -> None:
     write_network(tmp_path / "base")
     live = LiveNetwork(tmp_path / "base")
     first = live.current()
     panel = NetworksPanel(NetworkLibrary(tmp_path / "base", tmp_path / "networks"), live)
     qtbot.addWidget(panel)
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as notice:
         panel.try_and_swap(tmp_path / "nothing")
-    assert "There is no trained network" in said.args[0]
+    assert "There is no trained network" in notice.args[0]
     (tmp_path / "junk.handnet").write_bytes(b"junk")
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as notice:
         panel.open_file(tmp_path / "junk.handnet")
-    assert "cannot be opened as a network" in said.args[0]
+    assert "cannot be opened as a network" in notice.args[0]
     assert live.current() is first
     panel.wait()
 
 
-def test_a_network_is_shared_and_opened_beside_the_window(
+def test_networks_are_packed_and_unpacked_outside_the_gui_thread(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_network(tmp_path / "base")
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
     panel = NetworksPanel(library, LiveNetwork(tmp_path / "base"))
     qtbot.addWidget(panel)
-    at_work: list[threading.Thread] = []
+    worker_threads: list[threading.Thread] = []
     for name in ("pack_network", "unpack_network"):
         act = getattr(library_module, name)
 
-        def noted(source: Path, target: Path, act: Callable[[Path, Path], None] = act) -> None:
-            at_work.append(threading.current_thread())
+        def recorded_call(source: Path, target: Path, act: Callable[[Path, Path], None] = act) -> None:
+            worker_threads.append(threading.current_thread())
             act(source, target)
 
-        monkeypatch.setattr(library_module, name, noted)
+        monkeypatch.setattr(library_module, name, recorded_call)
     file = tmp_path / "mine.handnet"
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as notice:
         panel.share_as(library.entries()[0], file)
-    assert said.args[0].endswith(f"is in {file}.")
-    with qtbot.waitSignal(panel.notice, timeout=20_000) as said:
+    assert notice.args[0].endswith(f"is in {file}.")
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as notice:
         panel.open_file(file)
-    assert said.args == ["mine is in the list; choose it and swap it in."]
+    assert notice.args == ["mine is in the list; choose it and swap it in."]
     assert panel.list.topLevelItemCount() == 2
-    assert len(at_work) == 2
-    assert threading.main_thread() not in at_work
+    assert len(worker_threads) == 2
+    assert threading.main_thread() not in worker_threads
     panel.wait()
 
 
-def test_the_form_says_what_is_missing(qtbot: QtBot, tmp_path: Path) -> None:
+def test_form_without_sessions_explains_what_is_missing(qtbot: QtBot, tmp_path: Path) -> None:
     write_network(tmp_path / "base")
     (tmp_path / "sessions").mkdir()
     library = NetworkLibrary(tmp_path / "base", tmp_path / "networks")
@@ -266,7 +268,7 @@ def test_the_form_says_what_is_missing(qtbot: QtBot, tmp_path: Path) -> None:
     panel.close_quietly()
 
 
-def test_times_are_said_for_people(tmp_path: Path) -> None:
+def test_durations_and_run_states_are_formatted_for_display(tmp_path: Path) -> None:
     assert [duration(seconds) for seconds in (3.0, 41.0, 95.0, 600.0, 4900.0)] == [
         "10 s",
         "50 s",

@@ -1,4 +1,4 @@
-"""Paths get young frames, and as far as possible the same ones; no clock but a made-up one decides."""
+"""Paths get recent frames, and as far as possible the same ones; time is simulated."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def frame(index: int) -> Frame:
 
 @dataclass
 class Path:
-    """A path that takes so long for every frame.
+    """A simulated path with a constant processing time.
 
     Attributes:
-        work_ms: how long.
-        free_ms: when it is done with what it has.
-        newest: what lies in its inbox.
-        taken: numbers of its frames, and how old each was.
+        work_ms: processing time of a frame.
+        free_ms: time at which the current frame is done.
+        newest: frame in its inbox.
+        before: frame that was taken last.
+        taken: sequence number of each frame, and its age in milliseconds when it was taken.
     """
 
     work_ms: int
@@ -45,7 +46,7 @@ class Path:
 
 
 def simulate(network_ms: int, ik_ms: int, frames: int = 200, after_ms: int = 0) -> dict[PathId, Path]:
-    """Runs both paths on a source, a millisecond at a time."""
+    """Simulates both paths on one source in steps of a millisecond."""
     now_ms = 0
     dispatcher = FrameDispatcher(("network", "ik"), lambda: now_ms * MS)
     paths: dict[PathId, Path] = {"network": Path(network_ms), "ik": Path(ik_ms)}
@@ -74,7 +75,7 @@ def test_paths_that_keep_up_have_every_frame_at_once() -> None:
 
 
 @pytest.mark.parametrize(("network_ms", "ik_ms"), [(48, 45), (45, 48), (62, 40), (55, 55), (100, 41)])
-def test_paths_that_cannot_keep_up_begin_with_young_frames_and_share_them(network_ms: int, ik_ms: int) -> None:
+def test_slow_paths_get_recent_frames_and_share_them(network_ms: int, ik_ms: int) -> None:
     paths = simulate(network_ms, ik_ms)
     steady = {path_id: path.taken[10:] for path_id, path in paths.items()}
     faster, slower = sorted(paths.values(), key=lambda path: path.work_ms)
@@ -87,7 +88,7 @@ def test_paths_that_cannot_keep_up_begin_with_young_frames_and_share_them(networ
         assert len(path.taken) >= 200 * PERIOD_MS / (path.work_ms + PERIOD_MS) - 2
 
 
-def test_the_last_frame_of_a_source_that_stops_is_not_left_lying() -> None:
+def test_last_frame_of_a_stopped_source_is_processed() -> None:
     paths = simulate(50, 47, frames=60, after_ms=200)
     for path in paths.values():
         assert path.numbers[-1] == 59
@@ -96,7 +97,7 @@ def test_the_last_frame_of_a_source_that_stops_is_not_left_lying() -> None:
 
 @dataclass
 class Clock:
-    """A made-up clock."""
+    """A clock that the test sets."""
 
     ms: int = 0
 
@@ -105,7 +106,7 @@ class Clock:
 
 
 def inbox_with_an_old_frame(clock: Clock) -> Mailbox[Frame]:
-    """A path's inbox, 190 ms on: frames come every 100 ms, one was taken, and the next has lain there for 90."""
+    """A path's inbox at 190 ms: frames come every 100 ms, frame 0 was taken, frame 1 has waited for 90 ms."""
     inbox = FrameDispatcher(("network",), clock.ns).inboxes["network"]
     inbox.put(frame(0))
     assert inbox.take() is not None
@@ -115,7 +116,7 @@ def inbox_with_an_old_frame(clock: Clock) -> Mailbox[Frame]:
     return inbox
 
 
-def test_a_free_path_waits_for_the_frame_that_is_due() -> None:
+def test_idle_path_waits_for_the_imminent_frame_instead_of_an_old_one() -> None:
     clock = Clock()
     inbox = inbox_with_an_old_frame(clock)
     taken: list[Frame | None] = []
@@ -130,7 +131,7 @@ def test_a_free_path_waits_for_the_frame_that_is_due() -> None:
     assert taken == [due]
 
 
-def test_who_waits_for_a_younger_frame_is_woken_and_let_go() -> None:
+def test_closing_the_inbox_wakes_a_reader_that_waits_for_a_newer_frame() -> None:
     clock = Clock()
     inbox = inbox_with_an_old_frame(clock)
     reader = threading.Thread(target=inbox.take)
@@ -158,7 +159,7 @@ def test_slower_path_gets_frames_that_the_faster_one_had() -> None:
     assert len(had["slow"]) == 6
 
 
-def test_frames_of_another_source_are_never_mixed() -> None:
+def test_path_gets_the_frame_of_the_new_source_after_a_source_change() -> None:
     dispatcher = FrameDispatcher(("network", "ik"))
     for inbox in dispatcher.inboxes.values():
         inbox.put(frame(0))

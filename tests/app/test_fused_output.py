@@ -1,4 +1,4 @@
-"""The fused output: what it fuses, when it follows one path alone instead, and that it never jumps."""
+"""The fused output: fusion, fallback to a single path, and transitions without jumps."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_other_modes_follow_a_path(fusion: FusionSettings, mode: OutputMode, ori
     assert output.origin == origin
 
 
-def test_a_path_alone_has_no_output_where_it_sees_no_hand(fusion: FusionSettings) -> None:
+def test_single_path_mode_has_no_output_when_its_path_finds_no_hand(fusion: FusionSettings) -> None:
     _, ik = both(0)
     assert choose(fused_chooser(fusion, OutputMode.NETWORK), 0, None, ik) == ()
 
@@ -125,7 +125,7 @@ def test_a_late_path_is_not_awaited(fusion: FusionSettings) -> None:
         OutputCause.IK_MISSING,
         MissingReason.LATE,
     )
-    assert output.offset_share > 0.9  # the fused hand goes on, by the network's movement
+    assert output.offset_share > 0.9  # the fused hand continues with the network's movement
 
 
 @pytest.mark.parametrize("sure", ["network", "ik"])
@@ -148,7 +148,7 @@ def test_hands_that_are_turned_differently_or_of_different_sides_contradict_each
     assert reason_text(sided.reason).startswith("the paths disagree on whether it is a left or a right hand")
 
 
-def test_hands_at_different_places_are_one_hand_where_each_path_sees_one(fusion: FusionSettings) -> None:
+def test_hands_at_different_places_give_one_fused_output_but_two_in_network_first_mode(fusion: FusionSettings) -> None:
     network = replace(hand_state(frame(0), "right", 0.1), origin="network", confidence=0.9)
     ik = replace(hand_state(frame(0), "right", -0.1), origin="ik", confidence=0.5)
     (output,) = choose(fused_chooser(fusion), 0, network, ik)
@@ -182,13 +182,13 @@ def test_two_hands_are_fused_each(fusion: FusionSettings) -> None:
     assert [(output.state.side, output.origin) for output in outputs] == [("right", "fused"), ("left", "fused")]
 
 
-def test_the_shape_becomes_steady_and_the_filter_calms(fusion: FusionSettings) -> None:
+def test_fused_shape_converges_and_smoothing_reduces_jitter(fusion: FusionSettings) -> None:
     rng = np.random.default_rng(5)
-    calmed, plain = (
+    smoothed, plain = (
         OutputChooser(MODEL, OutputSettings(mode=OutputMode.FUSED), fusion_settings(MODEL, Smoothing())),
         (fused_chooser(fusion)),
     )
-    found: dict[str, list[HandState]] = {"calmed": [], "plain": []}
+    found: dict[str, list[HandState]] = {"smoothed": [], "plain": []}
     for index in range(90):
         state = hand_state(frame(index), "right", 0.0)
         network, ik = (
@@ -200,16 +200,16 @@ def test_the_shape_becomes_steady_and_the_filter_calms(fusion: FusionSettings) -
             )
             for path_id in ("network", "ik")
         )
-        for name, chooser in (("calmed", calmed), ("plain", plain)):
+        for name, chooser in (("smoothed", smoothed), ("plain", plain)):
             found[name] += [output.state for output in choose(chooser, index, network, ik)]
     assert {state.origin for state in found["plain"]} == {"fused"}
     shapes = np.array([state.shape for state in found["plain"]])
     assert np.abs(np.diff(shapes[-10:], axis=0)).max() < 0.2 * np.abs(np.diff(shapes[:10], axis=0)).max()
-    trembling = {name: jitter_mm(np.array([state.joints_m for state in states])) for name, states in found.items()}
-    assert trembling["calmed"] < 0.5 * trembling["plain"]
+    jitter = {name: jitter_mm(np.array([state.joints_m for state in states])) for name, states in found.items()}
+    assert jitter["smoothed"] < 0.5 * jitter["plain"]
 
 
-def test_the_comparison_knows_how_far_each_path_is_from_the_fused_hand(fusion: FusionSettings) -> None:
+def test_comparison_measures_the_distance_of_each_path_from_the_fused_hand(fusion: FusionSettings) -> None:
     comparison, chooser = Comparison(), fused_chooser(fusion)
     for index in range(3):
         network, ik = both(index, 0.3)

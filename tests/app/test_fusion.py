@@ -1,4 +1,4 @@
-"""Labels from two estimates: hands laid on their pictures, the shape they share, and the pose half way between."""
+"""Labels from two estimates: alignment with the picture, the shared shape and the averaged pose."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ LAYER = HandLayer(MODEL, np.float64)
 SHAPE = np.array([1.5, -1.8, 1.2, -0.9, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0])
 
 
-def pose(number: int, *, toward: float = 0.0) -> np.ndarray:
-    """A pose before the camera; the fingers bent further by some radians."""
+def pose(number: int, *, bend_rad: float = 0.0) -> np.ndarray:
+    """A random pose in front of the camera, with every finger joint bent by ``bend_rad`` more."""
     rng = np.random.default_rng(number)
-    fingers = rng.normal(0.0, 0.25, 45) + toward * np.tile([0.0, 0.0, 1.0], 15)
+    fingers = rng.normal(0.0, 0.25, 45) + bend_rad * np.tile([0.0, 0.0, 1.0], 15)
     return np.concatenate([rng.normal((np.pi / 2, 0.0, 0.0), 0.5), fingers])
 
 
 def posed(number: int, shape: np.ndarray) -> tuple[ViewObservation, np.ndarray]:
-    """A hand of a shape as it is seen, and its joints."""
+    """The observation of a posed hand of this shape, and its joints."""
     joints = LAYER(pose(number), shape, np.array([0.02, -0.01, 0.5])).joints_m
     rotations = matrix_from_axis_angle(pose(number).reshape(16, 3))
     return ViewObservation(rotations, joints[0], project(joints, CAMERA)), joints
 
 
-def test_the_proportions_of_a_person_are_read_off_many_pictures() -> None:
-    """Size cannot be seen, it goes with the distance; so hands are compared at the same size."""
+def test_hand_proportions_are_estimated_from_many_pictures() -> None:
+    """One camera cannot separate size from distance, so hands are compared at the same size."""
     views = [posed(number, SHAPE)[0] for number in range(40)]
     found = person_shape(views, CAMERA, LAYER)
 
@@ -57,7 +57,7 @@ def test_the_proportions_of_a_person_are_read_off_many_pictures() -> None:
     assert apart[0] < 0.25 * apart[1]
 
 
-def test_few_pictures_leave_the_prior_its_say() -> None:
+def test_single_picture_keeps_the_shape_near_the_prior() -> None:
     found = person_shape([posed(1, SHAPE)[0]], CAMERA, LAYER)
     assert np.linalg.norm(found) < np.linalg.norm(SHAPE)
 
@@ -65,10 +65,10 @@ def test_few_pictures_leave_the_prior_its_say() -> None:
 def _two_estimates(
     number: int, side: Side, *, bent_apart: float, confidence: float = 0.9
 ) -> tuple[FrameEvidence, IkSolution]:
-    """Two estimates that err by the same bend either way."""
+    """Two estimates whose finger bends err by the same angle in opposite directions."""
     place_m = np.array([0.0, 0.0, 0.5])
     true = LAYER(pose(number), np.zeros(10), place_m).joints_m
-    poses = [pose(number, toward=sign * bent_apart) for sign in (1.0, -1.0)]
+    poses = [pose(number, bend_rad=sign * bent_apart) for sign in (1.0, -1.0)]
     joints = [LAYER(own, np.zeros(10), place_m).joints_m for own in poses]
     pixels, camera = project(true, CAMERA), CAMERA
     world = true - true.mean(0)
@@ -86,7 +86,7 @@ def _two_estimates(
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_half_way_between_two_opposite_errors_is_the_truth(side: Side) -> None:
+def test_fusing_two_opposite_errors_recovers_the_true_pose(side: Side) -> None:
     seen, solved = _two_estimates(3, side, bent_apart=0.15)
     (fused,) = fuse([seen], [seen.observation], [solved], CAMERA, MODEL, 1.0)
     truth = mirror_pose(pose(3)) if side == "left" else pose(3)
@@ -98,15 +98,17 @@ def test_half_way_between_two_opposite_errors_is_the_truth(side: Side) -> None:
 
 
 @pytest.mark.parametrize(("bent_apart", "confidence"), [(0.9, 0.9), (0.15, 0.1)])
-def test_a_network_that_is_unsure_or_sees_another_hand_is_left_out(bent_apart: float, confidence: float) -> None:
+def test_network_with_low_confidence_or_a_contradicting_pose_is_left_out(bent_apart: float, confidence: float) -> None:
     seen, solved = _two_estimates(3, "right", bent_apart=bent_apart, confidence=confidence)
     unseen = replace(seen, network=None)
-    with_it, without = (fuse([said], [said.observation], [solved], CAMERA, MODEL, 1.0)[0] for said in (seen, unseen))
+    with_it, without = (
+        fuse([evidence], [evidence.observation], [solved], CAMERA, MODEL, 1.0)[0] for evidence in (seen, unseen)
+    )
     np.testing.assert_array_equal(with_it.pose_rad, without.pose_rad)
     np.testing.assert_array_equal(with_it.joints_m, without.joints_m)
 
 
-def test_a_hand_that_reaches_behind_the_camera_is_rejected_and_spoils_no_other() -> None:
+def test_hand_that_reaches_behind_the_camera_is_rejected_and_does_not_affect_others() -> None:
     seen, solved = _two_estimates(3, "right", bent_apart=0.15)
     behind = solved.joints_m.copy()
     behind[8, 2] = -0.1
@@ -120,15 +122,15 @@ def test_a_hand_that_reaches_behind_the_camera_is_rejected_and_spoils_no_other()
         assert np.isfinite(fused.joints_m).all()
 
 
-def test_in_photographs_the_picture_is_mediapipes() -> None:
-    """Renderings are strange to it, photographs are what it was made for."""
+def test_photographs_follow_mediapipes_landmarks_and_renderings_the_networks() -> None:
+    """MediaPipe was trained on photographs; on renderings its 2D errors are larger (``picture_doubt``)."""
     seen, solved = _two_estimates(3, "right", bent_apart=0.15)
     assert seen.network is not None
     beside = seen.observation.landmarks_px + 12.0
-    said = replace(seen, network=replace(seen.network, landmarks_px=beside))
+    evidence = replace(seen, network=replace(seen.network, landmarks_px=beside))
     off = [
         np.abs(
-            project(fuse([said], [said.observation], [solved], CAMERA, MODEL, doubt)[0].joints_m, CAMERA)
+            project(fuse([evidence], [evidence.observation], [solved], CAMERA, MODEL, doubt)[0].joints_m, CAMERA)
             - seen.observation.landmarks_px
         ).mean()
         for doubt in (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Khronos' own validator on our files; runs where ``npm install gltf-validator`` was done and NODE_PATH names it."""
+"""The Khronos glTF validator on exported files; needs ``npm install gltf-validator`` and NODE_PATH to name it."""
 
 from __future__ import annotations
 

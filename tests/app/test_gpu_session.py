@@ -1,6 +1,6 @@
-"""The network in a process of its own, as a graphics card is used: the same answers, and what happens when it fails.
+"""The network in a child process, as for a GPU: the outputs of ONNX Runtime, and the fallback to the CPU.
 
-torch runs on the processor here; the pipe, the process and the taking over are those of a card.
+Here torch runs on the CPU; the pipe, the process and the fallback are the same as with a GPU.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CROP_PX = int(read_metadata(SHIPPED_NETWORK_DIR)["network"]["input_px"])
 
 
 def crops(count: int) -> np.ndarray:
-    """The hand of the demo clip: on noise, where nothing is certain, rounding is magnified."""
+    """Crops of the hand in the demo clip; on noise, the network would magnify rounding errors."""
     clip = cv2.VideoCapture(str(DEMO_CLIP))
     pictures = [clip.read()[1][..., ::-1] for _ in range(count)]
     clip.release()
@@ -52,7 +52,7 @@ def crops(count: int) -> np.ndarray:
 
 
 def pipe_with(content: bytes) -> IO[bytes]:
-    """What came over a pipe that then was closed."""
+    """A stream with this content, like a pipe that the writer has closed."""
     stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller reads it
     stream.write(content)
     stream.seek(0)
@@ -60,7 +60,7 @@ def pipe_with(content: bytes) -> IO[bytes]:
 
 
 @pytest.fixture(scope="module")
-def on_card(training_part: None) -> Iterator[LoadedNetwork]:
+def in_child_process(training_part: None) -> Iterator[LoadedNetwork]:
     """The shipped network behind the pipe."""
     network = _loaded(GpuSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR)))
     yield network
@@ -72,15 +72,18 @@ def _loaded(session: GpuSession) -> LoadedNetwork:
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_process_says_what_onnx_runtime_says(on_card: LoadedNetwork, count: int) -> None:
-    here, there = load_network(SHIPPED_NETWORK_DIR).outputs(crops(count)), on_card.runtime.outputs(crops(count))
+def test_child_process_returns_the_outputs_of_onnx_runtime(in_child_process: LoadedNetwork, count: int) -> None:
+    here, there = (
+        load_network(SHIPPED_NETWORK_DIR).outputs(crops(count)),
+        in_child_process.runtime.outputs(crops(count)),
+    )
     for name in OUTPUT_NAMES:
         np.testing.assert_allclose(there[name], here[name], atol=2e-3, rtol=1e-3, err_msg=name)
-    assert (on_card.runs_on, on_card.note) == ("processor, under torch", "")
+    assert (in_child_process.runs_on, in_child_process.note) == ("processor, under torch", "")
 
 
 @needs_torch
-def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None:
+def test_cpu_takes_over_from_a_dead_process_and_a_note_is_set() -> None:
     torch_was_here = "torch" in sys.modules
     session = GpuSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
     network = _loaded(session)
@@ -99,7 +102,7 @@ def test_the_processor_takes_over_from_a_process_that_dies_and_says_so() -> None
 
 @needs_torch
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot halt a process")
-def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cpu_takes_over_from_a_hung_process_and_a_note_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     session = GpuSession(SHIPPED_NETWORK_DIR, "cpu", read_metadata(SHIPPED_NETWORK_DIR))
     network = _loaded(session)
     monkeypatch.setattr("app.networks.gpu_session.ANSWER_S", 0.2)
@@ -115,7 +118,7 @@ def test_the_processor_takes_over_from_a_process_that_hangs_and_says_so(monkeypa
 
 
 @needs_torch
-def test_a_card_that_cannot_be_used_is_said_and_the_processor_runs_the_network(
+def test_unusable_gpu_is_noted_and_the_network_runs_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -134,7 +137,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
         GpuSession(tmp_path, "cpu", read_metadata(tmp_path))
 
 
-def test_networks_that_nobody_can_go_back_to_free_the_card() -> None:
+def test_only_the_current_and_the_previous_network_keep_the_gpu() -> None:
     closed: list[str] = []
 
     def network(name: str) -> LoadedNetwork:
@@ -149,7 +152,7 @@ def test_networks_that_nobody_can_go_back_to_free_the_card() -> None:
     assert live.previous.folder == Path("second")
 
 
-def test_the_card_that_runs_out_of_memory_is_named() -> None:
+def test_out_of_memory_problem_is_raised_with_its_message() -> None:
     stream = pipe_with(b"")
     send_problem(stream, "the graphics card has no memory left; close what else uses it")
     stream.seek(0)
@@ -162,7 +165,7 @@ def test_the_card_that_runs_out_of_memory_is_named() -> None:
     [b"", b"\x01\x00", struct.pack("<II", 2, ANSWER_LENGTH), struct.pack("<II", 1, ANSWER_LENGTH) + b"\x00" * 8],
     ids=["nothing", "half a head", "another count", "half an answer"],
 )
-def test_broken_answers_are_no_answers(answer: bytes) -> None:
+def test_incomplete_or_mismatched_answers_raise(answer: bytes) -> None:
     with pytest.raises(NetworkProcessError):
         receive_answers(pipe_with(answer), 1)
 
@@ -195,7 +198,7 @@ def test_landmarks_arrive_behind_their_crops() -> None:
     assert receive_crops(stream, CROP_PX, 7) is None
 
 
-def test_the_choice_of_a_device_is_the_users_and_else_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_option_overrides_the_detected_device(monkeypatch: pytest.MonkeyPatch) -> None:
     device = "app.networks.device"
     assert chosen_device("mps") == "mps"
     monkeypatch.setattr(f"{device}._cuda_cards", lambda: 1)

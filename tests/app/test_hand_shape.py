@@ -1,4 +1,4 @@
-"""The shape that two views measure, and how it is kept as the user's own."""
+"""The hand shape measured from two views, and how it is saved for the user."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CAMERA = Intrinsics(600.0, 610.0, 330.0, 230.0, 640, 480)
 SHAPE = np.array([2.2, -1.8, 1.6, -1.0, 1.6, 0.0, 0.0, 0.0, 0.0, 0.5])
 
 
-def test_a_shape_is_found_though_its_proportions_are_seen_nearer_to_the_average() -> None:
+def test_shape_is_recovered_from_proportions_biased_towards_the_average() -> None:
     layer = HandLayer(MODEL, np.float64)
     own, average = (np.asarray(layer(np.zeros(48), shape).joints_m) for shape in (SHAPE, np.zeros(10)))
     size = edge_lengths(own[None])[0, :20].sum() / edge_lengths(average[None])[0, :20].sum()
-    # both hands at rest: their bones are nearly parallel, so that joints between them have lengths between theirs
+    # both hands are at rest with nearly parallel bones, so interpolating the joints interpolates the bone lengths
     seen = size * average + SEEN_DEVIATION * (own - size * average)
     joints = np.repeat(seen[None], 30, 0) + np.array([0.0, 0.0, 0.6])
     pair = CameraPair(CAMERA, CAMERA, np.eye(3), np.array([-0.5, 0.0, 0.0]))
@@ -36,13 +36,13 @@ def test_a_shape_is_found_though_its_proportions_are_seen_nearer_to_the_average(
     assert off_m.mean() < 0.75 * np.abs(edge_lengths(joints[:1]) - edge_lengths(own[None])).mean()
 
 
-def test_a_measured_shape_becomes_the_users_own_for_both_paths(tmp_path: Path) -> None:
+def test_measured_shape_is_saved_once_and_single_view_shapes_are_not_used(tmp_path: Path) -> None:
     file = tmp_path / "hand.json"
     assert str(file) in keep_shape(SHAPE, 500, MODEL, file)
     kept = HandCalibration.load(MODEL, file)
     assert kept.views == 2
     np.testing.assert_allclose(kept.shape, SHAPE)
-    # it is measured once: later takes are seen by paths that hold it
+    # it is not measured again: in later takes the paths already use it
     assert "measured before" in keep_shape(np.zeros(10), 9, MODEL, file)
     taken = measured_own_shape(MODEL, file)
     assert taken is not None

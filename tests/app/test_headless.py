@@ -46,13 +46,13 @@ def run(source: FrameSource, report_dir: Path, factory: PathFactory = FakePath, 
     )
 
 
-def sees_every_second(frame: Frame) -> PathResult:
+def found_in_even_frames(frame: Frame) -> PathResult:
     return found(frame) if frame.sequence % 2 == 0 else nothing(frame)
 
 
 def test_report_on_a_clip_counts_every_frame(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=12)
-    run(VideoSource(clip), tmp_path / "report", lambda: FakePath(sees_every_second))
+    run(VideoSource(clip), tmp_path / "report", lambda: FakePath(found_in_even_frames))
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["schema"] == 1
     assert report["source"]["name"] == "clip.mp4"
@@ -78,14 +78,14 @@ def test_asked_number_of_frames_ends_the_run(tmp_path: Path) -> None:
     assert report["paths"]["ik"]["frames"] == 7
 
 
-def test_camera_without_a_number_ends_by_itself(tmp_path: Path) -> None:
+def test_camera_run_without_a_frame_limit_ends_after_the_default_number(tmp_path: Path) -> None:
     report = run(FakeSource(live=True, forever=True), tmp_path, lambda: FakePath(nothing), realtime=True)
     assert report["mode"] == "real time"
     assert report["paths"]["ik"]["frames"] == LIVE_FRAMES
 
 
 def test_output_does_not_depend_on_how_slow_a_path_is(tmp_path: Path) -> None:
-    """The network is quick and unsure of its hand, so that the slow path's is the output in every frame."""
+    """The network is fast with a low confidence, so the slow path gives the output of every frame."""
 
     def unsure(frame: Frame) -> PathResult:
         return PathResult(frame, "network", (replace(hand_state(frame), origin="network", confidence=0.1),))
@@ -157,7 +157,7 @@ def test_only_failures_without_a_result_in_between_end_the_run(tmp_path: Path) -
     assert (path["frames"], path["failures"], path["lost_frames"]) == (8, 4, 4)
 
 
-def test_path_that_breaks_for_good_ends_the_run_with_a_report_of_what_there_is(tmp_path: Path) -> None:
+def test_permanently_failing_path_ends_the_run_with_a_partial_report(tmp_path: Path) -> None:
     def breaks_for_good(frame: Frame) -> PathResult:
         if frame.sequence >= 4:
             raise RuntimeError("boom")
@@ -180,20 +180,20 @@ def test_run_stopped_with_ctrl_c_reports_the_frames_until_then(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", ENDING_SIGNALS)
-def test_whatever_asks_the_run_to_end_is_reported_like_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+def test_ending_signals_stop_the_run_with_a_report_like_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
     reads = itertools.count(1)
     joined: list[object] = []
 
-    def ask_to_end() -> None:
-        # twice: a closed terminal sends one signal, and the shell another while the report is written; a second Ctrl+C
-        # comes from a person who does not want to wait for that
+    def send_signal() -> None:
+        # twice, because a closing terminal sends one signal and its shell another while the report is written; not for
+        # Ctrl+C, where a second one aborts the writing
         if next(reads) in ((20,) if number == signal.SIGINT else (20, 21)):
             signal.raise_signal(number) if os.name == "nt" else os.kill(os.getpid(), number)
 
-    before = signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may have it ignored
+    before = signal.signal(number, signal.SIG_DFL)  # the test runner may ignore it
     try:
         with interrupted_by_end_signals():
-            report = run(FakeSource(forever=True, on_read=ask_to_end), tmp_path, listeners={"motion": joined.append})
+            report = run(FakeSource(forever=True, on_read=send_signal), tmp_path, listeners={"motion": joined.append})
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(number, before)
@@ -202,7 +202,7 @@ def test_whatever_asks_the_run_to_end_is_reported_like_ctrl_c(tmp_path: Path, nu
     assert joined
 
 
-def test_what_nohup_ignores_stays_ignored() -> None:
+def test_ignored_hangup_signal_stays_ignored() -> None:
     if not hasattr(signal, "SIGHUP"):
         pytest.skip("this system has no SIGHUP")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -214,10 +214,10 @@ def test_what_nohup_ignores_stays_ignored() -> None:
 
 
 @pytest.mark.parametrize("moment", ["from the start", "later"])
-def test_a_run_whose_report_cannot_be_written_goes_on_and_says_so_once(
+def test_run_with_an_unwritable_report_continues_and_warns_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    folder, said, joined = tmp_path / "report", list[str](), list[object]()
+    folder, warnings, joined = tmp_path / "report", list[str](), list[object]()
     if moment == "from the start":
         folder.write_text("a file, where a folder is wanted")
     else:
@@ -228,11 +228,11 @@ def test_a_run_whose_report_cannot_be_written_goes_on_and_says_so_once(
         monkeypatch.setattr("hand.picture_file.write_bytes_atomically", full)
         monkeypatch.setattr("app.headless.write_json_atomically", full)
     source = FakeSource([plain_image()] * 12)
-    report = run(source, folder, warn=said.append, listeners={"motion": joined.append})
-    assert len(said) == 1
-    assert str(folder) in said[0]
+    report = run(source, folder, warn=warnings.append, listeners={"motion": joined.append})
+    assert len(warnings) == 1
+    assert str(folder) in warnings[0]
     assert (report["end"], report["frames"], len(joined)) == ("complete", 12, 12)
-    assert said[0] in report["notes"]
+    assert warnings[0] in report["notes"]
 
 
 def test_run_stopped_before_any_result_has_no_report(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_run_stopped_before_any_result_has_no_report(tmp_path: Path) -> None:
 
     def never(frame: Frame) -> PathResult:
         _thread.interrupt_main()
-        let_go.wait(1.0)  # until the main thread is no longer there to take it
+        let_go.wait(1.0)  # the main thread leaves the run before the result
         return found(frame)
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Import and export: what goes out can be read by others and fits its pictures, and no face goes with it."""
+"""Import and export: exported labels match their pictures, and faces are blurred."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_freihand_labels_fit_their_pictures(tmp_path: Path) -> None:
         assert numbers.shape == (61,)
         pose = numbers[:48].copy()
         pose[3:] += MODEL.mean_pose_rad
-        np.testing.assert_allclose(pose, 0.1, atol=1e-6)  # the left hand came out as a right one
+        np.testing.assert_allclose(pose, 0.1, atol=1e-6)  # the left hand is exported as a right one
         root = np.append(numbers[58:60] - camera[:2, 2], 0.5 * (camera[0, 0] + camera[1, 1])) / numbers[60]
         np.testing.assert_allclose(root, joints[9], atol=2e-3)
         posed = HandLayer(MODEL, np.float64)(pose, numbers[48:58], np.zeros(3))
@@ -75,7 +75,7 @@ def test_freihand_labels_fit_their_pictures(tmp_path: Path) -> None:
         np.testing.assert_allclose(moved, np.array(files["verts"][number]), atol=1e-6)
 
 
-def test_freihand_labels_are_not_posed_with_another_hand_model(tmp_path: Path) -> None:
+def test_freihand_export_refuses_another_hand_model(tmp_path: Path) -> None:
     other = replace(MODEL, v_template_m=MODEL.v_template_m * np.float32(1.1), name="another")
     with pytest.raises(RecordingError, match="not another; export it with that model"):
         export_freihand(_session(tmp_path / "s"), tmp_path / "out", other, None)
@@ -116,13 +116,13 @@ def test_faces_are_blurred_but_not_the_hand() -> None:
     joints = np.linspace((90.0, 90.0), (150.0, 150.0), 21)
     result = without_faces(picture, _OneFace(), joints)
     face = result[22:70, 22:70].astype(int)
-    assert np.abs(np.diff(face, axis=1)).mean() < 4.0, "nothing of the pattern is left"
+    assert np.abs(np.diff(face, axis=1)).mean() < 4.0, "the pattern is still visible"
     np.testing.assert_array_equal(result[100:150, 100:150], picture[100:150, 100:150])
     np.testing.assert_array_equal(result[170:, :], picture[170:, :])
     assert (picture[22:70, 22:70] != result[22:70, 22:70]).mean() > 0.9
 
 
-@pytest.mark.skipif(not FACE_CLIP.is_file(), reason="the real clips are not here")
+@pytest.mark.skipif(not FACE_CLIP.is_file(), reason="the real clips are not available")
 def test_a_real_face_is_found() -> None:
     from ik_baseline.faces import FaceFinder
 

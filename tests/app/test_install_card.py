@@ -1,4 +1,4 @@
-"""The card that installs an optional part: what it shows when, and that what needed the part needs no restart."""
+"""The card that installs an optional part: its states, and use of the part without a restart."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE_MS = 60_000
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[OptionalPart], Installation]]:
-    """Installs with the fake pip into a folder that this process imports from, too."""
+    """Installs with the fake pip into a folder on the import path of this process."""
     environment = use_fake_pip(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(str(environment.site_packages))
     product = write_product(tmp_path / "product", f"{MODULE}>=1")
@@ -57,21 +57,21 @@ def card(qtbot: QtBot, install: Callable[[OptionalPart], Installation]) -> Insta
     return made
 
 
-def words(card: InstallCard) -> str:
-    """All that can be read on it."""
+def visible_text(card: InstallCard) -> str:
+    """The visible text of the card."""
     return " ".join(label.text() for label in card.findChildren(QLabel) if label.isVisibleTo(card))
 
 
-def test_the_card_says_what_it_is_for_and_what_it_costs(card: InstallCard) -> None:
-    assert "This needs the tiny part" in words(card)
-    assert "downloads 3 MB and takes 4 MB on disk: about 1 min" in words(card)
-    assert "python main_v2.py install tiny" in words(card)
+def test_card_shows_its_purpose_and_costs(card: InstallCard) -> None:
+    assert "This needs the tiny part" in visible_text(card)
+    assert "downloads 3 MB and takes 4 MB on disk: about 1 min" in visible_text(card)
+    assert "python main_v2.py install tiny" in visible_text(card)
     assert card.install.text() == "Install the tiny part"
     assert not card.cancel.isVisibleTo(card)
     assert not card.progress.isVisibleTo(card)
 
 
-def test_one_click_installs_and_the_card_goes(qtbot: QtBot, card: InstallCard) -> None:
+def test_install_button_installs_the_part_and_hides_the_card(qtbot: QtBot, card: InstallCard) -> None:
     assert not TINY_PART.is_installed()
     with qtbot.waitSignal(card._installer.installed, timeout=PATIENCE_MS):
         card.install.click()
@@ -79,29 +79,29 @@ def test_one_click_installs_and_the_card_goes(qtbot: QtBot, card: InstallCard) -
     assert not card.isVisible()
 
 
-def test_the_download_moves_the_bar_and_can_be_cancelled(
+def test_download_updates_the_progress_bar_and_can_be_cancelled(
     qtbot: QtBot, card: InstallCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "wait while downloading")
     card.install.click()
     qtbot.waitUntil(lambda: card.status.text() == "Downloading: 2 of 3 MB", timeout=PATIENCE_MS)
     assert card.progress.isVisibleTo(card)
-    assert card.progress.value() == 500  # two thirds of the three quarters that are for the download
+    assert card.progress.value() == 500  # 2 of 3 MB; the download is the first three quarters of the bar
     assert not card.install.isVisibleTo(card)
     card.cancel.click()
-    qtbot.waitUntil(lambda: "Cancelled. Nothing was changed." in words(card), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "Cancelled. Nothing was changed." in visible_text(card), timeout=PATIENCE_MS)
     assert card.install.isVisibleTo(card)
     assert not card.progress.isVisibleTo(card)
     assert not card._installer.running
 
 
-def test_a_failure_is_said_and_can_be_tried_again(
+def test_failed_installation_is_shown_and_can_be_retried(
     qtbot: QtBot, card: InstallCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", NO_NETWORK)
     card.install.click()
     qtbot.waitUntil(lambda: card.problem.isVisibleTo(card), timeout=PATIENCE_MS)
-    assert "cannot be reached. Check the internet connection and try again. Nothing was changed." in words(card)
+    assert "cannot be reached. Check the internet connection and try again. Nothing was changed." in visible_text(card)
     assert card.install.text() == "Try again"
     monkeypatch.setenv("PIP_FAKE", "install")
     with qtbot.waitSignal(card._installer.installed, timeout=PATIENCE_MS):
@@ -109,7 +109,7 @@ def test_a_failure_is_said_and_can_be_tried_again(
     assert not card.isVisible()
 
 
-def test_what_is_refused_beforehand_is_said_on_the_card(qtbot: QtBot, card: InstallCard, tmp_path: Path) -> None:
+def test_refused_installation_is_explained_on_the_card(qtbot: QtBot, card: InstallCard, tmp_path: Path) -> None:
     read_only = PythonEnvironment(Path(sys.executable), tmp_path / "nowhere" / "site", ())
     card._installer._install = lambda part: Installation(part, read_only, tmp_path)
     card.install.click()
@@ -117,7 +117,7 @@ def test_what_is_refused_beforehand_is_said_on_the_card(qtbot: QtBot, card: Inst
     assert card.install.text() == "Try again"
 
 
-def test_a_window_that_closes_ends_the_installation(
+def test_closing_the_installer_ends_the_installation_process(
     qtbot: QtBot, card: InstallCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FAKE", "wait while downloading")
@@ -143,7 +143,7 @@ def teach(qtbot: QtBot, tmp_path: Path, install: Callable[[OptionalPart], Instal
     panel.close_quietly()
 
 
-def test_teaching_waits_for_its_part_and_then_needs_no_restart(qtbot: QtBot, teach: FineTunePanel) -> None:
+def test_fine_tuning_is_enabled_by_installing_its_part_without_a_restart(qtbot: QtBot, teach: FineTunePanel) -> None:
     assert teach.card.isVisibleTo(teach)
     assert not teach.form.isEnabled()
     assert not teach.view.resume.isEnabled()
@@ -155,7 +155,7 @@ def test_teaching_waits_for_its_part_and_then_needs_no_restart(qtbot: QtBot, tea
     assert teach.view.resume.isEnabled()
 
 
-def test_a_part_that_was_installed_from_a_terminal_is_noticed(
+def test_installation_outside_the_window_enables_fine_tuning(
     qtbot: QtBot, teach: FineTunePanel, install: Callable[[OptionalPart], Installation]
 ) -> None:
     elsewhere = install(TINY_PART)
@@ -165,8 +165,8 @@ def test_a_part_that_was_installed_from_a_terminal_is_noticed(
 
 
 @pytest.fixture
-def card_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An NVIDIA card, and a training part that is not there."""
+def gpu_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An NVIDIA GPU, and a training part that is not installed."""
     monkeypatch.setattr("app.networks.device._cuda_cards", lambda: 1)
     monkeypatch.setattr(
         "app.networks.device.TRAIN",
@@ -174,8 +174,8 @@ def card_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.usefixtures("card_without_torch")
-def test_a_graphics_card_without_the_training_part_says_why_it_is_not_used() -> None:
+@pytest.mark.usefixtures("gpu_without_torch")
+def test_gpu_without_the_training_part_is_unused_with_a_note() -> None:
     network = load_candidate(SHIPPED_NETWORK_DIR, "auto")
     assert network.card is None
     assert network.note.startswith("The NVIDIA graphics card is not used, because the training part")
@@ -184,14 +184,14 @@ def test_a_graphics_card_without_the_training_part_says_why_it_is_not_used() -> 
     assert load_candidate(SHIPPED_NETWORK_DIR, "cpu").note == ""
 
 
-def test_without_a_graphics_card_nothing_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_a_gpu_has_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.networks.device._cuda_cards", lambda: 0)
     monkeypatch.setattr("app.networks.device.sys.platform", "linux")
     monkeypatch.setattr("app.networks.device.TRAIN", TINY_PART)
     assert why_card_is_unused("auto") == ""
 
 
-@pytest.mark.usefixtures("card_without_torch")
+@pytest.mark.usefixtures("gpu_without_torch")
 def test_the_networks_panel_offers_the_part_for_the_graphics_card(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Callable[[OptionalPart], Installation]
 ) -> None:
@@ -207,10 +207,10 @@ def test_the_networks_panel_offers_the_part_for_the_graphics_card(
     with qtbot.waitSignal(installer.installed, timeout=PATIENCE_MS):
         panel.card.install.click()
     assert not panel.card.isVisibleTo(panel)
-    assert tried == [SHIPPED_NETWORK_DIR]  # loaded anew, which finds the card usable
+    assert tried == [SHIPPED_NETWORK_DIR]  # loaded again to use the GPU
 
 
-def test_inspecting_a_mesh_offers_its_part(
+def test_inspecting_a_mesh_offers_to_install_open3d(
     qtbot: QtBot, open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OptionalPart, "is_installed", lambda part: part is not OPEN3D)
@@ -222,5 +222,5 @@ def test_inspecting_a_mesh_offers_its_part(
     dialog = window.findChild(InstallDialog)
     assert dialog is not None
     assert dialog.isVisible()
-    assert OPEN3D.command in words(dialog.card)
+    assert OPEN3D.command in visible_text(dialog.card)
     dialog.close()

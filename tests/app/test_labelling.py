@@ -1,4 +1,4 @@
-"""The offline pass: steadier and truer than single frames, one shape for all, and wary of frames that are wrong."""
+"""The offline pass: smoother and more accurate than single frames, one shape per session, outliers rejected."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def _error_mm(joints: np.ndarray, truth: np.ndarray) -> float:
     return float(np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1).mean() * 1e3)
 
 
-def test_both_directions_of_time_beat_the_single_frame(tmp_path: Path, movement: tuple[MovingHand, np.ndarray]) -> None:
+def test_offline_labels_are_more_accurate_and_smoother_than_live_estimates(
+    tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
+) -> None:
     folder = _session(tmp_path / "s", movement, noise_m=0.008)
     label_session(folder, MODEL, correction=NOTHING_TO_CORRECT)
     session = read_session_labels(folder)
@@ -91,9 +93,7 @@ def test_one_shape_for_the_person(tmp_path: Path, movement: tuple[MovingHand, np
         np.testing.assert_array_equal(label.hand.shape, session.person_shape)
 
 
-def test_a_frame_that_says_something_else_is_rejected_with_the_reason(
-    tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
-) -> None:
+def test_outlier_frames_are_rejected_with_a_reason(tmp_path: Path, movement: tuple[MovingHand, np.ndarray]) -> None:
     wrong = (20, 33, 34)
     folder = _session(tmp_path / "s", movement, noise_m=0.002, wrong=wrong)
     label_session(folder, MODEL, correction=NOTHING_TO_CORRECT)
@@ -112,9 +112,7 @@ def test_a_left_hand_is_the_mirror_of_the_right_one(tmp_path: Path, movement: tu
         np.testing.assert_allclose(mirror_points(other.hand.joints_m), one.hand.joints_m, atol=1e-4)
 
 
-def test_a_side_seen_for_a_moment_is_taken_for_the_other(
-    tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
-) -> None:
+def test_momentary_change_of_side_is_corrected(tmp_path: Path, movement: tuple[MovingHand, np.ndarray]) -> None:
     folder = _session(tmp_path / "s", movement, flicker=(10, 40))
     evidence = collect(open_recording(folder))
     assert {seen.observation.side for seen in evidence} == {"right"}
@@ -125,23 +123,23 @@ class _Detector:
     """Finds a hand in every picture."""
 
     def __init__(self, joints: np.ndarray, camera: Intrinsics) -> None:
-        self.asked = 0
+        self.calls = 0
         pixels = project(joints, camera)
         self.observation = HandObservation("right", 0.9, pixels, joints - joints.mean(0), crop_around(pixels, 1.5))
 
     def detect(self, image_rgb: np.ndarray) -> tuple[HandObservation, ...]:
-        self.asked += 1
+        self.calls += 1
         return (self.observation,)
 
 
-def test_frames_that_live_was_too_slow_for_are_looked_at_again(
+def test_frames_without_a_live_result_are_detected_offline(
     tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
 ) -> None:
     recording = open_recording(_session(tmp_path / "s", movement))
     frames = tuple(replace(frame, hands=()) if frame.index % 3 else frame for frame in recording.frames)
     detector = _Detector(movement[1][0], movement[0].intrinsics)
     evidence = collect(replace(recording, frames=frames), detector)
-    assert detector.asked == 40
+    assert detector.calls == 40
     assert len(evidence) == FRAMES
     assert sum(isinstance(seen, FrameEvidence) and seen.live is None for seen in evidence) == 40
 
@@ -160,7 +158,7 @@ def test_of_two_live_hands_of_one_side_the_surer_counts(
     assert all(seen.live is frame.hands[frame.index % 2] for seen, frame in zip(evidence, frames, strict=True))
 
 
-def test_the_wrong_hand_model_and_an_empty_session_are_said(
+def test_wrong_hand_model_and_empty_session_are_refused(
     tmp_path: Path, movement: tuple[MovingHand, np.ndarray]
 ) -> None:
     info = SessionInfo("test", CAMERA, False, "MANO", "f" * 64)

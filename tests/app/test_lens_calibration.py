@@ -1,4 +1,4 @@
-"""Camera calibration on boards rendered through cameras that are known."""
+"""Camera calibration from boards rendered through known cameras."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRUE_CAMERA = Intrinsics(540.0, 552.0, 331.0, 232.0, 640, 480)
 
 
 def poses(count: int, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Boards all over the picture, leaning to all sides."""
+    """Board poses all over the picture, tilted in all directions."""
     rng = np.random.default_rng(seed)
     middle = np.array([COLUMNS * SQUARE_MM, ROWS * SQUARE_MM, 0.0]) / 2e3
     result = []
@@ -49,18 +49,18 @@ def poses(count: int, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
     return result
 
 
-def test_corners_are_seen_where_they_are() -> None:
+def test_corners_are_detected_within_half_a_pixel() -> None:
     session = CalibrationSession()
     for rotation, translation in poses(6):
         view = session.add(render_board(rotation, translation, TRUE_CAMERA)).view
         if view is None:
             continue
         true_px = project(corner_positions_m()[view.ids] @ rotation.T + translation, TRUE_CAMERA)
-        assert np.abs((view.corners_px - true_px).mean(0)).max() < 0.1  # no shift of all corners
+        assert np.abs((view.corners_px - true_px).mean(0)).max() < 0.1  # no systematic offset
         assert np.linalg.norm(view.corners_px - true_px, axis=1).max() < 0.5
 
 
-def test_known_camera_is_found_again_from_rendered_boards() -> None:
+def test_rendered_boards_recover_the_camera() -> None:
     session = CalibrationSession()
     for rotation, translation in poses(48):
         progress = session.add(render_board(rotation, translation, TRUE_CAMERA))
@@ -89,7 +89,7 @@ def test_perfect_corners_give_the_camera_exactly() -> None:
     assert solution.rms_px < 0.01
 
 
-def test_lens_that_bends_lines_is_told_apart() -> None:
+def test_lens_distortion_is_estimated() -> None:
     views = []
     ids = np.arange(len(corner_positions_m()))
     for rotation, translation in poses(16):
@@ -103,7 +103,7 @@ def test_lens_that_bends_lines_is_told_apart() -> None:
     assert solution.distortion[0] == pytest.approx(-0.2, abs=0.01)
 
 
-def test_session_guides_and_keeps_only_what_is_new() -> None:
+def test_session_guides_the_user_and_keeps_only_new_views() -> None:
     session = CalibrationSession()
     grey = np.full((480, 640, 3), 120, np.uint8)
     assert session.add(grey).sentence == "Hold the printed board into the picture."
@@ -117,7 +117,7 @@ def test_session_guides_and_keeps_only_what_is_new() -> None:
     with pytest.raises(ConfigError, match="at least 6 different views"):
         session.solve()
     smaller = cv2.resize(picture, (320, 240))
-    assert session.add(smaller).views <= 1  # another size is another camera
+    assert session.add(smaller).views <= 1  # another picture size needs a calibration of its own
 
 
 def test_corners_at_random_fit_no_camera() -> None:
@@ -157,11 +157,11 @@ def test_calibration_is_kept_per_camera_and_scaled(tmp_path: Path) -> None:
     assert file.parent == tmp_path
     assert saved_intrinsics("Integrated Camera: USB (2)", 640, 480, tmp_path) == TRUE_CAMERA
     assert saved_intrinsics("Integrated Camera: USB (2)", 1280, 960, tmp_path) == TRUE_CAMERA.scaled_to(1280, 960)
-    assert saved_intrinsics("Integrated Camera: USB (2)", 1280, 720, tmp_path) is None  # cut out differently
+    assert saved_intrinsics("Integrated Camera: USB (2)", 1280, 720, tmp_path) is None  # another crop of the sensor
     assert saved_intrinsics("Another", 640, 480, tmp_path) is None
 
 
-def test_damaged_calibration_is_as_good_as_none(tmp_path: Path) -> None:
+def test_damaged_calibration_is_ignored(tmp_path: Path) -> None:
     file = save_calibration("Cam", solution(), tmp_path)
     for content in ("", "{}", "[1]", json.dumps({"schema": 1, "camera": "Cam", "intrinsics": {"fx_px": "x"}})):
         file.write_text(content)
@@ -191,16 +191,16 @@ def test_folder_of_pictures_calibrates_a_camera_from_the_command_line(
     assert "add --camera" in capsys.readouterr().err
 
 
-def test_calibrating_without_a_camera_says_that_there_is_none(
+def test_calibration_without_a_camera_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.sources.choose.first_camera", lambda: None)
-    for named in ([], ["--camera", "Test camera"]):  # not even under a name is the demo clip to be calibrated
+    for named in ([], ["--camera", "Test camera"]):  # a name must not make it calibrate the demo clip
         assert run(["calibrate-camera", *named]) == 2
         assert capsys.readouterr().err.startswith("handlive: No camera was found to be calibrated")
 
 
-def test_too_few_views_are_said_and_nothing_is_kept(tmp_path: Path) -> None:
+def test_too_few_views_are_refused_and_nothing_is_saved(tmp_path: Path) -> None:
     folder = write_views(tmp_path / "views", 3)
     with pytest.raises(ConfigError, match="at least 6 different views"):
         calibrate_camera(FolderSource(folder), print, folder=tmp_path / "cameras")

@@ -31,8 +31,8 @@ FRAMES = 6
 INDEX_TIP = 8
 
 
-def joints_now() -> np.ndarray:
-    """An open hand 0.6 m before the first camera."""
+def open_hand_joints() -> np.ndarray:
+    """Joints of an open hand 0.6 m in front of the first camera."""
     pose = np.zeros(48)
     pose[:3] = [2.6, 0.2, 0.1]
     at = np.asarray(HandLayer(MODEL)(pose, np.zeros(10)).joints_m, np.float64)
@@ -41,8 +41,8 @@ def joints_now() -> np.ndarray:
 
 @pytest.fixture(params=["right", "left"])
 def take(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path, CameraPair]:
-    """Two linked sessions of a hand that is held still; the second one began later."""
-    pair, joints = pair_of(), joints_now()
+    """Two linked sessions of a still hand; the second one started later."""
+    pair, joints = pair_of(), open_hand_joints()
     if request.param == "left":
         joints = mirror_points(joints)
     solver = IkSolver(MODEL, HandCalibration.without_offsets(MODEL))
@@ -67,7 +67,7 @@ def label_of(folder: Path) -> RecordedHand:
     return read_session_labels(folder).labels[0].hand
 
 
-def test_each_session_knows_the_other_and_the_frame_of_the_same_moment(take: tuple[Path, Path, CameraPair]) -> None:
+def test_linked_session_finds_the_simultaneous_frame_of_the_other_session(take: tuple[Path, Path, CameraPair]) -> None:
     first, second, _ = take
     for folder, shift in ((first, 2), (second, -2)):
         review = SessionReview(folder)
@@ -81,7 +81,7 @@ def test_each_session_knows_the_other_and_the_frame_of_the_same_moment(take: tup
         assert linked.partner(review.recording, 5 if shift > 0 else 0) is None
 
 
-def test_a_label_is_seen_by_the_other_camera_where_its_own_label_is(take: tuple[Path, Path, CameraPair]) -> None:
+def test_label_projects_onto_the_label_of_the_other_camera(take: tuple[Path, Path, CameraPair]) -> None:
     first, second, pair = take
     for folder, other, camera in ((first, second, pair.second), (second, first, pair.first)):
         linked = SessionReview(folder).linked
@@ -111,7 +111,7 @@ def test_a_joint_dragged_in_one_view_moves_in_both(take: tuple[Path, Path, Camer
     assert hand.origin == "two_views"
 
 
-def test_two_drags_of_a_joint_say_how_far_away_it_is(take: tuple[Path, Path, CameraPair]) -> None:
+def test_dragging_a_joint_in_both_views_determines_its_depth(take: tuple[Path, Path, CameraPair]) -> None:
     first, _, pair = take
     linked = SessionReview(first).linked
     assert linked is not None
@@ -123,7 +123,7 @@ def test_two_drags_of_a_joint_say_how_far_away_it_is(take: tuple[Path, Path, Cam
     assert gap < 0.2 * 0.02
 
 
-def test_a_correction_is_kept_as_measured(take: tuple[Path, Path, CameraPair]) -> None:
+def test_correction_is_saved_with_two_view_origin_and_full_weight(take: tuple[Path, Path, CameraPair]) -> None:
     first, _, _ = take
     review = SessionReview(first)
     assert review.linked is not None

@@ -1,4 +1,4 @@
-"""Two live views without a window: from the first picture to the errors of the paths, and what disturbs them."""
+"""Two live views without a window: calibration, errors of the paths, and moved, lost or changed cameras."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def length_of(joints: np.ndarray) -> KnownLength:
 def play(
     live: LivePair, joints: np.ndarray, cameras: CameraPair, *, begin: int = 0, mirrored: bool = False
 ) -> list[PairReading]:
-    """Shows a movement to both views, and lets the pair go on every second."""
+    """Adds a movement to both views and steps the pair once for every second of it."""
     rng = np.random.default_rng(7)
     readings = []
     for n, at in enumerate(joints, begin):
@@ -95,7 +95,7 @@ def play(
 
 
 def seen_mirrored(joined: JoinedResult) -> JoinedResult:
-    """The same result as a window that mirrors its camera has it."""
+    """The same result as from a window that mirrors its camera."""
     turned = as_seen_by_camera(replace(joined, frame=replace(joined.frame, mirrored=True)), picture=True)
     frame = replace(turned.frame, mirrored=True)
     return replace(turned, frame=frame)
@@ -103,14 +103,14 @@ def seen_mirrored(joined: JoinedResult) -> JoinedResult:
 
 @pytest.fixture(scope="module")
 def measured(joints: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> tuple[LivePair, list[PairReading], Path]:
-    """A pair that was calibrated by the hand, and goes on to evaluate it; the first view comes mirrored."""
+    """A pair that was calibrated with the hand and then evaluates the paths; the first view is mirrored."""
     folder = tmp_path_factory.mktemp("cameras")
     live = LivePair(length_of(joints), folder)
     readings = play(live, joints, pair_of(), mirrored=True)
     return live, readings, folder
 
 
-def test_nothing_is_said_before_both_cameras_give_a_picture(joints: np.ndarray, tmp_path: Path) -> None:
+def test_pair_is_uncalibrated_until_both_cameras_give_a_picture(joints: np.ndarray, tmp_path: Path) -> None:
     live = LivePair(None, tmp_path)
     assert live.step().sentence == ONE_VIEW_SENTENCE
     live.add(0, joined_of(0, joints[0], pair_of().first, "Cam A"))
@@ -120,7 +120,7 @@ def test_nothing_is_said_before_both_cameras_give_a_picture(joints: np.ndarray, 
         live.result()
 
 
-def test_a_movement_leads_to_calibrated_cameras_and_errors(
+def test_movement_calibrates_the_cameras_and_yields_path_errors(
     measured: tuple[LivePair, list[PairReading], Path],
 ) -> None:
     _, readings, _ = measured
@@ -140,7 +140,7 @@ def test_a_movement_leads_to_calibrated_cameras_and_errors(
     assert np.isfinite(last.expected_mm)
 
 
-def test_the_triangulated_hand_is_drawn_where_it_is(
+def test_triangulated_hand_is_drawn_at_its_projection(
     joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path]
 ) -> None:
     live, _, _ = measured
@@ -156,7 +156,7 @@ def test_the_triangulated_hand_is_drawn_where_it_is(
     assert np.nanmedian(np.linalg.norm(drawn - exact, axis=-1)) < 6.0
 
 
-def test_the_report_is_that_of_recorded_views(
+def test_live_report_has_the_files_of_a_recorded_one(
     measured: tuple[LivePair, list[PairReading], Path], tmp_path: Path
 ) -> None:
     live, _, _ = measured
@@ -164,7 +164,7 @@ def test_the_report_is_that_of_recorded_views(
     assert {file.name for file in files} >= {"report.json", "frames.csv", "joints.csv", "report.png", "hand_1.png"}
 
 
-def test_a_kept_calibration_is_used_at_once_and_a_moved_camera_is_noticed(
+def test_saved_calibration_is_used_immediately_and_a_moved_camera_is_detected(
     joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path]
 ) -> None:
     _, _, folder = measured
@@ -185,7 +185,7 @@ def test_a_kept_calibration_is_used_at_once_and_a_moved_camera_is_noticed(
     assert reading.calibration is None
 
 
-def test_a_refused_calibration_is_said_and_tried_again(
+def test_refused_calibration_is_explained_and_retried(
     joints: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = []
@@ -202,7 +202,7 @@ def test_a_refused_calibration_is_said_and_tried_again(
     assert 2 <= len(tries) <= 3
 
 
-def test_a_camera_that_was_moved_before_anything_was_measured_is_said(
+def test_camera_moved_before_the_first_measurement_is_detected(
     joints: np.ndarray, measured: tuple[LivePair, list[PairReading], Path]
 ) -> None:
     still = pair_of()
@@ -212,7 +212,7 @@ def test_a_camera_that_was_moved_before_anything_was_measured_is_said(
     assert "calibrate the two cameras again" in readings[-1].sentence
 
 
-def test_another_first_camera_begins_anew(joints: np.ndarray, tmp_path: Path) -> None:
+def test_changing_the_first_camera_restarts_the_pair(joints: np.ndarray, tmp_path: Path) -> None:
     live = LivePair(length_of(joints), tmp_path)
     play(live, joints[:150], pair_of())
     _, anew = live.add(0, joined_of(150, joints[150], pair_of().first, "Cam C"))
@@ -230,7 +230,7 @@ def test_two_videos_wait_for_the_shift_of_their_clocks(joints: np.ndarray, tmp_p
 
 
 @pytest.mark.parametrize(("speed", "match"), [(1, True), (2, False)])
-def test_videos_that_play_at_different_speeds_are_said_not_to_match(speed: int, match: bool, tmp_path: Path) -> None:
+def test_videos_at_different_speeds_are_reported_as_unrelated(speed: int, match: bool, tmp_path: Path) -> None:
     live, cameras = LivePair(None, tmp_path), pair_of()
     movement = moving_joints(int(35 * RATE) * 2, seed=3)
     for n in range(int(35 * RATE)):
@@ -256,15 +256,15 @@ def test_an_unmirrored_result_is_the_same_scene() -> None:
         for one, f in ((state, turned.frame), (before, result.frame))
     )
     assert np.allclose(seen[:, 0], 639 - seen_before[:, 0], atol=1e-3)
-    again = load_embedded_model(state.side)
+    model = load_embedded_model(state.side)
     from hand.layer import HandLayer
 
-    posed = HandLayer(again)(state.pose_rad, state.shape, state.camera_translation_m).joints_m
+    posed = HandLayer(model)(state.pose_rad, state.shape, state.camera_translation_m).joints_m
     assert np.allclose(posed, state.joints_m, atol=1e-4)
     assert as_seen_by_camera(turned) is turned
 
 
-def test_progress_says_what_is_missing(joints: np.ndarray) -> None:
+def test_progress_describes_the_missing_movement(joints: np.ndarray) -> None:
     assert "where both cameras see it" in MovementProgress().describe()
     assert "turn it" in MovementProgress(seconds=8.0).describe()
     assert "close it" in MovementProgress(seconds=8.0, turn_deg=60.0).describe()
@@ -284,7 +284,7 @@ def test_a_hand_held_still_is_no_movement(joints: np.ndarray, tmp_path: Path) ->
 
 
 def smoothed_away(joined: JoinedResult) -> JoinedResult:
-    """The same behind a filter that takes the hand somewhere else."""
+    """The same result after a filter that displaces the hand by 5 cm in each axis."""
     results = {
         path: replace(
             result,
@@ -348,7 +348,7 @@ def test_the_second_camera_is_lost_and_comes_back(second: tuple[LiveTwoViews, Fa
     wait_until(lambda: session.reading.state is PairState.UNCALIBRATED)
 
 
-def test_a_closed_second_camera_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_closing_the_session_closes_the_second_camera(tmp_path: Path) -> None:
     source = FakeSource(name="Cam B", live=True, forever=True)
     session = LiveTwoViews(lambda: source, {"ik": FakePath}, load_embedded_model(), LivePair(None, tmp_path))
     wait_until(lambda: session.pipeline.source_state.frames > 3)

@@ -1,4 +1,4 @@
-"""Mailboxes: the latest wins, drops are counted, no thread waits for ever."""
+"""Mailboxes: the latest value wins, drops are counted, and closing wakes waiting threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded motion: what is kept, and files that readers of their own give back as the hand they were made from."""
+"""Recorded motion, and its files as independent readers read them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def joined(sequence: int, *states: HandState, source: str = "Fake", late: bool =
 
 
 def state_at(sequence: int, side: Side = "right") -> HandState:
-    """A hand that turns, wanders and bends its fingers far, so that correctives matter."""
+    """A hand that rotates, translates and bends its fingers far enough for pose correctives to matter."""
     t = sequence / FRAMES
     rng = np.random.default_rng(3)
     pose = rng.normal(0, 0.25, 48) * np.sin(2 * np.pi * t + rng.uniform(0, 6, 48))
@@ -83,7 +83,7 @@ def both_hands() -> Motion:
     return recorded("right", "left")
 
 
-def test_time_of_a_motion_is_that_of_its_frames_and_not_of_a_rate() -> None:
+def test_motion_times_come_from_the_frames_not_from_the_rate() -> None:
     recorder = MotionRecorder(MODEL)
     for sequence in (4, 5, 8):
         recorder.take(joined(sequence, state_at(0)))
@@ -166,7 +166,7 @@ def test_glb_without_its_correctives_would_be_off(both_hands: Motion, tmp_path: 
     assert np.linalg.norm(found - state_at(last).vertices_m * TO_SCENE, axis=1).max() > 1e-3
 
 
-def test_glb_is_a_sound_mesh_to_an_independent_library(both_hands: Motion, tmp_path: Path) -> None:
+def test_glb_loads_in_trimesh_with_outward_winding(both_hands: Motion, tmp_path: Path) -> None:
     (file,) = save_motion(both_hands, tmp_path / "motion.glb")
     scene = trimesh.load_scene(file)
     assert len(scene.geometry) == 2
@@ -190,7 +190,7 @@ def test_correctives_stay_within_their_tolerance_with_far_fewer_targets() -> Non
     poses = np.array([state_at(sequence).pose_rad for sequence in range(FRAMES)], float)
     correctives = principal_correctives(MODEL, poses)
     assert 0 < len(correctives.targets_m) < FRAMES
-    # each is used from one end to the other, and the rest pose lies between
+    # the weights of each target span 0 to 1, including that of the rest pose
     assert correctives.weights.min() >= 0.0
     assert correctives.weights.max() <= 1.0
     assert ((correctives.rest_weights >= 0.0) & (correctives.rest_weights <= 1.0)).all()
@@ -206,7 +206,7 @@ def test_correctives_stay_within_their_tolerance_with_far_fewer_targets() -> Non
 
 
 def test_correctives_are_the_fewest_that_their_tolerance_allows() -> None:
-    """One direction fewer misses it, by a decomposition of the displacements themselves."""
+    """With one direction fewer, an SVD of the displacements themselves exceeds the tolerance."""
     poses = np.array([state_at(sequence).pose_rad for sequence in range(FRAMES)], float)
     kept = len(principal_correctives(MODEL, poses).targets_m)
     turns = Rotation.from_rotvec(poses.reshape(FRAMES, 16, 3)[:, 1:].reshape(-1, 3)).as_matrix() - np.eye(3)
@@ -239,7 +239,7 @@ def test_single_frame_is_a_motion_too(tmp_path: Path) -> None:
     assert Bvh((tmp_path / "one.bvh").read_text()).frames == 1
 
 
-def test_skin_sets_keep_what_matters() -> None:
+def test_joint_sets_keep_all_significant_skinning_weights() -> None:
     sets = joint_sets(MODEL.skinning_weights)
     dense = np.zeros(MODEL.skinning_weights.shape)
     for numbers, shares in sets:
@@ -248,7 +248,7 @@ def test_skin_sets_keep_what_matters() -> None:
     assert np.abs(dense - MODEL.skinning_weights).max() < 16 * LEAST_WEIGHT
 
 
-def test_bvh_joints_are_where_the_hand_layer_has_them(both_hands: Motion, tmp_path: Path) -> None:
+def test_bvh_joint_positions_match_the_hand_layer(both_hands: Motion, tmp_path: Path) -> None:
     right, left = write_bvh(both_hands, tmp_path / "motion.bvh")
     assert (right.name, left.name) == ("motion_right.bvh", "motion_left.bvh")
     for side, file in (("right", right), ("left", left)):
@@ -261,7 +261,7 @@ def test_bvh_joints_are_where_the_hand_layer_has_them(both_hands: Motion, tmp_pa
             in_mano_order = wanted[list(TO_MANO_WITH_TIPS)]
             for joint, name in enumerate(MANO_JOINT_NAMES):
                 np.testing.assert_allclose(found[name], in_mano_order[joint], atol=0.01)
-            # a tip of the mesh also moves with the skin, which a bone cannot follow
+            # a tip is a vertex of the mesh, which also deforms with the skin; the end of a bone does not
             index_tip = wanted[JOINT_NAMES.index("index_tip")]
             assert np.linalg.norm(found["index3_end"] - index_tip) < 0.4
 
@@ -274,7 +274,7 @@ def test_bvh_has_one_rate_in_spite_of_gaps(tmp_path: Path) -> None:
     np.testing.assert_allclose(bvh.positions(12)["wrist"], wanted, atol=0.01)
 
 
-def test_wrong_name_and_wrong_place_are_said(both_hands: Motion, tmp_path: Path) -> None:
+def test_unknown_suffix_and_unwritable_folder_are_refused(both_hands: Motion, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.npz .*\.bvh .*\.glb"):
         save_motion(both_hands, tmp_path / "motion.fbx")
     (tmp_path / "file").write_text("in the way")
@@ -282,12 +282,14 @@ def test_wrong_name_and_wrong_place_are_said(both_hands: Motion, tmp_path: Path)
         save_motion(both_hands, tmp_path / "file" / "motion.npz")
 
 
-def test_shape_of_a_motion_is_the_usual_one() -> None:
+def test_motion_shape_is_robust_to_an_outlier_frame() -> None:
     track = recorded("right").tracks[0]
     shapes = track.shapes.copy()
     shapes[0] = 50.0  # one frame that went wrong
-    wild = HandTrack(**{**{name: getattr(track, name) for name in track.__dataclass_fields__}, "shapes": shapes})
-    np.testing.assert_allclose(wild.shape, track.shapes[1], atol=1e-6)
+    with_outlier = HandTrack(
+        **{**{name: getattr(track, name) for name in track.__dataclass_fields__}, "shapes": shapes}
+    )
+    np.testing.assert_allclose(with_outlier.shape, track.shapes[1], atol=1e-6)
 
 
 def test_headless_run_saves_every_frame_of_a_clip(tmp_path: Path) -> None:

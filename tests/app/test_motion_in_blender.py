@@ -1,4 +1,4 @@
-"""Blender itself opens our files and moves the hand as the hand layer does; runs where ``pip install bpy`` was done."""
+"""Blender opens exported files and moves the hand as the hand layer does; runs where ``bpy`` is installed."""
 
 from __future__ import annotations
 
