@@ -26,7 +26,6 @@ from ik_baseline.person import HandCalibration
 from ik_baseline.solver import IkSolver
 
 MODEL = load_embedded_model()
-LATE_S = 0.4
 FRAMES = 6
 INDEX_TIP = 8
 

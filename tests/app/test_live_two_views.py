@@ -264,7 +264,7 @@ def test_an_unmirrored_result_is_the_same_scene() -> None:
     assert as_seen_by_camera(turned) is turned
 
 
-def test_progress_describes_the_missing_movement(joints: np.ndarray) -> None:
+def test_progress_describes_the_missing_movement() -> None:
     assert "where both cameras see it" in MovementProgress().describe()
     assert "turn it" in MovementProgress(seconds=8.0).describe()
     assert "close it" in MovementProgress(seconds=8.0, turn_deg=60.0).describe()

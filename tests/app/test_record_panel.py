@@ -218,6 +218,7 @@ def test_recorded_hands_fill_the_coverage_table(qtbot: QtBot, panel: RecordPanel
     panel.refresh()
     assert panel.table._filled.max() == 1.0
     assert len(before) == 3
+    assert panel.cards.texts != before
     panel.finish()
 
 
