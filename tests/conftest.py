@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ if importlib.util.find_spec("torch") is not None:
     # torch's compiler kills the process when it is loaded after software OpenGL (docs/architecture.md), as it would be
     # where tests of the app run alone and one of them opens a network
     import torch._dynamo  # noqa: F401
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts what runs in the background with Ctrl+C ignored, and tests that press it would wait for ever
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_REAL = ROOT.parent / "shared" / "real"
