@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.comparison_numbers import SERIES_S, WINDOW_S, ComparisonNumbers, PathNumbers, Series
 from app.pipeline.metrics.comparison_report import save_summary
 from app.ui.panels.comparison_figure import save_session_picture
+from app.ui.widgets.file_dialogs import agrees_to_replace
 from app.ui.widgets.form_helpers import NOT_MEASURED, button, measured_text, named_value, row, section
 from app.ui.widgets.path_table import PathTable, Row
 from app.ui.widgets.plots import JointPairPlot, JointPlot, TimePlot
 from hand.types import PATH_IDS
 
 PANEL_WIDTH_PX = 316
+_SUFFIXES = (".csv", ".json", ".png")
+"""Of the files of a session."""
 
 _ROWS = (
     Row("frames_per_second", "Frames/s", "{:.1f}", "Results of the path per second"),
@@ -139,10 +143,14 @@ class ComparisonPanel(QWidget):
         self._notify(f"The session is saved as {table.name}, .json and .png in {table.parent}.")
 
     def _ask_where_to_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the session", "session", "Sessions (*.csv *.json *.png)")
-        if path:
-            chosen = Path(path)
-            self.save(chosen.with_suffix("") if chosen.suffix in (".csv", ".json", ".png") else chosen)
+        proposal = time.strftime("session_%Y-%m-%d_%H-%M-%S")
+        name, _ = QFileDialog.getSaveFileName(self, "Save the session", proposal, "Sessions (*.csv *.json *.png)")
+        if not name:
+            return
+        typed = Path(name)
+        stem = typed.with_suffix("") if typed.suffix in _SUFFIXES else typed
+        if agrees_to_replace(self, typed, [stem.with_name(stem.name + suffix) for suffix in _SUFFIXES]):
+            self.save(stem)
 
 
 def path_numbers_text(numbers: PathNumbers) -> str:
