@@ -56,6 +56,12 @@ class MotionRecorder:
         with self._lock:
             return self._frames
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame had a hand."""
+        with self._lock:
+            return not self._samples
+
     def take(self, joined: JoinedResult) -> None:
         """Keeps a frame's output hands; a change of source starts the motion again, because its time does too.
 
