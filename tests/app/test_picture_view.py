@@ -11,6 +11,7 @@ from app.palette import DARK
 from app.rendering.display import show_picture
 from app.ui.theme.style_sheet import RADIUS_PX
 from app.ui.views.picture_view import PictureView
+from app.ui.views.wipe_view import WipeView
 
 
 @pytest.mark.parametrize("size", [(451, 314), (300, 500), (500, 141), (320, 240)])
@@ -33,6 +34,20 @@ def test_bars_are_filled_and_the_picture_covers_the_rest(qtbot: QtBot, size: tup
 
     view.clear()
     assert (_rendered(view)[inner] == _color(bar)).all()
+
+
+def test_single_picture_takes_the_place_of_both_pictures(qtbot: QtBot) -> None:
+    view = WipeView("left", "right")
+    qtbot.addWidget(view)
+    view.set_theme(DARK)
+    view.resize(320, 240)
+    first, second, bare = (show_picture(np.full((240, 320, 3), grey, np.uint8), (320, 240)) for grey in (50, 100, 200))
+    view.show_both(first, second)
+    middle = _rendered(view)[120]
+    assert (middle[40, 0], middle[280, 0]) == (50, 100)
+    view.show_picture(bare)
+    middle = _rendered(view)[120]
+    assert (middle[40, 0], middle[280, 0]) == (200, 200)
 
 
 def _color(color: QColor) -> tuple[int, int, int]:

@@ -52,7 +52,12 @@ class WipeView(PictureView):
     def show_both(self, left: ShownPicture, right: ShownPicture) -> None:
         """Paints these two pictures of one frame from now on."""
         self._other, self._other_image = right, bgra_image(right.image_bgra)
-        self.show_picture(left)
+        super().show_picture(left)
+
+    def show_picture(self, shown: ShownPicture) -> None:
+        """Paints this one picture from now on; the line is gone until there are two again."""
+        self._other, self._other_image = None, QImage()
+        super().show_picture(shown)
 
     def clear(self) -> None:
         """Removes both."""
