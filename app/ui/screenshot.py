@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QTimer, pyqtBoundSignal
@@ -53,7 +54,8 @@ class Screenshot(QObject):
             return
         self._watch.stop()
         self._patience.stop()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # the picture is not saved then, which the program's end reports
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         self.saved = self._window.grab().save(str(self._path))
         self._window.close()
 

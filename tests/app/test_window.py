@@ -395,6 +395,16 @@ def test_screenshot_is_saved_and_the_window_closes(qtbot: QtBot, open_window: Op
     assert not window.isVisible()
 
 
+def test_window_closes_although_the_screenshot_cannot_be_saved(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("in the way")
+    window = open_window()
+    shot = Screenshot(
+        window, window.result_shown, lambda: window.pane_area.message_text, tmp_path / "images" / "window.png", frames=3
+    )
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=PATIENCE_MS)
+    assert not shot.saved
+
+
 def test_window_closes_after_the_requested_number_of_results(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     after_results(window.result_shown, 3, window.close)
