@@ -121,3 +121,14 @@ def test_failed_process_is_reported_and_another_can_start(qtbot: QtBot, panel: R
     assert emitted.args == ["The disk is full."]
     qtbot.waitUntil(lambda: not panel.sessions.work.running, timeout=20_000)
     assert panel.sessions.importer.isEnabled()
+
+
+def test_process_that_cannot_be_started_is_reported_and_another_can_start(
+    qtbot: QtBot, panel: RecordPanel, tmp_path: Path
+) -> None:
+    qtbot.addWidget(panel)
+    with qtbot.waitSignal(panel.notice, timeout=20_000) as emitted:
+        panel.sessions.work.run([str(tmp_path / "missing")])
+    assert "cannot be started" in emitted.args[0]
+    assert not panel.sessions.work.running
+    assert panel.sessions.importer.isEnabled()

@@ -34,6 +34,7 @@ class SessionWork(QObject):
         self._process.setProcessEnvironment(environment)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._end)
+        self._process.errorOccurred.connect(self._report_missing_start)
 
     @property
     def running(self) -> bool:
@@ -73,6 +74,16 @@ class SessionWork(QObject):
                 self.notice.emit(f"{content['kept']} of {content['labels']} labels are good enough for training.")
             elif "word" in content:
                 self.notice.emit(str(content["word"]))
+
+    def _report_missing_start(self, error: QProcess.ProcessError) -> None:
+        """A process that never started does not finish either."""
+        if error is QProcess.ProcessError.FailedToStart:
+            program, reason = self._process.program(), self._process.errorString()
+            self.notice.emit(
+                f"The work cannot be started: {program} does not run ({reason}); free memory and try again."
+            )
+            self.progressed.emit("")
+            self.changed.emit()
 
     def _end(self, code: int) -> None:
         if code != 0:
