@@ -35,7 +35,7 @@ class SmoothingPanel(QWidget):
         self.slider.setToolTip(
             f"Calms both paths alike; 0 % is off, {DEFAULT_STRENGTH:.0%} the default. More is calmer and follows later."
         )
-        self.slider.valueChanged.connect(self._turn)
+        self.slider.valueChanged.connect(self._turn)  # not for the value above: a step is coarser than the strength
         self.strength = QLabel()
         self.removed = {path_id: QLabel() for path_id in path_ids}
         layout = QFormLayout(self)
@@ -51,7 +51,7 @@ class SmoothingPanel(QWidget):
         self._numbers = QTimer(self)
         self._numbers.timeout.connect(self.show_numbers)
         self._numbers.start(_NUMBERS_EVERY_MS)
-        self._turn(self.slider.value())
+        self._show_strength()
 
     def show_numbers(self) -> None:
         """Shows the filter's present effect."""
@@ -66,7 +66,11 @@ class SmoothingPanel(QWidget):
 
     def _turn(self, step: int) -> None:
         self._smoothing.strength = step / _STEPS
-        self.strength.setText("off" if step == 0 else f"{self._smoothing.strength:.0%}")
+        self._show_strength()
+
+    def _show_strength(self) -> None:
+        strength = self._smoothing.strength
+        self.strength.setText("off" if strength <= 0.0 else f"{strength:.0%}")
         self.show_numbers()
 
 
