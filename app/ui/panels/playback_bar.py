@@ -26,6 +26,7 @@ class PlaybackBar(QWidget):
         self._host = host
         self._playback = host.pipeline.playback
         self._seek_when_open: int | None = None
+        self._opened_name = ""
         self._shown_paused = False
         self.play = _button("Pause or go on (Space)")
         self.back = _button("One frame back (,)")
@@ -84,6 +85,8 @@ class PlaybackBar(QWidget):
             return
         if self._has_ended():
             self._open_at(max(0, state.length - 1 + min(frames, 0)))
+        elif self._seek_when_open is not None:
+            self._seek_when_open = max(0, min(self._seek_when_open + frames, state.length - 1))
         else:
             self._playback.step(frames)
 
@@ -91,16 +94,15 @@ class PlaybackBar(QWidget):
         """Goes to a frame."""
         if self._has_ended():
             self._open_at(index)
+        elif self._seek_when_open is not None:
+            self._seek_when_open = index  # what the playback is asked for now is dropped when the file is open
         else:
             self._playback.seek(index)
 
     def refresh(self) -> None:
         """Shows where the file is."""
+        self._seek_once_open()
         state = self._playback.state
-        if self._seek_when_open is not None and self._host.pipeline.source_state.phase is SourcePhase.RUNNING:
-            self._playback.pause(True)
-            self._playback.seek(self._seek_when_open)
-            self._seek_when_open = None
         self.setEnabled(state.seekable)
         if not self.slider.isSliderDown():
             self.slider.blockSignals(True)
@@ -109,6 +111,8 @@ class PlaybackBar(QWidget):
             self.slider.blockSignals(False)
         self.slider.setEnabled(state.length > 1)
         self._show_place(place_text(state))
+        if state.speed in SPEEDS:
+            self.speed.setCurrentIndex(SPEEDS.index(state.speed))
         self.loop.setChecked(state.loop)
         if (state.paused or self._has_ended()) != self._shown_paused:
             self.set_theme(self._host.theme)
@@ -132,8 +136,20 @@ class PlaybackBar(QWidget):
         return self._host.pipeline.source_state.phase is SourcePhase.ENDED
 
     def _open_at(self, index: int) -> None:
-        self._seek_when_open = index
+        self._seek_when_open, self._opened_name = index, self._host.pipeline.source_state.name
         self._host.replay()
+
+    def _seek_once_open(self) -> None:
+        """Goes to the frame that the file was opened again for, unless it failed or another source was chosen."""
+        if self._seek_when_open is None:
+            return
+        source = self._host.pipeline.source_state
+        if source.name == self._opened_name and source.phase in (SourcePhase.OPENING, SourcePhase.RUNNING):
+            if source.frames == 0:
+                return  # the playback of the open file begins with its first frame
+            self._playback.pause(True)
+            self._playback.seek(self._seek_when_open)
+        self._seek_when_open = None
 
 
 def place_text(state: PlaybackState) -> str:
