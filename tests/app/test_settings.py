@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from app_fakes import FakePath
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QDockWidget
 from pytestqt.qtbot import QtBot
@@ -57,7 +58,8 @@ def test_invalid_values_are_left_out_individually(tmp_path: Path) -> None:
 
 def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
-    window = open_window(settings_file=file)
+    paths = {"network": FakePath, "ik": FakePath}
+    window = open_window(paths=paths, settings_file=file)
     window.resize(window.width(), 650)
     wait_for_result(qtbot, window)
     window.set_theme(LIGHT)
@@ -66,12 +68,29 @@ def test_window_opens_as_it_was_closed(qtbot: QtBot, open_window: Open, tmp_path
     window.close()
     kept = load_settings(file).settings
     assert (kept.theme, kept.smoothing) == ("light", 0.75)
-    again = open_window(settings_file=file)
+    again = open_window(paths=paths, settings_file=file)
     assert again.restore_geometry()
     assert again.height() == 650
     (streams,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Streams")
     (camera,) = (dock for dock in again.findChildren(QDockWidget) if dock.windowTitle() == "Camera")
     assert (streams.isVisible(), camera.isVisible()) == (True, False)
+
+
+def test_start_with_one_path_leaves_the_view_and_the_panels_of_both_paths(
+    qtbot: QtBot, open_window: Open, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.json"
+    window = open_window(paths={"network": FakePath, "ik": FakePath}, settings_file=file)
+    window.show_view("three")
+    press(window, "Ctrl+L")
+    window.close()
+    before = load_settings(file).settings
+    assert before.view == "three"
+    alone = open_window(settings_file=file)
+    alone.set_theme(LIGHT)
+    alone.close()
+    after = load_settings(file).settings
+    assert after == replace(before, theme="light", geometry=after.geometry)
 
 
 def test_system_theme_is_kept_until_the_user_chooses_a_theme(

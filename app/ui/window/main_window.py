@@ -330,11 +330,12 @@ class MainWindow(QMainWindow):
 
     def _keep_own_state(self) -> None:
         # view and output are taken up with the command line, which overrides them, and the geometry before the window
-        # is shown
-        self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)
+        # is shown; a start with one path has no choice of views and fewer panels, and leaves those of the last time
+        if len(self.views) > 1:
+            self.keep_state("view", lambda: self.pane_area.view, lambda _view: None)
+            self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
         self.keep_state("output", lambda: self.chooser.settings.mode.value, lambda _mode: None)
         self.keep_state("geometry", lambda: _text(self.saveGeometry()), lambda _geometry: None)
-        self.keep_state("panels", lambda: _text(self.saveState()), self._restore_panels)
 
     def _restore_panels(self, panels: str) -> None:
         if panels:
