@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,7 @@ def panel(host: FakeHost, source: FakeSource, tmp_path: Path) -> Iterator[Second
     made.set_theme(DARK)
     yield made
     made.close_down()
+    made.complete()
 
 
 def errors_of(path: str, view: int, mm: float) -> PathErrors:
@@ -220,7 +222,27 @@ def test_the_named_hand_calibration_gives_the_scale_and_keeps_the_shape(
     assert recorders == [file]
     assert panel.done.text() == "no room"
     panel.close_down()
+    panel.complete()
     host.close()
+
+
+def test_labels_are_completed_after_the_pipeline_has_ended(host: FakeHost) -> None:
+    install_second_camera(as_host(host))
+    panel = host.panels["Second camera"]
+    assert isinstance(panel, SecondCameraPanel)
+    pipeline_ended, labelled = threading.Event(), threading.Event()
+
+    def label() -> str:
+        pipeline_ended.wait()
+        time.sleep(0.2)
+        labelled.set()
+        return "labelled"
+
+    panel._background.start("label-both-views", label, lambda _sentence: None)
+    host.closing.emit()
+    pipeline_ended.set()
+    host.closed.emit()
+    assert labelled.is_set()
 
 
 def test_the_panel_is_installed_and_its_fields_are_kept(host: FakeHost) -> None:

@@ -29,6 +29,7 @@ from app.ui.panels.playback_bar import PlaybackBar
 from app.ui.panels.stream_panel import NONE_SENTENCE, StreamPanel
 from app.ui.tools.motion_tool import MotionTool
 from app.ui.tools.snapshot_tool import NOTHING_SENTENCE, SnapshotTool
+from app.ui.widgets.visibility import is_seen
 from app.ui.window.main_window import MainWindow
 from hand.embedded import load_embedded_model
 
@@ -204,6 +205,23 @@ def test_slow_host_lookup_does_not_block_the_window(qtbot: QtBot, monkeypatch: p
 def test_invalid_stream_of_the_command_line_is_reported(qtbot: QtBot, open_window: Open, notices: list[str]) -> None:
     open_window(streams=(StreamAddress("ws", 8765, "192.168..5"),))
     qtbot.waitUntil(lambda: any("ws:192.168..5:8765 cannot listen there" in sentence for sentence in notices))
+
+
+def test_refused_stream_is_announced_when_its_panel_lies_behind_another(
+    qtbot: QtBot, open_window: Open, notices: list[str]
+) -> None:
+    window = open_window()
+    panel = window.findChild(StreamPanel)
+    assert panel is not None
+    for shortcut in ("Ctrl+L", "Ctrl+G"):  # the second one comes to the front
+        press(window, shortcut)
+    qtbot.waitUntil(lambda: panel.isVisible() and not is_seen(panel), timeout=PATIENCE_MS)
+    panel.start(StreamAddress("ws", 8765, "192.168..5"))
+    qtbot.waitUntil(
+        lambda: any("cannot listen there" in sentence for sentence in (*notices, panel.message.text())),
+        timeout=PATIENCE_MS,
+    )
+    assert any("cannot listen there" in sentence for sentence in notices)
 
 
 def test_transport_pauses_steps_and_seeks_a_file(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

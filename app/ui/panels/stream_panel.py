@@ -15,6 +15,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.ui.extension_host import ExtensionHost
 from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.form_helpers import change_style, panel_layout, styled, wrapped
+from app.ui.widgets.visibility import is_seen
 from hand.errors import ConfigError
 from hand.model import HandModel
 
@@ -192,6 +193,6 @@ def install_streams(host: ExtensionHost) -> None:
     host.add_panel("Streams", panel, shortcut="Ctrl+L")
     host.pipeline.add_listener("streams", panel.publish, enabled=panel.is_streaming)
     host.closing.connect(panel.close_all)
-    panel.refused.connect(lambda sentence: None if panel.isVisible() else host.notify(sentence))
+    panel.refused.connect(lambda sentence: None if is_seen(panel) else host.notify(sentence))
     for address in host.options.streams:
         panel.start(address)

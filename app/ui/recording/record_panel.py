@@ -23,6 +23,7 @@ from app.ui.recording.sessions_panel import SessionsPanel
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import SAVE_S, BackgroundTasks
 from app.ui.widgets.form_helpers import button, clock, panel_layout, row, section, wrapped
+from app.ui.widgets.visibility import is_seen
 from app.user_dirs import sessions_folder
 from hand.errors import HandliveError
 from hand.model import HandModel
@@ -197,7 +198,7 @@ class RecordPanel(QWidget):
     def _follow_recorder(self) -> None:
         """A panel that nobody sees and that records nothing has nothing to show."""
         self._show_ended()
-        if self._recorder is not None or self.isVisible():
+        if self._recorder is not None or is_seen(self):
             self.refresh()
 
     def close_down(self) -> None:

@@ -22,6 +22,7 @@ from app.diagnostics import LogMemory, diagnostics_text
 from app.ui.extension_host import ExtensionHost
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.form_helpers import button, panel_layout, styled
+from app.ui.widgets.visibility import is_seen
 
 COPIED_SENTENCE = "Diagnostics are in the clipboard; paste them into your report."
 
@@ -111,7 +112,7 @@ class LogPanel(QWidget):
 
     def refresh(self) -> None:
         """Shows new lines, when it is visible and there are any."""
-        if self.isVisible() and self._memory.count != self._shown:
+        if is_seen(self) and self._memory.count != self._shown:
             self._shown = self._memory.count
             self.text.setPlainText("\n".join(self._memory.lines()) or "Nothing to report.")
             bar = self.text.verticalScrollBar()

@@ -23,6 +23,7 @@ from app.ui.training.run_view import RunView, duration
 from app.ui.training.training_form import FineTuneForm
 from app.ui.widgets.form_helpers import panel_layout, section, table
 from app.ui.widgets.scroll_area import let_scroll
+from app.ui.widgets.visibility import is_seen
 from app.user_dirs import default_runs_folder, sessions_folder
 from hand.errors import HandliveError
 from trainer.runs.run_history import RunPhase
@@ -97,7 +98,7 @@ class FineTunePanel(QWidget):
 
     def refresh(self) -> None:
         """Reads networks, sessions and runs, and shows what changed."""
-        if not self.isVisible() and self._phases and self._runs.at_work() is None:
+        if not is_seen(self) and self._phases and self._runs.at_work() is None:
             return
         self._look_for_training_part()
         self.form.show_networks(self._library.entries())

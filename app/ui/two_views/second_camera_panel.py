@@ -32,11 +32,11 @@ from app.ui.two_views.pair_view import PairView
 from app.ui.two_views.path_errors_view import PathErrorsView
 from app.ui.widgets.background_task import BackgroundTasks
 from app.ui.widgets.form_helpers import button, change_style, clock, panel_layout, row, styled, wrapped
+from app.ui.widgets.visibility import is_seen
 from hand.errors import ConfigError, HandliveError
 from hand.types import PathId
 
 _SHOW_EVERY_MS: Final = 120
-_CLOSE_S: Final = 3.0
 _PROGRESS_STEPS: Final = 100
 
 OFF_SENTENCE: Final = (
@@ -83,6 +83,7 @@ class SecondCameraPanel(QWidget):
         self._listener: Listener[JoinedResult] | None = None
         self._replay_due = False
         self._background = BackgroundTasks(self, self._say)
+        self._listing = BackgroundTasks(self, self._say)  # worth nothing to a window that closes
         self._make_fields()
         self._make_results()
         self._lay_out()
@@ -142,9 +143,13 @@ class SecondCameraPanel(QWidget):
         self.show_reading(PairReading())
 
     def close_down(self) -> None:
-        """Ends everything; called while the window closes."""
+        """Ends the recording and switches the second camera off, without waiting; called while the window closes."""
+        self._listing.abandon()
         self.close_camera()
-        self._background.wait(_CLOSE_S)
+
+    def complete(self) -> None:
+        """Waits for a recording, its labels and the camera; called when the window is gone."""
+        self._background.wait()
 
     def recalibrate(self) -> None:
         """Drops the calibration of the second camera."""
@@ -198,7 +203,7 @@ class SecondCameraPanel(QWidget):
             if not facts.live and first is not None and not first.live:
                 self._host.replay()  # two videos of one take begin together
         self.show_reading(reading)
-        session.watched = not self.visibleRegion().isEmpty()
+        session.watched = is_seen(self)
         pictures = session.pictures
         if reading.state is PairState.GOOD:
             self.pictures.show_pictures((pictures.first, pictures.second), "Both cameras with the triangulated hand")
@@ -280,7 +285,7 @@ class SecondCameraPanel(QWidget):
 
     def _look_for_cameras(self) -> None:
         self._list_cameras(None)
-        self._background.start("list-cameras", list_cameras, self._list_cameras)
+        self._listing.start("list-cameras", list_cameras, self._list_cameras)
 
     def _list_cameras(self, found: tuple[CameraInfo, ...] | None) -> None:
         """Fills the menu; None while cameras are looked for."""
@@ -404,5 +409,6 @@ def install_second_camera(host: ExtensionHost) -> None:
     host.add_panel("Second camera", panel, shortcut="Ctrl+2")
     host.theme_changed.connect(panel.set_theme)
     host.closing.connect(panel.close_down)
+    host.closed.connect(panel.complete)
     host.keep_state("second_source", panel.source.text, panel.source.setText)
     host.keep_state("palm_length_mm", panel.palm.text, panel.palm.setText)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from PyQt6.QtCore import QObject, QTimer
-from PyQt6.QtWidgets import QWidget
 
 from app.output_texts import HAND_NAMES, reason_text
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
 from app.ui.panels.comparison_panel import ComparisonPanel, path_numbers_text
 from app.ui.panels.output_panel import OutputPanel
+from app.ui.widgets.visibility import is_seen
 from app.ui.window.pane_area import PaneArea
 from app.ui.window.result_presenter import ResultPresenter
 from app.ui.window.status_bar import StatusStrip
@@ -91,9 +91,9 @@ class MetricsRefresher:
                 headings[path_id].set_numbers(text)
         self.mark_output()
         self._compare_panel.source_name = state.name
-        if _is_seen(self._compare_panel):
+        if is_seen(self._compare_panel):
             self._compare_panel.refresh(numbers, self._comparison.series())
-        if _is_seen(self._output_panel):
+        if is_seen(self._output_panel):
             self._output_panel.refresh(presenter.joined, numbers, self._comparison.series())
 
     def mark_output(self) -> None:
@@ -114,8 +114,3 @@ class MetricsRefresher:
             else:
                 who = "" if output.origin == "network" else f"{HAND_NAMES[output.origin]}, as "
                 pane.picture.caption(f"Output: {who}{reason_text(output.reason)}")
-
-
-def _is_seen(panel: QWidget) -> bool:
-    """Whether any of it is on the screen; Qt calls a panel behind another tab visible and only moves it away."""
-    return panel.isVisible() and not panel.visibleRegion().isEmpty()
