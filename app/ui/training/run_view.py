@@ -26,6 +26,9 @@ class RunView(QWidget):
     failed = pyqtSignal(str)
     """A request failed; a sentence."""
 
+    acted = pyqtSignal()
+    """A run may have begun or ended."""
+
     def __init__(self) -> None:
         super().__init__()
         self._run: TrainingRun | None = None
@@ -92,7 +95,7 @@ class RunView(QWidget):
             bar.setValue(bar.maximum())
 
     def allow_training(self, allowed: bool) -> None:
-        """Whether a run may be gone on with, which takes the training part."""
+        """Whether a run may be gone on with, which takes the training part and no other run at work."""
         for button in (self.resume, self.finish):
             button.setEnabled(allowed)
 
@@ -118,6 +121,7 @@ class RunView(QWidget):
             self.failed.emit(str(problem))
         self._run.refresh()
         self.show_run(self._run)
+        self.acted.emit()
 
 
 class ValidationPlot(SmallPlot):

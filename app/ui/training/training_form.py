@@ -42,9 +42,6 @@ _RECIPE_HELP: Final[dict[Recipe, str]] = {
 class FineTuneForm(QWidget):
     """Lets the user put a request together."""
 
-    changed = pyqtSignal()
-    """The request is another one now."""
-
     started = pyqtSignal()
     """The run is to be started."""
 
@@ -57,6 +54,7 @@ class FineTuneForm(QWidget):
         """Values without a field in the form: the report's size, and differences from the recipe."""
         self._recordings = Path()
         self._listed: list[SessionSummary] = []
+        self._may_start = True
         self._chosen: dict[str, Role] = {}  # by the user, by the name of the folder
         self.base = QComboBox()
         self.base.setAccessibleName("Network to begin with")
@@ -177,6 +175,11 @@ class FineTuneForm(QWidget):
         """Shows a sentence above the buttons until something changes."""
         self.explanation.setText(sentence)
 
+    def allow_start(self, allowed: bool) -> None:
+        """Whether a run may be started, once the request is complete; two at once would share the machine."""
+        self._may_start = allowed
+        self.start.setEnabled(allowed and self.request() is not None)
+
     def _recipe(self) -> Recipe:
         return RECIPES[max(self.recipes.checkedId(), 0)]
 
@@ -194,6 +197,5 @@ class FineTuneForm(QWidget):
             self.show_hint(f"{_RECIPE_HELP[recipe]} No session is held out, so the report will prove less.")
         else:
             self.show_hint(_RECIPE_HELP[recipe])
-        self.start.setEnabled(request is not None)
+        self.start.setEnabled(request is not None and self._may_start)
         self.measure.setEnabled(request is not None)
-        self.changed.emit()

@@ -91,6 +91,7 @@ class FineTunePanel(QWidget):
         self.form.started.connect(self._start)
         self.form.measure_requested.connect(self._measure)
         self.view.failed.connect(self.notice)
+        self.view.acted.connect(self.refresh)
         self.list.itemSelectionChanged.connect(self._select)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
@@ -117,7 +118,9 @@ class FineTunePanel(QWidget):
                 self.show_run(run)
         self._show_list(runs)
         self.view.show_run(self._shown)
-        self.form.start.setEnabled(self.form.request() is not None and self._runs.at_work() is None)
+        free = self._runs.at_work() is None
+        self.form.allow_start(free)
+        self.view.allow_training(self._can_train and free)
         self._look_at_estimate()
 
     def show_run(self, run: TrainingRun) -> None:
@@ -143,11 +146,10 @@ class FineTunePanel(QWidget):
             self._can_train = self._installer.part.is_installed() and not self._installer.running
             self.card.setVisible(not self._can_train)
             self.form.setEnabled(self._can_train)
-            self.view.allow_training(self._can_train)
 
     def _start(self) -> None:
         request = self.form.request()
-        if request is None:
+        if request is None or self._runs.at_work() is not None:
             return
         try:
             run = self._runs.create(request)
