@@ -150,7 +150,7 @@ def run_headless(run: HeadlessRun) -> dict[str, Any]:
         output=output_chooser(run.model, run.paths, run.output_mode, run.smoothing),
     )
     folder = _ReportFolder(run)
-    output = _OutputRecorder(run, folder)
+    output = _OutputRecorder(run, folder, lambda: pipeline.source_state.facts)
     output_listener = pipeline.add_listener("report", output.take)
     for name, listener in run.listeners.items():
         pipeline.add_listener(name, listener)
@@ -218,20 +218,24 @@ class _ReportFolder:
 class _OutputRecorder:
     """Takes joined results, in their listener's thread, and summarises the output."""
 
-    def __init__(self, run: HeadlessRun, folder: _ReportFolder) -> None:
+    def __init__(self, run: HeadlessRun, folder: _ReportFolder, facts: Callable[[], SourceFacts | None]) -> None:
         self._run = run
         self._folder = folder
+        self._facts = facts
         self._comparison = Comparison()
         self._composer = Composer(HandMeshBuilder(run.model))
-        self._next_picture = 0
+        self._next_picture = -1
         self.pictures: list[str] = []
 
     def take(self, joined: JoinedResult) -> None:
         """Counts a frame, and composes a picture of the output now and then."""
         self._comparison.record(joined)
-        step = max(1, (self._run.frames or LIVE_FRAMES) // PICTURES)
-        if joined.late or len(self.pictures) >= PICTURES or len(self._run.paths) < 2:
+        facts = self._facts()
+        if facts is None or joined.late or len(self.pictures) >= PICTURES or len(self._run.paths) < 2:
             return
+        step = _picture_step(self._run, facts)
+        if self._next_picture < 0:
+            self._next_picture = step // 2
         if joined.frame.sequence >= self._next_picture and joined.outputs:
             self._next_picture = joined.frame.sequence + step
             states = tuple(output.state for output in joined.outputs)
@@ -339,9 +343,6 @@ class _Recorder:
             "machine": describe_machine(),
         }
 
-    def _wanted(self, facts: SourceFacts) -> int | None:
-        return self._run.frames or (LIVE_FRAMES if facts.live else None)
-
     def _finished(self, pipeline: LivePipeline[None, None], state: SourceState) -> bool:
         if state.phase is SourcePhase.FAILED or (state.phase is SourcePhase.LOST and self.frames == 0):
             raise SourceError(state.sentence)
@@ -359,7 +360,7 @@ class _Recorder:
         )
 
     def _has_enough(self, facts: SourceFacts | None) -> bool:
-        wanted = None if facts is None else self._wanted(facts)
+        wanted = None if facts is None else _wanted_frames(self._run, facts)
         return wanted is not None and all(statistics.frames >= wanted for statistics in self._statistics.values())
 
     def _may_come_back(self, state: SourceState) -> bool:
@@ -376,13 +377,12 @@ class _Recorder:
     def _record(self, path_id: PathId, update: PathUpdate[None], facts: SourceFacts) -> None:
         result = update.result
         self._messages[path_id] = result.message
-        statistics, wanted = self._statistics[path_id], self._wanted(facts)
+        statistics, wanted = self._statistics[path_id], _wanted_frames(self._run, facts)
         if wanted is not None and statistics.frames >= wanted:
             return
         # where nothing is dropped, frames wait for the path, so their latency means nothing for live use
         statistics.record(result, update.ready_ns, None if self._run.realtime else update.taken_ns)
-        expected = min(wanted or math.inf, facts.frame_count or math.inf)
-        step = max(1, int(expected) // PICTURES) if math.isfinite(expected) else LIVE_FRAMES // PICTURES
+        step = _picture_step(self._run, facts)
         if self._next_picture[path_id] < 0:
             self._next_picture[path_id] = step // 2
         if result.frame.sequence >= self._next_picture[path_id] and len(self._pictures) < PICTURES * len(
@@ -411,6 +411,17 @@ class _Recorder:
             "failures": state.failures,
             "lost_frames": state.lost_frames,
         }
+
+
+def _wanted_frames(run: HeadlessRun, facts: SourceFacts) -> int | None:
+    """After how many frames the run ends; None for all of a file."""
+    return run.frames or (LIVE_FRAMES if facts.live else None)
+
+
+def _picture_step(run: HeadlessRun, facts: SourceFacts) -> int:
+    """Frames from one picture to the next, so that :data:`PICTURES` are spread evenly over the run."""
+    expected = min(_wanted_frames(run, facts) or math.inf, facts.frame_count or math.inf)
+    return max(1, int(expected if math.isfinite(expected) else LIVE_FRAMES) // PICTURES)
 
 
 def _number(value: float) -> float | None:

@@ -73,6 +73,16 @@ def test_report_on_a_clip_counts_every_frame(tmp_path: Path) -> None:
         assert picture.shape[1] > picture.shape[0]  # two views beside each other
 
 
+def test_pictures_of_a_file_are_spread_evenly_over_it(tmp_path: Path) -> None:
+    source = FakeSource([plain_image()] * 10 * PICTURES)
+    paths: dict[PathId, PathFactory] = {"network": FakePath, "ik": FakePath}
+    settings = HeadlessRun(source, paths, load_embedded_model(), tmp_path, output_mode=OutputMode.IK)
+    pictures = run_headless(settings)["pictures"]
+    for name in ("network", "ik", "output"):
+        frames = [int(file.removesuffix(".jpg").split("_")[1]) for file in pictures if file.startswith(name)]
+        assert frames == [pytest.approx(5 + 10 * number, abs=4) for number in range(PICTURES)]
+
+
 def test_asked_number_of_frames_ends_the_run(tmp_path: Path) -> None:
     report = run(FakeSource(forever=True), tmp_path, frames=7)
     assert report["paths"]["ik"]["frames"] == 7
