@@ -102,7 +102,7 @@ class Installation:
             self._temporary.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise InstallError(f"The {part.title} is being installed already; wait for that to end.") from None
+            raise InstallError("A part is being installed already; wait for that to end.") from None
         except OSError as problem:
             raise InstallError(self._not_writable(problem)) from None
         try:
