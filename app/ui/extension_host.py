@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import QDockWidget, QMenu, QWidget
 
 from app.palette import Theme
 from app.pipeline.live import LivePipeline
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.result_synchronizer import JoinedResult
 from app.sources.camera_formats import CameraFormat
 from app.sources.choose import ChosenSource
@@ -36,6 +37,10 @@ class ExtensionHost(Protocol):
         ``pipeline.add_listener(name, callback)`` gives every :class:`JoinedResult` to a callback in a thread of its
         own: emit a signal there, and touch widgets only in its slot.
         """
+
+    @property
+    def output_mode(self) -> OutputMode:
+        """Which hand the output follows at present."""
 
     @property
     def theme(self) -> Theme:

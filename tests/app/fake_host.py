@@ -38,6 +38,7 @@ class FakeHost(QObject):
             **{"theme": "dark", **options},
         )
         self.parent_widget = QWidget()
+        self.output_mode = self.options.output_mode
         self.overlay_area: QWidget = QWidget(self.parent_widget)
         self.theme: Theme = DARK
         self.follows_system = False

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from app_fakes import found, plain_image
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtWidgets import QMessageBox
+from PyQt6.QtWidgets import QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.palette import DARK
@@ -21,6 +21,8 @@ from app.pipeline.result_synchronizer import JoinedResult
 from app.recording.recorder import RecorderPhase
 from app.recording.sessions import SessionEntry
 from app.review.session_review import open_review
+from app.sources.picture_files import PICTURE_SUFFIXES
+from app.sources.video import VIDEO_SUFFIXES
 from app.ui.recording import record_panel
 from app.ui.recording.record_panel import SAVE_S, RecordPanel
 from app.ui.review.review_window import ReviewWindow
@@ -246,6 +248,27 @@ def test_frames_are_decided_by_key_and_by_range_and_undone(qtbot: QtBot, review:
     assert list(review.film.numbers) == [0]
     qtbot.keyClick(review, Qt.Key.Key_K)
     assert review.review.status[0] == 1
+
+
+def test_filter_shows_how_many_frames_it_has_after_a_decision(qtbot: QtBot, review: ReviewWindow) -> None:
+    place = review.filter.findData("rejected")
+    assert review.filter.itemText(place).endswith("(0)")
+    qtbot.keyClick(review, Qt.Key.Key_X)
+    assert review.filter.itemText(place).endswith("(1)")
+    qtbot.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert review.filter.itemText(place).endswith("(0)")
+
+
+def test_import_offers_every_video_and_picture_that_can_be_read(
+    panel: RecordPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filters: list[str] = []
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *arguments: filters.append(str(arguments[-1])) or ("", "")
+    )
+    panel.sessions._choose_import()
+    offered = set(filters[0].split(";;")[0].partition("(")[2].rstrip(")").split())
+    assert offered == {f"*{suffix}" for suffix in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)}
 
 
 def test_key_decides_nothing_when_the_filter_shows_no_frame(qtbot: QtBot, review: ReviewWindow) -> None:

@@ -17,6 +17,8 @@ from two_view_fakes import pair_of
 from windows import PATIENCE_MS
 
 from app.palette import DARK, LIGHT
+from app.pipeline.output_reason import OutputMode
+from app.pipeline.output_selector import OutputChooser, output_chooser
 from app.sources.choose import ChosenSource
 from app.two_views.calibration import PairCalibration, average_length
 from app.two_views.known_length import known_length
@@ -33,6 +35,8 @@ from app.ui.two_views.second_camera_panel import (
 )
 from hand.embedded import load_embedded_model
 from hand.errors import RecordingError, SourceError
+from hand.model import HandModel
+from hand.types import PathId
 from ik_baseline.person import HandCalibration
 
 CALIBRATION = PairCalibration(
@@ -224,6 +228,22 @@ def test_the_named_hand_calibration_gives_the_scale_and_keeps_the_shape(
     panel.close_down()
     panel.complete()
     host.close()
+
+
+def test_second_view_follows_the_output_mode_of_the_moment(
+    host: FakeHost, panel: SecondCameraPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[OutputMode] = []
+
+    def choose(model: HandModel, paths: tuple[PathId, ...], mode: OutputMode) -> OutputChooser:
+        modes.append(mode)
+        return output_chooser(model, paths, mode)
+
+    monkeypatch.setattr("app.two_views.live_two_views.output_chooser", choose)
+    host.output_mode = OutputMode.IK  # the window was started with another one
+    panel.source.setText("1")
+    panel.open()
+    assert modes == [OutputMode.IK]
 
 
 def test_labels_are_completed_after_the_pipeline_has_ended(host: FakeHost) -> None:

@@ -16,8 +16,10 @@ from pytestqt.qtbot import QtBot
 from video_files import spoil_frames, write_video
 from windows import PATIENCE_MS, Open, wait_for_result
 
+from app.output_texts import MODE_NAMES
 from app.palette import DARK, LIGHT, Theme, rgb
 from app.pipeline.capture_thread import SourcePhase
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.worker import PathPhase
 from app.rendering.orbit import Orbit
 from app.sources.base import SourceFacts
@@ -340,6 +342,27 @@ def test_theme_is_applied_to_every_part_of_the_window_and_to_later_widgets(qtbot
     dialog.show()
     color = dialog.grab().toImage().pixelColor(3, 3)
     assert (color.red(), color.green(), color.blue()) == rgb(LIGHT.window)
+
+
+def test_closed_list_of_shortcuts_leaves_no_dialog_behind(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    (action,) = (action for action in window.actions() if action.shortcut().toString() == "?")
+
+    def close() -> None:
+        dialog = window.findChild(ShortcutsDialog)
+        assert dialog is not None
+        dialog.accept()
+
+    QTimer.singleShot(0, close)
+    action.trigger()
+    qtbot.waitUntil(lambda: window.findChild(ShortcutsDialog) is None, timeout=PATIENCE_MS)
+
+
+def test_output_mode_is_the_one_that_was_chosen_last(open_window: Open) -> None:
+    window = open_window(paths={"network": FakePath, "ik": FakePath}, output_mode=OutputMode.NETWORK)
+    assert window.output_mode is OutputMode.NETWORK
+    window.output_panel.mode.setCurrentIndex(list(MODE_NAMES).index(OutputMode.IK))
+    assert window.output_mode is OutputMode.IK
 
 
 def test_system_theme_is_followed_until_the_user_chooses_a_theme(

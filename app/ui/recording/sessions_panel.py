@@ -15,6 +15,7 @@ from app.sources.picture_files import is_picture
 from app.ui.recording.session_process import SessionWork
 from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.widgets.background_task import BackgroundTasks
+from app.ui.widgets.file_dialogs import VIDEOS_AND_PICTURES
 from app.ui.widgets.form_helpers import button, clock, row, table
 from hand.errors import HandliveError
 
@@ -148,10 +149,7 @@ class SessionsPanel(QWidget):
 
     def _choose_import(self) -> None:
         """A video, or any picture of a folder that is taken as a whole."""
-        patterns = "*.mp4 *.avi *.mov *.mkv *.webm *.jpg *.jpeg *.png *.bmp *.webp"
-        chosen, _ = QFileDialog.getOpenFileName(
-            self, "A video, or one picture of a folder", "", f"Videos and pictures ({patterns})"
-        )
+        chosen, _ = QFileDialog.getOpenFileName(self, "A video, or one picture of a folder", "", VIDEOS_AND_PICTURES)
         if chosen:
             path = Path(chosen)
             self.import_from(path.parent if is_picture(path) else path)

@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from app.palette import Theme
 from app.review.correction import HandCorrector
 from app.review.linked_view import TwoViewCorrector
-from app.review.session_review import FILTERS, SessionReview
+from app.review.session_review import FILTERS, Filter, SessionReview
 from app.ui.review.filmstrip import Filmstrip, FilmstripView
 from app.ui.review.label_editor import LabelPicture
 from app.ui.review.review_timeline import ReviewTimeline
@@ -221,6 +221,11 @@ class ReviewWindow(QWidget):
             f"{counts['kept']} kept, {counts['rejected']} rejected, {counts['corrected']} corrected; "
             f"{counts['decided']} decided by you"
         )
+        for place, key in enumerate(FILTERS):
+            self.filter.setItemText(place, self._filter_text(key))
+
+    def _filter_text(self, key: Filter) -> str:
+        return f"{FILTERS[key]} ({len(self.review.chosen(key))})"
 
     def _show_filter(self) -> None:
         self.film.show_filter(self.filter.currentData())
@@ -242,8 +247,8 @@ class ReviewWindow(QWidget):
     def _build(self, theme: Theme) -> None:
         self.filter = QComboBox()
         self.filter.setAccessibleName("Which frames")
-        for key, name in FILTERS.items():
-            self.filter.addItem(f"{name} ({len(self.review.chosen(key))})", key)
+        for key in FILTERS:
+            self.filter.addItem(self._filter_text(key), key)
         self.picture = LabelPicture()
         self.other_picture = LabelPicture("The other camera has no picture of this moment.")
         self.other_picture.setVisible(self.review.linked is not None)

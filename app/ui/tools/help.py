@@ -40,12 +40,13 @@ def shortcuts_of(actions: list[QAction]) -> list[tuple[str, str]]:
 
 
 class ShortcutsDialog(QDialog):
-    """All shortcuts, in two columns; any key closes it."""
+    """All shortcuts, in two columns."""
 
     def __init__(self, host: ExtensionHost) -> None:
         # a child of a part of the window has that part's colours and fonts already while it is measured
         super().__init__(host.overlay_area)
         self.setWindowTitle("Shortcuts")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # each request makes another one
         self.setObjectName("body")  # for the background of the window
         body = QWidget()
         body.setObjectName("body")

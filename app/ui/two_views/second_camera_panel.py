@@ -31,6 +31,7 @@ from app.ui.theme.style_sheet import SPACING_PX
 from app.ui.two_views.pair_view import PairView
 from app.ui.two_views.path_errors_view import PathErrorsView
 from app.ui.widgets.background_task import BackgroundTasks
+from app.ui.widgets.file_dialogs import file_filter
 from app.ui.widgets.form_helpers import button, change_style, clock, panel_layout, row, styled, wrapped
 from app.ui.widgets.visibility import is_seen
 from hand.errors import ConfigError, HandliveError
@@ -117,7 +118,7 @@ class SecondCameraPanel(QWidget):
                 self._make_paths(),
                 self._host.options.model,
                 pair,
-                output_mode=self._host.options.output_mode,
+                output_mode=self._host.output_mode,
                 retry_s=self._host.options.retry_s,
             )
         except HandliveError as error:
@@ -277,8 +278,7 @@ class SecondCameraPanel(QWidget):
             self.save_report(Path(folder) / f"two_views_{datetime.now():%Y-%m-%d_%H-%M-%S}")
 
     def _ask_for_video(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(self, "Open the second video", "", f"Videos ({patterns});;All files (*)")
+        path, _ = QFileDialog.getOpenFileName(self, "Open the second video", "", file_filter("Videos", VIDEO_SUFFIXES))
         if path:
             self.source.setText(path)
             self.open()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from PyQt6.QtWidgets import QMessageBox, QWidget
+
+from app.sources.picture_files import PICTURE_SUFFIXES
+from app.sources.video import VIDEO_SUFFIXES
 
 
 def agrees_to_replace(parent: QWidget, typed: Path, files: Iterable[Path]) -> bool:
@@ -34,3 +38,7 @@ def file_filter(kind: str, suffixes: Sequence[str]) -> str:
         suffixes: such as ".mp4".
     """
     return f"{kind} ({' '.join(f'*{suffix}' for suffix in suffixes)});;All files (*)"
+
+
+VIDEOS_AND_PICTURES: Final = file_filter("Videos and pictures", (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+"""The filter of dialogs that open whatever can be played."""

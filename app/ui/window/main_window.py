@@ -13,6 +13,7 @@ from app.palette import Theme
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.comparison import Comparison
 from app.pipeline.metrics.path_statistics import PathStatistics
+from app.pipeline.output_reason import OutputMode
 from app.pipeline.output_selector import output_chooser
 from app.pipeline.result_synchronizer import JoinedResult
 from app.rendering.hand_mesh import HandMeshBuilder
@@ -212,6 +213,10 @@ class MainWindow(QMainWindow):
     @property
     def options(self) -> WindowOptions:
         return self._options
+
+    @property
+    def output_mode(self) -> OutputMode:
+        return self.chooser.settings.mode
 
     @property
     def theme(self) -> Theme:

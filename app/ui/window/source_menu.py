@@ -11,9 +11,8 @@ from PyQt6.QtWidgets import QFileDialog, QInputDialog, QMenu, QPushButton, QWidg
 from app.sources.base import SourceFacts
 from app.sources.camera_formats import CameraFormat
 from app.sources.choose import DEMO
-from app.sources.picture_files import PICTURE_SUFFIXES
-from app.sources.video import VIDEO_SUFFIXES
 from app.ui.theme.icons import ICON_SIZE
+from app.ui.widgets.file_dialogs import VIDEOS_AND_PICTURES
 from app.ui.window.camera_monitor import CameraMonitor, OfferedCamera
 
 _USUAL = "Usual size and rate"
@@ -115,10 +114,7 @@ class SourceButton(QPushButton):
                 action.setChecked(ticked)
 
     def _ask_for_file(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a video or picture", "", f"Videos and pictures ({patterns});;All files (*)"
-        )
+        path, _ = QFileDialog.getOpenFileName(self, "Open a video or picture", "", VIDEOS_AND_PICTURES)
         if path:
             self.chosen.emit(path, None)
 
