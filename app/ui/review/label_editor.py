@@ -10,6 +10,7 @@ from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixma
 from PyQt6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app.palette import FINGER_COLORS, PALM_COLOR
+from app.ui.views.fitted_rect import fitted_rect
 from app.ui.views.qimage import rgb_image
 
 _REACH_PX = 16.0
@@ -124,6 +125,5 @@ class LabelPicture(QWidget):
     def _rect(self) -> tuple[QRectF, float]:
         if self._image is None:
             return QRectF(self.rect()), 1.0
-        scale = min(self.width() / self._image.width(), self.height() / self._image.height())
-        width, height = self._image.width() * scale, self._image.height() * scale
-        return QRectF((self.width() - width) / 2.0, (self.height() - height) / 2.0, width, height), scale
+        rect = fitted_rect(QRectF(self.rect()), self._image.width(), self._image.height())
+        return rect, rect.width() / self._image.width()

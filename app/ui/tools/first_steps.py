@@ -27,8 +27,6 @@ _WIDTH_PX = 470
 class Guide(QFrame):
     """A card in the middle of a widget; hidden until :meth:`open`."""
 
-    closed = pyqtSignal()
-    """The user has read it."""
     source_requested = pyqtSignal()
     """Emitted when the user has read it and opens the list of sources."""
 
@@ -91,7 +89,6 @@ class Guide(QFrame):
     def dismiss(self) -> None:
         self.hide()
         self.was_read = True
-        self.closed.emit()
 
     def event(self, event: QEvent | None) -> bool:
         """Fits the height again when the texts get another font, as the theme's at the start."""

@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.palette import DARK, Theme
 from app.ui.theme.style_sheet import SPACING_PX
+from app.ui.views.fitted_rect import fitted_rect
 from app.ui.views.qimage import rgb_image
 
 _ASPECT: Final = 0.75
@@ -65,7 +66,8 @@ class PairView(QWidget):
                 place = QRectF(number * (width + _GAP_PX), 0.0, width, float(self.height()))
                 painter.fillRect(place, QColor(self._theme.picture))
                 if picture is not None:
-                    painter.drawImage(_fitted(place, picture), rgb_image(picture))
+                    image = rgb_image(picture)
+                    painter.drawImage(fitted_rect(place, image.width(), image.height()), image)
                 painter.setPen(QColor(self._theme.border))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawRect(place.adjusted(0.5, 0.5, -0.5, -0.5))
@@ -81,15 +83,3 @@ class PairView(QWidget):
         height = self._height(self.width())
         if height != self.height():
             self.setFixedHeight(height)
-
-
-def _fitted(place: QRectF, picture: Picture) -> QRectF:
-    """The largest place of a picture's proportions in the middle of another."""
-    height, width = picture.shape[:2]
-    scale = min(place.width() / width, place.height() / height)
-    return QRectF(
-        place.center().x() - width * scale / 2.0,
-        place.center().y() - height * scale / 2.0,
-        width * scale,
-        height * scale,
-    )
