@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from PyQt6.QtWidgets import QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 from windows import PATIENCE_MS
 
+from app.motion.motion import Motion
+from app.motion.save import save_motion
 from app.ui.tools.motion_tool import UNSAVED_SENTENCE, MotionTool
+from hand.errors import RecordingError
 
 Answer = QMessageBox.StandardButton
 
@@ -103,6 +107,25 @@ def test_unsaved_motion_is_kept_when_the_window_closes(
 ) -> None:
     files_typed(monkeypatch, None)
     record(MotionTool(as_host(host)))
+    host.close()
+    assert len(list((tmp_path / "motions").glob("*.npz"))) == 1
+
+
+def test_motion_whose_saving_fails_while_the_window_closes_is_kept(
+    host: FakeHost, record: Record, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closing = threading.Event()
+
+    def save(motion: Motion, file: Path) -> tuple[Path, ...]:
+        if file.suffix == ".glb":
+            closing.wait()
+            raise RecordingError("The disk is full; choose another place.")
+        return save_motion(motion, file)
+
+    monkeypatch.setattr("app.ui.tools.motion_tool.save_motion", save)
+    files_typed(monkeypatch, tmp_path / "hand.glb")
+    record(MotionTool(as_host(host)))
+    host.closing.connect(closing.set)
     host.close()
     assert len(list((tmp_path / "motions").glob("*.npz"))) == 1
 

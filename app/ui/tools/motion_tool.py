@@ -46,7 +46,7 @@ class MotionTool:
         )
         self.action.setCheckable(True)
         host.closing.connect(self._keep_on_closing)
-        host.closed.connect(self._background.wait)
+        host.closed.connect(self._complete)
 
     @property
     def recording(self) -> bool:
@@ -143,6 +143,15 @@ class MotionTool:
         """A motion that is being recorded or not saved when the window closes is kept as arrays, without a dialog."""
         if self._recorder is not None:
             self._stop()
+        self._keep_unsaved()
+
+    def _complete(self) -> None:
+        """Waits until the motion is written; one whose file turned out not to be writable is kept as arrays, too."""
+        self._background.wait()
+        self._keep_unsaved()
+        self._background.wait()
+
+    def _keep_unsaved(self) -> None:
         if self._unsaved is not None and not self._background.busy:
             self.save(self._unsaved, motion_folder() / time.strftime("motion_%Y-%m-%d_%H-%M-%S.npz"))
 
