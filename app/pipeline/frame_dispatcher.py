@@ -145,5 +145,5 @@ def _lies_between(before: Frame | None, frame: Frame, newest: Frame) -> bool:
     """Whether a frame comes after one and not after another of the same source."""
     if (frame.source_id, frame.mirrored) != (newest.source_id, newest.mirrored):
         return False
-    later = before is None or frame.capture_time_ns > before.capture_time_ns
-    return later and frame.capture_time_ns <= newest.capture_time_ns
+    later = before is None or frame.arrival_time_ns > before.arrival_time_ns
+    return later and frame.arrival_time_ns <= newest.arrival_time_ns

@@ -1,5 +1,8 @@
 """Joins the paths' results for the same frame, in the order of the frames, without unbounded waiting.
 
+The order is that of arrival: a file that is played fast has capture times ahead of the clock, and so ahead of those of
+a camera that is chosen after it.
+
 A frame is complete when every path that is waited for has a result for it. A path is not waited for while it is off,
 starting or broken, when it already works on a later frame (then it skipped this one), or when it is usually so late
 that waiting would delay the other one's hand. What comes too late for its frame is still shown and compared, as
@@ -132,9 +135,9 @@ class ResultSynchronizer(Generic[T]):
 
     def begin(self, path_id: PathId, frame: Frame) -> None:
         """Registers that a path works on a frame: earlier ones without a result of it count as skipped."""
-        self._begun_ns[path_id] = frame.capture_time_ns
+        self._begun_ns[path_id] = frame.arrival_time_ns
         # read without the lock, so that a path does not wait while another one composes, unless there is a reason to
-        if self._oldest_pending_ns < frame.capture_time_ns:
+        if self._oldest_pending_ns < frame.arrival_time_ns:
             with self._lock:
                 self._flush()
 
@@ -150,7 +153,7 @@ class ResultSynchronizer(Generic[T]):
                 self._insert(entry)
             entry.updates[path_id] = update
             if not again:
-                self._newest_ns[path_id] = frame.capture_time_ns
+                self._newest_ns[path_id] = frame.arrival_time_ns
                 late_ms = (self._clock_ns() - entry.first_ns) / _NS_PER_MS
                 self._lateness_ms[path_id] += _LATENESS_WEIGHT * (late_ms - self._lateness_ms[path_id])
             if entry.joined is None:
@@ -163,13 +166,13 @@ class ResultSynchronizer(Generic[T]):
 
     def _insert(self, entry: _Entry[T]) -> None:
         """Keeps pending entries in the order of the frames; one that was overtaken long ago counts as done."""
-        time_ns = entry.frame.capture_time_ns
-        if self._passed and time_ns <= self._passed[-1].frame.capture_time_ns:
+        time_ns = entry.frame.arrival_time_ns
+        if self._passed and time_ns <= self._passed[-1].frame.arrival_time_ns:
             entry.joined = JoinedResult(entry.frame, {}, late=True)
             return
-        index = sum(other.frame.capture_time_ns < time_ns for other in self._pending)
+        index = sum(other.frame.arrival_time_ns < time_ns for other in self._pending)
         self._pending.insert(index, entry)
-        self._oldest_pending_ns = self._pending[0].frame.capture_time_ns
+        self._oldest_pending_ns = self._pending[0].frame.arrival_time_ns
 
     def _flush(self) -> None:
         while self._pending:
@@ -179,7 +182,7 @@ class ResultSynchronizer(Generic[T]):
             if self._missing(entry, wait_for_all=handless or self._wait_for_all) and len(self._pending) <= most:
                 return
             self._pending.popleft()
-            self._oldest_pending_ns = self._pending[0].frame.capture_time_ns if self._pending else math.inf
+            self._oldest_pending_ns = self._pending[0].frame.arrival_time_ns if self._pending else math.inf
             results = _results(entry)
             missing = {p: self._not_awaited.get(p, MissingReason.LATE) for p in self._lateness_ms if p not in results}
             entry.joined = JoinedResult(entry.frame, results, self._choose(entry.frame, results, missing), missing)
@@ -190,8 +193,8 @@ class ResultSynchronizer(Generic[T]):
         return any(
             path_id not in entry.updates
             and path_id not in self._not_awaited
-            and self._newest_ns.get(path_id, -1) < entry.frame.capture_time_ns
-            and self._begun_ns.get(path_id, -1) <= entry.frame.capture_time_ns
+            and self._newest_ns.get(path_id, -1) < entry.frame.arrival_time_ns
+            and self._begun_ns.get(path_id, -1) <= entry.frame.arrival_time_ns
             and (wait_for_all or self._lateness_ms[path_id] < PATIENCE_MS)
             for path_id in self._lateness_ms
         )

@@ -129,3 +129,22 @@ def test_session_is_saved_as_a_table_and_a_summary(tmp_path: Path) -> None:
     assert content["output"]["confidence"]["mean"] == pytest.approx(0.6)
     empty, _ = save_summary(Comparison(), "", tmp_path / "empty")
     assert empty.read_text(encoding="utf-8") == "second\n"
+
+
+def test_comparison_counts_on_when_a_camera_follows_a_file_that_ran_ahead_of_the_clock() -> None:
+    comparison = Comparison()
+    for index in range(400, 440):  # two seconds of a file, 20 s ahead of the camera
+        comparison.record(joined(index))
+    camera = [joined(index, ("ik",), output="ik") for index in range(200)]
+    for one in camera[:10]:
+        comparison.record(one)
+    comparison.record(joined(439, output=None, late=True))  # of the file, counted already
+    for one in camera[10:]:
+        comparison.record(one)
+    # the camera's first frame counts for the moment of the file's last
+    assert [row["ik_frames"] for row in comparison.rows()] == [20, 21, *[20] * 9, 19]
+    numbers = comparison.numbers()
+    assert math.isnan(numbers.paths["network"].work_ms)  # the file is out of the window
+    assert numbers.paths["ik"].frames_per_second == pytest.approx(20.0)
+    assert numbers.paths["ik"].jitter_mm == pytest.approx(0.0, abs=1e-3)
+    assert numbers.output_shares["ik"] == 1.0

@@ -168,3 +168,18 @@ def test_path_gets_the_frame_of_the_new_source_after_a_source_change() -> None:
     for inbox in dispatcher.inboxes.values():
         inbox.put(other)
     assert dispatcher.inboxes["ik"].take_now() is other
+
+
+def test_paths_share_the_first_frame_of_a_camera_after_a_file_that_ran_ahead_of_the_clock() -> None:
+    dispatcher = FrameDispatcher(("network", "ik"), lambda: 0)
+    network, ik = dispatcher.inboxes["network"], dispatcher.inboxes["ik"]
+    of_file = replace(frame(0), capture_time_ns=10**12, arrival_time_ns=1)
+    first, second = (replace(frame(index), source_id="camera", arrival_time_ns=index) for index in (2, 3))
+    for arrived in (of_file, first):
+        network.put(arrived)
+        ik.put(arrived)
+        if arrived is of_file:
+            assert ik.take_now() is of_file
+        assert network.take_now() is arrived
+    ik.put(second)
+    assert ik.take_now() is first

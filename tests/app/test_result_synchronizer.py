@@ -249,3 +249,17 @@ def test_slow_listener_drops_the_oldest_items_and_counts_them() -> None:
     listeners.close()
     assert got == [0, *range(11, QUEUE_LENGTH + 11)]
     assert np.diff(got).min() > 0
+
+
+def test_camera_chosen_after_a_file_that_ran_ahead_of_the_clock_is_not_late() -> None:
+    bench = Bench()
+    of_file = [
+        Frame(index, 1_000_000 * (index + 1), plain_image(), LENS, "file", False, False, 10 + index)
+        for index in range(2)
+    ]
+    of_camera = [Frame(index, 20 + index, plain_image(), LENS, "camera", live=True) for index in range(2)]
+    bench.frames = [*of_file, *of_camera]
+    for index in range(4):
+        bench.deliver("network", index)
+        bench.deliver("ik", index)
+    assert bench.log == [(0, "ik+network"), (1, "ik+network")] * 2

@@ -154,13 +154,12 @@ class _Memory:
     def __init__(self) -> None:
         self.started_s: float | None = None
         self.now_s = 0.0
+        self.shift_s = 0.0
         self.samples = {path_id: RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS) for path_id in PATH_IDS}
         self.recorded: dict[PathId, deque[int]] = {path_id: deque(maxlen=32) for path_id in PATH_IDS}
-        self.tracks: dict[PathId, _Track] = {path_id: _Track() for path_id in PATH_IDS}
         self.pairs = RollingRows(_PAIR_COLUMNS, _MOST_ROWS)
         self.outputs = RollingRows(_OUTPUT_COLUMNS, _MOST_ROWS)
         self.output_samples = RollingRows(_SAMPLE_COLUMNS, _MOST_ROWS)
-        self.output_track = _Track()
         self.from_output = {path_id: RollingRows(_FROM_OUTPUT_COLUMNS, _MOST_ROWS) for path_id in PATH_IDS}
         self.from_output_mean = {path_id: _JointMean() for path_id in PATH_IDS}
         self.last_output = ""
@@ -168,6 +167,12 @@ class _Memory:
         self.second: _Second | None = None
         self.rows: deque[dict[str, float]] = deque(maxlen=LONGEST_SESSION_S)
         self.joint_mean = _JointMean()
+        self.forget_movement()
+
+    def forget_movement(self) -> None:
+        """The next frames are of other hands, which have no jitter with those before."""
+        self.tracks: dict[PathId, _Track] = {path_id: _Track() for path_id in PATH_IDS}
+        self.output_track = _Track()
 
 
 class Comparison:
@@ -184,9 +189,9 @@ class Comparison:
 
     def record(self, joined: JoinedResult) -> None:
         """Takes what the paths said about one frame; late ones count for their path and the comparison alone."""
-        time_s = joined.frame.capture_time_ns / 1e9
         with self._lock:
             memory = self._memory
+            time_s = self._time_of(joined)
             if memory.started_s is None:
                 memory.started_s = time_s
             second = self._second_of(time_s)
@@ -260,6 +265,22 @@ class Comparison:
         """Mean distance of each path's joints from the fused hand's over the session."""
         with self._lock:
             return {path_id: mean.mean_mm() for path_id, mean in self._memory.from_output_mean.items()}
+
+    def _time_of(self, joined: JoinedResult) -> float:
+        """When a frame was captured, on a clock that never goes back.
+
+        A file that is played fast is ahead of a camera that is chosen after it, whose time then counts on from there.
+        """
+        memory = self._memory
+        time_s = joined.frame.capture_time_ns / 1e9 + memory.shift_s
+        if memory.started_s is None:
+            return time_s
+        if joined.late:
+            return min(time_s, memory.now_s)  # it may be of the source before
+        if time_s < memory.now_s:
+            memory.shift_s += memory.now_s - time_s
+            memory.forget_movement()
+        return max(time_s, memory.now_s)
 
     def _second_of(self, time_s: float) -> _Second:
         memory = self._memory
