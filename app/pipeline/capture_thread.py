@@ -143,7 +143,7 @@ class CaptureThread(threading.Thread):
         self._state = SourceState()
         self.mirror = False
         self.quarter_turns = 0
-        self._begun_ns = self._latest_ns = 0
+        self._begun_ns = self._latest_ns = self._arrived_ns = 0
         self._media_origin_ns: int | None = None
         self._sequence = -1
         self.playback = Playback()
@@ -221,10 +221,10 @@ class CaptureThread(threading.Thread):
         source = turn.source
         if turn.over.is_set():
             return True
-        self._publish(turn, SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
         rate = facts.frames_per_second if self._paced and not facts.live else 0.0
         seekable = source if isinstance(source, SeekableSource) else None
-        self._begin_playback(seekable, facts)
+        self._begin_playback(seekable, facts)  # first, because it drops what is sought once the source is seen to run
+        self._publish(turn, SourceState(SourcePhase.RUNNING, facts.name, facts.note, facts))
         self._begun_ns = max(time.monotonic_ns(), self._latest_ns + 1)
         self._media_origin_ns, self._sequence = None, -1
         speed = self.playback.state.speed
@@ -300,8 +300,11 @@ class CaptureThread(threading.Thread):
         return True
 
     def _end(self, turn: _Turn, name: str, shortfall: Shortfall | None) -> None:
+        state = self.state
         sentence = f"The end of {name}." if shortfall is None else shortfall.sentence(name)
-        self._publish(turn, replace(self.state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
+        if shortfall is None and not state.frames and state.read_failures:
+            sentence = state.sentence or sentence  # of a source without a picture, its last failure is the reason
+        self._publish(turn, replace(state, phase=SourcePhase.ENDED, sentence=sentence, shortfall=shortfall))
 
     def _time_of(self, picture: Picture, facts: SourceFacts, frames: int) -> int:
         """Capture time of a frame: by the file's own clock where it has one, later than all frames before it."""
@@ -335,7 +338,9 @@ class CaptureThread(threading.Thread):
             image, intrinsics = cv2.flip(image, 1), intrinsics.mirrored()
         time_ns = self._time_of(picture, facts, state.frames)
         self._latest_ns = time_ns
-        arrived_ns = picture.capture_time_ns if facts.live else time.monotonic_ns()
+        # the clock may stand still between two pictures that are read as fast as possible, and frames are ordered by it
+        arrived_ns = picture.capture_time_ns if facts.live else max(time.monotonic_ns(), self._arrived_ns + 1)
+        self._arrived_ns = arrived_ns
         frame = Frame(self._sequence, time_ns, image, intrinsics, facts.name, mirror, facts.live, arrived_ns)
         for sink in self._sinks:
             sink.put(frame)

@@ -86,7 +86,7 @@ class FolderSource:
         self.loops = loop
         self._frames_per_second = frames_per_second or FOLDER_PICTURES_PER_SECOND
         self._files: tuple[Path, ...] = ()
-        self._next = 0
+        self._next = self._failures_in_a_row = 0
 
     @property
     def length(self) -> int:
@@ -117,7 +117,7 @@ class FolderSource:
                 f"There is no folder at {printable(self._folder)}; check the path, or choose another source."
             )
         listing = list_pictures(self._folder, subfolders=self._subfolders)
-        self._files, self._next = listing.files, 0
+        self._files, self._next, self._failures_in_a_row = listing.files, 0, 0
         if not self._files:
             kinds = ", ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
             sentence = f"There is no picture in the folder {printable(self._folder)}; expected files of type {kinds}."
@@ -126,17 +126,20 @@ class FolderSource:
         return SourceFacts(self.name, "folder", 0, 0, self._frames_per_second, frame_count=count, note=listing.skipped)
 
     def read(self) -> Picture | EndOfSource | ReadFailure:
-        """The next picture; a damaged one is a failure that is skipped."""
+        """The next picture; a damaged one is a failure that is skipped, and a whole round of them the end."""
         if self._next >= len(self._files):
-            if not self.loops or not self._files:
+            if not self.loops or self._failures_in_a_row >= len(self._files):
                 return EndOfSource()
             self._next = 0
         path, time_ns = self._files[self._next], round(self._next * 1e9 / self._frames_per_second)
         self._next += 1
         try:
-            return Picture(read_picture(path), time.monotonic_ns(), time_ns)
+            image_rgb = read_picture(path)
         except SourceError as error:
+            self._failures_in_a_row += 1
             return ReadFailure(str(error), skipped=True)
+        self._failures_in_a_row = 0
+        return Picture(image_rgb, time.monotonic_ns(), time_ns)
 
     def close(self) -> None:
         """Releases the list."""

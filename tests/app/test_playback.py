@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from app_fakes import FakeSource, wait_until, write_clip, write_picture
+from app_fakes import FakeSource, plain_image, wait_until, write_clip, write_picture
 
 from app.pipeline.capture_thread import CaptureThread, SourcePhase, turn_picture
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
@@ -195,3 +195,42 @@ def test_capture_turns_before_it_mirrors(play: type[Player]) -> None:
     frame = player.frames[-1]
     np.testing.assert_array_equal(frame.image_rgb, cv2.flip(cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE), 1))
     assert (frame.intrinsics.width_px, frame.intrinsics.height_px) == (240, 320)
+
+
+def test_place_that_is_sought_as_soon_as_the_source_runs_is_shown(clip: Path) -> None:
+    sink: Mailbox[Frame] = Mailbox()
+    frames: list[Frame] = []
+    sink.put = frames.append  # type: ignore[method-assign]
+    sought: list[int] = []
+
+    def seek_once() -> None:
+        if thread.state.phase is SourcePhase.RUNNING and not sought:
+            sought.append(7)
+            thread.playback.seek(7)
+
+    thread = CaptureThread([sink], IntrinsicsChoice(), seek_once, retry_s=0.02)
+    thread.start()
+    thread.switch_to(VideoSource(clip, frames_per_second=500.0))
+    wait_until(lambda: thread.state.phase is SourcePhase.ENDED)
+    thread.stop()
+    thread.join()
+    assert frame_index(frames[0].image_rgb) == 7
+
+
+def test_frames_arrive_one_after_the_other_even_while_the_clock_stands_still(
+    play: type[Player], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 1_000)
+    player = play(FakeSource([plain_image()] * 5))
+    wait_until(lambda: player.thread.state.phase is SourcePhase.ENDED)
+    assert (np.diff([frame.arrival_time_ns for frame in player.frames]) > 0).all()
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_folder_without_a_readable_picture_ends_with_the_reason(tmp_path: Path, play: type[Player], loop: bool) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"damaged")
+    player = play(FolderSource(tmp_path, loop=loop))
+    wait_until(lambda: player.thread.state.phase is SourcePhase.ENDED)
+    assert (player.thread.state.frames, player.thread.state.read_failures) == (0, 2)
+    assert "b.png" in player.thread.state.sentence
