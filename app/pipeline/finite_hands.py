@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import compress
 
 from hand.finite import all_finite
 from hand.types import HandState, PathResult
@@ -15,14 +16,17 @@ from inference.runtime import CropPrediction
 
 
 def without_broken_hands(result: PathResult) -> PathResult:
-    """The result with only the hands that are finite throughout; the same object where all are."""
-    fit = [_is_fit(state) for state in result.states]
+    """The result with only the hands that are finite throughout, before a filter too; the same object where all are."""
+    raw = result.unfiltered or result.states
+    fit = [_is_fit(state) and _is_fit(before) for state, before in zip(result.states, raw, strict=True)]
     if all(fit):
         return result
     seen = tuple(observation for k, observation in enumerate(result.observations) if k >= len(fit) or fit[k])
-    states = tuple(state for state, whole in zip(result.states, fit, strict=True) if whole)
+    states = tuple(compress(result.states, fit))
+    unfiltered = tuple(compress(result.unfiltered, fit))
     sentence = "A hand with numbers that are not finite was left out."
-    return replace(result, states=states, observations=seen, message=" ".join(filter(None, (result.message, sentence))))
+    message = " ".join(filter(None, (result.message, sentence)))
+    return replace(result, states=states, observations=seen, unfiltered=unfiltered, message=message)
 
 
 def is_finite(prediction: CropPrediction) -> bool:

@@ -326,9 +326,12 @@ class SessionRecorder:
 
 
 def recorded_hands(result: PathResult) -> list[RecordedHand]:
-    """The hands of a path in recorded form, each with its observation where there is one."""
-    observations = result.observations[: len(result.states)]
-    return [recorded_hand(state, seen) for state, seen in zip_longest(result.states, observations)]
+    """The hands of a path in recorded form, each with its observation where there is one.
+
+    They are those before the filter for the eye, which delays a moving hand: labels are made from them.
+    """
+    states = result.unfiltered or result.states
+    return [recorded_hand(state, seen) for state, seen in zip_longest(states, result.observations[: len(states)])]
 
 
 def _hands_and_timings(

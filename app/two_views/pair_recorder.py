@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,15 +47,11 @@ class PairRecorder:
         if given.late:
             return
         recorder = self._recorders[view]
-        # the filter for the eye delays a moving hand, and in the first view alone
-        results = {
-            path: replace(result, states=result.unfiltered or result.states) for path, result in given.results.items()
-        }
         fused = tuple(output.state for output in given.outputs if output.origin == "fused")
         # the hand in a file may be another person's
         self._live = self._live and given.frame.live
         recorder.offer_frame(given.frame)
-        recorder.offer_result(given.frame, results, fused)
+        recorder.offer_result(given.frame, given.results, fused)
 
     @property
     def seconds(self) -> float:

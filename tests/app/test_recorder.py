@@ -344,3 +344,15 @@ def test_damaged_session_does_not_hide_the_others(tmp_path: Path) -> None:
         assert set(problems) == {"good", "bad"}
         assert problems["good"] == ""
         assert problems["bad"]
+
+
+def test_hands_are_recorded_as_they_were_before_the_filter(tmp_path: Path) -> None:
+    recorder = SessionRecorder(tmp_path / "s", MODEL, min_free_bytes=0)
+    frame = _frame(1)
+    result = _result(frame)
+    delayed = replace(result.states[0], joints_m=np.zeros((21, 3)))
+    recorder.offer_frame(frame)
+    recorder.offer_result(frame, {"ik": replace(result, states=(delayed,), unfiltered=result.states)})
+    recorder.stop()
+    (hand,) = open_recording(tmp_path / "s").frames[0].hands
+    np.testing.assert_array_equal(hand.joints_m, result.states[0].joints_m)

@@ -163,3 +163,11 @@ def test_only_the_hand_that_is_not_finite_is_left_out() -> None:
     kept = without_broken_hands(bad)
     assert kept.states == (good.states[1],)
     assert "not finite" in kept.message
+
+
+def test_hands_before_the_filter_are_left_out_with_those_behind_it() -> None:
+    frame = Frame(0, 0, np.zeros((4, 4, 3), np.uint8), Intrinsics(4.0, 4.0, 2.0, 2.0, 4, 4), "a")
+    raw = (_state("right", 0.11), _state("left", 0.21), _state("right", math.nan))
+    smooth = (_state("right", math.nan), _state("left", 0.2), _state("right", 0.3))
+    kept = without_broken_hands(PathResult(frame, "network", smooth, unfiltered=raw))
+    assert (kept.states, kept.unfiltered) == (smooth[1:2], raw[1:2])
