@@ -22,7 +22,7 @@ from app.pipeline.finite_hands import without_broken_hands
 from app.pipeline.fused_track import FusionSettings, fusion_settings
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.output_reason import OutputMode
-from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
+from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings, only_path
 from app.pipeline.paths.hand_path import HandPath, PathFactory
 from app.pipeline.paths.path_factories import NO_CHECKPOINT_SENTENCE
 from app.pipeline.result_synchronizer import JoinedResult
@@ -203,11 +203,12 @@ class _PictureOutput:
     def __init__(self, run: PredictionRun) -> None:
         self._model = run.model
         self._settings = OutputSettings(mode=run.output_mode)
-        self._fusion: FusionSettings | None = fusion_settings(run.model) if len(run.paths) > 1 else None
+        self._only = only_path(run.paths)
+        self._fusion: FusionSettings | None = fusion_settings(run.model) if self._only is None else None
 
     def of(self, frame: Frame, results: Mapping[PathId, PathResult]) -> tuple[OutputHand, ...]:
         # a chooser for each picture, because nothing may fade from one picture into the next
-        return OutputChooser(self._model, self._settings, self._fusion).choose(frame, results)
+        return OutputChooser(self._model, self._settings, self._fusion, only=self._only).choose(frame, results)
 
 
 def _hand_content(state: HandState, frame: Frame, milliseconds: float, method: HandOrigin) -> dict[str, Any]:

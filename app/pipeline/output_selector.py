@@ -110,15 +110,26 @@ def output_chooser(
     Raises:
         ConfigError: the fusion's weights are missing or damaged.
     """
-    fusion = fusion_settings(model, smoothing) if len(paths) > 1 else None
-    return OutputChooser(model, OutputSettings(mode=mode), fusion)
+    only = only_path(paths)
+    fusion = fusion_settings(model, smoothing) if only is None else None
+    return OutputChooser(model, OutputSettings(mode=mode), fusion, only=only)
+
+
+def only_path(paths: Collection[PathId]) -> PathId | None:
+    """The path of a run with a single one; else None."""
+    return next(iter(paths)) if len(paths) == 1 else None
 
 
 class OutputChooser:
     """Computes the output of each frame; call it in the order of the frames, from one thread."""
 
     def __init__(
-        self, model: HandModel, settings: OutputSettings | None = None, fusion: FusionSettings | None = None
+        self,
+        model: HandModel,
+        settings: OutputSettings | None = None,
+        fusion: FusionSettings | None = None,
+        *,
+        only: PathId | None = None,
     ) -> None:
         """Starts without a hand.
 
@@ -126,9 +137,11 @@ class OutputChooser:
             model: the hand model both paths pose (either side).
             settings: see there; may be replaced from any thread.
             fusion: how hands are fused; without it the mode ``FUSED`` is ``NETWORK_FIRST``.
+            only: the path that is the output in every mode, because no other one runs.
         """
         self.settings = settings or OutputSettings()
         self._fusion = fusion
+        self._only_mode = None if only is None else OutputMode(only)
         layer, mirrored = HandLayer(model), HandLayer(model.mirrored())
         self._layers: dict[Side, HandLayer] = {model.side: layer, mirrored.model.side: mirrored}
         self._slots: list[_Slot] = []
@@ -155,7 +168,9 @@ class OutputChooser:
             self._source = (frame.source_id, frame.mirrored)
             self.reset()
         settings = self.settings
-        if settings.mode is OutputMode.FUSED and self._fusion is None:
+        if self._only_mode is not None:
+            settings = replace(settings, mode=self._only_mode)
+        elif settings.mode is OutputMode.FUSED and self._fusion is None:
             settings = replace(settings, mode=OutputMode.NETWORK_FIRST)
         time_ns = frame.capture_time_ns
         self._slots = [slot for slot in self._slots if 0 <= time_ns - slot.time_ns <= MEMORY_NS]

@@ -12,8 +12,8 @@ from app_fakes import hand_state, plain_image
 
 from app.output_texts import reason_text
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
-from app.pipeline.output_reason import OutputCause
-from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings
+from app.pipeline.output_reason import OutputCause, OutputMode
+from app.pipeline.output_selector import OutputChooser, OutputHand, OutputSettings, output_chooser
 from app.pipeline.worker import MissingReason
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
@@ -214,3 +214,14 @@ def test_settings_that_contradict_themselves_are_refused() -> None:
         OutputSettings(leave_below=0.6, return_above=0.4)
     with pytest.raises(ConfigError, match="not negative"):
         OutputSettings(fade_ms=-1.0)
+
+
+@pytest.mark.parametrize("mode", OutputMode)
+@pytest.mark.parametrize("path_id", ["network", "ik"])
+def test_only_path_of_a_run_is_the_output_in_every_mode(mode: OutputMode, path_id: PathId) -> None:
+    chooser = output_chooser(load_embedded_model(), (path_id,), mode)
+    state = hand(0, path_id, 0.3)
+    (output,) = chooser.choose(frame(0), {path_id: PathResult(frame(0), path_id, (state,))})
+    assert output.state is state
+    assert reason_text(output.reason) == "it is the path that was chosen"
+    assert chooser.settings.mode is mode

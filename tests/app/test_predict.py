@@ -11,6 +11,7 @@ import pytest
 from app_fakes import FakePath, hand_state, write_picture
 
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
+from app.pipeline.output_reason import OutputMode
 from app.predict import PredictionRun, predict
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
@@ -108,3 +109,11 @@ def test_missing_input_is_refused(tmp_path: Path) -> None:
 def test_prediction_without_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No checkpoint"):
         predict(PredictionRun(tmp_path, tmp_path / "pred.json", {}, load_embedded_model()))
+
+
+@pytest.mark.parametrize("mode", OutputMode)
+def test_hand_of_the_only_path_is_written_in_every_mode(tmp_path: Path, mode: OutputMode) -> None:
+    picture = write_picture(tmp_path / "hand.png")
+    content = prediction(picture, tmp_path / "pred.json", output_mode=mode, fused_only=True)
+    (hand,) = content["images"][0]["hands"]
+    assert (hand["from"], hand["reason"]) == ("ik", "it is the path that was chosen")
