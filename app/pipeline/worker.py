@@ -55,7 +55,7 @@ class PathState:
         sentence: why it is not running, else empty.
         cause: the failure, without the recovery, else empty.
         failures: number of failures.
-        failures_in_a_row: the last of these, without a result in between.
+        failures_in_a_row: the last of these, without a delivered result in between.
         lost_frames: frames on which it failed, without a result.
     """
 
@@ -122,7 +122,7 @@ class PathWorker(threading.Thread, Generic[T]):
         self._lock = threading.Lock()
         self._state = PathState()
         self._last: PathResult | None = None
-        self._last_at_failure: PathResult | None = None
+        self._delivered_since_failure = False
         self._redraw = False
         self._in_hand: Frame | None = None
 
@@ -209,7 +209,6 @@ class PathWorker(threading.Thread, Generic[T]):
             if self._last is not None and not _continues(frame, self._last.frame):
                 path.reset()
             self._last = without_broken_hands(path.process(frame))
-            self._in_hand = None
             if self._stopping.is_set():
                 return  # the receiver may be gone: an engine took its time
         elif not self._redraw or self._last is None:
@@ -217,12 +216,14 @@ class PathWorker(threading.Thread, Generic[T]):
         self._redraw = False
         prepared = self._prepare(self._last)
         self._deliver(PathUpdate(self._last, prepared, taken_ns, time.monotonic_ns()))
+        if frame is not None:
+            self._in_hand, self._delivered_since_failure = None, True
 
     def _fail(self, sentence: str, cause: str) -> None:
         lost, self._in_hand = self._in_hand is not None, None
         before = self.state
-        in_a_row = before.failures_in_a_row + 1 if self._last is self._last_at_failure else 1
-        self._last_at_failure = self._last
+        in_a_row = 1 if self._delivered_since_failure else before.failures_in_a_row + 1
+        self._delivered_since_failure = False
         self._set_state(
             PathState(PathPhase.FAILED, sentence, cause, before.failures + 1, in_a_row, before.lost_frames + lost)
         )
@@ -230,7 +231,10 @@ class PathWorker(threading.Thread, Generic[T]):
     def _set_state(self, state: PathState) -> None:
         with self._lock:
             self._state = state
-        self._on_state(state)
+        try:
+            self._on_state(state)
+        except Exception:  # frames that waited for this path go on with the change; the thread has to outlive them
+            logger.exception("state of path %s", self._path_id)
 
 
 def _continues(frame: Frame, before: Frame) -> bool:

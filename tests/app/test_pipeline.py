@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -14,12 +16,14 @@ from app.pipeline.capture_thread import READ_FAILURE_BUDGET, SourcePhase
 from app.pipeline.intrinsics_choice import IntrinsicsChoice
 from app.pipeline.live import LivePipeline
 from app.pipeline.metrics.path_statistics import PathStatistics
+from app.pipeline.output_selector import OutputChooser, OutputHand
 from app.pipeline.paths.hand_path import PathFactory
 from app.pipeline.playback import Pacer
 from app.pipeline.worker import PathPhase, PathUpdate
 from app.sources.base import EndOfSource, Picture, ReadFailure, SourceFacts
+from hand.embedded import load_embedded_model
 from hand.errors import DetectorError, IntrinsicsError
-from hand.types import Frame, PathResult
+from hand.types import Frame, PathId, PathResult
 
 
 @contextmanager
@@ -395,3 +399,60 @@ def test_statistics_count_rate_latency_and_residual() -> None:
     assert np.isnan(statistics.summary(9_000_000_000).frames_per_second)  # nothing came for a while
     assert statistics.stage_medians_ms() == {"detect": 1.0, "solve": 0.5}
     assert np.isnan(PathStatistics().summary().latency_p50_ms)
+
+
+class BrokenChooser(OutputChooser):
+    """Never makes an output."""
+
+    def choose(self, *_: object) -> tuple[OutputHand, ...]:
+        raise RuntimeError("boom")
+
+
+def test_frame_whose_output_cannot_be_chosen_is_lost_and_the_failures_are_in_a_row() -> None:
+    with running(every_frame=True, output=BrokenChooser(load_embedded_model())) as pipeline:
+        pipeline.show(FakeSource([plain_image()] * 2))
+        wait_until(lambda: pipeline.path_state("ik").lost_frames == 2)
+        state = pipeline.path_state("ik")
+    assert (state.failures, state.failures_in_a_row) == (2, 2)
+
+
+def test_every_frame_of_two_paths_is_a_result_or_lost_while_no_output_can_be_chosen() -> None:
+    paths: dict[PathId, PathFactory] = {
+        "ik": FakePath,
+        "network": lambda: FakePath(lambda frame: replace(found(frame), path_id="network")),
+    }
+    pipeline: LivePipeline[int, None] = LivePipeline(
+        paths, lambda _result: 0, lambda: None, every_frame=True, output=BrokenChooser(load_embedded_model())
+    )
+    results = dict.fromkeys(paths, 0)
+
+    def accounted_for(path_id: PathId) -> int:
+        results[path_id] += pipeline.take_update(path_id) is not None
+        return results[path_id] + pipeline.path_state(path_id).lost_frames
+
+    pipeline.start()
+    try:
+        pipeline.show(FakeSource([plain_image()] * 3))
+        wait_until(lambda: all(accounted_for(path_id) == 3 for path_id in paths))
+    finally:
+        pipeline.close()
+
+
+def test_failures_are_in_a_row_although_the_last_result_is_drawn_again_between_them() -> None:
+    def breaks(frame: Frame) -> PathResult:
+        if frame.sequence > 0:
+            raise RuntimeError("boom")
+        return found(frame)
+
+    drawn_again = threading.Event()
+    reads = count(1)
+    source = FakeSource([plain_image()] * 3, on_read=lambda: next(reads) < 3 or drawn_again.wait(20.0))
+    with running(lambda: FakePath(breaks), every_frame=True) as pipeline:
+        pipeline.show(source)
+        next_update(pipeline)
+        wait_until(lambda: pipeline.path_state("ik").failures == 1)
+        pipeline.redraw()
+        next_update(pipeline)
+        drawn_again.set()
+        wait_until(lambda: pipeline.path_state("ik").failures == 2)
+        assert pipeline.path_state("ik").failures_in_a_row == 2
