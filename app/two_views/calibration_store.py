@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from app.two_views.camera_pair import finite_array, pair_from_json, pair_to_json
 from app.two_views.observer_noise import ObserverNoise
 from app.user_dirs import cameras_folder
 from hand.atomic_file import write_json_atomically
+from hand.checked_files import FILE_FAULTS, read_json
 from hand.errors import ConfigError, IntrinsicsError
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ def saved_pair(
     if not file.is_file():
         return None
     try:
-        return _read(json.loads(file.read_text(encoding="utf-8")), [first, second], sizes_px)
-    except (OSError, ValueError, KeyError, TypeError, IntrinsicsError) as error:
+        return _read(read_json(file), [first, second], sizes_px)
+    except (*FILE_FAULTS, IntrinsicsError) as error:
         logger.warning("The calibration of two cameras %s cannot be used (%s); calibrate them again.", file, error)
         return None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from app.two_views.bone_lengths import steady
 from app.two_views.calibration import PairCalibration
@@ -63,11 +63,7 @@ def measure_truth(calibration: PairCalibration, first: ViewTrack, second: ViewTr
     """
     pair = calibration.pair
     noise = calibration.noise
-    both = (
-        np.mean([np.isfinite(first.joints_px[path]).all((1, 2)) for path in PATHS if path in first.joints_px], axis=0)
-        > 0.0
-    )
-    if both.sum() >= FRAMES_FOR_OWN_NOISE:
+    if in_both_views(first, second).sum() >= FRAMES_FOR_OWN_NOISE:
         own = measure_noise(pair, first, second)
         noise = ObserverNoise({**noise.share, **own.share})
     made = triangulate(pair, sightings(pair, first, second, noise))
@@ -78,6 +74,19 @@ def measure_truth(calibration: PairCalibration, first: ViewTrack, second: ViewTr
     gap = ~(expected <= LARGEST_EXPECTED_M)
     joints[gap], expected[gap] = np.nan, np.nan
     return Truth(first.times_s, joints, expected, pair, first.side)
+
+
+def in_both_views(first: ViewTrack, second: ViewTrack) -> Bool[np.ndarray, " N"]:
+    """The moments at which some path found the hand in both views.
+
+    Args:
+        first: the hand in the first view.
+        second: the hand in the second view at the same moments.
+    """
+    found = np.zeros(len(first), bool)
+    for path in first.joints_px.keys() & second.joints_px.keys() & set(PATHS):
+        found |= np.isfinite(first.joints_px[path]).all((1, 2)) & np.isfinite(second.joints_px[path]).all((1, 2))
+    return found
 
 
 def sightings(pair: CameraPair, first: ViewTrack, second: ViewTrack, noise: ObserverNoise) -> list[Sightings]:

@@ -28,7 +28,7 @@ from app.two_views.path_errors import measure_path
 from app.two_views.report import write_report
 from app.two_views.time_pairing import estimate_skew, paired
 from app.two_views.triangulation import Sightings, reprojection, triangulate
-from app.two_views.truth import dependent_sigmas, measure_truth
+from app.two_views.truth import dependent_sigmas, in_both_views, measure_truth
 from app.two_views.truth_labels import label_sessions
 from app.two_views.view_recording import ViewRecording
 from hand.camera import Intrinsics, project
@@ -473,3 +473,39 @@ def test_the_board_is_found_in_rendered_pictures_of_both_cameras() -> None:
 
 def test_lengths_of_the_palm_are_not_counted_twice() -> None:
     assert len({tuple(edge) for edge in EDGES.tolist()}) == len(EDGES)
+
+
+def test_moments_in_both_views_are_those_at_which_one_path_sees_the_hand_in_each(joints: np.ndarray) -> None:
+    first, second = seen(pair_of(), joints[:5], 0.0)
+    for track, path, moment in ((first, "network", 1), (second, "ik", 1), (second, "network", 2), (second, "ik", 2)):
+        track.joints_px[path][moment] = np.nan
+    second.joints_px["ik"][3] = np.nan
+    assert in_both_views(first, second).tolist() == [True, False, False, True, True]
+    assert not in_both_views(first, replace(second, joints_px={})).any()
+
+
+def test_noise_is_that_of_the_calibration_where_the_second_view_hardly_sees_the_hand(
+    joints: np.ndarray,
+    calibrated: tuple[PairCalibration, ViewTrack, ViewTrack],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, first, second = calibrated
+    hidden = second.joints_px["network"].copy()
+    hidden[10:] = np.nan
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the noise was measured on ten moments")
+
+    monkeypatch.setattr("app.two_views.truth.measure_noise", refuse)
+    truth = measure_truth(found, first, replace(second, joints_px={"network": hidden}))
+    assert np.isfinite(truth.joints_m[:10]).any()
+
+
+@pytest.mark.parametrize("noise", ["[]", "[" * 5000 + "]" * 5000])
+def test_damaged_calibration_of_two_cameras_counts_as_none(
+    calibrated: tuple[PairCalibration, ViewTrack, ViewTrack], tmp_path: Path, noise: str
+) -> None:
+    file = save_pair("Cam A", "Cam B", calibrated[0], tmp_path)
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "noise": "damaged"}).replace('"damaged"', noise))
+    assert saved_pair("Cam A", "Cam B", ((640, 480), (640, 480)), tmp_path) is None
