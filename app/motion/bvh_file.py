@@ -81,17 +81,21 @@ def _offset(offset_m: Float[np.ndarray, "3"]) -> str:
 
 
 def _frames(track: HandTrack, rate: float) -> Float[np.ndarray, "N 51"]:
-    """Channels in the order of the hierarchy, which is MANO's own order of joints."""
+    """Channels in the order of the hierarchy, which is MANO's own order of joints.
+
+    They begin with the motion, so that the files of two hands play together; until a hand is seen it stands as it is
+    seen first.
+    """
     times = track.times_s
-    count = max(1, round((times[-1] - times[0]) * rate) + 1)
-    grid = np.clip(times[0] + np.arange(count) / rate, times[0], times[-1])
+    count = round(times[-1] * rate) + 1
+    grid = np.clip(np.arange(count) / rate, times[0], times[-1])
     wrists = track.wrists_m @ CAMERA_TO_SCENE.T * CM_PER_M
     columns = [np.stack([np.interp(grid, times, wrists[:, axis]) for axis in range(3)], 1)]
     for joint in range(16):
         rotations = rotations_of(track.poses_rad, joint)
         if joint == 0:
             rotations = Rotation.from_matrix(CAMERA_TO_SCENE) * rotations
-        on_grid = Slerp(times, rotations)(grid) if len(times) > 1 else rotations
+        on_grid = Slerp(times, rotations)(grid) if len(times) > 1 else rotations[np.zeros(count, int)]
         columns.append(without_jumps(on_grid.as_euler(EULER_ORDER, degrees=True)))
     return np.concatenate(columns, 1)
 

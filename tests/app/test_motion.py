@@ -308,3 +308,25 @@ def test_predictions_are_frames_of_one_motion(tmp_path: Path) -> None:
     predict(PredictionRun(tmp_path, tmp_path / "pred.json", {"ik": FakePath}, MODEL, listener=recorder.take))
     (track,) = recorder.motion(PICTURES_PER_SECOND).tracks
     np.testing.assert_allclose(track.times_s, [0, 1 / 30, 2 / 30])
+
+
+def test_bvh_of_a_hand_that_comes_later_starts_with_the_other_one(tmp_path: Path) -> None:
+    recorder = MotionRecorder(MODEL)
+    for sequence in range(FRAMES):
+        late = [state_at(sequence, "left")] if sequence >= 8 else []
+        recorder.take(joined(sequence, state_at(sequence), *late))
+    right, left = (Bvh(file.read_text()) for file in write_bvh(recorder.motion(RATE), tmp_path / "motion.bvh"))
+    assert right.frames == left.frames == FRAMES
+    for frame, sequence in ((0, 8), (8, 8), (12, 12)):  # until it is seen it stands as it is seen first
+        wanted = state_at(sequence, "left").joints_m[0] * TO_SCENE * 100.0
+        np.testing.assert_allclose(left.positions(frame)["wrist"], wanted, atol=0.01)
+
+
+def test_bvh_of_a_hand_that_is_seen_once_holds_it(tmp_path: Path) -> None:
+    recorder = MotionRecorder(MODEL)
+    for sequence in range(5):
+        recorder.take(joined(sequence, state_at(sequence), *([state_at(4, "left")] if sequence == 4 else [])))
+    _, left = write_bvh(recorder.motion(RATE), tmp_path / "motion.bvh")
+    bvh = Bvh(left.read_text())
+    assert bvh.frames == 5
+    np.testing.assert_array_equal(bvh.numbers[0], bvh.numbers[4])
