@@ -187,3 +187,13 @@ def test_a_hand_of_8_percent_of_the_height_of_a_large_picture_is_found() -> None
     found = [bool(live.detect(picture)) for _ in range(rounds)]
     assert any(found)
     assert classifier.shown == 6 * rounds
+
+
+@pytest.mark.parametrize("few", [1, 2, 3])
+def test_video_search_of_few_squares_spends_a_third_on_small_ones(few: int) -> None:
+    search = SlidingWindowDetector(FakeClassifier(), squares_per_search=few)
+    large = list(search_squares(3840, 2160))
+    small = list(search_squares(3840, 2160, SMALL_SIZES))
+    seen = [square for _ in range(3 * len(small)) for square in search._due(large, small)]
+    assert len([square for square in seen if square in small]) == len(seen) // 3
+    assert all(square in seen for square in (*large, *small))

@@ -95,7 +95,7 @@ class SlidingWindowDetector:
         self._classifier = classifier
         self._squares_per_search = squares_per_search
         self._small_sizes = small_sizes
-        self._searches = 0
+        self.reset()
 
     def detect(
         self,
@@ -118,18 +118,23 @@ class SlidingWindowDetector:
 
     def reset(self) -> None:
         """Begins with the first squares again."""
-        self._searches = 0
+        self._searches = self._large_seen = self._small_seen = 0
 
     def close(self) -> None:
         """Does nothing: the network belongs to the path."""
 
     def _due(self, large: list[SquareCrop], small: list[SquareCrop]) -> list[SquareCrop]:
-        """The squares of one search in a video: two thirds large ones, of which there are fewer, and a third small."""
+        """The squares of one search in a video: two thirds large ones, of which there are fewer, and a third small.
+
+        Fewer than three squares have no third, so every third search is spent on small ones.
+        """
         few = self._squares_per_search
-        share = few // 3 if small else 0
-        squares = _next_of(large, self._searches * (few - share), few - share)
-        squares += _next_of(small, self._searches * share, share)
+        third = few // 3 if few >= 3 else few * (self._searches % 3 == 2)
+        share = third if small else 0
+        squares = _next_of(large, self._large_seen, few - share) + _next_of(small, self._small_seen, share)
         self._searches += 1
+        self._large_seen += few - share
+        self._small_seen += share
         return squares
 
     def _surest(
@@ -180,7 +185,7 @@ class SlidingWindowDetector:
     def _best_turned(
         self, image_rgb: UInt8[np.ndarray, "height width 3"], square: SquareCrop, intrinsics: Intrinsics
     ) -> SquareCrop:
-        """The square turned by the number of quarters with the highest probability of a hand."""
+        """The square turned by the number of quarters at which the network is most confident of its hand."""
         turned = [replace(square, angle_rad=quarters * np.pi / 2.0) for quarters in range(4)]
         return max(turned, key=lambda one: self._classifier.predict(image_rgb, one, intrinsics).confidence)
 
