@@ -380,6 +380,6 @@ def _positive(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
+    if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"a number of frames is a whole number from 1, not {text!r}")
     return int(text)

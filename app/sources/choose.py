@@ -85,7 +85,7 @@ def choose_source(text: str | None, options: SourceOptions) -> ChosenSource:
     if "://" in text:
         raise _no_address(text)
     number = text.removeprefix("/dev/video")
-    if number.isdigit():
+    if number.isdecimal():
         return _camera(int(number), options)
     try:
         path = Path(text).expanduser()

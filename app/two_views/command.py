@@ -35,7 +35,8 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     """Runs the command.
 
     Args:
-        options: as parsed; ``network``, ``device``, ``finder``, ``fov`` and ``intrinsics`` are the program's own.
+        options: as parsed; ``network``, ``device``, ``finder``, ``fov``, ``intrinsics`` and ``rotate`` are the
+            program's own.
         model: of the paths.
 
     Raises:
@@ -51,7 +52,15 @@ def run_two_views(options: argparse.Namespace, model: HandModel) -> None:
     sessions = [None if options.record is None else options.record / f"{take}-{name}" for name in ("first", "second")]
     mode = options.output_mode or OutputMode.FUSED
     inputs = [
-        ViewInput(one.source, _paths(options, model, live=live), lens, output_mode=mode, session=session, take=take)
+        ViewInput(
+            one.source,
+            _paths(options, model, live=live),
+            lens,
+            quarter_turns=options.rotate // 90,
+            output_mode=mode,
+            session=session,
+            take=take,
+        )
         for one, lens, session in zip(chosen, lenses, sessions, strict=True)
     ]
     print_line(f"Watching {chosen[0].source.name} and {chosen[1].source.name}.", error=True)

@@ -21,9 +21,10 @@ from app.environment import load_opencv
 from app.settings import Settings, save_settings
 from app.sources.choose import ChosenSource
 from app.sources.demo import DEMO_CLIP, DEMO_TRUTH, demo_source
+from app.two_views.view_recording import ViewInput
 from app.ui.window_options import WindowOptions
 from hand.embedded import load_embedded_model, load_model
-from hand.errors import ModelFileError
+from hand.errors import ConfigError, ModelFileError
 from hand.types import Frame, PathResult
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,7 @@ def test_network_without_an_installed_checkpoint_is_refused(
         ["--size", "big"],
         ["--fps", "-3"],
         ["--frames", "0"],
+        ["--frames", "²"],
         ["--fov", "60", "--intrinsics", "1,1,1,1"],
         ["--fov", "60", "predict", "--input", "a.png", "--output", "a.json", "--intrinsics", "1,1,1,1"],
     ],
@@ -332,3 +334,16 @@ def test_prediction_on_the_demo_clip_matches_its_ground_truth(tmp_path: Path) ->
     box = np.ptp(joints_px, axis=0).max()
     error = np.linalg.norm(np.array(hand["joints_px"]) - joints_px, axis=1)
     assert np.median(error) < 0.05 * box
+
+
+def test_rotation_is_that_of_both_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[ViewInput] = []
+
+    def refuse(views: tuple[ViewInput, ViewInput], *_: object, **__: object) -> None:
+        given.extend(views)
+        raise ConfigError("Seen enough.")
+
+    monkeypatch.setattr("app.two_views.command.record_views", refuse)
+    files = [str(tmp_path / name) for name in ("one.mp4", "two.mp4")]
+    assert run(["--source", files[0], "--rotate", "90", "two-views", "--second", files[1]]) == 2
+    assert [view.quarter_turns for view in given] == [1, 1]

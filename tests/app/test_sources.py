@@ -218,3 +218,9 @@ def test_camera_with_a_dot_in_its_name_is_no_file(tmp_path: Path, monkeypatch: p
     assert isinstance(choose_source("usb3.0", SourceOptions()).source, VideoSource)
     (tmp_path / "hand.mp4").touch()  # an existing file takes precedence
     assert isinstance(choose_source("hand.mp4", SourceOptions()).source, VideoSource)
+
+
+def test_digit_that_is_no_number_names_no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sources.choose.list_cameras", tuple)
+    with pytest.raises(SourceError, match="no camera, file or folder called '²'"):
+        choose_source("²", SourceOptions())
