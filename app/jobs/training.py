@@ -29,6 +29,7 @@ KILL_AFTER_S = 5.0
 """One that was terminated and is still there after so long may be killed."""
 
 _LOG_FILE = "log.txt"
+_TAIL_BYTES = 4000
 _STARTING_S = 60.0
 
 
@@ -123,10 +124,10 @@ class TrainingRun:
         self.request = replace(self.request, name=name, notes=notes)
         write_request(self.folder, self.request)
 
-    def log_tail(self, size: int = 4000) -> str:
+    def log_tail(self) -> str:
         """The end of what the process printed."""
         try:
-            return (self.folder / _LOG_FILE).read_bytes()[-size:].decode(errors="replace")
+            return (self.folder / _LOG_FILE).read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
         except OSError:
             return ""
 

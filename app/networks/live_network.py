@@ -16,7 +16,6 @@ from app.networks.vetting import NetworkVetting
 from hand.camera import Intrinsics
 from hand.crop import SquareCrop
 from hand.errors import CheckpointError
-from hand.landmark_reading import LandmarkReading
 from inference.runtime import CropPrediction, NetworkRuntime, load_network, read_metadata
 
 logger = logging.getLogger(__name__)
@@ -138,10 +137,9 @@ class LiveNetwork:
         image_rgb: UInt8[np.ndarray, "height width 3"],
         crop: SquareCrop,
         intrinsics: Intrinsics,
-        landmarks: LandmarkReading | None = None,
     ) -> CropPrediction:
         """See :meth:`inference.runtime.NetworkRuntime.predict`, of the live network."""
-        return self.runtime.predict(image_rgb, crop, intrinsics, landmarks)
+        return self.runtime.predict(image_rgb, crop, intrinsics)
 
     def current(self) -> LoadedNetwork:
         """The live network.

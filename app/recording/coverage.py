@@ -83,7 +83,6 @@ class Coverage:
         self._frames = joint_frames(model if model.side == "right" else model.mirrored())
         self._named = np.stack([_told_apart(NAMED_POSES[name].radians()) for name in POSES])
         self._counts = np.zeros((len(POSES), len(VIEWS)), int)
-        self._others = 0
 
     @property
     def counts(self) -> Int[np.ndarray, "poses views"]:
@@ -99,11 +98,6 @@ class Coverage:
     def share(self) -> float:
         """How much of everything was shown, 0 to 1."""
         return float(self.filled.mean())
-
-    @property
-    def others(self) -> int:
-        """Frames of poses that are none of the named ones; they are as useful, but not requested."""
-        return self._others
 
     def add(
         self, side: Side, pose_rad: Float[np.ndarray, "48"], joints_m: Float[np.ndarray, "21 3"]
@@ -124,8 +118,7 @@ class Coverage:
         away = np.abs(self._named - _told_apart(angles)).mean(1)
         nearest = int(away.argmin())
         if away[nearest] > _FARTHEST_RAD:
-            self._others += 1
-            return None
+            return None  # as useful, but not requested
         self._counts[nearest, list(VIEWS).index(view)] += 1
         return list(POSES)[nearest], view
 

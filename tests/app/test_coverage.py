@@ -61,9 +61,9 @@ def test_completed_cards_are_not_requested_again() -> None:
     assert coverage.missing() == []
 
 
-def test_a_pose_without_a_name_is_counted_apart() -> None:
+def test_a_pose_without_a_name_fills_nothing() -> None:
     coverage = Coverage(MODEL)
     pose, joints = _hand("fist", "palm")
     pose[3:] *= -1.0
     assert coverage.add("right", pose, joints) is None
-    assert (coverage.others, coverage.share) == (1, 0.0)
+    assert coverage.share == 0.0
