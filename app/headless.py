@@ -33,6 +33,7 @@ from app.rendering.hand_mesh import HandMeshBuilder
 from app.sources.base import FrameSource, SourceFacts
 from hand.atomic_file import write_json_atomically
 from hand.errors import HandliveError, SourceError
+from hand.finite import rounded_or_none
 from hand.model import HandModel
 from hand.picture_file import write_picture
 from hand.types import PathId, PathResult
@@ -425,5 +426,4 @@ def _picture_step(run: HeadlessRun, facts: SourceFacts) -> int:
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN: what was not measured is null."""
-    return round(value, 3) if math.isfinite(value) else None
+    return rounded_or_none(value, 3)

@@ -33,6 +33,7 @@ from benchmarks.fusion_cases import (
     both_states,
     gathered_cases,
 )
+from hand.anatomy import joint_axes
 from hand.atomic_file import write_text_atomically
 from hand.camera import project
 from hand.embedded import load_embedded_model
@@ -43,7 +44,7 @@ from hand.model import HandModel
 from hand.types import HandState
 from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
 from inference.fusion_weights import FusionWeights, confidence_features
-from inference.hand_fusion import HandFusion, PairSituation, joint_axes, joint_groups, relative_misfit
+from inference.hand_fusion import HandFusion, PairSituation, joint_groups, relative_misfit
 
 SEEDS = {"ordinary": 910_001, "wild": 910_002}
 

@@ -25,6 +25,8 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.joints import MANO_FINGERS, mano_joint_to_common
+from hand.layer import HandLayer
+from hand.model import HandModel
 
 THUMB_PULP_IN_PALM: Final = (-0.62, 0.25, 0.74)
 """Direction of the thumb's pulp at rest, in the palm frame (radial, distal, palmar).
@@ -68,6 +70,18 @@ def anatomical_frames(rest_joints_m: Float[np.ndarray, "21 3"]) -> Float[np.ndar
         is_thumb = MANO_FINGERS[(joint - 1) // 3] == "thumb"
         frames[joint] = _axes(bone, thumb_pulp if is_thumb else palm[:, 2])
     return frames
+
+
+def joint_axes(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
+    """The anatomical frames that a right-hand model brings, or those that its rest joints suggest.
+
+    Args:
+        model: of a right hand.
+    """
+    axes = model.joint_axes
+    if axes is None:
+        axes = anatomical_frames(HandLayer(model, np.float64)(np.zeros(48), np.zeros(10), np.zeros(3)).joints_m)
+    return np.ascontiguousarray(axes, np.float64)
 
 
 def rotations_from_angles(

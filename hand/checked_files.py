@@ -76,6 +76,18 @@ def float_array(values: Any) -> Float[np.ndarray, "..."]:
         return np.zeros(0)
 
 
+def finite_array(values: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """Plain values of a file as an array of this shape.
+
+    Raises:
+        TypeError, ValueError: they are not finite numbers, or of another shape.
+    """
+    array = np.array(values, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"expected {shape} finite numbers, got shape {array.shape}")
+    return array
+
+
 def read_checked(path: Path, largest_bytes: int = SMALL_BYTES) -> bytes:
     """The content of a regular file.
 

@@ -1,6 +1,8 @@
-"""Whether numbers are finite: checked for every array of a hand, in every frame."""
+"""Whether numbers are finite: checked for every array of a hand, in every frame; and numbers for reports."""
 
 from __future__ import annotations
+
+import math
 
 import numba
 import numpy as np
@@ -10,6 +12,11 @@ from jaxtyping import Float
 def all_finite(*arrays: Float[np.ndarray, "..."]) -> bool:
     """Whether no number of some arrays is NaN or infinite; one call for each, where NumPy takes two and an array."""
     return all(_is_finite(array.ravel()) for array in arrays)
+
+
+def rounded_or_none(value: float, digits: int = 4) -> float | None:
+    """A number for a report; None where nothing was measured, because JSON has no NaN."""
+    return round(float(value), digits) if math.isfinite(value) else None
 
 
 # keeps the interpreter lock: reacquiring it would take longer than the microsecond of work

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import platformdirs
 from jaxtyping import Float
 
-from hand.anatomy import anatomical_frames, joint_limits
+from hand.anatomy import joint_axes, joint_limits
 from hand.atomic_file import write_json_atomically
-from hand.checked_files import FILE_FAULTS, fault_of, read_json
+from hand.checked_files import FILE_FAULTS, fault_of, finite_array, read_json
 from hand.errors import ConfigError
-from hand.joints import FROM_MANO_WITH_TIPS
 from hand.landmark_offsets import measured_offsets_m
 from hand.layer import HandLayer
 from hand.model import HandModel
@@ -94,8 +91,8 @@ class HandCalibration:
         try:
             content = read_json(path)
             calibration = cls(
-                _numbers(content["shape"], (10,)),
-                _numbers(content["landmark_offsets_mm"], (21, 3)) / 1e3,
+                finite_array(content["shape"], (10,)),
+                finite_array(content["landmark_offsets_mm"], (21, 3)) / 1e3,
                 str(content["model_digest"]),
                 int(content["frames"]),
                 int(content.get("views", 1)),
@@ -144,17 +141,5 @@ def build_chain(layer: HandLayer, calibration: HandCalibration) -> Chain:
 
 def joint_frames(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
     """The model's anatomical axes, or those that follow from its rest joints; orthonormal to double precision."""
-    frames = model.joint_axes
-    if frames is None:
-        joints = model.joint_regressor.astype(np.float64) @ model.v_template_m
-        with_tips = np.concatenate([joints, model.v_template_m[list(model.tip_vertices)]])
-        frames = anatomical_frames(with_tips[list(FROM_MANO_WITH_TIPS)])
-    left, _, right = np.linalg.svd(np.asarray(frames, np.float64))
+    left, _, right = np.linalg.svd(joint_axes(model))
     return np.ascontiguousarray(left @ right)
-
-
-def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(values, dtype=np.float64)
-    if array.shape != shape or not all(math.isfinite(value) for value in array.flat):
-        raise ValueError(f"expected {shape} finite numbers, got shape {array.shape}")
-    return array

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.atomic_file import write_json_atomically
+from hand.checked_files import finite_array
 from hand.errors import ConfigError
 from inference.fusion_kernel import HAND_FEATURES, JOINT_FEATURES
 
@@ -150,14 +151,14 @@ def load_weights(file: Path) -> FusionWeights:
             raise ValueError("it is about other features")
         features = len(HAND_FEATURES) + len(JOINT_FEATURES)
         return FusionWeights(
-            bias=_numbers(content["bias"], (16, 3)),
-            slopes=_numbers(content["slopes"], (_GROUPS, features)),
-            place_slopes=_numbers(content["place_slopes"], (len(HAND_FEATURES),)),
+            bias=finite_array(content["bias"], (16, 3)),
+            slopes=finite_array(content["slopes"], (_GROUPS, features)),
+            place_slopes=finite_array(content["place_slopes"], (len(HAND_FEATURES),)),
             confidence=_tuple(content["confidence"], 3),
             network_credibility=_tuple(content["network_credibility"], 2),
             ik_credibility=_tuple(content["ik_credibility"], 2),
             **{
-                name: float(_numbers(content[name], ()))
+                name: float(finite_array(content[name], ()))
                 for name in (
                     "place_bias", "shape_share", "sigma_factor", "prior_factor", "contradiction_mm",
                     "contradiction_rad",
@@ -192,12 +193,5 @@ def _half_log_odds(probability: float) -> float:
     return 0.5 * math.log(kept / (1.0 - kept))
 
 
-def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(values, dtype=np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"expected {shape} finite numbers, got shape {array.shape}")
-    return array
-
-
 def _tuple(values: Any, count: int) -> tuple[Any, ...]:
-    return tuple(float(value) for value in _numbers(values, (count,)))
+    return tuple(float(value) for value in finite_array(values, (count,)))

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Int
 
-from hand.anatomy import anatomical_frames, angles_from_rotations, joint_limits, rotations_from_angles
+from hand.anatomy import angles_from_rotations, joint_axes, joint_limits, rotations_from_angles
 from hand.camera import Intrinsics, project
 from hand.joints import MANO_FINGERS
 from hand.layer import HandLayer
@@ -47,21 +47,12 @@ def joint_groups() -> Int[np.ndarray, "16"]:
     return groups
 
 
-def joint_axes(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
-    """The model's anatomical axes, or those that its rest joints suggest."""
-    axes = model.joint_axes
-    if axes is None:
-        axes = anatomical_frames(HandLayer(model, np.float64)(np.zeros(48), np.zeros(10), np.zeros(3)).joints_m)
-    return np.ascontiguousarray(axes, np.float64)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class PairSituation:
     """A hand that both paths found, mirrored to a right one, and how the paths differ.
 
     Attributes:
         network_rotations: local rotations, the first in camera axes.
-        ik_rotations: the same of the other path.
         network_px: 2D joints of the network.
         network_sigma_px: expected error of each.
         ik_px: 2D joints of the hand detector.
@@ -73,7 +64,6 @@ class PairSituation:
     """
 
     network_rotations: Float[np.ndarray, "16 3 3"]
-    ik_rotations: Float[np.ndarray, "16 3 3"]
     network_px: Float[np.ndarray, "21 2"]
     network_sigma_px: Float[np.ndarray, "21"]
     ik_px: Float[np.ndarray, "21 2"]
@@ -147,7 +137,6 @@ class HandFusion:
         )
         return PairSituation(
             network_rotations,
-            ik_rotations,
             network_px,
             sigma,
             ik_px,

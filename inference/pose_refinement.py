@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from jaxtyping import Float
 
-from hand.anatomy import anatomical_frames
+from hand.anatomy import joint_axes
 from hand.camera import Intrinsics, project
 from hand.finite import all_finite
 from hand.joints import MANO_FINGERS, MANO_PARENTS, mano_joint_to_common
@@ -158,9 +158,7 @@ def prior_precisions(model: HandModel) -> Float[np.ndarray, "16 3 3"]:
     Args:
         model: where it has no anatomical axes of its joints, they follow from its bones.
     """
-    axes = model.joint_axes
-    if axes is None:
-        axes = anatomical_frames(HandLayer(model, np.float64)(np.zeros(48), np.zeros(10), np.zeros(3)).joints_m)
+    axes = joint_axes(model)
     precisions = np.empty((16, 3, 3))
     precisions[0] = np.eye(3) / GLOBAL_DEVIATION_RAD**2
     for joint in range(1, 16):

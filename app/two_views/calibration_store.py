@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from app.sources.calibration_store import SAME_PROPORTIONS, camera_slug
 from app.two_views.calibration import KnownLength, PairCalibration
-from app.two_views.camera_pair import finite_array, pair_from_json, pair_to_json
+from app.two_views.camera_pair import pair_from_json, pair_to_json
 from app.two_views.observer_noise import ObserverNoise
 from app.user_dirs import cameras_folder
 from hand.atomic_file import write_json_atomically
-from hand.checked_files import FILE_FAULTS, read_json
+from hand.checked_files import FILE_FAULTS, finite_array, read_json
 from hand.errors import ConfigError, IntrinsicsError
 
 logger = logging.getLogger(__name__)

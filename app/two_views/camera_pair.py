@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hand.camera import Intrinsics
+from hand.checked_files import finite_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,15 +98,3 @@ def pair_from_json(content: Any) -> CameraPair:
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or np.linalg.det(rotation) < 0.0:
         raise ValueError("its rotation is none")
     return CameraPair(first, second, rotation, translation_m)
-
-
-def finite_array(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers of a file as an array.
-
-    Raises:
-        TypeError, ValueError: they are not finite, or of another shape.
-    """
-    array = np.array(values, np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"expected {shape} finite numbers")
-    return array

@@ -21,6 +21,7 @@ from app.two_views.view_recording import ViewRecording
 from hand.atomic_file import write_json_atomically, write_text_atomically
 from hand.camera import project
 from hand.errors import ConfigError
+from hand.finite import rounded_or_none
 from hand.joints import JOINT_NAMES
 from hand.picture_file import write_picture
 
@@ -111,23 +112,23 @@ def content(result: TwoViewResult, views: tuple[ViewRecording, ViewRecording]) -
         "state": result.state.value,
         "calibration": {
             "quality": calibration.quality,
-            "expected_mm": _number(calibration.expected_mm),
-            "repeat_mm": _number(calibration.repeat_mm),
-            "angle_deg": _number(calibration.angle_deg),
-            "baseline_mm": _number(calibration.pair.baseline_m * 1000.0),
-            "epipolar_px": _number(calibration.epipolar_px),
+            "expected_mm": rounded_or_none(calibration.expected_mm),
+            "repeat_mm": rounded_or_none(calibration.repeat_mm),
+            "angle_deg": rounded_or_none(calibration.angle_deg),
+            "baseline_mm": rounded_or_none(calibration.pair.baseline_m * 1000.0),
+            "epipolar_px": rounded_or_none(calibration.epipolar_px),
             "scale_from": calibration.length.source,
             "scale_uncertainty": calibration.length.uncertainty,
-            "clock_late_ms": _number(calibration.late_s * 1000.0),
+            "clock_late_ms": rounded_or_none(calibration.late_s * 1000.0),
             "from_this_take": result.calibrated_here,
         },
         "truth": {
             "frames": len(result.truth.times_s),
             "frames_with_hand": int(np.isfinite(result.truth.joints_m).all(-1).any(1).sum()),
-            "joints_known": _number(float(np.isfinite(result.truth.joints_m).all(-1).mean())),
+            "joints_known": rounded_or_none(float(np.isfinite(result.truth.joints_m).all(-1).mean())),
             "expected_mm": {
-                "p50": _number(float(np.median(expected))),
-                "p90": _number(float(np.quantile(expected, 0.9))),
+                "p50": rounded_or_none(float(np.median(expected))),
+                "p90": rounded_or_none(float(np.quantile(expected, 0.9))),
             },
         },
         "paths": [
@@ -135,9 +136,9 @@ def content(result: TwoViewResult, views: tuple[ViewRecording, ViewRecording]) -
                 "path": one.path,
                 "view": one.view + 1,
                 "frames": len(one.times_s),
-                "found": _number(one.found),
+                "found": rounded_or_none(one.found),
                 **{
-                    measure: {"mean": _number(one.mean(measure)), "p50": _number(one.median(measure))}
+                    measure: {"mean": rounded_or_none(one.mean(measure)), "p50": rounded_or_none(one.median(measure))}
                     for measure in MEASURES
                 },
             }
@@ -149,10 +150,10 @@ def content(result: TwoViewResult, views: tuple[ViewRecording, ViewRecording]) -
                 "other": comparison.other,
                 "view": comparison.view + 1,
                 "measure": comparison.measure,
-                "before": _number(comparison.change.before),
-                "after": _number(comparison.change.after),
-                "low": _number(comparison.change.low),
-                "high": _number(comparison.change.high),
+                "before": rounded_or_none(comparison.change.before),
+                "after": rounded_or_none(comparison.change.after),
+                "low": rounded_or_none(comparison.change.low),
+                "high": rounded_or_none(comparison.change.high),
                 "stretches": comparison.change.units,
                 "verdict": comparison.change.verdict,
             }
@@ -186,14 +187,13 @@ def charts(result: TwoViewResult) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def pictures(
-    result: TwoViewResult, views: tuple[ViewRecording, ViewRecording], count: int = PICTURES
+    result: TwoViewResult, views: tuple[ViewRecording, ViewRecording]
 ) -> list[UInt8[np.ndarray, "height width 3"]]:
     """Both cameras' pictures of a few moments beside each other, the triangulated hand drawn into both.
 
     Args:
         result: of the analysis.
         views: with the pictures that were kept.
-        count: at most so many.
     """
     truth, late_s = result.truth, result.calibration.late_s
     whole = np.flatnonzero(np.isfinite(truth.joints_m).all((1, 2)))
@@ -205,9 +205,9 @@ def pictures(
         partner, _ = views[1].picture_near(kept + late_s)
         if abs(truth.times_s[n] - kept) < 0.02 and abs(partner - kept - late_s) < 0.05:
             chosen.append((n, kept))
-    step = max(1, len(chosen) // count)
+    step = max(1, len(chosen) // PICTURES)
     drawn = []
-    for n, kept in chosen[step // 2 :: step][:count]:
+    for n, kept in chosen[step // 2 :: step][:PICTURES]:
         halves = []
         for view, recording in enumerate(views):
             _, picture = recording.picture_near(kept + (late_s if view else 0.0))
@@ -304,7 +304,3 @@ def _joints_csv(result: TwoViewResult) -> str:
         for joint, name in enumerate(JOINT_NAMES):
             writer.writerow([one.view + 1, one.path, name, *(f"{mean[joint]:.4f}" for mean in means)])
     return text.getvalue()
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 4) if math.isfinite(value) else None

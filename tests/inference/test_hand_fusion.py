@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from hand.anatomy import joint_limits
+from hand.anatomy import joint_axes, joint_limits
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError
@@ -19,7 +19,7 @@ from hand.mirror import mirror_points, mirror_pose
 from hand.types import HandState, PathId
 from inference.fusion_kernel import HAND_FEATURES, combine_places, mean_rotations
 from inference.fusion_weights import FusionWeights, load_weights
-from inference.hand_fusion import HandFusion, joint_axes, joint_groups
+from inference.hand_fusion import HandFusion, joint_groups
 
 MODEL = load_embedded_model()
 LAYER = HandLayer(MODEL, np.float64)

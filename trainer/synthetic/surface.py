@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from hand.anatomy import anatomical_frames
+from hand.anatomy import joint_axes
 from hand.joints import FINGERS, MANO_FINGERS, mano_joint_to_common
 from hand.layer import HandLayer
 from hand.model import HandModel
@@ -84,7 +84,7 @@ class HandSurface:
         self.subdivision: Subdivision = subdivide(model.faces, model.vertex_count, levels)
         rest = HandLayer(model, np.float64)(np.zeros(48), np.zeros(10))
         self.rest_joints_m = rest.joints_m
-        self.frames = model.joint_axes if model.joint_axes is not None else anatomical_frames(rest.joints_m)
+        self.frames = joint_axes(model)
         self.palm_axes = np.stack([self.frames[0][:, 0], self.frames[0][:, 2], -self.frames[0][:, 1]], 1)
         hand_m = self.subdivision.points(rest.vertices_m)
         self.hand_count = len(hand_m)

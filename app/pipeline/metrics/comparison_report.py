@@ -13,6 +13,7 @@ import numpy as np
 from app.machine import describe_machine, product_version
 from app.pipeline.metrics.comparison import Comparison
 from hand.atomic_file import write_json_atomically, write_text_atomically
+from hand.finite import rounded_or_none
 from hand.joints import JOINT_NAMES
 from hand.types import PATH_IDS
 
@@ -38,7 +39,7 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
         "compared_frames": int(_sum(rows, "compared_frames")),
         "disagreement_mm": _spread(rows, "disagreement_mm", "compared_frames"),
         "placement_mm": _spread(rows, "placement_mm", "compared_frames"),
-        "joints_mm": {name: _plain(float(value)) for name, value in zip(JOINT_NAMES, joints, strict=True)},
+        "joints_mm": {name: rounded_or_none(float(value)) for name, value in zip(JOINT_NAMES, joints, strict=True)},
         "output": {
             "network_frames": int(_sum(rows, "output_network_frames")),
             "ik_frames": int(_sum(rows, "output_ik_frames")),
@@ -51,7 +52,7 @@ def summarize(comparison: Comparison, source: str) -> dict[str, Any]:
             },
         },
         "from_output_mm": {
-            path_id: {name: _plain(float(value)) for name, value in zip(JOINT_NAMES, values, strict=True)}
+            path_id: {name: rounded_or_none(float(value)) for name, value in zip(JOINT_NAMES, values, strict=True)}
             for path_id, values in from_output.items()
         },
         "machine": describe_machine(),
@@ -89,7 +90,7 @@ def _path(rows: list[dict[str, float]], path_id: str) -> dict[str, Any]:
     whole = rows[1:-1]  # the first and the last second are broken ones
     return {
         "frames": int(_sum(rows, frames)),
-        "frames_per_second": _plain(float(np.median([row[frames] for row in whole])) if whole else math.nan),
+        "frames_per_second": rounded_or_none(float(np.median([row[frames] for row in whole])) if whole else math.nan),
         **{
             name: _spread(rows, f"{path_id}_{name}", frames)
             for name in ("work_ms", "confidence", "reprojection_px", "jitter_mm")
@@ -104,18 +105,14 @@ def _spread(rows: list[dict[str, float]], name: str, weight: str) -> dict[str, f
         return {"mean": None, "lowest_second": None, "highest_second": None}
     values, weights = zip(*kept, strict=True)
     return {
-        "mean": _plain(float(np.average(values, weights=weights))),
-        "lowest_second": _plain(min(values)),
-        "highest_second": _plain(max(values)),
+        "mean": rounded_or_none(float(np.average(values, weights=weights))),
+        "lowest_second": rounded_or_none(min(values)),
+        "highest_second": rounded_or_none(max(values)),
     }
 
 
 def _sum(rows: list[dict[str, float]], name: str) -> float:
     return sum(row[name] for row in rows)
-
-
-def _plain(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None
 
 
 def _cell(value: float) -> float | str:
