@@ -12,6 +12,7 @@ from hand.checked_files import (
     DEEPEST,
     DamagedFileError,
     fault_of,
+    finite_array,
     float_array,
     parse_json,
     parse_yaml,
@@ -103,3 +104,10 @@ def test_faults_are_one_line() -> None:
 def test_non_numeric_values_convert_to_an_empty_array(values: object) -> None:
     assert float_array(values).shape == (0,)
     assert float_array([[1, 2], [3, 4.5]]).tolist() == [[1.0, 2.0], [3.0, 4.5]]
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, 2.0, float("nan")], [[1.0, 2.0, 3.0]], "text", None])
+def test_values_of_another_shape_or_that_are_not_finite_are_no_array(values: object) -> None:
+    assert finite_array([1, 2, 3], (3,)).tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises((ValueError, TypeError)):
+        finite_array(values, (3,))
