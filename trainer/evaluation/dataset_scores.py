@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hand.atomic_file import write_text_atomically
 from hand.camera import Intrinsics
-from hand.crop import SquareCrop, crop_around, crop_picture, upright_angle_rad
+from hand.crop import SquareCrop, crop_around, crop_around_turned, crop_picture, upright_angle_rad
 from hand.errors import ConfigError, DataError
 from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import TIP_JOINTS, TIP_VERTICES, to_mano_order
@@ -151,7 +151,11 @@ def _crop(hands: HandSet, number: int, input_px: int, angle_rad: float = 0.0) ->
         raise DataError(f"Hand {number} of {hands.facts.title} has no annotation, so its place is unknown.")
     if hand.box_px is None and hand.joints_known.sum() < 2:
         raise DataError(f"{hand.name} of {hands.facts.title} has neither joints nor a box to cut the hand out by.")
-    square = crop_around(hand.outline_px, CropJitter().expansion, angle_rad=angle_rad)
+    expansion = CropJitter().expansion
+    if hand.box_px is None:
+        square = crop_around_turned(hand.outline_px, expansion, angle_rad)
+    else:  # along turned axes the two corners may lie almost on one line
+        square = crop_around(hand.outline_px, expansion, angle_rad=angle_rad)
     image = crop_picture(picture_of(hands, number, hand), square, input_px)
     wrist = hand.joints_m[0] if hands.facts.kind == "ho3d" else None
     return _PlacedCrop(image, square, hand.intrinsics, wrist)
