@@ -194,7 +194,9 @@ def _predict_file(
             hands.append({**content, "from": one.origin, "reason": reason_text(one.reason)})
     if run.listener is not None:
         run.listener(JoinedResult(replace(frame, source_id=printable(run.input)), results, outputs))
-    return {"file": name, "width": width, "height": height, "hands": hands}
+    camera = frame.intrinsics
+    lens = [round(number, 4) for number in (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px)]
+    return {"file": name, "width": width, "height": height, "intrinsics": lens, "hands": hands}
 
 
 class _PictureOutput:

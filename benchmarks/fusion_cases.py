@@ -26,6 +26,7 @@ from hand.embedded import load_embedded_model
 from hand.mirror import Side, mirror_pixels, mirror_points, mirror_pose, other_side
 from hand.types import Frame, HandState, PathResult
 from inference.hand_matching import SAME_PLACE
+from trainer.samples.prediction_file import intrinsics_of
 from trainer.synthetic.backgrounds import BackgroundPool
 from trainer.synthetic.sample import SyntheticSample, mirror_sample
 from trainer.synthetic.scene import SceneRenderer
@@ -207,7 +208,7 @@ def labelled_cases(paths: BothPaths, labels: Path, pictures: Path, least: float,
         image = images[number]
         label = next(hand for hand in image["hands"] if hand["confidence"] >= least)
         picture = read_picture(pictures / image["file"])
-        camera = Intrinsics.from_fov(picture.shape[1], picture.shape[0])
+        camera = intrinsics_of(image)
         joints_px = np.array([[np.nan, np.nan] if one is None else one for one in label["joints_px"]], np.float64)
         if not np.isfinite(joints_px).all():
             continue

@@ -29,7 +29,7 @@ from hand.types import HandOrigin, HandState
 from inference.fusion_weights import FusionWeights
 from inference.hand_fusion import HandFusion
 from inference.hand_matching import pair_hands
-from trainer.samples.prediction_file import read_prediction_file
+from trainer.samples.prediction_file import intrinsics_of, read_prediction_file
 
 IK_SHARE, IK_SHARE_OF_TURN = 0.2, 0.05
 """Of the mean of both poses, for the fingers' joints and for the turn of the whole hand: within 0.05 of the best
@@ -86,21 +86,34 @@ class LabelFusion:
     ) -> tuple[list[dict[str, Any]], FusedCount]:
         """The labels with fused poses where both methods agree on a hand, and as they are elsewhere.
 
-        A hand on which they do not agree keeps its label: there the network may be the one that has to learn.
+        A hand on which they do not agree keeps its label: there the network may be the one that has to learn. Of a
+        picture on which both methods ran, the labels are taken from the one and the network's hands from the other.
 
         Args:
             labels: entries of a prediction file by inverse kinematics.
             network: entries of one by the network; other pictures in it do not matter.
+
+        Raises:
+            DataError: a picture's entries were made with different cameras.
         """
         by_file = {image["file"]: image for image in network}
         count = {"fused": 0, "alone": 0, "contradicted": 0}
         images = []
         for image in labels:
-            camera = Intrinsics.from_fov(image["width"], image["height"])
-            other = by_file.get(image["file"], {"hands": []})
-            states = [self._state(hand, "network") for hand in other["hands"]]
+            labelled, other = _hands_by(image, "ik"), by_file.get(image["file"], {"hands": []})
+            seen = _hands_by(other, "network")
+            if not labelled:  # also a picture that could not be read, which has no size
+                images.append({**image, "hands": labelled})
+                continue
+            camera = intrinsics_of(image)
+            if seen and not _same_camera(camera, intrinsics_of(other)):
+                raise DataError(
+                    f"Both prediction files should be made with one camera, and those of {image['file']} differ; make "
+                    "both with the same --intrinsics or --fov."
+                )
+            states = [self._state(hand, "network") for hand in seen]
             hands = []
-            for hand, how in self._fused_hands(image["hands"], states, camera):
+            for hand, how in self._fused_hands(labelled, states, camera):
                 hands.append(hand)
                 count[how] += 1
             images.append({**image, "hands": hands})
@@ -157,7 +170,7 @@ def main(arguments: Sequence[str]) -> None:
     """Reads the command line, fuses, writes.
 
     Raises:
-        DataError: a prediction file is none, or both are of different hand models.
+        DataError: a prediction file is none, or both are of different hand models or cameras.
     """
     options = _parser().parse_args(arguments)
     labels, network = read_prediction_file(options.labels), read_prediction_file(options.network)
@@ -181,6 +194,19 @@ def main(arguments: Sequence[str]) -> None:
         f"{count.fused} labels in {options.out} are fused, {count.alone} are without the network's hand, "
         f"{count.contradicted} contradict it and stay as they were."
     )
+
+
+def _hands_by(image: dict[str, Any], method: HandOrigin) -> list[dict[str, Any]]:
+    """The hands of one entry; where predict ran both methods, those of the given one alone."""
+    hands: list[dict[str, Any]] = image["hands"]
+    methods = {hand.get("method") for hand in hands}
+    both = methods >= {"ik", "network"} or (len(methods) > 1 and any("from" in hand for hand in hands))
+    return [hand for hand in hands if hand.get("method") == method] if both else hands
+
+
+def _same_camera(one: Intrinsics, other: Intrinsics) -> bool:
+    numbers = [(camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px) for camera in (one, other)]
+    return bool(np.allclose(*numbers, rtol=1e-4))
 
 
 def _numbers(values: object, size: int) -> Float[np.ndarray, "N"]:
@@ -211,7 +237,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Fuse pseudo-labels of photographs by inverse kinematics with a network's predictions.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("labels", type=Path, metavar="LABELS", help="by `main_v2.py predict --method ik --looks N`")
-    parser.add_argument("network", type=Path, metavar="NETWORK", help="by `main_v2.py predict --method network`")
+    parser.add_argument(
+        "labels",
+        type=Path,
+        metavar="LABELS",
+        help="by `main_v2.py predict --method ik --looks N`; of a file by both methods, the hands of ik",
+    )
+    parser.add_argument(
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="by `main_v2.py predict --method network`, with the same camera; of both, the network's hands",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the labels to write")
     return parser

@@ -30,7 +30,12 @@ def main(arguments: Sequence[str]) -> None:
         ConfigError: no label is confident enough.
     """
     parser = argparse.ArgumentParser(prog="python -m trainer masks", description=__doc__)
-    parser.add_argument("--predictions", type=Path, required=True, help="what `main_v2.py predict` wrote")
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        required=True,
+        help="what `main_v2.py predict` wrote; of both methods, the `fused` hands alone",
+    )
     parser.add_argument("--pictures", type=Path, required=True, help="folder that its file names are relative to")
     parser.add_argument("--out", type=Path, required=True, help="folder for the masks, the `masks` of a recipe")
     parser.add_argument("--floor", type=_share, default=0.4, help="least confidence of a label (default: 0.4)")

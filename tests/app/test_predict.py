@@ -46,8 +46,9 @@ def test_schema_of_a_prediction(tmp_path: Path) -> None:
     assert content["schema"] == 1
     assert content["hand_model"] == load_embedded_model().name
     (image,) = content["images"]
-    assert image.keys() == {"file", "width", "height", "hands"}
+    assert image.keys() == {"file", "width", "height", "intrinsics", "hands"}
     assert (image["file"], image["width"], image["height"]) == ("hand.png", 320, 240)
+    assert image["intrinsics"] == [300.0, 310.0, 150.0, 110.0]
     (hand,) = image["hands"]
     assert hand.keys() == set(HAND_KEYS)
     assert (hand["method"], hand["side"]) == ("ik", "left")

@@ -13,6 +13,7 @@ import pytest
 from hand.anatomy import anatomical_frames
 from hand.camera import Intrinsics, project
 from hand.embedded import load_embedded_model
+from hand.errors import DataError
 from hand.layer import HandLayer
 from hand.metrics import aligned, distances
 from hand.mirror import mirror_pixels, mirror_points, mirror_pose
@@ -114,6 +115,37 @@ def test_picture_without_network_predictions_keeps_its_labels() -> None:
     label = hand(0.3, "ik")
     made, count = LabelFusion(MODEL).fuse_images(images(label), [])
     assert (made, count) == (images(label), FusedCount(alone=1))
+
+
+def test_labels_are_fused_with_the_camera_of_their_file() -> None:
+    """Seen through twice the focal length, the label's joints lie elsewhere in the picture."""
+    lens = [2.0 * CAMERA.fx_px, 2.0 * CAMERA.fy_px, CAMERA.cx_px, CAMERA.cy_px]
+    camera = Intrinsics(*lens, WIDTH_PX, HEIGHT_PX)
+    label, network = (
+        one | {"joints_px": project(np.array(one["joints_m"]), camera).tolist()}
+        for one in (hand(0.35, "ik"), hand(0.45, "network"))
+    )
+    labels, seen = ([{**images(one)[0], "intrinsics": lens}] for one in (label, network))
+    made, count = LabelFusion(MODEL).fuse_images(labels, seen)
+    assert count == FusedCount(fused=1)
+    fused_hand = made[0]["hands"][0]
+    np.testing.assert_allclose(project(np.array(fused_hand["joints_m"]), camera), fused_hand["joints_px"], atol=0.01)
+    with pytest.raises(DataError, match="with one camera"):
+        LabelFusion(MODEL).fuse_images(labels, images(network))
+
+
+def test_files_by_both_methods_give_the_labels_of_the_one_and_the_hands_of_the_other() -> None:
+    label, network = hand(0.35, "ik"), hand(0.45, "network")
+    both = images(network, label, {**hand(0.4, "fused"), "from": "fused"})
+    assert (
+        LabelFusion(MODEL).fuse_images(both, both)[0]
+        == LabelFusion(MODEL).fuse_images(images(label), images(network))[0]
+    )
+
+
+def test_picture_that_could_not_be_read_stays_in_the_file() -> None:
+    unread = [{"file": "b.jpg", "width": 0, "height": 0, "hands": [], "error": "damaged"}]
+    assert LabelFusion(MODEL).fuse_images(unread, unread) == (unread, FusedCount())
 
 
 def test_the_command_writes_a_prediction_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from crops import joints_as_posed, photographs_in, write_left_hand
 
+from hand.camera import Intrinsics
 from hand.embedded import load_embedded_model
 from hand.errors import ConfigError, DataError
 from hand.mirror import mirror_pixels, mirror_points
@@ -209,6 +210,54 @@ def test_hands_that_reach_behind_the_camera_are_left_out(tmp_path: Path) -> None
     seen, half_seen = ([hand | {"joints_px": pixels}] for pixels in (at_the_edge, [None, *at_the_edge[1:]]))
     assert list(hand_free_parts(tmp_path, image | {"hands": seen}))
     assert not list(hand_free_parts(tmp_path, image | {"hands": half_seen})), "its extent is unknown"
+
+
+def _with_intrinsics(folder: Path, numbers: object) -> None:
+    content = json.loads((folder / "pred.json").read_text())
+    content["images"][0]["intrinsics"] = numbers
+    (folder / "pred.json").write_text(json.dumps(content))
+
+
+def test_photograph_is_learned_with_the_camera_that_its_label_was_solved_with(tmp_path: Path) -> None:
+    """The file's camera, mirrored for a left hand; a file without one means the default field of view."""
+    write_left_hand(tmp_path)
+
+    def crop() -> LabelledCrop:
+        return PhotographCrops(read_pseudo_labels(photographs_in(tmp_path)), 128, seed=1, jitter=None)[0]
+
+    old, camera = crop(), Intrinsics.from_fov(320, 240)
+    numbers = (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px)
+    _with_intrinsics(tmp_path, numbers)
+    assert crop().focal == pytest.approx(old.focal)
+    _with_intrinsics(tmp_path, (2.0 * camera.fx_px, 2.0 * camera.fy_px, 150.0, 110.0))
+    (label,) = read_pseudo_labels(photographs_in(tmp_path))
+    assert (label.intrinsics.cx_px, label.intrinsics.cy_px) == (169.0, 110.0)
+    assert crop().focal == pytest.approx(2.0 * old.focal, rel=0.1)
+
+
+@pytest.mark.parametrize("numbers", [[1.0], "wide", [0.0, 500.0, 160.0, 120.0], 3], ids=str)
+def test_camera_of_a_prediction_that_is_none_is_reported(tmp_path: Path, numbers: object) -> None:
+    write_left_hand(tmp_path)
+    _with_intrinsics(tmp_path, numbers)
+    with pytest.raises(DataError, match="holds an image or a hand that no prediction has"):
+        read_pseudo_labels(photographs_in(tmp_path))
+
+
+def test_hands_of_both_methods_are_not_labels_beside_their_fused_hand(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    content = json.loads((tmp_path / "pred.json").read_text())
+    (image,) = content["images"]
+    hand = image["hands"][0]
+    moved = [[x + 1.0, y] for x, y in hand["joints_px"]]
+    output = hand | {"method": "fused", "from": "fused", "reason": "", "joints_px": moved}
+    image["hands"] = [hand, hand | {"method": "network"}, output]
+    (tmp_path / "pred.json").write_text(json.dumps(content))
+    (label,) = read_pseudo_labels(photographs_in(tmp_path))
+    np.testing.assert_allclose(label.joints_px, mirror_pixels(np.array(moved), 320))
+    # what fuse-labels wrote: a fused label beside one that the network missed
+    image["hands"] = [hand, hand | {"method": "fused"}]
+    (tmp_path / "pred.json").write_text(json.dumps(content))
+    assert len(read_pseudo_labels(photographs_in(tmp_path))) == 2
 
 
 def test_files_are_chosen_by_name(tmp_path: Path) -> None:

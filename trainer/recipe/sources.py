@@ -74,7 +74,7 @@ class PhotographSource(SourceConfig):
     """Photographs with pseudo-labels.
 
     Attributes:
-        path: the prediction file that labels them.
+        path: the prediction file that labels them; of a file that both methods made, the ``fused`` hands alone.
         pictures: the folder that the file's names are relative to.
         floor: least confidence of a label.
         depth_trust: weight of the labels in 3D over that of those in 2D; MediaPipe is more accurate in the

@@ -26,7 +26,7 @@ from trainer.samples.augmentation import EXACT, CropJitter, jitter_colors, jitte
 from trainer.samples.hand_masks import mask_in, read_mask
 from trainer.samples.labelled_crop import LabelledCrop, as_wrong_side, label_crop
 from trainer.samples.new_background import before_another_background
-from trainer.samples.prediction_file import read_prediction_file
+from trainer.samples.prediction_file import hands_of, intrinsics_of, read_prediction_file
 from trainer.samples.right_hand_picture import right_hand_picture
 from trainer.synthetic.backgrounds import BackgroundPool
 
@@ -42,6 +42,7 @@ class PhotographLabel:
         shape: 10 numbers.
         joints_m: 21 joints, camera axes.
         joints_px: 21 joints.
+        intrinsics: that the label was solved with, of the (mirrored) picture.
         confidence: of the labeller.
         depth_trust: weight of the label in 3D over that in 2D.
     """
@@ -52,12 +53,15 @@ class PhotographLabel:
     shape: np.ndarray
     joints_m: np.ndarray
     joints_px: np.ndarray
+    intrinsics: Intrinsics
     confidence: float
     depth_trust: float
 
 
 def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
     """Labels from a pred.json, one for every hand at least as confident as the floor and wholly before the camera.
+
+    Of a file that two methods made, the output hands alone are labels, not those of each method.
 
     Args:
         source: of kind photographs.
@@ -70,10 +74,10 @@ def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
     images = read_prediction_file(predictions, "--input FOLDER --method ik --output pred.json")["images"]
     try:
         labels = [
-            _right_hand_label(Path(source.pictures) / image["file"], image["width"], hand, source.depth_trust)
+            _right_hand_label(Path(source.pictures) / image["file"], intrinsics_of(image), hand, source.depth_trust)
             for image in images
             if re.match(source.match, image["file"])
-            for hand in image["hands"]
+            for hand in hands_of(image)
             if hand["confidence"] >= source.floor and None not in hand["joints_px"]
         ]
     except re.error as problem:
@@ -91,7 +95,7 @@ def read_pseudo_labels(source: PhotographSource) -> list[PhotographLabel]:
     return labels
 
 
-def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float) -> PhotographLabel:
+def _right_hand_label(file: Path, camera: Intrinsics, hand: dict, depth_trust: float) -> PhotographLabel:
     pose, shape, joints_m, joints_px = (
         np.asarray(hand[key], np.float64) for key in ("pose_rad", "shape", "joints_m", "joints_px")
     )
@@ -102,7 +106,8 @@ def _right_hand_label(file: Path, width_px: int, hand: dict, depth_trust: float)
         pose_rad=mirror_pose(pose) if left else pose,
         shape=shape,
         joints_m=mirror_points(joints_m) if left else joints_m,
-        joints_px=mirror_pixels(joints_px, width_px) if left else joints_px,
+        joints_px=mirror_pixels(joints_px, camera.width_px) if left else joints_px,
+        intrinsics=camera.mirrored() if left else camera,
         confidence=float(hand["confidence"]),
         depth_trust=depth_trust,
     )
@@ -214,13 +219,11 @@ class PhotographCrops(Dataset[LabelledCrop]):
         rng = np.random.default_rng((self.seed, index))
         label = self.labels[int(rng.integers(len(self.labels))) if self.augment else index]
         picture = photograph_of(label)
-        height, width = picture.shape[:2]
         crop = jittered_crop(label.joints_px, self.jitter or EXACT, rng)
         labelled = label_crop(
             picture,
             crop,
-            # predict states its camera as a centred default field of view; the labels were solved with the same
-            Intrinsics.from_fov(width, height),
+            label.intrinsics,
             rotations=matrix_from_axis_angle(label.pose_rad.reshape(16, 3)),
             shape=label.shape,
             joints_m=label.joints_m,
