@@ -1,7 +1,7 @@
 """``python -m trainer finetune``: trains a network on a user's own hand, exports it, and compares it with before.
 
 The run's folder is described in ``trainer.runs.run_folder``; giving the same folder again goes on where the run
-stopped.
+stopped. Another request in the folder of a run is refused: its checkpoint is of another training.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ from trainer.runs.run_folder import (
 from trainer.samples.labelled_crop import LabelledCrop, collate
 from trainer.samples.recordings import held_out_session_crops, measured_hand_shape
 from trainer.training.checkpoint import load_training_state
-from trainer.training.finetune_recipe import with_base, with_recordings
+from trainer.training.finetune_recipe import session_split, with_base, with_recordings
 from trainer.training.losses import ManoLoss
 from trainer.training.mixture import build_samples
 from trainer.training.optimizer import freeze
@@ -98,7 +98,6 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
         HandliveError: base network, sessions or checkpoint cannot be used; it stands among the events too.
     """
     (folder / STOP_FILE).unlink(missing_ok=True)
-    write_request(folder, request)
     stream = claim_stdout()
     events = EventLog(folder / EVENTS_FILE, stream)
     if hasattr(os, "nice"):
@@ -107,6 +106,7 @@ def run(request: FineTuneRequest, folder: Path, *, finish: bool) -> None:
     try:
         events.emit("stage", name="training", pid=os.getpid())
         config, held_out = finetune_config(request)
+        _keep_request(folder, request)
         if not finish and not _is_trained(folder, config):
             train(config, folder, events, stopped)
         if stopped.requested and not finish:
@@ -260,20 +260,87 @@ def _card(request: FineTuneRequest, config: FitConfig, before: dict[str, Any], f
 
 
 def _request(options: argparse.Namespace) -> FineTuneRequest:
-    if (options.run / REQUEST_FILE).is_file() and options.base is None:
-        return read_request(options.run)
+    stored = read_request(options.run) if (options.run / REQUEST_FILE).is_file() else None
+    if stored is not None and options.base is None:
+        _refuse_options(options)
+        return stored
     if options.base is None or options.recordings is None:
         raise ConfigError("A new run needs --base and --recordings; a run to go on with needs its --run folder.")
-    return FineTuneRequest(
+    request = FineTuneRequest(
         base=str(options.base.resolve()),
         recordings=str(options.recordings.resolve()),
         train=tuple(options.train),
         held_out=tuple(options.hold_out),
-        recipe=options.recipe,
+        recipe=options.recipe or "quick",
         name=options.name or options.run.name,
-        general_crops=options.general,
+        general_crops=options.general or 240,
         values=overrides(options.set),
     )
+    if stored is None or options.measure:
+        return request
+    different = _differences(stored, request)
+    if different:
+        raise ConfigError(
+            f"The run {options.run} was started with another {', '.join(different)}; choose another --run for a new "
+            "training, or give --run alone to go on with this one."
+        )
+    return replace(stored, name=options.name or stored.name)
+
+
+def _refuse_options(options: argparse.Namespace) -> None:
+    """A run that goes on has its own request, so that other options would do nothing.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    names = ("recordings", "train", "hold_out", "recipe", "name", "general")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)] + options.set
+    if given:
+        raise ConfigError(
+            f"The run {options.run} goes on with its own request, in which {', '.join(given)} would change nothing; "
+            "give --run alone to go on, or start a new run with another --run, --base and --recordings."
+        )
+
+
+def _differences(stored: FineTuneRequest, given: FineTuneRequest) -> list[str]:
+    """What two requests differ in, in the command's words; name and notes are only for people.
+
+    Raises:
+        ConfigError: the sessions' names are needed and there is no usable session.
+    """
+    different = [
+        name
+        for name, path, other in (
+            ("--base", stored.base, given.base),
+            ("--recordings", stored.recordings, given.recordings),
+        )
+        if Path(path).resolve() != Path(other).resolve()
+    ]
+    different += ["--recipe"] if stored.recipe != given.recipe else []
+    different += ["--general"] if stored.general_crops != given.general_crops else []
+    different += ["set of key=value"] if stored.values != given.values else []
+    if not different:
+        one, other = _with_session_names(stored), _with_session_names(given)
+        different += ["choice of sessions to learn from"] if set(one.train) != set(other.train) else []
+        different += ["choice of sessions to hold out"] if set(one.held_out) != set(other.held_out) else []
+    return different
+
+
+def _with_session_names(request: FineTuneRequest) -> FineTuneRequest:
+    train, held_out = session_split(Path(request.recordings), request.train, request.held_out)
+    return replace(request, train=train, held_out=held_out)
+
+
+def _keep_request(folder: Path, request: FineTuneRequest) -> None:
+    """Notes a request that can be worked on, with its sessions by name: one that is recorded later is another choice.
+
+    Raises:
+        HandliveError: the sessions cannot be used.
+    """
+    named = _with_session_names(request)
+    # not without need, because a window may be writing the user's notes
+    if not (folder / REQUEST_FILE).is_file() or read_request(folder) != named:
+        write_request(folder, named)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -285,10 +352,10 @@ def _parser() -> argparse.ArgumentParser:
         "--train", action="append", default=[], metavar="SESSION", help="learn from it; may be repeated"
     )
     parser.add_argument("--hold-out", action="append", default=[], metavar="SESSION", help="for the report alone")
-    parser.add_argument("--recipe", choices=RECIPES, default="quick", help="how much is trained (default: quick)")
+    parser.add_argument("--recipe", choices=RECIPES, help="how much is trained (default: quick)")
     parser.add_argument("--name", default="", help="of the network that is made")
     parser.add_argument(
-        "--general", type=whole_number(1), default=240, metavar="N", help="unseen renderings of the report"
+        "--general", type=whole_number(1), metavar="N", help="unseen renderings of the report (default: 240)"
     )
     parser.add_argument("--finish", action="store_true", help="train no further; export and compare what there is")
     parser.add_argument("--measure", action="store_true", help="only print how long it will take, as JSON")

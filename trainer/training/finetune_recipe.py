@@ -36,6 +36,30 @@ def with_base(config: FitConfig, base: Path) -> FitConfig:
     )
 
 
+def session_split(
+    recordings: Path, train_on: Sequence[str] = (), held_out: Sequence[str] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the sessions to learn from and of those to hold out; given names stay as they are.
+
+    Args:
+        recordings: a session, or the folder of several.
+        train_on: see :func:`with_recordings`.
+        held_out: see :func:`with_recordings`.
+
+    Raises:
+        ConfigError: a session is on both sides, or nothing is left to learn from.
+    """
+    names = [folder.name for folder in find_sessions(recordings)]
+    out = tuple(held_out) or (() if train_on else tuple(names[1:][-1:]))
+    learn = tuple(train_on) or tuple(name for name in names if name not in out)
+    both = sorted(set(learn) & set(out))
+    if both:
+        raise ConfigError(f"The session {both[0]!r} is to be learned from and held out; it can only be one of them.")
+    if not learn:
+        raise ConfigError(f"All sessions of {recordings} are held out; leave at least one to learn from.")
+    return learn, out
+
+
 def with_recordings(
     config: FitConfig, recordings: Path, train_on: Sequence[str] = (), held_out: Sequence[str] = ()
 ) -> tuple[FitConfig, list[RecordingSource]]:
@@ -56,14 +80,7 @@ def with_recordings(
     Raises:
         ConfigError: a session is on both sides, or nothing is left to learn from.
     """
-    names = [folder.name for folder in find_sessions(recordings)]
-    out = tuple(held_out) or (() if train_on else tuple(names[1:][-1:]))
-    learn = tuple(train_on) or tuple(name for name in names if name not in out)
-    both = sorted(set(learn) & set(out))
-    if both:
-        raise ConfigError(f"The session {both[0]!r} is to be learned from and held out; it can only be one of them.")
-    if not learn:
-        raise ConfigError(f"All sessions of {recordings} are held out; leave at least one to learn from.")
+    learn, out = session_split(recordings, train_on, held_out)
     end = 1.0 if out else 0.8
 
     def pointed(source: SourceConfig) -> SourceConfig:
