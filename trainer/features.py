@@ -359,11 +359,15 @@ def fill(
     ) as bar:
         for start in range(first // PER_SHARD * PER_SHARD, count, PER_SHARD):
             file = folder / f"{start // PER_SHARD:05d}.npz"
-            if not file.exists():
+            beside = file.with_suffix(PICTURES_SUFFIX)
+            stored = file.exists()
+            if not stored or (pictures and not beside.exists()):
                 crops = [stream[index] for index in range(start, start + PER_SHARD)]
                 if pictures:
-                    write_pictures(file.with_suffix(PICTURES_SUFFIX), frozen.seen(np.stack([c.image for c in crops])))
-                write_shard(file, frozen.of(crops, start))
+                    write_pictures(beside, frozen.seen(np.stack([c.image for c in crops])))
+                # percepts with the trunk's share must not give way to the landmarks alone of a recipe of pictures
+                if not stored:
+                    write_shard(file, frozen.of(crops, start))
             bar.update(PER_SHARD)
 
 

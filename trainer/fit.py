@@ -19,6 +19,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import nn
 
+from hand.atomic_file import folder_as_a_whole
 from hand.checked_files import DamagedFileError, parse_yaml
 from hand.embedded import training_hand_model
 from hand.errors import ConfigError
@@ -216,19 +217,29 @@ def _stored_sets(config: FitConfig, network: HandNetwork) -> dict[str, list[Labe
     """What the frozen part of the network makes of the held-out crops; made once, then read.
 
     Nothing where the recipe does not learn from stored features.
+
+    Raises:
+        ConfigError: the folder lacks a set, so that another figure than the recipe's would be the score.
     """
     if not config.held_out_features:
         return {}
     folder = Path(config.held_out_features)
-    names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    if not names:
+    if not folder.is_dir() or not any(folder.iterdir()):
         frozen = FrozenPart(network, trunk=config.stored_as != "pictures")
-        for name, crops in _made_sets(config, training_hand_model(config.hand_model)).items():
-            (folder / name).mkdir(parents=True)
-            images = frozen.seen(np.stack([crop.image for crop in crops]))
-            write_pictures((folder / name / "0").with_suffix(PICTURES_SUFFIX), images)
-            write_shard(folder / name / "0.npz", frozen.of(crops))
-            names.append(name)
+        with folder_as_a_whole(folder) as whole:
+            for name, crops in _made_sets(config, training_hand_model(config.hand_model)).items():
+                (whole / name).mkdir()
+                images = frozen.seen(np.stack([crop.image for crop in crops]))
+                write_pictures((whole / name / "0").with_suffix(PICTURES_SUFFIX), images)
+                write_shard(whole / name / "0.npz", frozen.of(crops))
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    # which kind of set shards hold is known only where they are
+    missing = {"rendered"}.union(source.kind for source in config.held_out if source.kind != "shards").difference(names)
+    if missing:
+        raise ConfigError(
+            f"The held-out features in {folder} should hold {', '.join(sorted(missing))} too, as the recipe does, and "
+            "do not; delete the folder, and the next start makes them again."
+        )
     return {name: stored_crops(folder / name, pictures=config.stored_as == "pictures") for name in names}
 
 
@@ -249,14 +260,19 @@ def _evaluator(sets: dict[str, list[LabelledCrop]], measure: str, layer: TorchHa
 class StopSign:
     """Requests a stop once a line "stop" came in, or once the other end of the pipe is closed."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        # only a pipe has a sender; a terminal and /dev/null do not
-        self._watched = not stream.isatty() and stream.seekable() is False
+        # only a pipe has a sender; a terminal and /dev/null do not, nor does what is closed
+        self._watched = stream is not None and not stream.closed and not stream.isatty() and not stream.seekable()
         self._stopped = False
 
     def __call__(self) -> bool:
-        if self._watched and not self._stopped and select.select([self._stream], [], [], 0.0)[0]:
+        if (
+            self._stream is not None
+            and self._watched
+            and not self._stopped
+            and select.select([self._stream], [], [], 0.0)[0]
+        ):
             line = self._stream.readline()
             self._stopped = line == "" or line.strip() == "stop"
         return self._stopped

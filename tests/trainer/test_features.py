@@ -9,9 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="the training part is not installed")
 
+import cv2
 import numpy as np
 import torch
 import yaml
+from crops import photographs_in, write_left_hand
 
 from hand.crop import SquareCrop, crop_picture
 from hand.embedded import load_embedded_model
@@ -20,6 +22,7 @@ from hand.landmark_reading import CROP_NUMBERS
 from inference.runtime import whole_square
 from trainer import features
 from trainer.features import StoredCrops, finder_square, main, stored_crops, write_pictures, write_shard
+from trainer.fit import _held_out_sets
 from trainer.networks.building import build_network, starting_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig, read_config
@@ -174,6 +177,58 @@ def test_finder_squares_lie_about_their_crop_and_show_left_hands_as_they_are() -
     assert 60 < sum(square.flipped for square in squares) < 140
     assert all(0.85 < square.size_px / 224.0 < 1.3 for square in squares)
     assert max(abs(square.angle_rad) for square in squares) <= 0.24 + 1e-9
+
+
+def test_pictures_are_added_to_stored_percepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "PER_SHARD", 2)
+    file, folder = recipe(tmp_path), tmp_path / "rendered"
+    main(["--config", str(file), "--count", "2"])
+    before = (folder / "00000.npz").read_bytes()
+    main(["--config", str(file), "--count", "2", "--pictures"])
+    assert (folder / "00000.npz").read_bytes() == before
+    config = read_config(file)
+    fresh = fresh_stream(config.sources[0], config)[0].image
+    with np.load(folder / "00000.pictures") as content:
+        first = cv2.imdecode(content["content"][: content["ends"][0]], cv2.IMREAD_COLOR_RGB)
+    expected = crop_picture(fresh, whole_square(fresh.shape[0]), first.shape[0]).astype(float)
+    assert np.abs(expected - first).mean() < 6.0  # JPEG
+
+
+def _with_held_out(folder: Path) -> FitConfig:
+    """A recipe that holds out photographs and stores the features of what it holds out."""
+    write_left_hand(folder)
+    config = read_config(recipe(folder))
+    held_out = (photographs_in(folder),)
+    return replace(config, held_out=held_out, held_out_features=str(folder / "held_out"), evaluation_count=1)
+
+
+def test_held_out_features_are_written_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, model = _with_held_out(tmp_path), load_embedded_model()
+    network = starting_network(config, model)
+    write = features.write_shard
+
+    def break_off(file: Path, crops: list) -> None:
+        if file.parent.name == "photographs":
+            raise KeyboardInterrupt
+        write(file, crops)
+
+    monkeypatch.setattr("trainer.fit.write_shard", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        _held_out_sets(config, model, network)
+    monkeypatch.undo()
+    assert not (tmp_path / "held_out").exists()
+    for _ in range(2):  # made, then read
+        sets, measure = _held_out_sets(config, model, network)
+        assert measure == "photographs_epe_2d"
+        assert {name: len(crops) for name, crops in sets.items()} == {"rendered": 1, "photographs": 1}
+
+
+def test_held_out_features_that_lack_a_set_are_refused(tmp_path: Path) -> None:
+    config, model = _with_held_out(tmp_path), load_embedded_model()
+    network = starting_network(config, model)
+    _held_out_sets(replace(config, held_out=()), model, network)
+    with pytest.raises(ConfigError, match="should hold photographs too"):
+        _held_out_sets(config, model, network)
 
 
 def test_a_source_without_a_folder_is_refused(tmp_path: Path) -> None:

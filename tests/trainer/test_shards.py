@@ -14,12 +14,15 @@ pytest.importorskip("torch", reason="the training part is not installed")
 
 import numpy as np
 
+from hand.embedded import load_embedded_model
 from hand.errors import DataError
 from trainer.__main__ import main
 from trainer.datasets import shards
 from trainer.datasets.hand_set import HandSet, SetHand
 from trainer.datasets.opening import open_set
 from trainer.datasets.shards import ShardSet, hand_to_json, pack
+from trainer.fit import _held_out_sets
+from trainer.networks.building import build_network
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig
 from trainer.recipe.sources import ShardSource
@@ -83,6 +86,15 @@ def test_tar_members_follow_the_webdataset_convention(packed: Path, freihand_set
                 if kind == "jpg":
                     assert file.read() == hands.picture_bytes(int(key))
     assert seen == [f"{number:08d}" for number in range(len(hands))]
+
+
+def test_packed_held_out_set_is_scored_as_the_set_that_it_holds(packed: Path) -> None:
+    source = ShardSource(path=str(packed), split="validation")
+    config = FitConfig(held_out=(source,), network=NetworkConfig(input_px=64), evaluation_count=1)
+    model = load_embedded_model()
+    sets, measure = _held_out_sets(config, model, build_network(config.network, model))
+    assert set(sets) == {"rendered", "freihand"}
+    assert measure == "freihand_pa_mpjpe_mm"
 
 
 def test_recipe_on_shards_gives_the_same_crops_each_time(packed: Path) -> None:

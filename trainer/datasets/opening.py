@@ -125,8 +125,10 @@ def source_crops(source: DataSetSource, config: FitConfig, model: HandModel) -> 
 
 def measured_crops(
     source: DataSetSource, model: HandModel, input_px: int, most: int, jitter: CropJitter, seed: int
-) -> dict[str, LabelledCrop]:
-    """Crops of a held-out source, by name; see :func:`trainer.datasets.crops.held_out_set_crops`.
+) -> tuple[str, dict[str, LabelledCrop]]:
+    """The kind of set that a held-out source holds, packed or not, and its crops by name.
+
+    See :func:`trainer.datasets.crops.held_out_set_crops`.
 
     Raises:
         DataError: the set cannot be used.
@@ -138,4 +140,4 @@ def measured_crops(
             "learned from."
         )
     hands = source_set(source)
-    return held_out_set_crops(hands, fitter_for(hands, model), input_px, most, jitter, seed)
+    return hands.facts.kind, held_out_set_crops(hands, fitter_for(hands, model), input_px, most, jitter, seed)

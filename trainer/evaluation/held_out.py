@@ -102,7 +102,7 @@ def photograph_crops(
 def data_set_crops(
     sources: Sequence[SourceConfig], model: HandModel, network: NetworkConfig, most: int, seed: int = REPORT_SEED
 ) -> dict[str, list[LabelledCrop]]:
-    """Held-out hands of data sets under the crop errors of live use, by the kind of set.
+    """Held-out hands of data sets under the crop errors of live use, by the kind of set, which a packed one keeps.
 
     Args:
         sources: of any kind; those of other kinds are passed over.
@@ -117,8 +117,8 @@ def data_set_crops(
     sets: dict[str, list[LabelledCrop]] = {}
     for source in sources:
         if isinstance(source, DataSetSource):
-            crops = measured_crops(source, model, network.input_px, most, live_jitter(network.upright), seed)
-            sets.setdefault(source.kind, []).extend(crops.values())
+            kind, crops = measured_crops(source, model, network.input_px, most, live_jitter(network.upright), seed)
+            sets.setdefault(kind, []).extend(crops.values())
     return sets
 
 
