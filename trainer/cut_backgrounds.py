@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     count = 0
     for image in images:
         for number, part in enumerate(hand_free_parts(options.pictures, image)):
-            write_picture(options.out / f"{Path(image['file']).stem}_{number}.jpg", part)
+            write_picture(options.out / f"{_part_name(image['file'])}_{number}.jpg", part)
             count += 1
     print(f"{count} hand-free parts of {len(images)} photographs are in {options.out}.")
 
@@ -70,6 +70,11 @@ def hand_free_parts(pictures: Path, image: dict[str, Any]) -> Iterator[UInt8[np.
     for part in (picture[:, : max(left, 0)], picture[:, max(right, 0) :], picture[: max(top, 0)]):
         if part.shape[0] >= SMALLEST_PART * height and part.shape[1] >= SMALLEST_PART * width:
             yield part
+
+
+def _part_name(file: str) -> str:
+    """A file name that no other picture of the folder or its subfolders has: its whole path in one word."""
+    return file.replace("%", "%25").replace("/", "%2F")
 
 
 def _box_of_all(hands: list[Float[np.ndarray, "21 2"]]) -> Float[np.ndarray, "4"]:

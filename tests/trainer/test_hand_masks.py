@@ -17,6 +17,7 @@ from crops import photographs_in, write_left_hand
 from hand.crop import crop_around
 from hand.errors import ConfigError, DataError
 from trainer.__main__ import main
+from trainer.cut_backgrounds import hand_free_parts
 from trainer.recipe.config import FitConfig
 from trainer.samples.hand_masks import hand_mask, mask_in, mask_in_photograph, mask_square
 from trainer.samples.photographs import in_another_skin
@@ -77,6 +78,24 @@ def test_new_background_leaves_the_labels_unchanged(tmp_path: Path) -> None:
     here = build_samples(FitConfig(seed=4, sources=(replace(source, new_background=0.0),)))[0]
     for name in ("joints_crop", "rotations", "joints_m"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+
+
+def test_backgrounds_of_pictures_with_like_names_do_not_replace_each_other(tmp_path: Path) -> None:
+    write_left_hand(tmp_path)
+    names = ["a/0001.png", "b/0001.png", "a/0001.jpg", "a%2F0001.png", "a_0001.png"]
+    content = json.loads((tmp_path / "pred.json").read_text())
+    (image,) = content["images"]
+    small = [{"joints_px": [[x / 8.0 + 10.0, y / 8.0 + 200.0] for x, y in image["hands"][0]["joints_px"]]}]
+    content["images"] = [image | {"file": name, "hands": small} for name in names]
+    (tmp_path / "pred.json").write_text(json.dumps(content))
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((tmp_path / "hand.png").read_bytes())
+    parts = len(list(hand_free_parts(tmp_path, content["images"][0])))
+    assert parts > 0
+    given = ["--predictions", str(tmp_path / "pred.json"), "--pictures", str(tmp_path)]
+    assert main(["backgrounds", *given, "--out", str(tmp_path / "parts")]) == 0
+    assert len(list((tmp_path / "parts").iterdir())) == parts * len(names)
 
 
 def test_another_skin_changes_the_hand_alone() -> None:
