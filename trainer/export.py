@@ -213,7 +213,9 @@ def export_network(network: HandNetwork, facts: ExportFacts, folder: Path, *, ha
     text = json.dumps(metadata, indent=1, sort_keys=True)
     # the landmark network is a file of its own, which the program has anyway
     state = {name: value for name, value in network.state_dict().items() if not name.startswith(LANDMARK_PREFIX)}
-    weights = {name: value.half() if half and is_large(value) else value for name, value in state.items()}
+    # as in the ONNX file: statistics have values below half's normal range, and are no parameters that were rounded
+    halved = {name for name, value in network.named_parameters() if half and is_large(value)}
+    weights = {name: value.half() if name in halved else value for name, value in state.items()}
     with folder_renewed(folder) as new:
         write_onnx_model(flat, shapes, new / ONNX_FILE, OUTPUT_NAMES, weights_as_they_are=half)
         if half:

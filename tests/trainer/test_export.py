@@ -22,7 +22,7 @@ from assets import ASSETS_DIR
 from hand.embedded import load_embedded_model
 from hand.layer import HandLayer
 from inference.runtime import INPUT_NAME, OUTPUT_NAMES, load_network
-from trainer.export import ExportFacts, export_network, round_to_half
+from trainer.export import ExportFacts, export_network, is_large, round_to_half
 from trainer.export import main as export_main
 from trainer.networks.building import build_network
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
@@ -79,6 +79,24 @@ def test_onnx_runtime_and_torch_pose_the_same_hand(tmp_path: Path, trunk: str, h
             posed.append(ours)
     # if all crops gave one hand, the agreement would be meaningless
     assert np.linalg.norm(posed[1] - posed[2], axis=1).max() > 5e-3
+
+
+def test_half_precision_leaves_statistics_as_they_were_measured_with(tmp_path: Path) -> None:
+    """Small variances would become zeros, and the weights' file another network than the ONNX file."""
+    network = random_network("efficientnet_lite0", "mlp")
+    large = 0
+    with torch.no_grad():
+        for name, value in network.named_buffers():
+            if name.endswith("running_var") and is_large(value):
+                value.fill_(1e-9)
+                large += 1
+    assert large, "or this tests nothing"
+    round_to_half(network)
+    export_network(network, FACTS, tmp_path, half=True)
+    stored = load_weights(tmp_path / "network.safetensors")
+    for name, value in network.named_buffers():
+        assert stored[name].dtype == value.dtype
+        torch.testing.assert_close(stored[name], value, rtol=0.0, atol=0.0)
 
 
 def test_in_half_precision_both_files_hold_the_same_rounded_numbers(tmp_path: Path) -> None:
