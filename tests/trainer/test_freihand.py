@@ -48,6 +48,22 @@ def copy(freihand_set: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(freihand_set, tmp_path / "copy"))
 
 
+def test_vertices_behind_the_end_of_a_short_file_are_not_taken_from_its_beginning(tmp_path: Path) -> None:
+    write_mano_freihand(tmp_path, samples=4)
+    file = tmp_path / "training_verts.json"
+    whole = file.read_text()
+    hands = FreihandSet(tmp_path, "training")
+    expected = json.loads(whole)
+    for index, found in hands.labelled_vertices(range(len(hands))).items():
+        np.testing.assert_allclose(found, expected[hands.sample(index)])
+    last = max(range(len(hands)), key=hands.sample)
+    for entries in range(1, hands.sample(last) + 1):
+        for short in (json.dumps(expected[:entries]), json.dumps(expected[: entries + 1])[:-9]):
+            file.write_text(short)
+            with pytest.raises(DataError, match="damaged or cut short"):
+                hands.labelled_vertices([last])
+
+
 def test_a_picture_is_that_of_sample_plus_count_times_version(freihand_set: Path) -> None:
     training, validation = (FreihandSet(freihand_set, split) for split in ("training", "validation"))
     assert (len(training), len(validation)) == (4 * (FREIHAND_SAMPLES - 1), 4)

@@ -270,6 +270,9 @@ def _entries_of(path: Path, wanted: set[int]) -> dict[int, Float[np.ndarray, "V 
         start = text.find(b"[", 1)
         for number in range(max(wanted, default=-1) + 1):
             end = text.find(b"]]", start) + 2
+            # a find that fails gives -1, from which the next one would begin at the end, and then at the start
+            if start < 0 or end < 2:
+                raise ValueError(f"it ends before entry {number}")
             if number in wanted:
                 found[number] = np.array(json.loads(text[start:end]), np.float64)
             start = text.find(b"[", end)
