@@ -187,6 +187,15 @@ def test_an_annotation_of_the_wrong_shape_is_named(copy: Path, change: dict[str,
         Ho3dSet(copy, "training").hand(0)
 
 
+def test_empty_first_picture_is_reported(copy: Path) -> None:
+    hands = Ho3dSet(copy, "training")
+    sequence, frame = hands.frames[0].split("/")
+    for file in (copy / "train" / sequence / "rgb").glob(f"{frame}.*"):
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="is damaged: it is no picture"):
+        Ho3dSet(copy, "training")
+
+
 def test_missing_parts_are_named_with_where_to_get_them(copy: Path) -> None:
     name = Ho3dSet(copy, "training").frames[0]
     path = meta_file(copy, name)

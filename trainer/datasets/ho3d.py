@@ -13,7 +13,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from jaxtyping import Float
 
@@ -23,6 +22,7 @@ from hand.errors import ModelFileError, UnsafePickleError
 from hand.frame_change import OPENGL_TO_OPENCV
 from hand.joints import from_mano_order
 from hand.mano_pickle import allowed_pickle_from_bytes
+from hand.picture_limits import decode_color
 from trainer.datasets.hand_set import SetHand, SetPose, known_joints
 from trainer.datasets.set_files import broken, missing, read_bytes, rendered_with
 from trainer.recipe.dataset_facts import SETS, SplitName
@@ -61,7 +61,7 @@ class Ho3dSet:
             raise broken(_FACTS, f"{path} lists frames of one recording alone, so that none can be held out")
         if not (folder / self.part).is_dir():
             raise missing(_FACTS, folder / self.part, "the pictures and annotations")
-        first = cv2.imdecode(np.frombuffer(self.picture_bytes(0), np.uint8), cv2.IMREAD_COLOR)
+        first = decode_color(self.picture_bytes(0))
         if first is None:
             raise broken(_FACTS, f"The picture of {self.frames[0]} is damaged: it is no picture")
         self._size_px = (first.shape[1], first.shape[0])
