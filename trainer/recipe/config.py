@@ -18,6 +18,7 @@ from trainer.recipe.sources import SOURCE_KINDS, RenderedSource, SourceConfig
 T = TypeVar("T")
 
 _LONGEST_NAME = 100
+_SHAPE_NUMBERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,14 @@ def build_recipe(content: dict[str, Any], where: str) -> FitConfig:
     problem = problem_of_numbers(config) or _complaint_about_name(config.name)
     if problem:
         raise ConfigError(f"{where}: {problem}")
+    if not any(source.share > 0.0 for source in config.sources):
+        raise ConfigError(f"{where}: nothing is learned from; give at least one of the sources a share above 0.")
+    for index, source in enumerate(config.sources):
+        if isinstance(source, RenderedSource) and len(source.shape) not in (0, _SHAPE_NUMBERS):
+            raise ConfigError(
+                f"{where}: sources[{index}].shape should hold {_SHAPE_NUMBERS} numbers, or none for everybody's hands, "
+                f"got {len(source.shape)}."
+            )
     for index, source in enumerate(config.held_out):
         if isinstance(source, RenderedSource):
             raise ConfigError(
@@ -237,7 +246,13 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return build_dataclass(hint, value, where)  # type: ignore[arg-type]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and isinstance(value, list):
-        return tuple(_convert(inner[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+        wanted = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(value) != len(wanted):
+            raise ConfigError(f"{where} should hold {len(wanted)} values, got {value!r}.")
+        return tuple(
+            _convert(kind, item, f"{where}[{index}]")
+            for index, (kind, item) in enumerate(zip(wanted, value, strict=True))
+        )
     if origin is Literal:
         if value in inner:
             return value

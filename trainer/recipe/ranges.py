@@ -27,7 +27,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "threads": (0, 4096),
     "evaluate_every": (1, _MANY),
     "checkpoint_minutes": (0.0, 1e6),
-    "evaluation_count": (0, 10_000_000),
+    "evaluation_count": (1, 10_000_000),
     "log_every": (1, _MANY),
     "patience": (0, _MANY),
     # the network
