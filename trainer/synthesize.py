@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from trainer.arguments import whole_number
 from trainer.dataset_writers.freihand_series import FreihandSeries
 from trainer.dataset_writers.ho3d_series import Ho3dSeries
 from trainer.dataset_writers.interhand_series import InterHandSeries
-from trainer.dataset_writers.label_lines import LabelLines
+from trainer.dataset_writers.label_lines import LabelLines, hold, lock_of
 from trainer.dataset_writers.recorded_series import RecordedSeries
 from trainer.dataset_writers.series import Series, SeriesWriter
 from trainer.progress_bar import ProgressBar
@@ -75,9 +76,15 @@ def synthesize(layout: SeriesWriter, jobs: int) -> None:
     Raises:
         HandliveError: the folder holds something else or cannot be written, or a background cannot be read.
     """
-    layout.prepare()
-    series = layout.series
-    with LabelLines(layout.labels_path) as lines:
+    series, lock = layout.series, lock_of(layout.labels_path)
+    with ExitStack() as held:
+        # preparing removes half-written files, which may be a running process's; where there are no labels yet, none
+        # runs, and the folder may be another's, in which not even a lock is left
+        if layout.labels_path.exists():
+            hold(lock, layout.labels_path)
+            held.callback(lock.release)
+        layout.prepare()
+        lines = held.enter_context(LabelLines(layout.labels_path, lock))
         if lines.count > series.count:
             raise DataError(f"{series.out} holds {lines.count} samples, more than {series.count}; request more.")
         missing = range(lines.count, series.count)

@@ -326,6 +326,23 @@ def test_invalid_values_exit_with_code_2(tmp_path: Path) -> None:
         assert left.value.code == 2
 
 
+@pytest.mark.parametrize("layout", ["recording", "freihand"])
+def test_second_start_changes_nothing_while_the_first_is_at_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: str
+) -> None:
+    options = ["--format", layout, "--size", "64x64"]
+    assert synthesize(tmp_path, *options) == 0
+    labels = tmp_path / ("labels.jsonl" if layout == "recording" else "training_labels.jsonl")
+    half = tmp_path / ("frames" if layout == "recording" else "training/rgb") / "00000003.jpg.part"
+    half.write_bytes(b"half")
+    before = all_files(tmp_path)
+    with LabelLines(labels):
+        assert synthesize(tmp_path, *options, *([] if layout == "freihand" else ["--count", "9"])) == 2
+        assert "Another process is writing" in capsys.readouterr().err
+        assert all_files(tmp_path) == before
+        assert half.exists()
+
+
 def test_lines_are_counted_and_a_torn_end_is_cut(tmp_path: Path) -> None:
     """As many lines as end in a line feed; going on starts right after the last whole one."""
     path = tmp_path / "labels.jsonl"

@@ -27,24 +27,23 @@ class LabelLines:
         count: how many whole lines the file has.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: FileLock | None = None) -> None:
         """Opens the file, which is made if needed.
 
         Args:
             path: of the file.
+            lock: the file's own (:func:`lock_of`), where the caller holds it already.
 
         Raises:
             DataError: it cannot be read or written, or another process writes it.
         """
         self._path = path
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        self._lock = lock or lock_of(path)
+        hold(self._lock, path)
         try:
-            self._lock.acquire(timeout=0)
             self.count, whole_bytes = _whole_lines(path) if path.exists() else (0, 0)
             self._file = path.open("ab", buffering=0)
             self._file.truncate(whole_bytes)
-        except Timeout:
-            raise DataError(f"Another process is writing {path}; wait for it, or choose another folder.") from None
         except OSError as error:
             self._lock.release()
             raise cannot_write(path, error) from None
@@ -71,6 +70,29 @@ class LabelLines:
     ) -> None:
         self._file.close()
         self._lock.release()
+
+
+def lock_of(path: Path) -> FileLock:
+    """The lock of a file of label lines, not yet held."""
+    return FileLock(path.with_name(f".{path.name}.lock"))
+
+
+def hold(lock: FileLock, path: Path) -> None:
+    """Takes a lock, once more if this object holds it already; each time has to be released.
+
+    Args:
+        lock: of a file of label lines.
+        path: of that file, for the message.
+
+    Raises:
+        DataError: another process writes the file, or the lock cannot be written.
+    """
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DataError(f"Another process is writing {path}; wait for it, or choose another folder.") from None
+    except OSError as error:
+        raise cannot_write(path, error) from None
 
 
 def _whole_lines(path: Path) -> tuple[int, int]:
