@@ -85,38 +85,32 @@ def upright_angle_rad(joints_px: Float[np.ndarray, "21 2"]) -> float:
     return math.atan2(float(across), -float(down))
 
 
-def crop_around_hand(
-    joints_px: Float[np.ndarray, "21 2"], expansion: float, *, upright: bool, flipped: bool = False
-) -> SquareCrop:
+def crop_around_hand(joints_px: Float[np.ndarray, "21 2"], expansion: float, *, upright: bool) -> SquareCrop:
     """The square around a hand that becomes a network's input.
 
     Args:
         joints_px: 21 joints in picture pixels.
         expansion: side of the square over the longer side of the box of the joints, along the crop's own axes.
         upright: the crop is turned so that the hand stands upright in it; else it is as upright as the picture.
-        flipped: see :class:`SquareCrop`.
     """
-    return crop_around_turned(joints_px, expansion, upright_angle_rad(joints_px) if upright else 0.0, flipped=flipped)
+    return crop_around_turned(joints_px, expansion, upright_angle_rad(joints_px) if upright else 0.0)
 
 
-def crop_around_turned(
-    points_px: Float[np.ndarray, "N 2"], expansion: float, angle_rad: float, *, flipped: bool = False
-) -> SquareCrop:
+def crop_around_turned(points_px: Float[np.ndarray, "N 2"], expansion: float, angle_rad: float) -> SquareCrop:
     """The square around some points, measured along the axes of the turned crop.
 
     Args:
         points_px: points in picture pixels.
         expansion: side of the square over the longer side of the box.
         angle_rad: see :class:`SquareCrop`.
-        flipped: see :class:`SquareCrop`.
     """
     if angle_rad == 0.0:
-        return crop_around(points_px, expansion, flipped=flipped)
+        return crop_around(points_px, expansion)
     cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
     turn = np.array([[cosine, sine], [-sine, cosine]])
     level = crop_around(points_px @ turn.T, expansion)
     center = np.array([level.center_x_px, level.center_y_px]) @ turn
-    return SquareCrop(float(center[0]), float(center[1]), level.size_px, angle_rad, flipped)
+    return SquareCrop(float(center[0]), float(center[1]), level.size_px, angle_rad)
 
 
 def transform_points(

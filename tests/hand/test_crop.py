@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -163,9 +165,11 @@ def _joints(turn_rad: float) -> np.ndarray:
 def test_upright_crop_is_independent_of_the_hand_rotation(turn_rad: float, flipped: bool) -> None:
     joints = _joints(turn_rad)
     assert upright_angle_rad(joints) == pytest.approx(turn_rad)
-    shown = transform_points(joints, crop_around_hand(joints, 1.6, upright=True, flipped=flipped).matrix(224))
+    crop = replace(crop_around_hand(joints, 1.6, upright=True), flipped=flipped)
+    shown = transform_points(joints, crop.matrix(224))
     straight = _joints(0.0)
-    wanted = transform_points(straight, crop_around_hand(straight, 1.6, upright=False, flipped=flipped).matrix(224))
+    level = replace(crop_around_hand(straight, 1.6, upright=False), flipped=flipped)
+    wanted = transform_points(straight, level.matrix(224))
     np.testing.assert_allclose(shown, wanted, atol=1e-9)
     assert shown[MIDDLE_KNUCKLE, 0] == pytest.approx(shown[0, 0])
     assert shown[MIDDLE_KNUCKLE, 1] < shown[0, 1]
