@@ -205,8 +205,8 @@ def _hands_by(image: dict[str, Any], method: HandOrigin) -> list[dict[str, Any]]
 
 
 def _same_camera(one: Intrinsics, other: Intrinsics) -> bool:
-    numbers = [(camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px) for camera in (one, other)]
-    return bool(np.allclose(*numbers, rtol=1e-4))
+    numbers, others = ((camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px) for camera in (one, other))
+    return bool(np.allclose(numbers, others, rtol=1e-4))
 
 
 def _numbers(values: object, size: int) -> Float[np.ndarray, "N"]:
