@@ -29,7 +29,7 @@ from trainer.evaluation.compare_statistics import (
     Verdict,
     blocks_of_time,
     calibration_gap,
-    jitter_mm,
+    error_jitter_mm,
     paired_change,
 )
 from trainer.evaluation.confidence_calibration import GOOD_ERROR
@@ -129,6 +129,7 @@ class Comparison:
         against: what the recorded sessions were measured against.
         shape_gain: what the measured shape of the person brings, which both networks have in ``own``; None where no
             shape was measured.
+        sessions: names of the recorded sessions.
     """
 
     before_name: str
@@ -137,6 +138,7 @@ class Comparison:
     general: SetComparison
     against: Against = "truth"
     shape_gain: ShapeGain | None = None
+    sessions: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -266,6 +268,7 @@ def compare_networks(
         compare_on("general", networks, general, alone, alone, np.zeros(len(general))),
         _against(hands),
         shape_gain,
+        tuple(names),
     )
 
 
@@ -359,6 +362,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "sentence": comparison.sentence,
         "verdict": comparison.verdict,
         "against": comparison.against,
+        "sessions": list(comparison.sessions),
         "shape_gain": None if comparison.shape_gain is None else asdict(comparison.shape_gain),
     }
     for key, part in (("own", comparison.own), ("general", comparison.general)):
@@ -399,7 +403,7 @@ def _all_metrics(
         "mpjpe_mm": values["mpjpe_mm"],
         "epe_2d": values["epe_2d"],
         "good_share": float(good.mean()),
-        "jitter_mm": jitter_mm(part.joints_m - part.true_joints_m, blocks, time_s, _NEIGHBOURS_S),
+        "jitter_mm": error_jitter_mm(part.joints_m - part.true_joints_m, blocks, time_s, _NEIGHBOURS_S),
         "mean_confidence": float(confidence.mean()),
         "calibration_gap": calibration_gap(confidence, good.astype(float)),
     }

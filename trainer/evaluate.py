@@ -25,7 +25,13 @@ from trainer.evaluation.confidence_calibration import GOOD_ERROR, WRONG_ERROR
 from trainer.evaluation.contact_sheet import contact_sheet, write_png
 from trainer.evaluation.dataset_scores import open_evaluation, predict_set, score_lines, score_set
 from trainer.evaluation.devices import add_device_option, device_of, measuring_device
-from trainer.evaluation.held_out import data_set_crops, empty_crops, photograph_crops, rendered_crops
+from trainer.evaluation.held_out import (
+    data_set_crops,
+    empty_crops,
+    photograph_crops,
+    rendered_crops,
+    warn_of_recordings,
+)
 from trainer.evaluation.predictions import (
     Predictions,
     best_median_worst,
@@ -96,6 +102,7 @@ def main(arguments: Sequence[str]) -> None:
     names = {name: list(crops) for name, crops in photographs.items()}
     model = training_hand_model(options.hand_model or config.hand_model)
     sets |= data_set_crops(config.held_out, model, shown, options.crops)
+    warn_of_recordings(config.held_out, lambda sentence: print(sentence, file=sys.stderr))
     curve = None if options.network is None else read_metadata(options.network)["confidence"]
     content, sections = measure(network, sets, empty_crops(size, max(options.crops // 10, 20)), names, model, curve)
     write_page(out, name, content, sections, history)

@@ -130,7 +130,7 @@ def test_pictures_of_one_moment_are_shown_once(crops: list[LabelledCrop], tmp_pa
     part = compared(crops, (0.4, 0.1), (0.1, 0.0))
     assert len(part.pairs) == 12
     assert [change for change, _ in part.pairs] == sorted(change for change, _ in part.pairs)
-    comparison = Comparison("old <b>", "new", part, compared(crops, (0.1, 0.0), (0.1, 0.0)))
+    comparison = Comparison("old <b>", "new", part, compared(crops, (0.1, 0.0), (0.1, 0.0)), sessions=("a", "<b>"))
     write_report(comparison, tmp_path)
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["verdict"] == "better"
@@ -139,6 +139,7 @@ def test_pictures_of_one_moment_are_shown_once(crops: list[LabelledCrop], tmp_pa
     page = (tmp_path / "report.html").read_text()
     assert comparison.sentence in page
     assert "old &lt;b&gt;" in page
+    assert "<h2>Your hand, recorded sessions a, &lt;b&gt;</h2>" in page, "whatever was learned from"
 
 
 def change(before: float, after: float, verdict: str) -> Change:

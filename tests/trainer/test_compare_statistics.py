@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.evaluation.compare_statistics import blocks_of_time, calibration_gap, jitter_mm, paired_change
+from trainer.evaluation.compare_statistics import blocks_of_time, calibration_gap, error_jitter_mm, paired_change
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def test_jitter_ignores_offset_and_drift() -> None:
     drift = np.zeros((60, 21, 3))
     drift[..., 0] = 0.01 + 0.001 * frames[:, None]
     unit, time_s = np.zeros(60, int), frames / 30.0
-    assert jitter_mm(drift, unit, time_s, 0.1) == pytest.approx(0.0, abs=1e-9)
+    assert error_jitter_mm(drift, unit, time_s, 0.1) == pytest.approx(0.0, abs=1e-9)
     alternating = drift.copy()
     alternating[::2, :, 1] += 0.001
     # an alternation of 1 mm has second differences of 2 mm
-    assert jitter_mm(alternating, unit, time_s, 0.1) == pytest.approx(2.0)
-    assert np.isnan(jitter_mm(alternating, frames, time_s, 0.1))
-    assert np.isnan(jitter_mm(alternating, unit, time_s * 100.0, 0.1))
+    assert error_jitter_mm(alternating, unit, time_s, 0.1) == pytest.approx(2.0)
+    assert np.isnan(error_jitter_mm(alternating, frames, time_s, 0.1))
+    assert np.isnan(error_jitter_mm(alternating, unit, time_s * 100.0, 0.1))

@@ -22,6 +22,8 @@ from hand.recording_writer import RecordingWriter
 from hand.session_labels import OfflineLabel, OfflineLabels, Verdict, append_verdicts, write_offline
 from hand.torch_layer import TorchHandLayer
 from hand.types import Frame
+from trainer.evaluation.held_out import held_out_sets
+from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig, read_config
 from trainer.recipe.sources import RecordingSource
 from trainer.samples.augmentation import CropJitter, jittered_crop
@@ -250,6 +252,16 @@ def test_the_newest_session_is_held_out_and_a_single_one_is_split_in_time(tmp_pa
         with_recordings(config, tmp_path, ["a", "b"], ["b"])
     with pytest.raises(ConfigError, match="held out"):
         with_recordings(config, tmp_path, [], ["a", "b"])
+
+
+def test_recordings_that_are_held_out_are_not_left_out_of_a_report_without_a_word() -> None:
+    warnings: list[str] = []
+    config = FitConfig(held_out=(RecordingSource(path="mine"),), network=NetworkConfig(input_px=32))
+    assert set(held_out_sets(config, 1, warnings.append)) == {"rendered"}
+    (sentence,) = warnings
+    assert "recordings that the recipe holds out are not measured here" in sentence
+    held_out_sets(replace(config, held_out=()), 1, warnings.append)
+    assert len(warnings) == 1
 
 
 def test_variants_of_a_recipe_set_the_frozen_modules(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ _MEANING: Final = {
 _HIGHER_IS_BETTER: Final = ("good_share",)
 _NEITHER: Final = ("mean_confidence",)
 _GAP_PX: Final = 8
+_SHOWN_SESSIONS: Final = 5
 
 _STYLE: Final = """
 body { font: 15px/1.55 system-ui, sans-serif; margin: 2.5rem auto; max-width: 1080px; padding: 0 1rem; color: #1d2330 }
@@ -68,7 +70,7 @@ def comparison_page(content: dict[str, Any], folder: Path) -> str:
     verdict = content["verdict"] if content["verdict"] in ("better", "worse") else "unclear"
     sections = "".join(
         _section(title, content[key], folder)
-        for key, title in (("own", "Your hand, held-out sessions"), ("general", "Other hands, unseen renderings"))
+        for key, title in (("own", _own_title(content["sessions"])), ("general", "Other hands, unseen renderings"))
     )
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Did it help?</title>"
@@ -77,6 +79,13 @@ def comparison_page(content: dict[str, Any], folder: Path) -> str:
         "interval comes from a paired bootstrap over stretches of time, or over sessions where there are many.</p>"
         f"{sections}</html>"
     )
+
+
+def _own_title(sessions: Sequence[str]) -> str:
+    """Which recorded sessions were measured; whether a network learned from them is not known here."""
+    shown = ", ".join(sessions[:_SHOWN_SESSIONS])
+    more = f" and {len(sessions) - _SHOWN_SESSIONS} more" if len(sessions) > _SHOWN_SESSIONS else ""
+    return html.escape(f"Your hand, recorded session{'s' if len(sessions) > 1 else ''} {shown}{more}")
 
 
 def _section(title: str, part: dict[str, Any], folder: Path) -> str:

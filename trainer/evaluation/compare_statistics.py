@@ -99,7 +99,7 @@ def calibration_gap(confidence: Float[np.ndarray, " N"], good: Float[np.ndarray,
     return float(np.abs(gap).sum() / len(confidence))
 
 
-def jitter_mm(
+def error_jitter_mm(
     error_m: Float[np.ndarray, "N 21 3"], unit: Int[np.ndarray, " N"], time_s: Float[np.ndarray, " N"], gap_s: float
 ) -> float:
     """Mean second difference of the joints' error from frame to frame: trembling that the hand itself did not do.

@@ -12,7 +12,7 @@ from hand.model import HandModel
 from trainer.datasets.opening import measured_crops
 from trainer.networks.hand_network import NetworkConfig
 from trainer.recipe.config import FitConfig
-from trainer.recipe.sources import DataSetSource, PhotographSource, SourceConfig
+from trainer.recipe.sources import DataSetSource, PhotographSource, RecordingSource, SourceConfig
 from trainer.samples.augmentation import live_jitter
 from trainer.samples.labelled_crop import LabelledCrop
 from trainer.samples.photographs import PhotographCrops, read_pseudo_labels
@@ -129,17 +129,32 @@ def empty_crops(input_px: int, count: int) -> list[LabelledCrop]:
     return [empty_crop(pool, rng, input_px) for _ in range(count)]
 
 
+def warn_of_recordings(sources: Sequence[SourceConfig], warn: Callable[[str], None]) -> None:
+    """Recordings are measured by other means than the sets here.
+
+    Args:
+        sources: that a recipe holds out.
+        warn: gets a sentence where there are recordings among them.
+    """
+    if any(isinstance(source, RecordingSource) for source in sources):
+        warn(
+            "The recordings that the recipe holds out are not measured here; `python -m trainer compare` measures "
+            "exported networks on recordings."
+        )
+
+
 def held_out_sets(
     config: FitConfig, count: int, warn: Callable[[str], None], tick: Callable[[], object] = lambda: None
 ) -> dict[str, list[LabelledCrop]]:
-    """Unseen renderings and what a recipe holds out: "rendered", "photographs" and data sets by kind.
+    """Unseen renderings and what a recipe holds out except recordings: "rendered", "photographs" and data sets by kind.
 
     Args:
         config: the recipe.
         count: renderings, and the most photographs and hands of each set.
-        warn: gets a sentence for every source of photographs that is not there.
+        warn: gets a sentence for every source of photographs that is not there, and for recordings.
         tick: called after each rendering.
     """
+    warn_of_recordings(config.held_out, warn)
     sets = {"rendered": rendered_crops(config.network.input_px, count, tick, upright=config.network.upright)}
     photographs = photograph_crops(config.held_out, config.network, count, warn)
     sets |= data_set_crops(config.held_out, training_hand_model(config.hand_model), config.network, count)
