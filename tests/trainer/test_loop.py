@@ -26,6 +26,7 @@ from hand.embedded import load_embedded_model
 from hand.errors import CheckpointError
 from hand.torch_layer import TorchHandLayer
 from trainer.evaluation.predictions import predict_crops, prediction_metrics
+from trainer.fit import StopSign
 from trainer.networks.hand_network import HandNetwork, NetworkConfig
 from trainer.recipe.config import FitConfig
 from trainer.runs.events import EventLog
@@ -320,3 +321,11 @@ def test_a_silenced_log_writes_nothing(tmp_path: Path) -> None:
     log.emit("run_started")
     log.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_training_without_stdin_is_not_told_to_stop(tmp_path: Path) -> None:
+    """A program that closes stdin for its children leaves none; a closed one can be asked nothing either."""
+    closed = (tmp_path / "stdin").open("w+")
+    closed.close()
+    for stream in (None, closed):
+        assert not StopSign(stream)()
