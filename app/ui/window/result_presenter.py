@@ -119,7 +119,7 @@ class ResultPresenter(QObject):
         """Message about a path."""
         result = self._last_results.get(path_id)
         without = result is not None and (
-            result.frame.capture_time_ns - self._hand_seen_ns[path_id] > _NO_HAND_AFTER_NS
+            result.frame.arrival_time_ns - self._hand_seen_ns[path_id] > _NO_HAND_AFTER_NS
         )
         return PathSituation(
             self._pipeline.path_state(path_id),
@@ -140,7 +140,7 @@ class ResultPresenter(QObject):
                 self.delivering.add(path_id)
                 self._drops_before[path_id] = self._pipeline.drops(path_id)  # while the engine was loading
             if result.states:
-                self._hand_seen_ns[path_id] = result.frame.capture_time_ns
+                self._hand_seen_ns[path_id] = result.frame.arrival_time_ns
             self._last_results[path_id] = result
             self._unshown[path_id] = result
         if not composition.joined.late:
