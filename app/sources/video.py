@@ -11,6 +11,7 @@ import numpy as np
 
 from app.sources.base import EndOfSource, Picture, ReadFailure, Shortfall, SourceFacts, SourceKind
 from app.sources.files import file_signature, opencv_file_name, printable, printable_name
+from app.sources.picture_files import MOST_SIDE_PX
 from app.sources.pixel_shape import PixelShape
 from hand.camera import Intrinsics
 from hand.errors import SourceError
@@ -151,6 +152,13 @@ class VideoSource:
             )
         height, width = self._first.shape[:2]
         self._shape = PixelShape.of(capture, width, height)
+        if max(self._shape.shown_px) > MOST_SIDE_PX:
+            self.close()
+            width, height = self._shape.shown_px
+            raise SourceError(
+                f"{self._title} has {width} x {height} pixels, more than {MOST_SIDE_PX} along a side; scale it down, "
+                "or choose another source."
+            )
         return SourceFacts(
             name=self._title,
             kind=self._kind,

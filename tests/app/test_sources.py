@@ -88,6 +88,14 @@ def test_picture_that_declares_an_absurd_size_is_refused(tmp_path: Path) -> None
         read_picture(tmp_path / "huge.bmp")
 
 
+def test_a_video_too_wide_for_opencv_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "wide.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 30, (33_000, 16))
+    writer.write(np.zeros((16, 33_000, 3), np.uint8))
+    writer.release()
+    with pytest.raises(SourceError, match=r"wide\.avi has 33000 x 16 pixels, more than 32766"):
+        VideoSource(tmp_path / "wide.avi").open()
+
+
 def test_empty_folder_is_refused_until_there_is_a_picture(tmp_path: Path) -> None:
     source = FolderSource(tmp_path)
     with pytest.raises(SourceError, match="no picture in the folder"):
