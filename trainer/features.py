@@ -1,7 +1,7 @@
 """``python -m trainer features``: stores what the frozen part of a network computes from a recipe's crops.
 
 While trunk and landmark network stay as they are, their outputs for a crop do not change. Stored, that is one
-vector of some 9 kB, and a head learns from a thousand of them in the time that one crop takes to be drawn, cut and
+vector of some 6 kB, and a head learns from a thousand of them in the time that one crop takes to be drawn, cut and
 processed. A recipe that trains the trunk from the stored pictures needs the landmarks alone.
 """
 
