@@ -19,6 +19,10 @@ from hand.types import HandState
 MOST_FRAMES: Final = 108_000
 """An hour at 30 frames a second and some 150 MB; what comes later is not kept."""
 
+SMALLEST_STEP_NS: Final = 1_000_000
+"""Pictures of a camera can come in bursts, or within one tick of a coarse clock; in a motion they are a millisecond
+apart at least, which single-precision times of an animation file still tell apart after an hour."""
+
 _NS_PER_S = 1e9
 _NO_MESH = np.empty((0, 3), np.float32)
 _SIDES: tuple[Side, ...] = ("right", "left")
@@ -49,6 +53,7 @@ class MotionRecorder:
         self._samples: list[_Sample] = []
         self._frames = 0
         self._last, self._offset = -1, 0
+        self._last_ns: int | None = None
 
     @property
     def frames(self) -> int:
@@ -80,9 +85,13 @@ class MotionRecorder:
                 self._offset = self._last + 1  # the source started again, and the motion goes on
             self._last = self._offset + frame.sequence
             self._frames += 1
+            time_ns = frame.capture_time_ns
+            if self._last_ns is not None:
+                time_ns = max(time_ns, self._last_ns + SMALLEST_STEP_NS)
+            self._last_ns = time_ns
             for output in joined.outputs:
                 state = replace(output.state, vertices_m=_NO_MESH)  # it follows from pose and shape
-                self._samples.append(_Sample(self._last, frame.capture_time_ns, state))
+                self._samples.append(_Sample(self._last, time_ns, state))
 
     def motion(self, frames_per_second: float = 0.0) -> Motion:
         """What was recorded so far.

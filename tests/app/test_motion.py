@@ -93,6 +93,20 @@ def test_motion_times_come_from_the_frames_not_from_the_rate() -> None:
     assert recorder.motion().frames_per_second == pytest.approx(25.0)
 
 
+def test_pictures_of_one_clock_tick_still_make_a_motion(tmp_path: Path) -> None:
+    """After an hour, because animation files have times in single precision."""
+    recorder = MotionRecorder(MODEL)
+    hour_ns = 3_600_000_000_000
+    for sequence, time_ns in enumerate((0, hour_ns, hour_ns, hour_ns, hour_ns + 40_000_000)):
+        one = joined(sequence, state_at(sequence))
+        recorder.take(replace(one, frame=replace(one.frame, capture_time_ns=time_ns)))
+    motion = recorder.motion(0.01)
+    (track,) = motion.tracks
+    np.testing.assert_allclose(track.times_s, [0.0, 3600.0, 3600.001, 3600.002, 3600.04])
+    assert (np.diff(track.times_s.astype(np.float32)) > 0.0).all()
+    save_motion(motion, tmp_path / "motion.bvh")
+
+
 def test_late_results_are_left_out_and_another_source_starts_again() -> None:
     recorder = MotionRecorder(MODEL)
     recorder.take(joined(0, state_at(0)))
