@@ -18,7 +18,7 @@ _KINDS: Final[dict[str, StreamKind]] = {"udp": "udp", "osc": "osc", "ws": "ws"}
 _HIGHEST_RATE_HZ = 1000.0
 _WANTED = "KIND:[HOST:]PORT[,mesh][,rate=N] with KIND udp, osc or ws, such as udp:9000 or ws:8765,mesh,rate=15"
 _PATTERN = re.compile(
-    r"(?P<kind>[a-z]+):(?:(?P<host>\[[0-9a-fA-F:.%]+\]|[^:,\[\]\s]+):)?(?P<port>\d+)(?P<options>(?:,.*)?)"
+    r"(?P<kind>[a-z]+):(?:(?P<host>\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:,\[\]\s]+):)?(?P<port>\d+)(?P<options>(?:,.*)?)"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from app.pipeline.result_synchronizer import JoinedResult
 from hand.errors import ConfigError
 
 LARGEST_DATAGRAM_BYTES: Final = 65_507
-"""What UDP over IPv4 carries."""
+"""What UDP over IPv4 carries; a system may send less, as macOS does unless the user changes it."""
 
 FrameEncoder = Callable[[JoinedResult, bool], bytes]
 """Makes a datagram of a frame, with the mesh or without."""
@@ -67,31 +68,38 @@ class DatagramSink:
 
     def send(self, joined: JoinedResult) -> None:
         """Sends one frame; a mesh that does not fit into a datagram is left out, and the state mentions it."""
-        sentence = ""
-        data = self._encode_frame(joined, self._address.mesh)
-        if len(data) > LARGEST_DATAGRAM_BYTES:
-            sentence = "The mesh does not fit into a UDP datagram and is left out; use ws for meshes of this size."
-            data = self._encode_frame(joined, False)
-        self._send(data, sentence)
+        mesh = self._address.mesh
+        if self._send(self._encode_frame(joined, mesh), ""):
+            return
+        sentence = "The mesh does not fit into a UDP datagram and is left out; use ws for meshes of this size."
+        if not mesh or not self._send(self._encode_frame(joined, False), sentence):
+            self._fail("the message is too large for a datagram")
 
     def send_about(self) -> None:
         """Sends what receivers need once, if a datagram carries it."""
-        if len(self._about) <= LARGEST_DATAGRAM_BYTES:
-            self._send(self._about, self._state.sentence)
+        self._send(self._about, self._state.sentence)
 
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _send(self, data: bytes, sentence: str) -> None:
+    def _send(self, data: bytes, sentence: str) -> bool:
+        """Sends one datagram; False when it is larger than the system sends."""
         if self._socket is None:
-            return
+            return True
+        if len(data) > LARGEST_DATAGRAM_BYTES:
+            return False
         try:
             self._socket.sendto(data, self._target)
         except OSError as error:
-            why = str(error.strerror or error)
-            sentence = f"The stream {self._address.describe()} cannot be sent ({why}); check the network and address."
-            self._state = replace(self._state, sentence=sentence, failed=self._state.failed + 1, failure=why)
-            return
+            if error.errno == errno.EMSGSIZE:
+                return False
+            self._fail(str(error.strerror or error))
+            return True
         self._state = replace(self._state, sent=self._state.sent + 1, sentence=sentence)
+        return True
+
+    def _fail(self, why: str) -> None:
+        sentence = f"The stream {self._address.describe()} cannot be sent ({why}); check the network and address."
+        self._state = replace(self._state, sentence=sentence, failed=self._state.failed + 1, failure=why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import socket
 import threading
@@ -93,6 +94,7 @@ def unpack(content: dict) -> np.ndarray:
         ("ws:8765,mesh", StreamAddress("ws", 8765, mesh=True)),
         ("ws:0.0.0.0:8765,rate=12.5,mesh", StreamAddress("ws", 8765, "0.0.0.0", mesh=True, rate_hz=12.5)),
         ("udp:[::1]:9000", StreamAddress("udp", 9000, "::1")),
+        ("udp:[fe80::1%eth0]:9000", StreamAddress("udp", 9000, "fe80::1%eth0")),
         ("udp:studio.local:9000", StreamAddress("udp", 9000, "studio.local")),
     ],
 )
@@ -156,6 +158,26 @@ def test_mesh_too_large_for_a_datagram_is_left_out_and_reported(receiver: socket
         running.publish(JoinedResult(sent.frame, {}, (OutputHand(huge, OutputReason(OutputCause.ONLY_PATH)),)))
         content = receive_json(receiver, "handlive.hands")
         wait_until(lambda: "use ws" in running.states()[0][1].sentence)
+    assert "vertices_m" not in content["hands"][0]
+
+
+def test_mesh_larger_than_the_system_sends_is_left_out_and_reported(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, where a datagram has 9216 bytes at most unless the user raises it."""
+
+    class SmallDatagrams(socket.socket):
+        def sendto(self, data: bytes, target: object) -> int:  # type: ignore[override]
+            if len(data) > 9216:
+                raise OSError(errno.EMSGSIZE, "Message too long")
+            return super().sendto(data, target)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("app.outputs.datagrams.socket.socket", SmallDatagrams)
+    with streams(StreamAddress("udp", receiver.getsockname()[1], mesh=True)) as running:
+        running.publish(output())
+        content = receive_json(receiver, "handlive.hands")
+        wait_until(lambda: "use ws" in running.states()[0][1].sentence)
+        assert running.states()[0][1].failed == 0
     assert "vertices_m" not in content["hands"][0]
 
 
