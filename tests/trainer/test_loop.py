@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,6 +200,15 @@ def test_run_stops_after_evaluations_without_progress(tmp_path: Path) -> None:
     # the second evaluation was the best; two more without progress are the patience
     assert (progress.step, progress.best_score) == (4, 2.0)
     assert logged[-1]["reason"] == "no progress"
+
+
+def test_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    scores = iter([2.0, math.nan, 1.0, math.nan, math.nan, math.nan])
+    config = replace(CONFIG, evaluate_every=1)
+    progress, _ = train_run(
+        replace(tiny_run(tmp_path), config=config, evaluate=lambda average: {"score": next(scores)})
+    )
+    assert progress.best_score == 1.0
 
 
 def test_scores_of_another_measure_are_not_compared(tmp_path: Path) -> None:

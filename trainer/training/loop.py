@@ -221,7 +221,7 @@ def evaluate_average(run: Run, average: nn.Module, progress: Progress, events: E
             sentence = collapse_warning(name, spread, progress.step)
             events.emit("warning", hint="collapsed", step=progress.step, set=name, message=sentence)
             print(sentence, file=sys.stderr, flush=True)
-    if metrics["score"] >= progress.best_score:
+    if not metrics["score"] < progress.best_score:  # of a network that gives no numbers it is NaN
         return replace(progress, evaluations_without_progress=progress.evaluations_without_progress + 1)
     if fabric.is_global_zero:
         facts = {"step": str(progress.step), "score": f"{metrics['score']:.6g}", "recipe": run.config.name}
