@@ -55,7 +55,8 @@ class DatagramSink:
             raise ConfigError(
                 f"The stream {address.describe()} has nowhere to go: the host {address.host!r} is not known ({error})."
             ) from None
-        family, _, _, _, self._target = found[0]
+        # many systems name ::1 first for localhost, and most receivers listen to IPv4 alone
+        family, _, _, _, self._target = next((one for one in found if one[0] == socket.AF_INET), found[0])
         try:
             # not connected: a connected socket reports errors while there is no receiver
             self._socket = socket.socket(family, socket.SOCK_DGRAM)

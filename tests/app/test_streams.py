@@ -331,6 +331,23 @@ def test_server_at_an_invalid_host_is_refused_without_blocking(host: str) -> Non
     assert len(sentences) == 1
 
 
+def test_host_of_both_address_families_is_reached_by_ipv4(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ipv6_first(host: str, port: int, **_options: object) -> list[tuple]:
+        assert host == "localhost"
+        kind = socket.SOCK_DGRAM
+        return [
+            (socket.AF_INET6, kind, socket.IPPROTO_UDP, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, kind, socket.IPPROTO_UDP, "", (LOCALHOST, port)),
+        ]
+
+    monkeypatch.setattr("app.outputs.datagrams.socket.getaddrinfo", ipv6_first)
+    with streams(StreamAddress("udp", receiver.getsockname()[1], "localhost")) as running:
+        running.publish(output(3))
+        assert receive_json(receiver, "handlive.hands")["sequence"] == 3
+
+
 def test_unsupported_address_family_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> socket.socket:
         raise OSError(97, "Address family not supported by protocol")
