@@ -109,15 +109,16 @@ class TorchHandLayer(nn.Module):
             translation_m: added after the hand was turned about its own root joint.
         """
         batch = rotations.shape[0]
-        rest = self.template + (shape @ self.shape_directions).reshape(batch, -1, 3)
+        count = len(self.template)  # not left to reshape, which cannot infer it for a batch of no hands
+        rest = self.template + (shape @ self.shape_directions).reshape(batch, count, 3)
         rest_joints = self.template_joints + (shape @ self.shape_joints).reshape(batch, 16, 3)
         world, joints = _pose_joints(rotations, rest_joints)
 
         features = (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).reshape(batch, 135)
-        posed = rest + (features @ self.pose_directions).reshape(batch, -1, 3)
+        posed = rest + (features @ self.pose_directions).reshape(batch, count, 3)
         shifts = joints - (world @ rest_joints[..., None]).squeeze(-1)
         transforms = torch.cat([world, shifts[..., None]], -1).reshape(batch, 16, 12)
-        blend = (self.weights @ transforms).reshape(batch, -1, 3, 4)
+        blend = (self.weights @ transforms).reshape(batch, count, 3, 4)
         vertices = (blend[..., :3] @ posed[..., None]).squeeze(-1) + blend[..., 3]
 
         joints_21 = torch.cat([joints, vertices[:, self.tips]], 1)[:, list(FROM_MANO_WITH_TIPS)]

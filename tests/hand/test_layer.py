@@ -128,6 +128,12 @@ def test_gradients_are_finite_in_single_precision(model: HandModel, angle: float
     assert torch.isfinite(pose.grad).all()
 
 
+def test_batch_without_hands_gives_no_meshes(model: HandModel) -> None:
+    mesh = TorchHandLayer(model).from_axis_angle(torch.zeros(0, 48), torch.zeros(0, 10), torch.zeros(0, 3))
+    assert mesh.vertices_m.shape == (0, model.vertex_count, 3)
+    assert mesh.joints_m.shape == (0, 21, 3)
+
+
 def test_the_rest_pose_is_the_template(model: HandModel) -> None:
     geometry = HandLayer(model, np.float64)(np.zeros(48), np.zeros(10))
     np.testing.assert_allclose(geometry.vertices_m, model.v_template_m, atol=1e-15)
